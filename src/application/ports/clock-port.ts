@@ -1,0 +1,9 @@
+/** Time and timers, so that nothing in the core waits for a real second. */
+export interface ClockPort {
+  /** Milliseconds since 1970, UTC. */
+  now(): number;
+  /** Runs `task` every `milliseconds` until the returned function is called. A task never overlaps itself. */
+  every(milliseconds: number, task: () => void): () => void;
+  /** Runs `task` once after `milliseconds`, unless the returned function is called before. */
+  after(milliseconds: number, task: () => void): () => void;
+}

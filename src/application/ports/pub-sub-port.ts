@@ -1,0 +1,133 @@
+import type { ViewerList } from "../../domain/access-grant.ts";
+import type { EncodedEvent, EventKind } from "../../domain/analysis-event.ts";
+import type { AnalysisChannel, ChannelName } from "../../domain/channel.ts";
+import type { EpochSpan, EventPosition } from "../../domain/event-position.ts";
+
+/**
+ * Numbering, keeping and publishing events, as one port, because they must be one atomic step.
+ *
+ * Guarantees, each held by the contract suite:
+ * - `append` resolves only after the broker stored the events; all of one call or none.
+ * - Offsets of a channel are 1, 2, 3 … without holes, over all nodes.
+ * - Once `subscribe` has resolved, the next append on any node is delivered, in the order of the offsets.
+ * - A subscriber is told when the link broke and was made again, because messages may be missing in between.
+ * - After `unsubscribe` nothing is delivered and nothing is left behind at the broker.
+ *
+ * Failures: `BrokerUnavailable` where nothing was or will be stored, `OutcomeUnknown` where that is not known,
+ * `NewerFormat` where the channel was written by a newer Telltale.
+ */
+export interface PubSubPort {
+  readonly kind: string;
+
+  append(request: AppendRequest): Promise<AppendOutcome>;
+
+  /** What is kept beside the counter, in one command: never reads the history. */
+  snapshot(channel: AnalysisChannel): Promise<ChannelSnapshot>;
+
+  /** Kept events after `after` (`undefined`: from the oldest kept), in order, at most `limit`. */
+  history(channel: ChannelName, after: EventPosition | undefined, limit: number): Promise<HistoryPage>;
+
+  subscribe(channel: ChannelName, subscriber: ChannelSubscriber): Promise<ChannelSubscription>;
+
+  /**
+   * Replaces who may watch; kept for the history's time to live from now or the channel's last event. Subscribers
+   * on every node are told at once.
+   */
+  declareViewers(channel: AnalysisChannel, viewers: ViewerList): Promise<void>;
+
+  /** Never waits for the broker: what the adapter knows of it now. */
+  health(): BrokerHealth;
+
+  close(): Promise<void>;
+}
+
+/**
+ * How a request is known again. `key`: what the publisher called it (idempotency key), one name space per
+ * `scope`. `content`: the bytes of a bare message. Both within `windowMs` of the first, by the broker's clock;
+ * `rememberMs` is how long it is remembered in all.
+ */
+export interface SeenBefore {
+  readonly lane: "key" | "content";
+  readonly name: string;
+  /** `channel`: per channel, gone with its counter. `notices`: one name space over all notice channels. */
+  readonly scope: "channel" | "notices";
+  readonly windowMs: number;
+  readonly rememberMs: number;
+}
+
+export interface AppendRequest {
+  readonly channel: ChannelName;
+  /** 1 to 500 events, as `decodeEvent` made them. */
+  readonly events: readonly EncodedEvent[];
+  readonly seen?: SeenBefore;
+}
+
+export type AppendOutcome =
+  | { readonly type: "stored"; readonly epoch: string; readonly firstOffset: number; readonly count: number }
+  /** Seen before: nothing was stored; the positions are those of the first time. */
+  | {
+      readonly type: "duplicate";
+      readonly epoch: string;
+      readonly firstOffset: number;
+      readonly count: number;
+    }
+  /** An event at `index` may not follow what the channel has; nothing of the request was stored. */
+  | { readonly type: "refused"; readonly code: AttemptRefusal; readonly index: number };
+
+export type AttemptRefusal = "attempt_superseded" | "attempt_ended";
+
+export interface PublishedEvent {
+  readonly position: EventPosition;
+  readonly kind: EventKind;
+  /** Whether the analysis was reopened by it: a terminal event that stood before stands no longer. */
+  readonly reopens: boolean;
+  /** The event as it is sent to clients, beginning with its `event_id`. */
+  readonly text: string;
+}
+
+/** Callbacks run synchronously, in order, and must not throw. */
+export interface ChannelSubscriber {
+  event(event: PublishedEvent): void;
+  viewersChanged(viewers: ViewerList): void;
+  /** The link was lost and is whole again: anything may have been missed since the last event. */
+  linkRestored(): void;
+}
+
+export interface ChannelSubscription {
+  /** Idempotent; never rejects. Nothing is delivered once it was called. */
+  unsubscribe(): Promise<void>;
+}
+
+/** One change of stage since the last reopening: `at` is the event's own timestamp. */
+export interface StageMark {
+  readonly stage: string;
+  readonly at: string;
+  readonly offset: number;
+}
+
+export interface ChannelSnapshot {
+  /** Of the last event; offset 0 where there is none. */
+  readonly position: EventPosition;
+  readonly lastStatus: PublishedEvent | undefined;
+  readonly standingTerminal: PublishedEvent | undefined;
+  readonly stages: readonly StageMark[];
+  readonly spans: readonly EpochSpan[];
+  readonly viewers: ViewerList | undefined;
+  /** When the worker was last heard, by the broker's clock; undefined where it never was. */
+  readonly heardAt: number | undefined;
+  /** The broker's clock, milliseconds since 1970. */
+  readonly brokerNow: number;
+}
+
+export interface HistoryPage {
+  /** False where `after` is gone: then `events` starts at the oldest kept. */
+  readonly resumed: boolean;
+  readonly events: readonly PublishedEvent[];
+  /** Of the channel's last event when the page was read. */
+  readonly position: EventPosition;
+}
+
+export type BrokerHealth = { readonly warnings: readonly string[] } & (
+  | { readonly status: "up" }
+  | { readonly status: "down"; readonly reason: string }
+);

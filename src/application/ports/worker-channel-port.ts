@@ -1,0 +1,23 @@
+/** What a worker that knows nothing of Telltale published: raw, as heard. */
+export interface BareMessage {
+  readonly channel: string;
+  readonly payload: string;
+}
+
+export interface DeadLetter {
+  readonly channel: string;
+  readonly payload: string;
+  readonly reason: string;
+}
+
+/**
+ * The plain channels that workers publish to (`analysis:*`, `user:*`, `system:updates`). Telltale only listens
+ * there. `listen` resolves once the broker delivers; messages come in the order the broker sent them. What is
+ * published while the link is down is lost: that is the nature of a bare PUBLISH.
+ */
+export interface WorkerChannelPort {
+  listen(heard: (message: BareMessage) => void): Promise<void>;
+  /** Keeps what cannot be delivered, once however many nodes report it. Fails like `PubSubPort.append`. */
+  keepDeadLetter(letter: DeadLetter): Promise<void>;
+  close(): Promise<void>;
+}

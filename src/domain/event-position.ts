@@ -1,0 +1,60 @@
+/**
+ * Where an event stands on its channel: the epoch of the history that numbered it, and its offset there.
+ * Clients see it as an opaque `event_id`; `"0"` is the position before the first event.
+ */
+export interface EventPosition {
+  readonly epoch: string;
+  readonly offset: number;
+}
+
+/** One stretch of a history: every kept event from `firstOffset` on belongs to `epoch`, until the next stretch. */
+export interface EpochSpan {
+  readonly epoch: string;
+  readonly firstOffset: number;
+}
+
+export function formatEventId(position: EventPosition): string {
+  return position.offset === 0 ? "0" : `${position.epoch}-${position.offset}`;
+}
+
+/**
+ * Reads an `event_id`. `"0"` is the beginning (offset 0, no epoch); undefined where the text is no event_id,
+ * which a caller treats like a position that is gone.
+ */
+export function parseEventId(text: string): EventPosition | undefined {
+  if (text === "0") return { epoch: "", offset: 0 };
+  const match = /^([0-9a-z]{1,32})-([1-9][0-9]{0,15})$/.exec(text);
+  if (match === null) return undefined;
+  const offset = Number(match[2]);
+  return Number.isSafeInteger(offset) ? { epoch: match[1] as string, offset } : undefined;
+}
+
+/**
+ * Whether everything after `position` is still kept on this history: its offset lies between the one just before
+ * the oldest kept event and the newest, and belongs to the epoch it names.
+ */
+export function isOnHistory(
+  position: EventPosition,
+  history: { readonly oldestKept: number; readonly newest: number; readonly spans: readonly EpochSpan[] },
+): boolean {
+  if (position.offset === 0) return history.oldestKept <= 1;
+  if (position.offset > history.newest || position.offset < history.oldestKept - 1) return false;
+  return epochAt(position.offset, history.spans) === position.epoch;
+}
+
+function epochAt(offset: number, spans: readonly EpochSpan[]): string | undefined {
+  return spans.findLast((span) => span.firstOffset <= offset)?.epoch;
+}
+
+const EVENT_ID_START = '{"event_id":"';
+
+/** The position of an event as it is sent: read by slicing, since no node parses JSON to fan out. */
+export function positionOfText(text: string): EventPosition | undefined {
+  if (!text.startsWith(EVENT_ID_START)) return undefined;
+  return parseEventId(text.slice(EVENT_ID_START.length, text.indexOf('"', EVENT_ID_START.length)));
+}
+
+/** The event as it is sent: `event_id` before the encoded members, never merged in. `members` has no opening brace. */
+export function textWithEventId(position: EventPosition, members: string): string {
+  return `${EVENT_ID_START}${formatEventId(position)}",${members}`;
+}
