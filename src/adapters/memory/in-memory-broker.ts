@@ -1,0 +1,153 @@
+import type { ChannelSubscriber, PublishedEvent } from "../../application/ports/pub-sub-port.ts";
+import type { BareMessage, DeadLetter } from "../../application/ports/worker-channel-port.ts";
+import type { ViewerList } from "../../domain/access-grant.ts";
+import type { ChannelName } from "../../domain/channel.ts";
+import { KeptChannel } from "./kept-channel.ts";
+import { randomEpoch } from "./random-epoch.ts";
+import { SeenMemory } from "./seen-memory.ts";
+
+/** One node's listener at the broker. */
+export interface Listener {
+  readonly subscriber: ChannelSubscriber;
+  active: boolean;
+  /** Told when the subscriber threw, which must not reach the publisher. */
+  failed(error: unknown): void;
+}
+
+interface DeclaredViewers {
+  readonly viewers: ViewerList;
+  expiresAt: number;
+}
+
+type Delivery = (subscriber: ChannelSubscriber) => void;
+
+/**
+ * What a broker keeps, in the memory of this process. Several `InMemoryPubSub` on one broker are several nodes.
+ * Times are those of the caller's clock, in milliseconds.
+ */
+export class InMemoryBroker {
+  #seenNotices = new SeenMemory();
+  readonly seenDeadLetters = new SeenMemory();
+  readonly deadLetters: (DeadLetter & { readonly at: number })[] = [];
+  readonly #channels = new Map<ChannelName, KeptChannel>();
+  readonly #viewers = new Map<ChannelName, DeclaredViewers>();
+  readonly #listeners = new Map<ChannelName, Set<Listener>>();
+  readonly #workers = new Set<(message: BareMessage) => void>();
+  readonly #deliveries: { readonly to: readonly Listener[]; readonly delivery: Delivery }[] = [];
+  #delivering = false;
+
+  /** One name space over all notice channels. */
+  get seenNotices(): SeenMemory {
+    return this.#seenNotices;
+  }
+
+  /** The channel, unless it has expired. */
+  find(channel: ChannelName, now: number): KeptChannel | undefined {
+    const found = this.#channels.get(channel);
+    return found === undefined || now >= found.expiresAt ? undefined : found;
+  }
+
+  findOrBegin(channel: ChannelName, now: number): KeptChannel {
+    return this.find(channel, now) ?? new KeptChannel(randomEpoch());
+  }
+
+  /** Keeps the channel until `expiresAt`, and with it who may watch. */
+  keep(channel: ChannelName, kept: KeptChannel, expiresAt: number): void {
+    kept.expiresAt = expiresAt;
+    moveToEnd(this.#channels, channel, kept);
+    const declared = this.#viewers.get(channel);
+    if (declared !== undefined) this.keepViewers(channel, declared.viewers, expiresAt);
+  }
+
+  viewersOf(channel: ChannelName, now: number): ViewerList | undefined {
+    const declared = this.#viewers.get(channel);
+    return declared === undefined || now >= declared.expiresAt ? undefined : declared.viewers;
+  }
+
+  keepViewers(channel: ChannelName, viewers: ViewerList, expiresAt: number): void {
+    moveToEnd(this.#viewers, channel, { viewers, expiresAt });
+  }
+
+  addListener(channel: ChannelName, listener: Listener): void {
+    const listeners = this.#listeners.get(channel);
+    if (listeners === undefined) this.#listeners.set(channel, new Set([listener]));
+    else listeners.add(listener);
+  }
+
+  removeListener(channel: ChannelName, listener: Listener): void {
+    listener.active = false;
+    const listeners = this.#listeners.get(channel);
+    if (listeners?.delete(listener) && listeners.size === 0) this.#listeners.delete(channel);
+  }
+
+  listeningOn(): readonly ChannelName[] {
+    return [...this.#listeners.keys()];
+  }
+
+  publish(channel: ChannelName, events: readonly PublishedEvent[]): void {
+    for (const event of events) this.#deliver(channel, (subscriber) => subscriber.event(event));
+  }
+
+  announceViewers(channel: ChannelName, viewers: ViewerList): void {
+    this.#deliver(channel, (subscriber) => subscriber.viewersChanged(viewers));
+  }
+
+  addWorkerListener(heard: (message: BareMessage) => void): () => void {
+    this.#workers.add(heard);
+    return () => this.#workers.delete(heard);
+  }
+
+  /** A worker's bare PUBLISH: heard by every node that listens now, by nobody else ever. */
+  publishBare(message: BareMessage): void {
+    for (const heard of [...this.#workers]) heard(message);
+  }
+
+  forgetExpired(now: number): void {
+    dropFront(this.#channels, now);
+    dropFront(this.#viewers, now);
+    for (const kept of this.#channels.values()) kept.seen.forgetExpired(now);
+    this.#seenNotices.forgetExpired(now);
+    this.seenDeadLetters.forgetExpired(now);
+  }
+
+  /** Everything kept is gone, as after a broker lost its memory. Who listens goes on listening. */
+  loseEverything(): void {
+    this.#channels.clear();
+    this.#viewers.clear();
+    this.#seenNotices = new SeenMemory();
+  }
+
+  #deliver(channel: ChannelName, delivery: Delivery): void {
+    const listeners = this.#listeners.get(channel);
+    if (listeners === undefined) return;
+    this.#deliveries.push({ to: [...listeners], delivery });
+    // A subscriber may append: what that publishes waits until everybody has what came before.
+    if (this.#delivering) return;
+    this.#delivering = true;
+    for (let next = this.#deliveries.shift(); next !== undefined; next = this.#deliveries.shift()) {
+      for (const listener of next.to) if (listener.active) deliverTo(listener, next.delivery);
+    }
+    this.#delivering = false;
+  }
+}
+
+function deliverTo(listener: Listener, delivery: Delivery): void {
+  try {
+    delivery(listener.subscriber);
+  } catch (error) {
+    listener.failed(error);
+  }
+}
+
+/** The maps stay in the order in which their entries expire, so that expiring costs what expires. */
+function moveToEnd<K, V>(map: Map<K, V>, key: K, value: V): void {
+  map.delete(key);
+  map.set(key, value);
+}
+
+function dropFront<K>(map: Map<K, { readonly expiresAt: number }>, now: number): void {
+  for (const [key, { expiresAt }] of map) {
+    if (now < expiresAt) return;
+    map.delete(key);
+  }
+}

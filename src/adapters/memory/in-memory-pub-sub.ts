@@ -1,0 +1,131 @@
+import type { ClockPort } from "../../application/ports/clock-port.ts";
+import type {
+  AppendOutcome,
+  AppendRequest,
+  BrokerHealth,
+  ChannelSnapshot,
+  ChannelSubscriber,
+  ChannelSubscription,
+  HistoryPage,
+  PubSubPort,
+} from "../../application/ports/pub-sub-port.ts";
+import type { TelemetryPort } from "../../application/ports/telemetry-port.ts";
+import type { ViewerList } from "../../domain/access-grant.ts";
+import type { AnalysisChannel, ChannelName } from "../../domain/channel.ts";
+import type { EventPosition } from "../../domain/event-position.ts";
+import { reasonOf } from "../reason-of.ts";
+import { InMemoryBroker, type Listener } from "./in-memory-broker.ts";
+import type { KeptChannel } from "./kept-channel.ts";
+import type { SeenMemory } from "./seen-memory.ts";
+
+export interface InMemoryPubSubOptions {
+  readonly clock: ClockPort;
+  readonly telemetry: TelemetryPort;
+  readonly history: { readonly size: number; readonly ttlMs: number };
+  /** Shared by the nodes of one process; one of its own where left out. */
+  readonly broker?: InMemoryBroker;
+}
+
+const FORGET_EVERY_MS = 10_000;
+const NOTHING: EventPosition = { epoch: "", offset: 0 };
+
+/**
+ * The default broker: everything `PubSubPort` promises, within one process and for as long as it lives. Subscribers
+ * are called inside `append`, before it resolves.
+ */
+export class InMemoryPubSub implements PubSubPort {
+  readonly kind = "memory";
+  readonly #broker: InMemoryBroker;
+  readonly #options: InMemoryPubSubOptions;
+  readonly #listeners = new Map<Listener, ChannelName>();
+  readonly #stopForgetting: () => void;
+
+  constructor(options: InMemoryPubSubOptions) {
+    this.#options = options;
+    this.#broker = options.broker ?? new InMemoryBroker();
+    this.#stopForgetting = options.clock.every(FORGET_EVERY_MS, () =>
+      this.#broker.forgetExpired(options.clock.now()),
+    );
+  }
+
+  async append({ channel, events, seen }: AppendRequest): Promise<AppendOutcome> {
+    const now = this.#options.clock.now();
+    const kept = this.#broker.findOrBegin(channel, now);
+    const memory = seen && this.#memoryOf(seen.scope, kept);
+    const first = seen && memory?.find(seen.lane, seen.name, seen.windowMs, now);
+    if (first !== undefined) {
+      kept.heardAt = now;
+      return { type: "duplicate", epoch: first.epoch, firstOffset: first.firstOffset, count: first.count };
+    }
+    const judged = kept.judge(events);
+    if (judged.type === "refused") return judged;
+    const stored = { epoch: kept.epoch, firstOffset: kept.position.offset + 1, count: events.length };
+    kept.keep(judged, this.#options.history.size);
+    kept.heardAt = now;
+    if (seen) memory?.remember(seen.lane, seen.name, { ...stored, at: now }, seen.rememberMs);
+    this.#broker.keep(channel, kept, now + this.#options.history.ttlMs);
+    this.#broker.publish(channel, judged.events);
+    return { type: "stored", ...stored };
+  }
+
+  async snapshot(channel: AnalysisChannel): Promise<ChannelSnapshot> {
+    const brokerNow = this.#options.clock.now();
+    const kept = this.#broker.find(channel, brokerNow);
+    return {
+      position: kept?.position ?? NOTHING,
+      lastStatus: kept?.lastStatus,
+      standingTerminal: kept?.standingTerminal,
+      stages: kept?.stages ?? [],
+      spans: kept?.spans ?? [],
+      viewers: this.#broker.viewersOf(channel, brokerNow),
+      heardAt: kept?.heardAt,
+      brokerNow,
+    };
+  }
+
+  async history(channel: ChannelName, after: EventPosition | undefined, limit: number): Promise<HistoryPage> {
+    const kept = this.#broker.find(channel, this.#options.clock.now());
+    if (kept !== undefined) return kept.page(after, limit);
+    return { resumed: after === undefined || after.offset === 0, events: [], position: NOTHING };
+  }
+
+  async subscribe(channel: ChannelName, subscriber: ChannelSubscriber): Promise<ChannelSubscription> {
+    const listener: Listener = {
+      subscriber,
+      active: true,
+      failed: (error) => {
+        this.#options.telemetry.count("subscriber_faults");
+        this.#options.telemetry.log("error", "a subscriber threw", { channel, reason: reasonOf(error) });
+      },
+    };
+    this.#listeners.set(listener, channel);
+    this.#broker.addListener(channel, listener);
+    return {
+      unsubscribe: async () => {
+        this.#listeners.delete(listener);
+        this.#broker.removeListener(channel, listener);
+      },
+    };
+  }
+
+  async declareViewers(channel: AnalysisChannel, viewers: ViewerList): Promise<void> {
+    const declared = viewers === "*" ? viewers : new Set(viewers);
+    const until = this.#options.clock.now() + this.#options.history.ttlMs;
+    this.#broker.keepViewers(channel, declared, until);
+    this.#broker.announceViewers(channel, declared);
+  }
+
+  health(): BrokerHealth {
+    return { status: "up", warnings: [] };
+  }
+
+  async close(): Promise<void> {
+    this.#stopForgetting();
+    for (const [listener, channel] of this.#listeners) this.#broker.removeListener(channel, listener);
+    this.#listeners.clear();
+  }
+
+  #memoryOf(scope: "channel" | "notices", kept: KeptChannel): SeenMemory {
+    return scope === "notices" ? this.#broker.seenNotices : kept.seen;
+  }
+}
