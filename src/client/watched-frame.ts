@@ -1,0 +1,41 @@
+/** An event or a notice as it arrived. `event_id` is opaque; unknown fields are kept. */
+export interface WatchedEvent {
+  readonly event_id: string;
+  readonly event_type: string;
+  readonly [field: string]: unknown;
+}
+
+/** What a gateway sends: events, and frames such as `heartbeat` that carry no `event_id`. */
+export interface Frame {
+  readonly event_type: string;
+  readonly [field: string]: unknown;
+}
+
+/** Undefined for what no gateway sends: something else is speaking at that address. */
+export function parseFrame(data: unknown): Frame | undefined {
+  if (typeof data !== "string") return undefined;
+  try {
+    const value: unknown = JSON.parse(data);
+    return isFrame(value) ? value : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+export function isEvent(frame: Frame): frame is WatchedEvent {
+  return typeof frame.event_id === "string";
+}
+
+/** A duration of `connection_established` in milliseconds. */
+export function secondsOr(value: unknown, fallback: number): number {
+  return (typeof value === "number" && value > 0 ? value : fallback) * 1000;
+}
+
+function isFrame(value: unknown): value is Frame {
+  return (
+    typeof value === "object" &&
+    value !== null &&
+    "event_type" in value &&
+    typeof value.event_type === "string"
+  );
+}

@@ -1,0 +1,93 @@
+/**
+ * What a client does after a close:
+ * `no` stays away; `yes` comes back at once; `with_new_token` fetches a token first; `with_backoff` waits longer each
+ * time; `after_hint` waits the `retry_after_ms=N` of the reason.
+ */
+export type Reconnect = "no" | "yes" | "with_new_token" | "with_backoff" | "after_hint";
+
+export interface CloseCode {
+  readonly code: number;
+  readonly name: string;
+  readonly meaning: string;
+  readonly reconnect: Reconnect;
+}
+
+/** Every code Telltale closes a WebSocket with; a client needs no other source to decide whether to come back. */
+export const CLOSE_CODES = {
+  finished: {
+    code: 1000,
+    name: "finished",
+    meaning: "the end that until=terminal asked for",
+    reconnect: "no",
+  },
+  goingAway: { code: 1001, name: "going_away", meaning: "the server is going away", reconnect: "after_hint" },
+  frameTooLarge: { code: 1009, name: "frame_too_large", meaning: "a frame is too large", reconnect: "no" },
+  tryAgainLater: {
+    code: 1013,
+    name: "try_again_later",
+    meaning: "over capacity, or the broker is away",
+    reconnect: "after_hint",
+  },
+  tokenRejected: {
+    code: 4001,
+    name: "token_rejected",
+    meaning: "the token is missing, invalid or expired",
+    reconnect: "with_new_token",
+  },
+  notAllowed: {
+    code: 4003,
+    name: "not_allowed",
+    meaning: "the token may not watch this analysis, or the origin is not allowed",
+    reconnect: "no",
+  },
+  notAnAnalysisId: {
+    code: 4004,
+    name: "not_an_analysis_id",
+    meaning: "the analysis_id is not a UUID",
+    reconnect: "no",
+  },
+  silent: {
+    code: 4008,
+    name: "silent",
+    meaning: "nothing was heard for the heartbeat timeout",
+    reconnect: "yes",
+  },
+  tooSlow: {
+    code: 4009,
+    name: "too_slow",
+    meaning: "more waits than may be kept",
+    reconnect: "yes",
+  },
+  tooManyConnections: {
+    code: 4029,
+    name: "too_many_connections",
+    meaning: "too many connections for this user or address",
+    reconnect: "with_backoff",
+  },
+  protocolViolation: {
+    code: 4400,
+    name: "protocol_violation",
+    meaning: "too many protocol errors, or the message rate was exceeded",
+    reconnect: "no",
+  },
+} as const satisfies Record<string, CloseCode>;
+
+const BY_CODE: ReadonlyMap<number, CloseCode> = new Map(
+  Object.values(CLOSE_CODES).map((entry) => [entry.code, entry]),
+);
+
+/** The entry of a code; undefined for one that Telltale never sends, such as 1006 of a link that broke. */
+export function closeCodeOf(code: number): CloseCode | undefined {
+  return BY_CODE.get(code);
+}
+
+/** The reason of a close that says when to come back. */
+export function retryAfterReason(milliseconds: number): string {
+  return `retry_after_ms=${Math.max(0, Math.round(milliseconds))}`;
+}
+
+/** The hint of such a reason in milliseconds; undefined where there is none. */
+export function retryAfterOf(reason: string): number | undefined {
+  const match = /(?:^|\s)retry_after_ms=(\d{1,9})(?:\s|$)/.exec(reason);
+  return match === null ? undefined : Number(match[1]);
+}

@@ -1,0 +1,99 @@
+import type {
+  WatchedSocket,
+  WatchedSocketConstructor,
+  WatcherClock,
+} from "../../../src/client/watched-socket.ts";
+
+/** One end of a wire that exists in memory only: the test plays the server. */
+export class FakeSocket implements WatchedSocket {
+  readonly url: string;
+  readonly protocols: string[];
+  readonly sent: string[] = [];
+  closedWith: number | undefined;
+  readonly #listeners = new Map<string, ((event: never) => void)[]>();
+
+  constructor(url: string, protocols: string[]) {
+    this.url = url;
+    this.protocols = protocols;
+  }
+
+  addEventListener(type: string, listener: (event: never) => void): void {
+    this.#listeners.set(type, [...(this.#listeners.get(type) ?? []), listener]);
+  }
+
+  send(text: string): void {
+    this.sent.push(text);
+  }
+
+  close(code?: number): void {
+    this.closedWith ??= code;
+  }
+
+  serverSends(frame: unknown): void {
+    this.#emit("message", { data: typeof frame === "string" ? frame : JSON.stringify(frame) });
+  }
+
+  establish(fields: Record<string, unknown> = {}): void {
+    this.serverSends({
+      event_type: "connection_established",
+      heartbeat_interval_seconds: 15,
+      heartbeat_timeout_seconds: 30,
+      resumed: null,
+      ...fields,
+    });
+  }
+
+  serverCloses(code: number, reason = ""): void {
+    this.#emit("close", { code, reason });
+  }
+
+  #emit(type: string, event: unknown): void {
+    for (const listener of this.#listeners.get(type) ?? []) listener(event as never);
+  }
+}
+
+/** A `WebSocket` constructor that keeps every socket it made. */
+export function socketFactory(): { readonly made: FakeSocket[]; readonly Socket: WatchedSocketConstructor } {
+  const made: FakeSocket[] = [];
+  class Socket extends FakeSocket {
+    constructor(url: string, protocols: string[]) {
+      super(url, protocols);
+      made.push(this);
+    }
+  }
+  return { made, Socket };
+}
+
+/** Time that passes only when told to. */
+export class HandClock implements WatcherClock {
+  #now = 1_000_000;
+  #timers: { readonly at: number; readonly task: () => void }[] = [];
+
+  now(): number {
+    return this.#now;
+  }
+
+  after(milliseconds: number, task: () => void): () => void {
+    const timer = { at: this.#now + milliseconds, task };
+    this.#timers.push(timer);
+    return () => {
+      this.#timers = this.#timers.filter((other) => other !== timer);
+    };
+  }
+
+  get pending(): number {
+    return this.#timers.length;
+  }
+
+  pass(milliseconds: number): void {
+    const end = this.#now + milliseconds;
+    for (;;) {
+      const next = this.#timers.filter((timer) => timer.at <= end).sort((a, b) => a.at - b.at)[0];
+      if (next === undefined) break;
+      this.#timers = this.#timers.filter((other) => other !== next);
+      this.#now = next.at;
+      next.task();
+    }
+    this.#now = end;
+  }
+}
