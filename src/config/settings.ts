@@ -1,0 +1,109 @@
+import { defaultOf, type VariableName } from "./variables.ts";
+
+export interface ConfigFault {
+  /** The variable as it was set: `PORT`, or `PORT_FILE` where the value came from a file. */
+  readonly name: string;
+  /** For people. Never holds a secret, an address or the path of a file. */
+  readonly message: string;
+}
+
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+/**
+ * Reads single settings and collects every fault on the way. After a fault the reader answers something usable, so
+ * that reading goes on and the rest is judged as well; the result counts only when `faults` is empty.
+ */
+export class Settings {
+  readonly faults: ConfigFault[] = [];
+  readonly #env: Environment;
+  readonly #readFile: (path: string) => string;
+  readonly #texts = new Map<VariableName, string | undefined>();
+
+  constructor(env: Environment, readFile: (path: string) => string) {
+    this.#env = env;
+    this.#readFile = readFile;
+  }
+
+  isSet(name: VariableName): boolean {
+    return nonEmpty(this.#env[name]) !== undefined || nonEmpty(this.#env[`${name}_FILE`]) !== undefined;
+  }
+
+  /** The value as given, from the variable or its file; undefined where neither is set (or the file is at fault). */
+  text(name: VariableName): string | undefined {
+    if (!this.#texts.has(name)) this.#texts.set(name, this.#readText(name));
+    return this.#texts.get(name);
+  }
+
+  fault(name: VariableName, message: string): void {
+    const set = nonEmpty(this.#env[name]) === undefined && this.isSet(name) ? `${name}_FILE` : name;
+    this.faults.push({ name: set, message });
+  }
+
+  /** A fault that shows the value, unless it might hold a secret. */
+  badValue(name: VariableName, expected: string): void {
+    const value = this.text(name) ?? "";
+    const showable = !/JWT|PASSWORD|URL/.test(name) && !/[@/]/.test(value) && value.length <= 64;
+    this.fault(name, showable ? `${expected}, not ${JSON.stringify(value)}` : expected);
+  }
+
+  /** A whole number within bounds, both included. */
+  count(name: VariableName, least: number, most: number): number {
+    const text = this.text(name) ?? defaultOf(name);
+    const value = /^\d{1,15}$/.test(text) ? Number(text) : Number.NaN;
+    if (value >= least && value <= most) return value;
+    this.badValue(name, `must be a whole number from ${least} to ${most}`);
+    return least;
+  }
+
+  /** A time given in seconds, fractions allowed; answered in milliseconds, at least 1. */
+  milliseconds(name: VariableName, mostSeconds: number): number {
+    const text = this.text(name) ?? defaultOf(name);
+    const seconds = /^\d{1,15}(\.\d{1,9})?$/.test(text) ? Number(text) : Number.NaN;
+    const value = Math.round(seconds * 1000);
+    if (value >= 1 && seconds <= mostSeconds) return value;
+    this.badValue(name, `must be a number of seconds above 0 and at most ${mostSeconds}`);
+    return 1;
+  }
+
+  choice<Choice extends string>(name: VariableName, choices: readonly Choice[], whenUnset: Choice): Choice {
+    const text = this.text(name);
+    if (text === undefined) return whenUnset;
+    const chosen = choices.find((choice) => choice === text);
+    if (chosen === undefined) this.badValue(name, `must be one of ${choices.join(", ")}`);
+    return chosen ?? whenUnset;
+  }
+
+  #readText(name: VariableName): string | undefined {
+    const value = nonEmpty(this.#env[name]);
+    const path = nonEmpty(this.#env[`${name}_FILE`]);
+    if (path === undefined) return value;
+    if (value !== undefined) {
+      this.fault(name, `${name} and ${name}_FILE are both set; set one of them`);
+      return value;
+    }
+    return this.#readFrom(name, path);
+  }
+
+  #readFrom(name: VariableName, path: string): string | undefined {
+    let content: string;
+    try {
+      content = this.#readFile(path);
+    } catch (error) {
+      // The path is left out as well: people put the secret itself there by mistake.
+      this.fault(name, `the file it names cannot be read (${codeOf(error)})`);
+      return undefined;
+    }
+    const text = nonEmpty(content.replace(/\r?\n$/, ""));
+    if (text === undefined) this.fault(name, "the file it names is empty");
+    return text;
+  }
+}
+
+function nonEmpty(text: string | undefined): string | undefined {
+  return text === "" ? undefined : text;
+}
+
+function codeOf(error: unknown): string {
+  const code = error instanceof Error && "code" in error ? error.code : undefined;
+  return typeof code === "string" ? code : "unknown error";
+}

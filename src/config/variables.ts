@@ -1,0 +1,96 @@
+/** One environment variable; each may also come from a file named by `NAME_FILE`. */
+export interface ConfigVariable {
+  readonly name: string;
+  /** What holds when it is not set, as the reader parses it or, where it depends on others, in words; "" for nothing. */
+  readonly default: string;
+  readonly description: string;
+  /** False for one that is reserved: setting it stops the start. */
+  readonly implemented: boolean;
+}
+
+/** Every variable of the gateway. The defaults of numbers are read from here, so that docs checked against it are true. */
+export const CONFIG_VARIABLES = [
+  variable("HOST", "127.0.0.1", "Address to listen on."),
+  variable("PORT", "8000", "Port to listen on; 0 takes a free one."),
+  variable(
+    "BROKER",
+    "memory; redis when REDIS_URL or REDIS_HOST is set",
+    "Where events are numbered and kept: `memory` or `redis`.",
+  ),
+  variable(
+    "REDIS_URL",
+    "",
+    "`redis://[user[:password]@]host[:port][/database]`. Not together with REDIS_HOST.",
+  ),
+  variable("REDIS_HOST", "127.0.0.1", "Redis host, where REDIS_URL is not used."),
+  variable("REDIS_PORT", "6379", "Redis port beside REDIS_HOST."),
+  variable("REDIS_DB", "0", "Redis database beside REDIS_HOST."),
+  variable("REDIS_PASSWORD", "", "Redis password beside REDIS_HOST, or where REDIS_URL has none."),
+  variable(
+    "LISTEN",
+    "analysis,user,system",
+    "Which plain Redis channels of workers are listened to, or `none`.",
+  ),
+  variable(
+    "JWT_SECRET_KEY",
+    "made up at every start in development; none in production",
+    "Key of HS256 tokens, at least 32 bytes. Required with NODE_ENV=production.",
+  ),
+  variable(
+    "ALLOWED_ORIGINS",
+    "production: the page's own origin; development: every origin",
+    "Origins that browsers may connect from, comma-separated, or `*`.",
+  ),
+  variable(
+    "WATCH_DEFAULT",
+    "allow; deny with NODE_ENV=production",
+    "Who may watch an analysis that nobody declared viewers for: `allow` (every valid token) or `deny`.",
+  ),
+  variable("HEARTBEAT_INTERVAL_SECONDS", "15", "Seconds between the pings sent to each connection."),
+  variable(
+    "HEARTBEAT_TIMEOUT_SECONDS",
+    "30",
+    "Seconds without a sign of life after which a connection is closed; more than the interval.",
+  ),
+  variable("HISTORY_SIZE", "1000", "How many of the newest events of a channel are kept at least."),
+  variable("HISTORY_TTL_SECONDS", "86400", "Seconds that a channel is kept after its last event."),
+  variable(
+    "STALL_AFTER_SECONDS",
+    "60",
+    "Seconds of silence after which a running analysis counts as stalled.",
+  ),
+  variable("DRAIN_SECONDS", "10", "Seconds within which open connections are closed when the gateway stops."),
+  variable("MAX_CONNECTIONS", "100000", "Connections of one gateway."),
+  variable("MAX_CONNECTIONS_PER_USER", "100", "Connections of one user to one gateway."),
+  variable("MESSAGE_RATE", "0", "Client frames a second on one socket; 0 is without limit."),
+  variable("LOG_LEVEL", "info", "`debug`, `info`, `warn` or `error`."),
+
+  reserved("NATS_URL", "", "Address of a NATS server."),
+  reserved("REDIS_CA_FILE", "", "Certificate authority of a Redis reached over TLS."),
+  reserved("REDIS_WAIT_REPLICAS", "0", "Replicas that must hold an event before it is acknowledged."),
+  reserved("JWT_JWKS_URL", "", "Address of a key set for tokens."),
+  reserved("JWT_PUBLIC_KEY", "", "Public key for tokens (PEM)."),
+  reserved("JWT_ISSUER", "", "Required issuer of tokens."),
+  reserved("JWT_AUDIENCE", "", "Required audience of tokens."),
+  reserved("AUTHORIZE_URL", "", "Service that is asked who may watch an analysis."),
+  reserved("MAX_CONNECTIONS_PER_ADDRESS", "0", "Connections of one address; 0 is without limit."),
+  reserved("HANDSHAKE_RATE", "0", "New connections a second of one address; 0 is without limit."),
+  reserved("PUBLISH_RATE", "0", "Publishes a second of one token; 0 is without limit."),
+  reserved("TRUSTED_PROXIES", "", "Proxies whose forwarding headers are believed."),
+] as const satisfies readonly ConfigVariable[];
+
+export type VariableName = (typeof CONFIG_VARIABLES)[number]["name"];
+
+/** What holds when `name` is not set. */
+export function defaultOf(name: VariableName): string {
+  const found: ConfigVariable | undefined = CONFIG_VARIABLES.find((one) => one.name === name);
+  return found?.default ?? "";
+}
+
+function variable<Name extends string>(name: Name, whenUnset: string, description: string) {
+  return { name, default: whenUnset, description, implemented: true };
+}
+
+function reserved<Name extends string>(name: Name, whenUnset: string, description: string) {
+  return { name, default: whenUnset, description, implemented: false };
+}
