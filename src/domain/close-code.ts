@@ -28,15 +28,15 @@ export const CLOSE_CODES = {
     meaning: "over capacity, or the broker is away",
     reconnect: "after_hint",
   },
-  tokenRejected: {
+  unauthenticated: {
     code: 4001,
-    name: "token_rejected",
+    name: "unauthenticated",
     meaning: "the token is missing, invalid or expired",
     reconnect: "with_new_token",
   },
-  notAllowed: {
+  forbidden: {
     code: 4003,
-    name: "not_allowed",
+    name: "forbidden",
     meaning: "the token may not watch this analysis, or the origin is not allowed",
     reconnect: "no",
   },
@@ -46,9 +46,9 @@ export const CLOSE_CODES = {
     meaning: "the analysis_id is not a UUID",
     reconnect: "no",
   },
-  silent: {
+  heartbeatTimeout: {
     code: 4008,
-    name: "silent",
+    name: "heartbeat_timeout",
     meaning: "nothing was heard for the heartbeat timeout",
     reconnect: "yes",
   },
