@@ -1,0 +1,98 @@
+import { checkCoverage } from "./check/coverage.ts";
+import { runProgram } from "./check/run-program.ts";
+import { nothing, sum, type Tally, tallyOfBun, tallyOfDeno } from "./check/tally.ts";
+
+/**
+ * `npm run check`: everything that needs no server, in seconds. `--all` adds what starts real ones. Ends with
+ * `N passed, N failed` over everything; exit code 1 when anything failed.
+ */
+const root = new URL("..", import.meta.url).pathname;
+const bin = `${root}node_modules/.bin/`;
+const unitMinutes = 1;
+const serverMinutes = 6;
+
+interface Step {
+  readonly name: string;
+  readonly run: () => Promise<Tally>;
+}
+
+const quick: readonly Step[] = [
+  program("format and lint (biome)", [`${bin}biome`, "check", "--error-on-warnings", "."]),
+  program("types (tsc)", [`${bin}tsc`, "--noEmit"]),
+  tests("architecture", ["test/architecture.test.ts"]),
+  {
+    name: "unit and contract tests, with coverage",
+    run: async () => {
+      const report = `${root}coverage`;
+      const measure = ["--coverage", "--coverage-reporter=lcov", `--coverage-dir=${report}`];
+      const tested = await bunTest([...measure, "test/unit", "test/contract"], unitMinutes);
+      return sum([tested, await checkCoverage(root, `${report}/lcov.info`)]);
+    },
+  },
+];
+
+const thorough: readonly Step[] = [
+  tests("integration", ["test/integration"], serverMinutes),
+  tests("end to end: worker and browser", ["test/e2e"], serverMinutes),
+  tests("containers", ["test/containers"], serverMinutes),
+  tests("proxies", ["test/proxies"], serverMinutes),
+  program("types of the core (deno check)", [`${bin}deno`, "check", "src/domain", "src/application"]),
+  {
+    name: "unit tests of the core (deno test)",
+    run: async () => {
+      const folders = ["test/unit/domain", "test/unit/application"];
+      const command = [`${bin}deno`, "test", "--no-check", "--allow-read", "--allow-env", ...folders];
+      return report(await runProgram(command, root, unitMinutes), tallyOfDeno);
+    },
+  },
+];
+
+async function main(): Promise<void> {
+  const steps = process.argv.includes("--all") ? [...quick, ...thorough] : quick;
+  const failedSteps: string[] = [];
+  let total = nothing;
+  for (const step of steps) {
+    console.log(`— ${step.name}`);
+    const began = performance.now();
+    const tally = await step.run();
+    const seconds = ((performance.now() - began) / 1000).toFixed(1);
+    console.log(`  ${tally.failed === 0 ? "ok" : "FAILED"}: ${describe(tally)}, ${seconds} s`);
+    if (tally.failed > 0) failedSteps.push(step.name);
+    total = sum([total, tally]);
+  }
+  if (failedSteps.length > 0) console.log(`\nFailed: ${failedSteps.join("; ")}`);
+  console.log(`\n${describe(total)}`);
+  process.exit(total.failed > 0 ? 1 : 0);
+}
+
+function describe({ passed, failed, skipped }: Tally): string {
+  return `${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ""}`;
+}
+
+/** A program that passes or fails as a whole. */
+function program(name: string, command: readonly string[]): Step {
+  const tally = (_: string, exitCode: number): Tally =>
+    exitCode === 0 ? { ...nothing, passed: 1 } : { ...nothing, failed: 1 };
+  return { name, run: async () => report(await runProgram(command, root, unitMinutes), tally) };
+}
+
+function tests(name: string, paths: readonly string[], minutes = unitMinutes): Step {
+  return { name, run: () => bunTest(paths, minutes) };
+}
+
+async function bunTest(args: readonly string[], minutes: number): Promise<Tally> {
+  return report(await runProgram([process.execPath, "test", ...args], root, minutes), tallyOfBun);
+}
+
+/** What failed is shown whole; of what passed, only what it skipped. */
+function report(
+  { output, exitCode }: { readonly output: string; readonly exitCode: number },
+  tallyOf: (output: string, exitCode: number) => Tally,
+): Tally {
+  const tally = tallyOf(output, exitCode);
+  if (tally.failed > 0) console.log(output.trimEnd());
+  else for (const line of output.match(/^skipped for want of .*$/gm) ?? []) console.log(`  ${line}`);
+  return tally;
+}
+
+await main();

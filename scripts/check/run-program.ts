@@ -1,0 +1,42 @@
+const lastWordsMs = 2_000;
+
+/** Runs to its end, or to the limit: then its whole process group is killed and the exit code is 124. */
+export async function runProgram(
+  command: readonly string[],
+  cwd: string,
+  limitMinutes: number,
+): Promise<{ readonly output: string; readonly exitCode: number }> {
+  const child = Bun.spawn([...command], {
+    cwd,
+    env: { ...process.env, NO_COLOR: "1", FORCE_COLOR: "0" },
+    stdin: "ignore",
+    stdout: "pipe",
+    stderr: "pipe",
+    detached: true,
+  });
+  const giveUp = () => {
+    process.kill(-child.pid, "SIGTERM");
+    process.exit(130);
+  };
+  process.once("SIGINT", giveUp).once("SIGTERM", giveUp);
+  let late = false;
+  const limit = setTimeout(() => {
+    late = true;
+    process.kill(-child.pid, "SIGKILL");
+  }, limitMinutes * 60_000);
+
+  let output = "";
+  const collect = async (stream: ReadableStream<Uint8Array>) => {
+    const decoder = new TextDecoder();
+    for await (const chunk of stream) output += decoder.decode(chunk, { stream: true });
+  };
+  const collected = Promise.all([collect(child.stdout), collect(child.stderr)]);
+  const exitCode = await child.exited;
+  clearTimeout(limit);
+  process.off("SIGINT", giveUp).off("SIGTERM", giveUp);
+  // A program that left a process of its own behind keeps the pipe open, and must not keep us.
+  await Promise.race([collected, Bun.sleep(lastWordsMs)]);
+  return late
+    ? { output: `${output}\nstopped after ${limitMinutes} minutes`, exitCode: 124 }
+    : { output, exitCode };
+}

@@ -1,0 +1,59 @@
+/** What some tests cannot do without, and that a machine may lack. */
+export type Need = "redis-server" | "chromium" | "ffmpeg" | "celery" | "nginx" | "caddy" | "docker";
+
+/**
+ * Whether the tests that need `name` can run here; use it as `describe.skipIf(!needs("nginx"))`. Says aloud, once,
+ * what is skipped for want of it. Under `CI=true` nothing may be absent: throws.
+ */
+export function needs(name: Need): boolean {
+  if (probes[name]()) return true;
+  if (process.env.CI === "true") throw new Error(`${name} is missing, and CI=true lets nothing be skipped`);
+  if (!announced.has(name)) console.warn(`skipped for want of ${name}`);
+  announced.add(name);
+  return false;
+}
+
+/** Where a program is, also where only root looks for it (`/usr/sbin`); throws when it is nowhere. */
+export function programPath(name: string): string {
+  const path = find(name);
+  if (path === null) throw new Error(`${name} is not installed`);
+  return path;
+}
+
+const announced = new Set<Need>();
+
+const probes: Readonly<Record<Need, () => boolean>> = {
+  "redis-server": () => find("redis-server") !== null,
+  chromium: () => find("chromium") !== null,
+  ffmpeg: () => find("ffmpeg") !== null && find("ffprobe") !== null,
+  // Debian's Python, because the one that comes first on PATH need not see Debian's packages.
+  celery: () => succeeds("/usr/bin/python3", "-c", "import celery, redis"),
+  nginx: () => find("nginx") !== null,
+  caddy: () => find("caddy") !== null,
+  docker: () => find("docker") !== null && (engineAnswers() || canStartEngine()),
+};
+
+function find(name: string): string | null {
+  return Bun.which(name, { PATH: `${process.env.PATH ?? ""}:/usr/local/sbin:/usr/sbin:/sbin` });
+}
+
+function engineAnswers(): boolean {
+  return succeeds("docker", "version", "--format", "{{.Server.Version}}");
+}
+
+function canStartEngine(): boolean {
+  return find("dockerd") !== null && process.getuid?.() === 0;
+}
+
+function succeeds(...command: string[]): boolean {
+  try {
+    return Bun.spawnSync(command, { stdin: "ignore", stdout: "ignore", stderr: "ignore" }).success;
+  } catch (cause) {
+    if (isNotFound(cause)) return false;
+    throw cause;
+  }
+}
+
+function isNotFound(cause: unknown): boolean {
+  return cause instanceof Error && (cause as { code?: unknown }).code === "ENOENT";
+}
