@@ -23,10 +23,12 @@ const quick: readonly Step[] = [
   {
     name: "unit and contract tests, with coverage",
     run: async () => {
-      const report = `${root}coverage`;
-      const measure = ["--coverage", "--coverage-reporter=lcov", `--coverage-dir=${report}`];
+      const folder = `${root}coverage`;
+      const measure = ["--coverage", "--coverage-reporter=lcov", `--coverage-dir=${folder}`];
       const tested = await bunTest([...measure, "test/unit", "test/contract"], unitMinutes);
-      return sum([tested, await checkCoverage(root, `${report}/lcov.info`)]);
+      const { tally, summary } = await checkCoverage(root, `${folder}/lcov.info`);
+      for (const line of summary) console.log(`  ${line}`);
+      return sum([tested, tally]);
     },
   },
 ];

@@ -7,7 +7,10 @@ const floorPercent = 95;
  * Holds the lines of the core that tests ran against the floor. A file that no test loads is missing from the
  * report, so the folders are listed and such a file counts with all its lines as never run.
  */
-export async function checkCoverage(root: string, reportPath: string): Promise<Tally> {
+export async function checkCoverage(
+  root: string,
+  reportPath: string,
+): Promise<{ readonly tally: Tally; readonly summary: readonly string[] }> {
   const report = Bun.file(reportPath);
   const measured = readReport((await report.exists()) ? await report.text() : "");
   const files = await Promise.all(sourcePaths(root).map((path) => countLines(root, path, measured)));
@@ -15,11 +18,10 @@ export async function checkCoverage(root: string, reportPath: string): Promise<T
   const ran = files.reduce((total, file) => total + file.ran, 0);
   const percent = lines === 0 ? 0 : (100 * ran) / lines;
   const enough = percent >= floorPercent;
-  console.log(
-    `  lines of domain and application that tests ran: ${percent.toFixed(1)} % (floor ${floorPercent} %)`,
-  );
-  if (!enough) for (const line of worst(files)) console.log(`    ${line}`);
-  return enough ? { ...nothing, passed: 1 } : { ...nothing, failed: 1 };
+  const figure = `lines of domain and application that tests ran: ${percent.toFixed(1)} % (floor ${floorPercent} %)`;
+  return enough
+    ? { tally: { ...nothing, passed: 1 }, summary: [figure] }
+    : { tally: { ...nothing, failed: 1 }, summary: [figure, ...worst(files)] };
 }
 
 interface Coverage {

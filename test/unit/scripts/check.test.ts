@@ -37,7 +37,7 @@ describe("the floor under coverage", () => {
       await mkdir(`${root}src/application`, { recursive: true });
       for (const [path, text] of Object.entries(sources)) await Bun.write(`${root}${path}`, text);
       await Bun.write(`${root}lcov.info`, report);
-      return await checkCoverage(root, `${root}lcov.info`);
+      return (await checkCoverage(root, `${root}lcov.info`)).tally;
     } finally {
       await rm(root, { recursive: true });
     }
