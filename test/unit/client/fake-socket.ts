@@ -3,6 +3,7 @@ import type {
   WatchedSocketConstructor,
   WatcherClock,
 } from "../../../src/client/watched-socket.ts";
+import { ManualClock } from "../../support/manual-clock.ts";
 
 /** One end of a wire that exists in memory only: the test plays the server. */
 export class FakeSocket implements WatchedSocket {
@@ -64,36 +65,24 @@ export function socketFactory(): { readonly made: FakeSocket[]; readonly Socket:
   return { made, Socket };
 }
 
-/** Time that passes only when told to. */
-export class HandClock implements WatcherClock {
-  #now = 1_000_000;
-  #timers: { readonly at: number; readonly task: () => void }[] = [];
+/** Also knows how many timers wait, so that a test can see that none was left behind. */
+export class CountingClock extends ManualClock {
+  pending = 0;
 
-  now(): number {
-    return this.#now;
-  }
-
-  after(milliseconds: number, task: () => void): () => void {
-    const timer = { at: this.#now + milliseconds, task };
-    this.#timers.push(timer);
-    return () => {
-      this.#timers = this.#timers.filter((other) => other !== timer);
+  override after(milliseconds: number, task: () => void): () => void {
+    let waiting = true;
+    this.pending += 1;
+    const settle = () => {
+      if (waiting) this.pending -= 1;
+      waiting = false;
     };
-  }
-
-  get pending(): number {
-    return this.#timers.length;
-  }
-
-  pass(milliseconds: number): void {
-    const end = this.#now + milliseconds;
-    for (;;) {
-      const next = this.#timers.filter((timer) => timer.at <= end).sort((a, b) => a.at - b.at)[0];
-      if (next === undefined) break;
-      this.#timers = this.#timers.filter((other) => other !== next);
-      this.#now = next.at;
-      next.task();
-    }
-    this.#now = end;
+    const stop = super.after(milliseconds, () => {
+      settle();
+      task();
+    });
+    return () => {
+      settle();
+      stop();
+    };
   }
 }

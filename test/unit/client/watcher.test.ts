@@ -6,13 +6,13 @@ import {
   type WatchOptions,
   watchAnalysis,
 } from "../../../src/client/watcher.ts";
-import { type FakeSocket, HandClock, socketFactory } from "./fake-socket.ts";
+import { CountingClock, type FakeSocket, socketFactory } from "./fake-socket.ts";
 
 const ANALYSIS = "0190b7a4-2c1e-7c3a-9a51-5f6f0c2d8e11";
 
 interface Bench {
   readonly watch: AnalysisWatch;
-  readonly clock: HandClock;
+  readonly clock: CountingClock;
   readonly sockets: FakeSocket[];
   readonly statuses: ConnectionStatus[];
   readonly events: WatchedEvent[];
@@ -23,7 +23,7 @@ interface Bench {
 }
 
 function startWatch(overrides: Partial<WatchOptions> = {}): Bench {
-  const clock = new HandClock();
+  const clock = new CountingClock();
   const { made, Socket } = socketFactory();
   const statuses: ConnectionStatus[] = [];
   const events: WatchedEvent[] = [];
@@ -92,7 +92,7 @@ describe("watchAnalysis() connecting", () => {
   test("tries again when the server accepts and then says nothing", async () => {
     const bench = startWatch();
     const socket = await bench.next();
-    bench.clock.pass(10_000);
+    bench.clock.advance(10_000);
     expect(socket.closedWith).toBe(1000);
     expect(bench.status()).toMatchObject({ kind: "waiting", reason: "no answer from the server" });
   });
@@ -108,7 +108,7 @@ describe("watchAnalysis() connecting", () => {
     });
     while (bench.status().kind !== "waiting") await Promise.resolve();
     expect(bench.status()).toMatchObject({ kind: "waiting", retryInMs: 375, reason: "no token: offline" });
-    bench.clock.pass(375);
+    bench.clock.advance(375);
     expect((await bench.next()).protocols[1]).toBe("bearer.x.y.z");
   });
 
@@ -144,7 +144,7 @@ describe("watchAnalysis() events", () => {
     bench.socket.serverSends(status("e-7"));
     bench.socket.serverSends({ event_id: "n-9", event_type: "notice", message: "hello" });
     bench.socket.serverCloses(1006);
-    bench.clock.pass(60_000);
+    bench.clock.advance(60_000);
     expect((await bench.next()).url).toEndWith(`/ws/analysis/${ANALYSIS}?last_event_id=e-7`);
   });
 
@@ -152,7 +152,7 @@ describe("watchAnalysis() events", () => {
     const bench = await startLive();
     bench.socket.serverSends(status("e-7"));
     bench.socket.serverCloses(1006);
-    bench.clock.pass(60_000);
+    bench.clock.advance(60_000);
     const again = await bench.next();
     again.establish({ resumed: false });
     again.serverSends(status("f-1"));
@@ -172,7 +172,7 @@ describe("watchAnalysis() events", () => {
     const bench = await startLive();
     bench.socket.serverSends(status("e-7"));
     bench.socket.serverCloses(1006);
-    bench.clock.pass(60_000);
+    bench.clock.advance(60_000);
     (await bench.next()).establish({ resumed: true });
     expect(bench.log).not.toContain("restart");
     expect(bench.status()).toEqual({ kind: "live" });
@@ -198,9 +198,9 @@ describe("watchAnalysis() close codes", () => {
     const { socket, clock, sockets, status: current, next } = await startLive();
     socket.serverCloses(code, "retry_after_ms=4200");
     expect(current()).toEqual({ kind: "waiting", retryInMs: 4200, code, reason: "retry_after_ms=4200" });
-    clock.pass(4199);
+    clock.advance(4199);
     expect(sockets).toHaveLength(1);
-    clock.pass(1);
+    clock.advance(1);
     await next();
     expect(sockets).toHaveLength(2);
   });
@@ -221,10 +221,10 @@ describe("watchAnalysis() close codes", () => {
 
   test.each([4008, 4009])("%i: comes back at once after a connection that lasted", async (code) => {
     const { socket, clock, status: current, next } = await startLive();
-    clock.pass(6_000);
+    clock.advance(6_000);
     socket.serverCloses(code);
     expect(current()).toMatchObject({ kind: "waiting", retryInMs: 0 });
-    clock.pass(0);
+    clock.advance(0);
     await next();
   });
 
@@ -236,7 +236,7 @@ describe("watchAnalysis() close codes", () => {
       socket.serverCloses(4009);
       const current = bench.status();
       if (current.kind === "waiting") waits.push(current.retryInMs);
-      bench.clock.pass(60_000);
+      bench.clock.advance(60_000);
       socket = await bench.next();
       socket.establish();
     }
@@ -250,7 +250,7 @@ describe("watchAnalysis() close codes", () => {
       const socket = await bench.next();
       expect(socket.protocols[1]).toBe(`bearer.t.${round}.s`);
       socket.serverCloses(4001, "token expired");
-      bench.clock.pass(60_000);
+      bench.clock.advance(60_000);
     }
     expect(bench.status()).toEqual({ kind: "refused", code: 4001, reason: "token expired" });
     expect(bench.clock.pending).toBe(0);
@@ -260,10 +260,10 @@ describe("watchAnalysis() close codes", () => {
     const bench = await startLive();
     let socket = bench.socket;
     for (let round = 0; round < 5; round += 1) {
-      bench.clock.pass(6_000);
+      bench.clock.advance(6_000);
       socket.serverCloses(4001, "token expired");
       expect(bench.status()).toMatchObject({ kind: "waiting", retryInMs: 0 });
-      bench.clock.pass(0);
+      bench.clock.advance(0);
       socket = await bench.next();
       socket.establish();
     }
@@ -276,7 +276,7 @@ describe("watchAnalysis() close codes", () => {
       (await bench.next()).serverCloses(code);
       const current = bench.status();
       if (current.kind === "waiting") waits.push(current.retryInMs);
-      bench.clock.pass(60_000);
+      bench.clock.advance(60_000);
     }
     expect(waits).toEqual([500, 1000, 2000, 4000, 8000, 15_000, 15_000]);
   });
@@ -291,26 +291,26 @@ describe("watchAnalysis() close codes", () => {
 describe("watchAnalysis() silence", () => {
   test("sends a sign of life every heartbeat interval", async () => {
     const { socket, clock } = await startLive();
-    clock.pass(15_000);
+    clock.advance(15_000);
     socket.serverSends({ event_type: "heartbeat", message: "pong" });
-    clock.pass(15_000);
+    clock.advance(15_000);
     expect(socket.sent).toEqual(['{"type":"ping"}', '{"type":"ping"}']);
   });
 
   test("reconnects when nothing was heard for the heartbeat timeout, and not a moment before", async () => {
     const { socket, clock, status: current } = await startLive();
-    clock.pass(20_000);
+    clock.advance(20_000);
     socket.serverSends({ event_type: "heartbeat", message: "pong" });
-    clock.pass(29_999);
+    clock.advance(29_999);
     expect(current()).toEqual({ kind: "live" });
-    clock.pass(1);
+    clock.advance(1);
     expect(current()).toMatchObject({ kind: "waiting", reason: "the link went silent" });
     expect(socket.closedWith).toBe(1000);
   });
 
   test("hears nothing more from a link it has given up", async () => {
     const { socket, clock, log } = await startLive();
-    clock.pass(30_000);
+    clock.advance(30_000);
     const before = log.length;
     socket.serverSends(status("e-8"));
     socket.serverCloses(1000);
