@@ -1,8 +1,4 @@
-import type {
-  WatchedSocket,
-  WatchedSocketConstructor,
-  WatcherClock,
-} from "../../../src/client/watched-socket.ts";
+import type { WatchedSocket, WatchedSocketConstructor } from "../../../src/client/watched-socket.ts";
 import { ManualClock } from "../../support/manual-clock.ts";
 
 /** One end of a wire that exists in memory only: the test plays the server. */
