@@ -1,0 +1,157 @@
+import { describe, expect, test } from "bun:test";
+import { TokenRejected } from "../../src/application/errors.ts";
+import type { ClockPort } from "../../src/application/ports/clock-port.ts";
+import type { TokenVerifierPort } from "../../src/application/ports/token-verifier-port.ts";
+import { ManualClock } from "../support/manual-clock.ts";
+
+/*
+ * The rules of TokenVerifierPort. Every test of the suite begins with the id of the rule it holds.
+ *
+ * | Rule | What a verifier guarantees                                                                    |
+ * |------|-----------------------------------------------------------------------------------------------|
+ * | TV-1 | a token signed by the expected key is good while its expiry is ahead, to the millisecond      |
+ * | TV-2 | a token without an expiry is refused; one is refused before its `nbf`                         |
+ * | TV-3 | the user is `user_id`, else `sub`; a number counts as its digits, a blank text as nobody      |
+ * | TV-4 | scopes are separated by spaces; the claim may be missing and may be nothing but text          |
+ * | TV-5 | `analyses` is `"*"` or ids, kept in lower case; missing is another thing than empty           |
+ * | TV-6 | a claim of another shape refuses the whole token rather than being read as missing            |
+ * | TV-7 | what was changed after signing, or is no token at all, is refused                             |
+ * | TV-8 | a refusal is a TokenRejected, whose text holds nothing of the token and that has no cause     |
+ */
+
+export interface VerifierUnderTest {
+  verifier(clock: ClockPort): TokenVerifierPort;
+  /** Signs `claims` as they are with the key that the verifier expects. */
+  sign(claims: Readonly<Record<string, unknown>>): Promise<string>;
+}
+
+const ID = "0f8fad5b-d9cb-469f-a165-70867728950e";
+
+export function tokenVerifierContract(name: string, { verifier, sign }: VerifierUnderTest): void {
+  const clock = new ManualClock();
+  const seconds = clock.now() / 1000;
+  const hour = { exp: seconds + 3600 };
+  const verify = (token: string, at: ClockPort = clock) => verifier(at).verify(token);
+  const verifyClaims = async (claims: Readonly<Record<string, unknown>>) =>
+    verify(await sign({ ...hour, ...claims }));
+
+  describe(`${name}: the rules of TokenVerifierPort`, () => {
+    test("TV-1 says who the token is for, what it may do and when it ends", async () => {
+      const claims = { user_id: "alice", scope: "analysis:publish notice:publish", analyses: [ID] };
+      expect(await verifyClaims(claims)).toEqual({
+        userId: "alice",
+        scopes: new Set(["analysis:publish", "notice:publish"]),
+        analyses: new Set([ID]),
+        expiresAt: hour.exp * 1000,
+      });
+    });
+
+    test("TV-1 refuses an expired token from the very millisecond on", async () => {
+      const token = await sign({ user_id: "alice", exp: seconds + 1.5 });
+      const later = new ManualClock(clock.now() + 1499);
+      await verify(token, later);
+      later.advance(1);
+      expect(await refusal(verify(token, later))).toBe("expired");
+      expect(await refusal(verify(await sign({ exp: seconds - 1 })))).toBe("expired");
+    });
+
+    test("TV-1 takes an expiry beyond all time for a time that can still be written down", async () => {
+      const { expiresAt } = await verifyClaims({ exp: 1e300 });
+      expect(() => new Date(expiresAt).toISOString()).not.toThrow();
+    });
+
+    test("TV-2 refuses a token without an expiry", async () => {
+      expect(await refusal(sign({ user_id: "alice" }).then((token) => verify(token)))).toBe("no expiry");
+    });
+
+    test("TV-2 refuses a token before its time and takes it from then on", async () => {
+      const token = await sign({ ...hour, nbf: seconds + 10 });
+      const later = new ManualClock(clock.now() + 9999);
+      expect(await refusal(verify(token, later))).toBe("not valid yet");
+      later.advance(1);
+      await verify(token, later);
+    });
+
+    test.each([
+      [{ user_id: "alice", sub: "bob" }, "alice"],
+      [{ sub: "bob" }, "bob"],
+      [{ user_id: 42 }, "42"],
+      [{ sub: 7 }, "7"],
+      [{ user_id: " " }, undefined],
+      [{ user_id: "", sub: "bob" }, undefined],
+      [{}, undefined],
+    ])("TV-3 reads %j as the user %j", async (claims, userId) => {
+      expect((await verifyClaims(claims)).userId).toBe(userId);
+    });
+
+    test.each([
+      [undefined, []],
+      ["", []],
+      ["  a   b ", ["a", "b"]],
+    ])("TV-4 reads the scope %j as %j", async (scope, scopes) => {
+      expect((await verifyClaims({ scope })).scopes).toEqual(new Set<string>(scopes));
+    });
+
+    test("TV-5 keeps the ids of analyses in lower case, and tells none from no claim and from all", async () => {
+      expect((await verifyClaims({ analyses: [ID.toUpperCase()] })).analyses).toEqual(new Set([ID]));
+      expect((await verifyClaims({ analyses: [] })).analyses).toEqual(new Set());
+      expect((await verifyClaims({ analyses: "*" })).analyses).toBe("*");
+      expect((await verifyClaims({})).analyses).toBeUndefined();
+    });
+
+    test.each([
+      { user_id: { name: "alice" } },
+      { user_id: null, sub: "bob" },
+      { user_id: true },
+      { user_id: 1.5 },
+      { user_id: 2 ** 53 },
+      { sub: ["bob"] },
+      { scope: ["analysis:publish"] },
+      { scope: null },
+      { analyses: "all" },
+      { analyses: ID },
+      { analyses: null },
+      { analyses: ["*"] },
+      { analyses: [ID, "not-an-id"] },
+      { analyses: [1] },
+      { exp: "tomorrow" },
+      { exp: null },
+      { nbf: "yesterday" },
+    ])("TV-6 refuses %j", async (claims) => {
+      const [claim] = Object.keys(claims);
+      expect(await refusal(verifyClaims(claims))).toBe(`malformed claim ${claim}`);
+    });
+
+    test("TV-7 refuses claims that were changed after signing", async () => {
+      const [header, , signature] = (await sign({ ...hour, user_id: "alice" })).split(".");
+      const forged = Buffer.from(JSON.stringify({ ...hour, user_id: "root" })).toString("base64url");
+      expect(await refusal(verify(`${header}.${forged}.${signature}`))).toBe("bad signature");
+    });
+
+    test.each(["", ".", "..", "a.b.c", "a.b.c.d.e", "e30.e30.e30", "\u{1F511}", "null", " "])(
+      "TV-7 refuses %j, which is no token",
+      async (text) => {
+        expect(await refusal(verify(text))).toBe("malformed");
+      },
+    );
+
+    test("TV-7 refuses a token of unreasonable length, however well signed", async () => {
+      expect(await refusal(verifyClaims({ padding: "x".repeat(8192) }))).toBe("too long");
+    });
+
+    test("TV-8 refuses without a word of the token", async () => {
+      const token = await sign({ exp: seconds - 1, user_id: "alice-the-secret" });
+      const error = await verify(token).catch((caught: unknown) => caught);
+      expect(error).toBeInstanceOf(TokenRejected);
+      expect(Bun.inspect(error)).not.toMatch(/alice-the-secret|eyJ/);
+      expect((error as Error).cause).toBeUndefined();
+    });
+  });
+}
+
+/** The reason that a verification was refused for. */
+export async function refusal(verification: Promise<unknown>): Promise<string> {
+  const outcome = await verification.catch((error: unknown) => error);
+  if (outcome instanceof TokenRejected) return outcome.message;
+  throw outcome instanceof Error ? outcome : new Error("the token was accepted");
+}
