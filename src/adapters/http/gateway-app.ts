@@ -1,0 +1,51 @@
+import { Hono } from "hono";
+import { secureHeaders } from "hono/secure-headers";
+import type { BroadcastEvent } from "../../application/broadcast-event.ts";
+import type { TelemetryPort } from "../../application/ports/telemetry-port.ts";
+import type { TokenVerifierPort } from "../../application/ports/token-verifier-port.ts";
+import { type HealthSources, healthRoutes } from "./health-routes.ts";
+import { noticeRoutes } from "./notice-routes.ts";
+import { problem, problemOf } from "./problem.ts";
+import { publishRoutes } from "./publish-routes.ts";
+
+export interface GatewayAppParts extends HealthSources {
+  readonly tokens: TokenVerifierPort;
+  readonly broadcast: BroadcastEvent;
+  readonly telemetry: TelemetryPort;
+  /** The demo of development mode; undefined leaves it out. */
+  readonly demo: Hono | undefined;
+}
+
+/** Promised by the wire contract, served by a later release. */
+const NOT_YET = [
+  "/ws",
+  "/v1/analyses/:id/events",
+  "/v1/analyses/:id",
+  "/metrics",
+  "/openapi.json",
+  "/asyncapi.json",
+];
+
+/** Everything Telltale answers over plain HTTP. */
+export function gatewayApp(parts: GatewayAppParts): Hono {
+  const { tokens, broadcast, pubSub, telemetry, demo } = parts;
+  const app = new Hono();
+  app.use(secureHeaders());
+  app.route("/", healthRoutes(parts));
+  app.route("/v1/analyses", publishRoutes(tokens, broadcast, pubSub));
+  app.route("/v1/notices", noticeRoutes(tokens, broadcast));
+  if (demo !== undefined) app.route("/", demo);
+  for (const path of NOT_YET) app.get(path, (context) => problem(context, "not_implemented"));
+  app.get("/ws/analysis/:id", (context) => problem(context, "upgrade_required"));
+  app.notFound((context) => problem(context, "not_found"));
+  app.onError((error, context) => {
+    const code = problemOf(error);
+    if (code !== undefined) return problem(context, code, { detail: error.message });
+    telemetry.log("error", "a request could not be answered", {
+      path: context.req.routePath,
+      message: error.message,
+    });
+    return problem(context, "internal");
+  });
+  return app;
+}

@@ -1,0 +1,43 @@
+import { Hono } from "hono";
+import type { ClockPort } from "../../application/ports/clock-port.ts";
+import type { PubSubPort } from "../../application/ports/pub-sub-port.ts";
+import type { ConnectionRegistry } from "../../domain/connection-registry.ts";
+
+export interface HealthSources {
+  readonly pubSub: PubSubPort;
+  readonly registry: ConnectionRegistry;
+  readonly clock: ClockPort;
+  /** Counters since the start, by name. */
+  readonly counters: () => Readonly<Record<string, number>>;
+  /** Whether the gateway is on its way out and should get no new clients. */
+  readonly draining: () => boolean;
+}
+
+/** What balancers and operators ask. None of it waits for the broker. */
+export function healthRoutes(sources: HealthSources): Hono {
+  const { pubSub, registry, clock, counters, draining } = sources;
+  const routes = new Hono();
+
+  routes.get("/health", (context) => context.json({ status: "alive" }));
+
+  routes.get("/ready", (context) => {
+    const health = pubSub.health();
+    if (draining()) return context.json({ ready: false, reason: "draining" }, 503);
+    if (health.status === "down") return context.json({ ready: false, reason: health.reason }, 503);
+    return context.json({ ready: true });
+  });
+
+  routes.get("/ws/health", (context) => {
+    const broker = pubSub.health();
+    const { total_connections, active_analyses } = registry.statistics();
+    return context.json({
+      status: broker.status === "up" ? "ok" : "degraded",
+      broker: { kind: pubSub.kind, ...broker },
+      websocket_stats: { total_connections, active_analyses },
+      counters: counters(),
+      timestamp: new Date(clock.now()).toISOString(),
+    });
+  });
+
+  return routes;
+}

@@ -1,0 +1,49 @@
+import { Hono } from "hono";
+import type { BroadcastEvent } from "../../application/broadcast-event.ts";
+import type { TokenVerifierPort } from "../../application/ports/token-verifier-port.ts";
+import { type NoticeChannel, SYSTEM_CHANNEL, userChannel } from "../../domain/channel.ts";
+import { problem } from "./problem.ts";
+import { answer } from "./publish-routes.ts";
+import { idempotencyKey, limitBody, requestText } from "./request-text.ts";
+import { type Granted, requireScope } from "./require-scope.ts";
+
+/** Notices for one user, or for everybody where the body names none. */
+export function noticeRoutes(tokens: TokenVerifierPort, broadcast: BroadcastEvent): Hono<Granted> {
+  return new Hono<Granted>().post(
+    "/",
+    requireScope(tokens, "notice:publish"),
+    limitBody(),
+    async (context) => {
+      const idempotency = idempotencyKey(context);
+      if (!idempotency.ok) return problem(context, "invalid_idempotency_key");
+      const text = await requestText(context);
+      const addressee = text === undefined ? undefined : addresseeOf(text);
+      if (text === undefined || addressee === undefined) return problem(context, "not_json");
+      if (addressee.type === "invalid") {
+        return problem(context, "invalid_event", {
+          issues: [{ path: ["user_id"], message: "must be non-blank text" }],
+        });
+      }
+      return answer(context, await broadcast.execute(addressee.channel, text, idempotency.key));
+    },
+  );
+}
+
+type Addressee = { readonly type: "channel"; readonly channel: NoticeChannel } | { readonly type: "invalid" };
+
+/** Undefined where the body is not JSON. */
+function addresseeOf(text: string): Addressee | undefined {
+  let body: unknown;
+  try {
+    body = JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+  const everybody: Addressee = { type: "channel", channel: SYSTEM_CHANNEL };
+  // Anything but an object is refused by the rules of events, with their words.
+  if (typeof body !== "object" || body === null || !("user_id" in body)) return everybody;
+  const { user_id } = body;
+  if (user_id === null) return everybody;
+  if (typeof user_id !== "string" || user_id.trim() === "") return { type: "invalid" };
+  return { type: "channel", channel: userChannel(user_id) };
+}

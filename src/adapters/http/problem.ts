@@ -1,0 +1,56 @@
+import type { Context } from "hono";
+import type { ContentfulStatusCode } from "hono/utils/http-status";
+import { BrokerUnavailable, NewerFormat, OutcomeUnknown } from "../../application/errors.ts";
+import type { Issue } from "../../domain/analysis-event.ts";
+
+/** Every error that HTTP answers: a stable `code`, its status and a title. None echoes a body or a token. */
+const PROBLEMS = {
+  not_json: [400, "The body is not JSON"],
+  not_an_analysis_id: [400, "The path names no analysis: not a UUID"],
+  invalid_path: [400, "The path cannot be read"],
+  unauthenticated: [401, "A valid bearer token is needed"],
+  scope_missing: [403, "The token does not have the scope for this"],
+  not_allowed: [403, "The token is not for this analysis"],
+  not_found: [404, "There is nothing here"],
+  attempt_superseded: [409, "A later attempt of this analysis has begun"],
+  attempt_ended: [409, "This attempt of the analysis has ended"],
+  body_too_large: [413, "The body is larger than 1 MiB"],
+  event_too_large: [413, "An event is larger than 1 MiB"],
+  upgrade_required: [426, "This address speaks WebSocket"],
+  invalid_event: [422, "An event breaks the rules"],
+  invalid_idempotency_key: [422, "Idempotency-Key has 1 to 200 characters"],
+  invalid_viewers: [422, "The list of viewers breaks the rules"],
+  invalid_request: [422, "The request breaks the rules"],
+  not_implemented: [501, "Not implemented in this release"],
+  broker_unavailable: [503, "The broker is away: nothing was stored"],
+  outcome_unknown: [503, "The broker did not answer: repeat with the same Idempotency-Key"],
+  internal: [500, "The gateway failed to answer"],
+} as const satisfies Record<string, readonly [number, string]>;
+
+export type ProblemCode = keyof typeof PROBLEMS;
+
+export interface ProblemDetails {
+  readonly detail?: string;
+  readonly issues?: readonly Issue[];
+}
+
+const RETRY_AFTER_SECONDS = "1";
+
+/** An `application/problem+json` answer (RFC 9457). */
+export function problem(context: Context, code: ProblemCode, details: ProblemDetails = {}): Response {
+  const [status, title] = PROBLEMS[code];
+  if (status === 401) context.header("WWW-Authenticate", "Bearer");
+  if (status === 503) context.header("Retry-After", RETRY_AFTER_SECONDS);
+  context.header("Content-Type", "application/problem+json");
+  return context.body(
+    JSON.stringify({ type: "about:blank", title, status, code, ...details }),
+    status as ContentfulStatusCode,
+  );
+}
+
+/** The code of an error that the core raised; undefined for one that nobody expected. */
+export function problemOf(error: unknown): ProblemCode | undefined {
+  if (error instanceof BrokerUnavailable || error instanceof NewerFormat) return "broker_unavailable";
+  if (error instanceof OutcomeUnknown) return "outcome_unknown";
+  return undefined;
+}

@@ -1,0 +1,81 @@
+import { type Context, Hono } from "hono";
+import { z } from "zod";
+import type { BroadcastAnswer, BroadcastEvent } from "../../application/broadcast-event.ts";
+import type { PubSubPort } from "../../application/ports/pub-sub-port.ts";
+import type { TokenVerifierPort } from "../../application/ports/token-verifier-port.ts";
+import { analysisChannel, parseAnalysisId } from "../../domain/channel.ts";
+import { problem } from "./problem.ts";
+import { idempotencyKey, limitBody, requestText } from "./request-text.ts";
+import { type Granted, requireScope } from "./require-scope.ts";
+
+const MOST_VIEWERS = 1_000;
+
+const viewersBody = z.object({
+  viewers: z.union([z.literal("*"), z.array(z.string().min(1)).max(MOST_VIEWERS)]),
+});
+
+/** What a worker or its backend does with one analysis: publish events, say who may watch. */
+export function publishRoutes(
+  tokens: TokenVerifierPort,
+  broadcast: BroadcastEvent,
+  pubSub: PubSubPort,
+): Hono<Granted> {
+  const routes = new Hono<Granted>();
+
+  routes.post("/:id/events", requireScope(tokens, "analysis:publish"), limitBody(), async (context) => {
+    const id = parseAnalysisId(context.req.param("id"));
+    if (id === undefined) return problem(context, "not_an_analysis_id");
+    if (!context.var.grant.mayPublishTo(id)) return problem(context, "not_allowed");
+    const idempotency = idempotencyKey(context);
+    if (!idempotency.ok) return problem(context, "invalid_idempotency_key");
+    const text = await requestText(context);
+    if (text === undefined) return problem(context, "not_json");
+    return answer(context, await broadcast.execute(analysisChannel(id), text, idempotency.key));
+  });
+
+  routes.put("/:id", requireScope(tokens, "analysis:publish"), limitBody(), async (context) => {
+    const id = parseAnalysisId(context.req.param("id"));
+    if (id === undefined) return problem(context, "not_an_analysis_id");
+    if (!context.var.grant.mayPublishTo(id)) return problem(context, "not_allowed");
+    const value = parseJson(await requestText(context));
+    if (value === undefined) return problem(context, "not_json");
+    const read = viewersBody.safeParse(value);
+    if (!read.success) {
+      const issues = read.error.issues.map(({ path, message }) => ({ path: path.map(pathKey), message }));
+      return problem(context, "invalid_viewers", { issues });
+    }
+    const { viewers } = read.data;
+    await pubSub.declareViewers(analysisChannel(id), viewers === "*" ? "*" : new Set(viewers));
+    return context.body(null, 204);
+  });
+
+  return routes;
+}
+
+/** The answer to a publish, the same for events and notices. */
+export function answer(context: Context, outcome: BroadcastAnswer): Response {
+  switch (outcome.type) {
+    case "stored":
+      return context.json({ event_ids: outcome.eventIds, duplicate: outcome.duplicate }, 202);
+    case "refused":
+      return problem(context, outcome.code, { detail: `event ${outcome.index}` });
+    case "invalid":
+      if (outcome.reason === "not_json") return problem(context, "not_json");
+      if (outcome.reason === "too_large") return problem(context, "event_too_large");
+      return problem(context, "invalid_event", { issues: outcome.issues });
+  }
+}
+
+function parseJson(text: string | undefined): unknown {
+  if (text === undefined) return undefined;
+  try {
+    return JSON.parse(text);
+  } catch {
+    // What stopped the parser may quote the body, so the caller only learns that it is no JSON.
+    return undefined;
+  }
+}
+
+function pathKey(key: PropertyKey): string | number {
+  return typeof key === "symbol" ? String(key) : key;
+}

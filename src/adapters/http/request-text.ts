@@ -1,0 +1,28 @@
+import type { Context, MiddlewareHandler } from "hono";
+import { bodyLimit } from "hono/body-limit";
+import { problem } from "./problem.ts";
+
+const MAX_BODY_BYTES = 1024 * 1024;
+
+/** Refuses a body over 1 MiB, also one that does not say its length. */
+export function limitBody(): MiddlewareHandler {
+  return bodyLimit({ maxSize: MAX_BODY_BYTES, onError: (context) => problem(context, "body_too_large") });
+}
+
+/** The body as text; undefined where it is not UTF-8, hence not JSON. */
+export async function requestText(context: Context): Promise<string | undefined> {
+  const bytes = await context.req.arrayBuffer();
+  try {
+    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+  } catch (error) {
+    if (error instanceof TypeError) return undefined;
+    throw error;
+  }
+}
+
+/** The `Idempotency-Key` of a request: absent, good, or not 1 to 200 characters. */
+export function idempotencyKey(context: Context): { ok: true; key: string | undefined } | { ok: false } {
+  const key = context.req.header("Idempotency-Key");
+  if (key === undefined) return { ok: true, key: undefined };
+  return key.length >= 1 && key.length <= 200 ? { ok: true, key } : { ok: false };
+}

@@ -1,0 +1,33 @@
+import type { Context, MiddlewareHandler } from "hono";
+import { TokenRejected } from "../../application/errors.ts";
+import type { TokenVerifierPort } from "../../application/ports/token-verifier-port.ts";
+import { AccessGrant, type Scope } from "../../domain/access-grant.ts";
+import { bearerOf } from "../presented-token.ts";
+import { problem } from "./problem.ts";
+
+export interface Granted {
+  Variables: { grant: AccessGrant };
+}
+
+/** Lets a request through whose bearer token has `scope`; its grant is then `context.var.grant`. */
+export function requireScope(tokens: TokenVerifierPort, scope: Scope): MiddlewareHandler<Granted> {
+  return async (context, next) => {
+    const grant = await grantOf(context, tokens);
+    if (grant instanceof TokenRejected) return problem(context, "unauthenticated", { detail: grant.message });
+    if (!grant.hasScope(scope)) return problem(context, "scope_missing", { detail: `needs ${scope}` });
+    context.set("grant", grant);
+    await next();
+    return undefined;
+  };
+}
+
+async function grantOf(context: Context, tokens: TokenVerifierPort): Promise<AccessGrant | TokenRejected> {
+  const token = bearerOf(context.req.header("Authorization") ?? null);
+  if (token === undefined) return new TokenRejected("no bearer token");
+  try {
+    return new AccessGrant(await tokens.verify(token));
+  } catch (error) {
+    if (error instanceof TokenRejected) return error;
+    throw error;
+  }
+}

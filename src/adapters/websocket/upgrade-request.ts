@@ -1,0 +1,33 @@
+import { isOriginAllowed, type OriginPolicy } from "../origin-policy.ts";
+import { offersProtocol, presentedToken } from "../presented-token.ts";
+import type { WatchIntent } from "./watch-session.ts";
+
+const PATH = /^\/ws\/analysis\/([^/]*)\/?$/;
+/** The one subprotocol that is echoed; a token offered beside it never is. */
+const PROTOCOL = "telltale.v1";
+
+/** What a WebSocket upgrade asks for; undefined where the request is none, or is for another path. */
+export function readUpgrade(
+  request: Request,
+  policy: OriginPolicy,
+): { intent: WatchIntent; headers: Headers } | undefined {
+  const { headers } = request;
+  if (headers.get("upgrade")?.toLowerCase() !== "websocket") return undefined;
+  const url = new URL(request.url);
+  const id = PATH.exec(url.pathname)?.[1];
+  if (id === undefined) return undefined;
+  const origin = headers.get("origin");
+  const protocols = headers.get("sec-websocket-protocol");
+  const originAllowed = isOriginAllowed(origin, headers.get("host"), policy);
+  const token = presentedToken({
+    query: url.searchParams.get("token"),
+    authorization: headers.get("authorization"),
+    protocols,
+    cookie: headers.get("cookie"),
+    cookieTrusted: origin !== null && originAllowed,
+  });
+  const answer = new Headers();
+  if (offersProtocol(protocols, PROTOCOL)) answer.set("Sec-WebSocket-Protocol", PROTOCOL);
+  const lastEventId = url.searchParams.get("last_event_id");
+  return { intent: { analysisId: id, token, originAllowed, lastEventId }, headers: answer };
+}

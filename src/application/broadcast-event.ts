@@ -1,0 +1,76 @@
+import { decodeEvent, decodeEvents, type Issue } from "../domain/analysis-event.ts";
+import type { ChannelName } from "../domain/channel.ts";
+import { isAnalysisChannel } from "../domain/channel.ts";
+import { formatEventId } from "../domain/event-position.ts";
+import type { ClockPort } from "./ports/clock-port.ts";
+import type { AppendOutcome, AttemptRefusal, PubSubPort, SeenBefore } from "./ports/pub-sub-port.ts";
+import type { TelemetryPort } from "./ports/telemetry-port.ts";
+
+/** How long an idempotency key is good for, by the broker's clock. */
+export const IDEMPOTENCY_MS = 5 * 60 * 1000;
+
+export type BroadcastAnswer =
+  | { readonly type: "stored"; readonly eventIds: readonly string[]; readonly duplicate: boolean }
+  | {
+      readonly type: "invalid";
+      readonly reason: "not_json" | "too_large" | "invalid";
+      readonly issues: readonly Issue[];
+    }
+  | { readonly type: "refused"; readonly code: AttemptRefusal; readonly index: number };
+
+/** Validate, then store and publish, once: what a publisher sends through Telltale itself. */
+export class BroadcastEvent {
+  readonly #pubSub: PubSubPort;
+  readonly #clock: ClockPort;
+  readonly #telemetry: TelemetryPort;
+
+  constructor(pubSub: PubSubPort, clock: ClockPort, telemetry: TelemetryPort) {
+    this.#pubSub = pubSub;
+    this.#clock = clock;
+    this.#telemetry = telemetry;
+  }
+
+  /**
+   * All events of `body` or none, in its order. Resolves `stored` only after the broker has them; rejects as
+   * `PubSubPort.append` does. A batch is for analyses only: a notice is one event.
+   */
+  async execute(
+    channel: ChannelName,
+    body: string,
+    idempotencyKey: string | undefined,
+  ): Promise<BroadcastAnswer> {
+    const context = { channel, now: this.#clock.now() };
+    const decoded = isAnalysisChannel(channel)
+      ? decodeEvents(body, context)
+      : asBatch(decodeEvent(body, context));
+    if (!decoded.ok) return { type: "invalid", reason: decoded.reason, issues: decoded.issues };
+    const outcome = await this.#pubSub.append({
+      channel,
+      events: decoded.events.map((event) => event.encoded),
+      ...(idempotencyKey !== undefined && { seen: keyed(channel, idempotencyKey) }),
+    });
+    return this.#answer(outcome);
+  }
+
+  #answer(outcome: AppendOutcome): BroadcastAnswer {
+    if (outcome.type === "refused") return outcome;
+    const duplicate = outcome.type === "duplicate";
+    this.#telemetry.count(
+      duplicate ? "publishes_repeated" : "events_published",
+      duplicate ? 1 : outcome.count,
+    );
+    const eventIds = Array.from({ length: outcome.count }, (_, index) =>
+      formatEventId({ epoch: outcome.epoch, offset: outcome.firstOffset + index }),
+    );
+    return { type: "stored", eventIds, duplicate };
+  }
+}
+
+function keyed(channel: ChannelName, name: string): SeenBefore {
+  const scope = isAnalysisChannel(channel) ? "channel" : "notices";
+  return { lane: "key", name, scope, windowMs: IDEMPOTENCY_MS, rememberMs: IDEMPOTENCY_MS };
+}
+
+function asBatch(decoded: ReturnType<typeof decodeEvent>): ReturnType<typeof decodeEvents> {
+  return decoded.ok ? { ok: true, events: [decoded] } : decoded;
+}

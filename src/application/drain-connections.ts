@@ -1,0 +1,51 @@
+import { CLOSE_CODES, retryAfterReason } from "../domain/close-code.ts";
+import type { OpenConnections } from "./open-connections.ts";
+import type { ClockPort } from "./ports/clock-port.ts";
+
+const BATCH = 500;
+const BATCH_PAUSE_MS = 20;
+const SHORTEST_RETRY_MS = 500;
+
+/**
+ * Says goodbye to everybody (1001), in batches, each client with its own time to come back, so that whoever takes
+ * over is not met by all of them at once.
+ */
+export class DrainConnections {
+  readonly #connections: OpenConnections;
+  readonly #clock: ClockPort;
+  readonly #drainMs: number;
+  readonly #random: () => number;
+
+  constructor(connections: OpenConnections, clock: ClockPort, drainMs: number, random: () => number) {
+    this.#connections = connections;
+    this.#clock = clock;
+    this.#drainMs = drainMs;
+    this.#random = random;
+  }
+
+  /** Resolves when every connection is gone, or after the drain time, whichever is first. */
+  async execute(): Promise<"all_gone" | "time_is_up"> {
+    if (this.#connections.size === 0) return "all_gone";
+    let cancel = () => {};
+    const timeIsUp = new Promise<"time_is_up">((resolve) => {
+      cancel = this.#clock.after(this.#drainMs, () => resolve("time_is_up"));
+    });
+    const spreadMs = SHORTEST_RETRY_MS + this.#connections.size;
+    void this.#sayGoodbye(spreadMs);
+    const outcome = await Promise.race([this.#connections.empty().then(() => "all_gone" as const), timeIsUp]);
+    cancel();
+    return outcome;
+  }
+
+  async #sayGoodbye(spreadMs: number): Promise<void> {
+    let sent = 0;
+    // Twice as fast as the drain time needs, however many there are.
+    const batch = Math.max(BATCH, Math.ceil((this.#connections.size * 2 * BATCH_PAUSE_MS) / this.#drainMs));
+    for (const connection of [...this.#connections.all()]) {
+      const retryMs = SHORTEST_RETRY_MS + Math.floor(this.#random() * spreadMs);
+      connection.close(CLOSE_CODES.goingAway, retryAfterReason(retryMs));
+      if (++sent % batch === 0)
+        await new Promise<void>((resolve) => this.#clock.after(BATCH_PAUSE_MS, resolve));
+    }
+  }
+}

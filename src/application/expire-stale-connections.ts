@@ -1,0 +1,42 @@
+import { CLOSE_CODES, type CloseCode } from "../domain/close-code.ts";
+import type { ConnectionRegistry } from "../domain/connection-registry.ts";
+import type { OpenConnections } from "./open-connections.ts";
+import type { ClockPort } from "./ports/clock-port.ts";
+
+/**
+ * Ends connections that nothing was heard from for the heartbeat timeout (4008) and those whose token ran out
+ * (4001). A sweep costs time in proportion to what expires, not to what is connected.
+ */
+export class ExpireStaleConnections {
+  readonly #registry: ConnectionRegistry;
+  readonly #connections: OpenConnections;
+  readonly #clock: ClockPort;
+  readonly #timeoutMs: number;
+
+  constructor(
+    registry: ConnectionRegistry,
+    connections: OpenConnections,
+    clock: ClockPort,
+    timeoutMs: number,
+  ) {
+    this.#registry = registry;
+    this.#connections = connections;
+    this.#clock = clock;
+    this.#timeoutMs = timeoutMs;
+  }
+
+  execute(): void {
+    const now = this.#clock.now();
+    // Copied, since closing a connection changes the books that are being read.
+    for (const id of [...this.#registry.expired(now, this.#timeoutMs)])
+      this.#end(id, CLOSE_CODES.heartbeatTimeout, "nothing heard");
+    for (const id of [...this.#registry.tokensExpiredBy(now)])
+      this.#end(id, CLOSE_CODES.unauthenticated, "token expired");
+  }
+
+  #end(id: string, code: CloseCode, reason: string): void {
+    this.#connections.find(id)?.close(code, reason);
+    // A dead peer never answers the closing handshake: its place is free from now on all the same.
+    this.#connections.remove(id);
+  }
+}

@@ -1,0 +1,205 @@
+import type { ViewerList } from "../../domain/access-grant.ts";
+import type { AnalysisChannel } from "../../domain/channel.ts";
+import type { EventPosition } from "../../domain/event-position.ts";
+import type { ClockPort } from "../ports/clock-port.ts";
+import type {
+  ChannelSnapshot,
+  ChannelSubscriber,
+  ChannelSubscription,
+  PublishedEvent,
+  PubSubPort,
+} from "../ports/pub-sub-port.ts";
+import type { TelemetryPort } from "../ports/telemetry-port.ts";
+import { type ChannelFeed, inOrder, type LatestEvents } from "./channel-feed.ts";
+import { Fanout } from "./fanout.ts";
+
+const HEAL_PAGE = 1_000;
+const HEAL_RETRY_MS = 500;
+/** What is held while a heal is out; beyond it the heal is simply done once more. */
+const MAX_HELD = 1_000;
+
+/**
+ * One analysis on this node: keeps the events without a hole, and what a late joiner needs, so that only the first
+ * watcher costs the broker anything. Whatever may have been missed is read again from the history.
+ */
+export class AnalysisFeed implements ChannelFeed, ChannelSubscriber {
+  readonly fanout = new Fanout();
+  readonly #channel: AnalysisChannel;
+  readonly #pubSub: PubSubPort;
+  readonly #clock: ClockPort;
+  readonly #telemetry: TelemetryPort;
+  #state: FeedState = { type: "reading", held: [], again: false };
+  #position: EventPosition = { epoch: "", offset: 0 };
+  #latest: LatestEvents<PublishedEvent> = { status: undefined, terminal: undefined };
+  #viewers: ViewerList | undefined;
+  #subscription: ChannelSubscription | undefined;
+  #cancelRetry: (() => void) | undefined;
+
+  constructor(channel: AnalysisChannel, pubSub: PubSubPort, clock: ClockPort, telemetry: TelemetryPort) {
+    this.#channel = channel;
+    this.#pubSub = pubSub;
+    this.#clock = clock;
+    this.#telemetry = telemetry;
+  }
+
+  /** Who may watch, as last declared; undefined where nobody said. */
+  get viewers(): ViewerList | undefined {
+    return this.#viewers;
+  }
+
+  /** What `replay=latest` sends. */
+  latest(): PublishedEvent[] {
+    return inOrder(this.#latest);
+  }
+
+  async open(): Promise<void> {
+    this.#subscription = await this.#pubSub.subscribe(this.#channel, this);
+    try {
+      this.#begin(await this.#pubSub.snapshot(this.#channel));
+    } catch (error) {
+      this.close();
+      throw error;
+    }
+  }
+
+  close(): void {
+    this.#state = { type: "closed" };
+    this.#cancelRetry?.();
+    // Never rejects: the port says so.
+    void this.#subscription?.unsubscribe();
+  }
+
+  event(event: PublishedEvent): void {
+    if (this.#state.type === "closed") return;
+    if (this.#state.type === "live") this.#accept(event);
+    else if (this.#state.held.length < MAX_HELD) this.#state.held.push(event);
+    else this.#state = { type: "reading", held: [], again: true };
+  }
+
+  viewersChanged(viewers: ViewerList): void {
+    if (this.#state.type === "closed") return;
+    this.#viewers = viewers;
+    this.fanout.viewersChanged(viewers);
+  }
+
+  linkRestored(): void {
+    if (this.#state.type === "live") void this.#heal("link_restored");
+    else if (this.#state.type === "reading") this.#state.again = true;
+  }
+
+  #accept(event: PublishedEvent): void {
+    const { epoch, offset } = event.position;
+    if (epoch === this.#position.epoch && offset <= this.#position.offset) return;
+    const follows = offset === this.#position.offset + 1;
+    if (follows && (epoch === this.#position.epoch || offset === 1)) this.#apply(event);
+    else void this.#heal(follows ? "epoch_changed" : "hole");
+  }
+
+  #apply(event: PublishedEvent): void {
+    this.#position = event.position;
+    this.#latest = latestAfter(this.#latest, event);
+    this.fanout.push(event);
+  }
+
+  /** Reads what followed the last event that is known to be right. Never rejects: without a broker it tries again. */
+  async #heal(reason: string): Promise<void> {
+    const reading: ReadingState = { type: "reading", held: [], again: false };
+    this.#state = reading;
+    this.#telemetry.count("feed_heals");
+    this.#telemetry.log("debug", "reading a channel again", { channel: this.#channel, reason });
+    try {
+      const snapshot = await this.#catchUp();
+      if (this.#closed()) return;
+      if (snapshot === undefined) this.#settle();
+      else this.#restart(snapshot);
+    } catch (error) {
+      if (this.#closed()) return;
+      const message = error instanceof Error ? error.message : String(error);
+      this.#telemetry.log("warn", "a channel could not be read again yet", {
+        channel: this.#channel,
+        message,
+      });
+      this.#cancelRetry = this.#clock.after(HEAL_RETRY_MS, () => void this.#heal("retry"));
+    }
+  }
+
+  /** Pushes what is missing; a snapshot where the position is gone, so that everybody has to start afresh. */
+  async #catchUp(): Promise<ChannelSnapshot | undefined> {
+    const viewersBefore = this.#viewers;
+    for (;;) {
+      const page = await this.#pubSub.history(this.#channel, this.#position, HEAL_PAGE);
+      if (this.#closed()) return undefined;
+      if (!page.resumed) return this.#pubSub.snapshot(this.#channel);
+      for (const event of page.events) this.#apply(event);
+      if (page.events.length < HEAL_PAGE) break;
+    }
+    const snapshot = await this.#pubSub.snapshot(this.#channel);
+    if (this.#viewers === viewersBefore && snapshot.viewers !== undefined)
+      this.viewersChanged(snapshot.viewers);
+    return undefined;
+  }
+
+  #begin(snapshot: ChannelSnapshot): void {
+    this.#take(snapshot);
+    this.#settle();
+  }
+
+  #restart(snapshot: ChannelSnapshot): void {
+    this.#telemetry.count("feed_restarts");
+    this.#take(snapshot);
+    this.fanout.restart(this.latest());
+    if (snapshot.viewers !== undefined) this.fanout.viewersChanged(snapshot.viewers);
+    this.#settle();
+  }
+
+  #take(snapshot: ChannelSnapshot): void {
+    this.#position = snapshot.position;
+    this.#latest = { status: snapshot.lastStatus, terminal: snapshot.standingTerminal };
+    this.#viewers = snapshot.viewers;
+  }
+
+  /** Live again: what was heard meanwhile is taken in order, and may show that more is missing. */
+  #settle(): void {
+    if (this.#state.type !== "reading") return;
+    const { held, again } = this.#state;
+    this.#state = { type: "live" };
+    if (again) {
+      void this.#heal("held_too_much");
+      return;
+    }
+    for (const event of held) this.event(event);
+  }
+
+  #closed(): boolean {
+    return this.#state.type === "closed";
+  }
+}
+
+interface ReadingState {
+  readonly type: "reading";
+  readonly held: PublishedEvent[];
+  /** What was heard could not all be held, or the link broke once more: read again. */
+  again: boolean;
+}
+
+type FeedState = ReadingState | { readonly type: "live" } | { readonly type: "closed" };
+
+function latestAfter(
+  latest: LatestEvents<PublishedEvent>,
+  event: PublishedEvent,
+): LatestEvents<PublishedEvent> {
+  const standing = event.reopens ? undefined : latest.terminal;
+  switch (event.kind) {
+    case "status":
+      return { status: event, terminal: undefined };
+    case "status_completed":
+      return { status: event, terminal: standing };
+    case "status_failed":
+      return { status: event, terminal: event };
+    case "result":
+    case "error":
+      return { status: latest.status, terminal: event };
+    case "notice":
+      return latest;
+  }
+}

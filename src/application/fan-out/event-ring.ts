@@ -1,0 +1,51 @@
+import type { PublishedEvent } from "../ports/pub-sub-port.ts";
+
+/**
+ * The recent events of one channel on this node, shared by everyone who watches it: a watcher is a number into it.
+ * Sequence numbers are the node's own and never go back, whatever happens to the channel's offsets.
+ */
+export class EventRing {
+  #events: RingEvent[] = [];
+  #first = 0;
+  #bytes = 0;
+
+  /** The sequence number that the next event will get. */
+  get next(): number {
+    return this.#first + this.#events.length;
+  }
+
+  get length(): number {
+    return this.#events.length;
+  }
+
+  push(event: PublishedEvent): void {
+    this.#bytes += event.text.length;
+    this.#events.push({ event, endBytes: this.#bytes });
+  }
+
+  /** The event at a sequence number; undefined where it was dropped or is not there yet. */
+  at(sequence: number): PublishedEvent | undefined {
+    return this.#events[sequence - this.#first]?.event;
+  }
+
+  /** How much text waits from `sequence` on, in characters. */
+  waitingFrom(sequence: number): number {
+    const before = this.#events[sequence - this.#first - 1];
+    if (before !== undefined) return this.#bytes - before.endBytes;
+    const oldest = this.#events[0];
+    return oldest === undefined ? 0 : this.#bytes - oldest.endBytes + oldest.event.text.length;
+  }
+
+  /** Drops everything before `sequence`. */
+  dropBefore(sequence: number): void {
+    const count = Math.min(Math.max(0, sequence - this.#first), this.#events.length);
+    this.#events.splice(0, count);
+    this.#first += count;
+  }
+}
+
+interface RingEvent {
+  readonly event: PublishedEvent;
+  /** Characters of all events ever pushed up to and including this one: what waits is a subtraction. */
+  readonly endBytes: number;
+}

@@ -1,0 +1,66 @@
+import type { ViewerList } from "../../domain/access-grant.ts";
+import type { PublishedEvent } from "../ports/pub-sub-port.ts";
+import type { Delivery } from "./delivery.ts";
+import { EventRing } from "./event-ring.ts";
+
+/** How many recent events a channel keeps on this node when nobody is behind. */
+const KEPT_WHEN_IDLE = 32;
+
+/**
+ * One channel's ring and everybody who reads from it. Events pushed in one turn of the event loop go out together at
+ * its end, so that a burst costs each socket one write.
+ */
+export class Fanout {
+  readonly #ring = new EventRing();
+  readonly #deliveries = new Set<Delivery>();
+  #flushDue = false;
+
+  get next(): number {
+    return this.#ring.next;
+  }
+
+  at(sequence: number): PublishedEvent | undefined {
+    return this.#ring.at(sequence);
+  }
+
+  waitingFrom(sequence: number): number {
+    return this.#ring.waitingFrom(sequence);
+  }
+
+  add(delivery: Delivery): void {
+    this.#deliveries.add(delivery);
+  }
+
+  remove(delivery: Delivery): void {
+    this.#deliveries.delete(delivery);
+  }
+
+  push(event: PublishedEvent): void {
+    this.#ring.push(event);
+    if (this.#flushDue) return;
+    this.#flushDue = true;
+    queueMicrotask(() => this.#flush());
+  }
+
+  /** Everybody starts afresh with `replay`: what the ring holds is of a history that did not survive. */
+  restart(replay: readonly PublishedEvent[]): void {
+    for (const delivery of [...this.#deliveries]) delivery.restart(replay);
+    this.#ring.dropBefore(this.#ring.next);
+  }
+
+  viewersChanged(viewers: ViewerList): void {
+    for (const delivery of [...this.#deliveries]) delivery.viewersChanged(viewers);
+  }
+
+  #flush(): void {
+    this.#flushDue = false;
+    for (const delivery of this.#deliveries) delivery.flush();
+    if (this.#ring.length > 2 * KEPT_WHEN_IDLE) this.#prune();
+  }
+
+  #prune(): void {
+    let needed = this.#ring.next - KEPT_WHEN_IDLE;
+    for (const delivery of this.#deliveries) needed = Math.min(needed, delivery.cursor);
+    this.#ring.dropBefore(needed);
+  }
+}

@@ -1,0 +1,85 @@
+import type { AnalysisChannel, ChannelName, NoticeChannel } from "../../domain/channel.ts";
+import type { ClockPort } from "../ports/clock-port.ts";
+import type { PubSubPort } from "../ports/pub-sub-port.ts";
+import type { TelemetryPort } from "../ports/telemetry-port.ts";
+import { AnalysisFeed } from "./analysis-feed.ts";
+import type { ChannelFeed } from "./channel-feed.ts";
+import { NoticeFeed } from "./notice-feed.ts";
+
+/** A share in a feed. The feed is closed when the last share is given back. */
+export interface FeedLease<Feed extends ChannelFeed> {
+  readonly feed: Feed;
+  /** Idempotent. */
+  release(): void;
+}
+
+/** All channels watched on this node. One feed a channel, opened by the first watcher, closed after the last. */
+export class Feeds {
+  readonly #pubSub: PubSubPort;
+  readonly #clock: ClockPort;
+  readonly #telemetry: TelemetryPort;
+  readonly #open = new Map<ChannelName, OpenFeed<ChannelFeed>>();
+
+  constructor(pubSub: PubSubPort, clock: ClockPort, telemetry: TelemetryPort) {
+    this.#pubSub = pubSub;
+    this.#clock = clock;
+    this.#telemetry = telemetry;
+  }
+
+  /** How many channels this node watches. */
+  get size(): number {
+    return this.#open.size;
+  }
+
+  /** Rejects as `PubSubPort.subscribe` and `snapshot` do; then nothing is left open. */
+  analysis(channel: AnalysisChannel): Promise<FeedLease<AnalysisFeed>> {
+    return this.#lease(channel, () => new AnalysisFeed(channel, this.#pubSub, this.#clock, this.#telemetry));
+  }
+
+  notices(channel: NoticeChannel): Promise<FeedLease<NoticeFeed>> {
+    return this.#lease(channel, () => new NoticeFeed(channel, this.#pubSub));
+  }
+
+  async #lease<Feed extends ChannelFeed>(channel: ChannelName, make: () => Feed): Promise<FeedLease<Feed>> {
+    // The name of a channel decides the kind of its feed, so the one that is open is a `Feed`.
+    const open = (this.#open.get(channel) as OpenFeed<Feed> | undefined) ?? this.#begin(channel, make());
+    open.leases++;
+    let held = true;
+    const release = () => {
+      if (!held) return;
+      held = false;
+      open.leases--;
+      if (open.leases === 0) this.#end(channel, open);
+    };
+    try {
+      await open.opening;
+    } catch (error) {
+      release();
+      throw error;
+    }
+    return { feed: open.feed, release };
+  }
+
+  #begin<Feed extends ChannelFeed>(channel: ChannelName, feed: Feed): OpenFeed<Feed> {
+    const open: OpenFeed<Feed> = { feed, opening: feed.open(), leases: 0 };
+    this.#open.set(channel, open);
+    // A feed that cannot be opened must not be handed to the next watcher: that one tries anew.
+    open.opening.catch(() => this.#forget(channel, open));
+    return open;
+  }
+
+  #end(channel: ChannelName, open: OpenFeed<ChannelFeed>): void {
+    this.#forget(channel, open);
+    open.feed.close();
+  }
+
+  #forget(channel: ChannelName, open: OpenFeed<ChannelFeed>): void {
+    if (this.#open.get(channel) === open) this.#open.delete(channel);
+  }
+}
+
+interface OpenFeed<Feed extends ChannelFeed> {
+  readonly feed: Feed;
+  readonly opening: Promise<void>;
+  leases: number;
+}

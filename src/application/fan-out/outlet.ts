@@ -1,0 +1,114 @@
+import type { ClientConnectionPort, SendOutcome } from "../ports/client-connection-port.ts";
+import type { ClockPort } from "../ports/clock-port.ts";
+
+/** Something that has frames for a connection and goes on when the connection takes more. */
+export interface OutletSource {
+  flush(): void;
+}
+
+/** Frames that wait, oldest first. */
+export interface FrameQueue {
+  peek(): string | undefined;
+  /** Takes the frame that `peek` showed. */
+  advance(): void;
+  /** Whether more than one frame waits, so that sending them in one piece pays. */
+  readonly many: boolean;
+}
+
+/** The most that one batch hands to the operating system before the outcome is looked at, in characters. */
+const BATCH_CHARACTERS = 64 * 1024;
+
+/**
+ * The one way out to one client: knows whether the socket takes more, and lets every source of frames go on when it
+ * does. Frames of one source keep their order.
+ */
+export class Outlet {
+  readonly #connection: ClientConnectionPort;
+  readonly #clock: ClockPort;
+  readonly #sources = new Set<OutletSource>();
+  #state: SendOutcome = "sent";
+  #lastSentAt: number;
+
+  constructor(connection: ClientConnectionPort, clock: ClockPort) {
+    this.#connection = connection;
+    this.#clock = clock;
+    this.#lastSentAt = clock.now();
+  }
+
+  get connection(): ClientConnectionPort {
+    return this.#connection;
+  }
+
+  /** Whether the socket takes more now. */
+  get open(): boolean {
+    return this.#state === "sent";
+  }
+
+  get gone(): boolean {
+    return this.#state === "gone";
+  }
+
+  /** Milliseconds since 1970 of the last frame. */
+  get lastSentAt(): number {
+    return this.#lastSentAt;
+  }
+
+  addSource(source: OutletSource): void {
+    this.#sources.add(source);
+  }
+
+  removeSource(source: OutletSource): void {
+    this.#sources.delete(source);
+  }
+
+  /**
+   * Sends a frame of the protocol itself, ahead of the events that wait. A frame that the client can do without is
+   * left out while the socket takes no more, so that a client which asks and never reads costs no memory.
+   */
+  sendControl(frame: string, need: "required" | "dispensable" = "required"): void {
+    if (this.gone || (need === "dispensable" && !this.open)) return;
+    this.#note(this.#connection.send(frame));
+  }
+
+  /** Sends frames in their order until there are none or the socket takes no more. */
+  drainFrom(frames: FrameQueue): void {
+    while (this.open) {
+      const frame = frames.peek();
+      if (frame === undefined) return;
+      if (!frames.many) {
+        frames.advance();
+        this.#note(this.#connection.send(frame));
+        continue;
+      }
+      this.#note(this.#connection.batch(() => this.#sendBatch(frames)));
+    }
+  }
+
+  #sendBatch(frames: FrameQueue): void {
+    for (let characters = 0; characters < BATCH_CHARACTERS; ) {
+      const frame = frames.peek();
+      if (frame === undefined) return;
+      frames.advance();
+      characters += frame.length;
+      this.#connection.send(frame);
+    }
+  }
+
+  /** The socket took what was queued: every source goes on. */
+  drained(): void {
+    if (this.gone) return;
+    this.#state = "sent";
+    for (const source of [...this.#sources]) source.flush();
+  }
+
+  /** The socket is closed: nothing is sent from here on. */
+  closed(): void {
+    this.#state = "gone";
+    this.#sources.clear();
+  }
+
+  #note(outcome: SendOutcome): void {
+    this.#state = outcome;
+    if (outcome !== "gone") this.#lastSentAt = this.#clock.now();
+  }
+}

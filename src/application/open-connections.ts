@@ -1,0 +1,67 @@
+import type { CloseCode } from "../domain/close-code.ts";
+import type { ConnectionRegistry } from "../domain/connection-registry.ts";
+import type { Outlet } from "./fan-out/outlet.ts";
+import type { ConnectionId } from "./ports/client-connection-port.ts";
+import type { ClockPort } from "./ports/clock-port.ts";
+
+/** A connection as the use cases that look after all of them see it. */
+export interface OpenConnection {
+  readonly outlet: Outlet;
+  /** Ends it with a code of the table. Harmless when it is closed already. */
+  close(code: CloseCode, reason: string): void;
+  /** Sends the `heartbeat` event that browser code can see. */
+  sendHeartbeat(): void;
+}
+
+export type Admission =
+  | { readonly admitted: true }
+  | { readonly admitted: false; readonly limit: "total" | "user" };
+
+/** Every admitted connection of this node: the registry's books, and the way to each socket. */
+export class OpenConnections {
+  readonly #registry: ConnectionRegistry;
+  readonly #clock: ClockPort;
+  readonly #open = new Map<ConnectionId, OpenConnection>();
+  readonly #emptied = new Set<() => void>();
+
+  constructor(registry: ConnectionRegistry, clock: ClockPort) {
+    this.#registry = registry;
+    this.#clock = clock;
+  }
+
+  get size(): number {
+    return this.#open.size;
+  }
+
+  admit(connection: OpenConnection, holder: { userId: string; tokenExpiresAt: number }): Admission {
+    const { id } = connection.outlet.connection;
+    const admission = this.#registry.add({ id, userId: holder.userId, connectedAt: this.#clock.now() });
+    if (!admission.admitted) return admission;
+    this.#registry.setTokenExpiry(id, holder.tokenExpiresAt);
+    this.#open.set(id, connection);
+    return admission;
+  }
+
+  find(id: ConnectionId): OpenConnection | undefined {
+    return this.#open.get(id);
+  }
+
+  all(): IterableIterator<OpenConnection> {
+    return this.#open.values();
+  }
+
+  /** Forgets a connection on whatever way it ended. Idempotent. */
+  remove(id: ConnectionId): void {
+    this.#registry.remove(id);
+    this.#open.delete(id);
+    if (this.#open.size > 0) return;
+    for (const resolve of this.#emptied) resolve();
+    this.#emptied.clear();
+  }
+
+  /** Resolves when no connection is open: at once when there is none. */
+  empty(): Promise<void> {
+    if (this.#open.size === 0) return Promise.resolve();
+    return new Promise((resolve) => this.#emptied.add(resolve));
+  }
+}

@@ -1,0 +1,199 @@
+import "reflect-metadata";
+import { Container, type ServiceIdentifier } from "inversify";
+import { JoseTokenVerifier } from "./adapters/jwt/jose-token-verifier.ts";
+import { InMemoryBroker } from "./adapters/memory/in-memory-broker.ts";
+import { InMemoryPubSub } from "./adapters/memory/in-memory-pub-sub.ts";
+import { InMemoryWorkerChannels } from "./adapters/memory/in-memory-worker-channels.ts";
+import { SystemClock } from "./adapters/system/system-clock.ts";
+import { PinoTelemetry } from "./adapters/telemetry/pino-telemetry.ts";
+import type { SessionServices } from "./adapters/websocket/session-services.ts";
+import { AdoptPublishedEvent } from "./application/adopt-published-event.ts";
+import { BroadcastEvent } from "./application/broadcast-event.ts";
+import { DrainConnections } from "./application/drain-connections.ts";
+import { ExpireStaleConnections } from "./application/expire-stale-connections.ts";
+import { Feeds } from "./application/fan-out/feeds.ts";
+import { OpenConnections } from "./application/open-connections.ts";
+import type { ClockPort } from "./application/ports/clock-port.ts";
+import type { PubSubPort } from "./application/ports/pub-sub-port.ts";
+import type { TelemetryPort } from "./application/ports/telemetry-port.ts";
+import type { TokenVerifierPort } from "./application/ports/token-verifier-port.ts";
+import type { WorkerChannelPort } from "./application/ports/worker-channel-port.ts";
+import { SendHeartbeats } from "./application/send-heartbeats.ts";
+import { SubscribeToAnalysis } from "./application/subscribe-to-analysis.ts";
+import type { Config } from "./config.ts";
+import { ConnectionRegistry } from "./domain/connection-registry.ts";
+
+const T = {
+  Config: Symbol("Config") as ServiceIdentifier<Config>,
+  Clock: Symbol("Clock") as ServiceIdentifier<ClockPort>,
+  Telemetry: Symbol("Telemetry") as ServiceIdentifier<PinoTelemetry>,
+  MemoryBroker: Symbol("MemoryBroker") as ServiceIdentifier<InMemoryBroker>,
+  PubSub: Symbol("PubSub") as ServiceIdentifier<PubSubPort>,
+  WorkerChannels: Symbol("WorkerChannels") as ServiceIdentifier<WorkerChannelPort>,
+  Tokens: Symbol("Tokens") as ServiceIdentifier<TokenVerifierPort>,
+  Registry: Symbol("Registry") as ServiceIdentifier<ConnectionRegistry>,
+  Connections: Symbol("Connections") as ServiceIdentifier<OpenConnections>,
+  Feeds: Symbol("Feeds") as ServiceIdentifier<Feeds>,
+  Heartbeats: Symbol("Heartbeats") as ServiceIdentifier<SendHeartbeats>,
+  Expire: Symbol("Expire") as ServiceIdentifier<ExpireStaleConnections>,
+  Drain: Symbol("Drain") as ServiceIdentifier<DrainConnections>,
+  Subscribe: Symbol("Subscribe") as ServiceIdentifier<SubscribeToAnalysis>,
+  Broadcast: Symbol("Broadcast") as ServiceIdentifier<BroadcastEvent>,
+  Adopt: Symbol("Adopt") as ServiceIdentifier<AdoptPublishedEvent>,
+  Sessions: Symbol("Sessions") as ServiceIdentifier<SessionServices>,
+};
+
+/** The gateway, wired for a configuration: what `main` starts, and how it ends. */
+export interface Gateway {
+  readonly config: Config;
+  readonly clock: ClockPort;
+  readonly telemetry: PinoTelemetry;
+  readonly pubSub: PubSubPort;
+  readonly workers: WorkerChannelPort;
+  readonly tokens: TokenVerifierPort;
+  readonly registry: ConnectionRegistry;
+  readonly heartbeats: SendHeartbeats;
+  readonly expire: ExpireStaleConnections;
+  readonly drain: DrainConnections;
+  readonly broadcast: BroadcastEvent;
+  readonly adopt: AdoptPublishedEvent;
+  readonly sessions: SessionServices;
+  /** Closes the broker's connections, in the reverse order of their making. */
+  close(): Promise<void>;
+}
+
+/** Builds every object of the gateway. Nothing listens and nothing is connected before the first use. */
+export function createGateway(config: Config): Gateway {
+  const container = new Container({ defaultScope: "Singleton" });
+  container.bind(T.Config).toConstantValue(config);
+  container.bind(T.Clock).toResolvedValue(() => new SystemClock());
+  container.bind(T.Telemetry).toConstantValue(new PinoTelemetry(config.logLevel));
+  bindBroker(container, config);
+  bindCore(container, config);
+  return {
+    config,
+    clock: container.get(T.Clock),
+    telemetry: container.get(T.Telemetry),
+    pubSub: container.get(T.PubSub),
+    workers: container.get(T.WorkerChannels),
+    tokens: container.get(T.Tokens),
+    registry: container.get(T.Registry),
+    heartbeats: container.get(T.Heartbeats),
+    expire: container.get(T.Expire),
+    drain: container.get(T.Drain),
+    broadcast: container.get(T.Broadcast),
+    adopt: container.get(T.Adopt),
+    sessions: container.get(T.Sessions),
+    close: () => container.unbindAllAsync(),
+  };
+}
+
+/** The one place that knows which broker is used: everything else sees the ports. */
+function bindBroker(container: Container, config: Config): void {
+  const history = { size: config.historySize, ttlMs: config.historyTtlMs };
+  const { broker } = config;
+  switch (broker.kind) {
+    case "memory":
+      container.bind(T.MemoryBroker).toResolvedValue(() => new InMemoryBroker());
+      container
+        .bind(T.PubSub)
+        .toResolvedValue(
+          (clock: ClockPort, telemetry: TelemetryPort, shared: InMemoryBroker) =>
+            new InMemoryPubSub({ clock, telemetry, history, broker: shared }),
+          [T.Clock, T.Telemetry, T.MemoryBroker],
+        )
+        .onDeactivation((pubSub) => pubSub.close());
+      container
+        .bind(T.WorkerChannels)
+        .toResolvedValue(
+          (shared: InMemoryBroker, clock: ClockPort) => new InMemoryWorkerChannels({ broker: shared, clock }),
+          [T.MemoryBroker, T.Clock],
+        )
+        .onDeactivation((workers) => workers.close());
+      return;
+    case "redis":
+      throw new Error("redis");
+  }
+}
+
+function bindCore(container: Container, config: Config): void {
+  const { heartbeatIntervalMs, heartbeatTimeoutMs, messageRate, maxConnections, maxConnectionsPerUser } =
+    config;
+  const limits = { maxConnections, maxPerUser: maxConnectionsPerUser };
+  container
+    .bind(T.Tokens)
+    .toResolvedValue((clock: ClockPort) => new JoseTokenVerifier(config.jwt.secret, clock), [T.Clock]);
+  container.bind(T.Registry).toResolvedValue(() => new ConnectionRegistry(limits));
+  container
+    .bind(T.Connections)
+    .toResolvedValue(
+      (registry: ConnectionRegistry, clock: ClockPort) => new OpenConnections(registry, clock),
+      [T.Registry, T.Clock],
+    );
+  container
+    .bind(T.Feeds)
+    .toResolvedValue(
+      (pubSub: PubSubPort, clock: ClockPort, telemetry: TelemetryPort) => new Feeds(pubSub, clock, telemetry),
+      [T.PubSub, T.Clock, T.Telemetry],
+    );
+  container
+    .bind(T.Heartbeats)
+    .toResolvedValue((clock: ClockPort) => new SendHeartbeats(clock, heartbeatIntervalMs), [T.Clock]);
+  container
+    .bind(T.Expire)
+    .toResolvedValue(
+      (registry: ConnectionRegistry, connections: OpenConnections, clock: ClockPort) =>
+        new ExpireStaleConnections(registry, connections, clock, heartbeatTimeoutMs),
+      [T.Registry, T.Connections, T.Clock],
+    );
+  container
+    .bind(T.Drain)
+    .toResolvedValue(
+      (connections: OpenConnections, clock: ClockPort) =>
+        new DrainConnections(connections, clock, config.drainMs, Math.random),
+      [T.Connections, T.Clock],
+    );
+  container
+    .bind(T.Subscribe)
+    .toResolvedValue(
+      (feeds: Feeds, registry: ConnectionRegistry) =>
+        new SubscribeToAnalysis(feeds, registry, config.watchDefault),
+      [T.Feeds, T.Registry],
+    );
+  container
+    .bind(T.Broadcast)
+    .toResolvedValue(
+      (pubSub: PubSubPort, clock: ClockPort, telemetry: TelemetryPort) =>
+        new BroadcastEvent(pubSub, clock, telemetry),
+      [T.PubSub, T.Clock, T.Telemetry],
+    );
+  container
+    .bind(T.Adopt)
+    .toResolvedValue(
+      (pubSub: PubSubPort, workers: WorkerChannelPort, clock: ClockPort, telemetry: TelemetryPort) =>
+        new AdoptPublishedEvent(pubSub, workers, clock, telemetry),
+      [T.PubSub, T.WorkerChannels, T.Clock, T.Telemetry],
+    );
+  const settings = { heartbeatIntervalMs, heartbeatTimeoutMs, messageRate };
+  container.bind(T.Sessions).toResolvedValue(
+    (
+      tokens: TokenVerifierPort,
+      subscribe: SubscribeToAnalysis,
+      connections: OpenConnections,
+      registry: ConnectionRegistry,
+      heartbeats: SendHeartbeats,
+      clock: ClockPort,
+      telemetry: TelemetryPort,
+    ): SessionServices => ({
+      tokens,
+      subscribe,
+      connections,
+      registry,
+      heartbeats,
+      clock,
+      telemetry,
+      settings,
+    }),
+    [T.Tokens, T.Subscribe, T.Connections, T.Registry, T.Heartbeats, T.Clock, T.Telemetry],
+  );
+}

@@ -1,0 +1,56 @@
+import type { Server } from "bun";
+import type { Hono } from "hono";
+import type { OriginPolicy } from "./adapters/origin-policy.ts";
+import { bunSocketHandler, type SocketData } from "./adapters/websocket/bun-sockets.ts";
+import type { SessionServices } from "./adapters/websocket/session-services.ts";
+import { readUpgrade } from "./adapters/websocket/upgrade-request.ts";
+
+export interface ListenOptions {
+  readonly host: string;
+  /** 0: a free one. */
+  readonly port: number;
+  readonly app: Hono;
+  readonly services: SessionServices;
+  readonly policy: OriginPolicy;
+  /** Pages that Bun bundles, by path. */
+  readonly pages: Readonly<Record<string, Bun.HTMLBundle>>;
+}
+
+export interface Listening {
+  readonly port: number;
+  readonly url: string;
+  /** No new connections from here on; those that are open stay. */
+  stopAccepting(): void;
+  /** Ends everything that is still open. */
+  stop(): Promise<void>;
+}
+
+/** Far above the 1 MiB that a body may have, so that a longer one is refused with a problem and not cut off. */
+const MAX_REQUEST_BYTES = 64 * 1024 * 1024;
+
+/** Serves HTTP and WebSockets on Bun. Throws when the address cannot be had. */
+export function listen(options: ListenOptions): Listening {
+  const { host, port, app, services, policy, pages } = options;
+  const server: Server<SocketData> = Bun.serve({
+    hostname: host,
+    port,
+    development: false,
+    maxRequestBodySize: MAX_REQUEST_BYTES,
+    routes: pages,
+    websocket: bunSocketHandler(services),
+    fetch(request, server) {
+      const upgrade = readUpgrade(request, policy);
+      if (upgrade !== undefined) {
+        const { intent, headers } = upgrade;
+        if (server.upgrade(request, { data: { intent }, headers })) return undefined;
+      }
+      return app.fetch(request);
+    },
+  });
+  return {
+    port: server.port ?? port,
+    url: `http://${host.includes(":") ? `[${host}]` : host}:${server.port}`,
+    stopAccepting: () => void server.stop(false),
+    stop: () => server.stop(true),
+  };
+}

@@ -1,0 +1,47 @@
+import { readFileSync } from "node:fs";
+import { type Config, loadConfig } from "./config.ts";
+import { askHealth } from "./health-command.ts";
+import { type RunningGateway, startGateway } from "./start-gateway.ts";
+
+/** The exit code of a configuration fault (EX_CONFIG of sysexits). */
+const EXIT_CONFIG = 78;
+
+const config = configuredOrExit();
+if (process.argv[2] === "health") process.exit(await askHealth(config.host, config.port));
+
+try {
+  const gateway = await startGateway(config);
+  console.log(`Telltale answers at ${gateway.url}`);
+  endOnSignal(gateway);
+} catch (error) {
+  console.error(`Telltale could not start: ${error instanceof Error ? error.message : String(error)}`);
+  process.exit(1);
+}
+
+function configuredOrExit(): Config {
+  const loaded = loadConfig(process.env, (path) => readFileSync(path, "utf8"));
+  if (loaded.ok) {
+    for (const note of loaded.notes) console.error(note);
+    return loaded.config;
+  }
+  for (const { name, message } of loaded.faults) console.error(`${name}: ${message}`);
+  process.exit(EXIT_CONFIG);
+}
+
+/** The first signal drains; a second one does not wait for it. */
+function endOnSignal(gateway: RunningGateway): void {
+  let ending = false;
+  const end = (signal: string) => {
+    if (ending) process.exit(1);
+    ending = true;
+    gateway.drain().then(
+      () => process.exit(0),
+      (error: unknown) => {
+        console.error(`Telltale could not end cleanly after ${signal}: ${String(error)}`);
+        process.exit(1);
+      },
+    );
+  };
+  process.on("SIGTERM", () => end("SIGTERM"));
+  process.on("SIGINT", () => end("SIGINT"));
+}
