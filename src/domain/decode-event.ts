@@ -1,0 +1,189 @@
+import type { AnalysisEvent, EncodedEvent } from "./analysis-event.ts";
+import { analysisIdOf, type ChannelName, isAnalysisChannel, parseAnalysisId } from "./channel.ts";
+import type { EventKind } from "./event-kind.ts";
+import { EVENT_RULES, MAX_ISSUES } from "./event-rules.ts";
+import { arrayElements, objectMembers } from "./json-members.ts";
+
+/** Of UTF-8, as it came in. */
+export const MAX_EVENT_BYTES = 1024 * 1024;
+export const MAX_BATCH = 500;
+
+export interface DecodeContext {
+  /** What the event was published to: decides which event types are taken, and whose `analysis_id` they bear. */
+  readonly channel: ChannelName;
+  /** Milliseconds since 1970: the timestamp of an event that has none. */
+  readonly now: number;
+}
+
+export interface Issue {
+  /** Where the fault is: `[]` is the whole, and in a batch the event's index comes first. */
+  readonly path: (string | number)[];
+  /** Never holds the value at fault. */
+  readonly message: string;
+}
+
+export interface DecodedEvent {
+  readonly event: AnalysisEvent;
+  readonly encoded: EncodedEvent;
+}
+
+export type DecodeFailure = {
+  readonly ok: false;
+  readonly reason: "not_json" | "too_large" | "invalid";
+  readonly issues: Issue[];
+};
+export type DecodeResult = ({ readonly ok: true } & DecodedEvent) | DecodeFailure;
+export type DecodeBatchResult = { readonly ok: true; readonly events: DecodedEvent[] } | DecodeFailure;
+
+/** Decodes one event; the one place, with `decodeEvents`, where unknown becomes event. Never throws. */
+export function decodeEvent(text: string, context: DecodeContext): DecodeResult {
+  const parsed = parse(text);
+  return parsed.ok ? decodeValue(parsed.value, text, context) : parsed;
+}
+
+/** Decodes the body of a request, one event or an array of 1 to 500: all of them or none. Never throws. */
+export function decodeEvents(text: string, context: DecodeContext): DecodeBatchResult {
+  const parsed = parse(text);
+  if (!parsed.ok) return parsed;
+  if (!Array.isArray(parsed.value)) {
+    const single = decodeValue(parsed.value, text, context);
+    return single.ok ? { ok: true, events: [single] } : single;
+  }
+  const values: unknown[] = parsed.value;
+  if (values.length < 1 || values.length > MAX_BATCH) {
+    return invalid([{ path: [], message: `must hold 1 to ${MAX_BATCH} events` }]);
+  }
+  const sources = arrayElements(text);
+  const events: DecodedEvent[] = [];
+  const issues: Issue[] = [];
+  for (const [index, value] of values.entries()) {
+    const decoded = decodeValue(value, sources[index] as string, context);
+    if (decoded.ok) events.push(decoded);
+    else issues.push(...decoded.issues.map(({ path, message }) => ({ path: [index, ...path], message })));
+    if (issues.length >= MAX_ISSUES) break;
+  }
+  return issues.length === 0 ? { ok: true, events } : invalid(issues);
+}
+
+function parse(text: string): { ok: true; value: unknown } | DecodeFailure {
+  if (exceedsMaxBytes(text)) {
+    const message = `must be at most ${MAX_EVENT_BYTES} bytes`;
+    return { ok: false, reason: "too_large", issues: [{ path: [], message }] };
+  }
+  try {
+    return { ok: true, value: JSON.parse(text) };
+  } catch {
+    // A SyntaxError, or a RangeError for nesting beyond what the runtime parses: to a publisher the same.
+    return { ok: false, reason: "not_json", issues: [{ path: [], message: "must be JSON" }] };
+  }
+}
+
+/** A UTF-16 unit becomes 1 to 3 bytes, so that most texts need not be encoded to know. */
+function exceedsMaxBytes(text: string): boolean {
+  if (text.length * 3 <= MAX_EVENT_BYTES) return false;
+  return text.length > MAX_EVENT_BYTES || new TextEncoder().encode(text).length > MAX_EVENT_BYTES;
+}
+
+function invalid(issues: Issue[]): DecodeFailure {
+  return { ok: false, reason: "invalid", issues: issues.slice(0, MAX_ISSUES) };
+}
+
+type GivenFields = Readonly<Record<string, unknown>>;
+
+function decodeValue(value: unknown, source: string, context: DecodeContext): DecodeResult {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) {
+    return invalid([{ path: [], message: "must be an object" }]);
+  }
+  const given = value as GivenFields;
+  const rules = rulesFor(given.event_type, context.channel);
+  if (!rules.ok) return rules;
+  const analysisIssue = analysisIdIssue(given, context.channel);
+  const parsed = rules.schema.safeParse(given);
+  if (!parsed.success || analysisIssue !== undefined) {
+    const issues = (parsed.error?.issues ?? []).map(toIssue);
+    return invalid(analysisIssue === undefined ? issues : [analysisIssue, ...issues]);
+  }
+  const timestamp = parsed.data.timestamp ?? new Date(context.now).toISOString();
+  const event = { ...parsed.data, timestamp, ...analysisIdField(context.channel) } as AnalysisEvent;
+  return { ok: true, event, encoded: encode(event, given, source) };
+}
+
+type Schema = (typeof EVENT_RULES)[keyof typeof EVENT_RULES];
+
+function rulesFor(eventType: unknown, channel: ChannelName): { ok: true; schema: Schema } | DecodeFailure {
+  if (!isAnalysisChannel(channel)) {
+    if (eventType === undefined || eventType === "notice") return { ok: true, schema: EVENT_RULES.notice };
+    return invalid([{ path: ["event_type"], message: "must be notice on this channel" }]);
+  }
+  if (eventType === "status_update" || eventType === "result_update" || eventType === "error") {
+    return { ok: true, schema: EVENT_RULES[eventType] };
+  }
+  const message =
+    eventType === undefined ? "is required" : "must be one of status_update, result_update, error";
+  return invalid([{ path: ["event_type"], message }]);
+}
+
+function analysisIdIssue(given: GivenFields, channel: ChannelName): Issue | undefined {
+  const id = given.analysis_id;
+  if (!isAnalysisChannel(channel) || id === undefined) return undefined;
+  const parsed = typeof id === "string" ? parseAnalysisId(id) : undefined;
+  if (parsed === undefined) return { path: ["analysis_id"], message: "must be a UUID" };
+  if (parsed === analysisIdOf(channel)) return undefined;
+  return { path: ["analysis_id"], message: "must be the analysis it is published to" };
+}
+
+function analysisIdField(channel: ChannelName): { analysis_id?: string } {
+  return isAnalysisChannel(channel) ? { analysis_id: analysisIdOf(channel) } : {};
+}
+
+function toIssue(issue: { readonly path: PropertyKey[]; readonly message: string }): Issue {
+  return {
+    path: issue.path.map((key) => (typeof key === "number" ? key : String(key))),
+    message: issue.message,
+  };
+}
+
+/** The fields that the rules may change; all others go on as they were written. */
+const NORMALISED: ReadonlySet<string> = new Set([
+  "analysis_id",
+  "timestamp",
+  "estimated_completion",
+  "blockchain_hash",
+]);
+
+function encode(event: AnalysisEvent, given: GivenFields, source: string): EncodedEvent {
+  const members = objectMembers(oneLine(source));
+  members.delete("event_id");
+  for (const [name, value] of Object.entries(event)) {
+    const isGiven = members.has(name);
+    if (isGiven && (!NORMALISED.has(name) || value === given[name])) continue;
+    members.set(name, `${JSON.stringify(name)}:${JSON.stringify(value)}`);
+  }
+  return {
+    kind: kindOf(event),
+    stage: event.event_type === "status_update" ? event.current_stage : undefined,
+    timestamp: event.timestamp,
+    // Attempts are runs of a worker on one analysis; notices have none, whatever they carry.
+    attemptId: event.event_type === "notice" ? undefined : event.attempt_id,
+    members: `${[...members.values()].join(",")}}`,
+  };
+}
+
+/** Server-sent events are lines; in valid JSON a raw line break stands only between tokens, where a space does as well. */
+function oneLine(source: string): string {
+  return /[\r\n]/.test(source) ? source.replace(/[\r\n]/g, " ") : source;
+}
+
+function kindOf(event: AnalysisEvent): EventKind {
+  switch (event.event_type) {
+    case "status_update":
+      if (event.current_stage === "completed") return "status_completed";
+      return event.current_stage === "failed" ? "status_failed" : "status";
+    case "result_update":
+      return "result";
+    case "error":
+      return "error";
+    case "notice":
+      return "notice";
+  }
+}
