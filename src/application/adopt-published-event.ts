@@ -1,5 +1,5 @@
-import { decodeEvent } from "../domain/analysis-event.ts";
 import { parseChannel } from "../domain/channel.ts";
+import { decodeEvent } from "../domain/decode-event.ts";
 import { BrokerUnavailable, OutcomeUnknown } from "./errors.ts";
 import type { ClockPort } from "./ports/clock-port.ts";
 import type { AppendRequest, PubSubPort } from "./ports/pub-sub-port.ts";

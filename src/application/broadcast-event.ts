@@ -1,6 +1,6 @@
-import { decodeEvent, decodeEvents, type Issue } from "../domain/analysis-event.ts";
 import type { ChannelName } from "../domain/channel.ts";
 import { isAnalysisChannel } from "../domain/channel.ts";
+import { decodeEvent, decodeEvents, type Issue } from "../domain/decode-event.ts";
 import { formatEventId } from "../domain/event-position.ts";
 import type { ClockPort } from "./ports/clock-port.ts";
 import type { AppendOutcome, AttemptRefusal, PubSubPort, SeenBefore } from "./ports/pub-sub-port.ts";

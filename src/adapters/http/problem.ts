@@ -1,7 +1,7 @@
 import type { Context } from "hono";
 import type { ContentfulStatusCode } from "hono/utils/http-status";
 import { BrokerUnavailable, NewerFormat, OutcomeUnknown } from "../../application/errors.ts";
-import type { Issue } from "../../domain/analysis-event.ts";
+import type { Issue } from "../../domain/decode-event.ts";
 
 /** Every error that HTTP answers: a stable `code`, its status and a title. None echoes a body or a token. */
 const PROBLEMS = {
