@@ -1,0 +1,153 @@
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { Redis } from "ioredis";
+import { eventually } from "../support/eventually.ts";
+import { type GatewayProcess, startGateway, tokenFor } from "../support/gateway-process.ts";
+import { needs } from "../support/needs.ts";
+import { publish, resultUpdate, statusUpdate } from "../support/publishing.ts";
+import { type RunningRedis, startRedis } from "../support/redis-server.ts";
+import { WatchingSocket, watchUrl } from "../support/watching-socket.ts";
+
+/** Two gateways on one Redis, and workers that know nothing of either. */
+describe.skipIf(!needs("redis-server"))("two gateways on one Redis", () => {
+  let redis: RunningRedis;
+  let worker: Redis;
+  let gateways: [GatewayProcess, GatewayProcess];
+
+  beforeAll(async () => {
+    redis = await startRedis();
+    worker = new Redis(redis.url);
+    gateways = [await startGateway({ REDIS_URL: redis.url }), await startGateway({ REDIS_URL: redis.url })];
+    for (const gateway of gateways) await ready(gateway);
+  });
+  afterAll(async () => {
+    worker.disconnect();
+    await Promise.all(gateways.map((gateway) => gateway.stop()));
+    await redis.stop();
+  });
+
+  const watch = async (gateway: GatewayProcess, id: string) => {
+    const socket = new WatchingSocket(
+      watchUrl(gateway.url, id, { token: await tokenFor({ user: crypto.randomUUID() }) }),
+    );
+    await socket.established();
+    return socket;
+  };
+
+  test("what is published through one is received through the other, each event once", async () => {
+    const id = crypto.randomUUID();
+    const sockets = await Promise.all([...gateways, ...gateways].map((gateway) => watch(gateway, id)));
+    for (let step = 1; step <= 50; step++) {
+      const gateway = gateways[step % 2] as GatewayProcess;
+      expect(
+        (await publish(gateway, id, statusUpdate({ progress: step / 100, message: `step ${step}` }))).status,
+      ).toBe(202);
+    }
+    await publish(gateways[0], id, resultUpdate());
+    const expected = Array.from({ length: 50 }, (_, index) => `step ${index + 1}`);
+    for (const socket of sockets) {
+      await socket.untilType("result_update");
+      expect(socket.events.slice(0, -1).map((event) => event.message)).toEqual(expected);
+      expect(new Set(socket.events.map((event) => event.event_id)).size).toBe(51);
+      await socket.leave();
+    }
+  });
+
+  test("a bare PUBLISH heard by both becomes one numbered event, in the order the worker sent it", async () => {
+    const id = crypto.randomUUID();
+    const sockets = await Promise.all(gateways.map((gateway) => watch(gateway, id)));
+    for (let step = 1; step <= 200; step++) {
+      const event = statusUpdate({ analysis_id: id, progress: step / 200, message: `step ${step}` });
+      void worker.publish(`analysis:${id}`, JSON.stringify(event));
+    }
+    await worker.publish(`analysis:${id}`, JSON.stringify(resultUpdate({ analysis_id: id })));
+    for (const socket of sockets) {
+      await socket.untilType("result_update");
+      const offsets = socket.events.map((event) => Number(event.event_id?.split("-")[1]));
+      expect(offsets).toEqual(Array.from({ length: 201 }, (_, index) => index + 1));
+      expect(socket.events.slice(0, -1).map((event) => event.message)).toEqual(
+        Array.from({ length: 200 }, (_, index) => `step ${index + 1}`),
+      );
+      await socket.leave();
+    }
+  });
+
+  test("an event published before anybody watched is there for the first watcher", async () => {
+    const id = crypto.randomUUID();
+    await worker.publish(`analysis:${id}`, JSON.stringify(statusUpdate({ message: "early" })));
+    const kept = async () => (await worker.exists(`telltale:{analysis:${id}}`)) === 1;
+    await eventually("the event is kept", kept);
+    const socket = await watch(gateways[1], id);
+    expect(await socket.untilType("status_update")).toMatchObject({ message: "early" });
+    await socket.leave();
+  });
+
+  test("the only watcher leaves and comes back and hears again, and nobody watching means nothing subscribed", async () => {
+    const id = crypto.randomUUID();
+    const first = await watch(gateways[0], id);
+    await first.leave();
+    const own = `telltale:0:{analysis:${id}}`;
+    await eventually("nothing is subscribed", async () => {
+      const [, subscribers] = (await worker.pubsub("NUMSUB", own)) as [string, number];
+      return subscribers === 0;
+    });
+    const again = await watch(gateways[0], id);
+    await worker.publish(`analysis:${id}`, JSON.stringify(statusUpdate({ message: "back" })));
+    expect(await again.until((frame) => frame.message === "back")).toMatchObject({
+      event_type: "status_update",
+    });
+    await again.leave();
+  });
+
+  test("an invalid or misaddressed message reaches no client and is kept once as a dead letter", async () => {
+    const id = crypto.randomUUID();
+    const socket = await watch(gateways[0], id);
+    const before = await worker.xlen("telltale:deadletters");
+    await worker.publish(`analysis:${id}`, "{broken");
+    await worker.publish(`analysis:${id}`, JSON.stringify(statusUpdate({ progress: 7 })));
+    await worker.publish("analysis:not-a-uuid", JSON.stringify(statusUpdate()));
+    await worker.publish(`analysis:${id}`, JSON.stringify(statusUpdate({ message: "good" })));
+    await socket.until((frame) => frame.message === "good");
+    await eventually(
+      "three are buried",
+      async () => (await worker.xlen("telltale:deadletters")) >= before + 3,
+    );
+    expect(socket.events.map((event) => event.message)).toEqual(["good"]);
+    const letters = (await worker.xrange("telltale:deadletters", "-", "+"))
+      .slice(before)
+      .map(([, fields]) => fields);
+    expect(letters.map((fields) => fields[fields.indexOf("reason") + 1])).toEqual([
+      expect.stringContaining("not_json"),
+      expect.stringContaining("progress"),
+      expect.stringContaining("channel"),
+    ]);
+    await socket.leave();
+  });
+
+  test("a gateway whose Redis goes away answers 503, says so, and serves again when it is back", async () => {
+    const own = await startRedis();
+    const gateway = await startGateway({ REDIS_URL: own.url });
+    await ready(gateway);
+    const id = crypto.randomUUID();
+    const socket = await watch(gateway, id);
+    await publish(gateway, id, statusUpdate({ message: "before" }));
+    await own.kill9();
+    const refused = await publish(gateway, id, statusUpdate());
+    expect(refused.status).toBe(503);
+    expect(refused.headers.get("retry-after")).not.toBeNull();
+    await eventually("not ready", async () => (await fetch(`${gateway.url}/ready`)).status === 503);
+    expect((await fetch(`${gateway.url}/health`)).status).toBe(200);
+    await own.restart();
+    await ready(gateway);
+    await eventually(
+      "stored again",
+      async () => (await publish(gateway, id, statusUpdate({ message: "after" }))).status === 202,
+    );
+    await socket.until((frame) => frame.message === "after");
+    await gateway.stop();
+    await own.stop();
+  });
+});
+
+async function ready(gateway: GatewayProcess): Promise<void> {
+  await eventually("ready", async () => (await fetch(`${gateway.url}/ready`)).status === 200);
+}

@@ -1,0 +1,66 @@
+import { signToken, type TokenRequest } from "../../src/adapters/jwt/token-signer.ts";
+
+export const TEST_SECRET = "a-secret-for-tests-of-32-bytes-or-more";
+
+/** A gateway as users run it: a process of its own, configured by the environment alone. */
+export interface GatewayProcess {
+  readonly url: string;
+  readonly port: number;
+  readonly pid: number;
+  /** What it wrote so far, both streams. */
+  output(): string;
+  /** Sends SIGTERM and resolves with the exit code. */
+  stop(): Promise<number>;
+  /** As a crash would. */
+  kill9(): Promise<void>;
+}
+
+/** Starts `bun run src/main.ts` on a free port, or the one given, and resolves when it answers. */
+export async function startGateway(env: Record<string, string> = {}): Promise<GatewayProcess> {
+  const root = new URL("../..", import.meta.url).pathname;
+  const child = Bun.spawn([process.execPath, "run", "src/main.ts"], {
+    cwd: root,
+    env: { PATH: process.env.PATH ?? "", PORT: "0", JWT_SECRET_KEY: TEST_SECRET, LOG_LEVEL: "warn", ...env },
+    stdin: "ignore",
+    stdout: "pipe",
+    stderr: "pipe",
+  });
+  let written = "";
+  const started = Promise.withResolvers<string>();
+  const read = async (stream: ReadableStream<Uint8Array>) => {
+    for await (const text of stream.pipeThrough(
+      new TextDecoderStream() as never,
+    ) as unknown as AsyncIterable<string>) {
+      written += text;
+      const url = /answers at (http:\S+)/.exec(written)?.[1];
+      if (url !== undefined) started.resolve(url);
+    }
+  };
+  void Promise.all([read(child.stdout), read(child.stderr)]).then(() =>
+    started.reject(new Error(`the gateway did not start:\n${written}`)),
+  );
+  const url = await started.promise;
+  return {
+    url,
+    port: Number(new URL(url).port),
+    pid: child.pid,
+    output: () => written,
+    async stop() {
+      child.kill("SIGTERM");
+      return child.exited;
+    },
+    async kill9() {
+      child.kill("SIGKILL");
+      await child.exited;
+    },
+  };
+}
+
+/** A token that the gateway of the tests accepts. */
+export function tokenFor(request: Partial<TokenRequest> = {}): Promise<string> {
+  return signToken(TEST_SECRET, { user: "alice", scopes: [], expiresInSeconds: 600, ...request }, Date.now());
+}
+
+export function publisherToken(): Promise<string> {
+  return tokenFor({ user: "worker", scopes: ["analysis:publish", "notice:publish"] });
+}
