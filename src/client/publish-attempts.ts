@@ -1,0 +1,106 @@
+import { type PublishAnswer, readAnswer } from "./publish-answer.ts";
+import { PublishFailed } from "./publish-errors.ts";
+
+/** How long and how often to try. All times in milliseconds. */
+export interface PublishRetry {
+  /** From the call on, waiting behind earlier events included; at most 240,000 [120,000]. */
+  readonly totalMs?: number;
+  /** Pause after the first failure, doubled with each; the pause is between half of it and all of it [250]. */
+  readonly firstPauseMs?: number;
+  /** [10,000] */
+  readonly longestPauseMs?: number;
+  /** For one request, its answer included [10,000]. */
+  readonly requestTimeoutMs?: number;
+}
+
+/** Milliseconds since 1970, and a pause. */
+export interface PublisherClock {
+  now(): number;
+  sleep(milliseconds: number): Promise<void>;
+}
+
+export type PublisherFetch = (url: string, init: RequestInit) => Promise<Response>;
+
+export interface AttemptSettings {
+  readonly fetch: PublisherFetch;
+  readonly token: () => string | Promise<string>;
+  readonly clock: PublisherClock;
+  /** 0 up to 1. */
+  readonly random: () => number;
+  readonly retry: Required<PublishRetry>;
+}
+
+export interface PublishRequest {
+  readonly method: "POST" | "PUT";
+  readonly url: string;
+  readonly body: string;
+  readonly headers: Readonly<Record<string, string>>;
+  /** The status of success: with a JSON body (202), or without one (204). */
+  readonly expects: 202 | 204;
+  /** Milliseconds since 1970 after which nothing more is tried. */
+  readonly deadline: number;
+}
+
+/** Sends until the gateway has answered yes or no; the same bytes and headers every time. Answers the body. */
+export async function sendUntilAnswered(
+  request: PublishRequest,
+  settings: AttemptSettings,
+): Promise<unknown> {
+  const { clock } = settings;
+  let mayHaveBeenStored = false;
+  let cause: unknown = new Error("waited behind earlier events until its time was over");
+  let attempts = 0;
+  while (clock.now() < request.deadline) {
+    const answer = await attempt(request, settings);
+    attempts += 1;
+    if (answer.type === "accepted") return answer.body;
+    if (answer.type === "refused") throw answer.error;
+    mayHaveBeenStored ||= answer.mayHaveBeenStored;
+    cause = answer.cause;
+    const pause = pauseAfter(attempts, answer.retryAfterMs, settings);
+    if (clock.now() + pause >= request.deadline) break;
+    await clock.sleep(pause);
+  }
+  throw new PublishFailed(`gave up after ${attempts} tries`, { attempts, mayHaveBeenStored, cause });
+}
+
+async function attempt(request: PublishRequest, settings: AttemptSettings): Promise<PublishAnswer> {
+  let token: string;
+  try {
+    token = await settings.token();
+  } catch (error) {
+    return failed(error, false);
+  }
+  // Not left to fetch, whose message would show the token.
+  if (!/^[\x21-\x7e]+$/.test(token)) throw new TypeError("the token holds characters that no token has");
+  try {
+    const response = await settings.fetch(request.url, {
+      method: request.method,
+      headers: { ...request.headers, Authorization: `Bearer ${token}`, "Content-Type": "application/json" },
+      body: request.body,
+      // A redirect would take the token elsewhere, or turn the POST into a GET.
+      redirect: "manual",
+      signal: AbortSignal.timeout(settings.retry.requestTimeoutMs),
+    });
+    return await readAnswer(response, request.expects, settings.clock.now());
+  } catch (error) {
+    return failed(error, true);
+  }
+}
+
+function failed(error: unknown, mayHaveBeenStored: boolean): PublishAnswer {
+  const cause = error instanceof Error ? error : new Error(String(error));
+  return { type: "retry", retryAfterMs: undefined, mayHaveBeenStored, cause };
+}
+
+function pauseAfter(
+  attempts: number,
+  retryAfterMs: number | undefined,
+  { retry, random }: AttemptSettings,
+): number {
+  const step = Math.min(retry.longestPauseMs, retry.firstPauseMs * 2 ** Math.min(attempts - 1, 30));
+  // Spread in either case: everybody whom a restart cut off would otherwise come back in the same instant.
+  return retryAfterMs === undefined
+    ? step * (1 - random() / 2)
+    : retryAfterMs + random() * retry.firstPauseMs;
+}

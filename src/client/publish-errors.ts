@@ -1,0 +1,38 @@
+export interface PublishIssue {
+  /** Where in the event, as `["suspicious_regions", 3, "x"]`; in a batch the event's index comes first. */
+  readonly path: readonly (string | number)[];
+  readonly message: string;
+}
+
+/** The gateway, or something before it, said no and would say no again. Never retried. */
+export class PublishRefused extends Error {
+  override readonly name = "PublishRefused";
+  /** Stable, as the gateway sent it; `http_404` and the like where the answer had none. */
+  readonly code: string;
+  /** Of the HTTP answer. */
+  readonly status: number;
+  /** Which fields break the rules; empty where it was refused for another reason. */
+  readonly issues: readonly PublishIssue[];
+
+  constructor(message: string, refusal: { code: string; status: number; issues: readonly PublishIssue[] }) {
+    super(message);
+    this.code = refusal.code;
+    this.status = refusal.status;
+    this.issues = refusal.issues;
+  }
+}
+
+/** The time for retries ran out. `cause` is what the last try ended with. */
+export class PublishFailed extends Error {
+  override readonly name = "PublishFailed";
+  readonly code = "publish_failed";
+  readonly attempts: number;
+  /** True where a try was cut off without an answer that says otherwise; false: certainly not stored. */
+  readonly mayHaveBeenStored: boolean;
+
+  constructor(message: string, failure: { attempts: number; mayHaveBeenStored: boolean; cause: unknown }) {
+    super(message, { cause: failure.cause });
+    this.attempts = failure.attempts;
+    this.mayHaveBeenStored = failure.mayHaveBeenStored;
+  }
+}

@@ -1,0 +1,161 @@
+import { parseAnalysisId } from "../domain/channel.ts";
+import { Lanes } from "./lanes.ts";
+import {
+  type AttemptSettings,
+  type PublisherClock,
+  type PublisherFetch,
+  type PublishRetry,
+  sendUntilAnswered,
+} from "./publish-attempts.ts";
+import { PublishFailed, PublishRefused } from "./publish-errors.ts";
+import type {
+  ErrorUpdate,
+  NoticeToSend,
+  PublishableEvent,
+  ResultUpdate,
+  StatusUpdate,
+} from "./publishable.ts";
+
+export type { ErrorUpdate, NoticeToSend, PublishableEvent, PublishRetry, ResultUpdate, StatusUpdate };
+export { PublishFailed, PublishRefused };
+
+export interface PublisherOptions {
+  /** Address of the gateway, `http:` or `https:`, with any path prefix. */
+  readonly url: string;
+  /** With scope `analysis:publish` (`notice:publish` for notices); a function is asked before every try. */
+  readonly token: string | (() => string | Promise<string>);
+  readonly retry?: PublishRetry;
+  readonly fetch?: PublisherFetch;
+  /** For tests: time and pauses, and the spread of the pauses. */
+  readonly clock?: PublisherClock;
+  readonly random?: () => number;
+}
+
+export interface Published {
+  /** In the order of the events sent. */
+  readonly eventIds: readonly string[];
+  /** An earlier try had already been stored: it counts once. */
+  readonly duplicate: boolean;
+}
+
+const DEFAULT_RETRY: Required<PublishRetry> = {
+  totalMs: 120_000,
+  firstPauseMs: 250,
+  longestPauseMs: 10_000,
+  requestTimeoutMs: 10_000,
+};
+/** The gateway remembers a key for 5 minutes; a retry beyond would count twice. */
+const LONGEST_TOTAL_MS = 240_000;
+
+/**
+ * Publishes from server code over HTTP; runs on Node, Bun and Deno.
+ *
+ * - Events of one analysis are stored in the order of the calls, awaited or not: one request at a time. Analyses do
+ *   not wait for one another.
+ * - An event is stored at most once, however often it had to be sent.
+ * - Every call settles within `retry.totalMs` and one `retry.requestTimeoutMs`: with the event_ids, with
+ *   `PublishRefused` (the gateway said no) or with `PublishFailed` (no answer in that time). One that fails holds up
+ *   nothing behind it. Arguments that cannot be sent at all are a `TypeError`.
+ * - What waits is kept in memory: a sender faster than the gateway must await its calls.
+ */
+export class TelltalePublisher {
+  readonly #base: string;
+  readonly #settings: AttemptSettings;
+  readonly #lanes = new Lanes();
+
+  constructor(options: PublisherOptions) {
+    const { token } = options;
+    this.#base = baseAddress(options.url);
+    this.#settings = {
+      token: typeof token === "string" ? () => token : token,
+      fetch: options.fetch ?? ((url, init) => fetch(url, init)),
+      clock: options.clock ?? runtimeClock,
+      random: options.random ?? Math.random,
+      retry: { ...DEFAULT_RETRY, ...options.retry },
+    };
+    if (!(this.#settings.retry.totalMs <= LONGEST_TOTAL_MS)) {
+      throw new RangeError(`retry.totalMs is at most ${LONGEST_TOTAL_MS}`);
+    }
+  }
+
+  sendStatusUpdate(analysisId: string, update: StatusUpdate): Promise<Published> {
+    return this.#sendEvents(analysisId, this.#timed({ ...update, event_type: "status_update" }));
+  }
+
+  sendResultUpdate(analysisId: string, update: ResultUpdate): Promise<Published> {
+    return this.#sendEvents(analysisId, this.#timed({ ...update, event_type: "result_update" }));
+  }
+
+  sendErrorUpdate(analysisId: string, update: ErrorUpdate): Promise<Published> {
+    return this.#sendEvents(analysisId, this.#timed({ ...update, event_type: "error" }));
+  }
+
+  /** 1 to 500 events in one request: all of them are stored, or none. */
+  sendEvents(analysisId: string, events: readonly PublishableEvent[]): Promise<Published> {
+    return this.#sendEvents(
+      analysisId,
+      events.map((event) => this.#timed(event)),
+    );
+  }
+
+  /** To one user, over all their connections, or to everybody. In order per user. */
+  async sendNotice({ userId, ...notice }: NoticeToSend): Promise<Published> {
+    const body = userId === undefined ? notice : { user_id: userId, ...notice };
+    return readPublished(await this.#send(`notice:${userId ?? ""}`, "POST", "/v1/notices", body));
+  }
+
+  /** Says who may watch: these users, or with `"*"` everybody with a valid token. Replaces the list. */
+  async declareViewers(analysisId: string, viewers: "*" | readonly string[]): Promise<void> {
+    const id = checkedId(analysisId);
+    await this.#send(`analysis:${id}`, "PUT", `/v1/analyses/${id}`, { viewers });
+  }
+
+  async #sendEvents(analysisId: string, body: unknown): Promise<Published> {
+    const id = checkedId(analysisId);
+    return readPublished(await this.#send(`analysis:${id}`, "POST", `/v1/analyses/${id}/events`, body));
+  }
+
+  #send(lane: string, method: "POST" | "PUT", path: string, body: unknown): Promise<unknown> {
+    const request = {
+      method,
+      url: `${this.#base}${path}`,
+      // Encoded now: whatever the caller does with the object later, every try sends the same.
+      body: JSON.stringify(body),
+      headers: method === "POST" ? { "Idempotency-Key": crypto.randomUUID() } : {},
+      expects: method === "POST" ? (202 as const) : (204 as const),
+      deadline: this.#settings.clock.now() + this.#settings.retry.totalMs,
+    };
+    return this.#lanes.run(lane, () => sendUntilAnswered(request, this.#settings));
+  }
+
+  /** With the time of the call: an event that has to wait did not happen later for it. */
+  #timed(event: PublishableEvent): PublishableEvent {
+    return { ...event, timestamp: event.timestamp ?? new Date(this.#settings.clock.now()) };
+  }
+}
+
+const runtimeClock: PublisherClock = {
+  now: () => Date.now(),
+  sleep: (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds)),
+};
+
+function baseAddress(text: string): string {
+  const { protocol, origin, pathname } = new URL(text);
+  if (protocol !== "http:" && protocol !== "https:")
+    throw new TypeError("url must begin with http: or https:");
+  return `${origin}${pathname.replace(/\/+$/, "")}`;
+}
+
+function checkedId(analysisId: string): string {
+  const id = parseAnalysisId(analysisId);
+  if (id === undefined) throw new TypeError("analysisId must be a UUID");
+  return id;
+}
+
+function readPublished(body: unknown): Published {
+  const { event_ids, duplicate } = (body ?? {}) as { event_ids?: unknown; duplicate?: unknown };
+  return {
+    eventIds: Array.isArray(event_ids) ? event_ids.map(String) : [],
+    duplicate: duplicate === true,
+  };
+}
