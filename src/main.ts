@@ -11,8 +11,8 @@ if (process.argv[2] === "health") process.exit(await askHealth(config.host, conf
 
 try {
   const gateway = await startGateway(config);
-  console.log(`Telltale answers at ${gateway.url}`);
   endOnSignal(gateway);
+  console.log(`Telltale answers at ${gateway.url}`);
 } catch (error) {
   console.error(`Telltale could not start: ${error instanceof Error ? error.message : String(error)}`);
   process.exit(1);
