@@ -1,0 +1,166 @@
+import type { AnalysisEvent, ErrorEvent, ResultUpdate, StatusUpdate } from "./analysis-event.ts";
+import { parseEventId } from "./event-position.ts";
+import { STAGE_MARKS_KEPT, type Stage, type StageMark } from "./stages.ts";
+
+/** How an analysis is doing: all its events, folded. Times are ISO 8601 in UTC, as the events gave them. */
+export interface AnalysisState {
+  readonly analysis_id: string;
+  readonly status: "unknown" | "running" | "stalled" | "completed" | "failed";
+  /** 0 to 1; like the next three from the last status_update, null before the first. */
+  readonly progress: number | null;
+  readonly current_stage: Stage | null;
+  readonly message: string | null;
+  readonly estimated_completion: string | null;
+  readonly stages: readonly StageSpan[];
+  /** The result that stands. */
+  readonly result: ResultUpdate | null;
+  /** What stands and says why it failed: an `error`, or the status_update with stage `failed`. */
+  readonly error: ErrorEvent | StatusUpdate | null;
+  readonly updated_at: string | null;
+  /** `"0"` before the first event. */
+  readonly last_event_id: string;
+  /** The run of the worker that it is in; null where its worker names none. */
+  readonly attempt_id: string | null;
+}
+
+/** A stretch of one stage since the last reopening; `ended_at` is null while it goes on. */
+export interface StageSpan {
+  readonly stage: string;
+  readonly started_at: string;
+  readonly ended_at: string | null;
+}
+
+export function emptyState(analysisId: string): AnalysisState {
+  return {
+    analysis_id: analysisId,
+    status: "unknown",
+    progress: null,
+    current_stage: null,
+    message: null,
+    estimated_completion: null,
+    stages: [],
+    result: null,
+    error: null,
+    updated_at: null,
+    last_event_id: "0",
+    attempt_id: null,
+  };
+}
+
+/** The state after one more event of this analysis, which must be the next in order. Notices change nothing. */
+export function fold(state: AnalysisState, event: AnalysisEvent): AnalysisState {
+  if (event.event_type === "notice") return state;
+  const before = begunAnew(state, event);
+  const after = {
+    ...before,
+    updated_at: event.timestamp,
+    last_event_id: event.event_id ?? state.last_event_id,
+    attempt_id: event.attempt_id ?? state.attempt_id,
+  };
+  if (event.event_type === "status_update") {
+    const stages = withStage(before, event);
+    if (event.current_stage !== "failed") return { ...after, ...statusFields(event), stages };
+    return { ...after, ...statusFields(event), stages: ended(stages, event), ...terminalFields(event) };
+  }
+  const status = event.event_type === "error" ? "failed" : "completed";
+  return { ...after, status, stages: ended(before.stages, event), ...terminalFields(event) };
+}
+
+/** A running analysis whose worker was silent for too long is stalled; any other status stays. */
+export function markStalled(state: AnalysisState, silentForMs: number, stallAfterMs: number): AnalysisState {
+  return state.status === "running" && silentForMs >= stallAfterMs ? { ...state, status: "stalled" } : state;
+}
+
+/** What a broker keeps beside the counter; events as clients see them, with their `event_id`. */
+export interface StateSnapshot {
+  readonly analysisId: string;
+  readonly lastStatus: StatusUpdate | undefined;
+  /** The terminal event that stands. */
+  readonly terminal: AnalysisEvent | undefined;
+  readonly stages: readonly StageMark[];
+  readonly lastEventId: string;
+  /** The attempt that is current; undefined: none was ever named, or it is that of the last event. */
+  readonly attemptId?: string | undefined;
+}
+
+/** The same state that folding every event would have come to, however many of them were trimmed. */
+export function stateFromSnapshot(snapshot: StateSnapshot): AnalysisState {
+  const { lastStatus } = snapshot;
+  const terminal = snapshot.terminal?.event_type === "notice" ? undefined : snapshot.terminal;
+  // Every event of an analysis is a status or terminal, so the later of these two is the last one of all.
+  const last = offsetOf(terminal) >= offsetOf(lastStatus) ? (terminal ?? lastStatus) : lastStatus;
+  const empty = emptyState(snapshot.analysisId);
+  return {
+    ...empty,
+    ...(lastStatus && statusFields(lastStatus)),
+    ...(terminal && terminal === last && { status: statusAfter(terminal) }),
+    ...(terminal && terminalFields(terminal)),
+    stages: spansOf(snapshot.stages, terminal),
+    updated_at: last?.timestamp ?? null,
+    last_event_id: snapshot.lastEventId,
+    attempt_id: snapshot.attemptId ?? last?.attempt_id ?? null,
+  };
+}
+
+type EventOfAnalysis = StatusUpdate | ResultUpdate | ErrorEvent;
+
+/** The state to go on from: without what stood before, where the event begins a new attempt or reopens. */
+function begunAnew(state: AnalysisState, event: EventOfAnalysis): AnalysisState {
+  const newAttempt = event.attempt_id !== undefined && event.attempt_id !== state.attempt_id;
+  const reopened = stands(state) && event.event_type === "status_update" && statusAfter(event) === "running";
+  return newAttempt || reopened ? { ...state, stages: [], result: null, error: null } : state;
+}
+
+function stands(state: AnalysisState): boolean {
+  return state.result !== null || state.error !== null;
+}
+
+function statusAfter(event: EventOfAnalysis): "running" | "completed" | "failed" {
+  if (event.event_type === "result_update") return "completed";
+  if (event.event_type === "error") return "failed";
+  const { current_stage: stage } = event;
+  return stage === "completed" || stage === "failed" ? stage : "running";
+}
+
+function statusFields(event: StatusUpdate) {
+  return {
+    status: statusAfter(event),
+    progress: event.progress,
+    current_stage: event.current_stage,
+    message: event.message,
+    estimated_completion: event.estimated_completion,
+  };
+}
+
+function terminalFields(event: EventOfAnalysis): Pick<AnalysisState, "result" | "error"> {
+  return event.event_type === "result_update"
+    ? { result: event, error: null }
+    : { result: null, error: event };
+}
+
+function withStage(state: AnalysisState, event: StatusUpdate): readonly StageSpan[] {
+  const { stages } = state;
+  const { current_stage: stage, timestamp } = event;
+  if (stages.at(-1)?.stage === stage) return stages;
+  // A stage that comes after the end, as `completed` after the result, is over as it begins.
+  const span = { stage, started_at: timestamp, ended_at: stands(state) ? timestamp : null };
+  return [...ended(stages, event), span].slice(-STAGE_MARKS_KEPT);
+}
+
+function ended(stages: readonly StageSpan[], { timestamp }: AnalysisEvent): readonly StageSpan[] {
+  const last = stages.at(-1);
+  return last === undefined ? stages : [...stages.slice(0, -1), { ...last, ended_at: timestamp }];
+}
+
+function spansOf(marks: readonly StageMark[], terminal: EventOfAnalysis | undefined): StageSpan[] {
+  return marks.map(({ stage, at, offset }, index) => {
+    const next = marks[index + 1];
+    const end = terminal && (offset > offsetOf(terminal) ? at : terminal.timestamp);
+    return { stage, started_at: at, ended_at: next?.at ?? end ?? null };
+  });
+}
+
+/** Offsets go on rising over epochs: they order the events of a channel. */
+function offsetOf(event: AnalysisEvent | undefined): number {
+  return parseEventId(event?.event_id ?? "0")?.offset ?? 0;
+}

@@ -1,0 +1,87 @@
+import type { EncodedEvent, EventKind } from "./analysis-event.ts";
+import {
+  type AttemptRefusal,
+  type Attempts,
+  attemptsAfter,
+  beginsAttempt,
+  NO_ATTEMPTS,
+  refusal,
+} from "./attempts.ts";
+import { isStatusKind, isTerminalKind, reopens } from "./event-kind.ts";
+import { type EventPosition, textWithEventId } from "./event-position.ts";
+import { STAGE_MARKS_KEPT, type StageMark } from "./stages.ts";
+
+/** An event that has its place on a channel. */
+export interface StoredEvent {
+  readonly position: EventPosition;
+  readonly kind: EventKind;
+  /** Whether a new attempt or a retry began with it: whatever stood before stands no longer. */
+  readonly reopens: boolean;
+  /** The event as it is sent to clients, beginning with its `event_id`. */
+  readonly text: string;
+}
+
+/** What a channel keeps beside its history, so that trimming takes neither order nor state. `admit` changes it in place. */
+export interface ChannelRecord {
+  epoch: string;
+  /** Of the last event; 0 before the first. */
+  offset: number;
+  lastStatus: StoredEvent | undefined;
+  standingTerminal: StoredEvent | undefined;
+  /** Since the last reopening, at most `STAGE_MARKS_KEPT`. */
+  readonly stages: StageMark[];
+  attempts: Attempts;
+}
+
+export type AdmitOutcome =
+  | { readonly type: "accepted"; readonly events: readonly StoredEvent[] }
+  /** The event at `index` may not follow what the channel has; the record is as before. */
+  | { readonly type: "refused"; readonly code: AttemptRefusal; readonly index: number };
+
+export function newRecord(epoch: string): ChannelRecord {
+  return {
+    epoch,
+    offset: 0,
+    lastStatus: undefined,
+    standingTerminal: undefined,
+    stages: [],
+    attempts: NO_ATTEMPTS,
+  };
+}
+
+/** Numbers the events and takes them into the record, all or none; the record is changed in place, this being the hot path. */
+export function admit(record: ChannelRecord, events: readonly EncodedEvent[]): AdmitOutcome {
+  // Only attempts can refuse, and they do not depend on anything else: judged first, nothing needs undoing.
+  let attempts = record.attempts;
+  for (const [index, event] of events.entries()) {
+    const code = refusal(attempts, event);
+    if (code !== undefined) return { type: "refused", code, index };
+    attempts = attemptsAfter(attempts, event);
+  }
+  return { type: "accepted", events: events.map((event) => append(record, event)) };
+}
+
+function append(record: ChannelRecord, event: EncodedEvent): StoredEvent {
+  const isNewAttempt = beginsAttempt(record.attempts, event);
+  const isRetry = record.standingTerminal !== undefined && reopens(event.kind);
+  const reopensNow = (isNewAttempt && record.offset > 0) || isRetry;
+  if (reopensNow) {
+    record.standingTerminal = undefined;
+    record.stages.length = 0;
+  }
+  record.attempts = attemptsAfter(record.attempts, event);
+  record.offset += 1;
+  const position = { epoch: record.epoch, offset: record.offset };
+  const text = textWithEventId(position, event.members);
+  const stored: StoredEvent = { position, kind: event.kind, reopens: reopensNow, text };
+  if (isStatusKind(event.kind)) record.lastStatus = stored;
+  if (isTerminalKind(event.kind)) record.standingTerminal = stored;
+  markStage(record.stages, event, record.offset);
+  return stored;
+}
+
+function markStage(stages: StageMark[], event: EncodedEvent, offset: number): void {
+  if (event.stage === undefined || event.stage === stages.at(-1)?.stage) return;
+  stages.push({ stage: event.stage, at: event.timestamp, offset });
+  if (stages.length > STAGE_MARKS_KEPT) stages.shift();
+}
