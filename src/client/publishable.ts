@@ -1,18 +1,9 @@
+import type { Stage } from "../domain/stages.ts";
+
 /** What a publisher sends, spelled as on the wire. The gateway judges every field; extra fields are kept and passed on. */
 
 /** A `Date`, or ISO 8601 text; a time without a zone counts as UTC. */
 export type Time = Date | string;
-
-export type Stage =
-  | "initializing"
-  | "uploading"
-  | "frame_extraction"
-  | "feature_extraction"
-  | "model_inference"
-  | "post_processing"
-  | "blockchain_submission"
-  | "completed"
-  | "failed";
 
 interface Common {
   /** When it happened; when `send…` was called, where left out. */
