@@ -1,0 +1,119 @@
+import { type Context, Hono } from "hono";
+import { getCookie, setCookie } from "hono/cookie";
+import { z } from "zod";
+import type { ClockPort } from "../../../application/ports/clock-port.ts";
+import { TelltalePublisher } from "../../../client/publisher.ts";
+import { problem } from "../problem.ts";
+import { limitBody, requestText } from "../request-text.ts";
+import { DemoPipelines } from "./demo-pipeline.ts";
+
+export interface DemoDependencies {
+  /** Where this gateway answers; asked at each use, since the port may be known only after the start. */
+  readonly baseUrl: () => string;
+  /** Without `analyses` the token is not limited to any. */
+  readonly mintToken: (claims: {
+    readonly user: string;
+    readonly analyses?: readonly string[];
+    readonly scopes: readonly string[];
+    readonly expiresInSeconds: number;
+  }) => Promise<string>;
+  readonly clock: ClockPort;
+  /** An event of the built-in pipeline could not be published. */
+  readonly onFault: (analysisId: string, error: unknown) => void;
+}
+
+export interface Demo {
+  readonly routes: Hono;
+  /** Ends the pipelines that still run. */
+  stop(): void;
+}
+
+const VISITOR_COOKIE = "telltale_visitor";
+const VISITOR = /^visitor-[0-9a-f-]{36}$/;
+const VISITOR_TOKEN_SECONDS = 3_600;
+const PIPELINE_TOKEN_SECONDS = 900;
+const MOST_PIPELINES = 20;
+
+const wishBody = z.object({
+  outcome: z.enum(["fake", "authentic", "failure"]).default("fake"),
+  /** 1 takes about 25 seconds. */
+  speed: z.number().min(0.1).max(50).default(1),
+});
+
+/**
+ * What stands in for a customer's backend on the demo page: it gives every visitor a user id and a token, and starts
+ * analyses. For development only: whoever can reach it may watch.
+ */
+export function createDemo(dependencies: DemoDependencies): Demo {
+  const pipelines = new DemoPipelines(dependencies.clock, MOST_PIPELINES, dependencies.onFault);
+  const routes = new Hono();
+
+  routes.post("/demo/session", async (context) => {
+    const user = visitorOf(context);
+    const token = await dependencies.mintToken({ user, scopes: [], expiresInSeconds: VISITOR_TOKEN_SECONDS });
+    context.header("Cache-Control", "no-store");
+    return context.json({ user, token });
+  });
+
+  routes.post("/demo/analyses", limitBody(), async (context) => {
+    const wish = readWish(await requestText(context));
+    if (wish === undefined) {
+      return problem(context, "invalid_request", {
+        detail: "outcome is fake, authentic or failure; speed is 0.1 to 50",
+      });
+    }
+    const analysisId = crypto.randomUUID();
+    const token = await dependencies.mintToken({
+      user: "demo-pipeline",
+      analyses: [analysisId],
+      scopes: ["analysis:publish"],
+      expiresInSeconds: PIPELINE_TOKEN_SECONDS,
+    });
+    const publisher = new TelltalePublisher({ url: dependencies.baseUrl(), token });
+    if (!pipelines.start({ analysisId, ...wish, publisher })) {
+      return tooManyPipelines(context);
+    }
+    return context.json({ analysis_id: analysisId }, 201);
+  });
+
+  return { routes, stop: () => pipelines.stopAll() };
+}
+
+/** The visitor's user id, made up at the first visit and kept in a cookie that scripts cannot read. */
+function visitorOf(context: Context): string {
+  const known = getCookie(context, VISITOR_COOKIE);
+  if (known !== undefined && VISITOR.test(known)) return known;
+  const user = `visitor-${crypto.randomUUID()}`;
+  setCookie(context, VISITOR_COOKIE, user, {
+    httpOnly: true,
+    sameSite: "Lax",
+    path: "/demo",
+    maxAge: 30 * 86_400,
+  });
+  return user;
+}
+
+function readWish(body: string | undefined): z.infer<typeof wishBody> | undefined {
+  if (body === undefined) return undefined;
+  try {
+    return wishBody.safeParse(body === "" ? {} : JSON.parse(body)).data;
+  } catch (error) {
+    if (error instanceof SyntaxError) return undefined;
+    throw error;
+  }
+}
+
+function tooManyPipelines(context: Context): Response {
+  const detail = `${MOST_PIPELINES} analyses of the built-in pipeline are running already`;
+  return context.body(
+    JSON.stringify({
+      type: "about:blank",
+      title: "Too many demo analyses",
+      status: 429,
+      code: "too_many_demos",
+      detail,
+    }),
+    429,
+    { "Content-Type": "application/problem+json", "Retry-After": "10" },
+  );
+}
