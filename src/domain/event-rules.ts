@@ -19,7 +19,7 @@ function says(message: string) {
 
 const fraction = z.number(says(FRACTION)).min(0, FRACTION).max(1, FRACTION);
 // Not z.int(): that one also refuses whole numbers beyond 2^53.
-const count = z.number(says(COUNT)).refine((value) => Number.isInteger(value) && value >= 0, COUNT);
+const count = z.number(says(COUNT)).refine(isCount, COUNT);
 const text = z.string(says(TEXT)).regex(/\S/, TEXT);
 const jsonObject = z.custom<JsonObject>(
   (value) => typeof value === "object" && value !== null && !Array.isArray(value),
@@ -128,7 +128,11 @@ export const EVENT_RULES = {
 
 function hasBothCounts(value: unknown): boolean {
   const counts = value as { frames_processed?: unknown; total_frames?: unknown };
-  return typeof counts.frames_processed === "number" && typeof counts.total_frames === "number";
+  return isCount(counts.frames_processed) && isCount(counts.total_frames);
+}
+
+function isCount(value: unknown): boolean {
+  return Number.isInteger(value) && (value as number) >= 0;
 }
 
 /** Characters, not UTF-16 units: an emoji counts once. */

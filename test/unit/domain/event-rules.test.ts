@@ -1,0 +1,211 @@
+import { describe, expect, test } from "bun:test";
+import { STAGES } from "../../../src/domain/analysis-event.ts";
+import {
+  ANALYSIS,
+  decodeSample,
+  NOW_TEXT,
+  pathsOf,
+  REGION,
+  SAMPLES,
+  type SampleName,
+  wireOf,
+} from "./event-samples.ts";
+
+const NO_TEXT = [null, 7, true, {}, [], "", " \t\n", "\u00a0\u2003"];
+const NO_FRACTION = [null, "0.5", true, {}, [0.5], -0.0001, 1.0001, -1, 2];
+const NO_COUNT = [null, "3", true, {}, [3], -1, 0.5, 3.0001];
+const NO_TIME = [
+  7,
+  1.5,
+  true,
+  {},
+  "",
+  "now",
+  "2026-11-24",
+  "1795490842",
+  "2026-02-30T00:00:00Z",
+  "2026-11-24T24:00:00Z",
+];
+const NO_OBJECT = [7, true, "{}", [], [{}]];
+
+/** Field by field: the values that it must not have. */
+const REFUSED: [SampleName, string, unknown[]][] = [
+  [
+    "status_update",
+    "event_type",
+    [null, 7, "heartbeat", "connection_established", "notice", "STATUS_UPDATE", "constructor"],
+  ],
+  ["status_update", "task_id", [undefined, ...NO_TEXT]],
+  [
+    "status_update",
+    "analysis_id",
+    [null, 7, "", "nonsense", "0e8dddc7-9ebf-41f3-b08a-5a3f91f1c3c1", `${ANALYSIS} `],
+  ],
+  ["status_update", "progress", [undefined, ...NO_FRACTION]],
+  ["status_update", "current_stage", [undefined, null, 7, "", "Completed", "running", "toString"]],
+  ["status_update", "message", [undefined, ...NO_TEXT]],
+  ["status_update", "estimated_completion", NO_TIME],
+  ["status_update", "error", [7, true, {}, []]],
+  ["status_update", "timestamp", [null, ...NO_TIME]],
+  ["status_update", "attempt_id", [null, 7, {}, "", "a".repeat(65), "😀".repeat(65), "a".repeat(200)]],
+  ["result_update", "analysis_id", [null, 7, "nonsense", "0e8dddc7-9ebf-41f3-b08a-5a3f91f1c3c1"]],
+  ["result_update", "confidence_score", [undefined, ...NO_FRACTION]],
+  ["result_update", "frames_processed", [undefined, ...NO_COUNT]],
+  ["result_update", "total_frames", [undefined, ...NO_COUNT, 9, 0]],
+  ["result_update", "is_fake", [undefined, null, 0, 1, "true"]],
+  ["result_update", "processing_time_ms", NO_COUNT],
+  ["result_update", "suspicious_regions", [null, 7, "[]", {}]],
+  ["result_update", "blockchain_hash", [7, true, [], "xyz", "0x", "0xg1", "ab cd", " ab", "x12"]],
+  ["result_update", "timestamp", [null, ...NO_TIME]],
+  ["result_update", "attempt_id", [null, 7, ""]],
+  ["error", "analysis_id", [null, "nonsense"]],
+  ["error", "error_code", [undefined, ...NO_TEXT]],
+  ["error", "error_message", [undefined, ...NO_TEXT]],
+  ["error", "error_details", NO_OBJECT],
+  ["error", "timestamp", [null, ...NO_TIME]],
+  ["error", "attempt_id", [null, 7, ""]],
+  ["notice", "event_type", [null, 7, "status_update", "heartbeat"]],
+  ["notice", "level", [null, 7, "", "debug", "INFO"]],
+  ["notice", "message", [undefined, ...NO_TEXT]],
+  ["notice", "data", NO_OBJECT],
+  ["notice", "timestamp", [null, ...NO_TIME]],
+  ["notice", "attempt_id", [null, 7, ""]],
+];
+
+/** Field by field: values at the bounds that it may have, and that are passed on as they are. */
+const ACCEPTED: [SampleName, string, unknown[]][] = [
+  ["status_update", "task_id", ["t", " padded ", "🎬", "0"]],
+  ["status_update", "progress", [0, 1, 0.3333333333333333, 5e-324]],
+  ["status_update", "current_stage", [...STAGES]],
+  ["status_update", "message", ["m", "line\nbreak", "</script>", "\u0000"]],
+  ["status_update", "error", [null, "", " ", "no such frame"]],
+  ["status_update", "attempt_id", ["a", " ", "a".repeat(64), "😀".repeat(64)]],
+  ["result_update", "confidence_score", [0, 1]],
+  ["result_update", "frames_processed", [0, 12]],
+  ["result_update", "total_frames", [10, 2 ** 53, 1e21]],
+  ["result_update", "is_fake", [true, false]],
+  ["result_update", "processing_time_ms", [0, 86_400_000]],
+  ["result_update", "suspicious_regions", [[], [REGION, { ...REGION, note: "extra" }]]],
+  ["result_update", "blockchain_hash", [null, "0", "0xAbC", "deadbeef"]],
+  ["error", "error_code", ["E", " E "]],
+  ["error", "error_details", [null, {}, { deep: { list: [1, null] } }]],
+  ["notice", "level", ["info", "warning", "error"]],
+  ["notice", "data", [null, {}, { any: "thing" }]],
+];
+
+function cases(table: [SampleName, string, unknown[]][]): [string, string, string, SampleName, unknown][] {
+  return table.flatMap(([name, field, values]) =>
+    values.map((value): [string, string, string, SampleName, unknown] => {
+      const shown = value === undefined ? "left out" : JSON.stringify(value).slice(0, 40);
+      return [name, field, shown, name, value];
+    }),
+  );
+}
+
+describe("a field that breaks its rule is refused with its path", () => {
+  test.each(cases(REFUSED))("%s.%s: %s", (_, field, _shown, name, value) => {
+    const result = decodeSample(name, { [field]: value });
+    expect(result).toMatchObject({ ok: false, reason: "invalid" });
+    expect(pathsOf(result)).toEqual([[field]]);
+  });
+});
+
+describe("a field within its bounds is accepted and passed on as it is", () => {
+  test.each(cases(ACCEPTED))("%s.%s: %s", (_, field, _shown, name, value) => {
+    expect(wireOf(decodeSample(name, { [field]: value }))[field]).toEqual(value);
+  });
+});
+
+describe("a field of a region that breaks its rule is refused with its path", () => {
+  const refused: Record<string, unknown[]> = {
+    frame_number: [undefined, ...NO_COUNT],
+    x: [undefined, ...NO_FRACTION],
+    y: [undefined, ...NO_FRACTION],
+    width: [undefined, ...NO_FRACTION],
+    height: [undefined, ...NO_FRACTION],
+    confidence: [undefined, ...NO_FRACTION],
+    region_type: [undefined, ...NO_TEXT],
+  };
+  test.each(Object.entries(refused))("%s", (field, values) => {
+    for (const value of values) {
+      const suspicious_regions = [REGION, REGION, { ...REGION, [field]: value }];
+      const result = decodeSample("result_update", { suspicious_regions });
+      expect(pathsOf(result)).toEqual([["suspicious_regions", 2, field]]);
+    }
+  });
+
+  test("a region that is no object is refused with its index", () => {
+    for (const value of [null, 7, "region", []]) {
+      const result = decodeSample("result_update", { suspicious_regions: [REGION, value] });
+      expect(pathsOf(result)).toEqual([["suspicious_regions", 1]]);
+    }
+  });
+
+  test("however many regions are at fault, a hundred faults are named at most", () => {
+    const suspicious_regions = Array.from({ length: 5_000 }, () => ({}));
+    expect(pathsOf(decodeSample("result_update", { suspicious_regions }))).toHaveLength(100);
+  });
+});
+
+describe("what a publisher leaves out is filled in", () => {
+  const filled: [SampleName, string, unknown][] = [
+    ["status_update", "analysis_id", ANALYSIS],
+    ["status_update", "estimated_completion", null],
+    ["status_update", "error", null],
+    ["status_update", "timestamp", NOW_TEXT],
+    ["result_update", "analysis_id", ANALYSIS],
+    ["result_update", "processing_time_ms", 0],
+    ["result_update", "suspicious_regions", []],
+    ["result_update", "blockchain_hash", null],
+    ["result_update", "timestamp", NOW_TEXT],
+    ["error", "analysis_id", ANALYSIS],
+    ["error", "error_details", null],
+    ["error", "timestamp", NOW_TEXT],
+    ["notice", "event_type", "notice"],
+    ["notice", "level", "info"],
+    ["notice", "data", null],
+    ["notice", "timestamp", NOW_TEXT],
+  ];
+  test.each(filled)("%s.%s", (name, field, value) => {
+    const result = decodeSample(name, { [field]: undefined });
+    expect(wireOf(result)[field]).toEqual(value);
+    expect(result).toMatchObject({ event: { [field]: value } });
+  });
+
+  test("attempt_id stays out where it was not given", () => {
+    expect(wireOf(decodeSample("status_update"))).not.toHaveProperty("attempt_id");
+  });
+});
+
+test("all faults of one event are named at once", () => {
+  const fields = { task_id: " ", progress: 2, message: undefined, analysis_id: "x", timestamp: "soon" };
+  expect(pathsOf(decodeSample("status_update", fields)).flat().sort()).toEqual([
+    "analysis_id",
+    "message",
+    "progress",
+    "task_id",
+    "timestamp",
+  ]);
+  const result = { is_fake: "no", frames_processed: 3, total_frames: 2 };
+  expect(pathsOf(decodeSample("result_update", result))).toEqual([["is_fake"], ["total_frames"]]);
+});
+
+test("no message echoes the value it refuses", () => {
+  const secret = "s3cr3t-value";
+  for (const [name, sample] of Object.entries(SAMPLES)) {
+    for (const field of Object.keys(sample)) {
+      for (const value of [secret, [secret], { [secret]: secret }]) {
+        const result = decodeSample(name as SampleName, { [field]: value });
+        expect(JSON.stringify(result.ok ? [] : result.issues)).not.toContain(secret);
+      }
+    }
+  }
+});
+
+test("a region whose faults are named says what is wrong in plain words", () => {
+  const result = decodeSample("result_update", { suspicious_regions: [{ ...REGION, x: 2, y: undefined }] });
+  expect(result.ok ? [] : result.issues.map(({ message }) => message)).toEqual([
+    "must be a number from 0 to 1",
+    "is required",
+  ]);
+});
