@@ -110,6 +110,10 @@ export class InMemoryBroker {
     this.seenDeadLetters.forgetExpired(now);
   }
 
+  get size(): { readonly channels: number; readonly viewers: number } {
+    return { channels: this.#channels.size, viewers: this.#viewers.size };
+  }
+
   /** Everything kept is gone, as after a broker lost its memory. Who listens goes on listening. */
   loseEverything(): void {
     this.#channels.clear();

@@ -57,14 +57,14 @@ export class InMemoryPubSub implements PubSubPort {
       kept.heardAt = now;
       return { type: "duplicate", epoch: first.epoch, firstOffset: first.firstOffset, count: first.count };
     }
-    const judged = kept.judge(events);
-    if (judged.type === "refused") return judged;
-    const stored = { epoch: kept.epoch, firstOffset: kept.position.offset + 1, count: events.length };
-    kept.keep(judged, this.#options.history.size);
+    const appended = kept.append(events, this.#options.history.size);
+    if (appended.type === "refused") return appended;
+    const { epoch, offset } = kept.position;
+    const stored = { epoch, firstOffset: offset - events.length + 1, count: events.length };
     kept.heardAt = now;
     if (seen) memory?.remember(seen.lane, seen.name, { ...stored, at: now }, seen.rememberMs);
     this.#broker.keep(channel, kept, now + this.#options.history.ttlMs);
-    this.#broker.publish(channel, judged.events);
+    this.#broker.publish(channel, appended.events);
     return { type: "stored", ...stored };
   }
 

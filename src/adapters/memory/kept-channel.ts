@@ -1,92 +1,60 @@
-import type {
-  AppendOutcome,
-  AppendRequest,
-  HistoryPage,
-  PublishedEvent,
-} from "../../application/ports/pub-sub-port.ts";
-import {
-  type EpochSpan,
-  type EventPosition,
-  isOnHistory,
-  textWithEventId,
-} from "../../domain/event-position.ts";
-import { type DecisionState, decide, isTerminal, NO_EVENTS } from "./record-decision.ts";
+import type { AppendOutcome, AppendRequest, HistoryPage } from "../../application/ports/pub-sub-port.ts";
+import { admit, newRecord, type StoredEvent } from "../../domain/channel-record.ts";
+import { type EpochSpan, type EventPosition, isOnHistory } from "../../domain/event-position.ts";
+import type { StageMark } from "../../domain/stages.ts";
 import { SeenMemory } from "./seen-memory.ts";
 
-export type Judged =
-  | { readonly type: "accepted"; readonly events: readonly PublishedEvent[]; readonly state: DecisionState }
+export type Kept =
+  | { readonly type: "kept"; readonly events: readonly StoredEvent[] }
   | Extract<AppendOutcome, { type: "refused" }>;
 
 /** One channel from its first event until it expires: the counter, the kept history, and what trimming may not take. */
 export class KeptChannel {
-  readonly epoch: string;
   readonly seen = new SeenMemory();
-  heardAt = 0;
+  heardAt: number | undefined;
   expiresAt = 0;
-  #offset = 0;
-  #kept: PublishedEvent[] = [];
-  #state = NO_EVENTS;
-  #lastStatus: PublishedEvent | undefined;
-  #terminal: PublishedEvent | undefined;
+  readonly #record;
+  #history: StoredEvent[] = [];
 
   constructor(epoch: string) {
-    this.epoch = epoch;
+    this.#record = newRecord(epoch);
   }
 
   get position(): EventPosition {
-    return { epoch: this.epoch, offset: this.#offset };
+    return { epoch: this.#record.epoch, offset: this.#record.offset };
   }
 
   get spans(): readonly EpochSpan[] {
-    return [{ epoch: this.epoch, firstOffset: 1 }];
+    return [{ epoch: this.#record.epoch, firstOffset: 1 }];
   }
 
-  get lastStatus(): PublishedEvent | undefined {
-    return this.#lastStatus;
+  get lastStatus(): StoredEvent | undefined {
+    return this.#record.lastStatus;
   }
 
-  get standingTerminal(): PublishedEvent | undefined {
-    return this.#terminal;
+  get standingTerminal(): StoredEvent | undefined {
+    return this.#record.standingTerminal;
   }
 
-  get stages(): DecisionState["stages"] {
-    return this.#state.stages;
+  get stages(): readonly StageMark[] {
+    return [...this.#record.stages];
   }
 
-  /** Numbers the events and says whether they may follow; changes nothing. */
-  judge(events: AppendRequest["events"]): Judged {
-    let state = this.#state;
-    const published: PublishedEvent[] = [];
-    for (const [index, event] of events.entries()) {
-      const position = { epoch: this.epoch, offset: this.#offset + index + 1 };
-      const decision = decide(state, event, position.offset);
-      if (!decision.accepted) return { type: "refused", code: decision.code, index };
-      state = decision.state;
-      const text = textWithEventId(position, event.members);
-      published.push({ position, kind: event.kind, reopens: decision.reopens, text });
-    }
-    return { type: "accepted", events: published, state };
-  }
-
-  /** Takes in what `judge` accepted. Keeps at least the `size` newest; at most `size` or 200 more, the smaller. */
-  keep(judged: Extract<Judged, { type: "accepted" }>, size: number): void {
-    this.#state = judged.state;
-    for (const event of judged.events) {
-      this.#kept.push(event);
-      this.#offset = event.position.offset;
-      if (event.reopens) this.#terminal = undefined;
-      if (isTerminal(event.kind)) this.#terminal = event;
-      if (event.kind.startsWith("status")) this.#lastStatus = event;
-    }
+  /** All or none. Keeps at least the `size` newest; at most `size` or 200 more, whichever is fewer. */
+  append(events: AppendRequest["events"], size: number): Kept {
+    const admitted = admit(this.#record, events);
+    if (admitted.type === "refused") return admitted;
+    for (const event of admitted.events) this.#history.push(event);
     // Trimmed in lots, so that an event at the limit does not copy the whole history.
-    if (this.#kept.length > size + Math.min(size, 200)) this.#kept = this.#kept.slice(-size);
+    if (this.#history.length > size + Math.min(size, 200)) this.#history = this.#history.slice(-size);
+    return { type: "kept", events: admitted.events };
   }
 
   page(after: EventPosition | undefined, limit: number): HistoryPage {
-    const oldestKept = this.#offset - this.#kept.length + 1;
-    const history = { oldestKept, newest: this.#offset, spans: this.spans };
-    const resumed = after === undefined || isOnHistory(after, history);
+    const newest = this.#record.offset;
+    const oldestKept = newest - this.#history.length + 1;
+    const resumed = after === undefined || isOnHistory(after, { oldestKept, newest, spans: this.spans });
     const start = after !== undefined && resumed ? after.offset + 1 - oldestKept : 0;
-    return { resumed, events: this.#kept.slice(start, start + limit), position: this.position };
+    return { resumed, events: this.#history.slice(start, start + limit), position: this.position };
   }
 }

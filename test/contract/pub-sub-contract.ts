@@ -1,0 +1,127 @@
+import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { NewerFormat } from "../../src/application/errors.ts";
+import type { PubSubPort } from "../../src/application/ports/pub-sub-port.ts";
+import { status } from "../support/encoded-events.ts";
+import { someAnalysis } from "../support/some-analysis.ts";
+import { appendRules } from "./pub-sub-append-rules.ts";
+import { attemptRules } from "./pub-sub-attempt-rules.ts";
+import { deliveryRules } from "./pub-sub-delivery-rules.ts";
+import { historyRules } from "./pub-sub-history-rules.ts";
+import { seenBeforeRules } from "./pub-sub-seen-rules.ts";
+import { snapshotRules } from "./pub-sub-snapshot-rules.ts";
+
+/*
+ * The rules of PubSubPort. Every test of the suite begins with the id of the rule it holds.
+ *
+ * | Rule  | What a broker adapter guarantees                                                                       |
+ * |-------|--------------------------------------------------------------------------------------------------------|
+ * | PS-1  | append resolves only after the events are stored: whoever reads then, on any node, finds them           |
+ * | PS-2  | an append stores and delivers all of its events or none                                                 |
+ * | PS-3  | offsets of a channel are 1, 2, 3 … without holes, from however many nodes and appends at once           |
+ * | PS-4  | the appends that one node makes are stored in the order in which they were called                       |
+ * | PS-5  | an event is stored and delivered as `{"event_id":"epoch-offset",` and its members, unchanged            |
+ * | PS-6  | once subscribe has resolved, the next append is delivered, on whichever node it was made, in order      |
+ * | PS-7  | every subscriber of a node hears every event once; channels do not mix; one that throws harms nobody    |
+ * | PS-8  | after unsubscribe nothing is delivered; who leaves and comes back hears again                           |
+ * | PS-9  | a request seen before within its window stores nothing and answers the positions of the first time      |
+ * | PS-10 | outside its window, on another channel, or in another lane, the same name is a new request              |
+ * | PS-11 | the keys of notices are one name space over all notice channels                                         |
+ * | PS-12 | a duplicate is a sign of life: it renews when the worker was last heard                                 |
+ * | PS-13 | a refused append stores nothing and says which event was refused, and why                               |
+ * | PS-14 | the first event of a new attempt supersedes the one before and reopens the analysis                     |
+ * | PS-15 | after its terminal event an attempt is ended, but for stage completed after a result and the two faults |
+ * | PS-16 | without an attempt id a status after a terminal event reopens, and nothing is refused                   |
+ * | PS-17 | the snapshot is the last status, the terminal event that stands, stage marks, epochs and heardAt        |
+ * | PS-18 | the snapshot stays right when the events it is made of are trimmed                                      |
+ * | PS-19 | history gives what is kept after a position, in order, at most `limit`                                  |
+ * | PS-20 | a position that is gone or was never given is answered resumed: false, from the oldest kept             |
+ * | PS-21 | at least the N newest events are kept, and at most N + min(N, 200)                                      |
+ * | PS-22 | a channel whose counter was lost begins a new epoch at offset 1, and knows no old key                   |
+ * | PS-23 | a channel expires its time to live after its last event                                                 |
+ * | PS-24 | viewers are read back, told to subscribers on every node, replaced, and expire                          |
+ * | PS-25 | a channel written by a newer Telltale is refused with newer_format and left as it is                    |
+ */
+
+/** A broker under test. A fresh one, or one that was emptied, for every test. */
+export interface BrokerUnderTest {
+  /** Another node on the same broker; closed by the suite. */
+  node(history?: { readonly size?: number; readonly ttlMs?: number }): Promise<PubSubPort>;
+  /** Lets so much of the broker's time pass. */
+  elapse(milliseconds: number): Promise<void>;
+  /** The broker loses all it kept; connections stay. */
+  loseEverything(): Promise<void>;
+  /** Marks the channel as written by a newer Telltale. Left out where nothing outlives the process. */
+  writeNewerFormat?(channel: string): Promise<void>;
+  /** After the nodes were closed. */
+  close(): Promise<void>;
+}
+
+/** What the tests of one rule group work with: `node` as above, on the broker of the running test. */
+export interface ContractContext {
+  node: BrokerUnderTest["node"];
+  broker(): BrokerUnderTest;
+}
+
+export function pubSubContract(
+  name: string,
+  open: () => Promise<BrokerUnderTest>,
+  has: { readonly newerFormat: boolean },
+): void {
+  describe(`PubSubPort on ${name}`, () => {
+    let broker: BrokerUnderTest;
+    let nodes: PubSubPort[] = [];
+
+    beforeEach(async () => {
+      broker = await open();
+    });
+
+    afterEach(async () => {
+      await Promise.all(nodes.map((node) => node.close()));
+      nodes = [];
+      await broker.close();
+    });
+
+    const context: ContractContext = {
+      broker: () => broker,
+      node: async (history) => {
+        const node = await broker.node(history);
+        nodes.push(node);
+        return node;
+      },
+    };
+
+    appendRules(context);
+    deliveryRules(context);
+    seenBeforeRules(context);
+    attemptRules(context);
+    snapshotRules(context);
+    historyRules(context);
+
+    test("health() is up, with nothing to warn of", async () => {
+      const node = await context.node();
+      expect(node.health()).toEqual({ status: "up", warnings: [] });
+    });
+
+    test.skipIf(!has.newerFormat)(
+      "PS-25 a channel of a newer format is refused and left as it is",
+      async () => {
+        const node = await context.node();
+        const channel = someAnalysis();
+        await node.append({ channel, events: [status()] });
+        await broker.writeNewerFormat?.(channel);
+        await expectNewerFormat(node.append({ channel, events: [status()] }));
+        await expectNewerFormat(node.snapshot(channel));
+        await expectNewerFormat(node.history(channel, undefined, 10));
+        expect(node.health()).toMatchObject({ status: "down", reason: expect.stringContaining("format") });
+      },
+    );
+  });
+}
+
+async function expectNewerFormat(answer: Promise<unknown>): Promise<void> {
+  const error = await answer.then(
+    () => undefined,
+    (reason: unknown) => reason,
+  );
+  expect(error).toBeInstanceOf(NewerFormat);
+}

@@ -1,0 +1,136 @@
+import { expect, test } from "bun:test";
+import type { HistoryPage, SeenBefore } from "../../src/application/ports/pub-sub-port.ts";
+import { status } from "../support/encoded-events.ts";
+import { someAnalysis } from "../support/some-analysis.ts";
+import { epochOf } from "./pub-sub-append-rules.ts";
+import type { ContractContext } from "./pub-sub-contract.ts";
+
+export function historyRules({ node, broker }: ContractContext): void {
+  test("PS-19 pages follow each other without a gap", async () => {
+    const publisher = await node();
+    const channel = someAnalysis();
+    const epoch = epochOf(
+      await publisher.append({ channel, events: Array.from({ length: 10 }, () => status()) }),
+    );
+    const page = (offset: number, limit: number) => publisher.history(channel, { epoch, offset }, limit);
+    expect(seen(await publisher.history(channel, undefined, 4))).toEqual([true, 1, 2, 3, 4]);
+    expect(seen(await page(4, 4))).toEqual([true, 5, 6, 7, 8]);
+    expect(seen(await page(8, 4))).toEqual([true, 9, 10]);
+    expect(seen(await page(10, 4))).toEqual([true]);
+    expect((await page(10, 4)).position).toEqual({ epoch, offset: 10 });
+    expect(seen(await publisher.history(channel, { epoch: "", offset: 0 }, 2))).toEqual([true, 1, 2]);
+  });
+
+  test("PS-20 of an unknown channel nothing is kept: only the beginning is a good position", async () => {
+    const reader = await node();
+    const channel = someAnalysis();
+    const nothing = { events: [], position: { epoch: "", offset: 0 } };
+    expect(await reader.history(channel, undefined, 10)).toEqual({ resumed: true, ...nothing });
+    expect(await reader.history(channel, { epoch: "", offset: 0 }, 10)).toEqual({
+      resumed: true,
+      ...nothing,
+    });
+    expect(await reader.history(channel, { epoch: "e", offset: 1 }, 10)).toEqual({
+      resumed: false,
+      ...nothing,
+    });
+  });
+
+  test("PS-20 a position of another epoch, or beyond the newest, is gone", async () => {
+    const publisher = await node();
+    const channel = someAnalysis();
+    const epoch = epochOf(await publisher.append({ channel, events: [status(), status()] }));
+    expect(seen(await publisher.history(channel, { epoch: "0123456789", offset: 1 }, 10))).toEqual([
+      false,
+      1,
+      2,
+    ]);
+    expect(seen(await publisher.history(channel, { epoch, offset: 3 }, 10))).toEqual([false, 1, 2]);
+  });
+
+  test("PS-20 a position is good up to the one just before the oldest kept, and gone below", async () => {
+    const publisher = await node({ size: 3 });
+    const channel = someAnalysis();
+    const epoch = epochOf(
+      await publisher.append({ channel, events: Array.from({ length: 20 }, () => status()) }),
+    );
+    const kept = (await publisher.history(channel, undefined, 100)).events;
+    const oldest = kept[0]!.position.offset;
+    const all = kept.map((event) => event.position.offset);
+    expect(seen(await publisher.history(channel, { epoch, offset: oldest - 1 }, 100))).toEqual([
+      true,
+      ...all,
+    ]);
+    expect(seen(await publisher.history(channel, { epoch, offset: oldest - 2 }, 100))).toEqual([
+      false,
+      ...all,
+    ]);
+    expect(seen(await publisher.history(channel, { epoch: "", offset: 0 }, 100))).toEqual([false, ...all]);
+  });
+
+  test("PS-21 the history never has fewer than N of the newest, nor more than N + min(N, 200)", async () => {
+    const publisher = await node({ size: 10 });
+    const channel = someAnalysis();
+    for (let batch = 1, newest = 0; batch <= 60; batch++) {
+      const events = Array.from({ length: 1 + (batch % 4) }, () => status());
+      newest += events.length;
+      await publisher.append({ channel, events });
+      const kept = (await publisher.history(channel, undefined, 1_000)).events;
+      expect(kept.length).toBeGreaterThanOrEqual(Math.min(newest, 10));
+      expect(kept.length).toBeLessThanOrEqual(20);
+      expect(kept.at(-1)?.position.offset).toBe(newest);
+    }
+  });
+
+  test("PS-21 above 200 the margin is 200", async () => {
+    const publisher = await node({ size: 300 });
+    const channel = someAnalysis();
+    for (let batch = 0; batch < 6; batch++) {
+      await publisher.append({ channel, events: Array.from({ length: 100 }, () => status()) });
+      const kept = (await publisher.history(channel, undefined, 1_000)).events.length;
+      expect(kept).toBe([100, 200, 300, 400, 500, 300][batch]!);
+    }
+  });
+
+  test("PS-22 a broker that lost everything begins a new epoch at 1, and old positions are gone", async () => {
+    const [publisher, reader] = [await node(), await node()];
+    const channel = someAnalysis();
+    const seenBefore: SeenBefore = {
+      lane: "key",
+      name: "k",
+      scope: "channel",
+      windowMs: 300_000,
+      rememberMs: 300_000,
+    };
+    const before = epochOf(
+      await publisher.append({ channel, events: [status(), status()], seen: seenBefore }),
+    );
+    await broker().loseEverything();
+    expect((await reader.snapshot(channel)).position).toEqual({ epoch: "", offset: 0 });
+    const again = await publisher.append({ channel, events: [status()], seen: seenBefore });
+    expect(again).toMatchObject({ type: "stored", firstOffset: 1 });
+    expect(epochOf(again)).not.toBe(before);
+    expect(seen(await reader.history(channel, { epoch: before, offset: 1 }, 10))).toEqual([false, 1]);
+    expect((await reader.snapshot(channel)).spans).toEqual([{ epoch: epochOf(again), firstOffset: 1 }]);
+  });
+
+  test("PS-23 a channel is kept for its time to live from its last event, then begins anew", async () => {
+    const publisher = await node({ ttlMs: 400 });
+    const channel = someAnalysis();
+    const epoch = epochOf(await publisher.append({ channel, events: [status()] }));
+    await broker().elapse(250);
+    await publisher.append({ channel, events: [status()] });
+    await broker().elapse(250);
+    expect(seen(await publisher.history(channel, { epoch, offset: 1 }, 10))).toEqual([true, 2]);
+    await broker().elapse(250);
+    expect((await publisher.snapshot(channel)).heardAt).toBeUndefined();
+    expect(seen(await publisher.history(channel, { epoch, offset: 1 }, 10))).toEqual([false]);
+    const again = await publisher.append({ channel, events: [status()] });
+    expect(again).toMatchObject({ type: "stored", firstOffset: 1 });
+    expect(epochOf(again)).not.toBe(epoch);
+  });
+}
+
+function seen(page: HistoryPage): (boolean | number)[] {
+  return [page.resumed, ...page.events.map((event) => event.position.offset)];
+}

@@ -1,0 +1,43 @@
+import type { ChannelSubscriber, PublishedEvent } from "../../src/application/ports/pub-sub-port.ts";
+import type { ViewerList } from "../../src/domain/access-grant.ts";
+
+/** Keeps what it is told, and lets a test wait for it instead of sleeping. */
+export class CollectingSubscriber implements ChannelSubscriber {
+  readonly events: PublishedEvent[] = [];
+  readonly viewers: ViewerList[] = [];
+  restored = 0;
+  readonly #waiting = new Set<{ readonly met: () => boolean; readonly resolve: () => void }>();
+
+  get offsets(): number[] {
+    return this.events.map((event) => event.position.offset);
+  }
+
+  event(event: PublishedEvent): void {
+    this.events.push(event);
+    this.#look();
+  }
+
+  viewersChanged(viewers: ViewerList): void {
+    this.viewers.push(viewers);
+    this.#look();
+  }
+
+  linkRestored(): void {
+    this.restored++;
+    this.#look();
+  }
+
+  /** Resolves once `met` is true; the test's own timeout ends a wait that never is. */
+  until(met: (self: this) => boolean): Promise<void> {
+    if (met(this)) return Promise.resolve();
+    return new Promise((resolve) => this.#waiting.add({ met: () => met(this), resolve }));
+  }
+
+  #look(): void {
+    for (const wait of this.#waiting) {
+      if (!wait.met()) continue;
+      this.#waiting.delete(wait);
+      wait.resolve();
+    }
+  }
+}

@@ -1,0 +1,56 @@
+import type { EncodedEvent, EventKind } from "../../src/domain/analysis-event.ts";
+
+/** Events as `decodeEvent` makes them, for tests below the rules of section 2 of the wire contract. */
+export function encoded(
+  kind: EventKind,
+  { stage, timestamp = "2026-11-24T03:27:22.785846Z", attemptId, note = "" }: EncodedOptions = {},
+): EncodedEvent {
+  const event = {
+    event_type: EVENT_TYPES[kind],
+    ...(stage === undefined ? {} : { current_stage: stage }),
+    ...(attemptId === undefined ? {} : { attempt_id: attemptId }),
+    note,
+    timestamp,
+  };
+  return { kind, stage, timestamp, attemptId, members: JSON.stringify(event).slice(1) };
+}
+
+export interface EncodedOptions {
+  readonly stage?: string;
+  readonly timestamp?: string;
+  readonly attemptId?: string;
+  readonly note?: string;
+}
+
+export function status(options: EncodedOptions = {}): EncodedEvent {
+  return encoded("status", { stage: "model_inference", ...options });
+}
+
+export function completed(options: EncodedOptions = {}): EncodedEvent {
+  return encoded("status_completed", { stage: "completed", ...options });
+}
+
+export function failed(options: EncodedOptions = {}): EncodedEvent {
+  return encoded("status_failed", { stage: "failed", ...options });
+}
+
+export function result(options: EncodedOptions = {}): EncodedEvent {
+  return encoded("result", options);
+}
+
+export function fault(options: EncodedOptions = {}): EncodedEvent {
+  return encoded("error", options);
+}
+
+export function notice(options: EncodedOptions = {}): EncodedEvent {
+  return encoded("notice", options);
+}
+
+const EVENT_TYPES: Record<EventKind, string> = {
+  status: "status_update",
+  status_completed: "status_update",
+  status_failed: "status_update",
+  result: "result_update",
+  error: "error",
+  notice: "notice",
+};

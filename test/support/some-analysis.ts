@@ -1,0 +1,8 @@
+import { type AnalysisChannel, analysisChannel, parseAnalysisId } from "../../src/domain/channel.ts";
+
+/** The channel of an analysis no other test knows. */
+export function someAnalysis(): AnalysisChannel {
+  const id = parseAnalysisId(crypto.randomUUID());
+  if (id === undefined) throw new Error("a random UUID is one");
+  return analysisChannel(id);
+}
