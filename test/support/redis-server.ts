@@ -1,0 +1,138 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { Subprocess } from "bun";
+import { Redis } from "ioredis";
+import { needs, programPath } from "./needs.ts";
+
+/** A Redis of this test file alone, on loopback, that keeps nothing on disk unless told to. */
+export interface RunningRedis {
+  readonly url: string;
+  readonly host: string;
+  readonly port: number;
+  /** Of the server process, for signals; undefined where it runs in a container. */
+  readonly pid: number | undefined;
+  /** Ends it for good and removes what it wrote. */
+  stop(): Promise<void>;
+  /** Ends it at once, writing nothing. */
+  kill9(): Promise<void>;
+  /** Starts it on the same port, from the dump that SAVE wrote if it did; ends it first where it runs. */
+  restart(): Promise<void>;
+}
+
+export interface RedisOptions {
+  /** More arguments of `redis-server`. */
+  readonly args?: readonly string[];
+}
+
+/**
+ * Starts a Redis and resolves when it answers: a local `redis-server`, or a container with
+ * TELLTALE_TEST_REDIS=container or where only a Docker engine is there.
+ */
+export async function startRedis(options: RedisOptions = {}): Promise<RunningRedis> {
+  if (process.env.TELLTALE_TEST_REDIS === "container" || !needs("redis-server")) {
+    // Loaded only here, because it costs every other test file half a second.
+    const { startRedisContainer } = await import("./redis-container.ts");
+    return startRedisContainer(await freePort(), redisArguments(options));
+  }
+  const redis = new LocalRedis(
+    await freePort(),
+    await mkdtemp(join(tmpdir(), "telltale-redis-")),
+    redisArguments(options),
+  );
+  await redis.start();
+  return redis;
+}
+
+/** Resolves when the Redis at `port` answers and has loaded its data. */
+export async function untilRedisAnswers(port: number): Promise<void> {
+  const probe = new Redis({
+    host: "127.0.0.1",
+    port,
+    retryStrategy: () => 20,
+    maxRetriesPerRequest: null,
+  });
+  // What fails before it is up is what is being waited out.
+  probe.on("error", () => {});
+  try {
+    await probe.ping();
+  } finally {
+    probe.disconnect();
+  }
+}
+
+class LocalRedis implements RunningRedis {
+  readonly host = "127.0.0.1";
+  readonly port: number;
+  readonly #directory: string;
+  readonly #arguments: readonly string[];
+  #process: Subprocess | undefined;
+
+  constructor(port: number, directory: string, args: readonly string[]) {
+    this.port = port;
+    this.#directory = directory;
+    this.#arguments = args;
+  }
+
+  get url(): string {
+    return `redis://${this.host}:${this.port}`;
+  }
+
+  get pid(): number | undefined {
+    return this.#process?.pid;
+  }
+
+  async start(): Promise<void> {
+    const place = ["--bind", this.host, "--port", `${this.port}`, "--dir", this.#directory];
+    this.#process = Bun.spawn([programPath("redis-server"), ...place, ...this.#arguments], {
+      stdin: "ignore",
+      stdout: "ignore",
+      stderr: "ignore",
+    });
+    await Promise.race([untilRedisAnswers(this.port), this.#process.exited.then(failedToStart)]);
+  }
+
+  async stop(): Promise<void> {
+    // A server that a test froze does not see a polite signal.
+    await this.#end("SIGKILL");
+    await rm(this.#directory, { recursive: true, force: true });
+  }
+
+  kill9(): Promise<void> {
+    return this.#end("SIGKILL");
+  }
+
+  async restart(): Promise<void> {
+    await this.#end("SIGTERM");
+    await this.start();
+  }
+
+  async #end(signal: "SIGTERM" | "SIGKILL"): Promise<void> {
+    this.#process?.kill(signal);
+    await this.#process?.exited;
+    this.#process = undefined;
+  }
+}
+
+function redisArguments({ args = [] }: RedisOptions): string[] {
+  return ["--save", "", "--appendonly", "no", "--enable-debug-command", "yes", ...args];
+}
+
+function failedToStart(code: number): never {
+  throw new Error(`redis-server ended with code ${code} before it answered`);
+}
+
+function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = createServer();
+    server.once("error", reject);
+    server.listen(0, "127.0.0.1", () => {
+      const address = server.address();
+      server.close(() => {
+        if (address === null || typeof address === "string") reject(new Error("no port was given"));
+        else resolve(address.port);
+      });
+    });
+  });
+}
