@@ -2,10 +2,12 @@ import type { AccessGrant, ViewerList } from "../domain/access-grant.ts";
 import { type AnalysisId, analysisChannel, SYSTEM_CHANNEL, userChannel } from "../domain/channel.ts";
 import type { ConnectionRegistry } from "../domain/connection-registry.ts";
 import type { AnalysisFeed } from "./fan-out/analysis-feed.ts";
-import type { ChannelFeed } from "./fan-out/channel-feed.ts";
-import { Delivery, type DeliveryOwner } from "./fan-out/delivery.ts";
+import type { DeliveryOwner } from "./fan-out/delivery.ts";
 import type { FeedLease, Feeds } from "./fan-out/feeds.ts";
+import type { NoticeFeed } from "./fan-out/notice-feed.ts";
 import type { Outlet } from "./fan-out/outlet.ts";
+import { prepareReplay, type ReplayRequest } from "./fan-out/replay.ts";
+import { Watch } from "./watch.ts";
 
 export interface WatchRequest {
   readonly analysisId: AnalysisId;
@@ -13,6 +15,9 @@ export interface WatchRequest {
   readonly grant: AccessGrant;
   readonly outlet: Outlet;
   readonly owner: DeliveryOwner;
+  readonly replay: ReplayRequest;
+  /** Whether the watch ends with the analysis. */
+  readonly untilTerminal: boolean;
 }
 
 export type WatchAnswer =
@@ -40,22 +45,20 @@ export class SubscribeToAnalysis {
    * `BrokerUnavailable`, `OutcomeUnknown` or `NewerFormat`, and then nothing is left behind.
    */
   async execute(request: WatchRequest): Promise<WatchAnswer> {
-    const opened = await Promise.allSettled([
-      this.#feeds.analysis(analysisChannel(request.analysisId)),
-      this.#feeds.notices(userChannel(request.userId)),
-      this.#feeds.notices(SYSTEM_CHANNEL),
-    ]);
-    const leases: FeedLease<ChannelFeed>[] = opened.flatMap((one) =>
-      one.status === "fulfilled" ? [one.value] : [],
-    );
-    const failed = opened.find((one) => one.status === "rejected");
-    const analysis = opened[0].status === "fulfilled" ? opened[0].value.feed : undefined;
-    if (failed !== undefined || analysis === undefined || !this.#mayWatch(request, analysis.viewers)) {
+    const leases = await this.#lease(request);
+    const [analysis] = leases;
+    if (!this.mayStillWatch(request.grant, request.analysisId, analysis.feed.viewers)) {
       for (const lease of leases) lease.release();
-      if (failed !== undefined) throw failed.reason;
       return { type: "not_allowed" };
     }
-    return { type: "watching", watch: new Watch(request, analysis, leases, this.#registry) };
+    const watch = new Watch(request, leases, this.#registry);
+    try {
+      await watch.prepare((feed) => prepareReplay(feed, request.replay));
+    } catch (error) {
+      watch.end();
+      throw error;
+    }
+    return { type: "watching", watch };
   }
 
   /** Whether a watcher may go on under a changed list of viewers, or with another token. */
@@ -63,48 +66,19 @@ export class SubscribeToAnalysis {
     return grant.mayWatch(analysisId, viewers, this.#watchDefault);
   }
 
-  #mayWatch({ grant, analysisId }: WatchRequest, viewers: ViewerList | undefined): boolean {
-    return this.mayStillWatch(grant, analysisId, viewers);
+  /** All feeds of a watch, or none. */
+  async #lease({ analysisId, userId }: WatchRequest): Promise<WatchLeases> {
+    const opening = [
+      this.#feeds.analysis(analysisChannel(analysisId)),
+      this.#feeds.notices(userChannel(userId)),
+      this.#feeds.notices(SYSTEM_CHANNEL),
+    ] as const;
+    const opened = await Promise.allSettled(opening);
+    const failed = opened.find((one) => one.status === "rejected");
+    if (failed === undefined) return Promise.all(opening);
+    for (const one of opened) if (one.status === "fulfilled") one.value.release();
+    throw failed.reason;
   }
 }
 
-/** One connection's admitted watch of one analysis, from `begin` to `end`. */
-export class Watch {
-  readonly #request: WatchRequest;
-  readonly #feed: AnalysisFeed;
-  readonly #leases: readonly FeedLease<ChannelFeed>[];
-  readonly #registry: ConnectionRegistry;
-  readonly #deliveries: readonly Delivery[];
-
-  constructor(
-    request: WatchRequest,
-    feed: AnalysisFeed,
-    leases: readonly FeedLease<ChannelFeed>[],
-    registry: ConnectionRegistry,
-  ) {
-    this.#request = request;
-    this.#feed = feed;
-    this.#leases = leases;
-    this.#registry = registry;
-    this.#deliveries = leases.map((lease) => new Delivery(request.outlet, lease.feed.fanout, request.owner));
-  }
-
-  get viewers(): ViewerList | undefined {
-    return this.#feed.viewers;
-  }
-
-  /** Sends the replay and lets live events follow; in one turn, so that nothing can fall between the two. */
-  begin(): void {
-    this.#registry.watch(this.#request.outlet.connection.id, this.#request.analysisId);
-    const [analysis, ...notices] = this.#deliveries;
-    for (const delivery of notices) delivery.begin([]);
-    analysis?.begin(this.#feed.latest());
-  }
-
-  /** Leaves nothing behind. Idempotent. */
-  end(): void {
-    this.#registry.unwatch(this.#request.outlet.connection.id, this.#request.analysisId);
-    for (const delivery of this.#deliveries) delivery.stop();
-    for (const lease of this.#leases) lease.release();
-  }
-}
+export type WatchLeases = readonly [FeedLease<AnalysisFeed>, FeedLease<NoticeFeed>, FeedLease<NoticeFeed>];

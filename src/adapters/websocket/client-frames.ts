@@ -6,7 +6,7 @@ export type ClientFrame =
   | { readonly type: "authenticate"; readonly token: string };
 
 export type FrameFault = {
-  readonly code: "not_text" | "not_json" | "unknown_type" | "invalid_frame";
+  readonly code: "not_text" | "not_json" | "unknown_type" | "invalid_frame" | "invalid_query";
   readonly message: string;
 };
 

@@ -1,5 +1,6 @@
 import { isOriginAllowed, type OriginPolicy } from "../origin-policy.ts";
 import { offersProtocol, presentedToken } from "../presented-token.ts";
+import { readWatchQuery } from "./watch-query.ts";
 import type { WatchIntent } from "./watch-session.ts";
 
 const PATH = /^\/ws\/analysis\/([^/]*)\/?$/;
@@ -28,6 +29,8 @@ export function readUpgrade(
   });
   const answer = new Headers();
   if (offersProtocol(protocols, PROTOCOL)) answer.set("Sec-WebSocket-Protocol", PROTOCOL);
-  const lastEventId = url.searchParams.get("last_event_id");
-  return { intent: { analysisId: id, token, originAllowed, lastEventId }, headers: answer };
+  return {
+    intent: { analysisId: id, token, originAllowed, ...readWatchQuery(url.searchParams) },
+    headers: answer,
+  };
 }

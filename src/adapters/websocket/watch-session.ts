@@ -1,14 +1,15 @@
 import { TelltaleError, TokenRejected } from "../../application/errors.ts";
 import type { DeliveryOwner } from "../../application/fan-out/delivery.ts";
 import { Outlet } from "../../application/fan-out/outlet.ts";
+import type { ReplayRequest } from "../../application/fan-out/replay.ts";
 import type { OpenConnection } from "../../application/open-connections.ts";
 import type { ClientConnectionPort } from "../../application/ports/client-connection-port.ts";
-import type { Watch } from "../../application/subscribe-to-analysis.ts";
+import type { Watch } from "../../application/watch.ts";
 import { AccessGrant, type ViewerList } from "../../domain/access-grant.ts";
 import { type AnalysisId, parseAnalysisId } from "../../domain/channel.ts";
 import { CLOSE_CODES, type CloseCode, retryAfterReason } from "../../domain/close-code.ts";
 import type { PresentedToken } from "../presented-token.ts";
-import { readClientFrame } from "./client-frames.ts";
+import { type FrameFault, readClientFrame } from "./client-frames.ts";
 import { FrameBudget } from "./frame-budget.ts";
 import { authenticated, connectionEstablished, heartbeat, protocolError } from "./server-frames.ts";
 import type { SessionServices } from "./session-services.ts";
@@ -18,8 +19,10 @@ export interface WatchIntent {
   readonly analysisId: string;
   readonly token: PresentedToken;
   readonly originAllowed: boolean;
-  /** The position to resume from; null or empty where none was given. */
-  readonly lastEventId: string | null;
+  readonly replay: ReplayRequest;
+  readonly untilTerminal: boolean;
+  /** What of the query cannot be understood: the client is told, and the default holds. */
+  readonly faults: readonly FrameFault[];
 }
 
 /** How long a refused client should wait, when it is the gateway that cannot serve it. */
@@ -109,13 +112,17 @@ export class WatchSession implements OpenConnection, DeliveryOwner {
     if (this.#state.type === "watching") this.#establish(this.#state.analysisId, false);
   }
 
+  finished(): void {
+    this.close(CLOSE_CODES.finished, "finished");
+  }
+
   viewersChanged(viewers: ViewerList): void {
     if (this.#state.type === "watching")
       this.#checkRights(this.#state.grant, this.#state.analysisId, viewers);
   }
 
   async #admit(): Promise<void> {
-    const { token, originAllowed, lastEventId } = this.#intent;
+    const { token, originAllowed, replay, untilTerminal } = this.#intent;
     if (!originAllowed) return this.close(CLOSE_CODES.forbidden, "origin");
     const analysisId = parseAnalysisId(this.#intent.analysisId);
     if (analysisId === undefined) return this.close(CLOSE_CODES.notAnAnalysisId, "analysis_id is not a UUID");
@@ -125,16 +132,18 @@ export class WatchSession implements OpenConnection, DeliveryOwner {
     const { userId, grant } = holder;
     const admission = this.#services.connections.admit(this, { userId, tokenExpiresAt: grant.expiresAt });
     if (!admission.admitted) return this.#refuseFor(admission.limit);
-    const request = { analysisId, userId, grant, outlet: this.outlet, owner: this };
+    const request = { analysisId, userId, grant, outlet: this.outlet, owner: this, replay, untilTerminal };
     const answer = await this.#services.subscribe.execute(request);
     if (answer.type === "not_allowed")
       return this.close(CLOSE_CODES.forbidden, "not allowed to watch this analysis");
     if (this.#state.type !== "admitting") return answer.watch.end();
     const { early } = this.#state;
     this.#state = { type: "watching", analysisId, grant, userId, watch: answer.watch };
-    this.#establish(analysisId, lastEventId ? false : null);
-    answer.watch.begin();
     this.#services.heartbeats.begin(this);
+    this.#establish(analysisId, answer.watch.resumed);
+    for (const fault of this.#intent.faults)
+      this.outlet.sendControl(protocolError(fault, this.#services.clock.now()));
+    answer.watch.begin();
     for (const data of early) this.#serve(data);
   }
 

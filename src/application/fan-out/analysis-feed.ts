@@ -13,7 +13,7 @@ import type { TelemetryPort } from "../ports/telemetry-port.ts";
 import { type ChannelFeed, inOrder, type LatestEvents } from "./channel-feed.ts";
 import { Fanout } from "./fanout.ts";
 
-const HEAL_PAGE = 1_000;
+const HISTORY_PAGE = 1_000;
 const HEAL_RETRY_MS = 500;
 /** What is held while a heal is out; beyond it the heal is simply done once more. */
 const MAX_HELD = 1_000;
@@ -47,6 +47,16 @@ export class AnalysisFeed implements ChannelFeed, ChannelSubscriber {
     return this.#viewers;
   }
 
+  /** Of the last event that this node has of the channel. */
+  get position(): EventPosition {
+    return this.#position;
+  }
+
+  /** The offset of the terminal event that stands; undefined where none does. */
+  get terminalOffset(): number | undefined {
+    return this.#latest.terminal?.position.offset;
+  }
+
   /** What `replay=latest` sends. */
   latest(): PublishedEvent[] {
     return inOrder(this.#latest);
@@ -59,6 +69,24 @@ export class AnalysisFeed implements ChannelFeed, ChannelSubscriber {
     } catch (error) {
       this.close();
       throw error;
+    }
+  }
+
+  /**
+   * Everything kept after a position (`undefined`: from the oldest), judged by the broker. What is published
+   * meanwhile may or may not be in it: `end` says where it ends.
+   */
+  async history(after: EventPosition | undefined): Promise<ReadHistory> {
+    const events: PublishedEvent[] = [];
+    let resumed: boolean | undefined;
+    for (let from = after; ; from = events.at(-1)?.position ?? from) {
+      const page = await this.#pubSub.history(this.#channel, from, HISTORY_PAGE);
+      // A page that does not follow the one before starts anew: the history was lost or trimmed in between.
+      if (!page.resumed) events.length = 0;
+      resumed = (resumed ?? true) && page.resumed;
+      events.push(...page.events);
+      if (page.events.length < HISTORY_PAGE)
+        return { resumed, events, end: events.at(-1)?.position ?? page.position };
     }
   }
 
@@ -111,7 +139,7 @@ export class AnalysisFeed implements ChannelFeed, ChannelSubscriber {
       const snapshot = await this.#catchUp();
       if (this.#closed()) return;
       if (snapshot === undefined) this.#settle();
-      else this.#restart(snapshot);
+      else await this.#restart(snapshot);
     } catch (error) {
       if (this.#closed()) return;
       const message = error instanceof Error ? error.message : String(error);
@@ -127,11 +155,11 @@ export class AnalysisFeed implements ChannelFeed, ChannelSubscriber {
   async #catchUp(): Promise<ChannelSnapshot | undefined> {
     const viewersBefore = this.#viewers;
     for (;;) {
-      const page = await this.#pubSub.history(this.#channel, this.#position, HEAL_PAGE);
+      const page = await this.#pubSub.history(this.#channel, this.#position, HISTORY_PAGE);
       if (this.#closed()) return undefined;
       if (!page.resumed) return this.#pubSub.snapshot(this.#channel);
       for (const event of page.events) this.#apply(event);
-      if (page.events.length < HEAL_PAGE) break;
+      if (page.events.length < HISTORY_PAGE) break;
     }
     const snapshot = await this.#pubSub.snapshot(this.#channel);
     if (this.#viewers === viewersBefore && snapshot.viewers !== undefined)
@@ -144,10 +172,14 @@ export class AnalysisFeed implements ChannelFeed, ChannelSubscriber {
     this.#settle();
   }
 
-  #restart(snapshot: ChannelSnapshot): void {
+  async #restart(snapshot: ChannelSnapshot): Promise<void> {
+    // What is newer than the snapshot comes as events, so that nobody gets it twice.
+    const kept = this.fanout.replaysAll ? (await this.history(undefined)).events : [];
+    if (this.#closed()) return;
     this.#telemetry.count("feed_restarts");
     this.#take(snapshot);
-    this.fanout.restart(this.latest());
+    const all = kept.filter((event) => event.position.offset <= snapshot.position.offset);
+    this.fanout.restart(this.latest(), all);
     if (snapshot.viewers !== undefined) this.fanout.viewersChanged(snapshot.viewers);
     this.#settle();
   }
@@ -173,6 +205,14 @@ export class AnalysisFeed implements ChannelFeed, ChannelSubscriber {
   #closed(): boolean {
     return this.#state.type === "closed";
   }
+}
+
+export interface ReadHistory {
+  /** False where the position is gone: then it starts at the oldest kept. */
+  readonly resumed: boolean;
+  readonly events: readonly PublishedEvent[];
+  /** Of the last event read, or of the channel's last where there was none to read. */
+  readonly end: EventPosition;
 }
 
 interface ReadingState {

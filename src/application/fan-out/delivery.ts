@@ -1,4 +1,5 @@
 import type { ViewerList } from "../../domain/access-grant.ts";
+import { isTerminalKind, reopens } from "../../domain/event-kind.ts";
 import type { PublishedEvent } from "../ports/pub-sub-port.ts";
 import type { Fanout } from "./fanout.ts";
 import type { FrameQueue, Outlet } from "./outlet.ts";
@@ -9,7 +10,25 @@ export interface DeliveryOwner {
   tooSlow(): void;
   /** Something already sent is not in the surviving history: say so before the replay that follows. */
   startsAfresh(): void;
+  /** The end that `until=terminal` asked for: everything is sent, and a terminal event stands. */
+  finished(): void;
   viewersChanged(viewers: ViewerList): void;
+}
+
+export interface DeliveryOptions {
+  /** Whether the delivery ends with the analysis. */
+  readonly untilTerminal: boolean;
+  /** Whether a restart replays the whole surviving history instead of the latest state. */
+  readonly replaysAll: boolean;
+}
+
+/** Where a delivery begins: what is sent first, and where in the ring it goes on. */
+export interface DeliveryStart {
+  readonly replay: readonly PublishedEvent[];
+  /** Sequence number in the ring; may lie ahead of what has arrived, where the replay is ahead of the feed. */
+  readonly cursor: number;
+  /** Whether a terminal event that the client has already seen stands. */
+  readonly terminalStands: boolean;
 }
 
 /**
@@ -23,37 +42,56 @@ export class Delivery implements FrameQueue {
   readonly #outlet: Outlet;
   readonly #fanout: Fanout;
   readonly #owner: DeliveryOwner;
+  readonly #options: DeliveryOptions;
+  #state: "held" | "running" | "stopped" = "held";
   #replay: readonly PublishedEvent[] = [];
   #replayed = 0;
-  #cursor = 0;
+  #cursor: number;
   #hasSent = false;
+  #terminalStands = false;
+  #restartWhileHeld: DeliveryStart | undefined;
 
-  constructor(outlet: Outlet, fanout: Fanout, owner: DeliveryOwner) {
+  /** From now on the ring keeps everything for it; nothing is sent before `begin`. */
+  constructor(outlet: Outlet, fanout: Fanout, owner: DeliveryOwner, options: DeliveryOptions) {
     this.#outlet = outlet;
     this.#fanout = fanout;
     this.#owner = owner;
+    this.#options = options;
+    this.#cursor = fanout.next;
+    fanout.add(this);
   }
 
   get cursor(): number {
     return this.#cursor;
   }
 
-  /** Begins with `replay`, then everything pushed from now on. Nothing can come between the two. */
-  begin(replay: readonly PublishedEvent[]): void {
-    this.#replay = replay;
-    this.#replayed = 0;
-    this.#cursor = this.#fanout.next;
+  get replaysAll(): boolean {
+    return this.#options.replaysAll;
+  }
+
+  /** Whether the history was lost since the delivery was made and before it began. */
+  get restartedWhileHeld(): boolean {
+    return this.#restartWhileHeld !== undefined;
+  }
+
+  /** Begins at `start`, or with the surviving history where that was lost after `start` was read. */
+  begin(start: DeliveryStart): void {
+    if (this.#state !== "held") return;
+    this.#state = "running";
+    this.#startAt(this.#restartWhileHeld ?? start);
     this.#outlet.addSource(this);
-    this.#fanout.add(this);
     this.flush();
   }
 
   /** The history this watcher has seen did not survive: it is told, if it saw any of it, and starts with `replay`. */
   restart(replay: readonly PublishedEvent[]): void {
+    const start = { replay, cursor: this.#fanout.next, terminalStands: false };
+    this.#startAt(start);
+    if (this.#state === "held") {
+      this.#restartWhileHeld = start;
+      return;
+    }
     if (this.#hasSent) this.#owner.startsAfresh();
-    this.#replay = replay;
-    this.#replayed = 0;
-    this.#cursor = this.#fanout.next;
     this.flush();
   }
 
@@ -61,28 +99,47 @@ export class Delivery implements FrameQueue {
     this.#owner.viewersChanged(viewers);
   }
 
+  /** Idempotent. */
   stop(): void {
+    this.#state = "stopped";
     this.#outlet.removeSource(this);
     this.#fanout.remove(this);
   }
 
   flush(): void {
+    if (this.#state !== "running" || this.#outlet.gone) return;
     if (this.#outlet.open) this.#outlet.drainFrom(this);
-    else if (!this.#outlet.gone && this.#fanout.waitingFrom(this.#cursor) > MAX_WAITING_CHARACTERS)
-      this.#owner.tooSlow();
+    else if (this.#fanout.waitingFrom(this.#cursor) > MAX_WAITING_CHARACTERS) this.#owner.tooSlow();
+    if (this.#options.untilTerminal && this.#terminalStands && this.#next() === undefined)
+      this.#owner.finished();
   }
 
   peek(): string | undefined {
-    return (this.#replay[this.#replayed] ?? this.#fanout.at(this.#cursor))?.text;
+    return this.#next()?.text;
   }
 
   advance(): void {
+    const event = this.#next();
+    if (event === undefined) return;
     this.#hasSent = true;
+    if (isTerminalKind(event.kind)) this.#terminalStands = true;
+    else if (event.reopens || reopens(event.kind)) this.#terminalStands = false;
     if (this.#replayed < this.#replay.length) this.#replayed++;
     else this.#cursor++;
   }
 
   get many(): boolean {
-    return this.#replay.length - this.#replayed + this.#fanout.next - this.#cursor > 1;
+    return this.#replay.length - this.#replayed + Math.max(0, this.#fanout.next - this.#cursor) > 1;
+  }
+
+  #next(): PublishedEvent | undefined {
+    return this.#replay[this.#replayed] ?? this.#fanout.at(this.#cursor);
+  }
+
+  #startAt({ replay, cursor, terminalStands }: DeliveryStart): void {
+    this.#replay = replay;
+    this.#replayed = 0;
+    this.#cursor = cursor;
+    this.#terminalStands = terminalStands;
   }
 }

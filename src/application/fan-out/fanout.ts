@@ -42,9 +42,18 @@ export class Fanout {
     queueMicrotask(() => this.#flush());
   }
 
-  /** Everybody starts afresh with `replay`: what the ring holds is of a history that did not survive. */
-  restart(replay: readonly PublishedEvent[]): void {
-    for (const delivery of [...this.#deliveries]) delivery.restart(replay);
+  /** Whether somebody asked for the whole history, hence gets it again when it did not survive. */
+  get replaysAll(): boolean {
+    for (const delivery of this.#deliveries) if (delivery.replaysAll) return true;
+    return false;
+  }
+
+  /**
+   * Everybody starts afresh: what the ring holds is of a history that did not survive. With `latest`, or with `all`
+   * for those who asked for the whole.
+   */
+  restart(latest: readonly PublishedEvent[], all: readonly PublishedEvent[]): void {
+    for (const delivery of [...this.#deliveries]) delivery.restart(delivery.replaysAll ? all : latest);
     this.#ring.dropBefore(this.#ring.next);
   }
 

@@ -1,0 +1,32 @@
+import type { ReplayMode, ReplayRequest } from "../../application/fan-out/replay.ts";
+import { parseEventId } from "../../domain/event-position.ts";
+import type { FrameFault } from "./client-frames.ts";
+
+/** How a watcher wants to be served, beside who it is. */
+export interface WatchQuery {
+  readonly replay: ReplayRequest;
+  readonly untilTerminal: boolean;
+  readonly faults: readonly FrameFault[];
+}
+
+const MODES: readonly string[] = ["latest", "all", "none"] satisfies ReplayMode[];
+const CONFLATIONS = ["status", "none"];
+
+/** Reads `last_event_id`, `replay`, `conflate` and `until`. What is unknown is a fault, and the default holds. */
+export function readWatchQuery(query: URLSearchParams): WatchQuery {
+  const faults: FrameFault[] = [];
+  const oneOf = (name: string, allowed: readonly string[]): string | undefined => {
+    const value = query.get(name);
+    if (value === null || value === "") return undefined;
+    if (allowed.includes(value)) return value;
+    faults.push({ code: "invalid_query", message: `${name} is none of: ${allowed.join(", ")}` });
+    return undefined;
+  };
+  const mode = (oneOf("replay", MODES) ?? "latest") as ReplayMode;
+  const untilTerminal = oneOf("until", ["terminal"]) !== undefined;
+  oneOf("conflate", CONFLATIONS);
+  const position = query.get("last_event_id");
+  // An empty position counts as none given.
+  const after = position ? (parseEventId(position) ?? "unreadable") : undefined;
+  return { replay: { mode, after }, untilTerminal, faults };
+}

@@ -1,0 +1,62 @@
+import type { ViewerList } from "../domain/access-grant.ts";
+import type { ConnectionRegistry } from "../domain/connection-registry.ts";
+import type { AnalysisFeed } from "./fan-out/analysis-feed.ts";
+import { Delivery } from "./fan-out/delivery.ts";
+import { type PreparedReplay, resumedOf, startOf } from "./fan-out/replay.ts";
+import type { WatchLeases, WatchRequest } from "./subscribe-to-analysis.ts";
+
+/** One connection's admitted watch of one analysis, from `begin` to `end`. */
+export class Watch {
+  readonly #request: WatchRequest;
+  readonly #leases: WatchLeases;
+  readonly #registry: ConnectionRegistry;
+  readonly #feed: AnalysisFeed;
+  readonly #analysis: Delivery;
+  readonly #notices: readonly Delivery[];
+  #prepared: PreparedReplay;
+
+  constructor(request: WatchRequest, leases: WatchLeases, registry: ConnectionRegistry) {
+    this.#request = request;
+    this.#leases = leases;
+    this.#registry = registry;
+    const { outlet, owner, replay, untilTerminal } = request;
+    const [analysis, ...notices] = leases;
+    this.#feed = analysis.feed;
+    this.#analysis = new Delivery(outlet, analysis.feed.fanout, owner, {
+      untilTerminal,
+      replaysAll: replay.mode === "all" && replay.after === undefined,
+    });
+    const plain = { untilTerminal: false, replaysAll: false };
+    this.#notices = notices.map((lease) => new Delivery(outlet, lease.feed.fanout, owner, plain));
+    this.#prepared = { resumed: null, request: replay, history: undefined };
+  }
+
+  get viewers(): ViewerList | undefined {
+    return this.#feed.viewers;
+  }
+
+  /** As `connection_established` says it; right in the turn in which `begin` is called. */
+  get resumed(): boolean | null {
+    return resumedOf(this.#prepared, this.#analysis);
+  }
+
+  /** Reads what the replay needs; the ring keeps what is published meanwhile. */
+  async prepare(read: (feed: AnalysisFeed) => Promise<PreparedReplay>): Promise<void> {
+    this.#prepared = await read(this.#feed);
+  }
+
+  /** Sends the replay and lets live events follow; in one turn, so that nothing can fall between the two. */
+  begin(): void {
+    this.#registry.watch(this.#request.outlet.connection.id, this.#request.analysisId);
+    for (const delivery of this.#notices)
+      delivery.begin({ replay: [], cursor: delivery.cursor, terminalStands: false });
+    this.#analysis.begin(startOf(this.#prepared, this.#feed));
+  }
+
+  /** Leaves nothing behind. Idempotent. */
+  end(): void {
+    this.#registry.unwatch(this.#request.outlet.connection.id, this.#request.analysisId);
+    for (const delivery of [this.#analysis, ...this.#notices]) delivery.stop();
+    for (const lease of this.#leases) lease.release();
+  }
+}
