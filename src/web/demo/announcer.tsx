@@ -1,0 +1,42 @@
+import { percent } from "./format.ts";
+import { analysisId, connection, unknown, view } from "./page-state.ts";
+import { stageLabel } from "./stages.ts";
+
+/** Tells screen readers what changed: a stage, the verdict, the connection; never every step of the bar. */
+export function Announcer() {
+  return (
+    <>
+      <p class="unseen" aria-live="polite" data-testid="announcer">
+        {news()}
+      </p>
+      <p class="unseen" aria-live="polite">
+        {analysisId.value === undefined ? "" : connectionNews()}
+      </p>
+    </>
+  );
+}
+
+function news(): string {
+  const current = view.value;
+  if (unknown.value) return "Nothing is known of this analysis.";
+  if (current === undefined) return "";
+  if (current.status === "failed") return `The analysis failed. ${current.error?.message ?? ""}`;
+  if (current.result !== undefined) {
+    const { isFake, confidence } = current.result;
+    return `Verdict: ${isFake ? "manipulated" : "authentic"}, ${percent(confidence)} confidence.`;
+  }
+  return `Stage: ${stageLabel(current.stage)}.`;
+}
+
+function connectionNews(): string {
+  switch (connection.value.kind) {
+    case "live":
+      return "Connected.";
+    case "waiting":
+      return "Connection lost. Reconnecting.";
+    case "refused":
+      return "The gateway refused the connection.";
+    default:
+      return "";
+  }
+}

@@ -1,0 +1,72 @@
+import type { ConnectionStatus } from "../../client/watcher.ts";
+import { CLOSE_CODES } from "../../domain/close-code.ts";
+import { analysisId, connection, connectionSince, now, retryNow } from "./page-state.ts";
+
+export function Header() {
+  return (
+    <header class="header">
+      <a class="brand" href="/">
+        <svg class="brand__mark" viewBox="0 0 32 32" aria-hidden="true">
+          <rect width="32" height="32" rx="9" fill="var(--accent)" />
+          <path
+            d="M8 11h16M8 16h11M8 21h6"
+            stroke="var(--on-accent)"
+            stroke-width="2.8"
+            stroke-linecap="round"
+          />
+        </svg>
+        <span class="brand__name">Telltale</span>
+      </a>
+      {analysisId.value !== undefined && <ConnectionPill />}
+    </header>
+  );
+}
+
+function ConnectionPill() {
+  const status = connection.value;
+  return (
+    <div class="connection">
+      <span class={`pill pill--${status.kind}`} data-testid="connection" data-kind={status.kind}>
+        <span class="pill__dot" aria-hidden="true" />
+        <span class="pill__text">{describeConnection(status, secondsLeft(status))}</span>
+      </span>
+      {status.kind === "waiting" && (
+        <button type="button" class="button button--quiet button--small" onClick={retryNow}>
+          Retry now
+        </button>
+      )}
+    </div>
+  );
+}
+
+/** In a few words; the page itself says more. */
+const REFUSALS: Readonly<Record<number, string>> = {
+  [CLOSE_CODES.frameTooLarge.code]: "frame too large",
+  [CLOSE_CODES.unauthenticated.code]: "no valid token",
+  [CLOSE_CODES.forbidden.code]: "not allowed",
+  [CLOSE_CODES.notAnAnalysisId.code]: "no such id",
+  [CLOSE_CODES.protocolViolation.code]: "protocol errors",
+};
+
+/** What a person is told about the connection; `seconds` until the next attempt, where one is planned. */
+export function describeConnection(status: ConnectionStatus, seconds: number): string {
+  switch (status.kind) {
+    case "connecting":
+      return "Connecting…";
+    case "live":
+      return "Live";
+    case "waiting":
+      return seconds > 0 ? `Reconnecting in ${seconds} s` : "Reconnecting…";
+    case "refused":
+      return `Refused: ${REFUSALS[status.code] ?? status.reason} (${status.code})`;
+    case "finished":
+      return "Finished";
+    case "closed":
+      return "Closed";
+  }
+}
+
+function secondsLeft(status: ConnectionStatus): number {
+  if (status.kind !== "waiting") return 0;
+  return Math.ceil(Math.max(0, connectionSince.value + status.retryInMs - now.value) / 1000);
+}

@@ -1,0 +1,138 @@
+import { computed, signal } from "@preact/signals";
+import {
+  type AnalysisWatch,
+  type ConnectionStatus,
+  type WatchedEvent,
+  watchAnalysis,
+} from "../../client/watcher.ts";
+import type { AnalysisEvent } from "../../domain/analysis-event.ts";
+import { type AnalysisView, FoldedAnalysis } from "./analysis-view.ts";
+import { fetchToken, type Outcome, startAnalysis } from "./demo-backend.ts";
+
+/** One event as it came, for the list of raw events. */
+export interface LoggedEvent {
+  readonly key: number;
+  readonly eventId: string;
+  readonly eventType: string;
+  readonly receivedAt: number;
+  readonly text: string;
+}
+
+export interface Notice {
+  readonly level: string;
+  readonly message: string;
+}
+
+/** How starting an analysis goes. */
+export type Starting =
+  | { readonly kind: "ready" }
+  | { readonly kind: "starting" }
+  | { readonly kind: "failed"; readonly reason: string };
+
+const MOST_LOGGED = 200;
+/** A replay follows a new start at once; what has not come by then will not come. */
+const SILENCE_MEANS_UNKNOWN_MS = 1_200;
+
+export const analysisId = signal<string | undefined>(undefined);
+export const view = signal<AnalysisView | undefined>(undefined);
+export const connection = signal<ConnectionStatus>({ kind: "closed" });
+/** When the connection last changed, in milliseconds since 1970: what "in 5 s" counts from. */
+export const connectionSince = signal(0);
+export const log = signal<readonly LoggedEvent[]>([]);
+export const heard = signal(0);
+export const notice = signal<Notice | undefined>(undefined);
+export const starting = signal<Starting>({ kind: "ready" });
+/** Connected, and yet nothing is known of the analysis. */
+export const unknown = signal(false);
+export const now = signal(Date.now());
+
+/** Whether anything on the page changes by time alone. */
+export const ticking = computed(
+  () => view.value?.status === "running" || connection.value.kind === "waiting",
+);
+
+let watch: AnalysisWatch | undefined;
+let folded: FoldedAnalysis | undefined;
+let silence: ReturnType<typeof setTimeout> | undefined;
+
+/** Starts an analysis and watches it; the page's address becomes a link to it. */
+export async function start(outcome: Outcome): Promise<void> {
+  starting.value = { kind: "starting" };
+  try {
+    const id = await startAnalysis(outcome);
+    history.replaceState(null, "", `?analysis=${id}`);
+    watchNow(id);
+    starting.value = { kind: "ready" };
+  } catch (error) {
+    starting.value = { kind: "failed", reason: error instanceof Error ? error.message : String(error) };
+  }
+}
+
+/** Watches the analysis that the page's address names, if it names one. */
+export function watchFromAddress(): void {
+  const id = new URLSearchParams(location.search).get("analysis");
+  if (id !== null && id !== "") watchNow(id);
+}
+
+export function retryNow(): void {
+  watch?.retryNow();
+}
+
+function watchNow(id: string): void {
+  watch?.close();
+  clearTimeout(silence);
+  folded = new FoldedAnalysis(id);
+  analysisId.value = id;
+  view.value = undefined;
+  unknown.value = false;
+  log.value = [];
+  heard.value = 0;
+  notice.value = undefined;
+  watch = watchAnalysis({
+    url: location.origin,
+    analysisId: id,
+    token: fetchToken,
+    onEvent,
+    onConnection: (status) => {
+      connection.value = status;
+      connectionSince.value = Date.now();
+      now.value = Date.now();
+      if (status.kind === "live" && view.value === undefined) expectNews(id);
+    },
+    onRestart: () => {
+      // What is shown stays until the replay comes, so that nothing flickers where the history survived.
+      folded?.restart();
+      expectNews(id);
+    },
+  });
+}
+
+function expectNews(id: string): void {
+  clearTimeout(silence);
+  silence = setTimeout(() => {
+    view.value = undefined;
+    folded = new FoldedAnalysis(id);
+    unknown.value = true;
+  }, SILENCE_MEANS_UNKNOWN_MS);
+}
+
+function onEvent(event: WatchedEvent, text: string): void {
+  heard.value += 1;
+  const entry = {
+    key: heard.value,
+    eventId: event.event_id,
+    eventType: event.event_type,
+    receivedAt: Date.now(),
+    text,
+  };
+  log.value = [entry, ...log.value].slice(0, MOST_LOGGED);
+  if (event.event_type === "notice") {
+    notice.value = { level: String(event.level ?? "info"), message: String(event.message ?? "") };
+    return;
+  }
+  clearTimeout(silence);
+  unknown.value = false;
+  now.value = Date.now();
+  // The gateway lets nothing through that breaks the rules of an event.
+  if (folded !== undefined) view.value = folded.take(event as unknown as AnalysisEvent);
+}

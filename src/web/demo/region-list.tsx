@@ -1,0 +1,51 @@
+import { chosenRegion } from "./chosen-region.ts";
+import { percent, words } from "./format.ts";
+import { view } from "./page-state.ts";
+
+/** The suspicious regions; choosing one shows it on the frame. */
+export function RegionList() {
+  const verdict = view.value?.result;
+  if (verdict === undefined || verdict.regions.length === 0) return null;
+  return (
+    <section class="card regions" aria-labelledby="regions-title">
+      <h3 id="regions-title" class="card__title">
+        Suspicious regions
+      </h3>
+      <ol class="regions__list">
+        {verdict.regions.map((region, index) => (
+          <li key={`${region.frameNumber}-${region.type}-${index}`}>
+            <button
+              type="button"
+              class="region"
+              data-testid="region"
+              aria-pressed={chosenRegion.value === index}
+              onClick={() => {
+                chosenRegion.value = index;
+              }}
+              onMouseEnter={() => {
+                chosenRegion.value = index;
+              }}
+            >
+              <span class="region__number" aria-hidden="true">
+                {index + 1}
+              </span>
+              <span class="region__words">
+                <span class="region__type">{words(region.type)}</span>
+                <span class="region__where">
+                  Frame {region.frameNumber}
+                  {region.timecode !== undefined && ` · ${region.timecode}`}
+                </span>
+              </span>
+              <span class="region__score">
+                <span class="region__meter" aria-hidden="true">
+                  <span style={{ width: `${region.confidence * 100}%` }} />
+                </span>
+                {percent(region.confidence, 0)}
+              </span>
+            </button>
+          </li>
+        ))}
+      </ol>
+    </section>
+  );
+}

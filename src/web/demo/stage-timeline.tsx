@@ -1,0 +1,70 @@
+import type { AnalysisView } from "./analysis-view.ts";
+import { duration } from "./format.ts";
+import { CheckIcon, CrossIcon } from "./icons.tsx";
+import { now, view } from "./page-state.ts";
+import { stageIndex, WORKING_STAGES } from "./stages.ts";
+
+type Mark = "done" | "current" | "ahead" | "failed";
+
+export function StageTimeline() {
+  const current = view.value;
+  return (
+    <section class="card timeline" aria-labelledby="stages-title">
+      <h3 id="stages-title" class="card__title">
+        Stages
+      </h3>
+      <ol class="timeline__list" data-testid="stages">
+        {WORKING_STAGES.map(({ stage, label }, index) => {
+          const mark = markOf(index, current);
+          return (
+            <li
+              key={stage}
+              class={`step step--${mark}`}
+              data-stage={stage}
+              aria-current={mark === "current" ? "step" : undefined}
+            >
+              <span class="step__mark" aria-hidden="true">
+                {mark === "done" && <CheckIcon />}
+                {mark === "failed" && <CrossIcon />}
+              </span>
+              <span class="step__label">
+                {label}
+                <span class="unseen">{SPOKEN[mark]}</span>
+              </span>
+              <span class="step__time">{timeIn(stage, current)}</span>
+            </li>
+          );
+        })}
+      </ol>
+    </section>
+  );
+}
+
+const SPOKEN: Record<Mark, string> = {
+  done: ", done",
+  current: ", now",
+  ahead: ", to come",
+  failed: ", failed here",
+};
+
+function markOf(index: number, analysis: AnalysisView | undefined): Mark {
+  if (analysis === undefined) return "ahead";
+  if (analysis.status === "completed") return "done";
+  const working = analysis.stages
+    .map(({ stage }) => stageIndex(stage))
+    .filter((at) => at < WORKING_STAGES.length);
+  const reached = Math.max(-1, ...working);
+  if (index > reached) return "ahead";
+  if (index < reached) return "done";
+  return analysis.status === "failed" ? "failed" : "current";
+}
+
+/** A stage's time: what it took, or what it has taken so far; nothing where the page never heard of its start. */
+function timeIn(name: string, analysis: AnalysisView | undefined): string {
+  const stage = analysis?.stages.find((entry) => entry.stage === name);
+  if (analysis === undefined || stage === undefined) return "";
+  const end = stage.endedAt ?? analysis.endedAt;
+  if (end !== undefined) return duration(end - stage.startedAt);
+  const sofar = now.value - stage.startedAt;
+  return sofar < 1000 ? "" : duration(sofar - (sofar % 1000)).replace(".0 s", " s");
+}
