@@ -1,0 +1,93 @@
+import type {
+  ClientConnectionPort,
+  SendOutcome,
+} from "../../src/application/ports/client-connection-port.ts";
+
+let made = 0;
+
+/** The wire of a test, in memory: keeps what is sent, and takes no more, or fails, when the test says so. */
+export class RecordingConnection implements ClientConnectionPort {
+  readonly id: string;
+  /** Every frame that the socket took, queued ones included. */
+  readonly frames: string[] = [];
+  /** How many frames each batch handed over. */
+  readonly batches: number[] = [];
+  readonly closes: { readonly code: number; readonly reason: string }[] = [];
+  pings = 0;
+  #takes = Number.POSITIVE_INFINITY;
+  #gone = false;
+
+  constructor(id = `connection-${++made}`) {
+    this.id = id;
+  }
+
+  /** The socket takes `frames` more: with the last of them it answers `blocked`, and with every further one. */
+  takeOnly(frames: number): void {
+    this.#takes = frames;
+  }
+
+  /** The socket takes everything again; telling the session is the test's part, as it is the adapter's. */
+  takeAll(): void {
+    this.#takes = Number.POSITIVE_INFINITY;
+  }
+
+  /** Everything answers `gone` from now on, as on a socket that broke. */
+  breakDown(): void {
+    this.#gone = true;
+  }
+
+  get messages(): ReceivedMessage[] {
+    return this.frames.map((frame) => JSON.parse(frame) as ReceivedMessage);
+  }
+
+  get types(): string[] {
+    return this.messages.map((message) => message.event_type);
+  }
+
+  /** The offsets of the events among the frames, in the order they came. */
+  get offsets(): number[] {
+    return this.messages.flatMap(({ event_id }) => (event_id === undefined ? [] : offsetOf(event_id)));
+  }
+
+  /** The code of the first close. */
+  get closedWith(): number | undefined {
+    return this.closes[0]?.code;
+  }
+
+  send(frame: string): SendOutcome {
+    if (this.#gone || this.closes.length > 0) return "gone";
+    this.frames.push(frame);
+    this.#takes--;
+    return this.#outcome();
+  }
+
+  batch(write: () => void): SendOutcome {
+    const before = this.frames.length;
+    write();
+    this.batches.push(this.frames.length - before);
+    return this.#outcome();
+  }
+
+  ping(): void {
+    this.pings++;
+  }
+
+  close(code: number, reason: string): void {
+    this.closes.push({ code, reason });
+  }
+
+  #outcome(): SendOutcome {
+    if (this.#gone || this.closes.length > 0) return "gone";
+    return this.#takes > 0 ? "sent" : "blocked";
+  }
+}
+
+export interface ReceivedMessage {
+  readonly event_type: string;
+  readonly event_id?: string;
+  readonly [field: string]: unknown;
+}
+
+function offsetOf(eventId: string): number {
+  return Number(eventId.slice(eventId.lastIndexOf("-") + 1));
+}

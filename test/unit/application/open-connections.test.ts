@@ -1,0 +1,66 @@
+import { describe, expect, test } from "bun:test";
+import { OpenConnections } from "../../../src/application/open-connections.ts";
+import { ConnectionRegistry } from "../../../src/domain/connection-registry.ts";
+import { ManualClock } from "../../support/manual-clock.ts";
+import { RecordedOpenConnection } from "../../support/open-connection.ts";
+import { turn } from "../../support/turn.ts";
+
+describe("OpenConnections", () => {
+  const opened = (limits = { maxConnections: 0, maxPerUser: 0 }) => {
+    const clock = new ManualClock();
+    const registry = new ConnectionRegistry(limits);
+    const connections = new OpenConnections(registry, clock);
+    const admit = (userId = "alice", tokenExpiresAt = clock.now() + 60_000) => {
+      const connection = new RecordedOpenConnection(clock);
+      return { connection, admission: connections.admit(connection, { userId, tokenExpiresAt }) };
+    };
+    return { clock, registry, connections, admit };
+  };
+
+  test("an admitted connection is in the books with its user and its token's end, and is found", () => {
+    const { clock, registry, connections, admit } = opened();
+    const { connection, admission } = admit("alice", clock.now() + 5_000);
+    expect(admission).toEqual({ admitted: true });
+    expect(connections.find(connection.id)).toBe(connection);
+    expect(registry.get(connection.id)).toMatchObject({ userId: "alice", connectedAt: clock.now() });
+    expect([...registry.tokensExpiredBy(clock.now() + 5_000)]).toEqual([connection.id]);
+    expect([...connections.all()]).toEqual([connection]);
+  });
+
+  test("over a limit it is refused by name, and leaves no trace", () => {
+    const { registry, connections, admit } = opened({ maxConnections: 2, maxPerUser: 1 });
+    admit("alice");
+    const second = admit("alice");
+    expect(second.admission).toEqual({ admitted: false, limit: "user" });
+    expect(connections.find(second.connection.id)).toBeUndefined();
+    admit("bob");
+    expect(admit("carol").admission).toEqual({ admitted: false, limit: "total" });
+    expect([connections.size, registry.statistics().total_connections]).toEqual([2, 2]);
+  });
+
+  test("removing gives the place back; removing twice gives back one", () => {
+    const { connections, admit } = opened({ maxConnections: 1, maxPerUser: 0 });
+    const { connection } = admit();
+    connections.remove(connection.id);
+    connections.remove(connection.id);
+    expect(admit().admission.admitted).toBe(true);
+    expect(admit().admission.admitted).toBe(false);
+  });
+
+  test("empty() resolves at once when nobody is there", async () => {
+    await opened().connections.empty();
+  });
+
+  test("empty() resolves for everybody who waits when the last one leaves, and not before", async () => {
+    const { connections, admit } = opened();
+    const [one, two] = [admit().connection, admit().connection];
+    let told = 0;
+    for (let waiting = 0; waiting < 2; waiting++) void connections.empty().then(() => told++);
+    connections.remove(one.id);
+    await turn();
+    expect(told).toBe(0);
+    connections.remove(two.id);
+    await turn();
+    expect(told).toBe(2);
+  });
+});

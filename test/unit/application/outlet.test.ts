@@ -1,0 +1,166 @@
+import { describe, expect, test } from "bun:test";
+import { type FrameQueue, Outlet, type OutletSource } from "../../../src/application/fan-out/outlet.ts";
+import { ManualClock } from "../../support/manual-clock.ts";
+import { RecordingConnection } from "../../support/recording-connection.ts";
+
+/** Frames that wait, and go on when the outlet says so. */
+class Waiting implements FrameQueue, OutletSource {
+  readonly #outlet: Outlet;
+  readonly #frames: string[];
+
+  constructor(outlet: Outlet, frames: string[]) {
+    this.#outlet = outlet;
+    this.#frames = frames;
+    outlet.addSource(this);
+  }
+
+  get many(): boolean {
+    return this.#frames.length > 1;
+  }
+
+  get left(): number {
+    return this.#frames.length;
+  }
+
+  peek(): string | undefined {
+    return this.#frames[0];
+  }
+
+  advance(): void {
+    this.#frames.shift();
+  }
+
+  flush(): void {
+    this.#outlet.drainFrom(this);
+  }
+}
+
+function numbered(from: number, to: number): string[] {
+  return Array.from({ length: to - from + 1 }, (_, index) => `${from + index}`);
+}
+
+describe("Outlet", () => {
+  const opened = () => {
+    const clock = new ManualClock();
+    const wire = new RecordingConnection();
+    return { clock, wire, outlet: new Outlet(wire, clock) };
+  };
+
+  test("sends everything that waits, in order, while the socket takes it", () => {
+    const { wire, outlet } = opened();
+    new Waiting(outlet, numbered(1, 5)).flush();
+    expect(wire.frames).toEqual(numbered(1, 5));
+    expect(outlet.open).toBe(true);
+  });
+
+  test("stops when the socket takes no more, and goes on in order once it drained", () => {
+    const { wire, outlet } = opened();
+    wire.takeOnly(1);
+    const waiting = new Waiting(outlet, ["x".repeat(70_000), "2", "3"]);
+    waiting.flush();
+    expect([wire.frames.length, waiting.left, outlet.open]).toEqual([1, 2, false]);
+    waiting.flush();
+    expect(wire.frames).toHaveLength(1);
+    wire.takeAll();
+    outlet.drained();
+    expect(wire.frames.slice(1)).toEqual(["2", "3"]);
+    expect(outlet.open).toBe(true);
+  });
+
+  test("a drain lets every source go on, until the socket is full again", () => {
+    const { wire, outlet } = opened();
+    wire.takeOnly(1);
+    outlet.sendControl("first");
+    const sources = ["a", "b", "c"].map((frame) => new Waiting(outlet, [frame]));
+    for (const source of sources) source.flush();
+    expect(wire.frames).toEqual(["first"]);
+    wire.takeOnly(2);
+    outlet.drained();
+    expect(wire.frames).toEqual(["first", "a", "b"]);
+    wire.takeAll();
+    outlet.drained();
+    expect(wire.frames).toEqual(["first", "a", "b", "c"]);
+  });
+
+  test("a source that was removed is left alone", () => {
+    const { wire, outlet } = opened();
+    const removed = new Waiting(outlet, ["a"]);
+    outlet.removeSource(removed);
+    outlet.drained();
+    expect(wire.frames).toEqual([]);
+  });
+
+  test("hands several frames over in one piece, 64 Ki characters at most and one frame at least", () => {
+    const { wire, outlet } = opened();
+    new Waiting(outlet, ["only one"]).flush();
+    expect(wire.batches).toEqual([]);
+    new Waiting(outlet, [...numbered(1, 100)]).flush();
+    expect(wire.batches).toEqual([100]);
+    const large = "x".repeat(40 * 1024);
+    new Waiting(outlet, [large, large, large, "small"]).flush();
+    expect(wire.batches).toEqual([100, 2, 2]);
+    new Waiting(outlet, ["x".repeat(1024 * 1024), "small"]).flush();
+    expect(wire.batches).toEqual([100, 2, 2, 1]);
+    expect(wire.frames.slice(-2).map((frame) => frame.length)).toEqual([1024 * 1024, 5]);
+  });
+
+  test("a frame of the protocol goes ahead of what waits, also while the socket takes no more", () => {
+    const { wire, outlet } = opened();
+    wire.takeOnly(1);
+    const waiting = new Waiting(outlet, ["1"]);
+    outlet.sendControl("established");
+    waiting.flush();
+    outlet.sendControl("required");
+    expect(wire.frames).toEqual(["established", "required"]);
+  });
+
+  test("a frame the client can do without is left out while the socket takes no more", () => {
+    const { wire, outlet } = opened();
+    outlet.sendControl("pong 1", "dispensable");
+    wire.takeOnly(1);
+    outlet.sendControl("last one taken");
+    for (let asked = 0; asked < 1_000; asked++) outlet.sendControl("pong 2", "dispensable");
+    expect(wire.frames).toEqual(["pong 1", "last one taken"]);
+    wire.takeAll();
+    outlet.drained();
+    outlet.sendControl("pong 3", "dispensable");
+    expect(wire.frames.at(-1)).toBe("pong 3");
+  });
+
+  test("sends nothing more to a socket that broke, and a late drain changes nothing", () => {
+    const { wire, outlet } = opened();
+    wire.breakDown();
+    const waiting = new Waiting(outlet, numbered(1, 3));
+    waiting.flush();
+    expect(outlet.gone).toBe(true);
+    outlet.drained();
+    outlet.sendControl("late");
+    expect([outlet.gone, outlet.open, wire.frames.length]).toEqual([true, false, 0]);
+  });
+
+  test("once closed, its sources are forgotten and nothing is sent", () => {
+    const { wire, outlet } = opened();
+    const waiting = new Waiting(outlet, ["1"]);
+    outlet.closed();
+    outlet.drained();
+    waiting.flush();
+    outlet.sendControl("late");
+    expect(wire.frames).toEqual([]);
+  });
+
+  test("knows when a frame last went out; what was left out or lost does not count", () => {
+    const { clock, wire, outlet } = opened();
+    const began = clock.now();
+    expect(outlet.lastSentAt).toBe(began);
+    clock.advance(1_000);
+    wire.takeOnly(1);
+    outlet.sendControl("one");
+    expect(outlet.lastSentAt).toBe(began + 1_000);
+    clock.advance(1_000);
+    outlet.sendControl("left out", "dispensable");
+    expect(outlet.lastSentAt).toBe(began + 1_000);
+    wire.breakDown();
+    outlet.sendControl("lost");
+    expect(outlet.lastSentAt).toBe(began + 1_000);
+  });
+});
