@@ -1,0 +1,65 @@
+import { describe, expect, test } from "bun:test";
+import { AccessGrant, type VerifiedToken } from "../../../src/domain/access-grant.ts";
+import type { AnalysisId } from "../../../src/domain/channel.ts";
+
+const MINE = "0e8dddc7-9ebf-41f3-b08a-5a3f91f1c3c0" as AnalysisId;
+const OTHER = "0e8dddc7-9ebf-41f3-b08a-5a3f91f1c3c1" as AnalysisId;
+
+function grant(token: Partial<VerifiedToken> = {}): AccessGrant {
+  return new AccessGrant({
+    userId: "alice",
+    scopes: new Set(),
+    analyses: undefined,
+    expiresAt: 1_000,
+    ...token,
+  });
+}
+
+test("a grant says whose it is, until when, and with which scopes", () => {
+  const given = grant({ scopes: new Set(["notice:publish"]) });
+  expect([given.userId, given.expiresAt]).toEqual(["alice", 1_000]);
+  expect(given.hasScope("notice:publish")).toBe(true);
+  expect(given.hasScope("analysis:publish")).toBe(false);
+});
+
+describe("who may watch, the first that applies", () => {
+  const alice = new Set(["alice"]);
+  const bob = new Set(["bob"]);
+
+  test("the token's claim, before declared viewers and the default", () => {
+    const named = grant({ analyses: new Set([MINE]) });
+    expect(named.mayWatch(MINE, bob, "deny")).toBe(true);
+    expect(named.mayWatch(OTHER, alice, "allow")).toBe(false);
+    expect(named.mayWatch(OTHER, "*", "allow")).toBe(false);
+    expect(grant({ analyses: "*" }).mayWatch(OTHER, bob, "deny")).toBe(true);
+    expect(grant({ analyses: new Set() }).mayWatch(MINE, alice, "allow")).toBe(false);
+  });
+
+  test("the declared viewers, before the default", () => {
+    expect(grant().mayWatch(MINE, alice, "deny")).toBe(true);
+    expect(grant().mayWatch(MINE, "*", "deny")).toBe(true);
+    expect(grant().mayWatch(MINE, bob, "allow")).toBe(false);
+    expect(grant().mayWatch(MINE, new Set(), "allow")).toBe(false);
+    expect(grant({ userId: undefined }).mayWatch(MINE, alice, "allow")).toBe(false);
+  });
+
+  test("the default, where nothing else says", () => {
+    expect(grant().mayWatch(MINE, undefined, "allow")).toBe(true);
+    expect(grant().mayWatch(MINE, undefined, "deny")).toBe(false);
+  });
+});
+
+describe("who may publish to an analysis", () => {
+  const scopes = new Set(["analysis:publish"]);
+
+  test("a token with the scope, within its claim", () => {
+    expect(grant({ scopes }).mayPublishTo(MINE)).toBe(true);
+    expect(grant({ scopes, analyses: "*" }).mayPublishTo(MINE)).toBe(true);
+    expect(grant({ scopes, analyses: new Set([MINE]) }).mayPublishTo(MINE)).toBe(true);
+    expect(grant({ scopes, analyses: new Set([MINE]) }).mayPublishTo(OTHER)).toBe(false);
+  });
+
+  test("no token without the scope, whatever its claim", () => {
+    expect(grant({ analyses: "*" }).mayPublishTo(MINE)).toBe(false);
+  });
+});

@@ -1,0 +1,259 @@
+import { describe, expect, test } from "bun:test";
+import { type AnalysisEvent, STAGES, type Stage } from "../../../src/domain/analysis-event.ts";
+import {
+  type AnalysisState,
+  emptyState,
+  fold,
+  markStalled,
+  stateFromSnapshot,
+} from "../../../src/domain/analysis-state.ts";
+import {
+  admit,
+  type ChannelRecord,
+  newRecord,
+  type StoredEvent,
+} from "../../../src/domain/channel-record.ts";
+import { ANALYSIS, decodeSample, type SampleName } from "./event-samples.ts";
+import { Seeded } from "./seeded.ts";
+
+type Step = [name: SampleName | Stage, fields?: Record<string, unknown>];
+
+/** Runs a course of events through the record; each accepted event folds into the state. Minute n is the n-th step. */
+function course(steps: readonly Step[]): { state: AnalysisState; record: ChannelRecord; refused: number } {
+  const record = newRecord("e1");
+  let state = emptyState(ANALYSIS);
+  let refused = 0;
+  for (const [minute, step] of steps.entries()) {
+    const decoded = decodeStep(step, at(minute));
+    const outcome = admit(record, [decoded.encoded]);
+    if (outcome.type === "refused") refused += 1;
+    else for (const event of outcome.events) state = fold(state, parsed(event));
+  }
+  return { state, record, refused };
+}
+
+function decodeStep([name, fields]: Step, timestamp: string) {
+  const isStage = (STAGES as readonly string[]).includes(name);
+  const decoded = isStage
+    ? decodeSample("status_update", { current_stage: name, timestamp, ...fields })
+    : decodeSample(name as SampleName, { timestamp, ...fields });
+  if (!decoded.ok) throw new Error(JSON.stringify(decoded));
+  return decoded;
+}
+
+function at(minute: number): string {
+  return new Date(Date.UTC(2026, 10, 24, 0, minute)).toISOString();
+}
+
+function parsed(event: StoredEvent): AnalysisEvent;
+function parsed(event: StoredEvent | undefined): AnalysisEvent | undefined;
+function parsed(event: StoredEvent | undefined): AnalysisEvent | undefined {
+  return event && (JSON.parse(event.text) as AnalysisEvent);
+}
+
+function fromRecord(record: ChannelRecord): AnalysisState {
+  const lastStatus = parsed(record.lastStatus);
+  return stateFromSnapshot({
+    analysisId: ANALYSIS,
+    lastStatus: lastStatus?.event_type === "status_update" ? lastStatus : undefined,
+    terminal: parsed(record.standingTerminal),
+    stages: record.stages,
+    lastEventId: record.offset === 0 ? "0" : `${record.epoch}-${record.offset}`,
+    attemptId: record.attempts.current,
+  });
+}
+
+function timeline(state: AnalysisState): [string, string, string | null][] {
+  return state.stages.map(({ stage, started_at, ended_at }) => [stage, started_at, ended_at]);
+}
+
+describe("the state of an analysis", () => {
+  test("is unknown before the first event", () => {
+    expect(emptyState(ANALYSIS)).toEqual({
+      analysis_id: ANALYSIS,
+      status: "unknown",
+      progress: null,
+      current_stage: null,
+      message: null,
+      estimated_completion: null,
+      stages: [],
+      result: null,
+      error: null,
+      updated_at: null,
+      last_event_id: "0",
+      attempt_id: null,
+    });
+    expect(fromRecord(newRecord("e1"))).toEqual(emptyState(ANALYSIS));
+  });
+
+  test("shows what the last status said, and where it stands", () => {
+    const { state } = course([
+      ["initializing", { progress: 0 }],
+      [
+        "uploading",
+        { progress: 0.25, message: "half way up", estimated_completion: at(90), attempt_id: "run-1" },
+      ],
+    ]);
+    expect(state).toMatchObject({
+      status: "running",
+      progress: 0.25,
+      current_stage: "uploading",
+      message: "half way up",
+      estimated_completion: at(90),
+      updated_at: at(1),
+      last_event_id: "e1-2",
+      attempt_id: "run-1",
+    });
+  });
+
+  test("has one entry per change of stage, each ending where the next begins and the last at the terminal event", () => {
+    const { state } = course([["uploading"], ["uploading"], ["frame_extraction"], ["result_update"]]);
+    expect(timeline(state)).toEqual([
+      ["uploading", at(0), at(2)],
+      ["frame_extraction", at(2), at(3)],
+    ]);
+  });
+
+  test("leaves the entry of the present stage open", () => {
+    expect(timeline(course([["uploading"], ["frame_extraction"]]).state)).toEqual([
+      ["uploading", at(0), at(1)],
+      ["frame_extraction", at(1), null],
+    ]);
+  });
+
+  test("ends a stage that is reported after the end as it begins", () => {
+    expect(timeline(course([["uploading"], ["result_update"], ["completed"]]).state)).toEqual([
+      ["uploading", at(0), at(2)],
+      ["completed", at(2), at(2)],
+    ]);
+  });
+
+  const ends: [string, Step[], AnalysisState["status"]][] = [
+    ["a result", [["uploading"], ["result_update"]], "completed"],
+    ["stage completed", [["uploading"], ["completed"]], "completed"],
+    ["a result and stage completed", [["result_update"], ["completed"]], "completed"],
+    ["stage completed and a result", [["completed"], ["result_update"]], "completed"],
+    ["an error", [["uploading"], ["error"]], "failed"],
+    ["stage failed", [["uploading"], ["failed"]], "failed"],
+    ["an error after a result", [["result_update"], ["error"]], "failed"],
+    ["a result after an error", [["error"], ["result_update"]], "completed"],
+    ["stage completed after an error", [["error"], ["completed"]], "completed"],
+    ["stage failed after stage completed", [["completed"], ["failed"]], "failed"],
+    ["a status after a result", [["result_update"], ["uploading"]], "running"],
+    ["a status after stage completed", [["completed"], ["uploading"]], "running"],
+  ];
+  test.each(ends)("after %s, whichever came last decides the status", (_, steps, status) => {
+    const { state, record } = course(steps);
+    expect(state.status).toBe(status);
+    expect(fromRecord(record)).toEqual(state);
+  });
+
+  test("carries the result that stands, and none that was followed by a failure", () => {
+    expect(course([["result_update"], ["completed"]]).state).toMatchObject({
+      result: { event_type: "result_update", event_id: "e1-1", is_fake: true },
+      error: null,
+    });
+    expect(course([["result_update"], ["error"]]).state).toMatchObject({
+      result: null,
+      error: { event_type: "error", error_code: "E_DECODE" },
+    });
+    expect(course([["failed", { error: "out of memory" }]]).state).toMatchObject({
+      result: null,
+      error: { event_type: "status_update", error: "out of memory" },
+    });
+  });
+
+  test("begins anew when a status reopens the analysis", () => {
+    const { state } = course([["uploading"], ["error"], ["initializing"]]);
+    expect(state).toMatchObject({ status: "running", result: null, error: null });
+    expect(timeline(state)).toEqual([["initializing", at(2), null]]);
+  });
+
+  test("begins anew with a new attempt, whatever its first event", () => {
+    const first: Step[] = [
+      ["uploading", { attempt_id: "a" }],
+      ["result_update", { attempt_id: "a" }],
+    ];
+    const failed = course([...first, ["error", { attempt_id: "b" }]]).state;
+    expect(failed).toMatchObject({ status: "failed", result: null, stages: [], attempt_id: "b" });
+    const completed = course([...first, ["completed", { attempt_id: "b" }]]).state;
+    expect(completed).toMatchObject({ status: "completed", result: null });
+    expect(timeline(completed)).toEqual([["completed", at(2), null]]);
+  });
+
+  test("stays in its attempt over events that name none", () => {
+    const { state } = course([
+      ["uploading", { attempt_id: "a" }],
+      ["uploading"],
+      ["uploading", { attempt_id: "a" }],
+    ]);
+    expect(timeline(state)).toEqual([["uploading", at(0), null]]);
+  });
+
+  test("is not changed by a notice, nor in place by anything", () => {
+    const { state } = course([["uploading"]]);
+    const copy = structuredClone(state);
+    const notice = decodeSample("notice");
+    if (!notice.ok) throw new Error("refused");
+    expect(fold(state, notice.event)).toBe(state);
+    fold(state, decodeStep(["result_update"], at(5)).event);
+    expect(state).toEqual(copy);
+  });
+});
+
+describe("a silent worker", () => {
+  test("makes a running analysis stalled once it was silent long enough", () => {
+    const { state } = course([["uploading"]]);
+    expect(markStalled(state, 59_999, 60_000)).toBe(state);
+    expect(markStalled(state, 60_000, 60_000)).toEqual({ ...state, status: "stalled" });
+  });
+
+  test("makes no other analysis stalled", () => {
+    const others = [emptyState(ANALYSIS), course([["completed"]]).state, course([["error"]]).state];
+    for (const state of others) expect(markStalled(state, 1e9, 60_000)).toBe(state);
+  });
+
+  test("that is heard again makes it run on", () => {
+    const stalled = markStalled(course([["uploading"]]).state, 60_000, 60_000);
+    expect(fold(stalled, decodeStep(["uploading"], at(9)).event).status).toBe("running");
+  });
+});
+
+describe("the state from what is kept beside the counter", () => {
+  test("is that of folding every event, over random courses", () => {
+    let refusals = 0;
+    let reopened = 0;
+    for (let seed = 1; seed <= 400; seed++) {
+      const random = new Seeded(seed);
+      const attempts = random.pick([[undefined], [undefined, "a", "b", "c"], ["a", "b", "c", "d"]]);
+      const names: Step[0][] = [...STAGES.slice(0, 3), "completed", "failed", "result_update", "error"];
+      const steps = Array.from({ length: 1 + random.below(30) }, (): Step => {
+        return [random.pick(names), { attempt_id: random.pick(attempts), progress: random.below(100) / 100 }];
+      });
+      for (const length of [Math.ceil(steps.length / 2), steps.length]) {
+        const { state, record, refused } = course(steps.slice(0, length));
+        expect({ seed, length, ...fromRecord(record) }).toEqual({ seed, length, ...state });
+        refusals += refused;
+        reopened += record.lastStatus?.reopens ? 1 : 0;
+      }
+    }
+    expect(refusals).toBeGreaterThan(100);
+    expect(reopened).toBeGreaterThan(20);
+  });
+
+  test("is the same when a worker changed its stage more often than marks are kept", () => {
+    const steps = Array.from(
+      { length: 450 },
+      (_, n): Step => [n % 2 === 0 ? "uploading" : "frame_extraction"],
+    );
+    const { state, record } = course([...steps, ["error"]]);
+    expect(state.stages).toHaveLength(200);
+    expect(fromRecord(record)).toEqual(state);
+  });
+
+  test("takes the attempt of the last event where the record names none", () => {
+    const { record, state } = course([["uploading", { attempt_id: "a" }]]);
+    record.attempts = { ...record.attempts, current: undefined };
+    expect(fromRecord(record)).toEqual(state);
+  });
+});

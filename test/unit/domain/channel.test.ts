@@ -1,0 +1,65 @@
+import { describe, expect, test } from "bun:test";
+import {
+  type AnalysisId,
+  analysisChannel,
+  analysisIdOf,
+  isAnalysisChannel,
+  parseAnalysisId,
+  parseChannel,
+  SYSTEM_CHANNEL,
+  userChannel,
+} from "../../../src/domain/channel.ts";
+
+const ID = "0e8dddc7-9ebf-01f3-f08a-5a3f91f1c3c0";
+
+describe("an analysis id", () => {
+  test("is a UUID of any version, kept in lower case", () => {
+    for (const id of [ID, ID.toUpperCase(), "ffffffff-ffff-ffff-ffff-ffffffffffff"]) {
+      expect(parseAnalysisId(id)).toBe(id.toLowerCase() as AnalysisId);
+    }
+  });
+
+  const refused = [
+    "",
+    "x",
+    ID.slice(1),
+    `${ID}0`,
+    ID.replaceAll("-", ""),
+    `{${ID}}`,
+    `${ID}\n`,
+    ID.replace("e", "g"),
+  ];
+  test.each(refused.map((text) => [text]))("is not %j", (text) => {
+    expect(parseAnalysisId(text)).toBeUndefined();
+  });
+});
+
+describe("a channel name", () => {
+  test("of an analysis is read in either case and names it in lower case", () => {
+    const channel = parseChannel(`analysis:${ID.toUpperCase()}`);
+    expect(channel).toBe(analysisChannel(ID as AnalysisId));
+    if (channel === undefined || !isAnalysisChannel(channel)) throw new Error("no channel of an analysis");
+    expect(analysisIdOf(channel)).toBe(ID as AnalysisId);
+  });
+
+  test("of a user is taken as it stands, and of the system is one", () => {
+    expect(parseChannel("user:Alice@example.com:x")).toBe(userChannel("Alice@example.com:x"));
+    expect(parseChannel("system:updates")).toBe(SYSTEM_CHANNEL);
+    expect(isAnalysisChannel(SYSTEM_CHANNEL)).toBe(false);
+  });
+
+  const others = [
+    "",
+    "analysis:",
+    "analysis:x",
+    "user:",
+    "system:",
+    "system:other",
+    "other:x",
+    `Analysis:${ID}`,
+    ID,
+  ];
+  test.each(others.map((text) => [text]))("is not %j", (name) => {
+    expect(parseChannel(name)).toBeUndefined();
+  });
+});
