@@ -18,6 +18,7 @@ import type { PubSubPort } from "./application/ports/pub-sub-port.ts";
 import type { TelemetryPort } from "./application/ports/telemetry-port.ts";
 import type { TokenVerifierPort } from "./application/ports/token-verifier-port.ts";
 import type { WorkerChannelPort } from "./application/ports/worker-channel-port.ts";
+import { ReadAnalysis } from "./application/read-analysis.ts";
 import { SendHeartbeats } from "./application/send-heartbeats.ts";
 import { SubscribeToAnalysis } from "./application/subscribe-to-analysis.ts";
 import type { Config } from "./config.ts";
@@ -39,6 +40,7 @@ const T = {
   Drain: Symbol("Drain") as ServiceIdentifier<DrainConnections>,
   Subscribe: Symbol("Subscribe") as ServiceIdentifier<SubscribeToAnalysis>,
   Broadcast: Symbol("Broadcast") as ServiceIdentifier<BroadcastEvent>,
+  Read: Symbol("Read") as ServiceIdentifier<ReadAnalysis>,
   Adopt: Symbol("Adopt") as ServiceIdentifier<AdoptPublishedEvent>,
   Sessions: Symbol("Sessions") as ServiceIdentifier<SessionServices>,
 };
@@ -56,6 +58,7 @@ export interface Gateway {
   readonly expire: ExpireStaleConnections;
   readonly drain: DrainConnections;
   readonly broadcast: BroadcastEvent;
+  readonly read: ReadAnalysis;
   readonly adopt: AdoptPublishedEvent;
   readonly sessions: SessionServices;
   /** Closes the broker's connections, in the reverse order of their making. */
@@ -82,6 +85,7 @@ export function createGateway(config: Config): Gateway {
     expire: container.get(T.Expire),
     drain: container.get(T.Drain),
     broadcast: container.get(T.Broadcast),
+    read: container.get(T.Read),
     adopt: container.get(T.Adopt),
     sessions: container.get(T.Sessions),
     close: () => container.unbindAllAsync(),
@@ -166,6 +170,12 @@ function bindCore(container: Container, config: Config): void {
       (pubSub: PubSubPort, clock: ClockPort, telemetry: TelemetryPort) =>
         new BroadcastEvent(pubSub, clock, telemetry),
       [T.PubSub, T.Clock, T.Telemetry],
+    );
+  container
+    .bind(T.Read)
+    .toResolvedValue(
+      (pubSub: PubSubPort) => new ReadAnalysis(pubSub, config.watchDefault, config.stallAfterMs),
+      [T.PubSub],
     );
   container
     .bind(T.Adopt)

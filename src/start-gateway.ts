@@ -26,6 +26,7 @@ export async function startGateway(config: Config): Promise<RunningGateway> {
   const demo = config.mode === "development" ? demoOf(gateway, () => url) : undefined;
   const app = gatewayApp({
     ...gateway,
+    origins: config,
     counters: () => telemetry.counters(),
     draining: () => draining,
     demo: demo?.routes,

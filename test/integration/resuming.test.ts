@@ -123,4 +123,46 @@ describe("coming back to where one left", () => {
     ]);
     await socket.leave();
   });
+
+  test("READ-1: the folded state says where it stands, so that fetch-then-subscribe has no gap", async () => {
+    const id = crypto.randomUUID();
+    const read = async () =>
+      fetch(`${gateway.url}/v1/analyses/${id}`, { headers: { Authorization: `Bearer ${await tokenFor()}` } });
+    expect(await (await read()).json()).toMatchObject({
+      analysis_id: id,
+      status: "unknown",
+      last_event_id: "0",
+    });
+    await publishSteps(id, 1, 400);
+    const state = (await (await read()).json()) as { last_event_id: string };
+    expect(state).toMatchObject({
+      status: "running",
+      progress: 0.5,
+      message: "step 400",
+      stages: [{ ended_at: null }],
+    });
+    await publish(gateway, id, resultUpdate());
+    const socket = await watch(id, { last_event_id: state.last_event_id, until: "terminal" });
+    expect((await socket.closed).code).toBe(1000);
+    expect(socket.events.map((event) => event.event_type)).toEqual(["result_update"]);
+    expect(await (await read()).json()).toMatchObject({
+      status: "completed",
+      result: { is_fake: true },
+      error: null,
+    });
+  });
+
+  test("READ-2: reading needs what watching needs: a token, a user, the right", async () => {
+    const id = crypto.randomUUID();
+    const statusOf = async (headers: Record<string, string>, path = id) =>
+      (await fetch(`${gateway.url}/v1/analyses/${path}`, { headers })).status;
+    expect(await statusOf({})).toBe(401);
+    expect(await statusOf({ Authorization: "Bearer nonsense" })).toBe(401);
+    const elsewhere = await tokenFor({ analyses: [crypto.randomUUID()] });
+    expect(await statusOf({ Authorization: `Bearer ${elsewhere}` })).toBe(403);
+    expect(await statusOf({ Authorization: `Bearer ${await tokenFor()}` }, "no-uuid")).toBe(400);
+    const cookie = `access_token=${await tokenFor()}`;
+    expect(await statusOf({ Cookie: cookie })).toBe(200);
+    expect(await statusOf({ Cookie: cookie, "Sec-Fetch-Site": "cross-site" })).toBe(401);
+  });
 });

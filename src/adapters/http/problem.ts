@@ -7,10 +7,10 @@ import type { Issue } from "../../domain/decode-event.ts";
 const PROBLEMS = {
   not_json: [400, "The body is not JSON"],
   not_an_analysis_id: [400, "The path names no analysis: not a UUID"],
-  invalid_path: [400, "The path cannot be read"],
   unauthenticated: [401, "A valid bearer token is needed"],
   scope_missing: [403, "The token does not have the scope for this"],
   not_allowed: [403, "The token is not for this analysis"],
+  origin_not_allowed: [403, "Pages of this origin may not read"],
   not_found: [404, "There is nothing here"],
   attempt_superseded: [409, "A later attempt of this analysis has begun"],
   attempt_ended: [409, "This attempt of the analysis has ended"],
