@@ -6,7 +6,7 @@ const MAX_BODY_BYTES = 1024 * 1024;
 
 /** Refuses a body over 1 MiB, also one that does not say its length. */
 export function limitBody(): MiddlewareHandler {
-  return bodyLimit({ maxSize: MAX_BODY_BYTES, onError: (context) => problem(context, "body_too_large") });
+  return bodyLimit({ maxSize: MAX_BODY_BYTES, onError: (context) => problem(context, "event_too_large") });
 }
 
 /** The body as text; undefined where it is not UTF-8, hence not JSON. */

@@ -3,6 +3,7 @@ import { getCookie, setCookie } from "hono/cookie";
 import { z } from "zod";
 import type { ClockPort } from "../../../application/ports/clock-port.ts";
 import { TelltalePublisher } from "../../../client/publisher.ts";
+import type { Scope } from "../../../domain/access-grant.ts";
 import { problem } from "../problem.ts";
 import { limitBody, requestText } from "../request-text.ts";
 import { DemoPipelines } from "./demo-pipeline.ts";
@@ -14,7 +15,7 @@ export interface DemoDependencies {
   readonly mintToken: (claims: {
     readonly user: string;
     readonly analyses?: readonly string[];
-    readonly scopes: readonly string[];
+    readonly scopes: readonly Scope[];
     readonly expiresInSeconds: number;
   }) => Promise<string>;
   readonly clock: ClockPort;
