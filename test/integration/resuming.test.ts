@@ -154,7 +154,7 @@ describe("coming back to where one left", () => {
 
   test("READ-2: reading needs what watching needs: a token, a user, the right", async () => {
     const id = crypto.randomUUID();
-    const statusOf = async (headers: Record<string, string>, path = id) =>
+    const statusOf = async (headers: Record<string, string>, path: string = id) =>
       (await fetch(`${gateway.url}/v1/analyses/${path}`, { headers })).status;
     expect(await statusOf({})).toBe(401);
     expect(await statusOf({ Authorization: "Bearer nonsense" })).toBe(401);
