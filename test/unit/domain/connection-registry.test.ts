@@ -35,6 +35,16 @@ describe("who watches what", () => {
     expect(books.statistics()).toEqual({ total_connections: 2, active_analyses: 2, users: 1 });
   });
 
+  test("stays known for those who remain when one of several leaves", () => {
+    const books = withConnections("c1", "c2", "c3");
+    for (const id of ["c1", "c2", "c3"]) books.watch(id, "x");
+    books.unwatch("c1", "x");
+    books.remove("c2");
+    expect([...books.connectionsOf("x")]).toEqual(["c3"]);
+    books.remove("c3");
+    expect([...books.connectionsOf("x")]).toEqual([]);
+  });
+
   test("watching twice counts once, and a stop ends it", () => {
     const books = withConnections("c1");
     books.watch("c1", "x");
@@ -125,6 +135,12 @@ describe("tokens", () => {
     books.setTokenExpiry("c1", 1_500);
     expect([...books.tokensExpiredBy(1_999)]).toEqual([]);
     expect([...books.tokensExpiredBy(2_000)]).toEqual(["c1"]);
+  });
+
+  test("are told after a clock was set far forward, without a walk through every second since", () => {
+    const books = withConnections("c1");
+    books.setTokenExpiry("c1", 1_000);
+    expect([...books.tokensExpiredBy(1e15)]).toEqual(["c1"]);
   });
 
   test("are told right over random changes and looks, as by looking at every one", () => {

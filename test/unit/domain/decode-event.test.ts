@@ -54,6 +54,11 @@ describe("what a publisher wrote is passed on as written", () => {
     }
   });
 
+  test("a field that needs no normalising keeps even its spelling", () => {
+    const text = `{${START},"error_details":null,"timestamp" : "2026-11-24T03:\\u00300:00Z","analysis_id":\t"${ANALYSIS}"}`;
+    expect(`{${membersOf(decodeText(text))}`).toBe(text);
+  });
+
   test("numbers of known fields are passed on as written too", () => {
     const text = sampleText("status_update", { progress: 0.5 }).replace(":0.5", ":5.000e-1");
     expect(membersOf(decodeText(text))).toContain(`"progress":5.000e-1,`);
