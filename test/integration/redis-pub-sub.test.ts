@@ -1,0 +1,43 @@
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { Redis } from "ioredis";
+import { RedisPubSub } from "../../src/adapters/redis/redis-pub-sub.ts";
+import { SystemClock } from "../../src/adapters/system/system-clock.ts";
+import { pubSubContract } from "../contract/pub-sub-contract.ts";
+import { CollectingTelemetry } from "../support/collecting-telemetry.ts";
+import { type RunningRedis, startRedis } from "../support/redis-server.ts";
+
+describe("on a Redis server", () => {
+  let redis: RunningRedis;
+  let admin: Redis;
+
+  beforeAll(async () => {
+    redis = await startRedis();
+    admin = new Redis(redis.url);
+  });
+  afterAll(async () => {
+    admin.disconnect();
+    await redis.stop();
+  });
+
+  pubSubContract(
+    "Redis",
+    async () => {
+      await admin.flushall();
+      return {
+        node: async ({ size = 1_000, ttlMs = 86_400_000 } = {}) =>
+          new RedisPubSub({
+            target: { host: redis.host, port: redis.port, db: 0 },
+            history: { size, ttlMs },
+            clock: new SystemClock(),
+            telemetry: new CollectingTelemetry(),
+          }),
+        // The broker's clock cannot be moved from outside.
+        elapse: (milliseconds) => Bun.sleep(milliseconds),
+        loseEverything: async () => void (await admin.flushall()),
+        writeNewerFormat: async (channel) => void (await admin.hset(`telltale:{${channel}}`, "format", "2")),
+        close: async () => {},
+      };
+    },
+    { newerFormat: true },
+  );
+});
