@@ -28,9 +28,9 @@ function App() {
             <Overview />
             <div class="columns">
               <Frame />
+              <RegionList />
               <StageTimeline />
             </div>
-            <RegionList />
             <EventLog />
           </section>
         ) : (

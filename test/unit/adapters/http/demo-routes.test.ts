@@ -1,0 +1,100 @@
+import { afterEach, describe, expect, test } from "bun:test";
+import {
+  createDemo,
+  type Demo,
+  type DemoDependencies,
+} from "../../../../src/adapters/http/demo/demo-routes.ts";
+import { ManualClock } from "../../../support/manual-clock.ts";
+
+type Claims = Parameters<DemoDependencies["mintToken"]>[0];
+
+let demo: Demo;
+/** Stands in for the gateway's own API. */
+let server: Bun.Server<undefined>;
+
+afterEach(async () => {
+  demo.stop();
+  await server.stop(true);
+});
+
+function start() {
+  const minted: Claims[] = [];
+  const heard = Promise.withResolvers<string>();
+  server = Bun.serve({
+    port: 0,
+    hostname: "127.0.0.1",
+    fetch: ({ method, url, headers }) => {
+      heard.resolve(`${method} ${new URL(url).pathname} ${headers.get("Authorization")}`);
+      return new Response(null, { status: 204 });
+    },
+  });
+  demo = createDemo({
+    baseUrl: () => server.url.href,
+    mintToken: async (claims) => {
+      minted.push(claims);
+      return `token-${minted.length}`;
+    },
+    clock: new ManualClock(),
+    onFault: (_analysis, error) => heard.reject(error),
+  });
+  const post = async (path: string, body = "", cookie = "") =>
+    demo.routes.request(path, { method: "POST", body, headers: { cookie } });
+  return { minted, post, heard: heard.promise };
+}
+
+describe("the demo's own backend", () => {
+  test("gives a visitor a name and a token, and knows them again by a cookie scripts cannot read", async () => {
+    const { minted, post } = start();
+    const first = await post("/demo/session");
+    const { user, token } = (await first.json()) as { user: string; token: string };
+    const cookie = first.headers.get("Set-Cookie") ?? "";
+    expect(token).toBe("token-1");
+    expect(cookie).toContain("HttpOnly");
+    expect(cookie).toContain("SameSite=Lax");
+    expect(first.headers.get("Cache-Control")).toBe("no-store");
+    const second = await post("/demo/session", "", cookie.split(";")[0]);
+    expect(((await second.json()) as { user: string }).user).toBe(user);
+    expect(minted.map((claims) => claims.user)).toEqual([user, user]);
+  });
+
+  test("lets nobody choose their own name", async () => {
+    const { post } = start();
+    const answer = await post("/demo/session", "", "telltale_visitor=alice");
+    expect(((await answer.json()) as { user: string }).user).toStartWith("visitor-");
+  });
+
+  test("a visitor's token carries no scope: a visitor only watches", async () => {
+    const { minted, post } = start();
+    await post("/demo/session");
+    expect(minted[0]?.scopes).toEqual([]);
+  });
+
+  test("starts a pipeline that may publish to its own analysis and no other, over HTTP", async () => {
+    const { minted, post, heard } = start();
+    const answer = await post("/demo/analyses", '{"outcome":"authentic","speed":2}');
+    expect(answer.status).toBe(201);
+    const { analysis_id } = (await answer.json()) as { analysis_id: string };
+    expect(minted[0]).toMatchObject({ analyses: [analysis_id], scopes: ["analysis:publish"] });
+    expect(await heard).toBe(`PUT /v1/analyses/${analysis_id} Bearer token-1`);
+  });
+
+  test.each(['{"outcome":"maybe"}', '{"speed":0}', '{"speed":51}', '"fake"', "[]", "{"])(
+    "refuses the wish %s",
+    async (body) => {
+      const { post } = start();
+      const answer = await post("/demo/analyses", body);
+      expect(answer.status).toBe(422);
+      expect(answer.headers.get("Content-Type")).toBe("application/problem+json");
+    },
+  );
+
+  test("runs twenty at once and no more: the next is told to wait", async () => {
+    const { post } = start();
+    const statuses: number[] = [];
+    for (let count = 0; count < 21; count += 1) statuses.push((await post("/demo/analyses")).status);
+    expect(statuses).toEqual([...Array.from({ length: 20 }, () => 201), 429]);
+    const refused = await post("/demo/analyses");
+    expect(refused.headers.get("Retry-After")).toBe("10");
+    expect(await refused.json()).toMatchObject({ status: 429, code: "too_many_demos" });
+  });
+});
