@@ -4,6 +4,8 @@ import { JoseTokenVerifier } from "./adapters/jwt/jose-token-verifier.ts";
 import { InMemoryBroker } from "./adapters/memory/in-memory-broker.ts";
 import { InMemoryPubSub } from "./adapters/memory/in-memory-pub-sub.ts";
 import { InMemoryWorkerChannels } from "./adapters/memory/in-memory-worker-channels.ts";
+import { RedisPubSub } from "./adapters/redis/redis-pub-sub.ts";
+import { RedisWorkerChannels } from "./adapters/redis/redis-worker-channels.ts";
 import { SystemClock } from "./adapters/system/system-clock.ts";
 import { PinoTelemetry } from "./adapters/telemetry/pino-telemetry.ts";
 import type { SessionServices } from "./adapters/websocket/session-services.ts";
@@ -116,7 +118,23 @@ function bindBroker(container: Container, config: Config): void {
         .onDeactivation((workers) => workers.close());
       return;
     case "redis":
-      throw new Error("redis");
+      container
+        .bind(T.PubSub)
+        .toResolvedValue(
+          (clock: ClockPort, telemetry: TelemetryPort) =>
+            new RedisPubSub({ target: broker, history, clock, telemetry }),
+          [T.Clock, T.Telemetry],
+        )
+        .onDeactivation((pubSub) => pubSub.close());
+      container
+        .bind(T.WorkerChannels)
+        .toResolvedValue(
+          (clock: ClockPort, telemetry: TelemetryPort) =>
+            new RedisWorkerChannels({ target: broker, listen: config.listen, clock, telemetry }),
+          [T.Clock, T.Telemetry],
+        )
+        .onDeactivation((workers) => workers.close());
+      return;
   }
 }
 
