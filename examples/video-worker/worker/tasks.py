@@ -1,0 +1,72 @@
+"""The Celery task, and what is told when it ends badly.
+
+    celery -A worker.tasks worker
+"""
+
+import os
+import tempfile
+from pathlib import Path
+
+from billiard.exceptions import SoftTimeLimitExceeded, TimeLimitExceeded, WorkerLostError
+from celery import Celery
+from celery.signals import task_failure, task_revoked
+
+from .analysis import analyse
+from .errors import AnalysisError
+from .telltale import Reporter, connect
+
+REDIS_URL = os.environ.get("REDIS_URL", "redis://127.0.0.1:6379/0")
+SOFT_LIMIT_SECONDS = int(os.environ.get("TASK_MAX_SECONDS", "1800"))
+
+app = Celery("video-worker", broker=REDIS_URL)
+app.conf.update(
+    # Analyses tell how they go through Telltale: nobody asks Celery for results.
+    task_ignore_result=True,
+    # One task at a time for each process: they are long, and a task waiting behind one could run elsewhere.
+    worker_prefetch_multiplier=1,
+    task_soft_time_limit=SOFT_LIMIT_SECONDS,
+    task_time_limit=SOFT_LIMIT_SECONDS + 30,
+    # A task that runs longer than this is started a second time while the first still runs.
+    broker_transport_options={"visibility_timeout": 4 * SOFT_LIMIT_SECONDS},
+    broker_connection_retry_on_startup=True,
+)
+
+CODES = {
+    SoftTimeLimitExceeded: ("time_limit_exceeded", "The analysis took too long and was ended"),
+    TimeLimitExceeded: ("time_limit_exceeded", "The analysis took too long and was ended"),
+    WorkerLostError: ("worker_lost", "The worker process died in the middle of the analysis"),
+}
+
+
+@app.task(bind=True, name="worker.analyse_video")
+def analyse_video(self, *, analysis_id, path):
+    reporter = Reporter(connect(REDIS_URL), analysis_id, self.request.id)
+    with tempfile.TemporaryDirectory(prefix="video-worker-") as folder:
+        analyse(path, Path(folder), reporter)
+
+
+@task_failure.connect(sender=analyse_video)
+def tell_failure(sender, task_id, exception, kwargs, **_):
+    """The one place where failure is told.
+
+    Celery calls it for whatever the task raised, and, in the parent process, also when the process that ran the task
+    was killed or ran out of time and cannot tell anything itself.
+    """
+    Reporter(connect(REDIS_URL), kwargs["analysis_id"], task_id).error(*error_of(exception))
+
+
+@task_revoked.connect(sender=analyse_video)
+def tell_revoked(sender, request, **_):
+    Reporter(connect(REDIS_URL), request.kwargs["analysis_id"], request.id).error(
+        "task_revoked", "The analysis was called off"
+    )
+
+
+def error_of(exception):
+    """Code, message and details; of an unforeseen fault only its name is told, since its text is for the log."""
+    if isinstance(exception, AnalysisError):
+        return exception.code, exception.message, exception.details
+    for kind, (code, message) in CODES.items():
+        if isinstance(exception, kind):
+            return code, message, None
+    return "analysis_crashed", "The worker failed in a way nobody foresaw", {"exception": type(exception).__name__}
