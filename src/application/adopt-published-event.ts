@@ -8,9 +8,10 @@ import type { BareMessage, DeadLetter, WorkerChannelPort } from "./ports/worker-
 
 /** The same bytes within this time of the first are a retry, hence one event. */
 const CONTENT_WINDOW_MS = 60_000;
-const CONTENT_REMEMBERED_MS = 180_000;
 const RETRY_MS = 250;
 const LONGEST_HOLD_MS = 120_000;
+/** As long as an offer may still ask: an event held for the longest time, heard as late as a retry may come. */
+const CONTENT_REMEMBERED_MS = CONTENT_WINDOW_MS + LONGEST_HOLD_MS;
 const MOST_HELD_CHARACTERS = 64 * 1024 * 1024;
 /** Offers under way at once: enough to fill a connection, few enough that a failure repeats little. */
 const OFFERED_AT_ONCE = 256;
@@ -40,7 +41,8 @@ export class AdoptPublishedEvent {
   execute(message: BareMessage): void {
     this.#heldCharacters += message.payload.length;
     this.#waiting.push({ message, heardAt: this.#clock.now() });
-    if (this.#heldCharacters > MOST_HELD_CHARACTERS) this.#drop("too much is waiting for the broker");
+    while (this.#heldCharacters > MOST_HELD_CHARACTERS && this.#waiting.length > 0)
+      this.#drop("too much is waiting for the broker");
     if (this.#state !== "idle") return;
     this.#state = "offering";
     queueMicrotask(() => void this.#offerAll());
@@ -49,7 +51,7 @@ export class AdoptPublishedEvent {
   async #offerAll(): Promise<void> {
     while (this.#waiting.length > 0) {
       const offered = this.#waiting.splice(0, OFFERED_AT_ONCE);
-      const outcomes = await Promise.all(offered.map((heard) => this.#offer(heard.message)));
+      const outcomes = await Promise.all(offered.map((heard) => this.#offer(heard)));
       const again = offered.filter((_, index) => outcomes[index] === "again");
       for (const [index, heard] of offered.entries()) {
         if (outcomes[index] !== "again") this.#heldCharacters -= heard.message.payload.length;
@@ -69,9 +71,10 @@ export class AdoptPublishedEvent {
   }
 
   /** Never rejects. */
-  async #offer(message: BareMessage): Promise<"done" | "again"> {
+  async #offer(heard: Heard): Promise<"done" | "again"> {
+    const { message } = heard;
     try {
-      const read = this.#read(message);
+      const read = this.#read(heard);
       const reason = read.type === "letter" ? read.reason : await this.#append(read.request);
       if (reason !== undefined) await this.#bury({ ...message, reason });
       return "done";
@@ -87,12 +90,13 @@ export class AdoptPublishedEvent {
     }
   }
 
-  #read(
-    message: BareMessage,
-  ): { type: "append"; request: AppendRequest } | { type: "letter"; reason: string } {
+  #read({
+    message,
+    heardAt,
+  }: Heard): { type: "append"; request: AppendRequest } | { type: "letter"; reason: string } {
     const channel = parseChannel(message.channel);
     if (channel === undefined) return { type: "letter", reason: "channel: names no analysis or user" };
-    const decoded = decodeEvent(message.payload, { channel, now: this.#clock.now() });
+    const decoded = decodeEvent(message.payload, { channel, now: heardAt });
     if (!decoded.ok) {
       const [first] = decoded.issues;
       const detail = first === undefined ? "" : `: ${first.path.join(".") || "event"}: ${first.message}`;
@@ -102,7 +106,8 @@ export class AdoptPublishedEvent {
       lane: "content",
       name: message.payload,
       scope: "channel",
-      windowMs: CONTENT_WINDOW_MS,
+      // An offer that had no answer may have been stored as long ago as the event has been held.
+      windowMs: CONTENT_WINDOW_MS + this.#clock.now() - heardAt,
       rememberMs: CONTENT_REMEMBERED_MS,
     } as const;
     return { type: "append", request: { channel, events: [decoded.encoded], seen } };
@@ -117,12 +122,13 @@ export class AdoptPublishedEvent {
   }
 
   async #bury(letter: DeadLetter): Promise<void> {
+    // Before it is counted: what could not be kept comes here again.
+    await this.#workers.keepDeadLetter(letter);
     this.#telemetry.count("dead_letters");
     this.#telemetry.log("warn", "a worker's event was refused", {
       channel: letter.channel,
       reason: letter.reason,
     });
-    await this.#workers.keepDeadLetter(letter);
   }
 
   #dropOverdue(): void {
