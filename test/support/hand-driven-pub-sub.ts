@@ -1,0 +1,170 @@
+import { BrokerUnavailable } from "../../src/application/errors.ts";
+import type {
+  AppendOutcome,
+  AppendRequest,
+  BrokerHealth,
+  ChannelSnapshot,
+  ChannelSubscriber,
+  ChannelSubscription,
+  HistoryPage,
+  PubSubPort,
+} from "../../src/application/ports/pub-sub-port.ts";
+import type { ViewerList } from "../../src/domain/access-grant.ts";
+import type { AnalysisChannel, ChannelName } from "../../src/domain/channel.ts";
+import type { EventPosition } from "../../src/domain/event-position.ts";
+
+export type CallName = "append" | "snapshot" | "history" | "subscribe" | "declareViewers";
+
+export interface Call {
+  readonly name: CallName;
+  readonly channel: ChannelName;
+}
+
+/**
+ * A broker behind a network that the test holds in its hands: when a call is carried out, when its answer arrives,
+ * when a message that was published arrives, and which of them never do. Left alone it behaves as the one inside.
+ */
+export class HandDrivenPubSub implements PubSubPort {
+  readonly kind = "hand-driven";
+  /** Whether calls wait for `proceed` from now on. */
+  holdsCalls = false;
+  /** Whether what is published waits for `deliver` from now on. */
+  holdsMail = false;
+  /** Why a call fails at once; undefined where it does not. */
+  fault: (call: Call) => Error | undefined = () => undefined;
+  readonly made: Call[] = [];
+  readonly #inner: PubSubPort;
+  readonly #stages: Stage[] = [];
+  readonly #mail: (() => void)[] = [];
+  readonly #subscribers = new Set<ChannelSubscriber>();
+
+  constructor(inner: PubSubPort) {
+    this.#inner = inner;
+  }
+
+  /** How many subscriptions are held at the broker. */
+  get subscriptions(): number {
+    return this.#subscribers.size;
+  }
+
+  countOf(name: CallName): number {
+    return this.made.filter((call) => call.name === name).length;
+  }
+
+  /** The calls that wait, oldest first. */
+  get waiting(): Call[] {
+    return this.#stages.map(({ call }) => call);
+  }
+
+  /** Every call fails as on a broker that is away, until `comesBack`. */
+  goesAway(): void {
+    this.fault = () => new BrokerUnavailable("the broker is away");
+  }
+
+  comesBack(): void {
+    this.fault = () => undefined;
+  }
+
+  /** Lets the oldest call that waits go one stage on: first it is carried out, then its answer arrives. */
+  async proceed(): Promise<Call | undefined> {
+    const stage = this.#stages.shift();
+    stage?.advance();
+    await settled();
+    return stage?.call;
+  }
+
+  /** Everything that waits fails, whether it was carried out or not. */
+  failWaiting(error: Error): void {
+    for (const stage of this.#stages.splice(0)) stage.fail(error);
+  }
+
+  /** Delivers what was published and waits, the oldest `count`. */
+  deliver(count = this.#mail.length): void {
+    for (const message of this.#mail.splice(0, count)) message();
+  }
+
+  /** What waits, and what is published until `restoreLink`, never arrives. */
+  breakLink(): void {
+    this.holdsMail = true;
+    this.#mail.length = 0;
+  }
+
+  restoreLink(): void {
+    this.#mail.length = 0;
+    this.holdsMail = false;
+    for (const subscriber of [...this.#subscribers]) subscriber.linkRestored();
+  }
+
+  append(request: AppendRequest): Promise<AppendOutcome> {
+    return this.#call({ name: "append", channel: request.channel }, () => this.#inner.append(request));
+  }
+
+  snapshot(channel: AnalysisChannel): Promise<ChannelSnapshot> {
+    return this.#call({ name: "snapshot", channel }, () => this.#inner.snapshot(channel));
+  }
+
+  history(channel: ChannelName, after: EventPosition | undefined, limit: number): Promise<HistoryPage> {
+    return this.#call({ name: "history", channel }, () => this.#inner.history(channel, after, limit));
+  }
+
+  subscribe(channel: ChannelName, subscriber: ChannelSubscriber): Promise<ChannelSubscription> {
+    return this.#call({ name: "subscribe", channel }, async () => {
+      const arrives = (message: () => void) => {
+        if (this.holdsMail) this.#mail.push(() => this.#subscribers.has(subscriber) && message());
+        else message();
+      };
+      this.#subscribers.add(subscriber);
+      const subscription = await this.#inner.subscribe(channel, {
+        event: (event) => arrives(() => subscriber.event(event)),
+        viewersChanged: (viewers) => arrives(() => subscriber.viewersChanged(viewers)),
+        linkRestored: () => subscriber.linkRestored(),
+      });
+      return {
+        unsubscribe: () => {
+          this.#subscribers.delete(subscriber);
+          return subscription.unsubscribe();
+        },
+      };
+    });
+  }
+
+  declareViewers(channel: AnalysisChannel, viewers: ViewerList): Promise<void> {
+    return this.#call({ name: "declareViewers", channel }, () =>
+      this.#inner.declareViewers(channel, viewers),
+    );
+  }
+
+  health(): BrokerHealth {
+    return this.#inner.health();
+  }
+
+  close(): Promise<void> {
+    return this.#inner.close();
+  }
+
+  async #call<Answer>(call: Call, carryOut: () => Promise<Answer>): Promise<Answer> {
+    this.made.push(call);
+    const fault = this.fault(call);
+    if (fault !== undefined) throw fault;
+    if (!this.holdsCalls) return carryOut();
+    await this.#stage(call);
+    const answer = await carryOut();
+    await this.#stage(call);
+    return answer;
+  }
+
+  #stage(call: Call): Promise<void> {
+    return new Promise((advance, fail) => this.#stages.push({ call, advance, fail }));
+  }
+}
+
+interface Stage {
+  readonly call: Call;
+  readonly advance: () => void;
+  readonly fail: (error: Error) => void;
+}
+
+/** Lets what only waits for promises run; far cheaper than a turn of the event loop, which thousands of steps need. */
+async function settled(): Promise<void> {
+  for (let step = 0; step < 20; step++) await undefined;
+}

@@ -1,0 +1,17 @@
+import { InMemoryBroker } from "../../src/adapters/memory/in-memory-broker.ts";
+import { InMemoryPubSub } from "../../src/adapters/memory/in-memory-pub-sub.ts";
+import { CollectingTelemetry } from "./collecting-telemetry.ts";
+import { HandDrivenPubSub } from "./hand-driven-pub-sub.ts";
+import { ManualClock } from "./manual-clock.ts";
+
+/** One node on a broker in memory, whose network the test holds in its hands. */
+export function memoryNode({ size = 1_000, ttlMs = 86_400_000 } = {}) {
+  const clock = new ManualClock();
+  const broker = new InMemoryBroker();
+  const telemetry = new CollectingTelemetry();
+  const history = { size, ttlMs };
+  /** What other nodes do: never held up. */
+  const elsewhere = new InMemoryPubSub({ clock, telemetry, history, broker });
+  const pubSub = new HandDrivenPubSub(new InMemoryPubSub({ clock, telemetry, history, broker }));
+  return { clock, broker, telemetry, elsewhere, pubSub };
+}

@@ -1,0 +1,117 @@
+import { describe, expect, test } from "bun:test";
+import { AdoptPublishedEvent } from "../../../src/application/adopt-published-event.ts";
+import { resultUpdate, statusUpdate } from "../../support/publishing.ts";
+import { turn } from "../../support/turn.ts";
+import { adopting } from "./adopting.ts";
+
+describe("AdoptPublishedEvent", () => {
+  test("PUB-13: a worker's event is validated, numbered and kept in the order heard", async () => {
+    const { hear, kept, count } = adopting();
+    for (let step = 1; step <= 600; step++) hear(statusUpdate({ message: `step ${step}`, extra: step }));
+    await turn();
+    const events = await kept();
+    expect(events.map(({ message }) => message)).toEqual(
+      Array.from({ length: 600 }, (_, index) => `step ${index + 1}`),
+    );
+    expect(events[0].event_id).toMatch(/^[0-9a-z]+-1$/);
+    expect(events[0].timestamp).toMatch(/Z$/);
+    expect(count("bare_events_adopted")).toBe(600);
+  });
+
+  test("PUB-14: the same bytes within a minute of the first are one event, and later another", async () => {
+    const { hear, messages, clock, count } = adopting();
+    const body = JSON.stringify(statusUpdate({ message: "same" }));
+    hear(body);
+    hear(body);
+    await turn();
+    clock.advance(59_000);
+    hear(body);
+    await turn();
+    expect(await messages()).toEqual(["same"]);
+    expect(count("bare_events_seen")).toBe(2);
+    clock.advance(2_000);
+    hear(body);
+    await turn();
+    expect(await messages()).toEqual(["same", "same"]);
+  });
+
+  test("PUB-14: heard by two gateways, an event is one event", async () => {
+    const { adopt, elsewhere, workers, clock, telemetry, channel, messages } = adopting();
+    const other = new AdoptPublishedEvent(elsewhere, workers, clock, telemetry);
+    for (let step = 1; step <= 50; step++) {
+      const payload = JSON.stringify(statusUpdate({ message: `${step}` }));
+      for (const gateway of step % 2 ? [adopt, other] : [other, adopt]) gateway.execute({ channel, payload });
+    }
+    await turn();
+    expect(await messages()).toEqual(Array.from({ length: 50 }, (_, index) => `${index + 1}`));
+  });
+
+  test("a channel in capital letters is the same analysis", async () => {
+    const { hear, channel, messages } = adopting();
+    hear(statusUpdate(), channel.toUpperCase().replace("ANALYSIS:", "analysis:"));
+    await turn();
+    expect(await messages()).toHaveLength(1);
+  });
+
+  test("NOT-6: a notice that a worker published is adopted alike", async () => {
+    const { hear, elsewhere } = adopting();
+    hear({ message: "for you" }, "user:alice");
+    hear({ message: "for all" }, "system:updates");
+    await turn();
+    for (const channel of ["user:alice", "system:updates"] as const)
+      expect((await elsewhere.history(channel, undefined, 10)).events).toHaveLength(1);
+  });
+
+  test.each([
+    ["not JSON", "{oops", "not_json"],
+    ["a field against the rules", JSON.stringify(statusUpdate({ progress: 7 })), "invalid: progress"],
+    ["no object", "42", "invalid: event"],
+    ["a value of NaN", '{"event_type":"status_update","progress":NaN}', "not_json"],
+    ["more than a mebibyte", JSON.stringify(statusUpdate({ pad: "x".repeat(1 << 20) })), "too_large"],
+  ])("PUB-15: %s becomes one dead letter, and nothing is stored", async (_, payload, reason) => {
+    const { hear, broker, channel, messages, count, telemetry } = adopting();
+    hear(payload);
+    await turn();
+    expect(broker.deadLetters).toHaveLength(1);
+    expect(broker.deadLetters[0]).toMatchObject({ channel, payload: payload.slice(0, 64 * 1024) });
+    expect(broker.deadLetters[0]?.reason.slice(0, reason.length)).toBe(reason);
+    expect(await messages()).toEqual([]);
+    expect(count("dead_letters")).toBe(1);
+    expect(telemetry.logs.map(({ level }) => level)).toEqual(["warn"]);
+  });
+
+  test("PUB-15: so does an event for a channel that is none", async () => {
+    const { hear, broker } = adopting();
+    hear(statusUpdate(), "analysis:not-a-uuid");
+    await turn();
+    expect(broker.deadLetters.map(({ channel }) => channel)).toEqual(["analysis:not-a-uuid"]);
+  });
+
+  test("PUB-15: so does an event that its attempt may no longer send", async () => {
+    const { hear, broker, kept } = adopting();
+    hear(resultUpdate({ attempt_id: "a" }));
+    hear(statusUpdate({ attempt_id: "a" }));
+    await turn();
+    expect(await kept()).toHaveLength(1);
+    expect(broker.deadLetters.map(({ reason }) => reason)).toEqual(["attempt_ended"]);
+  });
+
+  test("PUB-15: two gateways that hear the same fault keep one letter", async () => {
+    const { adopt, elsewhere, workers, clock, telemetry, channel, broker } = adopting();
+    const other = new AdoptPublishedEvent(elsewhere, workers, clock, telemetry);
+    for (const gateway of [adopt, other]) gateway.execute({ channel, payload: "{oops" });
+    await turn();
+    expect(broker.deadLetters).toHaveLength(1);
+  });
+
+  test("a fault nobody expected loses that event alone, counted, and is never thrown", async () => {
+    const { hear, pubSub, messages, count, telemetry } = adopting();
+    let calls = 0;
+    pubSub.fault = () => (++calls === 2 ? new Error("a bug") : undefined);
+    for (const message of ["1", "2", "3"]) hear(statusUpdate({ message }));
+    await turn();
+    expect(await messages()).toEqual(["1", "3"]);
+    expect(count("bare_events_lost")).toBe(1);
+    expect(telemetry.logs.at(-1)?.fields).toMatchObject({ message: "a bug" });
+  });
+});

@@ -1,0 +1,31 @@
+import { InMemoryWorkerChannels } from "../../../src/adapters/memory/in-memory-worker-channels.ts";
+import { AdoptPublishedEvent } from "../../../src/application/adopt-published-event.ts";
+import { memoryNode } from "../../support/memory-node.ts";
+import { someAnalysis } from "../../support/some-analysis.ts";
+import { turn } from "../../support/turn.ts";
+
+/** Between two attempts to store what the broker could not. */
+export const RETRY = 250;
+
+/** A gateway that hears workers, and what came of it. */
+export function adopting() {
+  const node = memoryNode();
+  const { broker, clock, telemetry, pubSub } = node;
+  const channel = someAnalysis();
+  const workers = new InMemoryWorkerChannels({ broker, clock });
+  const adopt = new AdoptPublishedEvent(pubSub, workers, clock, telemetry);
+  const hear = (body: unknown, on: string = channel) =>
+    adopt.execute({ channel: on, payload: typeof body === "string" ? body : JSON.stringify(body) });
+  const kept = async () =>
+    (await node.elsewhere.history(channel, undefined, 1_000)).events.map(({ text }) => JSON.parse(text));
+  const messages = async () => (await kept()).map(({ message }) => message);
+  const count = (name: string) => telemetry.counts.get(name) ?? 0;
+  /** Passes time as it comes, so that every retry falls due. */
+  const pass = async (milliseconds: number) => {
+    for (let passed = 0; passed < milliseconds; passed += RETRY) {
+      clock.advance(RETRY);
+      await turn();
+    }
+  };
+  return { ...node, channel, workers, adopt, hear, kept, messages, count, pass };
+}
