@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { NewerFormat } from "../../src/application/errors.ts";
 import type { PubSubPort } from "../../src/application/ports/pub-sub-port.ts";
+import { CollectingSubscriber } from "../support/collecting-subscriber.ts";
 import { status } from "../support/encoded-events.ts";
 import { someAnalysis } from "../support/some-analysis.ts";
 import { appendRules } from "./pub-sub-append-rules.ts";
@@ -97,8 +98,10 @@ export function pubSubContract(
     snapshotRules(context);
     historyRules(context);
 
-    test("health() is up, with nothing to warn of", async () => {
+    test("health() is up once the broker has answered, with nothing to warn of", async () => {
       const node = await context.node();
+      await node.subscribe(someAnalysis(), new CollectingSubscriber());
+      await node.snapshot(someAnalysis());
       expect(node.health()).toEqual({ status: "up", warnings: [] });
     });
 

@@ -2,8 +2,8 @@ import type { ChannelSubscriber, PublishedEvent } from "../../application/ports/
 import type { BareMessage, DeadLetter } from "../../application/ports/worker-channel-port.ts";
 import type { ViewerList } from "../../domain/access-grant.ts";
 import type { ChannelName } from "../../domain/channel.ts";
+import { randomEpoch } from "../random-epoch.ts";
 import { KeptChannel } from "./kept-channel.ts";
-import { randomEpoch } from "./random-epoch.ts";
 import { SeenMemory } from "./seen-memory.ts";
 
 /** One node's listener at the broker. */

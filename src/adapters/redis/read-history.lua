@@ -1,0 +1,34 @@
+#!lua flags=no-writes
+-- A page of the kept history, judged and read in one step.
+-- KEYS  record, history
+-- ARGV  1 newest format understood   2 "from", or "oldest" where no position was given
+--       3 epoch and 4 offset of the position   5 most events to answer
+-- Answers {"HISTORY", 1 | 0 (resumed), epoch, offset of the newest, {{id, {flag, text}}, …}} or {"NEWER", format}.
+-- A position is good as `isOnHistory` of the domain says: between the one just before the oldest kept and the
+-- newest, and of the epoch that numbered it.
+
+local kept = redis.call('HMGET', KEYS[1], 'format', 'epoch', 'offset', 'epochs')
+if kept[1] and tonumber(kept[1]) > tonumber(ARGV[1]) then
+  return { 'NEWER', kept[1] }
+end
+local given, epoch, offset = ARGV[2] == 'from', ARGV[3], tonumber(ARGV[4])
+if not kept[3] then
+  return { 'HISTORY', (not given or offset == 0) and 1 or 0, '', 0, {} }
+end
+
+local newest = tonumber(kept[3])
+local oldest = newest - redis.call('XLEN', KEYS[2]) + 1
+local resumed = not given
+if given and offset == 0 then
+  resumed = oldest <= 1
+elseif given and offset <= newest and offset >= oldest - 1 then
+  local its_epoch
+  for span_epoch, first in string.gmatch(kept[4], '(%w+)@(%d+) ') do
+    if tonumber(first) <= offset then its_epoch = span_epoch end
+  end
+  resumed = its_epoch == epoch
+end
+local start = '-'
+if given and resumed then start = string.format('%.0f', offset + 1) end
+local rows = redis.call('XRANGE', KEYS[2], start, '+', 'COUNT', ARGV[5])
+return { 'HISTORY', resumed and 1 or 0, kept[2], newest, rows }

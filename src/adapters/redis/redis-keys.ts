@@ -1,0 +1,47 @@
+import { createHash } from "node:crypto";
+import type { SeenBefore } from "../../application/ports/pub-sub-port.ts";
+import { type ChannelName, isAnalysisChannel } from "../../domain/channel.ts";
+
+/** Where Redis keeps a channel. All keys of one channel share a hash tag, so that one script may use them. */
+export interface ChannelKeys {
+  readonly record: string;
+  readonly history: string;
+  readonly viewers: string;
+}
+
+export const DEAD_LETTERS_KEY = "telltale:deadletters";
+
+export function keysOf(channel: ChannelName): ChannelKeys {
+  if (isAnalysisChannel(channel)) {
+    const record = `telltale:{${channel}}`;
+    return { record, history: `${record}:history`, viewers: `${record}:viewers` };
+  }
+  // The name comes last: a user id may hold anything, also what would look like a part of a key after it.
+  return {
+    record: `${NOTICES}:${channel}`,
+    history: `${NOTICES}:history:${channel}`,
+    viewers: `${NOTICES}:viewers:${channel}`,
+  };
+}
+
+/** Redis channels know no databases: two deployments in two of them must not hear each other. */
+export function publishedOn(channel: ChannelName, db: number): string {
+  return isAnalysisChannel(channel) ? `telltale:${db}:{${channel}}` : `telltale:${db}:{notices}:${channel}`;
+}
+
+/** The two parts of the key that remembers a request; for scope `channel` the script puts the channel's birth between. */
+export function seenKey(channel: ChannelName, seen: SeenBefore): readonly [prefix: string, rest: string] {
+  const scope = seen.scope === "notices" ? NOTICES : keysOf(channel).record;
+  return [`${scope}:seen:`, `${seen.lane}:${digest(seen.name)}`];
+}
+
+/** In the slot of the stream: the name of that is fixed and has no hash tag. */
+export function seenDeadLetterKey(channel: string, payload: string): string {
+  return `telltale:{${DEAD_LETTERS_KEY}}:seen:${digest(`${channel}\n${payload}`)}`;
+}
+
+const NOTICES = "telltale:{notices}";
+
+function digest(text: string): string {
+  return createHash("sha256").update(text).digest("hex");
+}

@@ -1,0 +1,233 @@
+import { BrokerUnavailable } from "../../application/errors.ts";
+import type { ClockPort } from "../../application/ports/clock-port.ts";
+import type { ChannelSubscriber, ChannelSubscription } from "../../application/ports/pub-sub-port.ts";
+import type { TelemetryPort } from "../../application/ports/telemetry-port.ts";
+import { reasonOf } from "../reason-of.ts";
+import { RedisLink, type RedisTarget } from "./redis-link.ts";
+import { eventOfMessage, VIEWERS_FLAG, viewersOfText } from "./redis-messages.ts";
+
+export interface RedisSubscriptionsOptions {
+  readonly target: RedisTarget;
+  readonly clock: ClockPort;
+  readonly telemetry: TelemetryPort;
+}
+
+/** Channels in one SUBSCRIBE or UNSUBSCRIBE: many at once are fast, too many keep Redis from anything else. */
+const LOT = 500;
+
+/**
+ * The connection that listens. What is wanted is held apart from what the broker has agreed to, and one loop brings
+ * the second to the first, a lot at a time: comings and goings on one channel cannot overtake each other.
+ */
+export class RedisSubscriptions {
+  readonly #link: RedisLink;
+  readonly #telemetry: TelemetryPort;
+  readonly #watched = new Map<string, Watched>();
+  /** What the broker delivers on this connection. */
+  readonly #agreed = new Set<string>();
+  /** Where what is wanted may differ from what is agreed. */
+  readonly #changed = new Set<string>();
+  /** Those who wait for an UNSUBSCRIBE. */
+  readonly #departures = new Map<string, PromiseWithResolvers<void>>();
+  /** Counts connections: an answer of an earlier one says nothing about this one. */
+  #connection = 0;
+  /** The connection that the loop is at work on. */
+  #loopOn: number | undefined;
+
+  constructor({ target, clock, telemetry }: RedisSubscriptionsOptions) {
+    this.#telemetry = telemetry;
+    this.#link = new RedisLink({
+      target,
+      clock,
+      telemetry,
+      purpose: "subscriptions",
+      onReady: () => this.#restore(),
+      onLost: () => this.#lose(),
+    });
+    this.#link.redis.on("message", (channel: string, message: string) => this.#deliver(channel, message));
+  }
+
+  /** Why nothing can be subscribed now, or undefined. */
+  get away(): string | undefined {
+    return this.#link.away;
+  }
+
+  /** Resolves when the broker has agreed; rejects with `BrokerUnavailable`, and then nothing is left. */
+  async subscribe(channel: string, subscriber: ChannelSubscriber): Promise<ChannelSubscription> {
+    if (this.#link.starting) await this.#link.started;
+    this.#link.assertUp();
+    const listener: Listener = { subscriber, active: true, connection: undefined };
+    const watched = this.#watched.get(channel) ?? { listeners: new Set(), agreement: undefined };
+    watched.listeners.add(listener);
+    this.#watched.set(channel, watched);
+    if (this.#agreed.has(channel)) {
+      listener.connection = this.#connection;
+    } else {
+      watched.agreement ??= Promise.withResolvers();
+      this.#change(channel);
+      await watched.agreement.promise;
+    }
+    return { unsubscribe: () => this.#unsubscribe(channel, listener) };
+  }
+
+  close(): void {
+    this.#link.close();
+    this.#lose();
+    this.#watched.clear();
+  }
+
+  async #unsubscribe(channel: string, listener: Listener): Promise<void> {
+    listener.active = false;
+    const watched = this.#watched.get(channel);
+    if (watched?.listeners.delete(listener) && watched.listeners.size === 0) {
+      this.#watched.delete(channel);
+      if (this.#agreed.has(channel)) {
+        this.#departures.set(channel, this.#departures.get(channel) ?? Promise.withResolvers());
+        this.#change(channel);
+      }
+    }
+    await this.#departures.get(channel)?.promise;
+  }
+
+  #change(channel: string): void {
+    this.#changed.add(channel);
+    if (this.#loopOn === this.#connection) return;
+    this.#loopOn = this.#connection;
+    // Later, so that all that is asked for in this turn goes into one lot.
+    queueMicrotask(() => void this.#bringAbout(this.#connection));
+  }
+
+  /** Never rejects. Ends when nothing is left to change, or with its connection. */
+  async #bringAbout(connection: number): Promise<void> {
+    try {
+      while (this.#changed.size > 0 && connection === this.#connection) {
+        const lot = this.#takeLot();
+        // Somebody came before anything was sent: those who left have nothing to wait for.
+        for (const channel of lot) if (this.#watched.has(channel)) this.#departed(channel);
+        await this.#join(lot.filter((channel) => this.#watched.has(channel) && !this.#agreed.has(channel)));
+        await this.#part(lot.filter((channel) => !this.#watched.has(channel) && this.#agreed.has(channel)));
+      }
+    } catch (error) {
+      if (connection !== this.#connection) return;
+      // What Redis has agreed to is not known any more: a new connection starts from nothing.
+      this.#telemetry.log("warn", "subscribing failed, connecting anew", { reason: reasonOf(error) });
+      this.#link.reconnect();
+      return;
+    }
+    if (this.#loopOn === connection) this.#loopOn = undefined;
+  }
+
+  #takeLot(): string[] {
+    const lot: string[] = [];
+    for (const channel of this.#changed) {
+      this.#changed.delete(channel);
+      if (lot.push(channel) === LOT) break;
+    }
+    return lot;
+  }
+
+  async #join(channels: readonly string[]): Promise<void> {
+    if (channels.length === 0) return;
+    const connection = this.#connection;
+    await this.#link.redis.subscribe(...channels);
+    if (connection !== this.#connection) return;
+    for (const channel of channels) {
+      this.#agreed.add(channel);
+      const watched = this.#watched.get(channel);
+      // The last one may have left meanwhile.
+      if (watched === undefined) this.#changed.add(channel);
+      else this.#begin(channel, watched);
+    }
+  }
+
+  #begin(channel: string, watched: Watched): void {
+    for (const listener of watched.listeners) {
+      const returned = listener.connection !== undefined && listener.connection !== this.#connection;
+      listener.connection = this.#connection;
+      if (returned) this.#tell(channel, listener, (subscriber) => subscriber.linkRestored());
+    }
+    watched.agreement?.resolve();
+    watched.agreement = undefined;
+  }
+
+  async #part(channels: readonly string[]): Promise<void> {
+    if (channels.length === 0) return;
+    // Before it is sent: who comes from now on must subscribe anew.
+    for (const channel of channels) this.#agreed.delete(channel);
+    await this.#link.redis.unsubscribe(...channels);
+    for (const channel of channels) this.#departed(channel);
+  }
+
+  #departed(channel: string): void {
+    this.#departures.get(channel)?.resolve();
+    this.#departures.delete(channel);
+  }
+
+  #restore(): void {
+    for (const channel of this.#watched.keys()) this.#change(channel);
+  }
+
+  /** The connection is gone, and with it whatever was agreed on it. */
+  #lose(): void {
+    this.#connection++;
+    this.#loopOn = undefined;
+    this.#agreed.clear();
+    this.#changed.clear();
+    for (const channel of [...this.#departures.keys()]) this.#departed(channel);
+    for (const [channel, watched] of this.#watched) {
+      if (watched.agreement === undefined) continue;
+      for (const listener of watched.listeners) {
+        if (listener.connection === undefined) watched.listeners.delete(listener);
+      }
+      if (watched.listeners.size === 0) this.#watched.delete(channel);
+      watched.agreement.reject(new BrokerUnavailable("the connection to Redis broke while subscribing"));
+      watched.agreement = undefined;
+    }
+  }
+
+  #deliver(channel: string, message: string): void {
+    const watched = this.#watched.get(channel);
+    if (watched === undefined) return;
+    let delivery: (subscriber: ChannelSubscriber) => void;
+    try {
+      delivery = deliveryOf(message);
+    } catch (error) {
+      this.#telemetry.count("foreign_messages");
+      this.#telemetry.log("error", "not a message of ours", { channel, reason: reasonOf(error) });
+      return;
+    }
+    for (const listener of watched.listeners) this.#tell(channel, listener, delivery);
+  }
+
+  #tell(channel: string, listener: Listener, delivery: (subscriber: ChannelSubscriber) => void): void {
+    if (!listener.active) return;
+    try {
+      delivery(listener.subscriber);
+    } catch (error) {
+      this.#telemetry.count("subscriber_faults");
+      this.#telemetry.log("error", "a subscriber threw", { channel, reason: reasonOf(error) });
+    }
+  }
+}
+
+interface Watched {
+  readonly listeners: Set<Listener>;
+  /** What the first ones wait for; undefined when nobody does. */
+  agreement: PromiseWithResolvers<void> | undefined;
+}
+
+interface Listener {
+  readonly subscriber: ChannelSubscriber;
+  active: boolean;
+  /** On which the broker agreed last; undefined where it never has. */
+  connection: number | undefined;
+}
+
+function deliveryOf(message: string): (subscriber: ChannelSubscriber) => void {
+  if (message.startsWith(VIEWERS_FLAG)) {
+    const viewers = viewersOfText(message.slice(1));
+    return (subscriber) => subscriber.viewersChanged(viewers);
+  }
+  const event = eventOfMessage(message);
+  return (subscriber) => subscriber.event(event);
+}
