@@ -51,6 +51,8 @@ export class Watch {
     for (const delivery of this.#notices)
       delivery.begin({ replay: [], cursor: delivery.cursor, terminalStands: false });
     this.#analysis.begin(startOf(this.#prepared, this.#feed));
+    // The delivery lets go of the history as it sends it, and so do we.
+    this.#prepared = { ...this.#prepared, history: undefined };
   }
 
   /** Leaves nothing behind. Idempotent. */

@@ -92,6 +92,7 @@ export class Delivery implements FrameQueue {
       return;
     }
     if (this.#hasSent) this.#owner.startsAfresh();
+    this.#hasSent = false;
     this.flush();
   }
 
@@ -124,8 +125,12 @@ export class Delivery implements FrameQueue {
     this.#hasSent = true;
     if (isTerminalKind(event.kind)) this.#terminalStands = true;
     else if (event.reopens || reopens(event.kind)) this.#terminalStands = false;
-    if (this.#replayed < this.#replay.length) this.#replayed++;
-    else this.#cursor++;
+    if (this.#replay.length === 0) this.#cursor++;
+    else this.#replayed++;
+    if (this.#replayed < this.#replay.length) return;
+    // Let go once it is sent: a whole history is not kept for as long as its reader stays.
+    this.#replay = [];
+    this.#replayed = 0;
   }
 
   get many(): boolean {

@@ -30,6 +30,7 @@ export class EventRing {
 
   /** How much text waits from `sequence` on, in characters. */
   waitingFrom(sequence: number): number {
+    if (sequence >= this.next) return 0;
     const before = this.#events[sequence - this.#first - 1];
     if (before !== undefined) return this.#bytes - before.endBytes;
     const oldest = this.#events[0];
