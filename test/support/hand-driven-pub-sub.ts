@@ -35,7 +35,7 @@ export class HandDrivenPubSub implements PubSubPort {
   readonly made: Call[] = [];
   readonly #inner: PubSubPort;
   readonly #stages: Stage[] = [];
-  readonly #mail: (() => void)[] = [];
+  readonly #mail: Mail[] = [];
   readonly #subscribers = new Set<ChannelSubscriber>();
 
   constructor(inner: PubSubPort) {
@@ -78,9 +78,9 @@ export class HandDrivenPubSub implements PubSubPort {
     for (const stage of this.#stages.splice(0)) stage.fail(error);
   }
 
-  /** Delivers what was published and waits, the oldest `count`. */
-  deliver(count = this.#mail.length): void {
-    for (const message of this.#mail.splice(0, count)) message();
+  /** Delivers what was published and waits, the oldest first: up to the event at `offset`, or all of it. */
+  deliver(offset = Number.POSITIVE_INFINITY): void {
+    while (this.#mail[0] !== undefined && this.#mail[0].offset <= offset) this.#mail.shift()?.arrive();
   }
 
   /** What waits, and what is published until `restoreLink`, never arrives. */
@@ -109,14 +109,17 @@ export class HandDrivenPubSub implements PubSubPort {
 
   subscribe(channel: ChannelName, subscriber: ChannelSubscriber): Promise<ChannelSubscription> {
     return this.#call({ name: "subscribe", channel }, async () => {
-      const arrives = (message: () => void) => {
-        if (this.holdsMail) this.#mail.push(() => this.#subscribers.has(subscriber) && message());
-        else message();
+      const send = (offset: number, message: () => void) => {
+        const arrive = () => {
+          if (this.#subscribers.has(subscriber)) message();
+        };
+        if (this.holdsMail) this.#mail.push({ offset, arrive });
+        else arrive();
       };
       this.#subscribers.add(subscriber);
       const subscription = await this.#inner.subscribe(channel, {
-        event: (event) => arrives(() => subscriber.event(event)),
-        viewersChanged: (viewers) => arrives(() => subscriber.viewersChanged(viewers)),
+        event: (event) => send(event.position.offset, () => subscriber.event(event)),
+        viewersChanged: (viewers) => send(0, () => subscriber.viewersChanged(viewers)),
         linkRestored: () => subscriber.linkRestored(),
       });
       return {
@@ -156,6 +159,12 @@ export class HandDrivenPubSub implements PubSubPort {
   #stage(call: Call): Promise<void> {
     return new Promise((advance, fail) => this.#stages.push({ call, advance, fail }));
   }
+}
+
+interface Mail {
+  /** 0 for what is no event. */
+  readonly offset: number;
+  readonly arrive: () => void;
 }
 
 interface Stage {

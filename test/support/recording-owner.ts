@@ -1,0 +1,31 @@
+import type { DeliveryOwner } from "../../src/application/fan-out/delivery.ts";
+import type { Outlet } from "../../src/application/fan-out/outlet.ts";
+import type { ViewerList } from "../../src/domain/access-grant.ts";
+
+/** Keeps what a delivery asks for; that it starts afresh is said on the wire, as a session does. */
+export class RecordingOwner implements DeliveryOwner {
+  readonly viewers: ViewerList[] = [];
+  timesTooSlow = 0;
+  timesFinished = 0;
+  readonly #outlet: Outlet;
+
+  constructor(outlet: Outlet) {
+    this.#outlet = outlet;
+  }
+
+  tooSlow(): void {
+    this.timesTooSlow++;
+  }
+
+  startsAfresh(): void {
+    this.#outlet.sendControl('{"event_type":"connection_established","resumed":false}');
+  }
+
+  finished(): void {
+    this.timesFinished++;
+  }
+
+  viewersChanged(viewers: ViewerList): void {
+    this.viewers.push(viewers);
+  }
+}

@@ -1,0 +1,37 @@
+import {
+  Delivery,
+  type DeliveryOptions,
+  type DeliveryStart,
+} from "../../src/application/fan-out/delivery.ts";
+import type { Fanout } from "../../src/application/fan-out/fanout.ts";
+import { Outlet } from "../../src/application/fan-out/outlet.ts";
+import { ManualClock } from "./manual-clock.ts";
+import { RecordingConnection } from "./recording-connection.ts";
+import { RecordingOwner } from "./recording-owner.ts";
+
+/** One client of a channel, from the socket to its place in the ring. */
+export class Watcher {
+  readonly wire = new RecordingConnection();
+  readonly outlet = new Outlet(this.wire, new ManualClock());
+  readonly owner = new RecordingOwner(this.outlet);
+  readonly delivery: Delivery;
+
+  constructor(fanout: Fanout, options: Partial<DeliveryOptions> = {}) {
+    this.delivery = new Delivery(this.outlet, fanout, this.owner, {
+      untilTerminal: false,
+      replaysAll: false,
+      ...options,
+    });
+  }
+
+  begin(start: Partial<DeliveryStart> = {}): this {
+    this.delivery.begin({ replay: [], cursor: this.delivery.cursor, terminalStands: false, ...start });
+    return this;
+  }
+
+  /** The socket takes everything again, and says so. */
+  drain(): void {
+    this.wire.takeAll();
+    this.outlet.drained();
+  }
+}

@@ -1,0 +1,182 @@
+import { describe, expect, test } from "bun:test";
+import { MAX_WAITING_CHARACTERS } from "../../../src/application/fan-out/delivery.ts";
+import { Fanout } from "../../../src/application/fan-out/fanout.ts";
+import { published, publishedOfLength } from "../../support/published-event.ts";
+import { turn } from "../../support/turn.ts";
+import { Watcher } from "../../support/watcher.ts";
+
+const MEBIBYTE = 1024 * 1024;
+
+describe("Delivery", () => {
+  const offsets = (from: number, to: number) =>
+    Array.from({ length: to - from + 1 }, (_, index) => from + index);
+  const push = (fanout: Fanout, from: number, to: number) => {
+    for (const offset of offsets(from, to)) fanout.push(published(offset));
+  };
+
+  test("first the replay, then what was pushed since it was made, then live, each once and in order", async () => {
+    const fanout = new Fanout();
+    push(fanout, 1, 3);
+    await turn();
+    const watcher = new Watcher(fanout);
+    push(fanout, 4, 5);
+    await turn();
+    expect(watcher.wire.frames).toEqual([]);
+    watcher.begin({ replay: [published(2), published(3)] });
+    push(fanout, 6, 7);
+    await turn();
+    expect(watcher.wire.offsets).toEqual(offsets(2, 7));
+  });
+
+  test("a replay that is ahead of the ring: what it held is not sent again", async () => {
+    const fanout = new Fanout();
+    push(fanout, 1, 1);
+    const watcher = new Watcher(fanout).begin({
+      replay: [1, 2, 3].map((offset) => published(offset)),
+      cursor: 3,
+    });
+    push(fanout, 2, 5);
+    await turn();
+    expect(watcher.wire.offsets).toEqual(offsets(1, 5));
+  });
+
+  test("events of one turn go out in one piece", async () => {
+    const fanout = new Fanout();
+    const watcher = new Watcher(fanout).begin();
+    push(fanout, 1, 50);
+    await turn();
+    expect(watcher.wire.batches).toEqual([50]);
+  });
+
+  test("what comes while the socket takes no more waits, and nothing is left out or sent twice", async () => {
+    const fanout = new Fanout();
+    const watcher = new Watcher(fanout).begin();
+    watcher.wire.takeOnly(1);
+    push(fanout, 1, 1);
+    await turn();
+    for (const offset of offsets(2, 500)) {
+      push(fanout, offset, offset);
+      await turn();
+    }
+    expect(watcher.wire.offsets).toEqual([1]);
+    watcher.drain();
+    expect(watcher.wire.offsets).toEqual(offsets(1, 500));
+  });
+
+  test("a replay goes at the pace of the socket, and live events wait behind it", async () => {
+    const fanout = new Fanout();
+    const watcher = new Watcher(fanout);
+    watcher.wire.takeOnly(1);
+    const replay = offsets(1, 40).map((offset) => publishedOfLength(offset, 60_000));
+    watcher.begin({ replay });
+    push(fanout, 41, 45);
+    await turn();
+    expect(watcher.wire.frames.length).toBeLessThan(5);
+    while (watcher.wire.frames.length < 45) {
+      watcher.wire.takeOnly(1);
+      watcher.outlet.drained();
+    }
+    expect(watcher.wire.offsets).toEqual(offsets(1, 45));
+  });
+
+  test("WS-24: who lets more than 16 Mi characters wait is too slow, and exactly so many is not", async () => {
+    const fanout = new Fanout();
+    const watcher = new Watcher(fanout).begin();
+    watcher.wire.takeOnly(1);
+    fanout.push(publishedOfLength(1, MEBIBYTE));
+    await turn();
+    for (let offset = 2; offset <= 17; offset++) fanout.push(publishedOfLength(offset, MEBIBYTE));
+    await turn();
+    expect(MAX_WAITING_CHARACTERS).toBe(16 * MEBIBYTE);
+    expect(watcher.owner.timesTooSlow).toBe(0);
+    fanout.push(published(18));
+    await turn();
+    expect(watcher.owner.timesTooSlow).toBe(1);
+  });
+
+  test("WS-24: the event being sent never counts, however large, nor does the replay", async () => {
+    const fanout = new Fanout();
+    const watcher = new Watcher(fanout);
+    watcher.wire.takeOnly(1);
+    const large = publishedOfLength(1, 2 * MAX_WAITING_CHARACTERS);
+    watcher.begin({ replay: [large, large] });
+    fanout.push(published(2));
+    await turn();
+    expect(watcher.owner.timesTooSlow).toBe(0);
+    watcher.drain();
+    expect(watcher.wire.frames).toHaveLength(3);
+  });
+
+  test("WS-24: a replay ahead of the ring counts nothing that another slow watcher lets wait", async () => {
+    const fanout = new Fanout();
+    const slow = new Watcher(fanout).begin();
+    slow.wire.takeOnly(0);
+    slow.outlet.sendControl("{}");
+    const ahead = new Watcher(fanout).begin({ cursor: 40 });
+    ahead.wire.takeOnly(0);
+    ahead.outlet.sendControl("{}");
+    for (let offset = 1; offset <= 20; offset++) fanout.push(publishedOfLength(offset, MEBIBYTE));
+    await turn();
+    expect([slow.owner.timesTooSlow > 0, ahead.owner.timesTooSlow]).toEqual([true, 0]);
+  });
+
+  test("a slow socket and a broken one delay nobody", async () => {
+    const fanout = new Fanout();
+    const [slow, broken, leaving, good] = [1, 2, 3, 4].map(() => new Watcher(fanout).begin()) as [
+      Watcher,
+      Watcher,
+      Watcher,
+      Watcher,
+    ];
+    slow.wire.takeOnly(1);
+    broken.wire.breakDown();
+    push(fanout, 1, 1);
+    await turn();
+    leaving.delivery.stop();
+    push(fanout, 2, 10);
+    await turn();
+    expect(good.wire.offsets).toEqual(offsets(1, 10));
+    expect([slow, broken, leaving].map(({ wire }) => wire.frames.length)).toEqual([1, 0, 1]);
+    expect([slow, broken, good].map(({ owner }) => owner.timesTooSlow)).toEqual([0, 0, 0]);
+  });
+
+  test("the ring keeps what the slowest watcher needs, and little once that one has gone", async () => {
+    const fanout = new Fanout();
+    const [slow, good] = [new Watcher(fanout).begin(), new Watcher(fanout).begin()];
+    slow.wire.takeOnly(1);
+    for (const offset of offsets(1, 300)) {
+      push(fanout, offset, offset);
+      await turn();
+    }
+    expect(fanout.at(1)?.position.offset).toBe(2);
+    slow.delivery.stop();
+    push(fanout, 301, 301);
+    await turn();
+    expect(fanout.at(1)).toBeUndefined();
+    expect(fanout.at(299)?.position.offset).toBe(300);
+    expect(good.wire.offsets).toEqual(offsets(1, 301));
+  });
+
+  test("after stop() nothing is sent, not even by a drain", async () => {
+    const fanout = new Fanout();
+    const watcher = new Watcher(fanout).begin();
+    watcher.wire.takeOnly(1);
+    push(fanout, 1, 3);
+    await turn();
+    watcher.delivery.stop();
+    watcher.delivery.stop();
+    const before = watcher.wire.frames.length;
+    watcher.drain();
+    push(fanout, 4, 4);
+    await turn();
+    expect(watcher.wire.frames).toHaveLength(before);
+  });
+
+  test("viewers are passed on to whoever watches, before and after it began", () => {
+    const fanout = new Fanout();
+    const [held, begun] = [new Watcher(fanout), new Watcher(fanout).begin()];
+    const viewers = new Set(["alice"]);
+    fanout.viewersChanged(viewers);
+    expect([held.owner.viewers, begun.owner.viewers]).toEqual([[viewers], [viewers]]);
+  });
+});
