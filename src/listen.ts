@@ -1,3 +1,4 @@
+import { setTimeout as pause } from "node:timers/promises";
 import type { Server } from "bun";
 import type { Hono } from "hono";
 import type { OriginPolicy } from "./adapters/origin-policy.ts";
@@ -21,12 +22,16 @@ export interface Listening {
   readonly url: string;
   /** No new connections from here on; those that are open stay. */
   stopAccepting(): void;
+  /** Resolves when no request waits for its answer. */
+  answered(): Promise<void>;
   /** Ends everything that is still open. */
   stop(): Promise<void>;
 }
 
 /** Far above the 1 MiB that a body may have, so that a longer one is refused with a problem and not cut off. */
 const MAX_REQUEST_BYTES = 64 * 1024 * 1024;
+
+const LOOK_AGAIN_MS = 10;
 
 /** Serves HTTP and WebSockets on Bun. Throws when the address cannot be had. */
 export function listen(options: ListenOptions): Listening {
@@ -51,6 +56,10 @@ export function listen(options: ListenOptions): Listening {
     port: server.port ?? port,
     url: `http://${host.includes(":") ? `[${host}]` : host}:${server.port}`,
     stopAccepting: () => void server.stop(false),
+    answered: async () => {
+      // Bun tells nobody when the last answer is out.
+      while (server.pendingRequests > 0) await pause(LOOK_AGAIN_MS);
+    },
     stop: () => server.stop(true),
   };
 }

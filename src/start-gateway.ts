@@ -1,6 +1,7 @@
 import { createDemo } from "./adapters/http/demo/demo-routes.ts";
 import { gatewayApp } from "./adapters/http/gateway-app.ts";
 import { signToken } from "./adapters/jwt/token-signer.ts";
+import type { ClockPort } from "./application/ports/clock-port.ts";
 import type { Config } from "./config.ts";
 import { createGateway, type Gateway } from "./container.ts";
 import type { Scope } from "./domain/access-grant.ts";
@@ -52,12 +53,25 @@ export async function startGateway(config: Config): Promise<RunningGateway> {
       draining = true;
       server.stopAccepting();
       demo?.stop();
-      await gateway.drain.execute();
+      const { drainMs } = config;
+      // What workers were heard to say, and requests under way, are finished first.
+      await Promise.all([gateway.drain.execute(), inTime(clock, drainMs, gateway.adopt.settled())]);
       stopSweeping();
+      await inTime(clock, drainMs, server.answered());
       await server.stop();
       await gateway.close();
     },
   };
+}
+
+/** Waits for something, but no longer than the drain may take. */
+async function inTime(clock: ClockPort, milliseconds: number, done: Promise<void>): Promise<void> {
+  let cancel = () => {};
+  const late = new Promise<void>((resolve) => {
+    cancel = clock.after(milliseconds, resolve);
+  });
+  await Promise.race([done, late]);
+  cancel();
 }
 
 /** Not waited for: a gateway without its broker serves what it can, and hears again when the broker is back. */

@@ -27,6 +27,7 @@ export class AdoptPublishedEvent {
   readonly #clock: ClockPort;
   readonly #telemetry: TelemetryPort;
   readonly #waiting: Heard[] = [];
+  readonly #settling: (() => void)[] = [];
   #heldCharacters = 0;
   #state: "idle" | "offering" | "pausing" = "idle";
 
@@ -46,6 +47,12 @@ export class AdoptPublishedEvent {
     if (this.#state !== "idle") return;
     this.#state = "offering";
     queueMicrotask(() => void this.#offerAll());
+  }
+
+  /** Resolves when everything heard until now is stored, buried or given up. */
+  settled(): Promise<void> {
+    if (this.#state === "idle") return Promise.resolve();
+    return new Promise((resolve) => this.#settling.push(resolve));
   }
 
   async #offerAll(): Promise<void> {
@@ -68,6 +75,7 @@ export class AdoptPublishedEvent {
       return;
     }
     this.#state = "idle";
+    for (const resolve of this.#settling.splice(0)) resolve();
   }
 
   /** Never rejects. */
