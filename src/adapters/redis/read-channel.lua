@@ -1,17 +1,17 @@
 #!lua flags=no-writes
 -- What is kept of a channel beside its history, in one step.
 -- KEYS  record, viewers    ARGV  newest format understood
--- Answers {"CHANNEL", now (ms), viewers, epoch, offset, epochs, heard, status, terminal, stages}, without the last
--- seven where there is no channel, or {"NEWER", format}.
+-- Answers {"CHANNEL", now (ms), viewers, epoch, offset, epochs, heard, status, terminal, stages, attempt}, without the
+-- last eight where there is no channel, or {"NEWER", format}.
 
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local kept = redis.call('HMGET', KEYS[1], 'format', 'epoch', 'offset', 'epochs', 'heard', 'status', 'terminal', 'stages')
+local kept = redis.call('HMGET', KEYS[1], 'format', 'epoch', 'offset', 'epochs', 'heard', 'status', 'terminal', 'stages', 'attempt')
 if kept[1] and tonumber(kept[1]) > tonumber(ARGV[1]) then
   return { 'NEWER', kept[1] }
 end
 local answer = { 'CHANNEL', now, redis.call('GET', KEYS[2]) }
 if kept[3] then
-  for i = 2, 8 do answer[i + 2] = kept[i] end
+  for i = 2, 9 do answer[i + 2] = kept[i] end
 end
 return answer

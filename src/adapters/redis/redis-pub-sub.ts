@@ -136,12 +136,14 @@ function outcomeOf([type, a, b, c]: ScriptReply): AppendOutcome {
 }
 
 function snapshotOf(reply: ScriptReply): ChannelSnapshot {
-  const [, now, viewers, epoch, offset, epochs, heard, status, terminal, stages] = reply.map(textOrUndefined);
+  const [, now, viewers, epoch, offset, epochs, heard, status, terminal, stages, attempt] =
+    reply.map(textOrUndefined);
   return {
     position: { epoch: epoch ?? "", offset: Number(offset ?? 0) },
     lastStatus: status === undefined ? undefined : eventOfMessage(status),
     standingTerminal: terminal === undefined ? undefined : eventOfMessage(terminal),
     stages: stagesOfText(stages ?? ""),
+    attemptId: attempt,
     spans: spansOfText(epochs ?? ""),
     viewers: viewers === undefined ? undefined : viewersOfText(viewers),
     heardAt: heard === undefined ? undefined : Number(heard),

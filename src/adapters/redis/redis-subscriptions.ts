@@ -102,10 +102,10 @@ export class RedisSubscriptions {
     try {
       while (this.#changed.size > 0 && connection === this.#connection) {
         const lot = this.#takeLot();
-        // Somebody came before anything was sent: those who left have nothing to wait for.
-        for (const channel of lot) if (this.#watched.has(channel)) this.#departed(channel);
         await this.#join(lot.filter((channel) => this.#watched.has(channel) && !this.#agreed.has(channel)));
         await this.#part(lot.filter((channel) => !this.#watched.has(channel) && this.#agreed.has(channel)));
+        // Where somebody came before it was sent, those who left have nothing to wait for.
+        for (const channel of lot) if (this.#watched.has(channel)) this.#departed(channel);
       }
     } catch (error) {
       if (connection !== this.#connection) return;

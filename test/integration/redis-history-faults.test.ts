@@ -1,0 +1,222 @@
+import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test";
+import { Redis } from "ioredis";
+import { BrokerUnavailable } from "../../src/application/errors.ts";
+import type { PubSubPort } from "../../src/application/ports/pub-sub-port.ts";
+import { CollectingTelemetry } from "../support/collecting-telemetry.ts";
+import { result, status } from "../support/encoded-events.ts";
+import { eventually } from "../support/eventually.ts";
+import { needs } from "../support/needs.ts";
+import { RedisNodes } from "../support/redis-nodes.ts";
+import { type RunningRedis, startRedis } from "../support/redis-server.ts";
+import { someAnalysis } from "../support/some-analysis.ts";
+
+/** What becomes of a history when Redis forgets, restarts, fills up or is tampered with. */
+describe.skipIf(!needs("redis-server"))("histories on a Redis with faults", () => {
+  let redis: RunningRedis;
+  let admin: Redis;
+  let nodes: RedisNodes;
+
+  beforeAll(async () => {
+    redis = await startRedis();
+    admin = new Redis(redis.url, { retryStrategy: () => 50, maxRetriesPerRequest: null });
+    // A server that is being restarted refuses for a moment.
+    admin.on("error", () => {});
+    nodes = new RedisNodes(redis);
+  });
+  afterEach(() => nodes.close());
+  afterAll(async () => {
+    admin.disconnect();
+    await redis.stop();
+  });
+
+  test("the record alone is deleted: what is left goes too, and a new epoch begins at 1", async () => {
+    const node = nodes.make();
+    const channel = someAnalysis();
+    const before = await append(node, channel, 3);
+    await node.declareViewers(channel, new Set(["alice"]));
+    await admin.del(`telltale:{${channel}}`);
+    expect(await node.snapshot(channel)).toMatchObject({
+      position: { offset: 0 },
+      standingTerminal: undefined,
+    });
+    const after = await append(node, channel, 1);
+    expect(after).toMatchObject({ firstOffset: 1 });
+    expect(after.epoch).not.toBe(before.epoch);
+    expect((await node.history(channel, undefined, 10)).events).toHaveLength(1);
+    expect((await node.snapshot(channel)).viewers).toEqual(new Set(["alice"]));
+  });
+
+  test("the stream alone is deleted: a history trimmed to nothing, the numbers go on", async () => {
+    const node = nodes.make();
+    const channel = someAnalysis();
+    const { epoch } = await append(node, channel, 3);
+    await admin.del(`telltale:{${channel}}:history`);
+    expect(await node.history(channel, { epoch, offset: 3 }, 10)).toMatchObject({
+      resumed: true,
+      events: [],
+    });
+    expect(await node.history(channel, { epoch, offset: 2 }, 10)).toMatchObject({
+      resumed: false,
+      events: [],
+    });
+    expect(await append(node, channel, 1)).toMatchObject({ epoch, firstOffset: 4 });
+    const page = await node.history(channel, { epoch, offset: 3 }, 10);
+    expect(page).toMatchObject({ resumed: true, events: [{ position: { epoch, offset: 4 } }] });
+  });
+
+  test("a restart from the dump begins a new epoch at the next offset, old positions stay good", async () => {
+    const node = nodes.make({ size: 4 });
+    const channel = someAnalysis();
+    const first = await append(node, channel, 5);
+    await admin.save();
+    await redis.restart();
+    await eventually("the node is connected again", async () => node.health().status === "up");
+    expect((await node.snapshot(channel)).position).toEqual({ epoch: first.epoch, offset: 5 });
+    const second = await append(node, channel, 2);
+    expect(second).toMatchObject({ firstOffset: 6 });
+    expect(second.epoch).not.toBe(first.epoch);
+
+    const offsetsAfter = async (epoch: string, offset: number) => {
+      const page = await node.history(channel, { epoch, offset }, 100);
+      return [page.resumed, ...page.events.map((event) => event.position.offset)];
+    };
+    expect(await offsetsAfter(first.epoch, 3)).toEqual([true, 4, 5, 6, 7]);
+    expect(await offsetsAfter(first.epoch, 5)).toEqual([true, 6, 7]);
+    expect((await offsetsAfter(first.epoch, 6))[0]).toBe(false);
+    expect(await offsetsAfter(second.epoch, 6)).toEqual([true, 7]);
+    expect((await offsetsAfter(second.epoch, 5))[0]).toBe(false);
+    expect((await node.snapshot(channel)).spans).toEqual([
+      { epoch: first.epoch, firstOffset: 1 },
+      { epoch: second.epoch, firstOffset: 6 },
+    ]);
+
+    // Trimmed to 7…10: offset 6 is the last position that is good, and it belongs to the second epoch.
+    await append(node, channel, 3);
+    expect((await node.snapshot(channel)).spans).toEqual([{ epoch: second.epoch, firstOffset: 6 }]);
+    expect(await offsetsAfter(second.epoch, 6)).toEqual([true, 7, 8, 9, 10]);
+    expect((await offsetsAfter(first.epoch, 5))[0]).toBe(false);
+  }, 20_000);
+
+  test("a restart from an older dump gives no event_id twice", async () => {
+    const node = nodes.make();
+    const channel = someAnalysis();
+    await append(node, channel, 2);
+    await admin.save();
+    const lost = await append(node, channel, 3);
+    await redis.kill9();
+    await redis.restart();
+    await eventually("the node is connected again", async () => node.health().status === "up");
+    const again = await append(node, channel, 3);
+    expect(again.firstOffset).toBe(3);
+    expect(again.epoch).not.toBe(lost.epoch);
+    expect(await node.history(channel, { epoch: lost.epoch, offset: 4 }, 10)).toMatchObject({
+      resumed: false,
+    });
+    expect(await node.history(channel, { epoch: lost.epoch, offset: 2 }, 10)).toMatchObject({
+      resumed: true,
+    });
+  }, 20_000);
+
+  test("a full memory refuses the append, writes half of nothing, and goes on when there is room", async () => {
+    const node = nodes.make();
+    const channel = someAnalysis();
+    await append(node, channel, 2);
+    const before = await everythingKept(admin);
+    await admin.config("SET", "maxmemory", "1");
+    const seen = {
+      lane: "key",
+      name: "k",
+      scope: "channel",
+      windowMs: 300_000,
+      rememberMs: 300_000,
+    } as const;
+    for (const target of [channel, someAnalysis()]) {
+      const refused = node.append({ channel: target, events: [status(), result()], seen });
+      await expect(refused).rejects.toBeInstanceOf(BrokerUnavailable);
+    }
+    await expect(node.declareViewers(channel, "*")).rejects.toBeInstanceOf(BrokerUnavailable);
+    // Reading goes on: nothing is away.
+    expect((await node.snapshot(channel)).position.offset).toBe(2);
+    expect(node.health().status).toBe("up");
+    await admin.config("SET", "maxmemory", "0");
+    expect(await everythingKept(admin)).toEqual(before);
+    expect(await node.append({ channel, events: [status()], seen })).toMatchObject({ firstOffset: 3 });
+  });
+
+  test("a record of a newer format is refused on every way in, and kept as it is", async () => {
+    const telemetry = new CollectingTelemetry();
+    const node = nodes.make({ telemetry });
+    const channel = someAnalysis();
+    await append(node, channel, 1);
+    await admin.hset(`telltale:{${channel}}`, "format", "2");
+    const before = await everythingKept(admin);
+    await expect(node.append({ channel, events: [status()] })).rejects.toMatchObject({
+      code: "newer_format",
+    });
+    await expect(node.snapshot(channel)).rejects.toMatchObject({ code: "newer_format" });
+    await expect(node.history(channel, undefined, 1)).rejects.toMatchObject({ code: "newer_format" });
+    expect(await everythingKept(admin)).toEqual(before);
+    expect(node.health()).toMatchObject({ status: "down", reason: expect.stringContaining("format 2") });
+    expect(telemetry.logs.filter(({ level }) => level === "error")).toHaveLength(1);
+  });
+
+  test("an eviction policy that would lose histories is a warning", async () => {
+    await admin.config("SET", "maxmemory-policy", "volatile-lru");
+    const telemetry = new CollectingTelemetry();
+    const node = nodes.make({ telemetry });
+    await eventually("the warning is there", async () => node.health().warnings.length === 1);
+    expect(node.health().warnings[0]).toContain("maxmemory-policy volatile-lru");
+    expect(telemetry.logs).toContainEqual({ level: "warn", message: node.health().warnings[0]!, fields: {} });
+    await admin.config("SET", "maxmemory-policy", "noeviction");
+  });
+
+  test("SCRIPT FLUSH is not noticed", async () => {
+    const node = nodes.make();
+    const channel = someAnalysis();
+    await append(node, channel, 1);
+    await admin.script("FLUSH");
+    expect(await append(node, channel, 1)).toMatchObject({ firstOffset: 2 });
+    expect((await node.snapshot(channel)).position.offset).toBe(2);
+  });
+
+  test("every key lives no longer than the history", async () => {
+    await admin.flushall();
+    const node = nodes.make({ ttlMs: 60_000 });
+    const channel = someAnalysis();
+    const seen = {
+      lane: "content",
+      name: "x",
+      scope: "channel",
+      windowMs: 1_000,
+      rememberMs: 30_000,
+    } as const;
+    await node.append({ channel, events: [status(), result()], seen });
+    await node.declareViewers(channel, "*");
+    const keys = await admin.keys("*");
+    expect(keys).toHaveLength(4);
+    for (const key of keys) {
+      expect(key).toStartWith(`telltale:{${channel}}`);
+      const left = await admin.pttl(key);
+      expect(left).toBeGreaterThan(20_000);
+      expect(left).toBeLessThanOrEqual(60_000);
+    }
+  });
+});
+
+async function append(node: PubSubPort, channel: ReturnType<typeof someAnalysis>, count: number) {
+  const outcome = await node.append({ channel, events: Array.from({ length: count }, () => status()) });
+  if (outcome.type !== "stored") throw new Error(outcome.type);
+  return outcome;
+}
+
+/** Every key with what it holds. */
+async function everythingKept(admin: Redis): Promise<Record<string, unknown>> {
+  const kept: Record<string, unknown> = {};
+  for (const key of (await admin.keys("*")).sort()) {
+    const type = await admin.type(key);
+    if (type === "hash") kept[key] = await admin.hgetall(key);
+    else if (type === "stream") kept[key] = await admin.xrange(key, "-", "+");
+    else kept[key] = await admin.get(key);
+  }
+  return kept;
+}

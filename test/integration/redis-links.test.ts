@@ -1,0 +1,185 @@
+import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test";
+import { Redis } from "ioredis";
+import { BrokerUnavailable, OutcomeUnknown } from "../../src/application/errors.ts";
+import { CollectingSubscriber } from "../support/collecting-subscriber.ts";
+import { status } from "../support/encoded-events.ts";
+import { eventually } from "../support/eventually.ts";
+import { needs } from "../support/needs.ts";
+import { RedisNodes } from "../support/redis-nodes.ts";
+import { type RunningRedis, startRedis } from "../support/redis-server.ts";
+import { someAnalysis } from "../support/some-analysis.ts";
+
+/** Connections that hang, break and come back. */
+describe.skipIf(!needs("redis-server"))("connections to Redis", () => {
+  let redis: RunningRedis;
+  let admin: Redis;
+  let nodes: RedisNodes;
+
+  beforeAll(async () => {
+    redis = await startRedis();
+    admin = new Redis(redis.url, { retryStrategy: () => 50, maxRetriesPerRequest: null });
+    // A server that is being restarted refuses for a moment.
+    admin.on("error", () => {});
+    nodes = new RedisNodes(redis);
+  });
+  afterEach(() => nodes.close());
+  afterAll(async () => {
+    admin.disconnect();
+    await redis.stop();
+  });
+
+  const watchedChannels = async () => (await admin.pubsub("CHANNELS", "telltale:*")) as string[];
+
+  test("a Redis that hangs: the answer is unknown, then refused at once, and recovers by itself", async () => {
+    const node = nodes.make();
+    const channel = someAnalysis();
+    await node.append({ channel, events: [status()] });
+    const { pid } = redis;
+    if (pid === undefined) return console.warn("skipped: a container cannot be frozen from here");
+    process.kill(pid, "SIGSTOP");
+    try {
+      const started = performance.now();
+      await expect(node.append({ channel, events: [status()] })).rejects.toBeInstanceOf(OutcomeUnknown);
+      expect(performance.now() - started).toBeLessThan(3_000);
+      expect(node.health()).toMatchObject({ status: "down", reason: "Redis does not answer" });
+      const again = performance.now();
+      await expect(node.append({ channel, events: [status()] })).rejects.toBeInstanceOf(BrokerUnavailable);
+      await expect(node.snapshot(channel)).rejects.toBeInstanceOf(BrokerUnavailable);
+      expect(performance.now() - again).toBeLessThan(50);
+    } finally {
+      process.kill(pid, "SIGCONT");
+    }
+    await eventually("it is up again", async () => node.health().status === "up");
+    expect(await node.append({ channel, events: [status()] })).toMatchObject({ type: "stored" });
+  }, 20_000);
+
+  test("a Redis that hangs is noticed within seconds though nobody publishes", async () => {
+    const node = nodes.make();
+    const channel = someAnalysis();
+    const heard = new CollectingSubscriber();
+    await node.subscribe(channel, heard);
+    await node.snapshot(channel);
+    const { pid } = redis;
+    if (pid === undefined) return console.warn("skipped: a container cannot be frozen from here");
+    process.kill(pid, "SIGSTOP");
+    try {
+      const frozen = performance.now();
+      await eventually("it is noticed", async () => node.health().status === "down");
+      expect(performance.now() - frozen).toBeLessThan(5_000);
+      const asked = performance.now();
+      const subscribing = node.subscribe(someAnalysis(), new CollectingSubscriber());
+      await expect(subscribing).rejects.toBeInstanceOf(BrokerUnavailable);
+      expect(performance.now() - asked).toBeLessThan(2_500);
+    } finally {
+      process.kill(pid, "SIGCONT");
+    }
+    await eventually("it is up again", async () => node.health().status === "up");
+    await node.append({ channel, events: [status()] });
+    await heard.until(() => heard.events.length === 1);
+  }, 20_000);
+
+  test("a Redis that stays frozen is left for a new connection, which comes when it wakes", async () => {
+    const node = nodes.make();
+    const channel = someAnalysis();
+    const heard = new CollectingSubscriber();
+    await node.subscribe(channel, heard);
+    const { pid } = redis;
+    if (pid === undefined) return console.warn("skipped: a container cannot be frozen from here");
+    process.kill(pid, "SIGSTOP");
+    try {
+      await eventually("the connections are given up", async () => {
+        const health = node.health();
+        return health.status === "down" && health.reason.startsWith("no connection");
+      });
+    } finally {
+      process.kill(pid, "SIGCONT");
+    }
+    await eventually("it is up again", async () => node.health().status === "up");
+    await heard.until(() => heard.restored >= 1);
+    await node.append({ channel, events: [status()] });
+    await heard.until(() => heard.events.length === 1);
+  }, 40_000);
+
+  test("a Redis that is away: refused at once, and everything is back when it is", async () => {
+    const node = nodes.make();
+    const channel = someAnalysis();
+    const heard = new CollectingSubscriber();
+    await node.subscribe(channel, heard);
+    await redis.kill9();
+    await eventually("it is noticed", async () => node.health().status === "down");
+    const asked = performance.now();
+    await expect(node.append({ channel, events: [status()] })).rejects.toBeInstanceOf(BrokerUnavailable);
+    await expect(node.subscribe(channel, new CollectingSubscriber())).rejects.toBeInstanceOf(
+      BrokerUnavailable,
+    );
+    expect(performance.now() - asked).toBeLessThan(50);
+    await redis.restart();
+    await heard.until(() => heard.restored === 1);
+    await eventually("it is up again", async () => node.health().status === "up");
+    await node.append({ channel, events: [status()] });
+    await heard.until(() => heard.events.length === 1);
+    expect(heard.offsets).toEqual([1]);
+  }, 20_000);
+
+  test("a node that starts before its Redis says so, and begins when it comes", async () => {
+    await redis.kill9();
+    const node = nodes.make();
+    const channel = someAnalysis();
+    await expect(node.append({ channel, events: [status()] })).rejects.toBeInstanceOf(BrokerUnavailable);
+    expect(node.health()).toMatchObject({ status: "down" });
+    await redis.restart();
+    await eventually("it is up", async () => node.health().status === "up");
+    expect(await node.append({ channel, events: [status()] })).toMatchObject({
+      type: "stored",
+      firstOffset: 1,
+    });
+  }, 20_000);
+
+  test("appends that were under way when Redis was killed are unknown, and none is sent again", async () => {
+    const node = nodes.make();
+    const channel = someAnalysis();
+    await node.append({ channel, events: [status()] });
+    const pid = redis.pid;
+    if (pid === undefined) return console.warn("skipped: a container cannot be frozen from here");
+    process.kill(pid, "SIGSTOP");
+    const underWay = Promise.allSettled(
+      Array.from({ length: 20 }, () => node.append({ channel, events: [status()] })),
+    );
+    await redis.kill9();
+    await redis.restart();
+    const failures = (await underWay).map((outcome) =>
+      outcome.status === "rejected" ? outcome.reason.constructor : outcome.value.type,
+    );
+    expect(new Set(failures)).toEqual(new Set([OutcomeUnknown]));
+    await eventually("it is up", async () => node.health().status === "up");
+    expect(await node.append({ channel, events: [status()] })).toMatchObject({ firstOffset: 1 });
+  }, 20_000);
+
+  test("the listening connection is killed: subscribed again, told so, the next event heard", async () => {
+    const [listener, publisher] = [nodes.make(), nodes.make()];
+    const channels = Array.from({ length: 1_200 }, someAnalysis);
+    const heard = channels.map(() => new CollectingSubscriber());
+    await Promise.all(channels.map((channel, index) => listener.subscribe(channel, heard[index]!)));
+    for (let round = 1; round <= 3; round++) {
+      await admin.call("CLIENT", "KILL", "TYPE", "PUBSUB");
+      await Promise.all(heard.map((subscriber) => subscriber.until(() => subscriber.restored === round)));
+      await Promise.all(channels.map((channel) => publisher.append({ channel, events: [status()] })));
+      await Promise.all(
+        heard.map((subscriber) => subscriber.until(() => subscriber.events.length === round)),
+      );
+    }
+    expect((await watchedChannels()).length).toBe(channels.length);
+  }, 20_000);
+
+  test("who leaves while the connection is down is not subscribed again, and nobody waits for ever", async () => {
+    const listener = nodes.make();
+    const channels = Array.from({ length: 100 }, someAnalysis);
+    const subscriptions = await Promise.all(
+      channels.map((channel) => listener.subscribe(channel, new CollectingSubscriber())),
+    );
+    await admin.call("CLIENT", "KILL", "TYPE", "PUBSUB");
+    await Promise.all(subscriptions.slice(1).map((subscription) => subscription.unsubscribe()));
+    await eventually("it is back", async () => listener.health().status === "up");
+    await eventually("one channel is left", async () => (await watchedChannels()).length === 1);
+  }, 20_000);
+});
