@@ -10,8 +10,9 @@ import type {
   PubSubPort,
 } from "../ports/pub-sub-port.ts";
 import type { TelemetryPort } from "../ports/telemetry-port.ts";
-import { type ChannelFeed, inOrder, type LatestEvents } from "./channel-feed.ts";
+import type { ChannelFeed } from "./channel-feed.ts";
 import { Fanout } from "./fanout.ts";
+import { inOrder, type LatestEvents, latestAfter } from "./latest-events.ts";
 
 const HISTORY_PAGE = 1_000;
 const HEAL_RETRY_MS = 500;
@@ -30,8 +31,10 @@ export class AnalysisFeed implements ChannelFeed, ChannelSubscriber {
   readonly #telemetry: TelemetryPort;
   #state: FeedState = { type: "reading", held: [], again: false };
   #position: EventPosition = { epoch: "", offset: 0 };
-  #latest: LatestEvents<PublishedEvent> = { status: undefined, terminal: undefined };
+  #latest: LatestEvents = { status: undefined, terminal: undefined };
   #viewers: ViewerList | undefined;
+  /** How often viewers were heard. */
+  #viewersHeard = 0;
   #subscription: ChannelSubscription | undefined;
   #cancelRetry: (() => void) | undefined;
 
@@ -65,11 +68,12 @@ export class AnalysisFeed implements ChannelFeed, ChannelSubscriber {
   async open(): Promise<void> {
     this.#subscription = await this.#pubSub.subscribe(this.#channel, this);
     try {
-      this.#begin(await this.#pubSub.snapshot(this.#channel));
+      this.#take(await this.#read());
     } catch (error) {
       this.close();
       throw error;
     }
+    this.#settle();
   }
 
   /**
@@ -106,6 +110,7 @@ export class AnalysisFeed implements ChannelFeed, ChannelSubscriber {
 
   viewersChanged(viewers: ViewerList): void {
     if (this.#state.type === "closed") return;
+    this.#viewersHeard++;
     this.#viewers = viewers;
     this.fanout.viewersChanged(viewers);
   }
@@ -136,10 +141,10 @@ export class AnalysisFeed implements ChannelFeed, ChannelSubscriber {
     this.#telemetry.count("feed_heals");
     this.#telemetry.log("debug", "reading a channel again", { channel: this.#channel, reason });
     try {
-      const snapshot = await this.#catchUp();
+      const read = await this.#catchUp();
       if (this.#closed()) return;
-      if (snapshot === undefined) this.#settle();
-      else await this.#restart(snapshot);
+      if (read === undefined) this.#settle();
+      else await this.#restart(read);
     } catch (error) {
       if (this.#closed()) return;
       const message = error instanceof Error ? error.message : String(error);
@@ -152,42 +157,46 @@ export class AnalysisFeed implements ChannelFeed, ChannelSubscriber {
   }
 
   /** Pushes what is missing; a snapshot where the position is gone, so that everybody has to start afresh. */
-  async #catchUp(): Promise<ChannelSnapshot | undefined> {
-    const viewersBefore = this.#viewers;
+  async #catchUp(): Promise<ReadSnapshot | undefined> {
     for (;;) {
       const page = await this.#pubSub.history(this.#channel, this.#position, HISTORY_PAGE);
       if (this.#closed()) return undefined;
-      if (!page.resumed) return this.#pubSub.snapshot(this.#channel);
+      if (!page.resumed) return this.#read();
       for (const event of page.events) this.#apply(event);
       if (page.events.length < HISTORY_PAGE) break;
     }
-    const snapshot = await this.#pubSub.snapshot(this.#channel);
-    if (this.#viewers === viewersBefore && snapshot.viewers !== undefined)
-      this.viewersChanged(snapshot.viewers);
+    this.#takeViewers(await this.#read());
     return undefined;
   }
 
-  #begin(snapshot: ChannelSnapshot): void {
-    this.#take(snapshot);
-    this.#settle();
-  }
-
-  async #restart(snapshot: ChannelSnapshot): Promise<void> {
+  async #restart(read: ReadSnapshot): Promise<void> {
     // What is newer than the snapshot comes as events, so that nobody gets it twice.
     const kept = this.fanout.replaysAll ? (await this.history(undefined)).events : [];
     if (this.#closed()) return;
     this.#telemetry.count("feed_restarts");
-    this.#take(snapshot);
-    const all = kept.filter((event) => event.position.offset <= snapshot.position.offset);
+    const all = kept.filter((event) => event.position.offset <= read.snapshot.position.offset);
+    this.#take(read);
     this.fanout.restart(this.latest(), all);
-    if (snapshot.viewers !== undefined) this.fanout.viewersChanged(snapshot.viewers);
     this.#settle();
   }
 
-  #take(snapshot: ChannelSnapshot): void {
-    this.#position = snapshot.position;
-    this.#latest = { status: snapshot.lastStatus, terminal: snapshot.standingTerminal };
+  async #read(): Promise<ReadSnapshot> {
+    const viewersHeard = this.#viewersHeard;
+    return { snapshot: await this.#pubSub.snapshot(this.#channel), viewersHeard };
+  }
+
+  #take(read: ReadSnapshot): void {
+    const { position, lastStatus, standingTerminal } = read.snapshot;
+    this.#position = position;
+    this.#latest = { status: lastStatus, terminal: standingTerminal };
+    this.#takeViewers(read);
+  }
+
+  #takeViewers({ snapshot, viewersHeard }: ReadSnapshot): void {
+    // What was heard since it was asked for is newer.
+    if (this.#closed() || viewersHeard !== this.#viewersHeard) return;
     this.#viewers = snapshot.viewers;
+    if (snapshot.viewers !== undefined) this.fanout.viewersChanged(snapshot.viewers);
   }
 
   /** Live again: what was heard meanwhile is taken in order, and may show that more is missing. */
@@ -215,6 +224,12 @@ export interface ReadHistory {
   readonly end: EventPosition;
 }
 
+interface ReadSnapshot {
+  readonly snapshot: ChannelSnapshot;
+  /** How often viewers had been heard when it was asked for. */
+  readonly viewersHeard: number;
+}
+
 interface ReadingState {
   readonly type: "reading";
   readonly held: PublishedEvent[];
@@ -223,23 +238,3 @@ interface ReadingState {
 }
 
 type FeedState = ReadingState | { readonly type: "live" } | { readonly type: "closed" };
-
-function latestAfter(
-  latest: LatestEvents<PublishedEvent>,
-  event: PublishedEvent,
-): LatestEvents<PublishedEvent> {
-  const standing = event.reopens ? undefined : latest.terminal;
-  switch (event.kind) {
-    case "status":
-      return { status: event, terminal: undefined };
-    case "status_completed":
-      return { status: event, terminal: standing };
-    case "status_failed":
-      return { status: event, terminal: event };
-    case "result":
-    case "error":
-      return { status: latest.status, terminal: event };
-    case "notice":
-      return latest;
-  }
-}
