@@ -1,0 +1,73 @@
+import { describe, expect, test } from "bun:test";
+import { completed, result, status } from "../../support/encoded-events.ts";
+import type { Watcher } from "../../support/watcher.ts";
+import { feedBench } from "./feed-bench.ts";
+import { everyWay } from "./instants.ts";
+
+/** Subscribe and snapshot, each carried out and then answered; a heal is history and snapshot. */
+const STEPS = 4;
+
+describe("ID-3: an event published at any instant is delivered exactly once", () => {
+  test.each([
+    // With what a late joiner starts with after none, one, two and three of them.
+    ["statuses", [status(), status(), status()], [[], [1], [2], [3]]],
+    ["a result, reopened", [status(), result(), status()], [[], [1], [1, 2], [3]]],
+    ["a result, then completed", [result(), completed()], [[], [1], [1, 2]]],
+  ])("while a feed opens: %s", async (_, events, latest) => {
+    const possible = latest.map((replay, known) =>
+      [...replay, ...[1, 2, 3].slice(known, events.length)].join(),
+    );
+    const seen = new Set<string>();
+    for (const way of everyWay(events.length, STEPS)) {
+      const bench = feedBench();
+      bench.pubSub.holdsCalls = true;
+      let watcher: Watcher | undefined;
+      void bench.feed.open().then(() => {
+        watcher = bench.watch();
+      });
+      await bench.race(STEPS, events, way, 0);
+      await bench.settle();
+      seen.add(watcher?.wire.offsets.join() ?? "");
+      expect(bench.watch().wire.offsets).toEqual(latest[events.length] as number[]);
+    }
+    expect([...seen].sort()).toEqual([...new Set(possible)].sort());
+  });
+
+  test("while a feed reads again what it missed", async () => {
+    const events = [result(), status()];
+    for (const way of everyWay(events.length, STEPS)) {
+      const bench = feedBench();
+      await bench.publish();
+      await bench.feed.open();
+      const watcher = bench.watch();
+      bench.pubSub.breakLink();
+      await bench.publishMany(2);
+      bench.pubSub.holdsCalls = true;
+      bench.pubSub.restoreLink();
+      await bench.race(STEPS, events, way, 3);
+      await bench.settle();
+      expect(watcher.wire.offsets).toEqual([1, 2, 3, 4, 5]);
+    }
+  });
+
+  test("while a feed starts afresh on a history that was lost", async () => {
+    const events = [status(), status()];
+    for (const way of everyWay(events.length, STEPS)) {
+      const bench = feedBench();
+      await bench.publishMany(7);
+      await bench.feed.open();
+      const watcher = bench.watch();
+      bench.broker.loseEverything();
+      bench.pubSub.holdsCalls = true;
+      await bench.publish();
+      await bench.race(STEPS, events, way, 1);
+      await bench.settle();
+      const { messages, types } = watcher.wire;
+      expect(types.filter((type) => type === "connection_established")).toHaveLength(1);
+      const afresh = messages.slice(types.indexOf("connection_established") + 1);
+      const offsets = afresh.map(({ event_id }) => Number(event_id?.split("-")[1]));
+      expect([1, 2, 3].slice(-offsets.length)).toEqual(offsets);
+      expect(offsets.length).toBeGreaterThan(0);
+    }
+  });
+});

@@ -1,0 +1,238 @@
+import { describe, expect, test } from "bun:test";
+import { BrokerUnavailable } from "../../../src/application/errors.ts";
+import { completed, failed, fault, result, status } from "../../support/encoded-events.ts";
+import { Watcher } from "../../support/watcher.ts";
+import { feedBench } from "./feed-bench.ts";
+
+describe("AnalysisFeed", () => {
+  test("subscribes before it reads, so that nothing falls between; late joiners cost the broker nothing", async () => {
+    const { feed, pubSub, publish, watch, settle } = feedBench();
+    await publish();
+    await feed.open();
+    expect(pubSub.made.map(({ name }) => name)).toEqual(["subscribe", "snapshot"]);
+    watch();
+    await publish();
+    for (let joined = 0; joined < 100; joined++) watch();
+    await settle();
+    expect(pubSub.made).toHaveLength(2);
+  });
+
+  test.each([
+    ["nothing", [], []],
+    ["the last status", [status(), status()], [2]],
+    ["the last status and the result, in order", [status(), status(), result()], [2, 3]],
+    ["the result before completed", [status(), result(), completed()], [2, 3]],
+    ["stage failed once, being both", [status(), failed()], [2]],
+    ["the last terminal event only", [status(), result(), fault()], [1, 3]],
+    ["a retry alone, which reopens", [status(), result(), status()], [3]],
+    ["a new attempt alone", [result({ attemptId: "a" }), completed({ attemptId: "b" })], [2]],
+    ["a fault without any status", [fault()], [1]],
+  ])("WS-1: a late joiner starts with %s", async (_, events, offsets) => {
+    const [read, heard] = [feedBench(), feedBench()];
+    if (events.length > 0) await read.publish(...events);
+    await read.feed.open();
+    expect(read.watch().wire.offsets).toEqual(offsets);
+    await heard.feed.open();
+    if (events.length > 0) await heard.publish(...events);
+    expect(heard.watch().wire.offsets).toEqual(offsets);
+  });
+
+  test("ID-3: a message that got lost is read from the history as soon as the next one arrives", async () => {
+    const { feed, pubSub, publish, watch, settle, telemetry } = feedBench();
+    await feed.open();
+    const watcher = watch();
+    await publish();
+    pubSub.breakLink();
+    await publish();
+    pubSub.holdsMail = false;
+    await publish();
+    await settle();
+    expect(watcher.wire.offsets).toEqual([1, 2, 3]);
+    expect(telemetry.counts.get("feed_heals")).toBe(1);
+  });
+
+  test("ID-3: when the link is whole again, what it lost comes without waiting for the next event", async () => {
+    const { feed, pubSub, publish, publishMany, watch, settle } = feedBench({ size: 5_000 });
+    await publish();
+    await feed.open();
+    const watcher = watch();
+    pubSub.breakLink();
+    await publishMany(2_500);
+    pubSub.restoreLink();
+    await settle();
+    expect(watcher.wire.offsets).toEqual(Array.from({ length: 2_501 }, (_, index) => index + 1));
+  });
+
+  test("ID-3: a message that arrives twice, or late, is delivered once", async () => {
+    const { feed, publish, watch, settle, pubSub, channel } = feedBench();
+    await feed.open();
+    const watcher = watch();
+    await publish(status(), status(), status());
+    for (const event of (await pubSub.history(channel, undefined, 3)).events) feed.event(event);
+    await settle();
+    expect(watcher.wire.offsets).toEqual([1, 2, 3]);
+  });
+
+  test("ID-3: more than can be held while it reads is read once more", async () => {
+    const { feed, pubSub, publish, publishMany, watch, settle } = feedBench({ size: 10_000 });
+    await publish();
+    await feed.open();
+    const watcher = watch();
+    pubSub.holdsCalls = true;
+    feed.linkRestored();
+    for (let round = 0; round < 7; round++) await publishMany(500);
+    await settle();
+    expect(watcher.wire.offsets).toEqual(Array.from({ length: 3_501 }, (_, index) => index + 1));
+  });
+
+  test("ID-3: without the broker it tries again twice a second, until all is there", async () => {
+    const { feed, pubSub, publish, publishMany, watch, settle, clock, telemetry } = feedBench();
+    await publish();
+    await feed.open();
+    const watcher = watch();
+    pubSub.breakLink();
+    pubSub.goesAway();
+    await publishMany(3);
+    pubSub.restoreLink();
+    await settle();
+    const tried = () => pubSub.countOf("history");
+    for (let halfSeconds = 0; halfSeconds < 20; halfSeconds++) {
+      expect(tried()).toBe(halfSeconds + 1);
+      clock.advance(500);
+      await settle();
+    }
+    await publish();
+    pubSub.comesBack();
+    clock.advance(500);
+    await settle();
+    expect(watcher.wire.offsets).toEqual([1, 2, 3, 4, 5]);
+    expect(telemetry.logs.filter(({ level }) => level === "warn").length).toBe(21);
+  });
+
+  test("ID-4: a hole that was trimmed cannot be filled: told, then the latest state, then live", async () => {
+    const { feed, pubSub, publish, publishMany, watch, settle } = feedBench({ size: 10 });
+    await publish();
+    await feed.open();
+    const [told, silent] = [watch(), new Watcher(feed.fanout).begin()];
+    pubSub.breakLink();
+    await publishMany(50);
+    pubSub.restoreLink();
+    await settle();
+    await publish();
+    await settle();
+    expect(told.wire.types).toEqual([
+      "status_update",
+      "connection_established",
+      "status_update",
+      "status_update",
+    ]);
+    expect(told.wire.offsets).toEqual([1, 51, 52]);
+    expect(silent.wire.types).toEqual(["status_update", "status_update"]);
+    expect(silent.wire.offsets).toEqual([51, 52]);
+  });
+
+  test("ID-4: what was only trimmed disturbs nobody", async () => {
+    const { feed, publishMany, watch, settle, pubSub } = feedBench({ size: 10 });
+    await feed.open();
+    const watcher = watch();
+    await publishMany(100);
+    await settle();
+    pubSub.restoreLink();
+    await settle();
+    expect(watcher.wire.offsets).toEqual(Array.from({ length: 100 }, (_, index) => index + 1));
+    expect(watcher.wire.types).not.toContain("connection_established");
+  });
+
+  test("ID-2: a history that was lost, or expired, begins anew at 1 in another epoch", async () => {
+    for (const lose of ["lost", "expired"]) {
+      const { feed, publish, publishMany, watch, settle, broker, clock } = feedBench();
+      await publishMany(5);
+      await feed.open();
+      const watcher = watch();
+      if (lose === "lost") broker.loseEverything();
+      else clock.advance(86_400_001);
+      await publish(status(), result());
+      await settle();
+      const ids = watcher.wire.messages.map(({ event_id }) => event_id?.split("-") ?? ["", "told"]);
+      expect(ids.map(([, offset]) => offset)).toEqual(["5", "told", "1", "2"]);
+      expect(ids[0]?.[0]).not.toBe(ids[2]?.[0]);
+    }
+  });
+
+  test("ID-4: who asked for the whole history gets what survived of it whole", async () => {
+    const { feed, publishMany, publish, settle, broker } = feedBench();
+    await publishMany(5);
+    await feed.open();
+    const watcher = new Watcher(feed.fanout, { replaysAll: true });
+    watcher.begin({ replay: (await feed.history(undefined)).events });
+    broker.loseEverything();
+    await publishMany(3);
+    await settle();
+    await publish();
+    await settle();
+    expect(watcher.wire.offsets).toEqual([1, 2, 3, 4, 5, 1, 2, 3, 4]);
+  });
+
+  test("what is read of the history is all of it, however many pages", async () => {
+    const { feed, publishMany } = feedBench({ size: 5_000 });
+    for (let round = 0; round < 6; round++) await publishMany(500);
+    await feed.open();
+    const all = await feed.history(undefined);
+    expect(all.events.map(({ position }) => position.offset)).toEqual(
+      Array.from({ length: 3_000 }, (_, index) => index + 1),
+    );
+    expect(all).toMatchObject({ resumed: true, end: { offset: 3_000 } });
+    const after = await feed.history(all.events[1_499]?.position);
+    expect([after.resumed, after.events.length]).toEqual([true, 1_500]);
+    const gone = await feed.history({ epoch: "other", offset: 7 });
+    expect([gone.resumed, gone.events.length]).toEqual([false, 3_000]);
+  });
+
+  test("a feed that cannot be opened leaves no subscription behind", async () => {
+    for (const name of ["subscribe", "snapshot"]) {
+      const { feed, pubSub, broker } = feedBench();
+      pubSub.fault = (call) => (call.name === name ? new BrokerUnavailable("away") : undefined);
+      const outcome = await feed.open().catch((error: unknown) => error);
+      expect(outcome).toBeInstanceOf(BrokerUnavailable);
+      expect([pubSub.subscriptions, broker.listeningOn().length]).toEqual([0, 0]);
+    }
+  });
+
+  test("once closed it delivers nothing, asks nothing and lets no retry come", async () => {
+    const { feed, pubSub, publish, watch, settle, clock } = feedBench();
+    await publish();
+    await feed.open();
+    const watcher = watch();
+    pubSub.goesAway();
+    feed.linkRestored();
+    await settle();
+    feed.close();
+    pubSub.comesBack();
+    const asked = pubSub.made.length;
+    clock.advance(60_000);
+    await publish();
+    feed.linkRestored();
+    feed.viewersChanged(new Set());
+    await settle();
+    expect([watcher.wire.offsets, pubSub.made.length, pubSub.subscriptions]).toEqual([[1], asked, 0]);
+    expect(watcher.owner.viewers).toEqual([]);
+  });
+
+  test("closed while it reads, it stops there", async () => {
+    for (const steps of [1, 2, 3, 4]) {
+      const { feed, pubSub, publishMany, watch, settle, telemetry } = feedBench();
+      await publishMany(1);
+      await feed.open();
+      const watcher = watch();
+      pubSub.breakLink();
+      await publishMany(2);
+      pubSub.holdsCalls = true;
+      pubSub.restoreLink();
+      for (let step = 1; step < steps; step++) await pubSub.proceed();
+      feed.close();
+      await settle();
+      expect(watcher.wire.offsets).toEqual(steps > 2 ? [1, 2, 3] : [1]);
+      expect(telemetry.logs.filter(({ level }) => level === "warn")).toEqual([]);
+    }
+  });
+});

@@ -1,0 +1,51 @@
+import { AnalysisFeed } from "../../../src/application/fan-out/analysis-feed.ts";
+import type { EncodedEvent } from "../../../src/domain/analysis-event.ts";
+import { status } from "../../support/encoded-events.ts";
+import { memoryNode } from "../../support/memory-node.ts";
+import { someAnalysis } from "../../support/some-analysis.ts";
+import { turn } from "../../support/turn.ts";
+import { Watcher } from "../../support/watcher.ts";
+import type { Instants } from "./instants.ts";
+
+/** A feed on a broker whose network the test holds, and what other nodes publish there. */
+export function feedBench(history: { readonly size?: number } = {}) {
+  const node = memoryNode(history);
+  const { pubSub, clock, telemetry, elsewhere } = node;
+  const channel = someAnalysis();
+  const feed = new AnalysisFeed(channel, pubSub, clock, telemetry);
+
+  const publish = async (...events: EncodedEvent[]) => {
+    await elsewhere.append({ channel, events: events.length > 0 ? events : [status()] });
+  };
+  const publishMany = (count: number) => publish(...Array.from({ length: count }, () => status()));
+
+  /** A watcher that began with the latest state, as `replay=latest` has it. */
+  const watch = () => new Watcher(feed.fanout).begin({ replay: feed.latest() });
+
+  /** Lets `steps` steps of calls go on, and events be published and delivered among them, as `instants` says. */
+  const race = async (
+    steps: number,
+    events: readonly EncodedEvent[],
+    instants: readonly Instants[],
+    known: number,
+  ) => {
+    pubSub.holdsMail = true;
+    for (let step = 0; step <= steps; step++) {
+      for (const [index, { publishedBefore }] of instants.entries())
+        if (publishedBefore === step) await publish(events[index] as EncodedEvent);
+      pubSub.deliver(known + instants.filter(({ deliveredBefore }) => deliveredBefore <= step).length);
+      if (step < steps) await pubSub.proceed();
+    }
+  };
+
+  /** Whatever is still under way arrives and is answered. */
+  const settle = async () => {
+    pubSub.holdsCalls = false;
+    pubSub.holdsMail = false;
+    pubSub.deliver();
+    while (pubSub.waiting.length > 0) await pubSub.proceed();
+    await turn();
+  };
+
+  return { ...node, channel, feed, publish, publishMany, watch, race, settle };
+}
