@@ -1,0 +1,125 @@
+import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test";
+import { Redis } from "ioredis";
+import { InMemoryPubSub } from "../../src/adapters/memory/in-memory-pub-sub.ts";
+import type {
+  AppendOutcome,
+  ChannelSnapshot,
+  PublishedEvent,
+  PubSubPort,
+} from "../../src/application/ports/pub-sub-port.ts";
+import type { EncodedEvent } from "../../src/domain/analysis-event.ts";
+import { CollectingSubscriber } from "../support/collecting-subscriber.ts";
+import { CollectingTelemetry } from "../support/collecting-telemetry.ts";
+import { completed, failed, fault, result, status } from "../support/encoded-events.ts";
+import { ManualClock } from "../support/manual-clock.ts";
+import { needs } from "../support/needs.ts";
+import { RedisNodes } from "../support/redis-nodes.ts";
+import { type RunningRedis, startRedis } from "../support/redis-server.ts";
+import { someAnalysis } from "../support/some-analysis.ts";
+import { Seeded } from "../unit/domain/seeded.ts";
+
+const COURSES = 150;
+const STEPS = 40;
+
+/** The script and the domain judge events in two languages: random courses must end alike. */
+describe.skipIf(!needs("redis-server"))("Redis against memory", () => {
+  let redis: RunningRedis;
+  let admin: Redis;
+  let nodes: RedisNodes;
+
+  beforeAll(async () => {
+    redis = await startRedis();
+    admin = new Redis(redis.url);
+    nodes = new RedisNodes(redis);
+  });
+  afterEach(() => nodes.close());
+  afterAll(async () => {
+    admin.disconnect();
+    await redis.stop();
+  });
+
+  test("random courses of events, keys and attempts have the same outcomes, history and snapshot", async () => {
+    const history = { size: 7, ttlMs: 60_000 };
+    const brokers: PubSubPort[] = [
+      nodes.make(history),
+      new InMemoryPubSub({ clock: new ManualClock(), telemetry: new CollectingTelemetry(), history }),
+    ];
+    for (let seed = 1; seed <= COURSES; seed++) {
+      const channel = someAnalysis();
+      const told = await Promise.all(brokers.map((broker) => course(broker, channel, new Seeded(seed))));
+      expect({ seed, ...told[0] }).toEqual({ seed, ...told[1]! });
+    }
+  }, 60_000);
+});
+
+/** Everything that can be told of one course, with the random epochs left out. */
+async function course(broker: PubSubPort, channel: ReturnType<typeof someAnalysis>, seeded: Seeded) {
+  const heard = new CollectingSubscriber();
+  const subscription = await broker.subscribe(channel, heard);
+  const outcomes: unknown[] = [];
+  const pages: unknown[] = [];
+  let epoch = "";
+  let newest = 0;
+  for (let step = 0; step < STEPS; step++) {
+    const events = Array.from({ length: 1 + seeded.below(3) }, () => someEvent(seeded));
+    const name = `${seeded.below(30)}`;
+    const remembered = { scope: "channel", windowMs: 60_000, rememberMs: 60_000 } as const;
+    const lane = seeded.pick(["key", "content"] as const);
+    const seen = seeded.below(3) === 0 ? { seen: { lane, name, ...remembered } } : {};
+    const outcome = await broker.append({ channel, events, ...seen });
+    if (outcome.type === "stored") {
+      epoch = outcome.epoch;
+      newest = outcome.firstOffset + outcome.count - 1;
+    }
+    outcomes.push(withoutEpoch(outcome));
+    const asked = seeded.below(newest + 3);
+    const page = await broker.history(
+      channel,
+      seeded.below(5) === 0 ? undefined : { epoch: seeded.below(6) === 0 ? "other" : epoch, offset: asked },
+      1 + seeded.below(20),
+    );
+    pages.push([asked, page.resumed, page.position.offset, page.events.map(told)]);
+  }
+  await heard.until(() => newest === 0 || heard.offsets.at(-1) === newest);
+  await subscription.unsubscribe();
+  return {
+    outcomes,
+    pages,
+    heard: heard.events.map(told),
+    snapshot: snapshotTold(await broker.snapshot(channel)),
+  };
+}
+
+function someEvent(seeded: Seeded): EncodedEvent {
+  const attemptId = seeded.pick([undefined, undefined, "a", "b", "c", "d"]);
+  const options = {
+    note: `${seeded.below(1_000)}`,
+    timestamp: `2026-11-24T03:00:0${seeded.below(10)}Z`,
+    ...(attemptId === undefined ? {} : { attemptId }),
+  };
+  const stage = seeded.pick(["initializing", "uploading", "model_inference"]);
+  const kind = seeded.below(12);
+  if (kind < 6) return status({ ...options, stage });
+  if (kind < 8) return completed(options);
+  if (kind < 9) return failed(options);
+  return kind < 11 ? result(options) : fault(options);
+}
+
+function told(event: PublishedEvent): unknown {
+  return [event.position.offset, event.kind, event.reopens, event.text.replace(event.position.epoch, "")];
+}
+
+function withoutEpoch(outcome: AppendOutcome): unknown {
+  return outcome.type === "refused" ? outcome : [outcome.type, outcome.firstOffset, outcome.count];
+}
+
+function snapshotTold(snapshot: ChannelSnapshot): unknown {
+  return {
+    offset: snapshot.position.offset,
+    lastStatus: snapshot.lastStatus && told(snapshot.lastStatus),
+    standingTerminal: snapshot.standingTerminal && told(snapshot.standingTerminal),
+    stages: snapshot.stages,
+    spans: snapshot.spans.map(({ firstOffset }) => firstOffset),
+    heard: snapshot.heardAt !== undefined,
+  };
+}
