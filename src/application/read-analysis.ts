@@ -31,6 +31,7 @@ export class ReadAnalysis {
       lastStatus: eventOf<StatusUpdate>(snapshot.lastStatus),
       terminal: eventOf<AnalysisEvent>(snapshot.standingTerminal),
       stages: snapshot.stages,
+      attemptId: snapshot.attemptId,
       lastEventId: formatEventId(snapshot.position),
     });
     return { type: "state", state: markStalled(state, silenceOf(snapshot), this.#stallAfterMs) };

@@ -12,7 +12,7 @@ import { type EventPosition, textWithEventId } from "./event-position.ts";
 import { STAGE_MARKS_KEPT, type StageMark } from "./stages.ts";
 
 /** An event that has its place on a channel. */
-export interface StoredEvent {
+export interface PublishedEvent {
   readonly position: EventPosition;
   readonly kind: EventKind;
   /** Whether a new attempt or a retry began with it: whatever stood before stands no longer. */
@@ -26,15 +26,15 @@ export interface ChannelRecord {
   epoch: string;
   /** Of the last event; 0 before the first. */
   offset: number;
-  lastStatus: StoredEvent | undefined;
-  standingTerminal: StoredEvent | undefined;
+  lastStatus: PublishedEvent | undefined;
+  standingTerminal: PublishedEvent | undefined;
   /** Since the last reopening, at most `STAGE_MARKS_KEPT`. */
   readonly stages: StageMark[];
   attempts: Attempts;
 }
 
 export type AdmitOutcome =
-  | { readonly type: "accepted"; readonly events: readonly StoredEvent[] }
+  | { readonly type: "accepted"; readonly events: readonly PublishedEvent[] }
   /** The event at `index` may not follow what the channel has; the record is as before. */
   | { readonly type: "refused"; readonly code: AttemptRefusal; readonly index: number };
 
@@ -61,7 +61,7 @@ export function admit(record: ChannelRecord, events: readonly EncodedEvent[]): A
   return { type: "accepted", events: events.map((event) => append(record, event)) };
 }
 
-function append(record: ChannelRecord, event: EncodedEvent): StoredEvent {
+function append(record: ChannelRecord, event: EncodedEvent): PublishedEvent {
   const isNewAttempt = beginsAttempt(record.attempts, event);
   const isRetry = record.standingTerminal !== undefined && reopens(event.kind);
   const reopensNow = (isNewAttempt && record.offset > 0) || isRetry;
@@ -73,7 +73,7 @@ function append(record: ChannelRecord, event: EncodedEvent): StoredEvent {
   record.offset += 1;
   const position = { epoch: record.epoch, offset: record.offset };
   const text = textWithEventId(position, event.members);
-  const stored: StoredEvent = { position, kind: event.kind, reopens: reopensNow, text };
+  const stored: PublishedEvent = { position, kind: event.kind, reopens: reopensNow, text };
   if (isStatusKind(event.kind)) record.lastStatus = stored;
   if (isTerminalKind(event.kind)) record.standingTerminal = stored;
   markStage(record.stages, event, record.offset);

@@ -15,6 +15,7 @@ export function snapshotRules({ node, broker }: ContractContext): void {
       lastStatus: undefined,
       standingTerminal: undefined,
       stages: [],
+      attemptId: undefined,
       spans: [],
       viewers: undefined,
       heardAt: undefined,
@@ -54,6 +55,17 @@ export function snapshotRules({ node, broker }: ContractContext): void {
     });
     expect(snapshot.heardAt).toBeGreaterThan(0);
     expect(snapshot.brokerNow).toBeGreaterThanOrEqual(snapshot.heardAt!);
+  });
+
+  test("PS-17 the attempt that is current, also after an event that names none", async () => {
+    const publisher = await node();
+    const channel = someAnalysis();
+    await publisher.append({
+      channel,
+      events: [status({ attemptId: "first" }), status({ attemptId: "second" })],
+    });
+    await publisher.append({ channel, events: [status()] });
+    expect(await publisher.snapshot(channel)).toMatchObject({ attemptId: "second" });
   });
 
   test("PS-17 stage failed is the last status and the terminal event at once", async () => {

@@ -75,6 +75,7 @@ export class InMemoryPubSub implements PubSubPort {
       position: kept?.position ?? NOTHING,
       lastStatus: kept?.lastStatus,
       standingTerminal: kept?.standingTerminal,
+      attemptId: kept?.attemptId,
       stages: kept?.stages ?? [],
       spans: kept?.spans ?? [],
       viewers: this.#broker.viewersOf(channel, brokerNow),

@@ -1,11 +1,11 @@
 import type { AppendOutcome, AppendRequest, HistoryPage } from "../../application/ports/pub-sub-port.ts";
-import { admit, newRecord, type StoredEvent } from "../../domain/channel-record.ts";
+import { admit, newRecord, type PublishedEvent } from "../../domain/channel-record.ts";
 import { type EpochSpan, type EventPosition, isOnHistory } from "../../domain/event-position.ts";
 import type { StageMark } from "../../domain/stages.ts";
 import { SeenMemory } from "./seen-memory.ts";
 
 export type Kept =
-  | { readonly type: "kept"; readonly events: readonly StoredEvent[] }
+  | { readonly type: "kept"; readonly events: readonly PublishedEvent[] }
   | Extract<AppendOutcome, { type: "refused" }>;
 
 /** One channel from its first event until it expires: the counter, the kept history, and what trimming may not take. */
@@ -14,7 +14,7 @@ export class KeptChannel {
   heardAt: number | undefined;
   expiresAt = 0;
   readonly #record;
-  #history: StoredEvent[] = [];
+  #history: PublishedEvent[] = [];
 
   constructor(epoch: string) {
     this.#record = newRecord(epoch);
@@ -28,12 +28,16 @@ export class KeptChannel {
     return [{ epoch: this.#record.epoch, firstOffset: 1 }];
   }
 
-  get lastStatus(): StoredEvent | undefined {
+  get lastStatus(): PublishedEvent | undefined {
     return this.#record.lastStatus;
   }
 
-  get standingTerminal(): StoredEvent | undefined {
+  get standingTerminal(): PublishedEvent | undefined {
     return this.#record.standingTerminal;
+  }
+
+  get attemptId(): string | undefined {
+    return this.#record.attempts.current;
   }
 
   get stages(): readonly StageMark[] {

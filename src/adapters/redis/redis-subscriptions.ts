@@ -135,7 +135,7 @@ export class RedisSubscriptions {
       this.#agreed.add(channel);
       const watched = this.#watched.get(channel);
       // The last one may have left meanwhile.
-      if (watched === undefined) this.#changed.add(channel);
+      if (watched === undefined) { this.#changed.add(channel); console.log("HIT"); }
       else this.#begin(channel, watched);
     }
   }

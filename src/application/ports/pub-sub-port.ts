@@ -1,7 +1,12 @@
 import type { ViewerList } from "../../domain/access-grant.ts";
-import type { EncodedEvent, EventKind } from "../../domain/analysis-event.ts";
+import type { EncodedEvent } from "../../domain/analysis-event.ts";
+import type { AttemptRefusal } from "../../domain/attempts.ts";
 import type { AnalysisChannel, ChannelName } from "../../domain/channel.ts";
+import type { PublishedEvent } from "../../domain/channel-record.ts";
 import type { EpochSpan, EventPosition } from "../../domain/event-position.ts";
+import type { StageMark } from "../../domain/stages.ts";
+
+export type { AttemptRefusal, PublishedEvent, StageMark };
 
 /**
  * Numbering, keeping and publishing events, as one port, because they must be one atomic step.
@@ -74,17 +79,6 @@ export type AppendOutcome =
   /** An event at `index` may not follow what the channel has; nothing of the request was stored. */
   | { readonly type: "refused"; readonly code: AttemptRefusal; readonly index: number };
 
-export type AttemptRefusal = "attempt_superseded" | "attempt_ended";
-
-export interface PublishedEvent {
-  readonly position: EventPosition;
-  readonly kind: EventKind;
-  /** Whether the analysis was reopened by it: a terminal event that stood before stands no longer. */
-  readonly reopens: boolean;
-  /** The event as it is sent to clients, beginning with its `event_id`. */
-  readonly text: string;
-}
-
 /** Callbacks run synchronously, in order, and must not throw. */
 export interface ChannelSubscriber {
   event(event: PublishedEvent): void;
@@ -98,19 +92,14 @@ export interface ChannelSubscription {
   unsubscribe(): Promise<void>;
 }
 
-/** One change of stage since the last reopening: `at` is the event's own timestamp. */
-export interface StageMark {
-  readonly stage: string;
-  readonly at: string;
-  readonly offset: number;
-}
-
 export interface ChannelSnapshot {
   /** Of the last event; offset 0 where there is none. */
   readonly position: EventPosition;
   readonly lastStatus: PublishedEvent | undefined;
   readonly standingTerminal: PublishedEvent | undefined;
   readonly stages: readonly StageMark[];
+  /** The run of the worker that the analysis is in; undefined where no event named one. */
+  readonly attemptId: string | undefined;
   readonly spans: readonly EpochSpan[];
   readonly viewers: ViewerList | undefined;
   /** When the worker was last heard, by the broker's clock; undefined where it never was. */

@@ -11,7 +11,7 @@ import {
   admit,
   type ChannelRecord,
   newRecord,
-  type StoredEvent,
+  type PublishedEvent,
 } from "../../../src/domain/channel-record.ts";
 import { ANALYSIS, decodeSample, type SampleName } from "./event-samples.ts";
 import { Seeded } from "./seeded.ts";
@@ -45,9 +45,9 @@ function at(minute: number): string {
   return new Date(Date.UTC(2026, 10, 24, 0, minute)).toISOString();
 }
 
-function parsed(event: StoredEvent): AnalysisEvent;
-function parsed(event: StoredEvent | undefined): AnalysisEvent | undefined;
-function parsed(event: StoredEvent | undefined): AnalysisEvent | undefined {
+function parsed(event: PublishedEvent): AnalysisEvent;
+function parsed(event: PublishedEvent | undefined): AnalysisEvent | undefined;
+function parsed(event: PublishedEvent | undefined): AnalysisEvent | undefined {
   return event && (JSON.parse(event.text) as AnalysisEvent);
 }
 
