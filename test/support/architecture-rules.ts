@@ -61,7 +61,7 @@ export const architectureRules: readonly ArchitectureRule[] = [
     sentence: "main imports only the files beside it, never an adapter",
     offences: (tree) =>
       imports(tree)
-        .filter(({ path, to }) => path === "src/main.ts" && !/^src\/[^/]+\.tsx?$/.test(to))
+        .filter(({ path, to }) => path === "src/main.ts" && !/^(?:node:|src\/[^/]+\.tsx?$)/.test(to))
         .map(describeImport),
     broken: { "src/main.ts": 'import { b } from "./adapters/redis/b.ts";' },
   },
