@@ -53,7 +53,7 @@ export class SubscribeToAnalysis {
     }
     const watch = new Watch(request, leases, this.#registry);
     try {
-      await watch.prepare((feed) => prepareReplay(feed, request.replay));
+      await watch.prepare((feed) => prepareReplay(feed, request.replay, request.untilTerminal));
     } catch (error) {
       watch.end();
       throw error;

@@ -28,7 +28,7 @@ export class Watch {
     });
     const plain = { untilTerminal: false, replaysAll: false };
     this.#notices = notices.map((lease) => new Delivery(outlet, lease.feed.fanout, owner, plain));
-    this.#prepared = { resumed: null, request: replay, history: undefined };
+    this.#prepared = { resumed: null, request: replay, history: undefined, terminalStands: false };
   }
 
   get viewers(): ViewerList | undefined {
@@ -50,7 +50,7 @@ export class Watch {
     this.#registry.watch(this.#request.outlet.connection.id, this.#request.analysisId);
     for (const delivery of this.#notices)
       delivery.begin({ replay: [], cursor: delivery.cursor, terminalStands: false });
-    this.#analysis.begin(startOf(this.#prepared, this.#feed));
+    this.#analysis.begin(startOf(this.#prepared, this.#feed, this.#analysis));
     // The delivery lets go of the history as it sends it, and so do we.
     this.#prepared = { ...this.#prepared, history: undefined };
   }

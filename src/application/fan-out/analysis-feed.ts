@@ -55,11 +55,6 @@ export class AnalysisFeed implements ChannelFeed, ChannelSubscriber {
     return this.#position;
   }
 
-  /** The offset of the terminal event that stands; undefined where none does. */
-  get terminalOffset(): number | undefined {
-    return this.#latest.terminal?.position.offset;
-  }
-
   /** What `replay=latest` sends. */
   latest(): PublishedEvent[] {
     return inOrder(this.#latest);
@@ -74,6 +69,11 @@ export class AnalysisFeed implements ChannelFeed, ChannelSubscriber {
       throw error;
     }
     this.#settle();
+  }
+
+  /** Of the terminal event that stands, as the broker has it: this node may not have heard of it yet. */
+  async standingTerminal(): Promise<EventPosition | undefined> {
+    return (await this.#pubSub.snapshot(this.#channel)).standingTerminal?.position;
   }
 
   /**

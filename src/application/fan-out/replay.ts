@@ -1,5 +1,4 @@
 import type { EventPosition } from "../../domain/event-position.ts";
-import type { PublishedEvent } from "../ports/pub-sub-port.ts";
 import type { AnalysisFeed, ReadHistory } from "./analysis-feed.ts";
 import type { Delivery, DeliveryStart } from "./delivery.ts";
 
@@ -18,21 +17,31 @@ export interface PreparedReplay {
   readonly resumed: boolean | null;
   readonly request: ReplayRequest;
   readonly history: ReadHistory | undefined;
+  /** Whether a terminal event that the client has already seen stood when the history was read. */
+  readonly terminalStands: boolean;
 }
 
 /**
  * Reads what the replay needs, while the delivery holds the ring: what is published meanwhile is kept until it is
  * served. Costs the broker nothing for `latest` and `none` without a position.
  */
-export async function prepareReplay(feed: AnalysisFeed, request: ReplayRequest): Promise<PreparedReplay> {
+export async function prepareReplay(
+  feed: AnalysisFeed,
+  request: ReplayRequest,
+  untilTerminal: boolean,
+): Promise<PreparedReplay> {
   const { after, mode } = request;
   if (after !== undefined && after !== "unreadable") {
+    // Asked before the history, so that whatever reopened it since is among the events read.
+    const terminal = untilTerminal ? await feed.standingTerminal() : undefined;
     const history = await feed.history(after);
-    if (history.resumed) return { resumed: true, request, history };
+    const stood = terminal !== undefined && terminal.offset <= after.offset;
+    const terminalStands = stood && !history.events.some((event) => event.reopens);
+    if (history.resumed) return { resumed: true, request, history, terminalStands };
   }
   const resumed = after === undefined ? null : false;
   const history = mode === "all" ? await feed.history(undefined) : undefined;
-  return { resumed, request, history };
+  return { resumed, request, history, terminalStands: false };
 }
 
 /** Whether the client may be told that it was resumed: not where the history was lost after it was read. */
@@ -41,24 +50,14 @@ export function resumedOf(prepared: PreparedReplay, delivery: Delivery): boolean
 }
 
 /** Where the delivery begins, taken in the same turn as it does. */
-export function startOf({ resumed, request, history }: PreparedReplay, feed: AnalysisFeed): DeliveryStart {
+export function startOf(prepared: PreparedReplay, feed: AnalysisFeed, delivery: Delivery): DeliveryStart {
+  const { request, history, terminalStands } = prepared;
   const { next } = feed.fanout;
   if (history === undefined) {
-    return { replay: request.mode === "none" ? [] : feed.latest(), cursor: next, terminalStands: false };
+    return { replay: request.mode === "none" ? [] : feed.latest(), cursor: next, terminalStands };
   }
-  // Offsets have no holes, so the distance in offsets is the distance in the ring, ahead of it included.
-  const cursor = next + history.end.offset - feed.position.offset;
-  const terminalStands = resumed === true && stoodAt(request.after, feed, history.events);
+  // Offsets have no holes, so the distance in offsets is the distance in the ring, ahead of it included. Where the
+  // history read is a new one that this node has not heard of, it says nothing: what the ring held before is old.
+  const cursor = Math.max(delivery.cursor, next + history.end.offset - feed.position.offset);
   return { replay: history.events, cursor, terminalStands };
-}
-
-/** Whether the terminal event that the client had already seen stood when its replay was read. */
-function stoodAt(
-  after: ReplayRequest["after"],
-  feed: AnalysisFeed,
-  read: readonly PublishedEvent[],
-): boolean {
-  const { terminalOffset } = feed;
-  if (terminalOffset === undefined || after === undefined || after === "unreadable") return false;
-  return terminalOffset <= after.offset && !read.some((event) => event.reopens);
 }
