@@ -1,0 +1,72 @@
+import { describe, expect, test } from "bun:test";
+import { completed, result, status } from "../../support/encoded-events.ts";
+import { watchBench } from "./watch-bench.ts";
+
+describe("WS-18: until=terminal", () => {
+  test.each([
+    ["sent by the replay of the latest state", [status(), result()], { mode: "latest" }, 1],
+    ["sent by the replay of the whole", [status(), result()], { mode: "all" }, 1],
+    ["not sent, since nothing was asked for", [status(), result()], { mode: "none" }, 0],
+    ["at the position given", [status(), result()], { after: 2 }, 1],
+    ["before the position given", [result(), completed()], { after: 2 }, 1],
+    ["after the position given", [status(), result()], { after: 1 }, 1],
+    ["reopened after the position given", [result(), status()], { after: 1 }, 0],
+    ["reopened at the position given", [result(), status()], { after: 2 }, 0],
+    [
+      "superseded by another attempt",
+      [result({ attemptId: "a" }), completed({ attemptId: "b" })],
+      { mode: "all" },
+      0,
+    ],
+    ["none", [status()], { mode: "all" }, 0],
+  ] as const)(
+    "a terminal event %s",
+    async (_, events, {
+      mode = "latest",
+      after,
+    }: { mode?: "latest" | "all" | "none"; after?: number }, finished) => {
+      for (const watched of [false, true]) {
+        const { publish, join, settle } = watchBench();
+        const { epoch } = await publish(...events);
+        if (watched) await join();
+        const position = after === undefined ? undefined : { epoch, offset: after };
+        const { owner } = await join({ untilTerminal: true, replay: { mode, after: position } });
+        await settle();
+        expect(owner.timesFinished).toBe(finished);
+      }
+    },
+  );
+
+  test("one that this node has not heard of yet ends it all the same", async () => {
+    const { pubSub, publish, join } = watchBench();
+    await publish();
+    await join();
+    pubSub.holdsMail = true;
+    const position = await publish(result());
+    const { owner } = await join({ untilTerminal: true, replay: { after: position } });
+    expect(owner.timesFinished).toBe(1);
+  });
+
+  test("one whose reopening this node has not heard of yet ends nothing", async () => {
+    const { pubSub, publish, join, settle } = watchBench();
+    await publish(status(), result());
+    await join();
+    pubSub.holdsMail = true;
+    const position = await publish(status());
+    const { owner, wire } = await join({ untilTerminal: true, replay: { after: position } });
+    await settle();
+    expect(owner.timesFinished).toBe(0);
+    await publish(result());
+    await settle();
+    expect([owner.timesFinished, wire.offsets]).toEqual([1, [4]]);
+  });
+
+  test("a notice does not end it", async () => {
+    const { join, elsewhere, settle } = watchBench();
+    const { owner } = await join({ untilTerminal: true });
+    const event = { ...result(), kind: "notice" as const };
+    await elsewhere.append({ channel: "system:updates", events: [event] });
+    await settle();
+    expect(owner.timesFinished).toBe(0);
+  });
+});

@@ -1,0 +1,84 @@
+import { Feeds } from "../../../src/application/fan-out/feeds.ts";
+import { Outlet } from "../../../src/application/fan-out/outlet.ts";
+import type { ReplayRequest } from "../../../src/application/fan-out/replay.ts";
+import { SubscribeToAnalysis } from "../../../src/application/subscribe-to-analysis.ts";
+import type { AccessGrant } from "../../../src/domain/access-grant.ts";
+import type { EncodedEvent } from "../../../src/domain/analysis-event.ts";
+import { analysisIdOf } from "../../../src/domain/channel.ts";
+import { ConnectionRegistry } from "../../../src/domain/connection-registry.ts";
+import { status } from "../../support/encoded-events.ts";
+import { memoryNode } from "../../support/memory-node.ts";
+import { RecordingConnection } from "../../support/recording-connection.ts";
+import { RecordingOwner } from "../../support/recording-owner.ts";
+import { someAnalysis } from "../../support/some-analysis.ts";
+import { someGrant } from "../../support/some-grant.ts";
+import { turn } from "../../support/turn.ts";
+
+export interface JoinOptions {
+  readonly userId?: string;
+  readonly grant?: AccessGrant;
+  readonly replay?: Partial<ReplayRequest>;
+  readonly untilTerminal?: boolean;
+}
+
+/** One node with everything from its broker to the sockets, whose network the test holds. */
+export function watchBench({
+  size = 1_000,
+  watchDefault = "allow",
+}: {
+  readonly size?: number;
+  readonly watchDefault?: "allow" | "deny";
+} = {}) {
+  const node = memoryNode({ size });
+  const { pubSub, clock, telemetry, elsewhere, broker } = node;
+  const channel = someAnalysis();
+  const registry = new ConnectionRegistry({ maxConnections: 0, maxPerUser: 0 });
+  const feeds = new Feeds(pubSub, clock, telemetry);
+  const subscribe = new SubscribeToAnalysis(feeds, registry, watchDefault);
+
+  const publish = async (...events: EncodedEvent[]) => {
+    await elsewhere.append({ channel, events: events.length > 0 ? events : [status()] });
+    return (await elsewhere.snapshot(channel)).position;
+  };
+
+  /** A client that asks to watch; it begins as soon as it may. */
+  const join = async ({ userId = "alice", grant, replay, untilTerminal = false }: JoinOptions = {}) => {
+    const wire = new RecordingConnection();
+    const outlet = new Outlet(wire, clock);
+    const owner = new RecordingOwner(outlet);
+    registry.add({ id: wire.id, userId, connectedAt: clock.now() });
+    const answer = await subscribe.execute({
+      analysisId: analysisIdOf(channel),
+      userId,
+      grant: grant ?? someGrant({ userId }),
+      outlet,
+      owner,
+      replay: { mode: "latest", after: undefined, ...replay },
+      untilTerminal,
+    });
+    if (answer.type !== "watching") return { answer, wire, owner, outlet };
+    const { resumed } = answer.watch;
+    answer.watch.begin();
+    return { answer, wire, owner, outlet, watch: answer.watch, resumed };
+  };
+
+  const settle = async () => {
+    pubSub.holdsCalls = false;
+    pubSub.holdsMail = false;
+    pubSub.deliver();
+    while (pubSub.waiting.length > 0) await pubSub.proceed();
+    await turn();
+  };
+
+  /** What this node still holds for anybody. */
+  const held = () => ({
+    feeds: feeds.size,
+    subscriptions: pubSub.subscriptions,
+    listening: broker.listeningOn().length,
+    watched: registry.statistics().active_analyses,
+  });
+
+  return { ...node, channel, registry, feeds, subscribe, publish, join, settle, held };
+}
+
+export const NOTHING_HELD = { feeds: 0, subscriptions: 0, listening: 0, watched: 0 };
