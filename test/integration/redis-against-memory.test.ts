@@ -118,6 +118,7 @@ function snapshotTold(snapshot: ChannelSnapshot): unknown {
     offset: snapshot.position.offset,
     lastStatus: snapshot.lastStatus && told(snapshot.lastStatus),
     standingTerminal: snapshot.standingTerminal && told(snapshot.standingTerminal),
+    attemptId: snapshot.attemptId,
     stages: snapshot.stages,
     spans: snapshot.spans.map(({ firstOffset }) => firstOffset),
     heard: snapshot.heardAt !== undefined,

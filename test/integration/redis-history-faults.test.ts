@@ -33,15 +33,23 @@ describe.skipIf(!needs("redis-server"))("histories on a Redis with faults", () =
     const node = nodes.make();
     const channel = someAnalysis();
     const before = await append(node, channel, 3);
+    const seen = {
+      lane: "key",
+      name: "k",
+      scope: "channel",
+      windowMs: 300_000,
+      rememberMs: 300_000,
+    } as const;
+    await node.append({ channel, events: [status()], seen });
     await node.declareViewers(channel, new Set(["alice"]));
     await admin.del(`telltale:{${channel}}`);
     expect(await node.snapshot(channel)).toMatchObject({
       position: { offset: 0 },
       standingTerminal: undefined,
     });
-    const after = await append(node, channel, 1);
-    expect(after).toMatchObject({ firstOffset: 1 });
-    expect(after.epoch).not.toBe(before.epoch);
+    const after = await node.append({ channel, events: [status()], seen });
+    expect(after).toMatchObject({ type: "stored", firstOffset: 1 });
+    expect(after).not.toMatchObject({ epoch: before.epoch });
     expect((await node.history(channel, undefined, 10)).events).toHaveLength(1);
     expect((await node.snapshot(channel)).viewers).toEqual(new Set(["alice"]));
   });
@@ -90,11 +98,14 @@ describe.skipIf(!needs("redis-server"))("histories on a Redis with faults", () =
       { epoch: second.epoch, firstOffset: 6 },
     ]);
 
-    // Trimmed to 7…10: offset 6 is the last position that is good, and it belongs to the second epoch.
-    await append(node, channel, 3);
+    // Trimmed to 6…9: the last event of the first epoch is just before the oldest kept, a position still good.
+    await append(node, channel, 2);
+    expect(await offsetsAfter(first.epoch, 5)).toEqual([true, 6, 7, 8, 9]);
+    expect((await offsetsAfter(first.epoch, 4))[0]).toBe(false);
+    // Trimmed to 11…14: nothing of the first epoch is needed any more.
+    await append(node, channel, 5);
     expect((await node.snapshot(channel)).spans).toEqual([{ epoch: second.epoch, firstOffset: 6 }]);
-    expect(await offsetsAfter(second.epoch, 6)).toEqual([true, 7, 8, 9, 10]);
-    expect((await offsetsAfter(first.epoch, 5))[0]).toBe(false);
+    expect(await offsetsAfter(second.epoch, 10)).toEqual([true, 11, 12, 13, 14]);
   }, 20_000);
 
   test("a restart from an older dump gives no event_id twice", async () => {

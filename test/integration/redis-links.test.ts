@@ -182,4 +182,20 @@ describe.skipIf(!needs("redis-server"))("connections to Redis", () => {
     await eventually("it is back", async () => listener.health().status === "up");
     await eventually("one channel is left", async () => (await watchedChannels()).length === 1);
   }, 20_000);
+
+  test("who leaves while being subscribed again is not left behind at the broker", async () => {
+    const listener = nodes.make();
+    const heard = Array.from({ length: 1_500 }, () => new CollectingSubscriber());
+    const subscriptions = await Promise.all(
+      heard.map((subscriber) => listener.subscribe(someAnalysis(), subscriber)),
+    );
+    await admin.call("CLIENT", "KILL", "TYPE", "PUBSUB");
+    // The first lot is agreed on; the answer to the second is on its way.
+    await Promise.race(heard.map((subscriber) => subscriber.until(() => subscriber.restored === 1)));
+    await new Promise((resolve) => setImmediate(resolve));
+    await Promise.all(subscriptions.map((subscription) => subscription.unsubscribe()));
+    await eventually("none is left", async () => (await watchedChannels()).length === 0);
+    await listener.subscribe(someAnalysis(), new CollectingSubscriber());
+    expect(await watchedChannels()).toHaveLength(1);
+  }, 20_000);
 });

@@ -134,9 +134,8 @@ export class RedisSubscriptions {
     for (const channel of channels) {
       this.#agreed.add(channel);
       const watched = this.#watched.get(channel);
-      // The last one may have left meanwhile.
-      if (watched === undefined) { this.#changed.add(channel); console.log("HIT"); }
-      else this.#begin(channel, watched);
+      // Where the last one left meanwhile, this lot goes on to part from the channel.
+      if (watched !== undefined) this.#begin(channel, watched);
     }
   }
 
