@@ -143,6 +143,18 @@ describe.skipIf(!needs("redis-server"))("two gateways on one Redis", () => {
       async () => (await publish(gateway, id, statusUpdate({ message: "after" }))).status === 202,
     );
     await socket.until((frame) => frame.message === "after");
+    // This Redis keeps nothing over a restart, and whoever saw what is lost is told.
+    expect(
+      socket.frames.map((frame) => [
+        frame.event_type,
+        frame.event_id === undefined ? frame.resumed : frame.message,
+      ]),
+    ).toEqual([
+      ["connection_established", null],
+      ["status_update", "before"],
+      ["connection_established", false],
+      ["status_update", "after"],
+    ]);
     await gateway.stop();
     await own.stop();
   });
