@@ -190,7 +190,7 @@ class Watch implements AnalysisWatch {
     };
     const checkDeadline = () => {
       const left = this.#lastHeard + timeoutMs - this.#clock.now();
-      if (left > -1000) stopDeadline = this.#clock.after(left, checkDeadline);
+      if (left > 0) stopDeadline = this.#clock.after(left, checkDeadline);
       else this.#ended(LINK_BROKEN, "the link went silent");
     };
     stopPing = this.#clock.after(intervalMs, ping);
