@@ -1,7 +1,10 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test";
 import { Redis } from "ioredis";
+import { RedisPubSub } from "../../src/adapters/redis/redis-pub-sub.ts";
+import { SystemClock } from "../../src/adapters/system/system-clock.ts";
 import { BrokerUnavailable, OutcomeUnknown } from "../../src/application/errors.ts";
 import { CollectingSubscriber } from "../support/collecting-subscriber.ts";
+import { CollectingTelemetry } from "../support/collecting-telemetry.ts";
 import { status } from "../support/encoded-events.ts";
 import { eventually } from "../support/eventually.ts";
 import { needs } from "../support/needs.ts";
@@ -197,5 +200,31 @@ describe.skipIf(!needs("redis-server"))("connections to Redis", () => {
     await eventually("none is left", async () => (await watchedChannels()).length === 0);
     await listener.subscribe(someAnalysis(), new CollectingSubscriber());
     expect(await watchedChannels()).toHaveLength(1);
+  }, 20_000);
+
+  test("a password is used, and a wrong one is told as the reason", async () => {
+    const guarded = await startRedis();
+    const owner = new Redis(guarded.url);
+    await owner.config("SET", "requirepass", "s3cret ä");
+    const [right, wrong] = ["s3cret ä", "guess"].map(
+      (password) =>
+        new RedisPubSub({
+          target: { host: guarded.host, port: guarded.port, db: 0, username: undefined, password },
+          history: { size: 10, ttlMs: 60_000 },
+          clock: new SystemClock(),
+          telemetry: new CollectingTelemetry(),
+        }),
+    ) as [RedisPubSub, RedisPubSub];
+    try {
+      const append = (node: RedisPubSub) => node.append({ channel: someAnalysis(), events: [status()] });
+      expect(await append(right)).toMatchObject({ type: "stored" });
+      await expect(append(wrong)).rejects.toBeInstanceOf(BrokerUnavailable);
+      expect(wrong.health()).toMatchObject({ status: "down", reason: expect.stringContaining("WRONGPASS") });
+      expect(JSON.stringify(wrong.health())).not.toContain("guess");
+    } finally {
+      owner.disconnect();
+      await Promise.all([right.close(), wrong.close()]);
+      await guarded.stop();
+    }
   }, 20_000);
 });

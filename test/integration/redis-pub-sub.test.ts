@@ -4,9 +4,10 @@ import { RedisPubSub } from "../../src/adapters/redis/redis-pub-sub.ts";
 import { SystemClock } from "../../src/adapters/system/system-clock.ts";
 import { pubSubContract } from "../contract/pub-sub-contract.ts";
 import { CollectingTelemetry } from "../support/collecting-telemetry.ts";
+import { needs } from "../support/needs.ts";
 import { type RunningRedis, startRedis } from "../support/redis-server.ts";
 
-describe("on a Redis server", () => {
+describe.skipIf(!needs("redis-server"))("on a Redis server", () => {
   let redis: RunningRedis;
   let admin: Redis;
 

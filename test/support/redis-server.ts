@@ -41,7 +41,12 @@ export async function startRedis(options: RedisOptions = {}): Promise<RunningRed
     await mkdtemp(join(tmpdir(), "telltale-redis-")),
     redisArguments(options),
   );
-  await redis.start();
+  try {
+    await redis.start();
+  } catch (error) {
+    await redis.stop();
+    throw error;
+  }
   return redis;
 }
 

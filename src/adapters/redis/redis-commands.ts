@@ -17,6 +17,8 @@ export interface RedisCommandsOptions {
   readonly target: RedisTarget;
   readonly clock: ClockPort;
   readonly telemetry: TelemetryPort;
+  /** What the connection is for: seen in CLIENT LIST and in the log. */
+  readonly purpose: string;
 }
 
 /** The connection that scripts run on. Its failures are those of `PubSubPort`. */
@@ -25,15 +27,9 @@ export class RedisCommands {
   readonly #telemetry: TelemetryPort;
   #evictionWarning: string | undefined;
 
-  constructor({ target, clock, telemetry }: RedisCommandsOptions) {
-    this.#telemetry = telemetry;
-    this.#link = new RedisLink({
-      target,
-      clock,
-      telemetry,
-      purpose: "commands",
-      onReady: () => void this.#prepare(),
-    });
+  constructor(options: RedisCommandsOptions) {
+    this.#telemetry = options.telemetry;
+    this.#link = new RedisLink({ ...options, onReady: () => void this.#prepare() });
   }
 
   /** Why a command would be refused now, or undefined. */
@@ -80,7 +76,8 @@ export class RedisCommands {
     try {
       return (await redis.evalsha(script.sha, keys.length, ...keys, ...args)) as ScriptReply;
     } catch (error) {
-      // Only after SCRIPT FLUSH by hand: every new connection loads the scripts before anything else.
+      // Only after SCRIPT FLUSH by hand, since every new connection loads the scripts before anything else; calls
+      // under way at that instant may change places.
       if (!isReply(error) || !error.message.startsWith("NOSCRIPT")) throw error;
       return (await redis.eval(script.text, keys.length, ...keys, ...args)) as ScriptReply;
     }
@@ -97,8 +94,9 @@ export class RedisCommands {
       });
       return;
     }
-    this.#evictionWarning = evictionWarning(policy.value);
-    if (this.#evictionWarning !== undefined) this.#telemetry.log("warn", this.#evictionWarning);
+    const warning = evictionWarning(policy.value);
+    if (warning !== undefined && warning !== this.#evictionWarning) this.#telemetry.log("warn", warning);
+    this.#evictionWarning = warning;
   }
 
   async #evictionPolicy(): Promise<string | undefined> {

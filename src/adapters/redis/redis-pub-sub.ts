@@ -54,7 +54,7 @@ export class RedisPubSub implements PubSubPort {
 
   constructor(options: RedisPubSubOptions) {
     this.#options = options;
-    this.#commands = new RedisCommands(options);
+    this.#commands = new RedisCommands({ ...options, purpose: "commands" });
     this.#subscriptions = new RedisSubscriptions(options);
   }
 

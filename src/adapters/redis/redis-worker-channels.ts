@@ -32,7 +32,7 @@ export class RedisWorkerChannels implements WorkerChannelPort {
 
   constructor(options: RedisWorkerChannelsOptions) {
     this.#options = options;
-    this.#commands = new RedisCommands(options);
+    this.#commands = new RedisCommands({ ...options, purpose: "dead-letters" });
   }
 
   /** To be called once. Resolves at the first time that Redis delivers, however long it is away. */
