@@ -25,6 +25,7 @@ export class DrainConnections {
 
   /** Resolves when every connection is gone, or after the drain time, whichever is first. */
   async execute(): Promise<"all_gone" | "time_is_up"> {
+    this.#connections.stopAdmitting();
     if (this.#connections.size === 0) return "all_gone";
     let cancel = () => {};
     const timeIsUp = new Promise<"time_is_up">((resolve) => {

@@ -15,7 +15,7 @@ export interface OpenConnection {
 
 export type Admission =
   | { readonly admitted: true }
-  | { readonly admitted: false; readonly limit: "total" | "user" };
+  | { readonly admitted: false; readonly limit: "total" | "user" | "draining" };
 
 /** Every admitted connection of this node: the registry's books, and the way to each socket. */
 export class OpenConnections {
@@ -23,6 +23,7 @@ export class OpenConnections {
   readonly #clock: ClockPort;
   readonly #open = new Map<ConnectionId, OpenConnection>();
   readonly #emptied = new Set<() => void>();
+  #draining = false;
 
   constructor(registry: ConnectionRegistry, clock: ClockPort) {
     this.#registry = registry;
@@ -34,12 +35,18 @@ export class OpenConnections {
   }
 
   admit(connection: OpenConnection, holder: { userId: string; tokenExpiresAt: number }): Admission {
+    if (this.#draining) return { admitted: false, limit: "draining" };
     const { id } = connection.outlet.connection;
     const admission = this.#registry.add({ id, userId: holder.userId, connectedAt: this.#clock.now() });
     if (!admission.admitted) return admission;
     this.#registry.setTokenExpiry(id, holder.tokenExpiresAt);
     this.#open.set(id, connection);
     return admission;
+  }
+
+  /** From here on nobody is admitted: whoever is still on the way in would not hear the goodbye. */
+  stopAdmitting(): void {
+    this.#draining = true;
   }
 
   find(id: ConnectionId): OpenConnection | undefined {

@@ -160,9 +160,10 @@ export class WatchSession implements OpenConnection, DeliveryOwner {
     return undefined;
   }
 
-  #refuseFor(limit: "total" | "user"): void {
+  #refuseFor(limit: "total" | "user" | "draining"): void {
+    const comeBack = retryAfterReason(RETRY_AFTER_MS);
     if (limit === "user") this.close(CLOSE_CODES.tooManyConnections, "too many connections of this user");
-    else this.close(CLOSE_CODES.tryAgainLater, retryAfterReason(RETRY_AFTER_MS));
+    else this.close(limit === "total" ? CLOSE_CODES.tryAgainLater : CLOSE_CODES.goingAway, comeBack);
   }
 
   #establish(analysisId: AnalysisId, resumed: boolean | null): void {
