@@ -47,6 +47,14 @@ describe("OpenConnections", () => {
     expect(admit().admission.admitted).toBe(false);
   });
 
+  test("OPS-9: once it is going away nobody is admitted, and those who are stay", () => {
+    const { connections, admit } = opened();
+    const { connection } = admit();
+    connections.stopAdmitting();
+    expect(admit().admission).toEqual({ admitted: false, limit: "draining" });
+    expect([...connections.all()]).toEqual([connection]);
+  });
+
   test("empty() resolves at once when nobody is there", async () => {
     await opened().connections.empty();
   });
