@@ -21,6 +21,7 @@ import type { TelemetryPort } from "./application/ports/telemetry-port.ts";
 import type { TokenVerifierPort } from "./application/ports/token-verifier-port.ts";
 import type { WorkerChannelPort } from "./application/ports/worker-channel-port.ts";
 import { ReadAnalysis } from "./application/read-analysis.ts";
+import { ReadEvents } from "./application/read-events.ts";
 import { SendHeartbeats } from "./application/send-heartbeats.ts";
 import { SubscribeToAnalysis } from "./application/subscribe-to-analysis.ts";
 import type { Config } from "./config.ts";
@@ -43,6 +44,7 @@ const T = {
   Subscribe: Symbol("Subscribe") as ServiceIdentifier<SubscribeToAnalysis>,
   Broadcast: Symbol("Broadcast") as ServiceIdentifier<BroadcastEvent>,
   Read: Symbol("Read") as ServiceIdentifier<ReadAnalysis>,
+  ReadEvents: Symbol("ReadEvents") as ServiceIdentifier<ReadEvents>,
   Adopt: Symbol("Adopt") as ServiceIdentifier<AdoptPublishedEvent>,
   Sessions: Symbol("Sessions") as ServiceIdentifier<SessionServices>,
 };
@@ -61,6 +63,7 @@ export interface Gateway {
   readonly drain: DrainConnections;
   readonly broadcast: BroadcastEvent;
   readonly read: ReadAnalysis;
+  readonly readEvents: ReadEvents;
   readonly adopt: AdoptPublishedEvent;
   readonly sessions: SessionServices;
   /** Closes the broker's connections, in the reverse order of their making. */
@@ -88,6 +91,7 @@ export function createGateway(config: Config): Gateway {
     drain: container.get(T.Drain),
     broadcast: container.get(T.Broadcast),
     read: container.get(T.Read),
+    readEvents: container.get(T.ReadEvents),
     adopt: container.get(T.Adopt),
     sessions: container.get(T.Sessions),
     close: () => container.unbindAllAsync(),
@@ -194,6 +198,13 @@ function bindCore(container: Container, config: Config): void {
     .toResolvedValue(
       (pubSub: PubSubPort) => new ReadAnalysis(pubSub, config.watchDefault, config.stallAfterMs),
       [T.PubSub],
+    );
+  container
+    .bind(T.ReadEvents)
+    .toResolvedValue(
+      (pubSub: PubSubPort, feeds: Feeds, clock: ClockPort) =>
+        new ReadEvents(pubSub, feeds, clock, config.watchDefault),
+      [T.PubSub, T.Feeds, T.Clock],
     );
   container
     .bind(T.Adopt)

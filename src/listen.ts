@@ -31,6 +31,7 @@ export interface Listening {
 /** Far above the 1 MiB that a body may have, so that a longer one is refused with a problem and not cut off. */
 const MAX_REQUEST_BYTES = 64 * 1024 * 1024;
 
+const LONGEST_ANSWER_SECONDS = 90;
 const LOOK_AGAIN_MS = 10;
 
 /** Serves HTTP and WebSockets on Bun. Throws when the address cannot be had. */
@@ -49,6 +50,8 @@ export function listen(options: ListenOptions): Listening {
         const { intent, headers } = upgrade;
         if (server.upgrade(request, { data: { intent }, headers })) return undefined;
       }
+      // Bun would cut a request that waits for an event after ten quiet seconds.
+      server.timeout(request, LONGEST_ANSWER_SECONDS);
       return app.fetch(request);
     },
   });

@@ -165,4 +165,48 @@ describe("coming back to where one left", () => {
     expect(await statusOf({ Cookie: cookie })).toBe(200);
     expect(await statusOf({ Cookie: cookie, "Sec-Fetch-Site": "cross-site" })).toBe(401);
   });
+
+  test("READ-3: events are read page by page, as they were written, from the oldest kept or after a position", async () => {
+    const id = crypto.randomUUID();
+    const ids = await publishSteps(id, 1, 30);
+    const read = async (query: string) => {
+      const url = `${gateway.url}/v1/analyses/${id}/events${query}`;
+      return (
+        await fetch(url, { headers: { Authorization: `Bearer ${await tokenFor()}` } })
+      ).json() as Promise<{
+        events: { message: string; event_id: string }[];
+        last_event_id: string;
+        resumed: boolean | null;
+      }>;
+    };
+    const first = await read("?limit=20");
+    expect(first).toMatchObject({ resumed: null, last_event_id: ids[19] });
+    expect(first.events.map((event) => event.event_id)).toEqual(ids.slice(0, 20));
+    const rest = await read(`?after=${first.last_event_id}`);
+    expect(rest).toMatchObject({ resumed: true, last_event_id: ids[29] });
+    expect(rest.events.map((event) => event.event_id)).toEqual(ids.slice(20));
+    expect(await read(`?after=${rest.last_event_id}`)).toEqual({
+      events: [],
+      last_event_id: ids[29] as string,
+      resumed: true,
+    });
+    expect(await read("?after=nonsense&limit=1")).toMatchObject({ resumed: false, last_event_id: ids[0] });
+    expect(await read("?limit=0")).toMatchObject({ code: "invalid_request", issues: [{ path: ["limit"] }] });
+    expect(await read("?wait=61")).toMatchObject({ code: "invalid_request", issues: [{ path: ["wait"] }] });
+  });
+
+  test("READ-4: with wait, a read is answered by the first new event, and leaves nothing watched", async () => {
+    const id = crypto.randomUUID();
+    const [last = ""] = await publishSteps(id, 1, 1);
+    const url = `${gateway.url}/v1/analyses/${id}/events?after=${last}&wait=20`;
+    const waiting = fetch(url, { headers: { Authorization: `Bearer ${await tokenFor()}` } });
+    await publishSteps(id, 2, 2);
+    expect(await (await waiting).json()).toMatchObject({ resumed: true, events: [{ message: "step 2" }] });
+    const began = performance.now();
+    const short = await fetch(url.replace("wait=20", "wait=1").replace(last, "0"), {
+      headers: { Authorization: `Bearer ${await tokenFor()}` },
+    });
+    expect(((await short.json()) as { events: unknown[] }).events).toHaveLength(2);
+    expect(performance.now() - began).toBeLessThan(900);
+  });
 });

@@ -4,6 +4,7 @@ import type { BroadcastEvent } from "../../application/broadcast-event.ts";
 import type { TelemetryPort } from "../../application/ports/telemetry-port.ts";
 import type { TokenVerifierPort } from "../../application/ports/token-verifier-port.ts";
 import type { ReadAnalysis } from "../../application/read-analysis.ts";
+import type { ReadEvents } from "../../application/read-events.ts";
 import type { OriginPolicy } from "../origin-policy.ts";
 import { type HealthSources, healthRoutes } from "./health-routes.ts";
 import { noticeRoutes } from "./notice-routes.ts";
@@ -15,6 +16,7 @@ export interface GatewayAppParts extends HealthSources {
   readonly tokens: TokenVerifierPort;
   readonly broadcast: BroadcastEvent;
   readonly read: ReadAnalysis;
+  readonly readEvents: ReadEvents;
   readonly origins: OriginPolicy;
   readonly telemetry: TelemetryPort;
   /** The demo of development mode; undefined leaves it out. */
@@ -22,16 +24,16 @@ export interface GatewayAppParts extends HealthSources {
 }
 
 /** Promised by the wire contract, served by a later release. */
-const NOT_YET = ["/ws", "/v1/analyses/:id/events", "/metrics", "/openapi.json", "/asyncapi.json"];
+const NOT_YET = ["/ws", "/metrics", "/openapi.json", "/asyncapi.json"];
 
 /** Everything Telltale answers over plain HTTP. */
 export function gatewayApp(parts: GatewayAppParts): Hono {
-  const { tokens, broadcast, read, origins, pubSub, telemetry, demo } = parts;
+  const { tokens, broadcast, read, readEvents, origins, pubSub, telemetry, demo } = parts;
   const app = new Hono();
   app.use(secureHeaders());
   app.route("/", healthRoutes(parts));
   app.route("/v1/analyses", publishRoutes(tokens, broadcast, pubSub));
-  app.route("/v1/analyses", readRoutes(tokens, read, origins));
+  app.route("/v1/analyses", readRoutes(tokens, read, readEvents, origins));
   app.route("/v1/notices", noticeRoutes(tokens, broadcast));
   if (demo !== undefined) app.route("/", demo);
   for (const path of NOT_YET) app.get(path, (context) => problem(context, "not_implemented"));

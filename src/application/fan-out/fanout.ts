@@ -13,6 +13,7 @@ const KEPT_WHEN_IDLE = 32;
 export class Fanout {
   readonly #ring = new EventRing();
   readonly #deliveries = new Set<Delivery>();
+  readonly #moved = new Set<() => void>();
   #flushDue = false;
 
   get next(): number {
@@ -35,6 +36,12 @@ export class Fanout {
     this.#deliveries.delete(delivery);
   }
 
+  /** Calls `moved` once, when the next event comes or the history is lost, unless the returned function is called before. */
+  onceMoved(moved: () => void): () => void {
+    this.#moved.add(moved);
+    return () => void this.#moved.delete(moved);
+  }
+
   push(event: PublishedEvent): void {
     this.#ring.push(event);
     if (this.#flushDue) return;
@@ -55,6 +62,7 @@ export class Fanout {
   restart(latest: readonly PublishedEvent[], all: readonly PublishedEvent[]): void {
     for (const delivery of [...this.#deliveries]) delivery.restart(delivery.replaysAll ? all : latest);
     this.#ring.dropBefore(this.#ring.next);
+    this.#tellMoved();
   }
 
   viewersChanged(viewers: ViewerList): void {
@@ -64,7 +72,15 @@ export class Fanout {
   #flush(): void {
     this.#flushDue = false;
     for (const delivery of this.#deliveries) delivery.flush();
+    this.#tellMoved();
     if (this.#ring.length > 2 * KEPT_WHEN_IDLE) this.#prune();
+  }
+
+  #tellMoved(): void {
+    if (this.#moved.size === 0) return;
+    const moved = [...this.#moved];
+    this.#moved.clear();
+    for (const tell of moved) tell();
   }
 
   #prune(): void {

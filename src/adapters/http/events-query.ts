@@ -1,0 +1,43 @@
+import { z } from "zod";
+import type { Issue } from "../../domain/decode-event.ts";
+import { type EventPosition, parseEventId } from "../../domain/event-position.ts";
+
+const wholeNumber = z
+  .string()
+  .regex(/^\d{1,9}$/, "must be a whole number")
+  .transform(Number);
+
+const eventsQuery = z.object({
+  // An empty position counts as none given.
+  after: z
+    .string()
+    .optional()
+    .transform((text): EventPosition | "unreadable" | undefined =>
+      text ? (parseEventId(text) ?? "unreadable") : undefined,
+    ),
+  limit: wholeNumber
+    .pipe(z.number().min(1, "must be 1 or more").max(1_000, "must be 1,000 or less"))
+    .default(100),
+  wait: wholeNumber.pipe(z.number().max(60, "must be 60 or less")).default(0),
+});
+
+export interface EventsQuery {
+  readonly after: EventPosition | "unreadable" | undefined;
+  readonly limit: number;
+  readonly waitMs: number;
+}
+
+/** Reads `after`, `limit` and `wait` (seconds) of a request for events. */
+export function readEventsQuery(
+  query: Readonly<Record<string, string>>,
+): { ok: true; query: EventsQuery } | { ok: false; issues: Issue[] } {
+  const read = eventsQuery.safeParse(query);
+  if (!read.success) {
+    return {
+      ok: false,
+      issues: read.error.issues.map(({ path, message }) => ({ path: path.map(String), message })),
+    };
+  }
+  const { after, limit, wait } = read.data;
+  return { ok: true, query: { after, limit, waitMs: wait * 1000 } };
+}

@@ -1,0 +1,65 @@
+import type { Context, MiddlewareHandler } from "hono";
+import { cors } from "hono/cors";
+import { TokenRejected } from "../../application/errors.ts";
+import type { TokenVerifierPort } from "../../application/ports/token-verifier-port.ts";
+import { AccessGrant } from "../../domain/access-grant.ts";
+import { type AnalysisId, parseAnalysisId } from "../../domain/channel.ts";
+import { isOriginAllowed, type OriginPolicy } from "../origin-policy.ts";
+import { presentedToken } from "../presented-token.ts";
+import { problem } from "./problem.ts";
+
+/** What a route for readers knows of the request: whose it is and what it is about. */
+export interface Reader {
+  Variables: { grant: AccessGrant; analysisId: AnalysisId };
+}
+
+/** Pages of allowed origins may read from elsewhere, with their cookies. */
+export function readCors(policy: OriginPolicy): MiddlewareHandler {
+  return cors({
+    origin: (origin, context) => (originAllowed(context, policy) ? origin : null),
+    credentials: true,
+    allowMethods: ["GET"],
+    allowHeaders: ["Authorization", "Last-Event-ID"],
+  });
+}
+
+/** Lets through who comes from an allowed page with a valid token and asks for an analysis, `:id` of the path. */
+export function requireReader(tokens: TokenVerifierPort, policy: OriginPolicy): MiddlewareHandler<Reader> {
+  return async (context, next) => {
+    if (!originAllowed(context, policy)) return problem(context, "origin_not_allowed");
+    const analysisId = parseAnalysisId(context.req.param("id") ?? "");
+    if (analysisId === undefined) return problem(context, "not_an_analysis_id");
+    const grant = await watchGrant(context, tokens);
+    if (grant instanceof TokenRejected) return problem(context, "unauthenticated", { detail: grant.message });
+    context.set("grant", grant);
+    context.set("analysisId", analysisId);
+    context.header("Cache-Control", "no-store");
+    await next();
+    return undefined;
+  };
+}
+
+function originAllowed(context: Context, policy: OriginPolicy): boolean {
+  return isOriginAllowed(context.req.header("Origin") ?? null, context.req.header("Host") ?? null, policy);
+}
+
+/** The grant of whoever reads, from the same sources as on a WebSocket, but for the subprotocol. */
+async function watchGrant(context: Context, tokens: TokenVerifierPort): Promise<AccessGrant | TokenRejected> {
+  const header = (name: string) => context.req.header(name) ?? null;
+  const presented = presentedToken({
+    query: context.req.query("token") ?? null,
+    authorization: header("Authorization"),
+    protocols: null,
+    cookie: header("Cookie"),
+    // An origin that is not allowed was refused before; a page that sends none must not be another site's.
+    cookieTrusted: header("Origin") !== null || header("Sec-Fetch-Site") !== "cross-site",
+  });
+  if (presented.type !== "token") return new TokenRejected(`token ${presented.type}`);
+  try {
+    const grant = new AccessGrant(await tokens.verify(presented.token));
+    return grant.userId === undefined ? new TokenRejected("the token names no user") : grant;
+  } catch (error) {
+    if (error instanceof TokenRejected) return error;
+    throw error;
+  }
+}
