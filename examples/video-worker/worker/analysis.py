@@ -90,12 +90,12 @@ def measure(path, frames, count, folder, reporter):
 
     def told_filters(done):
         share = filters_share * min(done / count, 1.0)
-        message = f"Measuring edges, blocks and cuts: frame {min(done, count)} of {count}"
+        message = f"Measuring frame {min(done, count)} of {count}"
         reporter.status("feature_extraction", share, message, frames_processed=min(done, count), total_frames=count)
 
     def told_frames(done):
         share = filters_share + (1 - filters_share) * done / count
-        reporter.status("feature_extraction", share, f"Comparing frames: {done} of {count}", total_frames=count)
+        reporter.status("feature_extraction", share, f"Comparing frame {done} of {count}", total_frames=count)
 
     told_filters(0)
     times, scene_scores, softness, blockiness = measuring.measure_features(path, folder, told_filters)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import tempfile
 from dataclasses import dataclass
@@ -109,8 +110,9 @@ def parse_progress(line):
 
 
 def readable(complaint, path):
-    """The last lines that ffmpeg wrote, without the path: the visitor need not know where files lie here."""
-    lines = complaint.replace(str(path), os.path.basename(path)).strip().splitlines()
+    """The last lines that ffmpeg wrote, without paths and addresses: where things lie here is nobody's business."""
+    named = complaint.replace(f"file:{path}", os.path.basename(path))
+    lines = re.sub(r" @ 0x[0-9a-f]+", "", named).strip().splitlines()
     return [line[:200] for line in lines[-3:]]
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from billiard.exceptions import SoftTimeLimitExceeded, TimeLimitExceeded, WorkerLostError
 from celery import Celery
-from celery.signals import task_failure, task_revoked
+from celery.signals import task_failure, task_revoked, worker_ready
 
 from .analysis import analyse
 from .errors import AnalysisError
@@ -43,6 +43,11 @@ def analyse_video(self, *, analysis_id, path):
     reporter = Reporter(connect(REDIS_URL), analysis_id, self.request.id)
     with tempfile.TemporaryDirectory(prefix="video-worker-") as folder:
         analyse(path, Path(folder), reporter)
+
+
+@worker_ready.connect
+def say_ready(**_):
+    print("The worker is ready", flush=True)
 
 
 @task_failure.connect(sender=analyse_video)

@@ -1,0 +1,23 @@
+import { existsSync } from "node:fs";
+
+/** A Python that can run the worker; throws, saying what to do, where there is none. */
+export function findPython(folder: string): string {
+  const given = process.env.PYTHON;
+  const candidates =
+    given === undefined || given === ""
+      ? [`${folder}/venv/bin/python`, `${folder}/.venv/bin/python`, "python3", "/usr/bin/python3"]
+      : [given];
+  const found = candidates.find((python) => canImport(python));
+  if (found !== undefined) return found;
+  throw new Error(
+    `No Python with celery and redis was found (looked at ${candidates.join(", ")}). Make one:\n` +
+      "  python3 -m venv examples/video-worker/venv\n" +
+      "  examples/video-worker/venv/bin/pip install -r examples/video-worker/requirements.txt",
+  );
+}
+
+function canImport(python: string): boolean {
+  if (python.includes("/") ? !existsSync(python) : Bun.which(python) === null) return false;
+  return Bun.spawnSync([python, "-c", "import celery, redis"], { stdout: "ignore", stderr: "ignore" })
+    .success;
+}

@@ -1,0 +1,76 @@
+import { effect } from "@preact/signals";
+import { render } from "preact";
+import type { AnalysisState } from "../../../../src/domain/analysis-state.ts";
+import { ConnectionPill } from "./connection-pill.tsx";
+import { DropZone } from "./drop-zone.tsx";
+import { type FailedState, Failure, Refusal } from "./failure.tsx";
+import { percent } from "./format.ts";
+import { analysis, analysisId, connection, followAddress, now, startOver, ticking } from "./page-state.ts";
+import { Player } from "./player.tsx";
+import { ProgressCard } from "./progress-card.tsx";
+import { regionsOf } from "./region.ts";
+import { Verdict } from "./verdict.tsx";
+
+function App() {
+  const id = analysisId.value;
+  return (
+    <>
+      <header class="top">
+        <a class="brand" href="/">
+          <svg viewBox="0 0 32 32" width="28" height="28" aria-hidden="true">
+            <rect width="32" height="32" rx="8" fill="currentColor" />
+            <path d="M12 9l12 7-12 7z" fill="var(--ground)" />
+          </svg>
+          Video check
+        </a>
+        {id === undefined ? null : <ConnectionPill />}
+      </header>
+      <main>{id === undefined ? <DropZone /> : <Analysis id={id} />}</main>
+    </>
+  );
+}
+
+function Analysis({ id }: { readonly id: string }) {
+  const state = analysis.value;
+  const status = connection.value;
+  if (status.kind === "refused" && state === undefined) {
+    return <Refusal code={status.code} reason={status.reason} />;
+  }
+  if (hasFailed(state)) return <Failure state={state} />;
+  const result = state?.result ?? null;
+  const regions = result === null ? [] : regionsOf(result);
+  return (
+    <div class="columns">
+      <Player analysisId={id} regions={regions} />
+      <div class="side">
+        {result === null ? <ProgressCard state={state} /> : <Verdict result={result} regions={regions} />}
+        {result === null ? null : (
+          <button type="button" class="button" onClick={startOver}>
+            Check another video
+          </button>
+        )}
+      </div>
+    </div>
+  );
+}
+
+function hasFailed(state: AnalysisState | undefined): state is FailedState {
+  return state !== undefined && state.error !== null;
+}
+
+effect(() => {
+  if (!ticking.value) return;
+  const timer = setInterval(() => {
+    now.value = Date.now();
+  }, 500);
+  return () => clearInterval(timer);
+});
+
+effect(() => {
+  const state = analysis.value;
+  const running = state?.status === "running";
+  document.title = running ? `${percent(state.progress ?? 0)} · Video check` : "Video check";
+});
+
+followAddress();
+render(<App />, document.getElementById("app") as HTMLElement);

@@ -1,0 +1,147 @@
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { Browser, Page } from "playwright-core";
+import { complaintsOf, launchBrowser } from "../support/browser.ts";
+import { needs } from "../support/needs.ts";
+import { type RunningRedis, startRedis } from "../support/redis-server.ts";
+import { makeLongVideo, makeSample, type RunningExample, startExample } from "../support/video-worker.ts";
+
+// Real videos, on a machine that may be busy with other things.
+setDefaultTimeout(90_000);
+
+const able = [needs("ffmpeg"), needs("celery"), needs("redis-server"), needs("chromium")].every(Boolean);
+
+const FILE = "[data-testid=file]";
+const PROGRESS = "[data-testid=progress]";
+const VERDICT = "[data-testid=verdict]";
+
+describe.skipIf(!able)("the page of the video worker", () => {
+  let redis: RunningRedis;
+  let example: RunningExample;
+  let browser: Browser;
+  let folder: string;
+
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), "telltale-video-"));
+    redis = await startRedis();
+    [example, browser] = await Promise.all([
+      startExample(redis.url),
+      launchBrowser(),
+      makeSample(join(folder, "sample.mp4")),
+      makeLongVideo(join(folder, "long.mp4")),
+      Bun.write(join(folder, "tale.mp4"), "Once upon a time there was a text file."),
+    ]);
+  });
+  afterAll(async () => {
+    await browser?.close();
+    await example?.stop();
+    await redis?.stop();
+    await rm(folder, { recursive: true, force: true });
+  });
+
+  /** A page of a visitor of its own. */
+  async function visit(address = example.pageUrl): Promise<Page> {
+    const context = await browser.newContext({ viewport: { width: 1280, height: 860 } });
+    const page = await context.newPage();
+    await page.goto(address);
+    return page;
+  }
+  const send = (page: Page, name: string) => page.setInputFiles(FILE, join(folder, name));
+
+  test("takes a video, shows every stage, and draws what was found where it was put", async () => {
+    const page = await visit();
+    const complaints = complaintsOf(page, example.pageUrl);
+    const seen = await recordTexts(page, "[data-testid=stage]");
+    await send(page, "sample.mp4");
+    await page.waitForSelector(VERDICT);
+    const stages = await seen();
+    // The shortest stages may be drawn over before the page is painted; the long ones may not.
+    expect(stages).toContain("Extracting frames");
+    expect(stages.indexOf("Measuring")).toBeGreaterThan(stages.indexOf("Extracting frames"));
+
+    await page.click(".finding[data-type=blockiness]");
+    const mark = await page.waitForSelector(".mark[data-type=blockiness]");
+    const [drawn, picture] = [await mark.boundingBox(), await (await page.$("video"))?.boundingBox()];
+    if (drawn === null || picture == null) throw new Error("nothing is drawn");
+    expect((drawn.x - picture.x) / picture.width).toBeCloseTo(0.25, 2);
+    expect((drawn.y - picture.y) / picture.height).toBeCloseTo(0.25, 2);
+    expect(drawn.width / picture.width).toBeCloseTo(0.25, 2);
+    const stands = await page.$eval("video", (video) => (video as HTMLVideoElement).currentTime);
+    expect(stands).toBeCloseTo(10, 1);
+
+    await page.click(".finding[data-type=black_frames]");
+    await page.waitForSelector(".mark[data-type=black_frames]");
+    expect(await page.$(".mark[data-type=blockiness]")).toBeNull();
+    expect(complaints).toEqual([]);
+    await page.context().close();
+  });
+
+  test("reloaded in the middle shows the state at once, and a stranger sees nothing of it", async () => {
+    const page = await visit();
+    await send(page, "long.mp4");
+    const underWay = () =>
+      page.waitForFunction((bar) => {
+        const value = Number(document.querySelector(bar)?.getAttribute("aria-valuenow"));
+        return value > 30 && value < 100;
+      }, PROGRESS);
+    await underWay();
+    await page.reload();
+    await underWay();
+    await page.waitForSelector("[data-testid=connection][data-kind=live]");
+    const stranger = await visit(page.url());
+    expect(await stranger.textContent("[data-testid=refusal] h2")).toBe("This is not your analysis");
+    await stranger.context().close();
+    await page.waitForSelector(VERDICT);
+    await page.reload();
+    await page.waitForSelector(VERDICT);
+    await page.context().close();
+  });
+
+  test("takes a video dropped onto it, and says why one could not be analysed", async () => {
+    const page = await visit();
+    await page.waitForSelector(FILE, { state: "attached" });
+    const dropped = await page.evaluateHandle(() => {
+      const transfer = new DataTransfer();
+      transfer.items.add(new File(["Once upon a time there was a text file."], "tale.mp4"));
+      return transfer;
+    });
+    await page.dispatchEvent(".drop", "drop", { dataTransfer: dropped });
+    expect(await page.textContent("[data-testid=failure]")).toContain("no video that ffmpeg can read");
+    await page.getByRole("button", { name: "Try another video" }).click();
+    await page.waitForSelector(FILE, { state: "attached" });
+    await page.context().close();
+  });
+
+  test("fits a phone without scrolling sideways", async () => {
+    const context = await browser.newContext({ viewport: { width: 360, height: 740 }, isMobile: true });
+    const page = await context.newPage();
+    await page.goto(example.pageUrl);
+    const overflow = () => page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
+    await page.waitForSelector(FILE, { state: "attached" });
+    expect(await overflow()).toBeLessThanOrEqual(0);
+    await send(page, "sample.mp4");
+    await page.waitForSelector(VERDICT);
+    expect(await overflow()).toBeLessThanOrEqual(0);
+    await context.close();
+  });
+});
+
+/** Every text that `selector` shows from here on. */
+async function recordTexts(page: Page, selector: string): Promise<() => Promise<string[]>> {
+  await page.evaluate((selector) => {
+    const texts: string[] = [];
+    Object.assign(window, { recordedTexts: texts });
+    const note = () => {
+      const text = document.querySelector(selector)?.textContent;
+      if (text && text !== texts.at(-1)) texts.push(text);
+    };
+    new MutationObserver(note).observe(document.body, {
+      childList: true,
+      subtree: true,
+      characterData: true,
+    });
+  }, selector);
+  return () => page.evaluate(() => (window as unknown as { recordedTexts: string[] }).recordedTexts);
+}
