@@ -4,7 +4,6 @@ import { signToken } from "./adapters/jwt/token-signer.ts";
 import type { ClockPort } from "./application/ports/clock-port.ts";
 import type { Config } from "./config.ts";
 import { createGateway, type Gateway } from "./container.ts";
-import type { Scope } from "./domain/access-grant.ts";
 import { reachable } from "./health-command.ts";
 import { listen } from "./listen.ts";
 import demoPage from "./web/demo/index.html";
@@ -90,7 +89,7 @@ function demoOf(gateway: Gateway, baseUrl: () => string) {
     baseUrl,
     clock,
     mintToken: ({ scopes, ...claims }) =>
-      signToken(config.jwt.secret, { ...claims, scopes: scopes as readonly Scope[] }, clock.now()),
+      signToken(config.jwt.secret, { ...claims, scopes: scopes }, clock.now()),
     onFault: (analysis, error) =>
       telemetry.log("error", "the demo could not publish", { analysis, message: String(error) }),
   });
