@@ -139,6 +139,8 @@ export class WatchSession implements OpenConnection, DeliveryOwner {
     if (this.#state.type !== "admitting") return answer.watch.end();
     const { early } = this.#state;
     this.#state = { type: "watching", analysisId, grant, userId, watch: answer.watch };
+    // Other viewers may have been declared while the replay was read.
+    if (!this.#checkRights(grant, analysisId, answer.watch.viewers)) return;
     this.#services.heartbeats.begin(this);
     this.#establish(analysisId, answer.watch.resumed);
     for (const fault of this.#intent.faults)
