@@ -50,7 +50,7 @@ function listed(header: string | null): string[] {
 function cookieOf(header: string | null, name: string): string | undefined {
   for (const pair of (header ?? "").split(";")) {
     const equals = pair.indexOf("=");
-    if (pair.slice(0, equals).trim() === name)
+    if (equals > 0 && pair.slice(0, equals).trim() === name)
       return pair
         .slice(equals + 1)
         .trim()
