@@ -1,0 +1,48 @@
+import { describe, expect, test } from "bun:test";
+import { readClientFrame } from "../../../../src/adapters/websocket/client-frames.ts";
+
+describe("readClientFrame()", () => {
+  const codeOf = (data: string | Uint8Array) => {
+    const read = readClientFrame(data);
+    return read.ok ? "ok" : read.fault.code;
+  };
+
+  test("reads what a client may say; fields it does not know are no fault", () => {
+    expect(readClientFrame('{"type":"ping"}')).toEqual({ ok: true, frame: { type: "ping" } });
+    expect(readClientFrame(' {"sent_at":1,"type":"ping"} ')).toMatchObject({ frame: { type: "ping" } });
+    expect(readClientFrame('{"type":"authenticate","token":"t"}')).toEqual({
+      ok: true,
+      frame: { type: "authenticate", token: "t" },
+    });
+  });
+
+  test.each([
+    [new TextEncoder().encode('{"type":"ping"}'), "not_text"],
+    ["", "not_json"],
+    ["ping", "not_json"],
+    ['{"type":"ping"', "not_json"],
+    ["null", "unknown_type"],
+    ["[]", "unknown_type"],
+    ['"ping"', "unknown_type"],
+    ['{"type":"PING"}', "unknown_type"],
+    ['{"type":["ping"]}', "unknown_type"],
+    ['{"type":"__proto__"}', "unknown_type"],
+    ['{"type":"constructor"}', "unknown_type"],
+    ['{"type":"authenticate","token":""}', "invalid_frame"],
+    ['{"type":"authenticate","token":7}', "invalid_frame"],
+  ])("WS-6: names what is wrong with %j", (data, code) => {
+    expect(codeOf(data)).toBe(code);
+  });
+
+  test("never repeats what the client said", () => {
+    for (const data of ['{"type":"s3cret"}', '{"type":"authenticate","token":{"s3cret":1}}', "s3cret"]) {
+      const read = readClientFrame(data);
+      expect(JSON.stringify(read)).not.toContain("s3cret");
+    }
+  });
+
+  test("a frame of four kibibytes of brackets is only no frame", () => {
+    expect(codeOf("[".repeat(4096))).toBe("not_json");
+    expect(codeOf("[".repeat(2048) + "]".repeat(2048))).toBe("unknown_type");
+  });
+});
