@@ -68,7 +68,7 @@ describe("AdoptPublishedEvent", () => {
     ["no object", "42", "invalid: event"],
     ["a value of NaN", '{"event_type":"status_update","progress":NaN}', "not_json"],
     ["more than a mebibyte", JSON.stringify(statusUpdate({ pad: "x".repeat(1 << 20) })), "too_large"],
-  ])("PUB-15: %s becomes one dead letter, and nothing is stored", async (_, payload, reason) => {
+  ])("PUB-4: %s becomes one dead letter, and nothing is stored", async (_, payload, reason) => {
     const { hear, broker, channel, messages, count, telemetry } = adopting();
     hear(payload);
     await turn();
@@ -80,14 +80,14 @@ describe("AdoptPublishedEvent", () => {
     expect(telemetry.logs.map(({ level }) => level)).toEqual(["warn"]);
   });
 
-  test("PUB-15: so does an event for a channel that is none", async () => {
+  test("PUB-4: so does an event for a channel that is none", async () => {
     const { hear, broker } = adopting();
     hear(statusUpdate(), "analysis:not-a-uuid");
     await turn();
     expect(broker.deadLetters.map(({ channel }) => channel)).toEqual(["analysis:not-a-uuid"]);
   });
 
-  test("PUB-15: so does an event that its attempt may no longer send", async () => {
+  test("PUB-4: so does an event that its attempt may no longer send", async () => {
     const { hear, broker, kept } = adopting();
     hear(resultUpdate({ attempt_id: "a" }));
     hear(statusUpdate({ attempt_id: "a" }));
@@ -96,7 +96,7 @@ describe("AdoptPublishedEvent", () => {
     expect(broker.deadLetters.map(({ reason }) => reason)).toEqual(["attempt_ended"]);
   });
 
-  test("PUB-15: two gateways that hear the same fault keep one letter", async () => {
+  test("PUB-4: two gateways that hear the same fault keep one letter", async () => {
     const { adopt, elsewhere, workers, clock, telemetry, channel, broker } = adopting();
     const other = new AdoptPublishedEvent(elsewhere, workers, clock, telemetry);
     for (const gateway of [adopt, other]) gateway.execute({ channel, payload: "{oops" });

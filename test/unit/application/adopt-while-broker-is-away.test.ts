@@ -7,7 +7,7 @@ import { turn } from "../../support/turn.ts";
 import { adopting, RETRY } from "./adopting.ts";
 
 describe("AdoptPublishedEvent, while the broker is away", () => {
-  test("PUB-15: a letter that could not be kept at first is counted and logged once", async () => {
+  test("PUB-4: a letter that could not be kept at first is counted and logged once", async () => {
     const { pubSub, clock, telemetry, workers, channel, count, pass } = adopting();
     let away = true;
     const letters: DeadLetter[] = [];
@@ -32,7 +32,7 @@ describe("AdoptPublishedEvent, while the broker is away", () => {
     ["refuses", BrokerUnavailable],
     ["does not answer", OutcomeUnknown],
   ])(
-    "PUB-16: while the broker %s, events wait; once it is back they are stored in order",
+    "PUB-15: while the broker %s, events wait; once it is back they are stored in order",
     async (_, Fault) => {
       const { hear, pubSub, messages, count, pass } = adopting();
       pubSub.fault = () => new Fault("away");
@@ -48,7 +48,7 @@ describe("AdoptPublishedEvent, while the broker is away", () => {
     },
   );
 
-  test("PUB-16: between two attempts it pauses, so that the retries do not starve the link", async () => {
+  test("PUB-15: between two attempts it pauses, so that the retries do not starve the link", async () => {
     const { hear, pubSub, pass } = adopting();
     pubSub.goesAway();
     hear(statusUpdate());
@@ -57,7 +57,7 @@ describe("AdoptPublishedEvent, while the broker is away", () => {
     expect(pubSub.countOf("append")).toBeGreaterThan(20);
   });
 
-  test("PUB-16: an answer that got lost makes no second event, however long the broker was away after", async () => {
+  test("PUB-15: an answer that got lost makes no second event, however long the broker was away after", async () => {
     const { hear, pubSub, messages, pass } = adopting();
     pubSub.holdsCalls = true;
     hear(statusUpdate({ message: "once" }));
@@ -74,7 +74,7 @@ describe("AdoptPublishedEvent, while the broker is away", () => {
     expect(await messages()).toEqual(["once"]);
   });
 
-  test("PUB-16: an event without a timestamp bears the time it was heard, not that of its last attempt", async () => {
+  test("PUB-15: an event without a timestamp bears the time it was heard, not that of its last attempt", async () => {
     const { hear, clock, pubSub, kept, pass } = adopting();
     const heardAt = new Date(clock.now()).toISOString();
     pubSub.goesAway();
@@ -85,7 +85,7 @@ describe("AdoptPublishedEvent, while the broker is away", () => {
     expect((await kept())[0].timestamp).toBe(heardAt);
   });
 
-  test("PUB-16: what could not be stored for two minutes is dropped and counted; what came later is not", async () => {
+  test("PUB-15: what could not be stored for two minutes is dropped and counted; what came later is not", async () => {
     const { hear, pubSub, messages, count, pass, telemetry } = adopting();
     pubSub.goesAway();
     hear(statusUpdate({ message: "old" }));
@@ -99,7 +99,7 @@ describe("AdoptPublishedEvent, while the broker is away", () => {
     expect(await messages()).toEqual(["newer"]);
   });
 
-  test("PUB-16: at most 64 MiB wait, whatever their sizes; the oldest go first and are counted", async () => {
+  test("PUB-15: at most 64 MiB wait, whatever their sizes; the oldest go first and are counted", async () => {
     const { hear, pubSub, messages, count, pass } = adopting();
     pubSub.goesAway();
     hear(statusUpdate({ message: "first" }));
@@ -118,7 +118,7 @@ describe("AdoptPublishedEvent, while the broker is away", () => {
     expect(stored).toEqual(Array.from({ length: waiting }, (_, index) => `large ${80 - waiting + index}`));
   });
 
-  test("PUB-16: memory that was given back can be used again", async () => {
+  test("PUB-15: memory that was given back can be used again", async () => {
     const { hear, pubSub, count, pass } = adopting();
     const pad = "x".repeat(1_000_000);
     for (let round = 0; round < 2; round++) {

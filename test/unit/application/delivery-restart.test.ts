@@ -79,7 +79,7 @@ describe("a delivery until=terminal", () => {
     return { fanout, watcher: new Watcher(fanout, { untilTerminal: true }) };
   };
 
-  test("WS-18: ends once the terminal event and all that came with it were sent", async () => {
+  test("RES-5: ends once the terminal event and all that came with it were sent", async () => {
     const { fanout, watcher } = watching();
     watcher.begin();
     fanout.push(published(1));
@@ -91,7 +91,7 @@ describe("a delivery until=terminal", () => {
     expect([watcher.owner.timesFinished, watcher.wire.offsets]).toEqual([1, [1, 2, 3]]);
   });
 
-  test("WS-18: ends with a replay that ends with it, at the pace of the socket", () => {
+  test("RES-5: ends with a replay that ends with it, at the pace of the socket", () => {
     const { watcher } = watching();
     watcher.wire.takeOnly(0);
     watcher.outlet.sendControl("{}");
@@ -101,7 +101,7 @@ describe("a delivery until=terminal", () => {
     expect(watcher.owner.timesFinished).toBe(1);
   });
 
-  test("WS-18: a terminal event that was reopened ends nothing", async () => {
+  test("RES-5: a terminal event that was reopened ends nothing", async () => {
     const { fanout, watcher } = watching();
     watcher.begin({ replay: [published(1, result()), published(2, status(), { reopens: true })] });
     fanout.push(published(3));
@@ -112,7 +112,7 @@ describe("a delivery until=terminal", () => {
     expect(watcher.owner.timesFinished).toBe(1);
   });
 
-  test("WS-18: one that the client had already seen ends it at once", () => {
+  test("RES-5: one that the client had already seen ends it at once", () => {
     const { watcher } = watching();
     watcher.begin({ terminalStands: true });
     expect([watcher.owner.timesFinished, watcher.wire.frames.length]).toEqual([1, 0]);

@@ -79,7 +79,7 @@ describe("Delivery", () => {
     expect(watcher.wire.offsets).toEqual(offsets(1, 45));
   });
 
-  test("WS-24: who lets more than 16 Mi characters wait is too slow, and exactly so many is not", async () => {
+  test("WS-9: who lets more than 16 Mi characters wait is too slow, and exactly so many is not", async () => {
     const fanout = new Fanout();
     const watcher = new Watcher(fanout).begin();
     watcher.wire.takeOnly(1);
@@ -94,7 +94,7 @@ describe("Delivery", () => {
     expect(watcher.owner.timesTooSlow).toBe(1);
   });
 
-  test("WS-24: the event being sent never counts, however large, nor does the replay", async () => {
+  test("WS-9: the event being sent never counts, however large, nor does the replay", async () => {
     const fanout = new Fanout();
     const watcher = new Watcher(fanout);
     watcher.wire.takeOnly(1);
@@ -107,7 +107,7 @@ describe("Delivery", () => {
     expect(watcher.wire.frames).toHaveLength(3);
   });
 
-  test("WS-24: a replay ahead of the ring counts nothing that another slow watcher lets wait", async () => {
+  test("WS-9: a replay ahead of the ring counts nothing that another slow watcher lets wait", async () => {
     const fanout = new Fanout();
     const slow = new Watcher(fanout).begin();
     slow.wire.takeOnly(0);

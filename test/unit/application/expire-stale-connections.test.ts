@@ -42,7 +42,7 @@ describe("ExpireStaleConnections", () => {
     expect([silent.wire.closedWith, heard.wire.closedWith]).toEqual([4008, undefined]);
   });
 
-  test("WS-21: ends with 4001 whose token ran out, however lively", () => {
+  test("WS-18: ends with 4001 whose token ran out, however lively", () => {
     const { clock, registry, expire, admit } = opened();
     const [short, long] = [admit(10_000), admit(20_000)];
     clock.advance(9_999);
@@ -55,7 +55,7 @@ describe("ExpireStaleConnections", () => {
     expect(long.wire.closes).toEqual([]);
   });
 
-  test("WS-21: a new token in time keeps the connection", () => {
+  test("WS-18: a new token in time keeps the connection", () => {
     const { clock, registry, expire, admit } = opened();
     const connection = admit(10_000);
     registry.setTokenExpiry(connection.id, clock.now() + 25_000);

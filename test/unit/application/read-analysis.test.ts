@@ -70,7 +70,7 @@ describe("ReadAnalysis", () => {
     expect(await state()).toMatchObject({ status: "running", result: null, error: null, message: "again" });
   });
 
-  test("READ-3: a worker silent for the stall time, by the broker's clock, is stalled; the finished never are", async () => {
+  test("READ-5: a worker silent for the stall time, by the broker's clock, is stalled; the finished never are", async () => {
     const { publish, state, clock } = opened();
     await publish(statusUpdate({ timestamp: "2020-01-01T00:00:00Z" }));
     clock.advance(STALL - 1);

@@ -30,7 +30,7 @@ describe("SendHeartbeats", () => {
     return { clock, heartbeats, begin, pass };
   };
 
-  test("WS-22: pings every connection each interval, quiet or busy", () => {
+  test("WS-19: pings every connection each interval, quiet or busy", () => {
     const { begin, pass } = opened();
     const [quiet, busy] = [begin(), begin()];
     pass(10 * INTERVAL, () => busy.outlet.sendControl("event"));
@@ -40,7 +40,7 @@ describe("SendHeartbeats", () => {
     }
   });
 
-  test("WS-23: a heartbeat event goes to whoever was sent nothing for an interval, and to nobody else", () => {
+  test("WS-20: a heartbeat event goes to whoever was sent nothing for an interval, and to nobody else", () => {
     const { begin, pass } = opened();
     const [quiet, busy] = [begin(), begin()];
     pass(10 * INTERVAL, () => busy.outlet.sendControl('{"event_type":"event"}'));
@@ -48,7 +48,7 @@ describe("SendHeartbeats", () => {
     expect(busy.wire.types).not.toContain("heartbeat");
   });
 
-  test("WS-23: the silence counts from the last frame, whenever that was", () => {
+  test("WS-20: the silence counts from the last frame, whenever that was", () => {
     const { clock, begin, pass } = opened();
     const connection = begin();
     pass(10_000);
@@ -62,7 +62,7 @@ describe("SendHeartbeats", () => {
     expect(heartbeatAfter).toBeLessThanOrEqual(INTERVAL + 4 * SWEEP);
   });
 
-  test("WS-23: a socket that takes no more gets its heartbeat once it does", () => {
+  test("WS-20: a socket that takes no more gets its heartbeat once it does", () => {
     const { begin, pass } = opened();
     const connection = begin();
     connection.wire.takeOnly(1);

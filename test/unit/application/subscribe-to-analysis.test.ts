@@ -53,7 +53,7 @@ describe("SubscribeToAnalysis", () => {
     ["everybody is", {}, "*", "deny", true],
     ["nobody said, and the default allows", {}, undefined, "allow", true],
     ["nobody said, and the default denies", {}, undefined, "deny", false],
-  ] as const)("WS-25: %s", async (_, { analyses }: { analyses?: string }, viewers, watchDefault, allowed) => {
+  ] as const)("WS-17: %s", async (_, { analyses }: { analyses?: string }, viewers, watchDefault, allowed) => {
     const { join, elsewhere, channel, held } = watchBench({ watchDefault });
     if (viewers !== undefined)
       await elsewhere.declareViewers(channel, viewers === "*" ? "*" : new Set(viewers));

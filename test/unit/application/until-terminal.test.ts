@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { completed, result, status } from "../../support/encoded-events.ts";
 import { watchBench } from "./watch-bench.ts";
 
-describe("WS-18: until=terminal", () => {
+describe("RES-5: until=terminal", () => {
   test.each([
     ["sent by the replay of the latest state", [status(), result()], { mode: "latest" }, 1],
     ["sent by the replay of the whole", [status(), result()], { mode: "all" }, 1],

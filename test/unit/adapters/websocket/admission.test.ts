@@ -33,7 +33,7 @@ describe("a client that comes", () => {
     expect(wire.closes).toEqual([]);
   });
 
-  test("WS-9: an analysis_id in capital letters is the same analysis", async () => {
+  test("WS-16: an analysis_id in capital letters is the same analysis", async () => {
     const { publish, watch, analysisId } = sessionBench();
     const { wire } = await watch("alice", { analysisId: analysisId.toUpperCase() });
     await publish();
@@ -124,7 +124,7 @@ describe("a client that comes", () => {
     ["does not answer", new OutcomeUnknown("no answer")],
     ["holds what a newer Telltale wrote", new NewerFormat("newer")],
     ["has a fault that nobody expected", new TypeError("a bug")],
-  ])("WS-10: while the broker %s, 1013 with a time to come back, and nothing is left", async (_, fault) => {
+  ])("WS-14: while the broker %s, 1013 with a time to come back, and nothing is left", async (_, fault) => {
     const { watch, pubSub, books, telemetry } = sessionBench();
     pubSub.fault = () => fault;
     const { wire, hangUp } = await watch();
@@ -136,7 +136,7 @@ describe("a client that comes", () => {
     expect((await watch()).wire.types).toEqual(["connection_established"]);
   });
 
-  test("WS-10: a verifier that fails is no fault of the token: 1013", async () => {
+  test("WS-14: a verifier that fails is no fault of the token: 1013", async () => {
     const { watch, tokens } = sessionBench();
     tokens.fault = new Error("no key");
     expect((await watch()).wire.closedWith).toBe(1013);

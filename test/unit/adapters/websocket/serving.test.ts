@@ -4,7 +4,7 @@ import { notice, result, status } from "../../../support/encoded-events.ts";
 import { INTERVAL, sessionBench } from "./session-bench.ts";
 
 describe("a connection that watches", () => {
-  test("WS-14: a slow client gets all of it, in order, at its own pace, and delays nobody", async () => {
+  test("WS-10: a slow client gets all of it, in order, at its own pace, and delays nobody", async () => {
     const { watch, publish } = sessionBench();
     const [slow, good] = [await watch("alice"), await watch("bob")];
     slow.wire.takeOnly(1);
@@ -51,7 +51,7 @@ describe("a connection that watches", () => {
     );
   });
 
-  test("WS-23: a page that was sent nothing for an interval sees a heartbeat", async () => {
+  test("WS-20: a page that was sent nothing for an interval sees a heartbeat", async () => {
     const { watch, pass, clock } = sessionBench();
     const { session, wire } = await watch();
     pass(INTERVAL + 500);
@@ -83,7 +83,7 @@ describe("a connection that watches", () => {
     expect(one.wire.offsets).toEqual([1, 1, 1]);
   });
 
-  test("WS-18: until=terminal closes with 1000 after the terminal event", async () => {
+  test("RES-5: until=terminal closes with 1000 after the terminal event", async () => {
     const { watch, publish } = sessionBench();
     const { wire } = await watch("alice", { untilTerminal: true });
     await publish(status());
