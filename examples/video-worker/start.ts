@@ -40,15 +40,15 @@ async function startAll(): Promise<string> {
   const redisUrl = process.env.REDIS_URL || (await startRedis(folder));
   const port = Number(process.env.PORT) || freePort();
   const jwtSecret = process.env.JWT_SECRET_KEY || crypto.getRandomValues(new Uint8Array(32)).toHex();
-  const [gateway] = await Promise.all([
+  const [gatewayUrl] = await Promise.all([
     startGateway(redisUrl, jwtSecret, port),
-    startWorker(python, redisUrl),
+    startWorker(python, redisUrl, folder),
   ]);
   const app = startWebApp({
     port,
     folder,
     jwtSecret,
-    gatewayUrl: gateway.match[1] as string,
+    gatewayUrl,
     mostBytes: Number(process.env.UPLOAD_MAX_MB || 200) * 1_000_000,
     enqueue: celeryQueue({ python, folder: here, redisUrl }),
   });
@@ -72,8 +72,8 @@ async function startRedis(folder: string): Promise<string> {
   return `redis://127.0.0.1:${port}/0`;
 }
 
-function startGateway(redisUrl: string, jwtSecret: string, pagePort: number): Promise<ChildProcess> {
-  return start({
+async function startGateway(redisUrl: string, jwtSecret: string, pagePort: number): Promise<string> {
+  const gateway = await start({
     name: "gateway",
     command: [process.execPath, "run", "src/main.ts"],
     cwd: root,
@@ -86,13 +86,28 @@ function startGateway(redisUrl: string, jwtSecret: string, pagePort: number): Pr
       ALLOWED_ORIGINS: `http://127.0.0.1:${pagePort},http://localhost:${pagePort}`,
       // Nobody watches an analysis whose viewers nobody declared.
       WATCH_DEFAULT: "deny",
+      DRAIN_SECONDS: "1",
       LOG_LEVEL: "warn",
     },
     ready: /answers at (http:\S+)/,
   });
+  const url = gateway.match[1] as string;
+  await untilReady(url);
+  return url;
 }
 
-function startWorker(python: string, redisUrl: string): Promise<ChildProcess> {
+/** It answers before it has reached Redis; until then it would turn the first visitor away for a moment. */
+async function untilReady(gatewayUrl: string): Promise<void> {
+  const deadline = Date.now() + 15_000;
+  for (;;) {
+    const response = await fetch(`${gatewayUrl}/ready`);
+    if (response.ok) return;
+    if (Date.now() > deadline) throw new Error(`the gateway is not ready: ${await response.text()}`);
+    await Bun.sleep(100);
+  }
+}
+
+function startWorker(python: string, redisUrl: string, folder: string): Promise<ChildProcess> {
   const celery = [python, "-m", "celery", "--quiet", "--app", "worker.tasks", "worker"];
   return start({
     name: "worker",
@@ -106,7 +121,8 @@ function startWorker(python: string, redisUrl: string): Promise<ChildProcess> {
       "--without-gossip",
     ],
     cwd: here,
-    env: { REDIS_URL: redisUrl, PYTHONDONTWRITEBYTECODE: "1", PYTHONUNBUFFERED: "1" },
+    // Its temporary files go where all of this goes at the end.
+    env: { REDIS_URL: redisUrl, TMPDIR: folder, PYTHONDONTWRITEBYTECODE: "1", PYTHONUNBUFFERED: "1" },
     ready: /The worker is ready/,
   });
 }

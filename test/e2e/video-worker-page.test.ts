@@ -5,7 +5,6 @@ import { join } from "node:path";
 import type { Browser, Page } from "playwright-core";
 import { complaintsOf, launchBrowser } from "../support/browser.ts";
 import { needs } from "../support/needs.ts";
-import { type RunningRedis, startRedis } from "../support/redis-server.ts";
 import { makeLongVideo, makeSample, type RunningExample, startExample } from "../support/video-worker.ts";
 
 // Real videos, on a machine that may be busy with other things.
@@ -18,16 +17,14 @@ const PROGRESS = "[data-testid=progress]";
 const VERDICT = "[data-testid=verdict]";
 
 describe.skipIf(!able)("the page of the video worker", () => {
-  let redis: RunningRedis;
   let example: RunningExample;
   let browser: Browser;
   let folder: string;
 
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), "telltale-video-"));
-    redis = await startRedis();
     [example, browser] = await Promise.all([
-      startExample(redis.url),
+      startExample(),
       launchBrowser(),
       makeSample(join(folder, "sample.mp4")),
       makeLongVideo(join(folder, "long.mp4")),
@@ -37,7 +34,6 @@ describe.skipIf(!able)("the page of the video worker", () => {
   afterAll(async () => {
     await browser?.close();
     await example?.stop();
-    await redis?.stop();
     await rm(folder, { recursive: true, force: true });
   });
 

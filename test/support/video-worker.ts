@@ -7,25 +7,26 @@ export const PYTHON = "/usr/bin/python3";
 export const exampleFolder = new URL("../../examples/video-worker", import.meta.url).pathname;
 const root = new URL("../..", import.meta.url).pathname;
 
-/** The example as users start it, on a Redis given to it. */
+/** The example as users start it. */
 export interface RunningExample {
   readonly pageUrl: string;
   readonly gatewayUrl: string;
   readonly pid: number;
-  /** Puts an analysis on Celery's queue, as a backend in Python would. */
+  /** Puts an analysis on Celery's queue, as a backend in Python would; only where the Redis was given. */
   enqueue(analysisId: string, path: string): Promise<void>;
   /** As Ctrl-C does; resolves with the exit code. */
   stop(): Promise<number>;
 }
 
-/** Runs the one command and resolves when it has printed the page's address. */
+/** Runs the one command and resolves when it has printed the page's address. Without `redisUrl` it starts a Redis itself. */
 export async function startExample(
-  redisUrl: string,
+  redisUrl?: string,
   env: Record<string, string> = {},
 ): Promise<RunningExample> {
+  const redis = redisUrl === undefined ? {} : { REDIS_URL: redisUrl };
   const child = Bun.spawn([process.execPath, "run", "examples/video-worker/start.ts"], {
     cwd: root,
-    env: { PATH: process.env.PATH ?? "", PYTHON, REDIS_URL: redisUrl, JWT_SECRET_KEY: TEST_SECRET, ...env },
+    env: { PATH: process.env.PATH ?? "", PYTHON, ...redis, JWT_SECRET_KEY: TEST_SECRET, ...env },
     stdin: "ignore",
     stdout: "pipe",
     stderr: "pipe",
@@ -105,6 +106,11 @@ export function makeLongVideo(path: string): Promise<void> {
 /** A song: a good file, and no video. */
 export function makeSong(path: string): Promise<void> {
   return ffmpeg(["-f", "lavfi", "-i", "sine=duration=1", "-c:a", "aac", "-y", path]);
+}
+
+/** The same pictures in another container. */
+export function repack(from: string, to: string): Promise<void> {
+  return ffmpeg(["-i", from, "-c", "copy", "-y", to]);
 }
 
 async function ffmpeg(args: readonly string[]): Promise<void> {

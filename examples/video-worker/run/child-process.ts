@@ -23,7 +23,7 @@ export interface ChildProcess {
 }
 
 const READY_WITHIN_MS = 30_000;
-const ENDS_WITHIN_MS = 8_000;
+const ENDS_WITHIN_MS = 4_000;
 const KEPT_CHARACTERS = 64 * 1024;
 
 /** Starts a program and resolves when it says that it is up; rejects with what it wrote when it does not. */

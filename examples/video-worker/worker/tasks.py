@@ -4,6 +4,7 @@
 """
 
 import os
+import shutil
 import tempfile
 from pathlib import Path
 
@@ -41,8 +42,12 @@ CODES = {
 @app.task(bind=True, name="worker.analyse_video")
 def analyse_video(self, *, analysis_id, path):
     reporter = Reporter(connect(REDIS_URL), analysis_id, self.request.id)
-    with tempfile.TemporaryDirectory(prefix="video-worker-") as folder:
+    with tempfile.TemporaryDirectory(prefix=folder_prefix(self.request.id)) as folder:
         analyse(path, Path(folder), reporter)
+
+
+def folder_prefix(task_id):
+    return f"video-worker-{task_id}-"
 
 
 @worker_ready.connect
@@ -58,6 +63,10 @@ def tell_failure(sender, task_id, exception, kwargs, **_):
     was killed or ran out of time and cannot tell anything itself.
     """
     Reporter(connect(REDIS_URL), kwargs["analysis_id"], task_id).error(*error_of(exception))
+    if isinstance(exception, (WorkerLostError, TimeLimitExceeded)):
+        # A process that was killed could not clean up, and what it left is somebody's video.
+        for folder in Path(tempfile.gettempdir()).glob(f"{folder_prefix(task_id)}*"):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 @task_revoked.connect(sender=analyse_video)
