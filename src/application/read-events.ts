@@ -43,28 +43,30 @@ export class ReadEvents {
 
   /** Rejects as the methods of `PubSubPort` do; leaves nothing subscribed. */
   async execute(request: ReadEventsRequest): Promise<ReadEventsAnswer> {
-    const { analysisId, grant, waitMs } = request;
-    const { viewers } = await this.#pubSub.snapshot(analysisChannel(analysisId));
-    if (!grant.mayWatch(analysisId, viewers, this.#watchDefault)) return { type: "not_allowed" };
-    const page = await this.#page(request);
-    if (waitMs === 0 || page.events.length > 0) return answer(request, page);
+    const { analysisId, waitMs } = request;
+    const page = await this.#permittedPage(request);
+    if (waitMs === 0 || page === undefined || page.events.length > 0) return answer(request, page);
     const { feed, release } = await this.#feeds.analysis(analysisChannel(analysisId));
     const patience = this.#waitFor(feed, request);
     try {
       // Read again now that nothing published can be missed, and only then wait.
-      const meanwhile = await this.#page(request);
-      if (meanwhile.events.length > 0) return answer(request, meanwhile);
+      const meanwhile = await this.#permittedPage(request);
+      if (meanwhile === undefined || meanwhile.events.length > 0) return answer(request, meanwhile);
       await patience.over;
     } finally {
       patience.end();
       release();
     }
-    return answer(request, await this.#page(request));
+    return answer(request, await this.#permittedPage(request));
   }
 
-  #page({ analysisId, after, limit }: ReadEventsRequest): Promise<HistoryPage> {
-    const from = after === "unreadable" ? undefined : after;
-    return this.#pubSub.history(analysisChannel(analysisId), from, limit);
+  /** Undefined for who may not watch: asked after the page was read, so that no event is newer than the right to it. */
+  async #permittedPage(request: ReadEventsRequest): Promise<HistoryPage | undefined> {
+    const { analysisId, grant, after, limit } = request;
+    const channel = analysisChannel(analysisId);
+    const page = await this.#pubSub.history(channel, after === "unreadable" ? undefined : after, limit);
+    const { viewers } = await this.#pubSub.snapshot(channel);
+    return grant.mayWatch(analysisId, viewers, this.#watchDefault) ? page : undefined;
   }
 
   /** Over at the next event, when the time is up, or when nobody waits any more. */
@@ -75,7 +77,8 @@ export class ReadEvents {
     const { promise, resolve } = Promise.withResolvers<void>();
     const forget = feed.fanout.onceMoved(resolve);
     const cancel = this.#clock.after(waitMs, resolve);
-    abandoned.addEventListener("abort", () => resolve(), { once: true });
+    if (abandoned.aborted) resolve();
+    else abandoned.addEventListener("abort", () => resolve(), { once: true });
     const end = () => {
       forget();
       cancel();
@@ -85,7 +88,8 @@ export class ReadEvents {
   }
 }
 
-function answer({ after }: ReadEventsRequest, page: HistoryPage): ReadEventsAnswer {
+function answer({ after }: ReadEventsRequest, page: HistoryPage | undefined): ReadEventsAnswer {
+  if (page === undefined) return { type: "not_allowed" };
   const resumed = after === undefined ? null : after !== "unreadable" && page.resumed;
   const last =
     page.events.at(-1)?.position ?? (resumed === true && after !== "unreadable" ? after : undefined);
