@@ -8,7 +8,8 @@ export async function runProgram(
 ): Promise<{ readonly output: string; readonly exitCode: number }> {
   const child = Bun.spawn([...command], {
     cwd,
-    env: { ...process.env, NO_COLOR: "1", FORCE_COLOR: "0" },
+    // Deno takes any FORCE_COLOR for a wish.
+    env: { ...process.env, NO_COLOR: "1", FORCE_COLOR: undefined },
     stdin: "ignore",
     stdout: "pipe",
     stderr: "pipe",
