@@ -13,12 +13,15 @@ import {
   makeLongVideo,
   makeSample,
   makeSong,
+  newVisitor,
   PYTHON,
   processRow,
+  type Region,
   type RunningExample,
   repack,
   SAMPLE,
   startExample,
+  upload,
 } from "../support/video-worker.ts";
 import { type Frame, WatchingSocket, watchUrl } from "../support/watching-socket.ts";
 
@@ -27,17 +30,6 @@ setDefaultTimeout(90_000);
 
 const able = [needs("ffmpeg"), needs("celery"), needs("redis-server")].every(Boolean);
 const UPLOAD_MAX_MB = 5;
-
-interface Region {
-  readonly region_type: string;
-  readonly frame_number: number;
-  readonly end_frame: number;
-  readonly x: number;
-  readonly y: number;
-  readonly width: number;
-  readonly height: number;
-  readonly confidence: number;
-}
 
 test.skipIf(!needs("celery"))(
   "the worker reads what ffmpeg writes, and its rules find what is there",
@@ -201,17 +193,9 @@ describe.skipIf(!able)("a real worker on a real video", () => {
   });
 
   describe("the web application", () => {
-    async function visitor() {
-      const answer = await fetch(`${example.pageUrl}/api/session`);
-      const cookie = answer.headers.get("set-cookie")?.split(";")[0] ?? "";
-      return { cookie, ...((await answer.json()) as { token: string; gateway_url: string }) };
-    }
-    const upload = (cookie: string, body: BodyInit) =>
-      fetch(`${example.pageUrl}/api/analyses?name=sample.mp4`, { method: "POST", headers: { cookie }, body });
-
     test("lets its visitor watch the analysis of the file sent, and nobody else", async () => {
-      const [owner, stranger] = [await visitor(), await visitor()];
-      const answer = await upload(owner.cookie, Bun.file(join(folder, "sample.mp4")));
+      const [owner, stranger] = [await newVisitor(example), await newVisitor(example)];
+      const answer = await upload(example, owner.cookie, Bun.file(join(folder, "sample.mp4")));
       expect(answer.status).toBe(201);
       const { analysis_id: id } = (await answer.json()) as { analysis_id: string };
       const watch = (token: string) =>
@@ -236,9 +220,9 @@ describe.skipIf(!able)("a real worker on a real video", () => {
     });
 
     test("refuses a file that is too large, told beforehand or not", async () => {
-      const { cookie } = await visitor();
+      const { cookie } = await newVisitor(example);
       const megabyte = new Uint8Array(1_000_000);
-      const told = await upload(cookie, new Uint8Array((UPLOAD_MAX_MB + 1) * 1_000_000));
+      const told = await upload(example, cookie, new Uint8Array((UPLOAD_MAX_MB + 1) * 1_000_000));
       expect([told.status, await told.json()]).toMatchObject([413, { code: "upload_too_large" }]);
       let sent = 0;
       const untold = new ReadableStream<Uint8Array<ArrayBuffer>>({
@@ -247,7 +231,7 @@ describe.skipIf(!able)("a real worker on a real video", () => {
           else controller.enqueue(megabyte);
         },
       });
-      expect((await upload(cookie, untold)).status).toBe(413);
+      expect((await upload(example, cookie, untold)).status).toBe(413);
     });
   });
 

@@ -63,6 +63,24 @@ export async function startExample(
   };
 }
 
+/** A visitor of the page, by the cookie that the web application gave it. */
+export async function newVisitor({ pageUrl }: RunningExample) {
+  const answer = await fetch(`${pageUrl}/api/session`);
+  const cookie = answer.headers.get("set-cookie")?.split(";")[0] ?? "";
+  return { cookie, ...((await answer.json()) as { token: string; gateway_url: string }) };
+}
+
+export function upload({ pageUrl }: RunningExample, cookie: string, body: BodyInit): Promise<Response> {
+  return fetch(`${pageUrl}/api/analyses?name=sample.mp4`, { method: "POST", headers: { cookie }, body });
+}
+
+export interface Region {
+  readonly region_type: string;
+  readonly frame_number: number;
+  readonly end_frame: number;
+  readonly confidence: number;
+}
+
 /** Frames of the sample, 25 a second, first and last included. */
 export const SAMPLE = {
   frames: 300,

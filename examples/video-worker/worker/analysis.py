@@ -107,7 +107,8 @@ def judge(measured, video, reporter):
     findings = []
     questions = rules.Rules(measured, video.frame_rate).all()
     for asked, (name, rule) in enumerate(questions.items()):
-        reporter.status("model_inference", asked / len(questions), f"Applying the rule for {name} (no model: plain rules)")
+        message = f"Applying the rule for {name} (no model: plain rules)"
+        reporter.status("model_inference", asked / len(questions), message)
         findings += rule()
     return sorted(findings, key=lambda finding: (finding.first, finding.kind))
 

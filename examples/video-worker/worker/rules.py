@@ -29,7 +29,7 @@ WEIGHTS = {"black_frames": 0.35, "freeze": 0.35, "scene_cut": 0.05, "blur": 0.45
 
 @dataclass(frozen=True)
 class Finding:
-    """A stretch of frames, first and last included, and the tiles it covers: left, top, right, bottom (not included)."""
+    """A stretch of frames, first and last included; the box is left, top, right and bottom in tiles, end excluded."""
 
     kind: str
     first: int

@@ -13,7 +13,10 @@ class Progress(unittest.TestCase):
 
 
 class Probe(unittest.TestCase):
-    STREAM = '{"codec_name": "h264", "width": 640, "height": 360, "avg_frame_rate": "30000/1001", "nb_read_packets": "320"}'
+    STREAM = (
+        '{"codec_name": "h264", "width": 640, "height": 360,'
+        ' "avg_frame_rate": "30000/1001", "nb_read_packets": "320"}'
+    )
 
     def test_a_video_is_described(self):
         video = ffmpeg.parse_probe(f'{{"streams": [{self.STREAM}], "format": {{"duration": "12.800000"}}}}')
