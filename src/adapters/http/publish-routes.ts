@@ -1,5 +1,4 @@
 import { type Context, Hono } from "hono";
-import { z } from "zod";
 import type { BroadcastAnswer, BroadcastEvent } from "../../application/broadcast-event.ts";
 import type { PubSubPort } from "../../application/ports/pub-sub-port.ts";
 import type { TokenVerifierPort } from "../../application/ports/token-verifier-port.ts";
@@ -7,12 +6,7 @@ import { analysisChannel, parseAnalysisId } from "../../domain/channel.ts";
 import { problem } from "./problem.ts";
 import { idempotencyKey, limitBody, requestText } from "./request-text.ts";
 import { type Granted, requireScope } from "./require-scope.ts";
-
-const MOST_VIEWERS = 1_000;
-
-const viewersBody = z.object({
-  viewers: z.union([z.literal("*"), z.array(z.string().min(1)).max(MOST_VIEWERS)]),
-});
+import { readViewers } from "./viewers-body.ts";
 
 /** What a worker or its backend does with one analysis: publish events, say who may watch. */
 export function publishRoutes(
@@ -39,13 +33,9 @@ export function publishRoutes(
     if (!context.var.grant.mayPublishTo(id)) return problem(context, "not_allowed");
     const value = parseJson(await requestText(context));
     if (value === undefined) return problem(context, "not_json");
-    const read = viewersBody.safeParse(value);
-    if (!read.success) {
-      const issues = read.error.issues.map(({ path, message }) => ({ path: path.map(pathKey), message }));
-      return problem(context, "invalid_viewers", { issues });
-    }
-    const { viewers } = read.data;
-    await pubSub.declareViewers(analysisChannel(id), viewers === "*" ? "*" : new Set(viewers));
+    const read = readViewers(value);
+    if (!read.ok) return problem(context, "invalid_viewers", { issues: read.issues });
+    await pubSub.declareViewers(analysisChannel(id), read.viewers);
     return context.body(null, 204);
   });
 
@@ -74,8 +64,4 @@ function parseJson(text: string | undefined): unknown {
     // What stopped the parser may quote the body, so the caller only learns that it is no JSON.
     return undefined;
   }
-}
-
-function pathKey(key: PropertyKey): string | number {
-  return typeof key === "symbol" ? String(key) : key;
 }
