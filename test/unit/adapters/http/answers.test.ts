@@ -1,0 +1,107 @@
+import { describe, expect, test } from "bun:test";
+import { statusUpdate } from "../../../support/publishing.ts";
+import { appBench, codeOf, problemOf } from "./app-bench.ts";
+
+describe("every error", () => {
+  test("PUB-11: is a problem with type, title, status and a stable code", async () => {
+    const { publish, ask } = appBench();
+    for (const answer of [
+      await publish("{"),
+      await publish(statusUpdate({ progress: 2 })),
+      await publish(statusUpdate(), { token: null }),
+      await publish(statusUpdate(), { token: "watcher" }),
+      await publish("x".repeat(1024 * 1024 + 1)),
+      await ask("/nowhere"),
+      await ask("/metrics"),
+    ]) {
+      const problem = await problemOf(answer);
+      expect(problem).toMatchObject({ type: "about:blank", title: expect.any(String) });
+      expect(problem.code).toMatch(/^[a-z_]+$/);
+    }
+  });
+
+  test("PUB-11: never repeats the body or the token", async () => {
+    const { publish, notify, declare, ask, tokens } = appBench();
+    const s = "S3CRET";
+    tokens.know("good-S3CRET");
+    const answers = [
+      await publish(`{"${s}":`),
+      await publish(`"${s}"`),
+      await publish(
+        statusUpdate({ progress: s, current_stage: s, timestamp: s, message: [s], error: { [s]: s } }),
+      ),
+      await publish(statusUpdate({ event_type: s, attempt_id: { [s]: 1 } })),
+      await publish(statusUpdate({ analysis_id: s })),
+      await notify({ user_id: [s], message: s }),
+      await notify({ level: s, message: { [s]: s }, data: s }),
+      await declare({ viewers: s }),
+      await declare({ viewers: [{ [s]: s }] }),
+      await publish(statusUpdate(), { token: s }),
+      await publish(statusUpdate(), { token: `good-${s}` }),
+      await ask(`/v1/analyses/${s}`),
+    ];
+    for (const answer of answers) {
+      expect(answer.status).toBeGreaterThanOrEqual(400);
+      expect(await answer.text()).not.toContain(s);
+    }
+  });
+
+  test("OPS-7: a fault nobody expected is 500, logged, and says nothing of itself", async () => {
+    const { publish, pubSub, telemetry } = appBench();
+    pubSub.fault = () => new Error("S3CRET");
+    const { status, code, detail } = await problemOf(await publish(statusUpdate()));
+    expect([status, code, detail]).toEqual([500, "internal", undefined]);
+    expect(telemetry.logs.at(-1)).toMatchObject({ level: "error", fields: { message: "S3CRET" } });
+  });
+
+  test("OPS-7: what a later release serves is 501, what nobody serves 404", async () => {
+    const { ask } = appBench();
+    for (const path of ["/ws", "/metrics", "/openapi.json", "/asyncapi.json"])
+      expect([path, ...(await codeOf(await ask(path)))]).toEqual([path, 501, "not_implemented"]);
+    for (const path of ["/", "/v1", "/v1/analyses", "/wp-admin", "/v1/analyses/x/y/z"])
+      expect([path, ...(await codeOf(await ask(path)))]).toEqual([path, 404, "not_found"]);
+    expect(await codeOf(await ask("/v1/notices"))).toEqual([404, "not_found"]);
+  });
+
+  test("OPS-7: the address of a WebSocket says so to whoever asks without an upgrade", async () => {
+    const { ask, analysisId } = appBench();
+    expect(await codeOf(await ask(`/ws/analysis/${analysisId}`))).toEqual([426, "upgrade_required"]);
+  });
+});
+
+describe("what operators ask", () => {
+  test("OPS-5: /health is alive whatever the broker does, /ready says why it is not", async () => {
+    const { ask, pubSub, drain } = appBench();
+    const get = async (path: string) => {
+      const answer = await ask(path, { token: null });
+      return [answer.status, await answer.json()];
+    };
+    expect(await get("/health")).toEqual([200, { status: "alive" }]);
+    expect(await get("/ready")).toEqual([200, { ready: true }]);
+    pubSub.health = () => ({ status: "down", reason: "cannot be reached", warnings: [] });
+    expect(await get("/health")).toEqual([200, { status: "alive" }]);
+    expect(await get("/ready")).toEqual([503, { ready: false, reason: "cannot be reached" }]);
+    drain();
+    expect(await get("/ready")).toEqual([503, { ready: false, reason: "draining" }]);
+    expect(pubSub.made).toEqual([]);
+  });
+
+  test("OPS-6: /ws/health says how the broker is and how many watch what", async () => {
+    const { ask, registry, clock, analysisId, pubSub } = appBench();
+    registry.add({ id: "1", userId: "alice", connectedAt: 0, analysisId });
+    registry.add({ id: "2", userId: "bob", connectedAt: 0, analysisId });
+    expect(await (await ask("/ws/health", { token: null })).json()).toMatchObject({
+      status: "ok",
+      broker: { status: "up", kind: "hand-driven", warnings: [] },
+      websocket_stats: { total_connections: 2, active_analyses: 1 },
+      timestamp: new Date(clock.now()).toISOString(),
+    });
+    pubSub.health = () => ({ status: "down", reason: "away", warnings: ["maxmemory-policy"] });
+    const down = await ask("/ws/health", { token: null });
+    expect(down.status).toBe(200);
+    expect(await down.json()).toMatchObject({
+      status: "degraded",
+      broker: { status: "down", reason: "away", warnings: ["maxmemory-policy"] },
+    });
+  });
+});

@@ -1,0 +1,110 @@
+import { gatewayApp } from "../../../../src/adapters/http/gateway-app.ts";
+import type { OriginPolicy } from "../../../../src/adapters/origin-policy.ts";
+import { BroadcastEvent } from "../../../../src/application/broadcast-event.ts";
+import { Feeds } from "../../../../src/application/fan-out/feeds.ts";
+import { ReadAnalysis } from "../../../../src/application/read-analysis.ts";
+import { ReadEvents } from "../../../../src/application/read-events.ts";
+import { analysisIdOf, type ChannelName } from "../../../../src/domain/channel.ts";
+import { ConnectionRegistry } from "../../../../src/domain/connection-registry.ts";
+import { KnownTokens } from "../../../support/known-tokens.ts";
+import { memoryNode } from "../../../support/memory-node.ts";
+import { someAnalysis } from "../../../support/some-analysis.ts";
+
+export interface AskOptions {
+  readonly method?: string;
+  /** `null`: none at all. */
+  readonly token?: string | null;
+  /** Text and bytes go as they are, everything else as JSON. */
+  readonly body?: unknown;
+  readonly headers?: Record<string, string>;
+}
+
+export interface Problem {
+  readonly type: string;
+  readonly title: string;
+  readonly status: number;
+  readonly code: string;
+  readonly detail?: string;
+  readonly issues?: readonly { readonly path: readonly (string | number)[]; readonly message: string }[];
+}
+
+/** Everything the gateway answers over HTTP, on a broker in memory, without a socket. */
+export function appBench(policy: Partial<OriginPolicy> = {}) {
+  const node = memoryNode();
+  const { clock, telemetry, pubSub, elsewhere } = node;
+  const channel = someAnalysis();
+  const analysisId = analysisIdOf(channel);
+  const tokens = new KnownTokens(clock);
+  tokens.know("publisher", { userId: undefined, scopes: new Set(["analysis:publish", "notice:publish"]) });
+  tokens.know("watcher");
+  const registry = new ConnectionRegistry({ maxConnections: 0, maxPerUser: 0 });
+  const feeds = new Feeds(pubSub, clock, telemetry);
+  let draining = false;
+  const app = gatewayApp({
+    tokens,
+    broadcast: new BroadcastEvent(pubSub, clock, telemetry),
+    read: new ReadAnalysis(pubSub, "allow", 60_000),
+    readEvents: new ReadEvents(pubSub, feeds, clock, "allow"),
+    origins: { allowedOrigins: undefined, mode: "production", ...policy },
+    telemetry,
+    demo: undefined,
+    pubSub,
+    registry,
+    clock,
+    counters: () => Object.fromEntries(telemetry.counts),
+    draining: () => draining,
+  });
+
+  const ask = async (path: string, options: AskOptions = {}): Promise<Response> => {
+    const { method = "GET", token = "watcher", body, headers = {} } = options;
+    const raw = typeof body === "string" || body instanceof Uint8Array || body instanceof ReadableStream;
+    return app.fetch(
+      new Request(`http://telltale.example${path}`, {
+        method,
+        headers: {
+          ...(token !== null && { Authorization: `Bearer ${token}` }),
+          Host: "telltale.example",
+          ...headers,
+        },
+        ...(body !== undefined && { body: raw ? (body as BodyInit) : JSON.stringify(body) }),
+      }),
+    );
+  };
+  const send =
+    (method: string, path: string) =>
+    (body: unknown, options: AskOptions = {}) =>
+      ask(path, { method, token: "publisher", body, ...options });
+  const eventsPath = `/v1/analyses/${analysisId}/events`;
+
+  return {
+    ...node,
+    channel,
+    analysisId,
+    tokens,
+    registry,
+    ask,
+    eventsPath,
+    publish: send("POST", eventsPath),
+    notify: send("POST", "/v1/notices"),
+    declare: send("PUT", `/v1/analyses/${analysisId}`),
+    drain: () => {
+      draining = true;
+    },
+    kept: async (of: ChannelName = channel) =>
+      (await elsewhere.history(of, undefined, 1_000)).events.map(({ text }) => JSON.parse(text)),
+  };
+}
+
+/** The problem that an answer holds; throws where it is none of the promised form. */
+export async function problemOf(answer: Response): Promise<Problem> {
+  const type = answer.headers.get("Content-Type");
+  if (type !== "application/problem+json") throw new Error(`${answer.status} ${type}`);
+  const problem = (await answer.json()) as Problem;
+  if (problem.status !== answer.status) throw new Error(`${problem.status} in an answer of ${answer.status}`);
+  return problem;
+}
+
+export async function codeOf(answer: Response): Promise<[number, string]> {
+  const { status, code } = await problemOf(answer);
+  return [status, code];
+}
