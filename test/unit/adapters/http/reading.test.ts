@@ -1,0 +1,136 @@
+import { describe, expect, test } from "bun:test";
+import { resultUpdate, statusUpdate } from "../../../support/publishing.ts";
+import { turn } from "../../../support/turn.ts";
+import { appBench, codeOf, problemOf } from "./app-bench.ts";
+
+describe("reading over HTTP", () => {
+  const APP = "https://app.example";
+
+  test("READ-1: the state of an analysis, and of one nobody has heard of", async () => {
+    const { ask, publish, analysisId } = appBench();
+    const read = async () => (await ask(`/v1/analyses/${analysisId}`)).json();
+    expect(await read()).toMatchObject({ analysis_id: analysisId, status: "unknown", last_event_id: "0" });
+    const { event_ids } = (await (await publish([statusUpdate(), resultUpdate()])).json()) as {
+      event_ids: string[];
+    };
+    expect(await read()).toMatchObject({ status: "completed", last_event_id: event_ids[1] });
+  });
+
+  test("READ-2: the token comes in the query, the header or a cookie; two different ones are 401", async () => {
+    const { ask, tokens, analysisId } = appBench();
+    tokens.know("another", { userId: "bob" });
+    const path = `/v1/analyses/${analysisId}`;
+    const cookie = { Cookie: "access_token=watcher" };
+    const statusOf = async (query: string, token: string | null, headers: Record<string, string> = {}) =>
+      (await ask(`${path}${query}`, { token, headers })).status;
+    expect(await statusOf("?token=watcher", null)).toBe(200);
+    expect(await statusOf("?token=watcher", "watcher")).toBe(200);
+    expect(await statusOf("?token=another", "watcher")).toBe(401);
+    expect(await statusOf("", null, cookie)).toBe(200);
+    expect(await statusOf("", null, { ...cookie, "Sec-Fetch-Site": "same-origin" })).toBe(200);
+    expect(await statusOf("", null, { ...cookie, "Sec-Fetch-Site": "cross-site" })).toBe(401);
+    expect(await statusOf("", null)).toBe(401);
+  });
+
+  test("READ-2: refusals are problems: no UUID 400, no user 401, no right 403, no broker 503", async () => {
+    const { ask, tokens, analysisId, pubSub, elsewhere, channel } = appBench();
+    tokens.know("nobody", { userId: undefined });
+    for (const suffix of ["", "/events"]) {
+      const path = `/v1/analyses/${analysisId}${suffix}`;
+      expect(await codeOf(await ask(`/v1/analyses/no-uuid${suffix}`))).toEqual([400, "not_an_analysis_id"]);
+      expect(await codeOf(await ask(path, { token: "nobody" }))).toEqual([401, "unauthenticated"]);
+      await elsewhere.declareViewers(channel, new Set(["bob"]));
+      expect(await codeOf(await ask(path))).toEqual([403, "not_allowed"]);
+      await elsewhere.declareViewers(channel, "*");
+      pubSub.goesAway();
+      const away = await ask(path);
+      expect(away.headers.get("Retry-After")).not.toBeNull();
+      expect(await codeOf(away)).toEqual([503, "broker_unavailable"]);
+      pubSub.comesBack();
+    }
+  });
+
+  test("READ-6: pages of allowed origins may read, with their cookies, and others may not", async () => {
+    const { ask, analysisId } = appBench({ allowedOrigins: [APP] });
+    for (const path of [`/v1/analyses/${analysisId}`, `/v1/analyses/${analysisId}/events`]) {
+      const allowed = await ask(path, { headers: { Origin: APP } });
+      expect(allowed.status).toBe(200);
+      expect(allowed.headers.get("Access-Control-Allow-Origin")).toBe(APP);
+      expect(allowed.headers.get("Access-Control-Allow-Credentials")).toBe("true");
+      expect(allowed.headers.get("Vary")).toContain("Origin");
+      const refused = await ask(path, { headers: { Origin: "https://evil.example" } });
+      expect(refused.headers.get("Access-Control-Allow-Origin")).toBeNull();
+      expect(await codeOf(refused)).toEqual([403, "origin_not_allowed"]);
+      const preflight = await ask(path, {
+        method: "OPTIONS",
+        token: null,
+        headers: { Origin: APP, "Access-Control-Request-Method": "GET" },
+      });
+      expect([preflight.status, preflight.headers.get("Access-Control-Allow-Origin")]).toEqual([204, APP]);
+      expect((await ask(path)).headers.get("Access-Control-Allow-Origin")).toBeNull();
+    }
+  });
+
+  test("READ-6: nothing of an analysis is kept by a cache on the way", async () => {
+    const { ask, analysisId } = appBench();
+    for (const suffix of ["", "/events"])
+      expect((await ask(`/v1/analyses/${analysisId}${suffix}`)).headers.get("Cache-Control")).toBe(
+        "no-store",
+      );
+  });
+
+  test("READ-3: events are read page by page, as they were written", async () => {
+    const { ask, publish, eventsPath } = appBench();
+    await publish(Array.from({ length: 5 }, (_, step) => statusUpdate({ message: `${step}`, ns: 0 })));
+    await publish(JSON.stringify(statusUpdate()).replace("}", ',"7":12345678901234567890}'));
+    const first = await (await ask(`${eventsPath}?limit=5`)).json();
+    expect(first).toMatchObject({ resumed: null });
+    expect(first.events.map(({ message }: { message: string }) => message)).toEqual([
+      "0",
+      "1",
+      "2",
+      "3",
+      "4",
+    ]);
+    const rest = await (await ask(`${eventsPath}?after=${first.last_event_id}`)).text();
+    expect(rest).toContain('"message":"working","7":12345678901234567890,');
+    expect(JSON.parse(rest)).toMatchObject({ resumed: true, events: [{ message: "working" }] });
+  });
+
+  test("READ-3: a query that cannot be understood is 422, with the field at fault", async () => {
+    const { ask, eventsPath } = appBench();
+    for (const [query, field] of [
+      ["limit=0", "limit"],
+      ["limit=1001", "limit"],
+      ["limit=ten", "limit"],
+      ["limit=1.5", "limit"],
+      ["wait=61", "wait"],
+      ["wait=-1", "wait"],
+      ["wait=", "wait"],
+    ]) {
+      const { status, issues } = await problemOf(await ask(`${eventsPath}?${query}`));
+      expect([query, status, issues?.[0]?.path]).toEqual([query, 422, [field ?? ""]]);
+    }
+    for (const query of ["after=", "after=nonsense", "limit=1000&wait=0"])
+      expect((await ask(`${eventsPath}?${query}`)).status).toBe(200);
+  });
+
+  test("READ-4: with wait, the answer comes with the first new event", async () => {
+    const { ask, publish, eventsPath, clock } = appBench();
+    const answer = ask(`${eventsPath}?wait=25`);
+    await turn();
+    await publish(statusUpdate({ message: "new" }));
+    expect(await (await answer).json()).toMatchObject({ events: [{ message: "new" }], resumed: null });
+    const { last_event_id } = await (await ask(eventsPath)).json();
+    const nothing = ask(`${eventsPath}?wait=25&after=${last_event_id}`);
+    await turn();
+    clock.advance(25_000);
+    expect(await (await nothing).json()).toEqual({ events: [], last_event_id, resumed: true });
+  });
+
+  test("OPS-7: a stream of events is served by a later release", async () => {
+    const { ask, eventsPath } = appBench();
+    const answer = await ask(eventsPath, { headers: { Accept: "text/event-stream" } });
+    expect(await codeOf(answer)).toEqual([501, "not_implemented"]);
+  });
+});
