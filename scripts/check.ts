@@ -15,6 +15,7 @@ const patience = "--timeout=30000";
 
 /** A test that passed on Bun, one on Deno, and a line of Bun's table of coverage. */
 const goodNews = /^(?:\(pass\) .*| .* \.\.\. ok \(.*|.*\|[ \d.]+\|.*)\n/gm;
+const fileWithoutNews = /^test\/\S+:\n\n+(?=test\/|\d+ tests? )/gm;
 
 interface Step {
   readonly name: string;
@@ -97,7 +98,7 @@ function report(
   tallyOf: (output: string, exitCode: number) => Tally,
 ): Tally {
   const tally = tallyOf(output, exitCode);
-  if (tally.failed > 0) console.log(output.replace(goodNews, "").trimEnd());
+  if (tally.failed > 0) console.log(output.replace(goodNews, "").replace(fileWithoutNews, "").trimEnd());
   else for (const line of output.match(/^skipped for want of .*$/gm) ?? []) console.log(`  ${line}`);
   return tally;
 }
