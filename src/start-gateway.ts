@@ -17,6 +17,10 @@ export interface RunningGateway {
 /** Tokens and silence are looked at this often, or four times a heartbeat where that is shorter. */
 const SWEEP_MS = 250;
 
+/** How long a start waits for its broker, so that the first client is served; after that it serves what it can. */
+const BROKER_PATIENCE_MS = 2_000;
+const LOOK_AGAIN_MS = 20;
+
 /** Starts a gateway. It serves from here on, with or without its broker: `/ready` says which. */
 export async function startGateway(config: Config): Promise<RunningGateway> {
   const gateway = createGateway(config);
@@ -31,6 +35,7 @@ export async function startGateway(config: Config): Promise<RunningGateway> {
     draining: () => draining,
     demo: demo?.routes,
   });
+  await inTime(clock, BROKER_PATIENCE_MS, Promise.all([listenToWorkers(gateway), brokerUp(gateway)]));
   const server = listen({
     host: config.host,
     port: config.port,
@@ -44,8 +49,6 @@ export async function startGateway(config: Config): Promise<RunningGateway> {
     gateway.heartbeats.execute();
     gateway.expire.execute();
   });
-  listenToWorkers(gateway);
-
   return {
     url,
     async drain() {
@@ -54,17 +57,17 @@ export async function startGateway(config: Config): Promise<RunningGateway> {
       demo?.stop();
       const { drainMs } = config;
       // What workers were heard to say, and requests under way, are finished first.
-      await Promise.all([gateway.drain.execute(), inTime(clock, drainMs, gateway.adopt.settled())]);
+      const underWay = Promise.all([gateway.adopt.settled(), server.answered()]);
+      await Promise.all([gateway.drain.execute(), inTime(clock, drainMs, underWay)]);
       stopSweeping();
-      await inTime(clock, drainMs, server.answered());
       await server.stop();
       await gateway.close();
     },
   };
 }
 
-/** Waits for something, but no longer than the drain may take. */
-async function inTime(clock: ClockPort, milliseconds: number, done: Promise<void>): Promise<void> {
+/** Waits for something, but no longer than so many milliseconds. */
+async function inTime(clock: ClockPort, milliseconds: number, done: Promise<unknown>): Promise<void> {
   let cancel = () => {};
   const late = new Promise<void>((resolve) => {
     cancel = clock.after(milliseconds, resolve);
@@ -73,9 +76,9 @@ async function inTime(clock: ClockPort, milliseconds: number, done: Promise<void
   cancel();
 }
 
-/** Not waited for: a gateway without its broker serves what it can, and hears again when the broker is back. */
-function listenToWorkers({ workers, adopt, telemetry }: Gateway): void {
-  workers
+/** Resolves when workers are heard. Never rejects: without its broker a gateway hears again when that is back. */
+function listenToWorkers({ workers, adopt, telemetry }: Gateway): Promise<void> {
+  return workers
     .listen((message) => adopt.execute(message))
     .catch((error: unknown) => {
       const message = error instanceof Error ? error.message : String(error);
@@ -83,13 +86,23 @@ function listenToWorkers({ workers, adopt, telemetry }: Gateway): void {
     });
 }
 
+/** Resolves when the broker is known to be up. */
+function brokerUp({ pubSub, clock }: Gateway): Promise<void> {
+  return new Promise((resolve) => {
+    const look = () => {
+      if (pubSub.health().status === "up") resolve();
+      else clock.after(LOOK_AGAIN_MS, look);
+    };
+    look();
+  });
+}
+
 function demoOf(gateway: Gateway, baseUrl: () => string) {
   const { config, clock, telemetry } = gateway;
   return createDemo({
     baseUrl,
     clock,
-    mintToken: ({ scopes, ...claims }) =>
-      signToken(config.jwt.secret, { ...claims, scopes: scopes }, clock.now()),
+    mintToken: ({ scopes, ...claims }) => signToken(config.jwt.secret, { ...claims, scopes }, clock.now()),
     onFault: (analysis, error) =>
       telemetry.log("error", "the demo could not publish", { analysis, message: String(error) }),
   });

@@ -17,7 +17,6 @@ describe.skipIf(!needs("redis-server"))("two gateways on one Redis", () => {
     redis = await startRedis();
     worker = new Redis(redis.url);
     gateways = [await startGateway({ REDIS_URL: redis.url }), await startGateway({ REDIS_URL: redis.url })];
-    for (const gateway of gateways) await ready(gateway);
   });
   afterAll(async () => {
     worker.disconnect();
