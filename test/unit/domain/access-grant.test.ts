@@ -22,7 +22,7 @@ test("a grant says whose it is, until when, and with which scopes", () => {
   expect(given.hasScope("analysis:publish")).toBe(false);
 });
 
-describe("who may watch, the first that applies", () => {
+describe("WS-17: who may watch, the first that applies", () => {
   const alice = new Set(["alice"]);
   const bob = new Set(["bob"]);
 
@@ -49,7 +49,7 @@ describe("who may watch, the first that applies", () => {
   });
 });
 
-describe("who may publish to an analysis", () => {
+describe("PUB-8: who may publish to an analysis", () => {
   const scopes = new Set(["analysis:publish"]);
 
   test("a token with the scope, within its claim", () => {

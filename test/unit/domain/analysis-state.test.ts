@@ -67,7 +67,7 @@ function timeline(state: AnalysisState): [string, string, string | null][] {
   return state.stages.map(({ stage, started_at, ended_at }) => [stage, started_at, ended_at]);
 }
 
-describe("the state of an analysis", () => {
+describe("EV-10: the state of an analysis", () => {
   test("is unknown before the first event", () => {
     expect(emptyState(ANALYSIS)).toEqual({
       analysis_id: ANALYSIS,
@@ -201,7 +201,7 @@ describe("the state of an analysis", () => {
   });
 });
 
-describe("a silent worker", () => {
+describe("READ-5: a silent worker", () => {
   test("makes a running analysis stalled once it was silent long enough", () => {
     const { state } = course([["uploading"]]);
     expect(markStalled(state, 59_999, 60_000)).toBe(state);

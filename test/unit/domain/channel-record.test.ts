@@ -33,7 +33,7 @@ function answers(record: ChannelRecord, spelled: readonly string[]): string[] {
   });
 }
 
-describe("events are numbered", () => {
+describe("ID-1: events are numbered", () => {
   test("1, 2, 3 without holes, also over a refusal, each text beginning with its event_id", () => {
     const record = newRecord("e1");
     const first = admit(record, [event("status", "a"), event("result", "a")]);
@@ -67,7 +67,7 @@ describe("events are numbered", () => {
   });
 });
 
-describe("attempts", () => {
+describe("EV-9: attempts", () => {
   const courses: [string, string[], string[]][] = [
     ["the first attempt of an analysis reopens nothing", ["status@a"], ["kept"]],
     ["a new one reopens, with or without an end before", ["status@a", "status@b"], ["kept", "reopened"]],
@@ -161,7 +161,7 @@ describe("attempts", () => {
 });
 
 describe("what is kept beside the history", () => {
-  test("is the last status and the terminal event that stands", () => {
+  test("EV-8: is the last status and the terminal event that stands", () => {
     const record = newRecord("e1");
     answers(record, ["status", "result", "status_completed"]);
     expect(record.lastStatus?.position.offset).toBe(3);
@@ -188,7 +188,7 @@ describe("what is kept beside the history", () => {
     ]);
   });
 
-  test("loses its marks when the analysis is reopened", () => {
+  test("EV-8: loses its marks when the analysis is reopened", () => {
     const record = newRecord("e1");
     answers(record, ["status", "result", "status"]);
     expect(record.stages.map(({ offset }) => offset)).toEqual([3]);

@@ -12,7 +12,7 @@ import {
 
 const ID = "0e8dddc7-9ebf-01f3-f08a-5a3f91f1c3c0";
 
-describe("an analysis id", () => {
+describe("WS-16: an analysis id", () => {
   test("is a UUID of any version, kept in lower case", () => {
     for (const id of [ID, ID.toUpperCase(), "ffffffff-ffff-ffff-ffff-ffffffffffff"]) {
       expect(parseAnalysisId(id)).toBe(id.toLowerCase() as AnalysisId);

@@ -22,7 +22,7 @@ const NOTICE_CONTEXT = { channel: SYSTEM_CHANNEL, now: NOW };
 const START = `"event_type":"error","error_code":"E","error_message":"m"`;
 const DEFAULTS = `"error_details":null,"timestamp":"2026-11-24T03:27:22.785Z","analysis_id":"${ANALYSIS}"}`;
 
-describe("what a publisher wrote is passed on as written", () => {
+describe("EV-1: what a publisher wrote is passed on as written", () => {
   const extras = [
     `"big":123456789012345678901234567890`,
     `"nanoseconds":1795490842785846123`,
@@ -90,7 +90,7 @@ describe("what a publisher wrote is passed on as written", () => {
   });
 });
 
-describe("what is normalised is replaced at its place", () => {
+describe("EV-6: what is normalised is replaced at its place", () => {
   test("times are put into UTC, with their fractions", () => {
     const fields = {
       timestamp: "2026-11-24 03:27:22.785846+00:00",
@@ -113,14 +113,14 @@ describe("what is normalised is replaced at its place", () => {
     }
   });
 
-  test("analysis_id is put into lower case", () => {
+  test("EV-4: analysis_id is put into lower case", () => {
     const result = decodeSample("error", { analysis_id: ANALYSIS.toUpperCase() });
     expect(`{${membersOf(result)}`).toBe(sampleText("error"));
     expect(result).toMatchObject({ event: { analysis_id: ANALYSIS } });
   });
 });
 
-describe("what a channel carries", () => {
+describe("EV-5: what a channel carries", () => {
   test("an analysis channel takes no event without an event_type", () => {
     expect(pathsOf(decodeText(`{"message":"m"}`))).toEqual([["event_type"]]);
   });
@@ -166,7 +166,7 @@ test("the kind, stage, time and attempt of an event are told beside its text", (
   expect(told(decodeSample("notice"))).toEqual(["notice", undefined, at, undefined]);
 });
 
-describe("size", () => {
+describe("EV-7: size", () => {
   const ofBytes = (bytes: number, filler: string) => {
     const frame = `{${START},"x":""}`;
     const size = new TextEncoder().encode(filler).length;
@@ -189,7 +189,7 @@ describe("size", () => {
   );
 });
 
-describe("a batch", () => {
+describe("PUB-3: a batch", () => {
   const error = sampleText("error");
 
   test("of 1 to 500 events is taken in order, each as written", () => {
@@ -237,7 +237,7 @@ describe("a batch", () => {
   });
 });
 
-describe("what is no event is refused without a fault of ours", () => {
+describe("EV-2: what is no event is refused without a fault of ours", () => {
   const notJson = [
     "",
     " ",

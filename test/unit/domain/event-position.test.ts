@@ -17,7 +17,7 @@ describe("an event_id", () => {
     }
   });
 
-  test("of the beginning is 0, whatever the epoch", () => {
+  test("ID-7: of the beginning is 0, whatever the epoch", () => {
     expect(formatEventId({ epoch: "a1", offset: 0 })).toBe("0");
     expect(parseEventId("0")).toEqual({ epoch: "", offset: 0 });
   });
@@ -41,7 +41,7 @@ describe("an event_id", () => {
   });
 });
 
-describe("a position is good", () => {
+describe("ID-5: a position is good", () => {
   const history = {
     oldestKept: 5,
     newest: 12,
@@ -89,7 +89,7 @@ describe("a position is good", () => {
   });
 });
 
-describe("an event as it is sent", () => {
+describe("ID-1: an event as it is sent", () => {
   test("begins with its event_id and tells its position without being parsed", () => {
     const position = { epoch: "a1", offset: 42 };
     const text = textWithEventId(position, '"7":1,"event_type":"error"}');

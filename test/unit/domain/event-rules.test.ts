@@ -102,7 +102,7 @@ function cases(table: [SampleName, string, unknown[]][]): [string, string, strin
   );
 }
 
-describe("a field that breaks its rule is refused with its path", () => {
+describe("EV-2: a field that breaks its rule is refused with its path", () => {
   test.each(cases(REFUSED))("%s.%s: %s", (_, field, _shown, name, value) => {
     const result = decodeSample(name, { [field]: value });
     expect(result).toMatchObject({ ok: false, reason: "invalid" });
@@ -116,7 +116,7 @@ describe("a field within its bounds is accepted and passed on as it is", () => {
   });
 });
 
-describe("a field of a region that breaks its rule is refused with its path", () => {
+describe("EV-2: a field of a region that breaks its rule is refused with its path", () => {
   const refused: Record<string, unknown[]> = {
     frame_number: [undefined, ...NO_COUNT],
     x: [undefined, ...NO_FRACTION],
@@ -147,7 +147,7 @@ describe("a field of a region that breaks its rule is refused with its path", ()
   });
 });
 
-describe("what a publisher leaves out is filled in", () => {
+describe("EV-3: what a publisher leaves out is filled in", () => {
   const filled: [SampleName, string, unknown][] = [
     ["status_update", "analysis_id", ANALYSIS],
     ["status_update", "estimated_completion", null],
@@ -177,7 +177,7 @@ describe("what a publisher leaves out is filled in", () => {
   });
 });
 
-test("all faults of one event are named at once", () => {
+test("EV-11: all faults of one event are named at once", () => {
   const fields = { task_id: " ", progress: 2, message: undefined, analysis_id: "x", timestamp: "soon" };
   expect(pathsOf(decodeSample("status_update", fields)).flat().sort()).toEqual([
     "analysis_id",
@@ -190,7 +190,7 @@ test("all faults of one event are named at once", () => {
   expect(pathsOf(decodeSample("result_update", result))).toEqual([["is_fake"], ["total_frames"]]);
 });
 
-test("no message echoes the value it refuses", () => {
+test("EV-11: no message echoes the value it refuses", () => {
   const secret = "s3cr3t-value";
   for (const [name, sample] of Object.entries(SAMPLES)) {
     for (const field of Object.keys(sample)) {

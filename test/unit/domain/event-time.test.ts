@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { normaliseTime } from "../../../src/domain/event-time.ts";
 
-describe("a time is normalised to ISO 8601 in UTC", () => {
+describe("EV-6: a time is normalised to ISO 8601 in UTC", () => {
   const accepted: [string, string][] = [
     ["2026-11-24T03:27:22Z", "2026-11-24T03:27:22Z"],
     ["2026-11-24t03:27:22z", "2026-11-24T03:27:22Z"],
