@@ -131,4 +131,22 @@ describe("AdoptPublishedEvent, while the broker is away", () => {
     expect(count("bare_events_lost")).toBe(0);
     expect(count("bare_events_adopted")).toBe(80);
   });
+
+  test("OPS-10: what was heard is finished before the gateway goes: stored, or given up after two minutes", async () => {
+    const { adopt, hear, pubSub, messages, count, pass } = adopting();
+    await adopt.settled();
+    hear(statusUpdate({ message: "heard" }));
+    await adopt.settled();
+    expect(await messages()).toEqual(["heard"]);
+    pubSub.goesAway();
+    hear(statusUpdate({ message: "late" }));
+    let settled = false;
+    void adopt.settled().then(() => {
+      settled = true;
+    });
+    await pass(119_000);
+    expect(settled).toBe(false);
+    await pass(2_000);
+    expect([settled, count("bare_events_lost")]).toEqual([true, 1]);
+  });
 });
