@@ -1,0 +1,38 @@
+import { describe, expect, test } from "bun:test";
+
+const root = new URL("../..", import.meta.url).pathname;
+const ID = /\b(?:EV|ID|PUB|NOT|WS|RES|READ|OPS|PS|TV)-\d+\b/g;
+
+describe("the rules of the protocol", async () => {
+  const page = await Bun.file(`${root}docs/PROTOCOL.md`).text();
+  const rules = [...page.matchAll(/^\| ([A-Z]+-\d+) \| (.+) \|$/gm)].map(([, id = "", sentence = ""]) => ({
+    id,
+    sentence,
+  }));
+  const titles = await titlesOfTests();
+
+  test("each has one ID and one sentence", () => {
+    expect(rules.length).toBeGreaterThan(90);
+    expect(new Set(rules.map(({ id }) => id)).size).toBe(rules.length);
+    for (const { id, sentence } of rules)
+      expect([id, sentence]).toEqual([id, expect.stringMatching(/^.+\.$/)]);
+  });
+
+  test("each is held by a test that begins with its ID", () => {
+    const held = new Set(titles.flatMap((title) => title.match(ID) ?? []));
+    expect(rules.map(({ id }) => id).filter((id) => !held.has(id))).toEqual([]);
+  });
+
+  test("no test names a rule that is not there", () => {
+    const known = new Set(rules.map(({ id }) => id));
+    const named = titles.flatMap((title) => title.match(ID) ?? []);
+    expect([...new Set(named)].filter((id) => !known.has(id))).toEqual([]);
+  });
+});
+
+/** What stands in quotes after an ID at its beginning: the names of tests, and of groups of them. */
+async function titlesOfTests(): Promise<string[]> {
+  const files = [...new Bun.Glob("test/**/*.ts").scanSync({ cwd: root })];
+  const texts = await Promise.all(files.map((file) => Bun.file(`${root}${file}`).text()));
+  return texts.flatMap((text) => text.match(/["'`][A-Z]+-\d+[ :][^\n]*/g) ?? []);
+}
