@@ -48,7 +48,7 @@ export function listen(options: ListenOptions): Listening {
       const upgrade = readUpgrade(request, policy);
       if (upgrade !== undefined) {
         const { intent, headers } = upgrade;
-        if (server.upgrade(request, { data: { intent }, headers })) return undefined;
+        if (server.upgrade(request, { data: intent, headers })) return undefined;
       }
       // Bun would cut a request that waits for an event after ten quiet seconds.
       server.timeout(request, LONGEST_ANSWER_SECONDS);

@@ -46,8 +46,8 @@ export class ReadEvents {
     const { analysisId, waitMs } = request;
     const page = await this.#permittedPage(request);
     if (waitMs === 0 || page === undefined || page.events.length > 0) return answer(request, page);
-    const { feed, release } = await this.#feeds.analysis(analysisChannel(analysisId));
-    const patience = this.#waitFor(feed, request);
+    const lease = await this.#feeds.analysis(analysisChannel(analysisId));
+    const patience = this.#waitFor(lease.feed, request);
     try {
       // Read again now that nothing published can be missed, and only then wait.
       const meanwhile = await this.#permittedPage(request);
@@ -55,7 +55,7 @@ export class ReadEvents {
       await patience.over;
     } finally {
       patience.end();
-      release();
+      lease.release();
     }
     return answer(request, await this.#permittedPage(request));
   }

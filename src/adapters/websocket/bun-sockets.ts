@@ -4,11 +4,8 @@ import { MAX_FRAME_BYTES } from "./client-frames.ts";
 import type { SessionServices } from "./session-services.ts";
 import { type WatchIntent, WatchSession } from "./watch-session.ts";
 
-/** What an upgraded socket carries: the intent of its request, and its session once it is open. */
-export interface SocketData {
-  readonly intent: WatchIntent;
-  session?: WatchSession;
-}
+/** What an upgraded socket carries: the intent of its request until it is open, then its session. */
+export type SocketData = WatchIntent | WatchSession;
 
 /** Bun drops silently what would exceed this; sessions stop at the first queued event, so it is never reached. */
 const BACKPRESSURE_LIMIT_BYTES = 64 * 1024 * 1024;
@@ -24,22 +21,25 @@ export function bunSocketHandler(services: SessionServices): WebSocketHandler<So
     sendPings: false,
     perMessageDeflate: false,
     open(socket) {
-      const session = new WatchSession(new BunConnection(socket), socket.data.intent, services);
-      socket.data.session = session;
+      if (socket.data instanceof WatchSession) return;
+      const session = new WatchSession(new BunConnection(socket), socket.data, services);
+      socket.data = session;
       void session.opened();
     },
     message: (socket, data) => guarded(socket, (session) => session.received(data)),
     drain: (socket) => guarded(socket, (session) => session.drained()),
     ping: (socket) => guarded(socket, (session) => session.signOfLife()),
     pong: (socket) => guarded(socket, (session) => session.signOfLife()),
-    close: (socket) => socket.data.session?.closed(),
+    close: (socket) => {
+      if (socket.data instanceof WatchSession) socket.data.closed();
+    },
   };
 }
 
 /** A fault in one session ends that session and no other. */
 function guarded(socket: ServerWebSocket<SocketData>, run: (session: WatchSession) => void): void {
-  const { session } = socket.data;
-  if (session === undefined) return;
+  const session = socket.data;
+  if (!(session instanceof WatchSession)) return;
   try {
     run(session);
   } catch (error) {

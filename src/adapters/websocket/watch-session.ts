@@ -34,16 +34,15 @@ const MOST_EARLY_FRAMES = 10;
 export class WatchSession implements OpenConnection, DeliveryOwner {
   readonly outlet: Outlet;
   readonly #connection: ClientConnectionPort;
-  readonly #intent: WatchIntent;
   readonly #services: SessionServices;
   readonly #budget: FrameBudget;
-  #state: SessionState = { type: "admitting", early: [] };
+  #state: SessionState;
   /** Frames that need an answer from elsewhere are served one after the other. */
   #serving: Promise<void> = Promise.resolve();
 
   constructor(connection: ClientConnectionPort, intent: WatchIntent, services: SessionServices) {
     this.#connection = connection;
-    this.#intent = intent;
+    this.#state = { type: "admitting", intent, early: [] };
     this.#services = services;
     this.#budget = new FrameBudget(services.settings.messageRate);
     this.outlet = new Outlet(connection, services.clock);
@@ -52,7 +51,7 @@ export class WatchSession implements OpenConnection, DeliveryOwner {
   /** Admits the client or closes with the code that says why not. Never rejects. */
   async opened(): Promise<void> {
     try {
-      await this.#admit();
+      if (this.#state.type === "admitting") await this.#admit(this.#state.intent);
     } catch (error) {
       this.failed(error);
     }
@@ -121,10 +120,10 @@ export class WatchSession implements OpenConnection, DeliveryOwner {
       this.#checkRights(this.#state.grant, this.#state.analysisId, viewers);
   }
 
-  async #admit(): Promise<void> {
-    const { token, originAllowed, replay, untilTerminal } = this.#intent;
+  async #admit(intent: WatchIntent): Promise<void> {
+    const { token, originAllowed, replay, untilTerminal } = intent;
     if (!originAllowed) return this.close(CLOSE_CODES.forbidden, "origin");
-    const analysisId = parseAnalysisId(this.#intent.analysisId);
+    const analysisId = parseAnalysisId(intent.analysisId);
     if (analysisId === undefined) return this.close(CLOSE_CODES.notAnAnalysisId, "analysis_id is not a UUID");
     if (token.type !== "token") return this.close(CLOSE_CODES.unauthenticated, `token ${token.type}`);
     const holder = await this.#verify(token.token);
@@ -143,7 +142,7 @@ export class WatchSession implements OpenConnection, DeliveryOwner {
     if (!this.#checkRights(grant, analysisId, answer.watch.viewers)) return;
     this.#services.heartbeats.begin(this);
     this.#establish(analysisId, answer.watch.resumed);
-    for (const fault of this.#intent.faults)
+    for (const fault of intent.faults)
       this.outlet.sendControl(protocolError(fault, this.#services.clock.now()));
     answer.watch.begin();
     for (const data of early) this.#serve(data);
@@ -236,7 +235,7 @@ export class WatchSession implements OpenConnection, DeliveryOwner {
 }
 
 type SessionState =
-  | { readonly type: "admitting"; readonly early: (string | Uint8Array)[] }
+  | { readonly type: "admitting"; readonly intent: WatchIntent; readonly early: (string | Uint8Array)[] }
   | {
       readonly type: "watching";
       readonly analysisId: AnalysisId;

@@ -43,34 +43,26 @@ export class Feeds {
   async #lease<Feed extends ChannelFeed>(channel: ChannelName, make: () => Feed): Promise<FeedLease<Feed>> {
     // The name of a channel decides the kind of its feed, so the one that is open is a `Feed`.
     const open = (this.#open.get(channel) as OpenFeed<Feed> | undefined) ?? this.#begin(channel, make());
-    open.leases++;
-    let held = true;
-    const release = () => {
-      if (!held) return;
-      held = false;
-      open.leases--;
-      if (open.leases === 0) this.#end(channel, open);
-    };
+    const lease = new Lease(open);
     try {
       await open.opening;
     } catch (error) {
-      release();
+      lease.release();
       throw error;
     }
-    return { feed: open.feed, release };
+    return lease;
   }
 
   #begin<Feed extends ChannelFeed>(channel: ChannelName, feed: Feed): OpenFeed<Feed> {
-    const open: OpenFeed<Feed> = { feed, opening: feed.open(), leases: 0 };
+    const end = () => {
+      this.#forget(channel, open);
+      feed.close();
+    };
+    const open: OpenFeed<Feed> = { feed, opening: feed.open(), end, leases: 0 };
     this.#open.set(channel, open);
     // A feed that cannot be opened must not be handed to the next watcher: that one tries anew.
     open.opening.catch(() => this.#forget(channel, open));
     return open;
-  }
-
-  #end(channel: ChannelName, open: OpenFeed<ChannelFeed>): void {
-    this.#forget(channel, open);
-    open.feed.close();
   }
 
   #forget(channel: ChannelName, open: OpenFeed<ChannelFeed>): void {
@@ -78,8 +70,32 @@ export class Feeds {
   }
 }
 
+/** A class and no closures: there are three for every connection. */
+class Lease<Feed extends ChannelFeed> implements FeedLease<Feed> {
+  readonly #open: OpenFeed<Feed>;
+  #held = true;
+
+  constructor(open: OpenFeed<Feed>) {
+    this.#open = open;
+    open.leases++;
+  }
+
+  get feed(): Feed {
+    return this.#open.feed;
+  }
+
+  release(): void {
+    if (!this.#held) return;
+    this.#held = false;
+    this.#open.leases--;
+    if (this.#open.leases === 0) this.#open.end();
+  }
+}
+
 interface OpenFeed<Feed extends ChannelFeed> {
   readonly feed: Feed;
   readonly opening: Promise<void>;
+  /** After the last lease: closes the feed and forgets it. */
+  readonly end: () => void;
   leases: number;
 }
