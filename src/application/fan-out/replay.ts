@@ -17,7 +17,7 @@ export interface PreparedReplay {
   readonly resumed: boolean | null;
   readonly request: ReplayRequest;
   readonly history: ReadHistory | undefined;
-  /** Whether a terminal event that the client has already seen stood when the history was read. */
+  /** Whether a terminal event stands that needs not be sent any more, or is among the events read. */
   readonly terminalStands: boolean;
 }
 
@@ -35,8 +35,7 @@ export async function prepareReplay(
     // Asked before the history, so that whatever reopened it since is among the events read.
     const terminal = untilTerminal ? await feed.standingTerminal() : undefined;
     const history = await feed.history(after);
-    const stood = terminal !== undefined && terminal.offset <= after.offset;
-    const terminalStands = stood && !history.events.some((event) => event.reopens);
+    const terminalStands = terminal !== undefined && !history.events.some((event) => event.reopens);
     if (history.resumed) return { resumed: true, request, history, terminalStands };
   }
   const resumed = after === undefined ? null : false;
