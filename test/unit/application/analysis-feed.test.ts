@@ -85,6 +85,29 @@ describe("AnalysisFeed", () => {
     expect(watcher.wire.offsets).toEqual(Array.from({ length: 3_501 }, (_, index) => index + 1));
   });
 
+  test("ID-3: what a link loses that breaks once more while it reads, or while it opens, is read as well", async () => {
+    for (let instant = 0; instant <= 4; instant++) {
+      for (const opening of [true, false]) {
+        const { feed, pubSub, publish, publishMany, watch, settle } = feedBench();
+        await publish();
+        if (!opening) await feed.open();
+        const early = opening ? undefined : watch();
+        pubSub.holdsCalls = true;
+        const opened = opening ? feed.open() : undefined;
+        if (!opening) feed.linkRestored();
+        for (let step = 0; step < instant; step++) await pubSub.proceed();
+        pubSub.breakLink();
+        await publishMany(2);
+        pubSub.restoreLink();
+        await settle();
+        await opened;
+        await settle();
+        const offsets = (early ?? watch()).wire.offsets;
+        expect([instant, offsets]).toEqual([instant, opening ? [3] : [1, 2, 3]]);
+      }
+    }
+  });
+
   test("ID-3: without the broker it tries again twice a second, until all is there", async () => {
     const { feed, pubSub, publish, publishMany, watch, settle, clock, telemetry } = feedBench();
     await publish();
@@ -186,6 +209,21 @@ describe("AnalysisFeed", () => {
     expect([after.resumed, after.events.length]).toEqual([true, 1_500]);
     const gone = await feed.history({ epoch: "other", offset: 7 });
     expect([gone.resumed, gone.events.length]).toEqual([false, 3_000]);
+  });
+
+  test("a history that is lost between two pages is read from the new beginning, and not resumed", async () => {
+    const { feed, pubSub, publishMany, broker } = feedBench({ size: 5_000 });
+    for (let round = 0; round < 3; round++) await publishMany(500);
+    await feed.open();
+    pubSub.holdsCalls = true;
+    const reading = feed.history(undefined);
+    for (let step = 0; step < 2; step++) await pubSub.proceed();
+    broker.loseEverything();
+    await publishMany(3);
+    pubSub.holdsCalls = false;
+    while (pubSub.waiting.length > 0) await pubSub.proceed();
+    const { resumed, events } = await reading;
+    expect([resumed, events.map(({ position }) => position.offset)]).toEqual([false, [1, 2, 3]]);
   });
 
   test("a feed that cannot be opened leaves no subscription behind", async () => {

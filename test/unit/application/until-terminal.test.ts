@@ -61,6 +61,21 @@ describe("RES-5: until=terminal", () => {
     expect([owner.timesFinished, wire.offsets]).toEqual([1, [4]]);
   });
 
+  test("one that is reopened while the position is looked up ends nothing", async () => {
+    for (let instant = 0; instant <= 3; instant++) {
+      const { pubSub, publish, join, settle } = watchBench();
+      const position = await publish(status(), result());
+      await join();
+      pubSub.holdsCalls = true;
+      const joining = join({ untilTerminal: true, replay: { after: position } });
+      for (let step = 0; step < instant; step++) await pubSub.proceed();
+      await publish(status());
+      await settle();
+      const { owner, wire } = await joining;
+      expect([instant, owner.timesFinished, wire.offsets]).toEqual([instant, 0, [3]]);
+    }
+  });
+
   test("a notice does not end it", async () => {
     const { join, elsewhere, settle } = watchBench();
     const { owner } = await join({ untilTerminal: true });

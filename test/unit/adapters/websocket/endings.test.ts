@@ -96,6 +96,8 @@ describe("WS-13: a connection that ends", () => {
         opened.hangUp();
         await settle();
         expect(books()).toEqual(NOTHING);
+        const faults = bench.telemetry.logs.filter(({ fields }) => fields.code === "internal");
+        expect(faults.filter(({ fields }) => fields.message !== "a bug")).toEqual([]);
         const { pings } = opened.wire;
         await publish();
         bench.pass(2 * TIMEOUT);
