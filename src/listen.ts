@@ -2,8 +2,8 @@ import { setTimeout as pause } from "node:timers/promises";
 import type { Server } from "bun";
 import type { Hono } from "hono";
 import type { OriginPolicy } from "./adapters/origin-policy.ts";
+import type { SessionServices } from "./adapters/session-services.ts";
 import { bunSocketHandler, type SocketData } from "./adapters/websocket/bun-sockets.ts";
-import type { SessionServices } from "./adapters/websocket/session-services.ts";
 import { readUpgrade } from "./adapters/websocket/upgrade-request.ts";
 
 export interface ListenOptions {

@@ -1,7 +1,7 @@
 import type { ServerWebSocket, WebSocketHandler } from "bun";
 import type { ClientConnectionPort, SendOutcome } from "../../application/ports/client-connection-port.ts";
+import type { SessionServices } from "../session-services.ts";
 import { MAX_FRAME_BYTES } from "./client-frames.ts";
-import type { SessionServices } from "./session-services.ts";
 import { type WatchIntent, WatchSession } from "./watch-session.ts";
 
 /** What an upgraded socket carries: the intent of its request until it is open, then its session. */

@@ -1,14 +1,10 @@
 import { z } from "zod";
+import type { ProtocolFault } from "../server-frames.ts";
 
 /** What a client may say on `/ws/analysis/{id}`. */
 export type ClientFrame =
   | { readonly type: "ping" }
   | { readonly type: "authenticate"; readonly token: string };
-
-export type FrameFault = {
-  readonly code: "not_text" | "not_json" | "unknown_type" | "invalid_frame" | "invalid_query";
-  readonly message: string;
-};
 
 /** Longer frames are answered by the runtime itself with 1009. */
 export const MAX_FRAME_BYTES = 4 * 1024;
@@ -20,7 +16,7 @@ const frame = z.discriminatedUnion("type", [
 
 export function readClientFrame(
   data: string | Uint8Array,
-): { ok: true; frame: ClientFrame } | { ok: false; fault: FrameFault } {
+): { ok: true; frame: ClientFrame } | { ok: false; fault: ProtocolFault } {
   if (typeof data !== "string") return fault("not_text", "frames are JSON text");
   let value: unknown;
   try {
@@ -36,6 +32,6 @@ export function readClientFrame(
   return fault("invalid_frame", `${issue?.path.join(".")}: ${issue?.message}`);
 }
 
-function fault(code: FrameFault["code"], message: string): { ok: false; fault: FrameFault } {
+function fault(code: ProtocolFault["code"], message: string): { ok: false; fault: ProtocolFault } {
   return { ok: false, fault: { code, message } };
 }

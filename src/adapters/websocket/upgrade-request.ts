@@ -1,6 +1,6 @@
 import { isOriginAllowed, type OriginPolicy } from "../origin-policy.ts";
 import { offersProtocol, presentedToken } from "../presented-token.ts";
-import { readWatchQuery } from "./watch-query.ts";
+import { readWatchQuery } from "../watch-query.ts";
 import type { WatchIntent } from "./watch-session.ts";
 
 const PATH = /^\/ws\/analysis\/([^/]*)\/?$/;

@@ -9,10 +9,16 @@ import { AccessGrant, type ViewerList } from "../../domain/access-grant.ts";
 import { type AnalysisId, parseAnalysisId } from "../../domain/channel.ts";
 import { CLOSE_CODES, type CloseCode, retryAfterReason } from "../../domain/close-code.ts";
 import type { PresentedToken } from "../presented-token.ts";
-import { type FrameFault, readClientFrame } from "./client-frames.ts";
+import {
+  authenticated,
+  connectionEstablished,
+  heartbeat,
+  type ProtocolFault,
+  protocolError,
+} from "../server-frames.ts";
+import type { SessionServices } from "../session-services.ts";
+import { readClientFrame } from "./client-frames.ts";
 import { FrameBudget } from "./frame-budget.ts";
-import { authenticated, connectionEstablished, heartbeat, protocolError } from "./server-frames.ts";
-import type { SessionServices } from "./session-services.ts";
 
 /** What the upgrade request asked for; nothing of it is checked yet. */
 export interface WatchIntent {
@@ -22,7 +28,7 @@ export interface WatchIntent {
   readonly replay: ReplayRequest;
   readonly untilTerminal: boolean;
   /** What of the query cannot be understood: the client is told, and the default holds. */
-  readonly faults: readonly FrameFault[];
+  readonly faults: readonly ProtocolFault[];
 }
 
 /** How long a refused client should wait, when it is the gateway that cannot serve it. */

@@ -1,4 +1,4 @@
-import type { SessionServices } from "../../../../src/adapters/websocket/session-services.ts";
+import type { SessionServices } from "../../../../src/adapters/session-services.ts";
 import { type WatchIntent, WatchSession } from "../../../../src/adapters/websocket/watch-session.ts";
 import { DrainConnections } from "../../../../src/application/drain-connections.ts";
 import { ExpireStaleConnections } from "../../../../src/application/expire-stale-connections.ts";

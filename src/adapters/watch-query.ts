@@ -1,12 +1,12 @@
-import type { ReplayMode, ReplayRequest } from "../../application/fan-out/replay.ts";
-import { parseEventId } from "../../domain/event-position.ts";
-import type { FrameFault } from "./client-frames.ts";
+import type { ReplayMode, ReplayRequest } from "../application/fan-out/replay.ts";
+import { parseEventId } from "../domain/event-position.ts";
+import type { ProtocolFault } from "./server-frames.ts";
 
 /** How a watcher wants to be served, beside who it is. */
 export interface WatchQuery {
   readonly replay: ReplayRequest;
   readonly untilTerminal: boolean;
-  readonly faults: readonly FrameFault[];
+  readonly faults: readonly ProtocolFault[];
 }
 
 const MODES: readonly string[] = ["latest", "all", "none"] satisfies ReplayMode[];
@@ -14,7 +14,7 @@ const CONFLATIONS = ["status", "none"];
 
 /** Reads `last_event_id`, `replay`, `conflate` and `until`. What is unknown is a fault, and the default holds. */
 export function readWatchQuery(query: URLSearchParams): WatchQuery {
-  const faults: FrameFault[] = [];
+  const faults: ProtocolFault[] = [];
   const oneOf = (name: string, allowed: readonly string[]): string | undefined => {
     const value = query.get(name);
     if (value === null || value === "") return undefined;

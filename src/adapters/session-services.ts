@@ -1,10 +1,10 @@
-import type { OpenConnections } from "../../application/open-connections.ts";
-import type { ClockPort } from "../../application/ports/clock-port.ts";
-import type { TelemetryPort } from "../../application/ports/telemetry-port.ts";
-import type { TokenVerifierPort } from "../../application/ports/token-verifier-port.ts";
-import type { SendHeartbeats } from "../../application/send-heartbeats.ts";
-import type { SubscribeToAnalysis } from "../../application/subscribe-to-analysis.ts";
-import type { ConnectionRegistry } from "../../domain/connection-registry.ts";
+import type { OpenConnections } from "../application/open-connections.ts";
+import type { ClockPort } from "../application/ports/clock-port.ts";
+import type { TelemetryPort } from "../application/ports/telemetry-port.ts";
+import type { TokenVerifierPort } from "../application/ports/token-verifier-port.ts";
+import type { SendHeartbeats } from "../application/send-heartbeats.ts";
+import type { SubscribeToAnalysis } from "../application/subscribe-to-analysis.ts";
+import type { ConnectionRegistry } from "../domain/connection-registry.ts";
 
 /** What a session needs of the rest of the gateway. */
 export interface SessionServices {

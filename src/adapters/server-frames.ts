@@ -1,5 +1,10 @@
-import type { AnalysisId } from "../../domain/channel.ts";
-import type { FrameFault } from "./client-frames.ts";
+import type { AnalysisId } from "../domain/channel.ts";
+
+/** What of a client's words cannot be understood; `code` is stable. */
+export interface ProtocolFault {
+  readonly code: "not_text" | "not_json" | "unknown_type" | "invalid_frame" | "invalid_query";
+  readonly message: string;
+}
 
 /** The frames of the protocol itself, which carry no `event_id`. Times are milliseconds since 1970. */
 
@@ -37,7 +42,7 @@ export function authenticated(expiresAt: number, now: number): string {
   });
 }
 
-export function protocolError(fault: FrameFault, now: number): string {
+export function protocolError(fault: ProtocolFault, now: number): string {
   return JSON.stringify({ event_type: "protocol_error", ...fault, timestamp: isoTime(now) });
 }
 
