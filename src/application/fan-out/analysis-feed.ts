@@ -71,9 +71,9 @@ export class AnalysisFeed implements ChannelFeed, ChannelSubscriber {
     this.#settle();
   }
 
-  /** Of the terminal event that stands, as the broker has it: this node may not have heard of it yet. */
-  async standingTerminal(): Promise<EventPosition | undefined> {
-    return (await this.#pubSub.snapshot(this.#channel)).standingTerminal?.position;
+  /** Whether a terminal event stands, as the broker has it: this node may not have heard of it yet. */
+  async terminalStands(): Promise<boolean> {
+    return (await this.#pubSub.snapshot(this.#channel)).standingTerminal !== undefined;
   }
 
   /**

@@ -17,7 +17,7 @@ export interface PreparedReplay {
   readonly resumed: boolean | null;
   readonly request: ReplayRequest;
   readonly history: ReadHistory | undefined;
-  /** Whether a terminal event stands that needs not be sent any more, or is among the events read. */
+  /** Whether a terminal event stood before the history was read: the client has it, or it is among the events. */
   readonly terminalStands: boolean;
 }
 
@@ -32,10 +32,9 @@ export async function prepareReplay(
 ): Promise<PreparedReplay> {
   const { after, mode } = request;
   if (after !== undefined && after !== "unreadable") {
-    // Asked before the history, so that whatever reopened it since is among the events read.
-    const terminal = untilTerminal ? await feed.standingTerminal() : undefined;
+    // Asked before the history, so that it is among the events read unless the client has it already.
+    const terminalStands = untilTerminal && (await feed.terminalStands());
     const history = await feed.history(after);
-    const terminalStands = terminal !== undefined && !history.events.some((event) => event.reopens);
     if (history.resumed) return { resumed: true, request, history, terminalStands };
   }
   const resumed = after === undefined ? null : false;
