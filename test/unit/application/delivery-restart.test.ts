@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { Fanout } from "../../../src/application/fan-out/fanout.ts";
+import { resumedOf } from "../../../src/application/fan-out/replay.ts";
 import { fault, result, status } from "../../support/encoded-events.ts";
 import { published } from "../../support/published-event.ts";
 import { turn } from "../../support/turn.ts";
@@ -49,6 +50,7 @@ describe("a delivery whose history did not survive", () => {
     watcher.drain();
     expect(watcher.wire.types).toEqual(["status_update", AGAIN, "status_update"]);
     expect(watcher.wire.messages.at(-1)?.event_id).toBe("e2-1");
+    expect(fanout.at(0)).toBeUndefined();
   });
 
   test("ID-4: who asked for the whole history gets the whole again, the others the latest", () => {
@@ -67,7 +69,10 @@ describe("a delivery whose history did not survive", () => {
     fanout.restart([afresh(1)], []);
     fanout.push(afresh(2));
     await turn();
-    expect(watcher.delivery.restartedWhileHeld).toBe(true);
+    const prepared = { request: { mode: "latest", after: undefined }, history: undefined } as const;
+    const told = (resumed: boolean | null) =>
+      resumedOf({ ...prepared, resumed, terminalStands: false }, watcher.delivery);
+    expect([told(true), told(false), told(null)]).toEqual([false, false, null]);
     watcher.begin({ replay: [published(1)] });
     expect(watcher.wire.messages.map(({ event_id }) => event_id)).toEqual(["e2-1", "e2-2"]);
   });

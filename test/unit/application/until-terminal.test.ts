@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { completed, result, status } from "../../support/encoded-events.ts";
+import { turn } from "../../support/turn.ts";
 import { watchBench } from "./watch-bench.ts";
 
 describe("RES-5: until=terminal", () => {
@@ -59,6 +60,28 @@ describe("RES-5: until=terminal", () => {
     await publish(result());
     await settle();
     expect([owner.timesFinished, wire.offsets]).toEqual([1, [4]]);
+  });
+
+  test("one that is published while the position is looked up is sent before the end", async () => {
+    for (let instant = 0; instant <= 4; instant++) {
+      const { pubSub, publish, join, settle } = watchBench();
+      const position = await publish();
+      await join();
+      pubSub.holdsCalls = true;
+      pubSub.holdsMail = true;
+      const joining = join({ untilTerminal: true, replay: { after: position } });
+      for (let step = 0; step < instant; step++) await pubSub.proceed();
+      await publish(result());
+      for (let step = 0; step < 8; step++) {
+        await turn();
+        await pubSub.proceed();
+      }
+      const { owner, wire } = await joining;
+      expect([instant, owner.timesFinished]).toEqual([instant, wire.frames.length]);
+      await settle();
+      expect([instant, wire.offsets]).toEqual([instant, [2]]);
+      expect(owner.timesFinished).toBeGreaterThan(0);
+    }
   });
 
   test("one that is reopened while the position is looked up ends nothing", async () => {
