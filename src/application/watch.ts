@@ -40,6 +40,14 @@ export class Watch {
     return resumedOf(this.#prepared, this.#analysis);
   }
 
+  /** Whether it would end at once without sending anything: the end was seen already. */
+  get nothingLeft(): boolean {
+    const { history, terminalStands } = this.#prepared;
+    return (
+      this.resumed === true && this.#request.untilTerminal && terminalStands && history?.events.length === 0
+    );
+  }
+
   /** Reads what the replay needs; the ring keeps what is published meanwhile. */
   async prepare(read: (feed: AnalysisFeed) => Promise<PreparedReplay>): Promise<void> {
     this.#prepared = await read(this.#feed);

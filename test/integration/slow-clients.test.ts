@@ -33,9 +33,15 @@ describe("a client that does not keep up", () => {
     await quick.leave();
   });
 
-  test("WS-10: a client that is slow for a while gets everything that waited, in order, each event once", async () => {
+  test.each([
+    [
+      "WS-10: a client that is slow for a while gets everything that waited, in order, each event once",
+      stuckWatcher,
+    ],
+    ["SSE-8: so does a client of a stream, and it delays nobody", stuckReader],
+  ])("%s", async (_, open) => {
     const id = crypto.randomUUID();
-    const stuck = await stuckWatcher(gateway, id, "late");
+    const stuck = await open(gateway, id, "late");
     await eventually("it is there", async () => (await connections(gateway)) === 1);
     for (let step = 1; step <= 12; step++) {
       await publish(gateway, id, statusUpdate({ message: `step ${step}`, filler: LARGE }));
@@ -58,13 +64,22 @@ async function connections(gateway: GatewayProcess): Promise<number> {
 
 /** A peer that finishes the handshake and then reads nothing until it is resumed. */
 async function stuckWatcher(gateway: GatewayProcess, id: string, user: string): Promise<Socket> {
-  const { pathname, search, host } = new URL(watchUrl(gateway.url, id, { token: await tokenFor({ user }) }));
+  const { pathname, search } = new URL(watchUrl(gateway.url, id, { token: await tokenFor({ user }) }));
+  const upgrade =
+    "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==";
+  return stuckPeer(gateway, `GET ${pathname}${search} HTTP/1.1\r\n${upgrade}`);
+}
+
+/** The same over a stream of server-sent events. */
+async function stuckReader(gateway: GatewayProcess, id: string, user: string): Promise<Socket> {
+  const path = `/v1/analyses/${id}/events?token=${await tokenFor({ user })}`;
+  return stuckPeer(gateway, `GET ${path} HTTP/1.1\r\nAccept: text/event-stream`);
+}
+
+async function stuckPeer(gateway: GatewayProcess, request: string): Promise<Socket> {
   const socket = connect(gateway.port, "127.0.0.1");
   await new Promise<void>((resolve) => socket.once("connect", () => resolve()));
-  socket.write(
-    `GET ${pathname}${search} HTTP/1.1\r\nHost: ${host}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n` +
-      "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
-  );
+  socket.write(`${request}\r\nHost: ${new URL(gateway.url).host}\r\n\r\n`);
   await new Promise<void>((resolve) => socket.once("data", () => resolve()));
   socket.pause();
   return socket;

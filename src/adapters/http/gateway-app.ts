@@ -6,6 +6,7 @@ import type { TokenVerifierPort } from "../../application/ports/token-verifier-p
 import type { ReadAnalysis } from "../../application/read-analysis.ts";
 import type { ReadEvents } from "../../application/read-events.ts";
 import type { OriginPolicy } from "../origin-policy.ts";
+import type { SessionServices } from "../session-services.ts";
 import { type HealthSources, healthRoutes } from "./health-routes.ts";
 import { noticeRoutes } from "./notice-routes.ts";
 import { problem, problemOf } from "./problem.ts";
@@ -17,6 +18,7 @@ export interface GatewayAppParts extends HealthSources {
   readonly broadcast: BroadcastEvent;
   readonly read: ReadAnalysis;
   readonly readEvents: ReadEvents;
+  readonly sessions: SessionServices;
   readonly origins: OriginPolicy;
   readonly telemetry: TelemetryPort;
   /** The demo of development mode; undefined leaves it out. */
@@ -28,12 +30,12 @@ const NOT_YET = ["/ws", "/metrics", "/openapi.json", "/asyncapi.json"];
 
 /** Everything Telltale answers over plain HTTP. */
 export function gatewayApp(parts: GatewayAppParts): Hono {
-  const { tokens, broadcast, read, readEvents, origins, pubSub, telemetry, demo } = parts;
+  const { tokens, broadcast, read, readEvents, sessions, origins, pubSub, telemetry, demo } = parts;
   const app = new Hono();
   app.use(secureHeaders());
   app.route("/", healthRoutes(parts));
   app.route("/v1/analyses", publishRoutes(tokens, broadcast, pubSub));
-  app.route("/v1/analyses", readRoutes(tokens, read, readEvents, origins));
+  app.route("/v1/analyses", readRoutes(tokens, read, readEvents, sessions, origins));
   app.route("/v1/notices", noticeRoutes(tokens, broadcast));
   if (demo !== undefined) app.route("/", demo);
   for (const path of NOT_YET) app.get(path, (context) => problem(context, "not_implemented"));

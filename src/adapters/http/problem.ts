@@ -15,6 +15,8 @@ const PROBLEMS = {
   attempt_superseded: [409, "A later attempt of this analysis has begun"],
   attempt_ended: [409, "This attempt of the analysis has ended"],
   event_too_large: [413, "A body or event is larger than 1 MiB"],
+  too_many_connections: [429, "This user has too many connections"],
+  over_capacity: [503, "The gateway takes no more connections"],
   upgrade_required: [426, "This address speaks WebSocket"],
   invalid_event: [422, "An event breaks the rules"],
   invalid_idempotency_key: [422, "Idempotency-Key has 1 to 200 characters"],
@@ -39,7 +41,7 @@ const RETRY_AFTER_SECONDS = "1";
 export function problem(context: Context, code: ProblemCode, details: ProblemDetails = {}): Response {
   const [status, title] = PROBLEMS[code];
   if (status === 401) context.header("WWW-Authenticate", "Bearer");
-  if (status === 503) context.header("Retry-After", RETRY_AFTER_SECONDS);
+  if (status === 503 || status === 429) context.header("Retry-After", RETRY_AFTER_SECONDS);
   context.header("Content-Type", "application/problem+json");
   return context.body(
     JSON.stringify({ type: "about:blank", title, status, code, ...details }),

@@ -3,15 +3,18 @@ import type { TokenVerifierPort } from "../../application/ports/token-verifier-p
 import type { ReadAnalysis } from "../../application/read-analysis.ts";
 import type { ReadEvents } from "../../application/read-events.ts";
 import type { OriginPolicy } from "../origin-policy.ts";
+import type { SessionServices } from "../session-services.ts";
 import { readEventsQuery } from "./events-query.ts";
 import { problem } from "./problem.ts";
 import { type Reader, readCors, requireReader } from "./read-access.ts";
+import { eventStream } from "./sse/event-stream.ts";
 
 /** Reading an analysis over HTTP, under the same rights as watching it. */
 export function readRoutes(
   tokens: TokenVerifierPort,
   state: ReadAnalysis,
   events: ReadEvents,
+  sessions: SessionServices,
   policy: OriginPolicy,
 ): Hono<Reader> {
   const routes = new Hono<Reader>();
@@ -25,9 +28,7 @@ export function readRoutes(
   });
 
   routes.get("/:id/events", reader, async (context) => {
-    // A stream is promised by the wire contract, and served by a later release.
-    if (context.req.header("Accept")?.includes("text/event-stream"))
-      return problem(context, "not_implemented");
+    if (context.req.header("Accept")?.includes("text/event-stream")) return eventStream(context, sessions);
     const query = readEventsQuery(context.req.query());
     if (!query.ok) return problem(context, "invalid_request", { issues: query.issues });
     const { analysisId, grant } = context.var;

@@ -1,9 +1,13 @@
 import { gatewayApp } from "../../../../src/adapters/http/gateway-app.ts";
 import type { OriginPolicy } from "../../../../src/adapters/origin-policy.ts";
+import type { SessionServices } from "../../../../src/adapters/session-services.ts";
 import { BroadcastEvent } from "../../../../src/application/broadcast-event.ts";
 import { Feeds } from "../../../../src/application/fan-out/feeds.ts";
+import { OpenConnections } from "../../../../src/application/open-connections.ts";
 import { ReadAnalysis } from "../../../../src/application/read-analysis.ts";
 import { ReadEvents } from "../../../../src/application/read-events.ts";
+import { SendHeartbeats } from "../../../../src/application/send-heartbeats.ts";
+import { SubscribeToAnalysis } from "../../../../src/application/subscribe-to-analysis.ts";
 import { analysisIdOf, type ChannelName } from "../../../../src/domain/channel.ts";
 import { ConnectionRegistry } from "../../../../src/domain/connection-registry.ts";
 import { KnownTokens } from "../../../support/known-tokens.ts";
@@ -39,12 +43,23 @@ export function appBench(policy: Partial<OriginPolicy> = {}) {
   tokens.know("watcher");
   const registry = new ConnectionRegistry({ maxConnections: 0, maxPerUser: 0 });
   const feeds = new Feeds(pubSub, clock, telemetry);
+  const sessions: SessionServices = {
+    tokens,
+    subscribe: new SubscribeToAnalysis(feeds, registry, "allow"),
+    connections: new OpenConnections(registry, clock),
+    registry,
+    heartbeats: new SendHeartbeats(clock, 15_000),
+    clock,
+    telemetry,
+    settings: { heartbeatIntervalMs: 15_000, heartbeatTimeoutMs: 30_000, messageRate: 0 },
+  };
   let draining = false;
   const app = gatewayApp({
     tokens,
     broadcast: new BroadcastEvent(pubSub, clock, telemetry),
     read: new ReadAnalysis(pubSub, "allow", 60_000),
     readEvents: new ReadEvents(pubSub, feeds, clock, "allow"),
+    sessions,
     origins: { allowedOrigins: undefined, mode: "production", ...policy },
     telemetry,
     demo: undefined,

@@ -128,9 +128,18 @@ describe("reading over HTTP", () => {
     expect(await (await nothing).json()).toEqual({ events: [], last_event_id, resumed: true });
   });
 
-  test("OPS-7: a stream of events is served by a later release", async () => {
-    const { ask, eventsPath } = appBench();
+  test("SSE-1: who accepts a stream of events gets one", async () => {
+    const { ask, eventsPath, publish, registry } = appBench();
+    await publish(statusUpdate({ message: "before" }));
     const answer = await ask(eventsPath, { headers: { Accept: "text/event-stream" } });
-    expect(await codeOf(answer)).toEqual([501, "not_implemented"]);
+    expect(answer.headers.get("Content-Type")).toBe("text/event-stream");
+    const reader = (answer.body as ReadableStream<Uint8Array>).getReader();
+    const texts = [await reader.read(), await reader.read()].map(({ value }) =>
+      new TextDecoder().decode(value),
+    );
+    expect(texts[0]).toStartWith("event: connection_established\ndata: {");
+    expect(texts[1]).toMatch(/^id: \w+-1\nevent: status_update\ndata: \{"event_id":.*before.*\}\n\n$/);
+    await reader.cancel();
+    expect(registry.statistics().total_connections).toBe(0);
   });
 });

@@ -1,0 +1,37 @@
+import type { Context } from "hono";
+import type { SessionServices } from "../../session-services.ts";
+import { readWatchQuery } from "../../watch-query.ts";
+import { problem } from "../problem.ts";
+import type { Reader } from "../read-access.ts";
+import { SseSession } from "./sse-session.ts";
+
+const HEADERS = {
+  "Content-Type": "text/event-stream",
+  "Cache-Control": "no-cache, no-transform",
+  "X-Accel-Buffering": "no",
+};
+
+/** Answers a reader with a stream of events, or with the status that says why not. */
+export async function eventStream(context: Context<Reader>, services: SessionServices): Promise<Response> {
+  const { analysisId, grant } = context.var;
+  const { userId } = grant;
+  if (userId === undefined) return problem(context, "unauthenticated", { detail: "the token names no user" });
+  const query = readWatchQuery(queryOf(context));
+  if (query.faults.length > 0) {
+    const issues = query.faults.map(({ message }) => ({ path: [], message }));
+    return problem(context, "invalid_request", { issues });
+  }
+  const answer = await new SseSession({ ...query, analysisId, grant, userId }, services).open();
+  if (answer.type === "refused") return problem(context, answer.code);
+  if (answer.type === "nothing_left") return context.body(null, 204);
+  for (const [name, value] of Object.entries(HEADERS)) context.header(name, value);
+  return context.body(answer.stream, 200);
+}
+
+/** What a browser sends by itself when it comes back counts before what the page once asked for. */
+function queryOf(context: Context): URLSearchParams {
+  const query = new URLSearchParams(context.req.query());
+  const lastEventId = context.req.header("Last-Event-ID");
+  if (lastEventId) query.set("last_event_id", lastEventId);
+  return query;
+}
