@@ -176,18 +176,8 @@ export class WatchSession implements OpenConnection, DeliveryOwner {
   #establish(analysisId: AnalysisId, resumed: boolean | null): void {
     const { settings, clock } = this.#services;
     const { heartbeatIntervalMs, heartbeatTimeoutMs } = settings;
-    const now = clock.now();
-    const connectionId = this.#connection.id;
-    this.outlet.sendControl(
-      connectionEstablished({
-        analysisId,
-        connectionId,
-        heartbeatIntervalMs,
-        heartbeatTimeoutMs,
-        resumed,
-        now,
-      }),
-    );
+    const about = { analysisId, connectionId: this.#connection.id, resumed, now: clock.now() };
+    this.outlet.sendControl(connectionEstablished({ ...about, heartbeatIntervalMs, heartbeatTimeoutMs }));
   }
 
   #serve(data: string | Uint8Array): void {
