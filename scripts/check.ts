@@ -1,3 +1,4 @@
+import { rmSync } from "node:fs";
 import { checkCoverage } from "./check/coverage.ts";
 import { runProgram } from "./check/run-program.ts";
 import { nothing, sum, type Tally, tallyOfBun, tallyOfDeno } from "./check/tally.ts";
@@ -30,6 +31,8 @@ const quick: readonly Step[] = [
     name: "unit and contract tests, with coverage",
     run: async () => {
       const folder = `${root}coverage`;
+      // A report of an earlier run must never stand in for one that was not written.
+      rmSync(folder, { recursive: true, force: true });
       const measure = ["--coverage", "--coverage-reporter=lcov", `--coverage-dir=${folder}`];
       const tested = await bunTest([...measure, "test/unit", "test/contract"], unitMinutes);
       const { tally, summary } = await checkCoverage(root, `${folder}/lcov.info`);
