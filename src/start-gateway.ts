@@ -25,14 +25,14 @@ const LOOK_AGAIN_MS = 20;
 export async function startGateway(config: Config): Promise<RunningGateway> {
   const gateway = createGateway(config);
   const { telemetry, clock } = gateway;
-  let draining = false;
+  const leaving = new AbortController();
   let url = "";
   const demo = config.mode === "development" ? demoOf(gateway, () => url) : undefined;
   const app = gatewayApp({
     ...gateway,
     origins: config,
     counters: () => telemetry.counters(),
-    draining: () => draining,
+    leaving: leaving.signal,
     demo: demo?.routes,
   });
   await inTime(clock, BROKER_PATIENCE_MS, Promise.all([listenToWorkers(gateway), brokerUp(gateway)]));
@@ -52,7 +52,7 @@ export async function startGateway(config: Config): Promise<RunningGateway> {
   return {
     url,
     async drain() {
-      draining = true;
+      leaving.abort();
       server.stopAccepting();
       demo?.stop();
       const { drainMs } = config;

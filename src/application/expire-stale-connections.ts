@@ -12,6 +12,8 @@ export class ExpireStaleConnections {
   readonly #connections: OpenConnections;
   readonly #clock: ClockPort;
   readonly #timeoutMs: number;
+  #lastSweep: number;
+  #silenceCountsFrom = 0;
 
   constructor(
     registry: ConnectionRegistry,
@@ -23,15 +25,24 @@ export class ExpireStaleConnections {
     this.#connections = connections;
     this.#clock = clock;
     this.#timeoutMs = timeoutMs;
+    this.#lastSweep = clock.now();
   }
 
+  /** To be called several times in a heartbeat timeout. */
   execute(): void {
     const now = this.#clock.now();
+    // After a freeze of this process everybody seems silent: what they sent meanwhile has not been read yet.
+    if (now - this.#lastSweep > this.#timeoutMs / 2) this.#silenceCountsFrom = now;
+    this.#lastSweep = now;
+    if (now - this.#silenceCountsFrom >= this.#timeoutMs) this.#endSilent(now);
+    for (const id of [...this.#registry.tokensExpiredBy(now)])
+      this.#end(id, CLOSE_CODES.unauthenticated, "token expired");
+  }
+
+  #endSilent(now: number): void {
     // Copied, since closing a connection changes the books that are being read.
     for (const id of [...this.#registry.expired(now, this.#timeoutMs)])
       this.#end(id, CLOSE_CODES.heartbeatTimeout, "nothing heard");
-    for (const id of [...this.#registry.tokensExpiredBy(now)])
-      this.#end(id, CLOSE_CODES.unauthenticated, "token expired");
   }
 
   #end(id: string, code: CloseCode, reason: string): void {

@@ -2,24 +2,14 @@ import { Hono } from "hono";
 import { secureHeaders } from "hono/secure-headers";
 import type { BroadcastEvent } from "../../application/broadcast-event.ts";
 import type { TelemetryPort } from "../../application/ports/telemetry-port.ts";
-import type { TokenVerifierPort } from "../../application/ports/token-verifier-port.ts";
-import type { ReadAnalysis } from "../../application/read-analysis.ts";
-import type { ReadEvents } from "../../application/read-events.ts";
-import type { OriginPolicy } from "../origin-policy.ts";
-import type { SessionServices } from "../session-services.ts";
 import { type HealthSources, healthRoutes } from "./health-routes.ts";
 import { noticeRoutes } from "./notice-routes.ts";
 import { problem, problemOf } from "./problem.ts";
 import { publishRoutes } from "./publish-routes.ts";
-import { readRoutes } from "./read-routes.ts";
+import { type ReadParts, readRoutes } from "./read-routes.ts";
 
-export interface GatewayAppParts extends HealthSources {
-  readonly tokens: TokenVerifierPort;
+export interface GatewayAppParts extends HealthSources, ReadParts {
   readonly broadcast: BroadcastEvent;
-  readonly read: ReadAnalysis;
-  readonly readEvents: ReadEvents;
-  readonly sessions: SessionServices;
-  readonly origins: OriginPolicy;
   readonly telemetry: TelemetryPort;
   /** The demo of development mode; undefined leaves it out. */
   readonly demo: Hono | undefined;
@@ -30,12 +20,12 @@ const NOT_YET = ["/ws", "/metrics", "/openapi.json", "/asyncapi.json"];
 
 /** Everything Telltale answers over plain HTTP. */
 export function gatewayApp(parts: GatewayAppParts): Hono {
-  const { tokens, broadcast, read, readEvents, sessions, origins, pubSub, telemetry, demo } = parts;
+  const { tokens, broadcast, pubSub, telemetry, demo } = parts;
   const app = new Hono();
   app.use(secureHeaders());
   app.route("/", healthRoutes(parts));
   app.route("/v1/analyses", publishRoutes(tokens, broadcast, pubSub));
-  app.route("/v1/analyses", readRoutes(tokens, read, readEvents, sessions, origins));
+  app.route("/v1/analyses", readRoutes(parts));
   app.route("/v1/notices", noticeRoutes(tokens, broadcast));
   if (demo !== undefined) app.route("/", demo);
   for (const path of NOT_YET) app.get(path, (context) => problem(context, "not_implemented"));

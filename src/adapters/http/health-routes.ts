@@ -9,20 +9,20 @@ export interface HealthSources {
   readonly clock: ClockPort;
   /** Counters since the start, by name. */
   readonly counters: () => Readonly<Record<string, number>>;
-  /** Whether the gateway is on its way out and should get no new clients. */
-  readonly draining: () => boolean;
+  /** Aborted when the gateway is on its way out: it should get no new clients, and keep none waiting. */
+  readonly leaving: AbortSignal;
 }
 
 /** What balancers and operators ask. None of it waits for the broker. */
 export function healthRoutes(sources: HealthSources): Hono {
-  const { pubSub, registry, clock, counters, draining } = sources;
+  const { pubSub, registry, clock, counters, leaving } = sources;
   const routes = new Hono();
 
   routes.get("/health", (context) => context.json({ status: "alive" }));
 
   routes.get("/ready", (context) => {
     const health = pubSub.health();
-    if (draining()) return context.json({ ready: false, reason: "draining" }, 503);
+    if (leaving.aborted) return context.json({ ready: false, reason: "draining" }, 503);
     if (health.status === "down") return context.json({ ready: false, reason: health.reason }, 503);
     return context.json({ ready: true });
   });

@@ -9,21 +9,32 @@ import { problem } from "./problem.ts";
 import { type Reader, readCors, requireReader } from "./read-access.ts";
 import { eventStream } from "./sse/event-stream.ts";
 
+export interface ReadParts {
+  readonly tokens: TokenVerifierPort;
+  readonly read: ReadAnalysis;
+  readonly readEvents: ReadEvents;
+  readonly sessions: SessionServices;
+  readonly origins: OriginPolicy;
+  /** Aborted when the gateway is on its way out: nobody is kept waiting any more. */
+  readonly leaving: AbortSignal;
+}
+
 /** Reading an analysis over HTTP, under the same rights as watching it. */
-export function readRoutes(
-  tokens: TokenVerifierPort,
-  state: ReadAnalysis,
-  events: ReadEvents,
-  sessions: SessionServices,
-  policy: OriginPolicy,
-): Hono<Reader> {
+export function readRoutes({
+  tokens,
+  read,
+  readEvents,
+  sessions,
+  origins,
+  leaving,
+}: ReadParts): Hono<Reader> {
   const routes = new Hono<Reader>();
-  const reader = requireReader(tokens, policy);
-  routes.use("/:id", readCors(policy));
-  routes.use("/:id/events", readCors(policy));
+  const reader = requireReader(tokens, origins);
+  routes.use("/:id", readCors(origins));
+  routes.use("/:id/events", readCors(origins));
 
   routes.get("/:id", reader, async (context) => {
-    const answer = await state.execute(context.var.analysisId, context.var.grant);
+    const answer = await read.execute(context.var.analysisId, context.var.grant);
     return answer.type === "not_allowed" ? problem(context, "not_allowed") : context.json(answer.state);
   });
 
@@ -32,8 +43,8 @@ export function readRoutes(
     const query = readEventsQuery(context.req.query());
     if (!query.ok) return problem(context, "invalid_request", { issues: query.issues });
     const { analysisId, grant } = context.var;
-    const abandoned = context.req.raw.signal;
-    const answer = await events.execute({ analysisId, grant, ...query.query, abandoned });
+    const abandoned = AbortSignal.any([context.req.raw.signal, leaving]);
+    const answer = await readEvents.execute({ analysisId, grant, ...query.query, abandoned });
     if (answer.type === "not_allowed") return problem(context, "not_allowed");
     const { texts, lastEventId, resumed } = answer;
     // Put together as text: an event is passed on as it was written.

@@ -61,7 +61,10 @@ class BunConnection implements ClientConnectionPort {
     if (this.#socket.readyState !== OPEN) return "gone";
     const outcome = this.#socket.send(frame);
     if (outcome > 0) return "sent";
-    return outcome === -1 ? "blocked" : "gone";
+    if (outcome === -1) return "blocked";
+    // Dropped without a word, the socket left open: a client that missed a frame must not go on as if it had not.
+    this.#socket.terminate();
+    return "gone";
   }
 
   batch(write: () => void): SendOutcome {

@@ -7,7 +7,7 @@ import type { PublishedEvent } from "../ports/pub-sub-port.ts";
 export class EventRing {
   #events: RingEvent[] = [];
   #first = 0;
-  #bytes = 0;
+  #pushed = 0;
 
   /** The sequence number that the next event will get. */
   get next(): number {
@@ -18,9 +18,14 @@ export class EventRing {
     return this.#events.length;
   }
 
+  /** How much text it holds. */
+  get characters(): number {
+    return this.waitingFrom(this.#first);
+  }
+
   push(event: PublishedEvent): void {
-    this.#bytes += event.text.length;
-    this.#events.push({ event, endBytes: this.#bytes });
+    this.#pushed += event.text.length;
+    this.#events.push({ event, endsAt: this.#pushed });
   }
 
   /** The event at a sequence number; undefined where it was dropped or is not there yet. */
@@ -32,9 +37,9 @@ export class EventRing {
   waitingFrom(sequence: number): number {
     if (sequence >= this.next) return 0;
     const before = this.#events[sequence - this.#first - 1];
-    if (before !== undefined) return this.#bytes - before.endBytes;
+    if (before !== undefined) return this.#pushed - before.endsAt;
     const oldest = this.#events[0];
-    return oldest === undefined ? 0 : this.#bytes - oldest.endBytes + oldest.event.text.length;
+    return oldest === undefined ? 0 : this.#pushed - oldest.endsAt + oldest.event.text.length;
   }
 
   /** Drops everything before `sequence`. */
@@ -48,5 +53,5 @@ export class EventRing {
 interface RingEvent {
   readonly event: PublishedEvent;
   /** Characters of all events ever pushed up to and including this one: what waits is a subtraction. */
-  readonly endBytes: number;
+  readonly endsAt: number;
 }

@@ -5,6 +5,8 @@ import { EventRing } from "./event-ring.ts";
 
 /** How many recent events a channel keeps on this node when nobody is behind. */
 const KEPT_WHEN_IDLE = 32;
+/** And how much of them at most, in characters. */
+const KEPT_CHARACTERS = 256 * 1024;
 
 /**
  * One channel's ring and everybody who reads from it. Events pushed in one turn of the event loop go out together at
@@ -73,7 +75,7 @@ export class Fanout {
     this.#flushDue = false;
     for (const delivery of this.#deliveries) delivery.flush();
     this.#tellMoved();
-    if (this.#ring.length > 2 * KEPT_WHEN_IDLE) this.#prune();
+    if (this.#ring.length > 2 * KEPT_WHEN_IDLE || this.#ring.characters > 2 * KEPT_CHARACTERS) this.#prune();
   }
 
   #tellMoved(): void {
@@ -84,7 +86,8 @@ export class Fanout {
   }
 
   #prune(): void {
-    let needed = this.#ring.next - KEPT_WHEN_IDLE;
+    const { next } = this.#ring;
+    let needed = this.#ring.characters > 2 * KEPT_CHARACTERS ? next : next - KEPT_WHEN_IDLE;
     for (const delivery of this.#deliveries) needed = Math.min(needed, delivery.cursor);
     this.#ring.dropBefore(needed);
   }

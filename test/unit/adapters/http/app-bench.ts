@@ -53,7 +53,7 @@ export function appBench(policy: Partial<OriginPolicy> = {}) {
     telemetry,
     settings: { heartbeatIntervalMs: 15_000, heartbeatTimeoutMs: 30_000, messageRate: 0 },
   };
-  let draining = false;
+  const leaving = new AbortController();
   const app = gatewayApp({
     tokens,
     broadcast: new BroadcastEvent(pubSub, clock, telemetry),
@@ -67,7 +67,7 @@ export function appBench(policy: Partial<OriginPolicy> = {}) {
     registry,
     clock,
     counters: () => Object.fromEntries(telemetry.counts),
-    draining: () => draining,
+    leaving: leaving.signal,
   });
 
   const ask = async (path: string, options: AskOptions = {}): Promise<Response> => {
@@ -102,9 +102,7 @@ export function appBench(policy: Partial<OriginPolicy> = {}) {
     publish: send("POST", eventsPath),
     notify: send("POST", "/v1/notices"),
     declare: send("PUT", `/v1/analyses/${analysisId}`),
-    drain: () => {
-      draining = true;
-    },
+    drain: () => leaving.abort(),
     kept: async (of: ChannelName = channel) =>
       (await elsewhere.history(of, undefined, 1_000)).events.map(({ text }) => JSON.parse(text)),
   };
