@@ -6,7 +6,8 @@ import { formatEventId } from "../domain/event-position.ts";
 import type { ChannelSnapshot, PublishedEvent, PubSubPort } from "./ports/pub-sub-port.ts";
 
 export type ReadAnswer =
-  | { readonly type: "state"; readonly state: AnalysisState }
+  /** `terminalText`: the result or error that stands, as it was written; undefined where neither does. */
+  | { readonly type: "state"; readonly state: AnalysisState; readonly terminalText: string | undefined }
   /** This user may not watch this analysis, hence not read it. */
   | { readonly type: "not_allowed" };
 
@@ -34,7 +35,11 @@ export class ReadAnalysis {
       attemptId: snapshot.attemptId,
       lastEventId: formatEventId(snapshot.position),
     });
-    return { type: "state", state: markStalled(state, silenceOf(snapshot), this.#stallAfterMs) };
+    return {
+      type: "state",
+      state: markStalled(state, silenceOf(snapshot), this.#stallAfterMs),
+      terminalText: snapshot.standingTerminal?.text,
+    };
   }
 }
 

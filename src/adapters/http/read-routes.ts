@@ -2,12 +2,15 @@ import { Hono } from "hono";
 import type { TokenVerifierPort } from "../../application/ports/token-verifier-port.ts";
 import type { ReadAnalysis } from "../../application/read-analysis.ts";
 import type { ReadEvents } from "../../application/read-events.ts";
+import type { AnalysisState } from "../../domain/analysis-state.ts";
 import type { OriginPolicy } from "../origin-policy.ts";
 import type { SessionServices } from "../session-services.ts";
 import { readEventsQuery } from "./events-query.ts";
 import { problem } from "./problem.ts";
 import { type Reader, readCors, requireReader } from "./read-access.ts";
 import { eventStream } from "./sse/event-stream.ts";
+
+const JSON_TYPE = { "Content-Type": "application/json" };
 
 export interface ReadParts {
   readonly tokens: TokenVerifierPort;
@@ -35,7 +38,8 @@ export function readRoutes({
 
   routes.get("/:id", reader, async (context) => {
     const answer = await read.execute(context.var.analysisId, context.var.grant);
-    return answer.type === "not_allowed" ? problem(context, "not_allowed") : context.json(answer.state);
+    if (answer.type === "not_allowed") return problem(context, "not_allowed");
+    return context.body(stateText(answer.state, answer.terminalText), 200, JSON_TYPE);
   });
 
   routes.get("/:id/events", reader, async (context) => {
@@ -49,10 +53,17 @@ export function readRoutes({
     const { texts, lastEventId, resumed } = answer;
     // Put together as text: an event is passed on as it was written.
     const rest = JSON.stringify({ last_event_id: lastEventId, resumed }).slice(1);
-    return context.body(`{"events":[${texts.join(",")}],${rest}`, 200, {
-      "Content-Type": "application/json",
-    });
+    return context.body(`{"events":[${texts.join(",")}],${rest}`, 200, JSON_TYPE);
   });
 
   return routes;
+}
+
+/** The state as JSON, with the event that stands as it was written: its numbers and nesting are its publisher's. */
+function stateText(state: AnalysisState, terminalText: string | undefined): string {
+  const members = Object.entries(state).map(([name, value]) => {
+    const stands = (name === "result" || name === "error") && value !== null;
+    return `${JSON.stringify(name)}:${stands && terminalText !== undefined ? terminalText : JSON.stringify(value)}`;
+  });
+  return `{${members.join(",")}}`;
 }

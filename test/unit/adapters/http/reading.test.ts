@@ -142,4 +142,15 @@ describe("reading over HTTP", () => {
     await reader.cancel();
     expect(registry.statistics().total_connections).toBe(0);
   });
+
+  test("READ-1: the result stands in the state as it was written: long numbers, and nesting however deep", async () => {
+    const { ask, publish, analysisId } = appBench();
+    const deep = `${"[".repeat(100_000)}${"]".repeat(100_000)}`;
+    const members = JSON.stringify(resultUpdate()).slice(1);
+    expect((await publish(`{"taken_ns":12345678901234567890,"deep":${deep},${members}`)).status).toBe(202);
+    const text = await (await ask(`/v1/analyses/${analysisId}`)).text();
+    expect(text).toContain('"taken_ns":12345678901234567890,');
+    expect(text).toContain(`"deep":${deep},`);
+    expect(text).toContain('"status":"completed"');
+  });
 });
