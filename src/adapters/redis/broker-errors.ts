@@ -27,6 +27,9 @@ export function isTimeout(error: unknown): boolean {
 
 /** What a failed command that writes means to the caller; what is neither is a fault of ours and stays as it is. */
 export function writeFailure(error: unknown): unknown {
+  if (isReply(error) && wasCutShort(error)) {
+    return new OutcomeUnknown(`Redis stopped a script midway: ${reasonOf(error)}`, { cause: error });
+  }
   if (isReply(error)) return isRefusal(error) ? unavailable(error) : error;
   if (wasNotSent(error)) return unavailable(error);
   return new OutcomeUnknown(`Redis did not answer: ${reasonOf(error)}`, { cause: error });
@@ -34,7 +37,12 @@ export function writeFailure(error: unknown): unknown {
 
 /** As `writeFailure`, of a command that changes nothing: without an answer nothing happened. */
 export function readFailure(error: unknown): unknown {
-  return isReply(error) && !isRefusal(error) ? error : unavailable(error);
+  return isReply(error) && !isRefusal(error) && !wasCutShort(error) ? error : unavailable(error);
+}
+
+/** Its user may not do something that the script does: what was written until there stays. */
+function wasCutShort(error: Error): boolean {
+  return error.message.startsWith("ERR The user executing the script");
 }
 
 function isRefusal(error: Error): boolean {

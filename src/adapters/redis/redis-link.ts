@@ -3,7 +3,7 @@ import { BrokerUnavailable } from "../../application/errors.ts";
 import type { ClockPort } from "../../application/ports/clock-port.ts";
 import type { TelemetryPort } from "../../application/ports/telemetry-port.ts";
 import { reasonOf } from "../reason-of.ts";
-import { isTimeout } from "./broker-errors.ts";
+import { isReply, isTimeout } from "./broker-errors.ts";
 
 /** Which Redis, and as whom. */
 export interface RedisTarget {
@@ -59,7 +59,7 @@ export class RedisLink {
     this.redis.on("error", (error: Error) => {
       this.#lastError = reasonOf(error);
     });
-    this.redis.on("ready", () => this.#ready());
+    this.redis.on("ready", () => void this.#connected());
     this.redis.on("close", () => this.#lost());
     this.#stopProbing = options.clock.every(PROBE_EVERY_MS, () => void this.#probe());
   }
@@ -98,6 +98,19 @@ export class RedisLink {
     this.#stopProbing();
     this.#started.resolve();
     this.redis.disconnect();
+  }
+
+  /** The client takes a database that it was refused for no obstacle and stays in the first: ask once more. */
+  async #connected(): Promise<void> {
+    const { db } = this.#options.target;
+    try {
+      if (db !== 0) await this.redis.select(db);
+      this.#ready();
+    } catch (error) {
+      this.#lastError = reasonOf(error);
+      // Any other failure is that of a connection that is gone already.
+      if (isReply(error) || isTimeout(error)) this.reconnect();
+    }
   }
 
   #ready(): void {
