@@ -102,6 +102,7 @@ export class AdoptPublishedEvent {
     message,
     heardAt,
   }: Heard): { type: "append"; request: AppendRequest } | { type: "letter"; reason: string } {
+    if (message.garbled) return { type: "letter", reason: "not_json: event: must be UTF-8" };
     const channel = parseChannel(message.channel);
     if (channel === undefined) return { type: "letter", reason: "channel: names no analysis or user" };
     const decoded = decodeEvent(message.payload, { channel, now: heardAt });

@@ -63,6 +63,19 @@ describe.skipIf(!needs("redis-server"))("workers' channels on Redis", () => {
     expect(heard).toEqual(sent);
   });
 
+  test("PUB-4: what is no UTF-8 is heard as such, be it the event or the name of the channel", async () => {
+    const heard = await listening("analysis", "user");
+    await worker.publish("analysis:x", Buffer.from([0x22, 0xff, 0x22]));
+    await worker.publish(Buffer.from([...Buffer.from("user:"), 0xfe]), "{}");
+    await worker.publish("user:\ufffd", "{}");
+    await eventually("all is heard", async () => heard.length === 3);
+    expect(heard).toEqual([
+      { channel: "analysis:x", payload: '"\ufffd"', garbled: true },
+      { channel: "user:\ufffd", payload: "{}", garbled: true },
+      { channel: "user:\ufffd", payload: "{}" },
+    ]);
+  });
+
   test("only the lanes asked for are listened to", async () => {
     const heard = await listening("user");
     const nobody = await listening();

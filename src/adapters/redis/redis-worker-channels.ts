@@ -1,3 +1,4 @@
+import { isUtf8 } from "node:buffer";
 import type { ClockPort } from "../../application/ports/clock-port.ts";
 import type { TelemetryPort } from "../../application/ports/telemetry-port.ts";
 import type {
@@ -46,9 +47,11 @@ export class RedisWorkerChannels implements WorkerChannelPort {
       purpose: "workers",
       onReady: () => void this.#ask(),
     });
-    this.#link.redis.on("message", (channel: string, payload: string) => heard({ channel, payload }));
-    this.#link.redis.on("pmessage", (_pattern: string, channel: string, payload: string) =>
-      heard({ channel, payload }),
+    this.#link.redis.on("messageBuffer", (channel: Buffer, payload: Buffer) =>
+      heard(messageOf(channel, payload)),
+    );
+    this.#link.redis.on("pmessageBuffer", (_pattern: string, channel: Buffer, payload: Buffer) =>
+      heard(messageOf(channel, payload)),
     );
     await this.#listening.promise;
   }
@@ -85,4 +88,10 @@ export class RedisWorkerChannels implements WorkerChannelPort {
       this.#link?.reconnect();
     }
   }
+}
+
+function messageOf(channel: Buffer, payload: Buffer): BareMessage {
+  const message = { channel: channel.toString(), payload: payload.toString() };
+  // Read as text, different bytes would become the same letters, and the name of a channel another's.
+  return isUtf8(channel) && isUtf8(payload) ? message : { ...message, garbled: true };
 }

@@ -2,6 +2,8 @@
 export interface BareMessage {
   readonly channel: string;
   readonly payload: string;
+  /** Set where it was no UTF-8, hence no JSON: U+FFFD stands for what was none. */
+  readonly garbled?: true;
 }
 
 export interface DeadLetter {

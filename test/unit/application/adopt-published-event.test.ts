@@ -80,6 +80,14 @@ describe("AdoptPublishedEvent", () => {
     expect(telemetry.logs.map(({ level }) => level)).toEqual(["warn"]);
   });
 
+  test("PUB-4: so does what is no UTF-8, whatever may be read into it", async () => {
+    const { adopt, broker, channel, messages } = adopting();
+    adopt.execute({ channel, payload: JSON.stringify(statusUpdate({ message: "\ufffd" })), garbled: true });
+    await turn();
+    expect(broker.deadLetters.map(({ reason }) => reason)).toEqual(["not_json: event: must be UTF-8"]);
+    expect(await messages()).toEqual([]);
+  });
+
   test("PUB-4: so does an event for a channel that is none", async () => {
     const { hear, broker } = adopting();
     hear(statusUpdate(), "analysis:not-a-uuid");
