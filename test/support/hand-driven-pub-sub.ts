@@ -34,6 +34,7 @@ export class HandDrivenPubSub implements PubSubPort {
   fault: (call: Call) => Error | undefined = () => undefined;
   readonly made: Call[] = [];
   readonly #inner: PubSubPort;
+  #away = false;
   readonly #stages: Stage[] = [];
   readonly #mail: Mail[] = [];
   readonly #subscribers = new Set<ChannelSubscriber>();
@@ -58,10 +59,12 @@ export class HandDrivenPubSub implements PubSubPort {
 
   /** Every call fails as on a broker that is away, until `comesBack`. */
   goesAway(): void {
+    this.#away = true;
     this.fault = () => new BrokerUnavailable("the broker is away");
   }
 
   comesBack(): void {
+    this.#away = false;
     this.fault = () => undefined;
   }
 
@@ -138,7 +141,7 @@ export class HandDrivenPubSub implements PubSubPort {
   }
 
   health(): BrokerHealth {
-    return this.#inner.health();
+    return this.#away ? { status: "down", reason: "the broker is away", warnings: [] } : this.#inner.health();
   }
 
   close(): Promise<void> {

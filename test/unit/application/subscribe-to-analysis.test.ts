@@ -16,6 +16,18 @@ describe("SubscribeToAnalysis", () => {
     expect([...registry.connectionsOf(analysisIdOf(channel))]).toEqual([wire.id]);
   });
 
+  test("WS-14: while the broker is away nobody joins, not even where others watch already", async () => {
+    const { join, publish, pubSub, held } = watchBench();
+    await publish();
+    const before = await join();
+    pubSub.goesAway();
+    await expect(join()).rejects.toBeInstanceOf(BrokerUnavailable);
+    pubSub.comesBack();
+    expect((await join()).wire.offsets).toEqual([1]);
+    before.watch?.end();
+    expect(held().watched).toBe(1);
+  });
+
   test("NOT-1: notices for the user and for everybody come beside it, another user's do not", async () => {
     const { join, elsewhere, settle } = watchBench();
     const { wire } = await join({ userId: "alice" });
