@@ -28,8 +28,8 @@ export interface Listening {
   stop(): Promise<void>;
 }
 
-/** Far above the 1 MiB that a body may have, so that a longer one is refused with a problem and not cut off. */
-const MAX_REQUEST_BYTES = 64 * 1024 * 1024;
+/** Above whatever anybody sends: each route refuses what is too long by itself, with a problem, and reads none of it. */
+const MAX_REQUEST_BYTES = Number.MAX_SAFE_INTEGER;
 
 const LONGEST_ANSWER_SECONDS = 90;
 const LOOK_AGAIN_MS = 10;

@@ -14,9 +14,10 @@ export function readUpgrade(
 ): { intent: WatchIntent; headers: Headers } | undefined {
   const { headers } = request;
   if (headers.get("upgrade")?.toLowerCase() !== "websocket") return undefined;
-  const url = new URL(request.url);
-  const id = PATH.exec(url.pathname)?.[1];
-  if (id === undefined) return undefined;
+  // A Host header that names no host leaves no address to read.
+  const url = URL.parse(request.url);
+  const id = url === null ? undefined : PATH.exec(url.pathname)?.[1];
+  if (url === null || id === undefined) return undefined;
   const origin = headers.get("origin");
   const protocols = headers.get("sec-websocket-protocol");
   const originAllowed = isOriginAllowed(origin, headers.get("host"), policy);

@@ -32,6 +32,14 @@ describe("readUpgrade()", () => {
     expect(read("/ws/analysis/")?.intent.analysisId).toBe("");
   });
 
+  test("leaves alone what came to an address that is none", () => {
+    // As the runtime gives it where the Host header is empty, or names no host.
+    for (const url of [`/ws/analysis/${ID}`, `http://[::/ws/analysis/${ID}`]) {
+      const request = { url, headers: new Headers({ Upgrade: "websocket" }) } as Request;
+      expect(readUpgrade(request, POLICY)).toBeUndefined();
+    }
+  });
+
   test("leaves alone what is no upgrade, or is for another path", () => {
     expect(readUpgrade(new Request(`http://telltale.example/ws/analysis/${ID}`), POLICY)).toBeUndefined();
     expect(read(`/ws/analysis/${ID}`, { Upgrade: "h2c" })).toBeUndefined();
