@@ -9,9 +9,10 @@ const EXIT_CONFIG = 78;
 const config = configuredOrExit();
 if (process.argv[2] === "health") process.exit(await askHealth(config.host, config.port));
 
+let gateway: RunningGateway | undefined;
+endOnSignal(() => gateway);
 try {
-  const gateway = await startGateway(config);
-  endOnSignal(gateway);
+  gateway = await startGateway(config);
   console.log(`Telltale answers at ${gateway.url}`);
 } catch (error) {
   console.error(`Telltale could not start: ${error instanceof Error ? error.message : String(error)}`);
@@ -28,13 +29,16 @@ function configuredOrExit(): Config {
   process.exit(EXIT_CONFIG);
 }
 
-/** The first signal drains; a second one does not wait for it. */
-function endOnSignal(gateway: RunningGateway): void {
+/** The first signal drains, where anything runs yet; a second one does not wait for it. */
+function endOnSignal(started: () => RunningGateway | undefined): void {
   let ending = false;
   const end = (signal: string) => {
     if (ending) process.exit(1);
     ending = true;
-    gateway.drain().then(
+    const running = started();
+    // A start may wait for its broker; until it has, nobody is served who could miss a goodbye.
+    if (running === undefined) process.exit(0);
+    running.drain().then(
       () => process.exit(0),
       (error: unknown) => {
         console.error(`Telltale could not end cleanly after ${signal}: ${String(error)}`);

@@ -87,5 +87,8 @@ function parseRedisUrl(settings: Settings, text: string): RedisTarget | undefine
 
 /** A host name, an IPv4 or an IPv6 address (without brackets). */
 export function isHost(text: string): boolean {
-  return /^[A-Za-z0-9._-]{1,253}$/.test(text) || /^[0-9A-Fa-f:.]+(%[A-Za-z0-9._-]+)?$/.test(text);
+  return (
+    /^[A-Za-z0-9._-]{1,253}$/.test(text) ||
+    /^[0-9A-Fa-f]*:[0-9A-Fa-f]*:[0-9A-Fa-f:.]*(%[A-Za-z0-9._-]+)?$/.test(text)
+  );
 }

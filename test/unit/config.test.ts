@@ -153,6 +153,7 @@ describe("words", () => {
   test.each([
     ["HOST", "http://example.com"],
     ["HOST", "127.0.0.1:80 "],
+    ["HOST", "127.0.0.1:80"],
     ["BROKER", "kafka"],
     ["BROKER", "Redis"],
     ["WATCH_DEFAULT", "yes"],
@@ -161,6 +162,7 @@ describe("words", () => {
     ["LISTEN", "none,user"],
     ["LISTEN", "analysis,,user"],
     ["REDIS_HOST", "redis:6379"],
+    ["REDIS_HOST", "127.0.0.1:6379"],
   ])("%s=%s is refused by name", (name, value) => {
     expect(faultsOf({ [name]: value })).toEqual([name]);
   });
