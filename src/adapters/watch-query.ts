@@ -6,6 +6,7 @@ import type { ProtocolFault } from "./server-frames.ts";
 export interface WatchQuery {
   readonly replay: ReplayRequest;
   readonly untilTerminal: boolean;
+  readonly conflates: boolean;
   readonly faults: readonly ProtocolFault[];
 }
 
@@ -24,9 +25,9 @@ export function readWatchQuery(query: URLSearchParams): WatchQuery {
   };
   const mode = (oneOf("replay", MODES) ?? "latest") as ReplayMode;
   const untilTerminal = oneOf("until", ["terminal"]) !== undefined;
-  oneOf("conflate", CONFLATIONS);
+  const conflates = (oneOf("conflate", CONFLATIONS) ?? "status") === "status";
   const position = query.get("last_event_id");
   // An empty position counts as none given.
   const after = position ? (parseEventId(position) ?? "unreadable") : undefined;
-  return { replay: { mode, after }, untilTerminal, faults };
+  return { replay: { mode, after }, untilTerminal, conflates, faults };
 }

@@ -18,6 +18,8 @@ export interface WatchRequest {
   readonly replay: ReplayRequest;
   /** Whether the watch ends with the analysis. */
   readonly untilTerminal: boolean;
+  /** Whether statuses may be left out where the client does not keep up. */
+  readonly conflates: boolean;
 }
 
 export type WatchAnswer =

@@ -19,14 +19,15 @@ export class Watch {
     this.#request = request;
     this.#leases = leases;
     this.#registry = registry;
-    const { outlet, owner, replay, untilTerminal } = request;
+    const { outlet, owner, replay, untilTerminal, conflates } = request;
     const [analysis, ...notices] = leases;
     this.#feed = analysis.feed;
     this.#analysis = new Delivery(outlet, analysis.feed.fanout, owner, {
       untilTerminal,
+      conflates,
       replaysAll: replay.mode === "all" && replay.after === undefined,
     });
-    const plain = { untilTerminal: false, replaysAll: false };
+    const plain = { untilTerminal: false, conflates: false, replaysAll: false };
     this.#notices = notices.map((lease) => new Delivery(outlet, lease.feed.fanout, owner, plain));
     this.#prepared = { resumed: null, request: replay, history: undefined, terminalStands: false };
   }

@@ -33,6 +33,22 @@ describe("a client that does not keep up", () => {
     await quick.leave();
   });
 
+  test("WS-21: by default it gets the newest status and everything terminal, however much it missed", async () => {
+    const id = crypto.randomUUID();
+    const stuck = await stuckWatcher(gateway, id, "thinned", {});
+    await eventually("it is there", async () => (await connections(gateway)) === 1);
+    for (let step = 1; step <= 40; step++) {
+      await publish(gateway, id, statusUpdate({ message: `step ${step}`, filler: LARGE }));
+    }
+    await publish(gateway, id, resultUpdate());
+    stuck.resume();
+    const seen = await stepsUntilResult(stuck);
+    expect(seen.slice(-2)).toEqual(["step 40", "result"]);
+    expect(seen.length).toBeLessThan(30);
+    stuck.destroy();
+    await eventually("it is gone", async () => (await connections(gateway)) === 0);
+  });
+
   test.each([
     [
       "WS-10: a client that is slow for a while gets everything that waited, in order, each event once",
@@ -63,8 +79,15 @@ async function connections(gateway: GatewayProcess): Promise<number> {
 }
 
 /** A peer that finishes the handshake and then reads nothing until it is resumed. */
-async function stuckWatcher(gateway: GatewayProcess, id: string, user: string): Promise<Socket> {
-  const { pathname, search } = new URL(watchUrl(gateway.url, id, { token: await tokenFor({ user }) }));
+async function stuckWatcher(
+  gateway: GatewayProcess,
+  id: string,
+  user: string,
+  query: Record<string, string> = { conflate: "none" },
+): Promise<Socket> {
+  const { pathname, search } = new URL(
+    watchUrl(gateway.url, id, { ...query, token: await tokenFor({ user }) }),
+  );
   const upgrade =
     "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==";
   return stuckPeer(gateway, `GET ${pathname}${search} HTTP/1.1\r\n${upgrade}`);
@@ -72,7 +95,7 @@ async function stuckWatcher(gateway: GatewayProcess, id: string, user: string): 
 
 /** The same over a stream of server-sent events. */
 async function stuckReader(gateway: GatewayProcess, id: string, user: string): Promise<Socket> {
-  const path = `/v1/analyses/${id}/events?token=${await tokenFor({ user })}`;
+  const path = `/v1/analyses/${id}/events?conflate=none&token=${await tokenFor({ user })}`;
   return stuckPeer(gateway, `GET ${path} HTTP/1.1\r\nAccept: text/event-stream`);
 }
 

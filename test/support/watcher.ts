@@ -19,6 +19,7 @@ export class Watcher {
   constructor(fanout: Fanout, options: Partial<DeliveryOptions> = {}) {
     this.delivery = new Delivery(this.outlet, fanout, this.owner, {
       untilTerminal: false,
+      conflates: false,
       replaysAll: false,
       ...options,
     });

@@ -1,7 +1,6 @@
 import { TelltaleError, TokenRejected } from "../../application/errors.ts";
 import type { DeliveryOwner } from "../../application/fan-out/delivery.ts";
 import { Outlet } from "../../application/fan-out/outlet.ts";
-import type { ReplayRequest } from "../../application/fan-out/replay.ts";
 import type { OpenConnection } from "../../application/open-connections.ts";
 import type { ClientConnectionPort } from "../../application/ports/client-connection-port.ts";
 import type { Watch } from "../../application/watch.ts";
@@ -9,26 +8,17 @@ import { AccessGrant, type ViewerList } from "../../domain/access-grant.ts";
 import { type AnalysisId, parseAnalysisId } from "../../domain/channel.ts";
 import { CLOSE_CODES, type CloseCode, retryAfterReason } from "../../domain/close-code.ts";
 import type { PresentedToken } from "../presented-token.ts";
-import {
-  authenticated,
-  connectionEstablished,
-  heartbeat,
-  type ProtocolFault,
-  protocolError,
-} from "../server-frames.ts";
+import { authenticated, connectionEstablished, heartbeat, protocolError } from "../server-frames.ts";
 import type { SessionServices } from "../session-services.ts";
+import type { WatchQuery } from "../watch-query.ts";
 import { readClientFrame } from "./client-frames.ts";
 import { FrameBudget } from "./frame-budget.ts";
 
 /** What the upgrade request asked for; nothing of it is checked yet. */
-export interface WatchIntent {
+export interface WatchIntent extends WatchQuery {
   readonly analysisId: string;
   readonly token: PresentedToken;
   readonly originAllowed: boolean;
-  readonly replay: ReplayRequest;
-  readonly untilTerminal: boolean;
-  /** What of the query cannot be understood: the client is told, and the default holds. */
-  readonly faults: readonly ProtocolFault[];
 }
 
 /** How long a refused client should wait, when it is the gateway that cannot serve it. */
@@ -127,7 +117,7 @@ export class WatchSession implements OpenConnection, DeliveryOwner {
   }
 
   async #admit(intent: WatchIntent): Promise<void> {
-    const { token, originAllowed, replay, untilTerminal } = intent;
+    const { token, originAllowed, replay, untilTerminal, conflates } = intent;
     if (!originAllowed) return this.close(CLOSE_CODES.forbidden, "origin");
     const analysisId = parseAnalysisId(intent.analysisId);
     if (analysisId === undefined) return this.close(CLOSE_CODES.notAnAnalysisId, "analysis_id is not a UUID");
@@ -137,7 +127,16 @@ export class WatchSession implements OpenConnection, DeliveryOwner {
     const { userId, grant } = holder;
     const admission = this.#services.connections.admit(this, { userId, tokenExpiresAt: grant.expiresAt });
     if (!admission.admitted) return this.#refuseFor(admission.limit);
-    const request = { analysisId, userId, grant, outlet: this.outlet, owner: this, replay, untilTerminal };
+    const request = {
+      analysisId,
+      userId,
+      grant,
+      outlet: this.outlet,
+      owner: this,
+      replay,
+      untilTerminal,
+      conflates,
+    };
     const answer = await this.#services.subscribe.execute(request);
     if (answer.type === "not_allowed")
       return this.close(CLOSE_CODES.forbidden, "not allowed to watch this analysis");

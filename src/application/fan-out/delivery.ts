@@ -1,5 +1,5 @@
 import type { ViewerList } from "../../domain/access-grant.ts";
-import { isTerminalKind, reopens } from "../../domain/event-kind.ts";
+import { isStatusKind, isTerminalKind, reopens } from "../../domain/event-kind.ts";
 import type { PublishedEvent } from "../ports/pub-sub-port.ts";
 import type { Fanout } from "./fanout.ts";
 import type { FrameQueue, Outlet } from "./outlet.ts";
@@ -18,6 +18,8 @@ export interface DeliveryOwner {
 export interface DeliveryOptions {
   /** Whether the delivery ends with the analysis. */
   readonly untilTerminal: boolean;
+  /** Whether statuses that wait may be left out in favour of a newer one, where the client does not keep up. */
+  readonly conflates: boolean;
   /** Whether a restart replays the whole surviving history instead of the latest state. */
   readonly replaysAll: boolean;
 }
@@ -49,6 +51,8 @@ export class Delivery implements FrameQueue {
   #cursor: number;
   #hasSent = false;
   #terminalStands = false;
+  /** Whether something had to wait for the socket and not all of it is sent yet. */
+  #lagging = false;
   #restartWhileHeld: DeliveryStart | undefined;
 
   /** From now on the ring keeps everything for it; nothing is sent before `begin`. */
@@ -109,10 +113,16 @@ export class Delivery implements FrameQueue {
 
   flush(): void {
     if (this.#state !== "running" || this.#outlet.gone) return;
-    if (this.#outlet.open) this.#outlet.drainFrom(this);
-    else if (this.#fanout.waitingFrom(this.#cursor) > MAX_WAITING_CHARACTERS) this.#owner.tooSlow();
-    if (this.#options.untilTerminal && this.#terminalStands && this.#next() === undefined)
-      this.#owner.finished();
+    if (!this.#outlet.open) {
+      this.#lagging = true;
+      this.#skipSuperseded();
+      if (this.#fanout.waitingFrom(this.#cursor) > MAX_WAITING_CHARACTERS) this.#owner.tooSlow();
+      return;
+    }
+    this.#outlet.drainFrom(this);
+    if (this.#next() !== undefined) return;
+    this.#lagging = false;
+    if (this.#options.untilTerminal && this.#terminalStands) this.#owner.finished();
   }
 
   peek(): string | undefined {
@@ -138,7 +148,23 @@ export class Delivery implements FrameQueue {
   }
 
   #next(): PublishedEvent | undefined {
-    return this.#replay[this.#replayed] ?? this.#fanout.at(this.#cursor);
+    const replayed = this.#replay[this.#replayed];
+    if (replayed !== undefined) return replayed;
+    if (this.#lagging) this.#skipSuperseded();
+    return this.#fanout.at(this.#cursor);
+  }
+
+  /**
+   * Passes over statuses that have a newer one in the ring: that one is sent at its own place, so event_ids go on
+   * rising. One that reopens the analysis is never passed over, since without it what stood before would go on standing.
+   */
+  #skipSuperseded(): void {
+    if (!this.#options.conflates) return;
+    for (; this.#cursor < this.#fanout.lastStatus; this.#cursor++) {
+      const event = this.#fanout.at(this.#cursor);
+      if (event === undefined || event.reopens || !isStatusKind(event.kind) || isTerminalKind(event.kind))
+        return;
+    }
   }
 
   #startAt({ replay, cursor, terminalStands }: DeliveryStart): void {

@@ -1,4 +1,5 @@
 import type { ViewerList } from "../../domain/access-grant.ts";
+import { isStatusKind } from "../../domain/event-kind.ts";
 import type { PublishedEvent } from "../ports/pub-sub-port.ts";
 import type { Delivery } from "./delivery.ts";
 import { EventRing } from "./event-ring.ts";
@@ -17,9 +18,15 @@ export class Fanout {
   readonly #deliveries = new Set<Delivery>();
   readonly #moved = new Set<() => void>();
   #flushDue = false;
+  #lastStatus = -1;
 
   get next(): number {
     return this.#ring.next;
+  }
+
+  /** The sequence number of the newest status; -1 before the first. */
+  get lastStatus(): number {
+    return this.#lastStatus;
   }
 
   at(sequence: number): PublishedEvent | undefined {
@@ -45,6 +52,7 @@ export class Fanout {
   }
 
   push(event: PublishedEvent): void {
+    if (isStatusKind(event.kind)) this.#lastStatus = this.#ring.next;
     this.#ring.push(event);
     if (this.#flushDue) return;
     this.#flushDue = true;

@@ -102,7 +102,16 @@ describe("SubscribeToAnalysis", () => {
     const replay = { mode: "latest", after: undefined } as const;
     const grant = someGrant();
     const analysisId = analysisIdOf(channel);
-    const request = { analysisId, userId: "alice", grant, outlet, owner, replay, untilTerminal: false };
+    const request = {
+      analysisId,
+      userId: "alice",
+      grant,
+      outlet,
+      owner,
+      replay,
+      untilTerminal: false,
+      conflates: true,
+    };
     const unbegun = await subscribe.execute(request);
     for (const answer of [joined.answer, unbegun, unbegun])
       if (answer.type === "watching") answer.watch.end();

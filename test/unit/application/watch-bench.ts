@@ -55,6 +55,7 @@ export function watchBench({
       owner,
       replay: { mode: "latest", after: undefined, ...replay },
       untilTerminal,
+      conflates: true,
     });
     if (answer.type !== "watching") return { answer, wire, owner, outlet };
     const { resumed } = answer.watch;

@@ -33,7 +33,7 @@ const ENDINGS: [string, (opened: OpenedSession, bench: Bench) => void | Promise<
 describe("WS-13: a connection that ends", () => {
   test.each(ENDINGS)("because %s leaves nothing behind", async (_, end, code) => {
     const bench = sessionBench();
-    const opened = await bench.watch("alice", { untilTerminal: code === 1000 });
+    const opened = await bench.watch("alice", { untilTerminal: code === 1000, conflates: false });
     expect(bench.books()).toMatchObject({ total_connections: 1, feeds: 3, subscriptions: 3 });
     await end(opened, bench);
     await turn();
@@ -55,7 +55,7 @@ describe("WS-13: a connection that ends", () => {
     const { tokens, upgrade, publish } = bench;
     const other = upgrade(tokens.know("bob", { userId: "bob", analyses: "*", expiresAt: 1e13 }));
     await turn();
-    const opened = await bench.watch("alice", { untilTerminal: code === 1000 });
+    const opened = await bench.watch("alice", { untilTerminal: code === 1000, conflates: false });
     await end(opened, { ...bench, pass: (ms) => passHearing(other, bench, ms) });
     opened.hangUp();
     if (code === 1001) return expect(other.wire.closedWith).toBe(1001);

@@ -6,7 +6,7 @@ import { INTERVAL, sessionBench } from "./session-bench.ts";
 describe("a connection that watches", () => {
   test("WS-10: a slow client gets all of it, in order, at its own pace, and delays nobody", async () => {
     const { watch, publish } = sessionBench();
-    const [slow, good] = [await watch("alice"), await watch("bob")];
+    const [slow, good] = [await watch("alice", { conflates: false }), await watch("bob")];
     slow.wire.takeOnly(1);
     for (let offset = 1; offset <= 50; offset++) await publish();
     expect(good.wire.offsets).toHaveLength(50);

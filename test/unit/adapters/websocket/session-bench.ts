@@ -81,6 +81,7 @@ export function sessionBench(options: BenchOptions = {}) {
       originAllowed: true,
       replay: { mode: "latest", after: undefined },
       untilTerminal: false,
+      conflates: true,
       faults: [],
       ...intent,
     };

@@ -22,6 +22,7 @@ describe("readUpgrade()", () => {
       originAllowed: true,
       replay: { mode: "latest", after: undefined },
       untilTerminal: false,
+      conflates: true,
       faults: [],
     });
     expect(read("/ws/analysis/no-uuid")?.intent).toMatchObject({
