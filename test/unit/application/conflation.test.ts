@@ -54,7 +54,8 @@ describe("conflation", () => {
     const { watcher, push } = opened(true);
     watcher.begin();
     watcher.wire.takeOnly(1);
-    await push(status(), status(), status());
+    await push(status());
+    await push(status(), status());
     watcher.drain();
     await push(status(), status(), status());
     expect(watcher.wire.offsets.slice(-3)).toEqual([4, 5, 6]);
