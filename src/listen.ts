@@ -41,6 +41,8 @@ export function listen(options: ListenOptions): Listening {
     hostname: host,
     port,
     development: false,
+    // Outside its development mode Bun shares a port with whoever else asks for it, and each gets half of the clients.
+    reusePort: false,
     maxRequestBodySize: MAX_REQUEST_BYTES,
     routes: pages,
     websocket: bunSocketHandler(services),

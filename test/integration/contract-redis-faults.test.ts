@@ -79,14 +79,18 @@ describe.skipIf(!needs("redis-server"))("a gateway whose Redis is at fault", () 
       stdout: "pipe",
       stderr: "pipe",
     });
-    // What it will wait out, said before it serves anybody.
-    let written = "";
-    for await (const bytes of starting.stderr) {
-      written += new TextDecoder().decode(bytes);
-      if (written.includes("no connection to Redis")) break;
+    try {
+      // What it will wait out, said before it serves anybody.
+      let written = "";
+      for await (const bytes of starting.stderr) {
+        written += new TextDecoder().decode(bytes);
+        if (written.includes("no connection to Redis")) break;
+      }
+      starting.kill("SIGTERM");
+      expect(await starting.exited).toBe(0);
+    } finally {
+      starting.kill("SIGKILL");
     }
-    starting.kill("SIGTERM");
-    expect(await starting.exited).toBe(0);
     expect(await new Response(starting.stdout).text()).toBe("");
   });
 });
