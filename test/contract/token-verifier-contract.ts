@@ -105,6 +105,7 @@ export function tokenVerifierContract(name: string, { verifier, sign }: Verifier
       { user_id: true },
       { user_id: 1.5 },
       { user_id: 2 ** 53 },
+      { user_id: "half a \ud83c" },
       { sub: ["bob"] },
       { scope: ["analysis:publish"] },
       { scope: null },

@@ -44,6 +44,8 @@ function addresseeOf(text: string): Addressee | undefined {
   if (typeof body !== "object" || body === null || !("user_id" in body)) return everybody;
   const { user_id } = body;
   if (user_id === null) return everybody;
-  if (typeof user_id !== "string" || user_id.trim() === "") return { type: "invalid" };
+  // Half a character has no bytes of its own: the names of several such users would be one channel.
+  if (typeof user_id !== "string" || user_id.trim() === "" || !user_id.isWellFormed())
+    return { type: "invalid" };
   return { type: "channel", channel: userChannel(user_id) };
 }

@@ -76,8 +76,8 @@ function userIdOf(claims: JWTPayload): string | undefined {
       ? (["sub", claims.sub as unknown] as const)
       : (["user_id", claims.user_id] as const);
   if (value === undefined) return undefined;
-  if (typeof value === "string") return value.trim() === "" ? undefined : value;
-  // Beyond 2^53 two users would read as one.
+  // Half a character has no bytes of its own, and beyond 2^53 digits are lost: two users would read as one.
+  if (typeof value === "string" && value.isWellFormed()) return value.trim() === "" ? undefined : value;
   if (typeof value === "number" && Number.isSafeInteger(value)) return String(value);
   throw new TokenRejected(`malformed claim ${name}`);
 }

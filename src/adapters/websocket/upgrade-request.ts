@@ -31,7 +31,17 @@ export function readUpgrade(
   const answer = new Headers();
   if (offersProtocol(protocols, PROTOCOL)) answer.set("Sec-WebSocket-Protocol", PROTOCOL);
   return {
-    intent: { analysisId: id, token, originAllowed, ...readWatchQuery(url.searchParams) },
+    intent: { analysisId: decoded(id), token, originAllowed, ...readWatchQuery(url.searchParams) },
     headers: answer,
   };
+}
+
+/** The id as it is meant, `%61` for `a`: what cannot be read is no id and stays as it is. */
+function decoded(segment: string): string {
+  try {
+    return decodeURIComponent(segment);
+  } catch (error) {
+    if (error instanceof URIError) return segment;
+    throw error;
+  }
 }

@@ -25,7 +25,7 @@ describe("POST /v1/notices", () => {
 
   test("NOT-2: a user_id that is none is 422", async () => {
     const { notify } = appBench();
-    for (const user_id of ["", "  ", 7, ["alice"], { id: 1 }, false]) {
+    for (const user_id of ["", "  ", 7, ["alice"], { id: 1 }, false, "half a \ud83c"]) {
       const { status, code, issues } = await problemOf(await notify({ user_id, message: "m" }));
       expect([status, code, issues?.[0]?.path]).toEqual([422, "invalid_event", ["user_id"]]);
     }

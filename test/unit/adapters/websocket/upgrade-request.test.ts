@@ -31,6 +31,9 @@ describe("readUpgrade()", () => {
     });
     expect(read(`/ws/analysis/${ID}/`)?.intent.analysisId).toBe(ID);
     expect(read("/ws/analysis/")?.intent.analysisId).toBe("");
+    // Another spelling of the same address, as HTTP reads it as well; what is no spelling is left as it came.
+    expect(read(`/ws/analysis/%${ID.charCodeAt(0).toString(16)}${ID.slice(1)}`)?.intent.analysisId).toBe(ID);
+    expect(read("/ws/analysis/%zz")?.intent.analysisId).toBe("%zz");
   });
 
   test("leaves alone what came to an address that is none", () => {
