@@ -1,3 +1,5 @@
+import { reasonOf } from "./application/reason-of.ts";
+
 const PATIENCE_MS = 3_000;
 
 /** What `telltale health` does: the exit code of a container's health check, without a shell or curl in the image. */
@@ -8,7 +10,7 @@ export async function askHealth(host: string, port: number): Promise<0 | 1> {
     if (response.ok) return 0;
     console.error(`${url} answered ${response.status}`);
   } catch (error) {
-    console.error(`${url} did not answer: ${error instanceof Error ? error.message : String(error)}`);
+    console.error(`${url} did not answer: ${reasonOf(error)}`);
   }
   return 1;
 }

@@ -2,6 +2,7 @@ import { createDemo } from "./adapters/http/demo/demo-routes.ts";
 import { gatewayApp } from "./adapters/http/gateway-app.ts";
 import { signToken } from "./adapters/jwt/token-signer.ts";
 import type { ClockPort } from "./application/ports/clock-port.ts";
+import { reasonOf } from "./application/reason-of.ts";
 import type { Config } from "./config.ts";
 import { createGateway, type Gateway } from "./container.ts";
 import { reachable } from "./health-command.ts";
@@ -81,8 +82,7 @@ function listenToWorkers({ workers, adopt, telemetry }: Gateway): Promise<void> 
   return workers
     .listen((message) => adopt.execute(message))
     .catch((error: unknown) => {
-      const message = error instanceof Error ? error.message : String(error);
-      telemetry.log("error", "workers cannot be heard", { message });
+      telemetry.log("error", "workers cannot be heard", { message: reasonOf(error) });
     });
 }
 

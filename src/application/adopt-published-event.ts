@@ -5,6 +5,7 @@ import type { ClockPort } from "./ports/clock-port.ts";
 import type { AppendRequest, PubSubPort } from "./ports/pub-sub-port.ts";
 import type { TelemetryPort } from "./ports/telemetry-port.ts";
 import type { BareMessage, DeadLetter, WorkerChannelPort } from "./ports/worker-channel-port.ts";
+import { reasonOf } from "./reason-of.ts";
 
 /** The same bytes within this time of the first are a retry, hence one event. */
 const CONTENT_WINDOW_MS = 60_000;
@@ -88,10 +89,9 @@ export class AdoptPublishedEvent {
       return "done";
     } catch (error) {
       if (error instanceof BrokerUnavailable || error instanceof OutcomeUnknown) return "again";
-      const text = error instanceof Error ? error.message : String(error);
       this.#telemetry.log("error", "a worker's event was lost to a fault", {
         channel: message.channel,
-        message: text,
+        message: reasonOf(error),
       });
       this.#telemetry.count("bare_events_lost");
       return "done";

@@ -10,10 +10,10 @@ import type {
   PubSubPort,
 } from "../../application/ports/pub-sub-port.ts";
 import type { TelemetryPort } from "../../application/ports/telemetry-port.ts";
+import { reasonOf } from "../../application/reason-of.ts";
 import type { ViewerList } from "../../domain/access-grant.ts";
 import type { AnalysisChannel, ChannelName } from "../../domain/channel.ts";
 import type { EventPosition } from "../../domain/event-position.ts";
-import { reasonOf } from "../reason-of.ts";
 import { InMemoryBroker, type Listener } from "./in-memory-broker.ts";
 import type { KeptChannel } from "./kept-channel.ts";
 import type { SeenMemory } from "./seen-memory.ts";

@@ -1,5 +1,5 @@
 import { BrokerUnavailable, OutcomeUnknown } from "../../application/errors.ts";
-import { reasonOf } from "../reason-of.ts";
+import { reasonOf } from "../../application/reason-of.ts";
 
 /** Replies by which Redis says that it did not carry out the command. */
 const REFUSALS = new Set([

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import type { ClockPort } from "../../application/ports/clock-port.ts";
 import type { TelemetryPort } from "../../application/ports/telemetry-port.ts";
-import { reasonOf } from "../reason-of.ts";
+import { reasonOf } from "../../application/reason-of.ts";
 import appendEvents from "./append-events.lua" with { type: "text" };
 import { isReply, readFailure, writeFailure } from "./broker-errors.ts";
 import deadLetter from "./dead-letter.lua" with { type: "text" };

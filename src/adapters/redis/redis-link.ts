@@ -2,7 +2,7 @@ import { Redis } from "ioredis";
 import { BrokerUnavailable } from "../../application/errors.ts";
 import type { ClockPort } from "../../application/ports/clock-port.ts";
 import type { TelemetryPort } from "../../application/ports/telemetry-port.ts";
-import { reasonOf } from "../reason-of.ts";
+import { reasonOf } from "../../application/reason-of.ts";
 import { isReply, isTimeout } from "./broker-errors.ts";
 
 /** Which Redis, and as whom. */

@@ -2,7 +2,7 @@ import { BrokerUnavailable } from "../../application/errors.ts";
 import type { ClockPort } from "../../application/ports/clock-port.ts";
 import type { ChannelSubscriber, ChannelSubscription } from "../../application/ports/pub-sub-port.ts";
 import type { TelemetryPort } from "../../application/ports/telemetry-port.ts";
-import { reasonOf } from "../reason-of.ts";
+import { reasonOf } from "../../application/reason-of.ts";
 import { RedisLink, type RedisTarget } from "./redis-link.ts";
 import { eventOfMessage, VIEWERS_FLAG, viewersOfText } from "./redis-messages.ts";
 

@@ -6,9 +6,9 @@ import type {
   DeadLetter,
   WorkerChannelPort,
 } from "../../application/ports/worker-channel-port.ts";
+import { reasonOf } from "../../application/reason-of.ts";
 import { SYSTEM_CHANNEL } from "../../domain/channel.ts";
 import { DEAD_LETTER_WINDOW_MS, DEAD_LETTERS_KEPT, keptPayload } from "../dead-letter-limits.ts";
-import { reasonOf } from "../reason-of.ts";
 import { RedisCommands } from "./redis-commands.ts";
 import { DEAD_LETTERS_KEY, seenDeadLetterKey } from "./redis-keys.ts";
 import { RedisLink, type RedisTarget } from "./redis-link.ts";

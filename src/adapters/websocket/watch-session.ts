@@ -3,6 +3,7 @@ import type { DeliveryOwner } from "../../application/fan-out/delivery.ts";
 import { Outlet } from "../../application/fan-out/outlet.ts";
 import type { OpenConnection } from "../../application/open-connections.ts";
 import type { ClientConnectionPort } from "../../application/ports/client-connection-port.ts";
+import { reasonOf } from "../../application/reason-of.ts";
 import type { Watch } from "../../application/watch.ts";
 import { AccessGrant, type ViewerList } from "../../domain/access-grant.ts";
 import { type AnalysisId, parseAnalysisId } from "../../domain/channel.ts";
@@ -82,10 +83,9 @@ export class WatchSession implements OpenConnection, DeliveryOwner {
   /** A fault of our own: the client may come back, and nobody else notices. */
   failed(error: unknown): void {
     const expected = error instanceof TelltaleError;
-    const message = error instanceof Error ? error.message : String(error);
     this.#services.telemetry.log(expected ? "warn" : "error", "a connection could not be served", {
       code: expected ? error.code : "internal",
-      message,
+      message: reasonOf(error),
     });
     this.close(CLOSE_CODES.tryAgainLater, retryAfterReason(RETRY_AFTER_MS));
   }

@@ -10,6 +10,7 @@ import type {
   PubSubPort,
 } from "../ports/pub-sub-port.ts";
 import type { TelemetryPort } from "../ports/telemetry-port.ts";
+import { reasonOf } from "../reason-of.ts";
 import type { ChannelFeed } from "./channel-feed.ts";
 import { Fanout } from "./fanout.ts";
 import { inOrder, type LatestEvents, latestAfter } from "./latest-events.ts";
@@ -147,10 +148,9 @@ export class AnalysisFeed implements ChannelFeed, ChannelSubscriber {
       else await this.#restart(read);
     } catch (error) {
       if (this.#closed()) return;
-      const message = error instanceof Error ? error.message : String(error);
       this.#telemetry.log("warn", "a channel could not be read again yet", {
         channel: this.#channel,
-        message,
+        message: reasonOf(error),
       });
       this.#cancelRetry = this.#clock.after(HEAL_RETRY_MS, () => void this.#heal("retry"));
     }
