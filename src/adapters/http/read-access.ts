@@ -1,8 +1,9 @@
 import type { Context, MiddlewareHandler } from "hono";
 import { cors } from "hono/cors";
 import { TokenRejected } from "../../application/errors.ts";
+import { type WatcherGrant, watcherGrantOf } from "../../application/grant-of.ts";
 import type { TokenVerifierPort } from "../../application/ports/token-verifier-port.ts";
-import { AccessGrant } from "../../domain/access-grant.ts";
+import type { AccessGrant } from "../../domain/access-grant.ts";
 import { type AnalysisId, parseAnalysisId } from "../../domain/channel.ts";
 import { isOriginAllowed, type OriginPolicy } from "../origin-policy.ts";
 import { presentedToken } from "../presented-token.ts";
@@ -10,7 +11,7 @@ import { problem } from "./problem.ts";
 
 /** What a route for readers knows of the request: whose it is and what it is about. */
 export interface Reader {
-  Variables: { grant: AccessGrant; analysisId: AnalysisId };
+  Variables: { grant: AccessGrant; userId: string; analysisId: AnalysisId };
 }
 
 /** Pages of allowed origins may read from elsewhere, with their cookies. */
@@ -29,9 +30,11 @@ export function requireReader(tokens: TokenVerifierPort, policy: OriginPolicy): 
     if (!originAllowed(context, policy)) return problem(context, "origin_not_allowed");
     const analysisId = parseAnalysisId(context.req.param("id") ?? "");
     if (analysisId === undefined) return problem(context, "not_an_analysis_id");
-    const grant = await watchGrant(context, tokens);
-    if (grant instanceof TokenRejected) return problem(context, "unauthenticated", { detail: grant.message });
-    context.set("grant", grant);
+    const watcher = await watcherGrant(context, tokens);
+    if (watcher instanceof TokenRejected)
+      return problem(context, "unauthenticated", { detail: watcher.message });
+    context.set("grant", watcher.grant);
+    context.set("userId", watcher.userId);
     context.set("analysisId", analysisId);
     context.header("Cache-Control", "no-store");
     await next();
@@ -44,7 +47,10 @@ function originAllowed(context: Context, policy: OriginPolicy): boolean {
 }
 
 /** The grant of whoever reads, from the same sources as on a WebSocket, but for the subprotocol. */
-async function watchGrant(context: Context, tokens: TokenVerifierPort): Promise<AccessGrant | TokenRejected> {
+async function watcherGrant(
+  context: Context,
+  tokens: TokenVerifierPort,
+): Promise<WatcherGrant | TokenRejected> {
   const header = (name: string) => context.req.header(name) ?? null;
   const presented = presentedToken({
     query: context.req.query("token") ?? null,
@@ -55,11 +61,5 @@ async function watchGrant(context: Context, tokens: TokenVerifierPort): Promise<
     cookieTrusted: header("Origin") !== null || header("Sec-Fetch-Site") !== "cross-site",
   });
   if (presented.type !== "token") return new TokenRejected(`token ${presented.type}`);
-  try {
-    const grant = new AccessGrant(await tokens.verify(presented.token));
-    return grant.userId === undefined ? new TokenRejected("the token names no user") : grant;
-  } catch (error) {
-    if (error instanceof TokenRejected) return error;
-    throw error;
-  }
+  return watcherGrantOf(tokens, presented.token);
 }

@@ -1,7 +1,8 @@
 import type { Context, MiddlewareHandler } from "hono";
 import { TokenRejected } from "../../application/errors.ts";
+import { grantOf } from "../../application/grant-of.ts";
 import type { TokenVerifierPort } from "../../application/ports/token-verifier-port.ts";
-import { AccessGrant, type Scope } from "../../domain/access-grant.ts";
+import type { AccessGrant, Scope } from "../../domain/access-grant.ts";
 import { bearerOf } from "../presented-token.ts";
 import { problem } from "./problem.ts";
 
@@ -12,7 +13,7 @@ export interface Granted {
 /** Lets a request through whose bearer token has `scope`; its grant is then `context.var.grant`. */
 export function requireScope(tokens: TokenVerifierPort, scope: Scope): MiddlewareHandler<Granted> {
   return async (context, next) => {
-    const grant = await grantOf(context, tokens);
+    const grant = await publisherGrant(context, tokens);
     if (grant instanceof TokenRejected) return problem(context, "unauthenticated", { detail: grant.message });
     if (!grant.hasScope(scope)) return problem(context, "scope_missing", { detail: `needs ${scope}` });
     context.set("grant", grant);
@@ -21,13 +22,11 @@ export function requireScope(tokens: TokenVerifierPort, scope: Scope): Middlewar
   };
 }
 
-async function grantOf(context: Context, tokens: TokenVerifierPort): Promise<AccessGrant | TokenRejected> {
+async function publisherGrant(
+  context: Context,
+  tokens: TokenVerifierPort,
+): Promise<AccessGrant | TokenRejected> {
   const token = bearerOf(context.req.header("Authorization") ?? null);
   if (token === undefined) return new TokenRejected("no bearer token");
-  try {
-    return new AccessGrant(await tokens.verify(token));
-  } catch (error) {
-    if (error instanceof TokenRejected) return error;
-    throw error;
-  }
+  return grantOf(tokens, token);
 }

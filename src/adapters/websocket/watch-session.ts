@@ -1,11 +1,12 @@
 import { TelltaleError, TokenRejected } from "../../application/errors.ts";
 import type { DeliveryOwner } from "../../application/fan-out/delivery.ts";
 import { Outlet } from "../../application/fan-out/outlet.ts";
+import { type WatcherGrant, watcherGrantOf } from "../../application/grant-of.ts";
 import type { OpenConnection } from "../../application/open-connections.ts";
 import type { ClientConnectionPort } from "../../application/ports/client-connection-port.ts";
 import { reasonOf } from "../../application/reason-of.ts";
 import type { Watch } from "../../application/watch.ts";
-import { AccessGrant, type ViewerList } from "../../domain/access-grant.ts";
+import type { AccessGrant, ViewerList } from "../../domain/access-grant.ts";
 import { type AnalysisId, parseAnalysisId } from "../../domain/channel.ts";
 import { CLOSE_CODES, type CloseCode, retryAfterReason } from "../../domain/close-code.ts";
 import type { PresentedToken } from "../presented-token.ts";
@@ -154,15 +155,10 @@ export class WatchSession implements OpenConnection, DeliveryOwner {
   }
 
   /** Undefined where the token is no good: then the client was told. */
-  async #verify(token: string): Promise<{ userId: string; grant: AccessGrant } | undefined> {
-    try {
-      const grant = new AccessGrant(await this.#services.tokens.verify(token));
-      if (grant.userId !== undefined) return { userId: grant.userId, grant };
-      this.close(CLOSE_CODES.unauthenticated, "the token names no user");
-    } catch (error) {
-      if (!(error instanceof TokenRejected)) throw error;
-      this.close(CLOSE_CODES.unauthenticated, error.message);
-    }
+  async #verify(token: string): Promise<WatcherGrant | undefined> {
+    const holder = await watcherGrantOf(this.#services.tokens, token);
+    if (!(holder instanceof TokenRejected)) return holder;
+    this.close(CLOSE_CODES.unauthenticated, holder.message);
     return undefined;
   }
 

@@ -13,9 +13,7 @@ const HEADERS = {
 
 /** Answers a reader with a stream of events, or with the status that says why not. */
 export async function eventStream(context: Context<Reader>, services: SessionServices): Promise<Response> {
-  const { analysisId, grant } = context.var;
-  const { userId } = grant;
-  if (userId === undefined) return problem(context, "unauthenticated", { detail: "the token names no user" });
+  const { analysisId, grant, userId } = context.var;
   const query = readWatchQuery(queryOf(context));
   if (query.faults.length > 0) {
     const issues = query.faults.map(({ message }) => ({ path: [], message }));

@@ -1,0 +1,33 @@
+import { AccessGrant } from "../domain/access-grant.ts";
+import { TokenRejected } from "./errors.ts";
+import type { TokenVerifierPort } from "./ports/token-verifier-port.ts";
+
+/** The grant of somebody who may watch: such a token names its user. */
+export interface WatcherGrant {
+  readonly userId: string;
+  readonly grant: AccessGrant;
+}
+
+/** What the holder of `token` may do, or why it is no good. A fault of the verifier itself is thrown on. */
+export async function grantOf(
+  tokens: TokenVerifierPort,
+  token: string,
+): Promise<AccessGrant | TokenRejected> {
+  try {
+    return new AccessGrant(await tokens.verify(token));
+  } catch (error) {
+    if (error instanceof TokenRejected) return error;
+    throw error;
+  }
+}
+
+/** As `grantOf`, of a token to watch with: one that names nobody is no good for that. */
+export async function watcherGrantOf(
+  tokens: TokenVerifierPort,
+  token: string,
+): Promise<WatcherGrant | TokenRejected> {
+  const grant = await grantOf(tokens, token);
+  if (grant instanceof TokenRejected) return grant;
+  const { userId } = grant;
+  return userId === undefined ? new TokenRejected("the token names no user") : { userId, grant };
+}
