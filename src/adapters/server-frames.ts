@@ -1,13 +1,9 @@
 import type { AnalysisId } from "../domain/channel.ts";
+import type { ProtocolFault } from "./protocol-fault.ts";
 
-/** What of a client's words cannot be understood; `code` is stable. */
-export interface ProtocolFault {
-  readonly code: "not_text" | "not_json" | "unknown_type" | "invalid_frame" | "invalid_query";
-  readonly message: string;
-}
+// The frames of the protocol itself: none carries an `event_id`.
 
-/** The frames of the protocol itself, which carry no `event_id`. Times are milliseconds since 1970. */
-
+/** What `connection_established` says. Times are in milliseconds, `now` since 1970. */
 export interface Established {
   readonly analysisId: AnalysisId | null;
   readonly connectionId: string;

@@ -1,6 +1,6 @@
 import type { ReplayMode, ReplayRequest } from "../application/fan-out/replay.ts";
-import { parseEventId } from "../domain/event-position.ts";
-import type { ProtocolFault } from "./server-frames.ts";
+import { readPosition } from "../domain/event-position.ts";
+import type { ProtocolFault } from "./protocol-fault.ts";
 
 /** How a watcher wants to be served, beside who it is. */
 export interface WatchQuery {
@@ -26,8 +26,6 @@ export function readWatchQuery(query: URLSearchParams): WatchQuery {
   const mode = (oneOf("replay", MODES) ?? "latest") as ReplayMode;
   const untilTerminal = oneOf("until", ["terminal"]) !== undefined;
   const conflates = (oneOf("conflate", CONFLATIONS) ?? "status") === "status";
-  const position = query.get("last_event_id");
-  // An empty position counts as none given.
-  const after = position ? (parseEventId(position) ?? "unreadable") : undefined;
+  const after = readPosition(query.get("last_event_id"));
   return { replay: { mode, after }, untilTerminal, conflates, faults };
 }

@@ -1,6 +1,6 @@
 import type { AccessGrant } from "../domain/access-grant.ts";
 import { type AnalysisId, analysisChannel } from "../domain/channel.ts";
-import { type EventPosition, formatEventId } from "../domain/event-position.ts";
+import { formatEventId, type GivenPosition } from "../domain/event-position.ts";
 import type { AnalysisFeed } from "./fan-out/analysis-feed.ts";
 import type { Feeds } from "./fan-out/feeds.ts";
 import type { ClockPort } from "./ports/clock-port.ts";
@@ -9,8 +9,8 @@ import type { HistoryPage, PubSubPort } from "./ports/pub-sub-port.ts";
 export interface ReadEventsRequest {
   readonly analysisId: AnalysisId;
   readonly grant: AccessGrant;
-  /** `unreadable` is a position that cannot be one of ours, hence gone. */
-  readonly after: EventPosition | "unreadable" | undefined;
+  /** Undefined: from the oldest kept. */
+  readonly after: GivenPosition | undefined;
   readonly limit: number;
   /** How long to wait for the first new event; 0: not at all. */
   readonly waitMs: number;

@@ -29,6 +29,14 @@ export function parseEventId(text: string): EventPosition | undefined {
   return Number.isSafeInteger(offset) ? { epoch: match[1] as string, offset } : undefined;
 }
 
+/** A position as a client gave it; `unreadable` is a text that cannot be one of ours, hence a position that is gone. */
+export type GivenPosition = EventPosition | "unreadable";
+
+/** Reads what a client gave as its position. An empty one counts as none given. */
+export function readPosition(text: string | null | undefined): GivenPosition | undefined {
+  return text ? (parseEventId(text) ?? "unreadable") : undefined;
+}
+
 /**
  * Whether everything after `position` is still kept on this history: its offset lies between the one just before
  * the oldest kept event and the newest, and belongs to the epoch it names.

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import type { Issue } from "../../domain/decode-event.ts";
-import { type EventPosition, parseEventId } from "../../domain/event-position.ts";
+import { type GivenPosition, readPosition } from "../../domain/event-position.ts";
 
 const wholeNumber = z
   .string()
@@ -8,13 +8,7 @@ const wholeNumber = z
   .transform(Number);
 
 const eventsQuery = z.object({
-  // An empty position counts as none given.
-  after: z
-    .string()
-    .optional()
-    .transform((text): EventPosition | "unreadable" | undefined =>
-      text ? (parseEventId(text) ?? "unreadable") : undefined,
-    ),
+  after: z.string().optional().transform(readPosition),
   limit: wholeNumber
     .pipe(z.number().min(1, "must be 1 or more").max(1_000, "must be 1,000 or less"))
     .default(100),
@@ -22,7 +16,7 @@ const eventsQuery = z.object({
 });
 
 export interface EventsQuery {
-  readonly after: EventPosition | "unreadable" | undefined;
+  readonly after: GivenPosition | undefined;
   readonly limit: number;
   readonly waitMs: number;
 }

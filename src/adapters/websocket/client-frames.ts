@@ -1,5 +1,5 @@
 import { z } from "zod";
-import type { ProtocolFault } from "../server-frames.ts";
+import type { ProtocolFault } from "../protocol-fault.ts";
 
 /** What a client may say on `/ws/analysis/{id}`. */
 export type ClientFrame =

@@ -1,4 +1,4 @@
-import type { EventPosition } from "../../domain/event-position.ts";
+import type { GivenPosition } from "../../domain/event-position.ts";
 import type { AnalysisFeed, ReadHistory } from "./analysis-feed.ts";
 import type { Delivery, DeliveryStart } from "./delivery.ts";
 
@@ -7,8 +7,8 @@ export type ReplayMode = "latest" | "all" | "none";
 /** What a watcher asked to begin with. A good position makes the mode void. */
 export interface ReplayRequest {
   readonly mode: ReplayMode;
-  /** Undefined where none was given; `unreadable` is a position that cannot be one of ours, hence gone. */
-  readonly after: EventPosition | "unreadable" | undefined;
+  /** Undefined where none was given. */
+  readonly after: GivenPosition | undefined;
 }
 
 /** What was read of the history for it, as far as it had to be. */
