@@ -1,6 +1,6 @@
 /** What is kept of invalid or refused messages, whatever broker keeps them. */
 export const DEAD_LETTERS_KEPT = 10_000;
-export const DEAD_LETTER_PAYLOAD_BYTES = 64 * 1024;
+const DEAD_LETTER_PAYLOAD_BYTES = 64 * 1024;
 /** The same content on the same channel within this time is one letter, however many nodes report it. */
 export const DEAD_LETTER_WINDOW_MS = 60_000;
 

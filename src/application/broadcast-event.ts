@@ -7,7 +7,7 @@ import type { AppendOutcome, AttemptRefusal, PubSubPort, SeenBefore } from "./po
 import type { TelemetryPort } from "./ports/telemetry-port.ts";
 
 /** How long an idempotency key is good for, by the broker's clock. */
-export const IDEMPOTENCY_MS = 5 * 60 * 1000;
+const IDEMPOTENCY_MS = 5 * 60 * 1000;
 
 export type BroadcastAnswer =
   | { readonly type: "stored"; readonly eventIds: readonly string[]; readonly duplicate: boolean }

@@ -6,7 +6,7 @@ import { arrayElements, objectMembers } from "./json-members.ts";
 
 /** Of UTF-8, as it came in. */
 export const MAX_EVENT_BYTES = 1024 * 1024;
-export const MAX_BATCH = 500;
+const MAX_BATCH = 500;
 
 export interface DecodeContext {
   /** What the event was published to: decides which event types are taken, and whose `analysis_id` they bear. */

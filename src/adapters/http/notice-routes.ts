@@ -4,7 +4,7 @@ import type { TokenVerifierPort } from "../../application/ports/token-verifier-p
 import { type NoticeChannel, SYSTEM_CHANNEL, userChannel } from "../../domain/channel.ts";
 import { problem } from "./problem.ts";
 import { answer } from "./publish-routes.ts";
-import { idempotencyKey, limitBody, requestText } from "./request-text.ts";
+import { idempotencyKey, limitBody, parsedJson, requestText } from "./request-text.ts";
 import { type Granted, requireScope } from "./require-scope.ts";
 
 /** Notices for one user, or for everybody where the body names none. */
@@ -33,12 +33,8 @@ type Addressee = { readonly type: "channel"; readonly channel: NoticeChannel } |
 
 /** Undefined where the body is not JSON. */
 function addresseeOf(text: string): Addressee | undefined {
-  let body: unknown;
-  try {
-    body = JSON.parse(text);
-  } catch {
-    return undefined;
-  }
+  const body = parsedJson(text);
+  if (body === undefined) return undefined;
   const everybody: Addressee = { type: "channel", channel: SYSTEM_CHANNEL };
   // Anything but an object is refused by the rules of events, with their words.
   if (typeof body !== "object" || body === null || !("user_id" in body)) return everybody;

@@ -4,7 +4,7 @@ import type { PubSubPort } from "../../application/ports/pub-sub-port.ts";
 import type { TokenVerifierPort } from "../../application/ports/token-verifier-port.ts";
 import { analysisChannel, parseAnalysisId } from "../../domain/channel.ts";
 import { problem } from "./problem.ts";
-import { idempotencyKey, limitBody, requestText } from "./request-text.ts";
+import { idempotencyKey, limitBody, parsedJson, requestText } from "./request-text.ts";
 import { type Granted, requireScope } from "./require-scope.ts";
 import { readViewers } from "./viewers-body.ts";
 
@@ -31,7 +31,8 @@ export function publishRoutes(
     const id = parseAnalysisId(context.req.param("id"));
     if (id === undefined) return problem(context, "not_an_analysis_id");
     if (!context.var.grant.mayPublishTo(id)) return problem(context, "not_allowed");
-    const value = parseJson(await requestText(context));
+    const text = await requestText(context);
+    const value = text === undefined ? undefined : parsedJson(text);
     if (value === undefined) return problem(context, "not_json");
     const read = readViewers(value);
     if (!read.ok) return problem(context, "invalid_viewers", { issues: read.issues });
@@ -53,15 +54,5 @@ export function answer(context: Context, outcome: BroadcastAnswer): Response {
       if (outcome.reason === "not_json") return problem(context, "not_json");
       if (outcome.reason === "too_large") return problem(context, "event_too_large");
       return problem(context, "invalid_event", { issues: outcome.issues });
-  }
-}
-
-function parseJson(text: string | undefined): unknown {
-  if (text === undefined) return undefined;
-  try {
-    return JSON.parse(text);
-  } catch {
-    // What stopped the parser may quote the body, so the caller only learns that it is no JSON.
-    return undefined;
   }
 }

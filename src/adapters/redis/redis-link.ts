@@ -27,7 +27,7 @@ export interface RedisLinkOptions {
 }
 
 /** Longer than a script that is let through ever takes; shorter than a publisher waits for its answer. */
-export const COMMAND_TIMEOUT_MS = 2_000;
+const COMMAND_TIMEOUT_MS = 2_000;
 const PROBE_EVERY_MS = 2_000;
 /** Unanswered probes after which the peer is taken for gone: a cut cable closes no connection. */
 const PROBES_UNANSWERED = 3;

@@ -49,7 +49,7 @@ const REFUSALS: Readonly<Record<number, string>> = {
 };
 
 /** What a person is told about the connection; `seconds` until the next attempt, where one is planned. */
-export function describeConnection(status: ConnectionStatus, seconds: number): string {
+function describeConnection(status: ConnectionStatus, seconds: number): string {
   switch (status.kind) {
     case "connecting":
       return "Connecting…";
