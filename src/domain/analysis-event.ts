@@ -1,18 +1,6 @@
 import type { EventKind } from "./event-kind.ts";
 import type { Stage } from "./stages.ts";
 
-export {
-  type DecodeBatchResult,
-  type DecodedEvent,
-  type DecodeResult,
-  decodeEvent,
-  decodeEvents,
-  type Issue,
-  MAX_EVENT_BYTES,
-} from "./decode-event.ts";
-export { type EventKind, isTerminalKind, reopens } from "./event-kind.ts";
-export { STAGES, type Stage } from "./stages.ts";
-
 /** An event that passed every rule, encoded once: what is stored is `text` with an `event_id` put before it. */
 export interface EncodedEvent {
   readonly kind: EventKind;

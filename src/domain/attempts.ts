@@ -1,5 +1,5 @@
-import type { EncodedEvent, EventKind } from "./analysis-event.ts";
-import { isTerminalKind, type TerminalKind } from "./event-kind.ts";
+import type { EncodedEvent } from "./analysis-event.ts";
+import { type EventKind, isTerminalKind, type TerminalKind } from "./event-kind.ts";
 
 export type AttemptRefusal = "attempt_superseded" | "attempt_ended";
 

@@ -1,4 +1,4 @@
-import type { EncodedEvent, EventKind } from "./analysis-event.ts";
+import type { EncodedEvent } from "./analysis-event.ts";
 import {
   type AttemptRefusal,
   type Attempts,
@@ -7,7 +7,7 @@ import {
   NO_ATTEMPTS,
   refusal,
 } from "./attempts.ts";
-import { isStatusKind, isTerminalKind, reopens } from "./event-kind.ts";
+import { type EventKind, isStatusKind, isTerminalKind, reopens } from "./event-kind.ts";
 import { type EventPosition, textWithEventId } from "./event-position.ts";
 import { STAGE_MARKS_KEPT, type StageMark } from "./stages.ts";
 

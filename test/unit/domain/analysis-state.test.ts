@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { type AnalysisEvent, STAGES, type Stage } from "../../../src/domain/analysis-event.ts";
+import type { AnalysisEvent } from "../../../src/domain/analysis-event.ts";
 import {
   type AnalysisState,
   emptyState,
@@ -13,6 +13,7 @@ import {
   newRecord,
   type PublishedEvent,
 } from "../../../src/domain/channel-record.ts";
+import { STAGES, type Stage } from "../../../src/domain/stages.ts";
 import { ANALYSIS, decodeSample, type SampleName } from "./event-samples.ts";
 import { Seeded } from "./seeded.ts";
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
-import { decodeEvent, decodeEvents, MAX_EVENT_BYTES } from "../../../src/domain/analysis-event.ts";
 import { SYSTEM_CHANNEL, userChannel } from "../../../src/domain/channel.ts";
+import { decodeEvent, decodeEvents, MAX_EVENT_BYTES } from "../../../src/domain/decode-event.ts";
 import {
   ANALYSIS,
   CHANNEL,

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { STAGES } from "../../../src/domain/analysis-event.ts";
+import { STAGES } from "../../../src/domain/stages.ts";
 import {
   ANALYSIS,
   decodeSample,

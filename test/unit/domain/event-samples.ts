@@ -1,5 +1,5 @@
-import { type DecodeResult, decodeEvent } from "../../../src/domain/analysis-event.ts";
 import { type AnalysisId, analysisChannel, SYSTEM_CHANNEL } from "../../../src/domain/channel.ts";
+import { type DecodeResult, decodeEvent } from "../../../src/domain/decode-event.ts";
 
 export const ANALYSIS = "0e8dddc7-9ebf-41f3-b08a-5a3f91f1c3c0";
 export const CHANNEL = analysisChannel(ANALYSIS as AnalysisId);
