@@ -1,26 +1,9 @@
 import type { AccessGrant, ViewerList } from "../domain/access-grant.ts";
 import { type AnalysisId, analysisChannel, SYSTEM_CHANNEL, userChannel } from "../domain/channel.ts";
 import type { ConnectionRegistry } from "../domain/connection-registry.ts";
-import type { AnalysisFeed } from "./fan-out/analysis-feed.ts";
-import type { DeliveryOwner } from "./fan-out/delivery.ts";
-import type { FeedLease, Feeds } from "./fan-out/feeds.ts";
-import type { NoticeFeed } from "./fan-out/notice-feed.ts";
-import type { Outlet } from "./fan-out/outlet.ts";
-import { prepareReplay, type ReplayRequest } from "./fan-out/replay.ts";
-import { Watch } from "./watch.ts";
-
-export interface WatchRequest {
-  readonly analysisId: AnalysisId;
-  readonly userId: string;
-  readonly grant: AccessGrant;
-  readonly outlet: Outlet;
-  readonly owner: DeliveryOwner;
-  readonly replay: ReplayRequest;
-  /** Whether the watch ends with the analysis. */
-  readonly untilTerminal: boolean;
-  /** Whether statuses may be left out where the client does not keep up. */
-  readonly conflates: boolean;
-}
+import type { Feeds } from "./fan-out/feeds.ts";
+import { prepareReplay } from "./fan-out/replay.ts";
+import { Watch, type WatchLeases, type WatchRequest } from "./watch.ts";
 
 export type WatchAnswer =
   | { readonly type: "watching"; readonly watch: Watch }
@@ -82,5 +65,3 @@ export class SubscribeToAnalysis {
     throw failed.reason;
   }
 }
-
-export type WatchLeases = readonly [FeedLease<AnalysisFeed>, FeedLease<NoticeFeed>, FeedLease<NoticeFeed>];

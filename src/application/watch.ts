@@ -1,9 +1,12 @@
-import type { ViewerList } from "../domain/access-grant.ts";
+import type { AccessGrant, ViewerList } from "../domain/access-grant.ts";
+import type { AnalysisId } from "../domain/channel.ts";
 import type { ConnectionRegistry } from "../domain/connection-registry.ts";
 import type { AnalysisFeed } from "./fan-out/analysis-feed.ts";
-import { Delivery } from "./fan-out/delivery.ts";
-import { type PreparedReplay, resumedOf, startOf } from "./fan-out/replay.ts";
-import type { WatchLeases, WatchRequest } from "./subscribe-to-analysis.ts";
+import { Delivery, type DeliveryOwner } from "./fan-out/delivery.ts";
+import type { FeedLease } from "./fan-out/feeds.ts";
+import type { NoticeFeed } from "./fan-out/notice-feed.ts";
+import type { Outlet } from "./fan-out/outlet.ts";
+import { type PreparedReplay, type ReplayRequest, resumedOf, startOf } from "./fan-out/replay.ts";
 
 /** One connection's admitted watch of one analysis, from `begin` to `end`. */
 export class Watch {
@@ -71,3 +74,20 @@ export class Watch {
     for (const lease of this.#leases) lease.release();
   }
 }
+
+/** What a connection that may come in asked for. */
+export interface WatchRequest {
+  readonly analysisId: AnalysisId;
+  readonly userId: string;
+  readonly grant: AccessGrant;
+  readonly outlet: Outlet;
+  readonly owner: DeliveryOwner;
+  readonly replay: ReplayRequest;
+  /** Whether the watch ends with the analysis. */
+  readonly untilTerminal: boolean;
+  /** Whether statuses may be left out where the client does not keep up. */
+  readonly conflates: boolean;
+}
+
+/** Of the analysis, of the user's notices and of everybody's. */
+export type WatchLeases = readonly [FeedLease<AnalysisFeed>, FeedLease<NoticeFeed>, FeedLease<NoticeFeed>];

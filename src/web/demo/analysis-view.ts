@@ -5,7 +5,7 @@ import type {
   SuspiciousRegion,
 } from "../../domain/analysis-event.ts";
 import { type AnalysisState, emptyState, fold, type StageSpan } from "../../domain/analysis-state.ts";
-import { stageIndex } from "./stages.ts";
+import { stageIndex } from "./stage-labels.ts";
 
 /** What the page shows of an analysis. Times are milliseconds since 1970. */
 export interface AnalysisView {

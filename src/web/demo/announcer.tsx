@@ -1,6 +1,6 @@
 import { percent } from "./format.ts";
 import { analysisId, connection, unknown, view } from "./page-state.ts";
-import { stageLabel } from "./stages.ts";
+import { stageLabel } from "./stage-labels.ts";
 
 /** Tells screen readers what changed: a stage, the verdict, the connection; never every step of the bar. */
 export function Announcer() {

@@ -4,7 +4,7 @@ import { percent, words } from "./format.ts";
 import { LandmarkMesh } from "./landmark-mesh.tsx";
 import { view } from "./page-state.ts";
 import { Portrait, PortraitPaints } from "./portrait.tsx";
-import { stageIndex } from "./stages.ts";
+import { stageIndex } from "./stage-labels.ts";
 
 /** The frame under examination: what the worker is doing to it, and in the end what it found there. */
 export function Frame() {

@@ -3,7 +3,7 @@ import type { AnalysisView, Verdict } from "./analysis-view.ts";
 import { clockTime, duration, percent, remaining, shortHash } from "./format.ts";
 import { AlertIcon, CrossIcon, ShieldIcon } from "./icons.tsx";
 import { connection, now, unknown, view } from "./page-state.ts";
-import { stageIndex, stageLabel, WORKING_STAGES } from "./stages.ts";
+import { stageIndex, stageLabel, WORKING_STAGES } from "./stage-labels.ts";
 
 /** After so long without news a person wonders; the worker may still be busy. */
 const QUIET_MS = 15_000;

@@ -2,7 +2,7 @@ import type { AnalysisView } from "./analysis-view.ts";
 import { duration } from "./format.ts";
 import { CheckIcon, CrossIcon } from "./icons.tsx";
 import { now, view } from "./page-state.ts";
-import { stageIndex, WORKING_STAGES } from "./stages.ts";
+import { stageIndex, WORKING_STAGES } from "./stage-labels.ts";
 
 type Mark = "done" | "current" | "ahead" | "failed";
 
