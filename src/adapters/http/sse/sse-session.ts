@@ -20,7 +20,9 @@ export type SseAnswer =
   | { readonly type: "stream"; readonly stream: ReadableStream<Uint8Array> }
   /** The end that `until=terminal` asked for has been seen already: the client need not come again. */
   | { readonly type: "nothing_left" }
-  | { readonly type: "refused"; readonly code: "not_allowed" | "too_many_connections" | "over_capacity" };
+  | { readonly type: "refused"; readonly code: SseRefusal };
+
+export type SseRefusal = "not_allowed" | "unauthenticated" | "too_many_connections" | "over_capacity";
 
 /** Clients of a stream say nothing, so a comment that was written is their sign of life. In milliseconds. */
 const COMMENT_EVERY_MS = 15_000;
@@ -55,8 +57,9 @@ export class SseSession implements OpenConnection, DeliveryOwner {
       const answer = await subscribe.execute({ ...this.#request, outlet: this.outlet, owner: this });
       if (answer.type === "watching" && this.#state.type === "admitting") return this.#begin(answer.watch);
       if (answer.type === "watching") answer.watch.end();
+      const code = this.#state.type === "closed" ? refusalOf(this.#state.why) : "not_allowed";
       this.#closed();
-      return { type: "refused", code: "not_allowed" };
+      return { type: "refused", code };
     } catch (error) {
       this.#closed();
       throw error;
@@ -65,7 +68,7 @@ export class SseSession implements OpenConnection, DeliveryOwner {
 
   close(code: CloseCode, reason: string): void {
     this.#connection.close(code.code, reason);
-    this.#closed();
+    this.#closed(code);
   }
 
   /** A comment goes out in any case, and that is all a stream needs. */
@@ -126,9 +129,10 @@ export class SseSession implements OpenConnection, DeliveryOwner {
   }
 
   /** Leaves nothing behind, whichever side ended it. Idempotent. */
-  #closed(): void {
+  #closed(why?: CloseCode): void {
     const state = this.#state;
-    this.#state = { type: "closed" };
+    if (state.type === "closed") return;
+    this.#state = { type: "closed", why };
     if (state.type === "watching") {
       state.stopComments();
       state.watch.end();
@@ -141,4 +145,10 @@ export class SseSession implements OpenConnection, DeliveryOwner {
 type SseState =
   | { readonly type: "admitting" }
   | { readonly type: "watching"; readonly watch: Watch; readonly stopComments: () => void }
-  | { readonly type: "closed" };
+  | { readonly type: "closed"; readonly why: CloseCode | undefined };
+
+/** What a client is told that was closed before its stream began. */
+function refusalOf(why: CloseCode | undefined): SseRefusal {
+  if (why === CLOSE_CODES.forbidden) return "not_allowed";
+  return why === CLOSE_CODES.unauthenticated ? "unauthenticated" : "over_capacity";
+}

@@ -97,6 +97,7 @@ export function appBench(policy: Partial<OriginPolicy> = {}) {
     analysisId,
     tokens,
     registry,
+    sessions,
     ask,
     eventsPath,
     publish: send("POST", eventsPath),
