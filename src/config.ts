@@ -73,18 +73,16 @@ export function loadConfig(env: Environment, readFile: (path: string) => string)
       ["allow", "deny"],
       mode === "production" ? "deny" : "allow",
     ),
-    heartbeatIntervalMs: settings.milliseconds("HEARTBEAT_INTERVAL_SECONDS", MOST_SECONDS),
-    heartbeatTimeoutMs: settings.milliseconds("HEARTBEAT_TIMEOUT_SECONDS", MOST_SECONDS),
+    ...readHeartbeat(settings, note),
     historySize: settings.count("HISTORY_SIZE", 1, 1_000_000),
     historyTtlMs: settings.milliseconds("HISTORY_TTL_SECONDS", 366 * 86_400),
     stallAfterMs: settings.milliseconds("STALL_AFTER_SECONDS", MOST_SECONDS),
-    drainMs: settings.milliseconds("DRAIN_SECONDS", MOST_SECONDS),
+    drainMs: settings.milliseconds("DRAIN_SECONDS", MOST_SECONDS, 0),
     maxConnections: settings.count("MAX_CONNECTIONS", 1, 10_000_000),
     maxConnectionsPerUser: settings.count("MAX_CONNECTIONS_PER_USER", 1, 10_000_000),
     messageRate: settings.count("MESSAGE_RATE", 0, 1_000_000),
     logLevel: settings.choice("LOG_LEVEL", ["debug", "info", "warn", "error"], "info"),
   };
-  checkHeartbeat(settings, config);
   refuseReserved(settings);
   if (settings.faults.length > 0) return { ok: false, faults: settings.faults };
   Object.freeze(config.broker);
@@ -165,14 +163,28 @@ function readOrigins(settings: Settings): OriginList | undefined {
   return origins;
 }
 
-function checkHeartbeat(settings: Settings, config: Config): void {
-  const names = ["HEARTBEAT_INTERVAL_SECONDS", "HEARTBEAT_TIMEOUT_SECONDS"];
-  if (settings.faults.some((fault) => names.some((name) => fault.name.startsWith(name)))) return;
-  if (config.heartbeatTimeoutMs > config.heartbeatIntervalMs) return;
-  const timeout = config.heartbeatTimeoutMs / 1000;
-  const interval = config.heartbeatIntervalMs / 1000;
+/** The timeout has to exceed the interval. Where only one of them is set, the other's default gives way. */
+function readHeartbeat(
+  settings: Settings,
+  note: (text: string) => void,
+): Pick<Config, "heartbeatIntervalMs" | "heartbeatTimeoutMs"> {
+  const faultsBefore = settings.faults.length;
+  const interval = settings.milliseconds("HEARTBEAT_INTERVAL_SECONDS", MOST_SECONDS);
+  const timeout = settings.milliseconds("HEARTBEAT_TIMEOUT_SECONDS", MOST_SECONDS);
+  const asGiven = { heartbeatIntervalMs: interval, heartbeatTimeoutMs: timeout };
+  if (timeout > interval || settings.faults.length > faultsBefore) return asGiven;
+  if (!settings.isSet("HEARTBEAT_INTERVAL_SECONDS") && timeout > 1) {
+    const shorter = Math.floor(timeout / 2);
+    note(`HEARTBEAT_INTERVAL_SECONDS is ${shorter / 1000}, half of HEARTBEAT_TIMEOUT_SECONDS.`);
+    return { heartbeatIntervalMs: shorter, heartbeatTimeoutMs: timeout };
+  }
+  if (!settings.isSet("HEARTBEAT_TIMEOUT_SECONDS")) {
+    note(`HEARTBEAT_TIMEOUT_SECONDS is ${(2 * interval) / 1000}, twice HEARTBEAT_INTERVAL_SECONDS.`);
+    return { heartbeatIntervalMs: interval, heartbeatTimeoutMs: 2 * interval };
+  }
   settings.fault(
     "HEARTBEAT_TIMEOUT_SECONDS",
-    `must be more than HEARTBEAT_INTERVAL_SECONDS (${timeout} against ${interval})`,
+    `must be more than HEARTBEAT_INTERVAL_SECONDS (${timeout / 1000} against ${interval / 1000})`,
   );
+  return asGiven;
 }

@@ -55,14 +55,15 @@ export class Settings {
     return least;
   }
 
-  /** A time given in seconds, fractions allowed; answered in milliseconds, at least 1. */
-  milliseconds(name: VariableName, mostSeconds: number): number {
+  /** A time given in seconds, fractions allowed; answered in milliseconds, at least `leastMs`. */
+  milliseconds(name: VariableName, mostSeconds: number, leastMs: 0 | 1 = 1): number {
     const text = this.text(name) ?? defaultOf(name);
     const seconds = /^\d{1,15}(\.\d{1,9})?$/.test(text) ? Number(text) : Number.NaN;
     const value = Math.round(seconds * 1000);
-    if (value >= 1 && seconds <= mostSeconds) return value;
-    this.badValue(name, `must be a number of seconds above 0 and at most ${mostSeconds}`);
-    return 1;
+    if (value >= leastMs && seconds <= mostSeconds) return value;
+    const least = leastMs === 0 ? "from 0" : "above 0";
+    this.badValue(name, `must be a number of seconds ${least} and at most ${mostSeconds}`);
+    return leastMs;
   }
 
   choice<Choice extends string>(name: VariableName, choices: readonly Choice[], whenUnset: Choice): Choice {

@@ -46,11 +46,15 @@ export const CONFIG_VARIABLES = [
     "allow; deny with NODE_ENV=production",
     "Who may watch an analysis that nobody declared viewers for: `allow` (every valid token) or `deny`.",
   ),
-  variable("HEARTBEAT_INTERVAL_SECONDS", "15", "Seconds between the pings sent to each connection."),
+  variable(
+    "HEARTBEAT_INTERVAL_SECONDS",
+    "15",
+    "Seconds between the pings sent to each connection; at most half a timeout that is set alone.",
+  ),
   variable(
     "HEARTBEAT_TIMEOUT_SECONDS",
     "30",
-    "Seconds without a sign of life after which a connection is closed; more than the interval.",
+    "Seconds without a sign of life after which a connection is closed; more than the interval, twice one that is set alone.",
   ),
   variable("HISTORY_SIZE", "1000", "How many of the newest events of a channel are kept at least."),
   variable("HISTORY_TTL_SECONDS", "86400", "Seconds that a channel is kept after its last event."),

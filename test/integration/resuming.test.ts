@@ -191,8 +191,8 @@ describe("coming back to where one left", () => {
       resumed: true,
     });
     expect(await read("?after=nonsense&limit=1")).toMatchObject({ resumed: false, last_event_id: ids[0] });
-    expect(await read("?limit=0")).toMatchObject({ code: "invalid_request", issues: [{ path: ["limit"] }] });
-    expect(await read("?wait=61")).toMatchObject({ code: "invalid_request", issues: [{ path: ["wait"] }] });
+    expect(await read("?limit=0")).toMatchObject({ code: "invalid_query", issues: [{ path: ["limit"] }] });
+    expect(await read("?wait=61")).toMatchObject({ code: "invalid_query", issues: [{ path: ["wait"] }] });
   });
 
   test("READ-4: with wait, a read is answered by the first new event, and leaves nothing watched", async () => {

@@ -125,7 +125,7 @@ describe("numbers", () => {
     ["HISTORY_TTL_SECONDS", "-5"],
     ["STALL_AFTER_SECONDS", "1e9"],
     ["STALL_AFTER_SECONDS", "1000001"],
-    ["DRAIN_SECONDS", "0.0001"],
+    ["STALL_AFTER_SECONDS", "0.0001"],
     ["MAX_CONNECTIONS", "none"],
     ["MAX_CONNECTIONS_PER_USER", "0"],
     ["MESSAGE_RATE", "-1"],
@@ -144,7 +144,12 @@ describe("numbers", () => {
   test("the heartbeat timeout exceeds the interval, also where one of them is the default", () => {
     const equal = { HEARTBEAT_INTERVAL_SECONDS: "30", HEARTBEAT_TIMEOUT_SECONDS: "30" };
     expect(faultsOf(equal)).toEqual(["HEARTBEAT_TIMEOUT_SECONDS"]);
-    expect(faultsOf({ HEARTBEAT_INTERVAL_SECONDS: "60" })).toEqual(["HEARTBEAT_TIMEOUT_SECONDS"]);
+    const longer = { HEARTBEAT_INTERVAL_SECONDS: "60", HEARTBEAT_TIMEOUT_SECONDS: "30" };
+    expect(faultsOf(longer)).toEqual(["HEARTBEAT_TIMEOUT_SECONDS"]);
+    expect(configOf({ HEARTBEAT_INTERVAL_SECONDS: "60" })).toMatchObject({ heartbeatTimeoutMs: 120_000 });
+    expect(configOf({ DRAIN_SECONDS: "0" })).toMatchObject({ drainMs: 0 });
+    expect(configOf({ HEARTBEAT_TIMEOUT_SECONDS: "2" })).toMatchObject({ heartbeatIntervalMs: 1_000 });
+    expect(configOf({ HEARTBEAT_TIMEOUT_SECONDS: "20" })).toMatchObject({ heartbeatIntervalMs: 15_000 });
     expect(faultsOf({ HEARTBEAT_TIMEOUT_SECONDS: "15.001" })).toEqual([]);
   });
 });

@@ -5,6 +5,7 @@ import type { Issue } from "../../domain/decode-event.ts";
 
 /** Every error that HTTP answers: a stable `code`, its status and a title. None echoes a body or a token. */
 const PROBLEMS = {
+  invalid_query: [400, "The query breaks the rules"],
   not_json: [400, "The body is not JSON"],
   not_an_analysis_id: [400, "The path names no analysis: not a UUID"],
   unauthenticated: [401, "A valid bearer token is needed"],

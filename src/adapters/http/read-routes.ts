@@ -45,7 +45,7 @@ export function readRoutes({
   routes.get("/:id/events", reader, async (context) => {
     if (context.req.header("Accept")?.includes("text/event-stream")) return eventStream(context, sessions);
     const query = readEventsQuery(context.req.query());
-    if (!query.ok) return problem(context, "invalid_request", { issues: query.issues });
+    if (!query.ok) return problem(context, "invalid_query", { issues: query.issues });
     const { analysisId, grant } = context.var;
     const abandoned = AbortSignal.any([context.req.raw.signal, leaving]);
     const answer = await readEvents.execute({ analysisId, grant, ...query.query, abandoned });

@@ -17,7 +17,7 @@ export async function eventStream(context: Context<Reader>, services: SessionSer
   const query = readWatchQuery(queryOf(context));
   if (query.faults.length > 0) {
     const issues = query.faults.map(({ message }) => ({ path: [], message }));
-    return problem(context, "invalid_request", { issues });
+    return problem(context, "invalid_query", { issues });
   }
   const answer = await new SseSession({ ...query, analysisId, grant, userId }, services).open();
   if (answer.type === "refused") return problem(context, answer.code);

@@ -104,4 +104,9 @@ describe("what operators ask", () => {
       broker: { status: "down", reason: "away", warnings: ["maxmemory-policy"] },
     });
   });
+
+  test("OPS-7: no answer binds the domain it is served from to TLS", async () => {
+    const { ask } = appBench();
+    expect((await ask("/health")).headers.get("Strict-Transport-Security")).toBeNull();
+  });
 });

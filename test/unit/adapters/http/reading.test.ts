@@ -97,7 +97,7 @@ describe("reading over HTTP", () => {
     expect(JSON.parse(rest)).toMatchObject({ resumed: true, events: [{ message: "working" }] });
   });
 
-  test("READ-3: a query that cannot be understood is 422, with the field at fault", async () => {
+  test("READ-3: a query that cannot be understood is 400, with the field at fault", async () => {
     const { ask, eventsPath } = appBench();
     for (const [query, field] of [
       ["limit=0", "limit"],
@@ -109,7 +109,7 @@ describe("reading over HTTP", () => {
       ["wait=", "wait"],
     ]) {
       const { status, issues } = await problemOf(await ask(`${eventsPath}?${query}`));
-      expect([query, status, issues?.[0]?.path]).toEqual([query, 422, [field ?? ""]]);
+      expect([query, status, issues?.[0]?.path]).toEqual([query, 400, [field ?? ""]]);
     }
     for (const query of ["after=", "after=nonsense", "limit=1000&wait=0"])
       expect((await ask(`${eventsPath}?${query}`)).status).toBe(200);
