@@ -36,7 +36,8 @@ export async function startGateway(config: Config): Promise<RunningGateway> {
     leaving: leaving.signal,
     demo: demo?.routes,
   });
-  await inTime(clock, BROKER_PATIENCE_MS, Promise.all([listenToWorkers(gateway), brokerUp(gateway)]));
+  const heard = inTime(clock, BROKER_PATIENCE_MS, listenToWorkers(gateway));
+  await Promise.all([heard, brokerUp(gateway)]);
   const server = listen({
     host: config.host,
     port: config.port,
@@ -86,11 +87,12 @@ function listenToWorkers({ workers, adopt, telemetry }: Gateway): Promise<void> 
     });
 }
 
-/** Resolves when the broker is known to be up. */
+/** Resolves when the broker is known to be up, or when it was waited for long enough: nobody goes on looking then. */
 function brokerUp({ pubSub, clock }: Gateway): Promise<void> {
+  const deadline = clock.now() + BROKER_PATIENCE_MS;
   return new Promise((resolve) => {
     const look = () => {
-      if (pubSub.health().status === "up") resolve();
+      if (pubSub.health().status === "up" || clock.now() >= deadline) resolve();
       else clock.after(LOOK_AGAIN_MS, look);
     };
     look();

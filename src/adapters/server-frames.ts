@@ -1,28 +1,30 @@
 import type { AnalysisId } from "../domain/channel.ts";
 import type { ProtocolFault } from "./protocol-fault.ts";
+import type { SessionServices } from "./session-services.ts";
 
-// The frames of the protocol itself: none carries an `event_id`.
+// The frames of the protocol itself: none carries an `event_id`. Times are milliseconds since 1970.
 
-/** What `connection_established` says. Times are in milliseconds, `now` since 1970. */
+/** Who is let in, to what, and whether everything after the position it gave follows. */
 export interface Established {
   readonly analysisId: AnalysisId | null;
   readonly connectionId: string;
-  readonly heartbeatIntervalMs: number;
-  readonly heartbeatTimeoutMs: number;
   readonly resumed: boolean | null;
-  readonly now: number;
 }
 
-export function connectionEstablished(established: Established): string {
+/** The first frame on every connection, the same however one watches. */
+export function connectionEstablished(
+  { analysisId, connectionId, resumed }: Established,
+  { settings, clock }: Pick<SessionServices, "settings" | "clock">,
+): string {
   return JSON.stringify({
     event_type: "connection_established",
-    analysis_id: established.analysisId,
-    message: messageFor(established.resumed),
-    timestamp: isoTime(established.now),
-    connection_id: established.connectionId,
-    heartbeat_interval_seconds: established.heartbeatIntervalMs / 1000,
-    heartbeat_timeout_seconds: established.heartbeatTimeoutMs / 1000,
-    resumed: established.resumed,
+    analysis_id: analysisId,
+    message: messageFor(resumed),
+    timestamp: isoTime(clock.now()),
+    connection_id: connectionId,
+    heartbeat_interval_seconds: settings.heartbeatIntervalMs / 1000,
+    heartbeat_timeout_seconds: settings.heartbeatTimeoutMs / 1000,
+    resumed,
   });
 }
 

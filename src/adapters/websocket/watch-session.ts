@@ -169,10 +169,8 @@ export class WatchSession implements OpenConnection, DeliveryOwner {
   }
 
   #establish(analysisId: AnalysisId, resumed: boolean | null): void {
-    const { settings, clock } = this.#services;
-    const { heartbeatIntervalMs, heartbeatTimeoutMs } = settings;
-    const about = { analysisId, connectionId: this.#connection.id, resumed, now: clock.now() };
-    this.outlet.sendControl(connectionEstablished({ ...about, heartbeatIntervalMs, heartbeatTimeoutMs }));
+    const connectionId = this.#connection.id;
+    this.outlet.sendControl(connectionEstablished({ analysisId, connectionId, resumed }, this.#services));
   }
 
   #serve(data: string | Uint8Array): void {

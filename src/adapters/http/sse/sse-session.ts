@@ -111,21 +111,9 @@ export class SseSession implements OpenConnection, DeliveryOwner {
   }
 
   #establish(resumed: boolean | null): void {
-    const { settings, clock } = this.#services;
     const { analysisId } = this.#request;
-    const { heartbeatIntervalMs, heartbeatTimeoutMs } = settings;
     const connectionId = this.#connection.id;
-    const now = clock.now();
-    this.outlet.sendControl(
-      connectionEstablished({
-        analysisId,
-        connectionId,
-        heartbeatIntervalMs,
-        heartbeatTimeoutMs,
-        resumed,
-        now,
-      }),
-    );
+    this.outlet.sendControl(connectionEstablished({ analysisId, connectionId, resumed }, this.#services));
   }
 
   /** Leaves nothing behind, whichever side ended it. Idempotent. */
