@@ -37,14 +37,19 @@ export function readPosition(text: string | null | undefined): GivenPosition | u
   return text ? (parseEventId(text) ?? "unreadable") : undefined;
 }
 
+/** What of a history is kept: the offsets of its oldest and newest events, and which epochs they belong to. */
+export interface KeptHistory {
+  /** One more than `newest` where nothing is kept. */
+  readonly oldestKept: number;
+  readonly newest: number;
+  readonly spans: readonly EpochSpan[];
+}
+
 /**
  * Whether everything after `position` is still kept on this history: its offset lies between the one just before
  * the oldest kept event and the newest, and belongs to the epoch it names.
  */
-export function isOnHistory(
-  position: EventPosition,
-  history: { readonly oldestKept: number; readonly newest: number; readonly spans: readonly EpochSpan[] },
-): boolean {
+export function isOnHistory(position: EventPosition, history: KeptHistory): boolean {
   if (position.offset === 0) return history.oldestKept <= 1;
   if (position.offset > history.newest || position.offset < history.oldestKept - 1) return false;
   return epochAt(position.offset, history.spans) === position.epoch;

@@ -41,6 +41,8 @@ import { snapshotRules } from "./pub-sub-snapshot-rules.ts";
  * | PS-23 | a channel expires its time to live after its last event                                                 |
  * | PS-24 | viewers are read back, told to subscribers on every node, replaced, and expire                          |
  * | PS-25 | a channel written by a newer Telltale is refused with newer_format and left as it is                    |
+ * | PS-26 | a page of history says what is kept and of which epochs, as of the instant it was read                |
+ * | PS-27 | positions tell where channels stand, in the order asked, and name the line of history the broker is on  |
  */
 
 /** A broker under test. A fresh one, or one that was emptied, for every test. */

@@ -24,7 +24,11 @@ export function historyRules({ node, broker }: ContractContext): void {
   test("PS-20 of an unknown channel nothing is kept: only the beginning is a good position", async () => {
     const reader = await node();
     const channel = someAnalysis();
-    const nothing = { events: [], position: { epoch: "", offset: 0 } };
+    const nothing = {
+      events: [],
+      position: { epoch: "", offset: 0 },
+      kept: { oldestKept: 1, newest: 0, spans: [] },
+    };
     expect(await reader.history(channel, undefined, 10)).toEqual({ resumed: true, ...nothing });
     expect(await reader.history(channel, { epoch: "", offset: 0 }, 10)).toEqual({
       resumed: true,
@@ -34,6 +38,31 @@ export function historyRules({ node, broker }: ContractContext): void {
       resumed: false,
       ...nothing,
     });
+  });
+
+  test("PS-26 a page says what is kept, so that any position can be judged as of then", async () => {
+    const publisher = await node({ size: 3 });
+    const channel = someAnalysis();
+    for (let sent = 0; sent < 9; sent++) await publisher.append({ channel, events: [status()] });
+    const page = await publisher.history(channel, undefined, 2);
+    const { epoch } = page.position;
+    const oldestKept = page.events[0]?.position.offset ?? 0;
+    expect(page.kept).toEqual({ oldestKept, newest: 9, spans: [{ epoch, firstOffset: 1 }] });
+  });
+
+  test("PS-27 positions() tells where each channel stands, in the order asked, with one line for all", async () => {
+    const publisher = await node();
+    const [one, unknown, two] = [someAnalysis(), someAnalysis(), someAnalysis()];
+    await publisher.append({ channel: one, events: [status(), status()] });
+    await publisher.append({ channel: two, events: [status()] });
+    const { line, positions } = await publisher.positions([one, unknown, two]);
+    expect(positions).toEqual([
+      (await publisher.snapshot(one)).position,
+      { epoch: "", offset: 0 },
+      (await publisher.snapshot(two)).position,
+    ]);
+    expect((await publisher.positions([two])).line).toBe(line);
+    expect((await publisher.positions([])).positions).toEqual([]);
   });
 
   test("PS-20 a position of another epoch, or beyond the newest, is gone", async () => {

@@ -103,7 +103,7 @@ export function seenBeforeRules({ node, broker }: ContractContext): void {
 
   test("PS-11 a key of one notice channel is known on every other", async () => {
     const publisher = await node();
-    const seen: SeenBefore = { ...key("k"), scope: "notices" };
+    const seen = { ...key("k"), scope: "notices" as const };
     const first = await publisher.append({ channel: "user:alice", events: [notice()], seen });
     expect(first).toMatchObject({ type: "stored" });
     expect(await publisher.append({ channel: "system:updates", events: [notice()], seen })).toEqual(

@@ -3,6 +3,7 @@ import type {
   AppendOutcome,
   AppendRequest,
   BrokerHealth,
+  ChannelPositions,
   ChannelSnapshot,
   ChannelSubscriber,
   ChannelSubscription,
@@ -13,7 +14,7 @@ import type { ViewerList } from "../../src/domain/access-grant.ts";
 import type { AnalysisChannel, ChannelName } from "../../src/domain/channel.ts";
 import type { EventPosition } from "../../src/domain/event-position.ts";
 
-export type CallName = "append" | "snapshot" | "history" | "subscribe" | "declareViewers";
+export type CallName = "append" | "snapshot" | "history" | "positions" | "subscribe" | "declareViewers";
 
 export interface Call {
   readonly name: CallName;
@@ -108,6 +109,12 @@ export class HandDrivenPubSub implements PubSubPort {
 
   history(channel: ChannelName, after: EventPosition | undefined, limit: number): Promise<HistoryPage> {
     return this.#call({ name: "history", channel }, () => this.#inner.history(channel, after, limit));
+  }
+
+  positions(channels: readonly AnalysisChannel[]): Promise<ChannelPositions> {
+    const [channel] = channels;
+    if (channel === undefined) return this.#inner.positions(channels);
+    return this.#call({ name: "positions", channel }, () => this.#inner.positions(channels));
   }
 
   subscribe(channel: ChannelName, subscriber: ChannelSubscriber): Promise<ChannelSubscription> {

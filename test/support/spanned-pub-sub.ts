@@ -1,6 +1,7 @@
 import type {
   AppendOutcome,
   BrokerHealth,
+  ChannelPositions,
   ChannelSnapshot,
   ChannelSubscriber,
   ChannelSubscription,
@@ -35,7 +36,12 @@ export class SpannedPubSub implements PubSubPort {
     const history = { oldestKept: 1, newest: this.#events.length, spans: this.#spans };
     const resumed = after === undefined || isOnHistory(after, history);
     const from = resumed ? (after?.offset ?? 0) : 0;
-    return { resumed, events: this.#events.slice(from, from + limit), position: this.#position };
+    const events = this.#events.slice(from, from + limit);
+    return { resumed, events, position: this.#position, kept: history };
+  }
+
+  async positions(): Promise<ChannelPositions> {
+    return { line: this.#epoch, positions: [this.#position] };
   }
 
   async snapshot(): Promise<ChannelSnapshot> {

@@ -3,20 +3,22 @@ import type {
   AppendOutcome,
   AppendRequest,
   BrokerHealth,
+  ChannelPositions,
   ChannelSnapshot,
   ChannelSubscriber,
   ChannelSubscription,
   HistoryPage,
   PubSubPort,
+  SeenBefore,
 } from "../../application/ports/pub-sub-port.ts";
 import type { TelemetryPort } from "../../application/ports/telemetry-port.ts";
 import { reasonOf } from "../../application/reason-of.ts";
 import type { ViewerList } from "../../domain/access-grant.ts";
 import type { AnalysisChannel, ChannelName } from "../../domain/channel.ts";
-import type { EventPosition } from "../../domain/event-position.ts";
+import type { EventPosition, KeptHistory } from "../../domain/event-position.ts";
 import { InMemoryBroker, type Listener } from "./in-memory-broker.ts";
 import type { KeptChannel } from "./kept-channel.ts";
-import type { SeenMemory } from "./seen-memory.ts";
+import type { FirstTime, SeenMemory } from "./seen-memory.ts";
 
 export interface InMemoryPubSubOptions {
   readonly clock: ClockPort;
@@ -28,6 +30,9 @@ export interface InMemoryPubSubOptions {
 
 const FORGET_EVERY_MS = 10_000;
 const NOTHING: EventPosition = { epoch: "", offset: 0 };
+const NOTHING_KEPT: KeptHistory = { oldestKept: 1, newest: 0, spans: [] };
+/** What is kept here lives and dies with the process, so it never forks. */
+const LINE = "memory";
 
 /**
  * The default broker: everything `PubSubPort` promises, within one process and for as long as it lives. Subscribers
@@ -51,8 +56,7 @@ export class InMemoryPubSub implements PubSubPort {
   async append({ channel, events, seen }: AppendRequest): Promise<AppendOutcome> {
     const now = this.#options.clock.now();
     const kept = this.#broker.findOrBegin(channel, now);
-    const memory = seen && this.#memoryOf(seen.scope, kept);
-    const first = seen && memory?.find(seen.lane, seen.name, seen.windowMs, now);
+    const first = seen && this.#firstTime(seen, kept, now);
     if (first !== undefined) {
       kept.heardAt = now;
       return { type: "duplicate", epoch: first.epoch, firstOffset: first.firstOffset, count: first.count };
@@ -62,7 +66,7 @@ export class InMemoryPubSub implements PubSubPort {
     const { epoch, offset } = kept.position;
     const stored = { epoch, firstOffset: offset - events.length + 1, count: events.length };
     kept.heardAt = now;
-    if (seen) memory?.remember(seen.lane, seen.name, { ...stored, at: now }, seen.rememberMs);
+    if (seen) this.#remember(seen, kept, { ...stored, at: now });
     this.#broker.keep(channel, kept, now + this.#options.history.ttlMs);
     this.#broker.publish(channel, appended.events);
     return { type: "stored", ...stored };
@@ -87,7 +91,14 @@ export class InMemoryPubSub implements PubSubPort {
   async history(channel: ChannelName, after: EventPosition | undefined, limit: number): Promise<HistoryPage> {
     const kept = this.#broker.find(channel, this.#options.clock.now());
     if (kept !== undefined) return kept.page(after, limit);
-    return { resumed: after === undefined || after.offset === 0, events: [], position: NOTHING };
+    const resumed = after === undefined || after.offset === 0;
+    return { resumed, events: [], position: NOTHING, kept: NOTHING_KEPT };
+  }
+
+  async positions(channels: readonly AnalysisChannel[]): Promise<ChannelPositions> {
+    const now = this.#options.clock.now();
+    const positions = channels.map((channel) => this.#broker.find(channel, now)?.position ?? NOTHING);
+    return { line: LINE, positions };
   }
 
   async subscribe(channel: ChannelName, subscriber: ChannelSubscriber): Promise<ChannelSubscription> {
@@ -124,6 +135,16 @@ export class InMemoryPubSub implements PubSubPort {
     this.#stopForgetting();
     for (const [listener, channel] of this.#listeners) this.#broker.removeListener(channel, listener);
     this.#listeners.clear();
+  }
+
+  #firstTime(seen: SeenBefore, kept: KeptChannel, now: number): FirstTime | undefined {
+    if (seen.lane === "entry") return kept.seenEntry(seen.id);
+    return this.#memoryOf(seen.scope, kept).find(seen.lane, seen.name, seen.windowMs, now);
+  }
+
+  #remember(seen: SeenBefore, kept: KeptChannel, first: FirstTime): void {
+    if (seen.lane === "entry") kept.lastEntry = { id: seen.id, first };
+    else this.#memoryOf(seen.scope, kept).remember(seen.lane, seen.name, first, seen.rememberMs);
   }
 
   #memoryOf(scope: "channel" | "notices", kept: KeptChannel): SeenMemory {

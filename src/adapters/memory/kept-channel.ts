@@ -2,7 +2,7 @@ import type { AppendOutcome, AppendRequest, HistoryPage } from "../../applicatio
 import { admit, newRecord, type PublishedEvent } from "../../domain/channel-record.ts";
 import { type EpochSpan, type EventPosition, isOnHistory } from "../../domain/event-position.ts";
 import type { StageMark } from "../../domain/stages.ts";
-import { SeenMemory } from "./seen-memory.ts";
+import { type FirstTime, SeenMemory } from "./seen-memory.ts";
 
 export type Kept =
   | { readonly type: "kept"; readonly events: readonly PublishedEvent[] }
@@ -13,6 +13,8 @@ export class KeptChannel {
   readonly seen = new SeenMemory();
   heardAt: number | undefined;
   expiresAt = 0;
+  /** The last inbox entry that was stored here. */
+  lastEntry: { readonly id: string; readonly first: FirstTime } | undefined;
   readonly #record;
   #history: PublishedEvent[] = [];
 
@@ -54,11 +56,26 @@ export class KeptChannel {
     return { type: "kept", events: admitted.events };
   }
 
+  /** Where the last entry stored was this one or a later one. */
+  seenEntry(id: string): FirstTime | undefined {
+    return this.lastEntry !== undefined && compareEntryIds(id, this.lastEntry.id) <= 0
+      ? this.lastEntry.first
+      : undefined;
+  }
+
   page(after: EventPosition | undefined, limit: number): HistoryPage {
     const newest = this.#record.offset;
     const oldestKept = newest - this.#history.length + 1;
-    const resumed = after === undefined || isOnHistory(after, { oldestKept, newest, spans: this.spans });
+    const kept = { oldestKept, newest, spans: this.spans };
+    const resumed = after === undefined || isOnHistory(after, kept);
     const start = after !== undefined && resumed ? after.offset + 1 - oldestKept : 0;
-    return { resumed, events: this.#history.slice(start, start + limit), position: this.position };
+    return { resumed, events: this.#history.slice(start, start + limit), position: this.position, kept };
   }
+}
+
+/** Ids are `milliseconds-sequence`: numbers that are not compared as text. */
+function compareEntryIds(one: string, other: string): number {
+  const [time = 0, sequence = 0] = one.split("-").map(Number);
+  const [otherTime = 0, otherSequence = 0] = other.split("-").map(Number);
+  return time - otherTime || sequence - otherSequence;
 }

@@ -3,7 +3,8 @@
 -- KEYS  record, history
 -- ARGV  1 newest format understood   2 "from", or "oldest" where no position was given
 --       3 epoch and 4 offset of the position   5 most events to answer
--- Answers {"HISTORY", 1 | 0 (resumed), epoch, offset of the newest, {{id, {flag, text}}, …}} or {"NEWER", format}.
+-- Answers {"HISTORY", 1 | 0 (resumed), epoch, offset of the newest, {{id, {flag, text}}, …}, offset of the oldest kept,
+-- epochs} or {"NEWER", format}.
 -- A position is good as `isOnHistory` of the domain says: between the one just before the oldest kept and the
 -- newest, and of the epoch that numbered it.
 
@@ -13,7 +14,7 @@ if kept[1] and tonumber(kept[1]) > tonumber(ARGV[1]) then
 end
 local given, epoch, offset = ARGV[2] == 'from', ARGV[3], tonumber(ARGV[4])
 if not kept[3] then
-  return { 'HISTORY', (not given or offset == 0) and 1 or 0, '', 0, {} }
+  return { 'HISTORY', (not given or offset == 0) and 1 or 0, '', 0, {}, 1, '' }
 end
 
 local newest = tonumber(kept[3])
@@ -31,4 +32,4 @@ end
 local start = '-'
 if given and resumed then start = string.format('%.0f', offset + 1) end
 local rows = redis.call('XRANGE', KEYS[2], start, '+', 'COUNT', ARGV[5])
-return { 'HISTORY', resumed and 1 or 0, kept[2], newest, rows }
+return { 'HISTORY', resumed and 1 or 0, kept[2], newest, rows, oldest, kept[4] }

@@ -8,6 +8,7 @@ import deadLetter from "./dead-letter.lua" with { type: "text" };
 import declareViewers from "./declare-viewers.lua" with { type: "text" };
 import readChannel from "./read-channel.lua" with { type: "text" };
 import readHistory from "./read-history.lua" with { type: "text" };
+import readPositions from "./read-positions.lua" with { type: "text" };
 import { RedisLink, type RedisTarget } from "./redis-link.ts";
 
 export type ScriptName = keyof typeof SCRIPTS;
@@ -116,6 +117,7 @@ const SCRIPTS = {
   declareViewers: script(declareViewers),
   readChannel: script(readChannel),
   readHistory: script(readHistory),
+  readPositions: script(readPositions),
 };
 
 function script(text: string): Script {

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import type { SeenBefore } from "../../application/ports/pub-sub-port.ts";
+import type { SeenByName } from "../../application/ports/pub-sub-port.ts";
 import { type ChannelName, isAnalysisChannel } from "../../domain/channel.ts";
 
 /** Where Redis keeps a channel. All keys of one channel share a hash tag, so that one script may use them. */
@@ -30,7 +30,7 @@ export function publishedOn(channel: ChannelName, db: number): string {
 }
 
 /** The two parts of the key that remembers a request; for scope `channel` the script puts the channel's birth between. */
-export function seenKey(channel: ChannelName, seen: SeenBefore): readonly [prefix: string, rest: string] {
+export function seenKey(channel: ChannelName, seen: SeenByName): readonly [prefix: string, rest: string] {
   const scope = seen.scope === "notices" ? NOTICES : keysOf(channel).record;
   return [`${scope}:seen:`, `${seen.lane}:${digest(seen.name)}`];
 }

@@ -5,6 +5,7 @@ import type {
   AppendRequest,
   AttemptRefusal,
   BrokerHealth,
+  ChannelPositions,
   ChannelSnapshot,
   ChannelSubscriber,
   ChannelSubscription,
@@ -83,6 +84,11 @@ export class RedisPubSub implements PubSubPort {
     );
   }
 
+  async positions(channels: readonly AnalysisChannel[]): Promise<ChannelPositions> {
+    const records = channels.map((channel) => keysOf(channel).record);
+    return positionsOf(await this.#commands.read("readPositions", records, [FORMAT]));
+  }
+
   subscribe(channel: ChannelName, subscriber: ChannelSubscriber): Promise<ChannelSubscription> {
     return this.#subscriptions.subscribe(this.#published(channel), subscriber);
   }
@@ -119,6 +125,7 @@ export class RedisPubSub implements PubSubPort {
 
 function seenArguments(channel: ChannelName, seen: SeenBefore | undefined): string[] {
   if (seen === undefined) return ["", "", "", "0", "0"];
+  if (seen.lane === "entry") return ["entry", "", seen.id, "0", "0"];
   return [seen.scope, ...seenKey(channel, seen), `${seen.windowMs}`, `${seen.rememberMs}`];
 }
 
@@ -151,10 +158,20 @@ function snapshotOf(reply: ScriptReply): ChannelSnapshot {
   };
 }
 
-function pageOf([, resumed, epoch, offset, rows]: ScriptReply): HistoryPage {
+function positionsOf([, line, ...stands]: ScriptReply): ChannelPositions {
+  const positions = Array.from({ length: stands.length / 2 }, (_, index) => ({
+    epoch: String(stands[2 * index]),
+    offset: Number(stands[2 * index + 1]),
+  }));
+  return { line: String(line), positions };
+}
+
+function pageOf([, resumed, epoch, offset, rows, oldest, epochs]: ScriptReply): HistoryPage {
+  const newest = Number(offset);
   return {
     resumed: resumed === 1,
-    position: { epoch: String(epoch), offset: Number(offset) },
+    position: { epoch: String(epoch), offset: newest },
+    kept: { oldestKept: Number(oldest), newest, spans: spansOfText(String(epochs)) },
     events: (rows as HistoryRow[]).map(([, [flag, text]]) => eventOf(flag, text)),
   };
 }

@@ -3,7 +3,7 @@ import type { EncodedEvent } from "../../domain/analysis-event.ts";
 import type { AttemptRefusal } from "../../domain/attempts.ts";
 import type { AnalysisChannel, ChannelName } from "../../domain/channel.ts";
 import type { PublishedEvent } from "../../domain/channel-record.ts";
-import type { EpochSpan, EventPosition } from "../../domain/event-position.ts";
+import type { EpochSpan, EventPosition, KeptHistory } from "../../domain/event-position.ts";
 import type { StageMark } from "../../domain/stages.ts";
 
 export type { AttemptRefusal, PublishedEvent, StageMark };
@@ -32,6 +32,9 @@ export interface PubSubPort {
   /** Kept events after `after` (`undefined`: from the oldest kept), in order, at most `limit`. */
   history(channel: ChannelName, after: EventPosition | undefined, limit: number): Promise<HistoryPage>;
 
+  /** Where channels stand, at most `MOST_POSITIONS` of them, in one step and one command: reads no history. */
+  positions(channels: readonly AnalysisChannel[]): Promise<ChannelPositions>;
+
   subscribe(channel: ChannelName, subscriber: ChannelSubscriber): Promise<ChannelSubscription>;
 
   /**
@@ -49,9 +52,18 @@ export interface PubSubPort {
 /**
  * How a request is known again. `key`: what the publisher called it (idempotency key), one name space per
  * `scope`. `content`: the bytes of a bare message. Both within `windowMs` of the first, by the broker's clock;
- * `rememberMs` is how long it is remembered in all.
+ * `rememberMs` is how long it is remembered in all. `entry`: the id of an inbox entry; it was seen where an entry of
+ * this id or a later one was stored on this channel, for as long as the channel has its counter.
  */
-export interface SeenBefore {
+export type SeenBefore = SeenByName | SeenByEntry;
+
+export interface SeenByEntry {
+  readonly lane: "entry";
+  /** `milliseconds-sequence`, as the inbox numbered it. */
+  readonly id: string;
+}
+
+export interface SeenByName {
   readonly lane: "key" | "content";
   readonly name: string;
   /** `channel`: per channel, gone with its counter. `notices`: one name space over all notice channels. */
@@ -114,7 +126,22 @@ export interface HistoryPage {
   readonly events: readonly PublishedEvent[];
   /** Of the channel's last event when the page was read. */
   readonly position: EventPosition;
+  /** With `position`, what it takes to judge any other position as of then. */
+  readonly kept: KeptHistory;
 }
+
+export interface ChannelPositions {
+  /**
+   * Names the line of history that the broker is on: another one after every restart and promotion, hence when what
+   * was kept may have forked.
+   */
+  readonly line: string;
+  /** In the order asked; epoch "" and offset 0 where there is no channel. */
+  readonly positions: readonly EventPosition[];
+}
+
+/** Channels in one question about positions: few enough that the broker does nothing else for a few milliseconds only. */
+export const MOST_POSITIONS = 1_000;
 
 export type BrokerHealth = { readonly warnings: readonly string[] } & (
   | { readonly status: "up" }
