@@ -7,6 +7,7 @@ import { someAnalysis } from "../support/some-analysis.ts";
 import { appendRules } from "./pub-sub-append-rules.ts";
 import { attemptRules } from "./pub-sub-attempt-rules.ts";
 import { deliveryRules } from "./pub-sub-delivery-rules.ts";
+import { entryRules } from "./pub-sub-entry-rules.ts";
 import { historyRules } from "./pub-sub-history-rules.ts";
 import { seenBeforeRules } from "./pub-sub-seen-rules.ts";
 import { snapshotRules } from "./pub-sub-snapshot-rules.ts";
@@ -43,6 +44,7 @@ import { snapshotRules } from "./pub-sub-snapshot-rules.ts";
  * | PS-25 | a channel written by a newer Telltale is refused with newer_format and left as it is                    |
  * | PS-26 | a page of history says what is kept and of which epochs, as of the instant it was read                |
  * | PS-27 | positions tell where channels stand, in the order asked, and name the line of history the broker is on  |
+ * | PS-28 | an inbox entry was seen where it or a later one was stored on its channel, as long as the counter lives  |
  */
 
 /** A broker under test. A fresh one, or one that was emptied, for every test. */
@@ -96,6 +98,7 @@ export function pubSubContract(
     appendRules(context);
     deliveryRules(context);
     seenBeforeRules(context);
+    entryRules(context);
     attemptRules(context);
     snapshotRules(context);
     historyRules(context);

@@ -136,7 +136,7 @@ function content(name: string): SeenBefore {
   return { lane: "content", name, scope: "channel", windowMs: 60_000, rememberMs: 180_000 };
 }
 
-function duplicateOf(first: AppendOutcome): AppendOutcome {
+export function duplicateOf(first: AppendOutcome): AppendOutcome {
   if (first.type === "refused") throw new Error("refused at first");
   return { ...first, type: "duplicate" };
 }

@@ -73,9 +73,9 @@ export class KeptChannel {
   }
 }
 
-/** Ids are `milliseconds-sequence`: numbers that are not compared as text. */
+/** Ids are `milliseconds-sequence`, two numbers of up to 64 bits: neither text nor `number` compares them. */
 function compareEntryIds(one: string, other: string): number {
-  const [time = 0, sequence = 0] = one.split("-").map(Number);
-  const [otherTime = 0, otherSequence = 0] = other.split("-").map(Number);
-  return time - otherTime || sequence - otherSequence;
+  const [time = 0n, sequence = 0n] = one.split("-").map(BigInt);
+  const [otherTime = 0n, otherSequence = 0n] = other.split("-").map(BigInt);
+  return Number(time - otherTime) || Number(sequence - otherSequence);
 }

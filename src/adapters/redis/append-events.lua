@@ -7,8 +7,8 @@
 -- KEYS  record, history, viewers
 -- ARGV  1 newest format understood   2 birth, 3 epoch: names to use where new ones are needed
 --       4 events to keep             5 time to live (ms)            6 channel to publish on
---       7 how it is known again: "" (not at all), "channel" or "notices"
---       8 prefix, 9 rest of the key under which it is remembered
+--       7 how it is known again: "" (not at all), "channel", "notices" or "entry"
+--       8 prefix, 9 rest of the key under which it is remembered; for an entry 9 is its id
 --      10 window (ms)               11 remembered for (ms)
 --      then five for each event: flag, stage or "", timestamp, attempt or "", members
 --
@@ -31,7 +31,7 @@ end
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 
-local kept = redis.call('HMGET', record, 'format', 'birth', 'epoch', 'line', 'offset', 'epochs', 'attempt', 'outcome', 'stage')
+local kept = redis.call('HMGET', record, 'format', 'birth', 'epoch', 'line', 'offset', 'epochs', 'attempt', 'outcome', 'stage', 'entry')
 local format, birth, epoch, line = kept[1], kept[2], kept[3], kept[4]
 local attempt, outcome, stage = kept[7], kept[8] ~= '' and kept[8], kept[9]
 if format and tonumber(format) > tonumber(ARGV[1]) then
@@ -45,7 +45,25 @@ if is_new then
   offset, birth, epoch, line, attempt, outcome, stage = 0, ARGV[2], nil, nil, false, false, false
 end
 
-local seen_key = ARGV[7] ~= '' and ARGV[8] .. (ARGV[7] == 'channel' and birth .. ':' or '') .. ARGV[9]
+-- Ids are two numbers without leading zeros, either of which may be beyond what a Lua number holds.
+local function is_beyond(id, other)
+  local time, sequence = string.match(id, '^(%d+)-(%d+)$')
+  local other_time, other_sequence = string.match(other, '^(%d+)-(%d+)$')
+  if time == other_time then time, other_time = sequence, other_sequence end
+  if #time ~= #other_time then return #time > #other_time end
+  return time > other_time
+end
+
+local entry = ARGV[7] == 'entry' and ARGV[9]
+if entry and not is_new and kept[10] then
+  local last, its_epoch, first, stored = string.match(kept[10], '^(%S+) (%w+) (%d+) (%d+)$')
+  if not is_beyond(entry, last) then
+    redis.call('HSET', record, 'heard', int(now))
+    return { 'DUPLICATE', its_epoch, tonumber(first), tonumber(stored) }
+  end
+end
+
+local seen_key = ARGV[7] ~= '' and not entry and ARGV[8] .. (ARGV[7] == 'channel' and birth .. ':' or '') .. ARGV[9]
 if seen_key then
   local seen = redis.call('GET', seen_key)
   if seen then
@@ -175,6 +193,7 @@ if attempts_changed then
   set('outcome', outcome or '')
   if past then set('past', cmsgpack.pack(past)) end
 end
+if entry then set('entry', entry .. ' ' .. epoch .. ' ' .. int(first) .. ' ' .. int(count)) end
 redis.call('HSET', record, unpack(fields))
 if restarted and not terminal then redis.call('HDEL', record, 'terminal') end
 if seen_key then
