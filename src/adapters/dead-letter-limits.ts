@@ -1,8 +1,30 @@
+import type { DeadLetter } from "../application/ports/worker-channel-port.ts";
+
 /** What is kept of invalid or refused messages, whatever broker keeps them. */
 export const DEAD_LETTERS_KEPT = 10_000;
 const DEAD_LETTER_PAYLOAD_BYTES = 64 * 1024;
-/** The same content on the same channel within this time is one letter, however many nodes report it. */
-export const DEAD_LETTER_WINDOW_MS = 60_000;
+/** How long letters are known again. Contents: as long as a node may report late what others reported before. */
+const CONTENT_WINDOW_MS = 60_000;
+const CONTENT_REMEMBERED_MS = 180_000;
+const NAME_REMEMBERED_MS = 3_600_000;
+
+/** How a letter is known again, however many nodes report it: by `name` within `windowMs`, forgotten after `rememberMs`. */
+export interface KnownLetter {
+  readonly name: string;
+  readonly windowMs: number;
+  readonly rememberMs: number;
+}
+
+export function knownLetter({ channel, payload, name, windowMs }: DeadLetter): KnownLetter {
+  if (name !== undefined) {
+    return { name: `name ${name}`, windowMs: NAME_REMEMBERED_MS, rememberMs: NAME_REMEMBERED_MS };
+  }
+  return {
+    name: `content ${channel}\n${payload}`,
+    windowMs: windowMs ?? CONTENT_WINDOW_MS,
+    rememberMs: CONTENT_REMEMBERED_MS,
+  };
+}
 
 /** The first 64 KiB of `payload`, cut between characters. */
 export function keptPayload(payload: string): string {

@@ -5,7 +5,7 @@ import type {
   DeadLetter,
   WorkerChannelPort,
 } from "../../application/ports/worker-channel-port.ts";
-import { DEAD_LETTER_WINDOW_MS, DEAD_LETTERS_KEPT, keptPayload } from "../dead-letter-limits.ts";
+import { DEAD_LETTERS_KEPT, keptPayload, knownLetter } from "../dead-letter-limits.ts";
 import type { InMemoryBroker } from "./in-memory-broker.ts";
 
 export interface InMemoryWorkerChannelsOptions {
@@ -32,12 +32,16 @@ export class InMemoryWorkerChannels implements WorkerChannelPort {
     this.#broker.publishBare({ channel, payload });
   }
 
-  async keepDeadLetter({ channel, payload, reason }: DeadLetter): Promise<void> {
+  async keepDeadLetter(letter: DeadLetter): Promise<void> {
+    const { channel, payload, reason } = letter;
     const at = this.#clock.now();
     const { seenDeadLetters: seen, deadLetters } = this.#broker;
-    const name = `${channel} ${createHash("sha256").update(payload).digest("base64")}`;
-    if (seen.find("dead_letter", name, DEAD_LETTER_WINDOW_MS, at) !== undefined) return;
-    seen.remember("dead_letter", name, { epoch: "", firstOffset: 0, count: 1, at }, DEAD_LETTER_WINDOW_MS);
+    const { name, windowMs, rememberMs } = knownLetter(letter);
+    // What is remembered for another time must stand in a lane of its own.
+    const lane = `dead_letter ${rememberMs}`;
+    const digest = createHash("sha256").update(name).digest("base64");
+    if (seen.find(lane, digest, windowMs, at) !== undefined) return;
+    seen.remember(lane, digest, { epoch: "", firstOffset: 0, count: 1, at }, rememberMs);
     deadLetters.push({ channel, payload: keptPayload(payload), reason, at });
     if (deadLetters.length > DEAD_LETTERS_KEPT) deadLetters.shift();
   }

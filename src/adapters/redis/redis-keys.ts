@@ -36,8 +36,8 @@ export function seenKey(channel: ChannelName, seen: SeenByName): readonly [prefi
 }
 
 /** In the slot of the stream: the name of that is fixed and has no hash tag. */
-export function seenDeadLetterKey(channel: string, payload: string): string {
-  return `telltale:{${DEAD_LETTERS_KEY}}:seen:${digest(`${channel}\n${payload}`)}`;
+export function seenDeadLetterKey(name: string): string {
+  return `telltale:{${DEAD_LETTERS_KEY}}:seen:${digest(name)}`;
 }
 
 const NOTICES = "telltale:{notices}";

@@ -8,7 +8,7 @@ import type {
 } from "../../application/ports/worker-channel-port.ts";
 import { reasonOf } from "../../application/reason-of.ts";
 import { SYSTEM_CHANNEL } from "../../domain/channel.ts";
-import { DEAD_LETTER_WINDOW_MS, DEAD_LETTERS_KEPT, keptPayload } from "../dead-letter-limits.ts";
+import { DEAD_LETTERS_KEPT, keptPayload, knownLetter } from "../dead-letter-limits.ts";
 import { RedisCommands } from "./redis-commands.ts";
 import { DEAD_LETTERS_KEY, seenDeadLetterKey } from "./redis-keys.ts";
 import { RedisLink, type RedisTarget } from "./redis-link.ts";
@@ -56,12 +56,15 @@ export class RedisWorkerChannels implements WorkerChannelPort {
     await this.#listening.promise;
   }
 
-  async keepDeadLetter({ channel, payload, reason }: DeadLetter): Promise<void> {
+  async keepDeadLetter(letter: DeadLetter): Promise<void> {
+    const { channel, payload, reason } = letter;
+    const { name, windowMs, rememberMs } = knownLetter(letter);
     const at = new Date(this.#options.clock.now()).toISOString();
+    const times = [`${windowMs}`, `${rememberMs}`];
     await this.#commands.write(
       "deadLetter",
-      [DEAD_LETTERS_KEY, seenDeadLetterKey(channel, payload)],
-      [channel, keptPayload(payload), reason, at, `${DEAD_LETTERS_KEPT}`, `${DEAD_LETTER_WINDOW_MS}`],
+      [DEAD_LETTERS_KEY, seenDeadLetterKey(name)],
+      [channel, keptPayload(payload), reason, at, `${DEAD_LETTERS_KEPT}`, ...times],
     );
   }
 

@@ -10,6 +10,10 @@ export interface DeadLetter {
   readonly channel: string;
   readonly payload: string;
   readonly reason: string;
+  /** By which the letter is known again, for an hour, instead of by its content: the id of an inbox entry. */
+  readonly name?: string;
+  /** How long ago the same content on the same channel may have been kept to be this letter; default: a minute. */
+  readonly windowMs?: number;
 }
 
 /**
