@@ -1,4 +1,5 @@
-import type { ReplayMode, ReplayRequest } from "../application/fan-out/replay.ts";
+import type { ReplayMode } from "../application/fan-out/delivery-start.ts";
+import type { ReplayRequest } from "../application/fan-out/replay.ts";
 import { readPosition } from "../domain/event-position.ts";
 import type { ProtocolFault } from "./protocol-fault.ts";
 

@@ -2,7 +2,6 @@ import type { AccessGrant, ViewerList } from "../domain/access-grant.ts";
 import { type AnalysisId, analysisChannel, SYSTEM_CHANNEL, userChannel } from "../domain/channel.ts";
 import type { ConnectionRegistry } from "../domain/connection-registry.ts";
 import type { Feeds } from "./fan-out/feeds.ts";
-import { prepareReplay } from "./fan-out/replay.ts";
 import { Watch, type WatchLeases, type WatchRequest } from "./watch.ts";
 
 export type WatchAnswer =
@@ -38,7 +37,7 @@ export class SubscribeToAnalysis {
     }
     const watch = new Watch(request, leases, this.#registry);
     try {
-      await watch.prepare((feed) => prepareReplay(feed, request.replay, request.untilTerminal));
+      await watch.prepare();
     } catch (error) {
       watch.end();
       throw error;

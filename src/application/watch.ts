@@ -3,10 +3,18 @@ import type { AnalysisId } from "../domain/channel.ts";
 import type { ConnectionRegistry } from "../domain/connection-registry.ts";
 import type { AnalysisFeed } from "./fan-out/analysis-feed.ts";
 import { Delivery, type DeliveryOwner } from "./fan-out/delivery.ts";
+import { withWhatComes } from "./fan-out/delivery-start.ts";
 import type { FeedLease } from "./fan-out/feeds.ts";
 import type { NoticeFeed } from "./fan-out/notice-feed.ts";
 import type { Outlet } from "./fan-out/outlet.ts";
-import { type PreparedReplay, type ReplayRequest, resumedOf, startOf } from "./fan-out/replay.ts";
+import {
+  nothingLeft,
+  type PreparedReplay,
+  prepareReplay,
+  type ReplayRequest,
+  resumedOf,
+  startOf,
+} from "./fan-out/replay.ts";
 
 /** One connection's admitted watch of one analysis, from `begin` to `end`. */
 export class Watch {
@@ -28,11 +36,12 @@ export class Watch {
     this.#analysis = new Delivery(outlet, analysis.feed.fanout, owner, {
       untilTerminal,
       conflates,
-      replaysAll: replay.mode === "all" && replay.after === undefined,
+      replay: replay.after === undefined ? replay.mode : "latest",
+      after: replay.after === "unreadable" ? undefined : replay.after,
     });
-    const plain = { untilTerminal: false, conflates: false, replaysAll: false };
+    const plain = { untilTerminal: false, conflates: false, replay: "none", after: undefined } as const;
     this.#notices = notices.map((lease) => new Delivery(outlet, lease.feed.fanout, owner, plain));
-    this.#prepared = { resumed: null, request: replay, history: undefined, terminalStands: false };
+    this.#prepared = NOTHING_READ;
   }
 
   get viewers(): ViewerList | undefined {
@@ -46,25 +55,22 @@ export class Watch {
 
   /** Whether it would end at once without sending anything: the end was seen already. */
   get nothingLeft(): boolean {
-    const { history, terminalStands } = this.#prepared;
-    return (
-      this.resumed === true && this.#request.untilTerminal && terminalStands && history?.events.length === 0
-    );
+    return this.#request.untilTerminal && this.resumed === true && nothingLeft(this.#prepared, this.#feed);
   }
 
   /** Reads what the replay needs; the ring keeps what is published meanwhile. */
-  async prepare(read: (feed: AnalysisFeed) => Promise<PreparedReplay>): Promise<void> {
-    this.#prepared = await read(this.#feed);
+  async prepare(): Promise<void> {
+    const { replay, untilTerminal } = this.#request;
+    this.#prepared = await prepareReplay(this.#feed, this.#analysis, replay, untilTerminal);
   }
 
   /** Sends the replay and lets live events follow; in one turn, so that nothing can fall between the two. */
   begin(): void {
     this.#registry.watch(this.#request.outlet.connection.id, this.#request.analysisId);
-    for (const delivery of this.#notices)
-      delivery.begin({ replay: [], cursor: delivery.cursor, terminalStands: false });
+    for (const delivery of this.#notices) delivery.begin(withWhatComes(delivery.cursor));
     this.#analysis.begin(startOf(this.#prepared, this.#feed, this.#analysis));
     // The delivery lets go of the history as it sends it, and so do we.
-    this.#prepared = { ...this.#prepared, history: undefined };
+    this.#prepared = NOTHING_READ;
   }
 
   /** Leaves nothing behind. Idempotent. */
@@ -74,6 +80,8 @@ export class Watch {
     for (const lease of this.#leases) lease.release();
   }
 }
+
+const NOTHING_READ: PreparedReplay = { type: "state", resumed: null, mode: "none" };
 
 /** What a connection that may come in asked for. */
 export interface WatchRequest {

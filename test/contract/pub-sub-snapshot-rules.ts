@@ -17,6 +17,7 @@ export function snapshotRules({ node, broker }: ContractContext): void {
       stages: [],
       attemptId: undefined,
       spans: [],
+      oldestKept: 1,
       viewers: undefined,
       heardAt: undefined,
     });
@@ -160,6 +161,7 @@ export function snapshotRules({ node, broker }: ContractContext): void {
     expect(await publisher.snapshot(channel)).toMatchObject({
       position: { epoch: "", offset: 0 },
       spans: [],
+      oldestKept: 1,
       heardAt: undefined,
     });
     expect(await publisher.append({ channel, events: [status()] })).toMatchObject({ firstOffset: 1 });

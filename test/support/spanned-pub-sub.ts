@@ -52,6 +52,7 @@ export class SpannedPubSub implements PubSubPort {
       stages: [],
       attemptId: undefined,
       spans: this.#spans,
+      oldestKept: 1,
       viewers: undefined,
       heardAt: undefined,
       brokerNow: 0,

@@ -1,8 +1,5 @@
-import {
-  Delivery,
-  type DeliveryOptions,
-  type DeliveryStart,
-} from "../../src/application/fan-out/delivery.ts";
+import { Delivery, type DeliveryOptions } from "../../src/application/fan-out/delivery.ts";
+import { type DeliveryStart, withWhatComes } from "../../src/application/fan-out/delivery-start.ts";
 import type { Fanout } from "../../src/application/fan-out/fanout.ts";
 import { Outlet } from "../../src/application/fan-out/outlet.ts";
 import { ManualClock } from "./manual-clock.ts";
@@ -20,13 +17,14 @@ export class Watcher {
     this.delivery = new Delivery(this.outlet, fanout, this.owner, {
       untilTerminal: false,
       conflates: false,
-      replaysAll: false,
+      replay: "latest",
+      after: undefined,
       ...options,
     });
   }
 
   begin(start: Partial<DeliveryStart> = {}): this {
-    this.delivery.begin({ replay: [], cursor: this.delivery.cursor, terminalStands: false, ...start });
+    this.delivery.begin({ ...withWhatComes(this.delivery.cursor), ...start });
     return this;
   }
 

@@ -82,6 +82,7 @@ export class InMemoryPubSub implements PubSubPort {
       attemptId: kept?.attemptId,
       stages: kept?.stages ?? [],
       spans: kept?.spans ?? [],
+      oldestKept: kept?.oldestKept ?? 1,
       viewers: this.#broker.viewersOf(channel, brokerNow),
       heardAt: kept?.heardAt,
       brokerNow,

@@ -30,6 +30,10 @@ export class KeptChannel {
     return [{ epoch: this.#record.epoch, firstOffset: 1 }];
   }
 
+  get oldestKept(): number {
+    return this.#record.offset - this.#history.length + 1;
+  }
+
   get lastStatus(): PublishedEvent | undefined {
     return this.#record.lastStatus;
   }
@@ -64,9 +68,8 @@ export class KeptChannel {
   }
 
   page(after: EventPosition | undefined, limit: number): HistoryPage {
-    const newest = this.#record.offset;
-    const oldestKept = newest - this.#history.length + 1;
-    const kept = { oldestKept, newest, spans: this.spans };
+    const { oldestKept } = this;
+    const kept = { oldestKept, newest: this.#record.offset, spans: this.spans };
     const resumed = after === undefined || isOnHistory(after, kept);
     const start = after !== undefined && resumed ? after.offset + 1 - oldestKept : 0;
     return { resumed, events: this.#history.slice(start, start + limit), position: this.position, kept };

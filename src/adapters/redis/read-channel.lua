@@ -1,8 +1,8 @@
 #!lua flags=no-writes
 -- What is kept of a channel beside its history, in one step.
--- KEYS  record, viewers    ARGV  newest format understood
--- Answers {"CHANNEL", now (ms), viewers, epoch, offset, epochs, heard, status, terminal, stages, attempt}, without the
--- last eight where there is no channel, or {"NEWER", format}.
+-- KEYS  record, viewers, history    ARGV  newest format understood
+-- Answers {"CHANNEL", now (ms), viewers, epoch, offset, epochs, heard, status, terminal, stages, attempt, oldest
+-- kept}, without the last nine where there is no channel, or {"NEWER", format}.
 
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
@@ -13,5 +13,6 @@ end
 local answer = { 'CHANNEL', now, redis.call('GET', KEYS[2]) }
 if kept[3] then
   for i = 2, 9 do answer[i + 2] = kept[i] end
+  answer[12] = string.format('%.0f', tonumber(kept[3]) - redis.call('XLEN', KEYS[3]) + 1)
 end
 return answer

@@ -56,7 +56,10 @@ export class RedisPubSub implements PubSubPort {
   constructor(options: RedisPubSubOptions) {
     this.#options = options;
     this.#commands = new RedisCommands({ ...options, purpose: "commands" });
-    this.#subscriptions = new RedisSubscriptions(options);
+    this.#subscriptions = new RedisSubscriptions({
+      ...options,
+      publish: (channel, message) => this.#commands.publish(channel, message),
+    });
   }
 
   async append({ channel, events, seen }: AppendRequest): Promise<AppendOutcome> {
@@ -72,8 +75,9 @@ export class RedisPubSub implements PubSubPort {
   }
 
   async snapshot(channel: AnalysisChannel): Promise<ChannelSnapshot> {
-    const { record, viewers } = keysOf(channel);
-    return snapshotOf(this.#known(await this.#commands.read("readChannel", [record, viewers], [FORMAT])));
+    const { record, viewers, history } = keysOf(channel);
+    const keys = [record, viewers, history];
+    return snapshotOf(this.#known(await this.#commands.read("readChannel", keys, [FORMAT])));
   }
 
   async history(channel: ChannelName, after: EventPosition | undefined, limit: number): Promise<HistoryPage> {
@@ -143,7 +147,7 @@ function outcomeOf([type, a, b, c]: ScriptReply): AppendOutcome {
 }
 
 function snapshotOf(reply: ScriptReply): ChannelSnapshot {
-  const [, now, viewers, epoch, offset, epochs, heard, status, terminal, stages, attempt] =
+  const [, now, viewers, epoch, offset, epochs, heard, status, terminal, stages, attempt, oldest] =
     reply.map(textOrUndefined);
   return {
     position: { epoch: epoch ?? "", offset: Number(offset ?? 0) },
@@ -152,6 +156,7 @@ function snapshotOf(reply: ScriptReply): ChannelSnapshot {
     stages: stagesOfText(stages ?? ""),
     attemptId: attempt,
     spans: spansOfText(epochs ?? ""),
+    oldestKept: Number(oldest ?? 1),
     viewers: viewers === undefined ? undefined : viewersOfText(viewers),
     heardAt: heard === undefined ? undefined : Number(heard),
     brokerNow: Number(now),

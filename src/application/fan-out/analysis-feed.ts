@@ -12,13 +12,17 @@ import type {
 import type { TelemetryPort } from "../ports/telemetry-port.ts";
 import { reasonOf } from "../reason-of.ts";
 import type { ChannelFeed } from "./channel-feed.ts";
+import { DeclaredViewers } from "./declared-viewers.ts";
 import { Fanout } from "./fanout.ts";
+import { type FeedState, hold, reading } from "./feed-state.ts";
 import { inOrder, type LatestEvents, latestAfter } from "./latest-events.ts";
+import { PositionDoubt, type StandReport } from "./position-doubt.ts";
+import { SharedAnswer } from "./shared-answer.ts";
+import { type ReadHistory, SharedHistory } from "./shared-history.ts";
+import { keptOf, readSurviving } from "./surviving-history.ts";
 
 const HISTORY_PAGE = 1_000;
 const HEAL_RETRY_MS = 500;
-/** What is held while a heal is out; beyond it the heal is simply done once more. */
-const MAX_HELD = 1_000;
 
 /**
  * One analysis on this node: keeps the events without a hole, and what a late joiner needs, so that only the first
@@ -26,29 +30,34 @@ const MAX_HELD = 1_000;
  */
 export class AnalysisFeed implements ChannelFeed, ChannelSubscriber {
   readonly fanout = new Fanout();
-  readonly #channel: AnalysisChannel;
+  readonly channel: AnalysisChannel;
   readonly #pubSub: PubSubPort;
   readonly #clock: ClockPort;
   readonly #telemetry: TelemetryPort;
-  #state: FeedState = { type: "reading", held: [], again: false };
+  #state: FeedState = reading();
   #position: EventPosition = { epoch: "", offset: 0 };
   #latest: LatestEvents = { status: undefined, terminal: undefined };
-  #viewers: ViewerList | undefined;
-  /** How often viewers were heard. */
-  #viewersHeard = 0;
+  readonly #viewers = new DeclaredViewers();
+  readonly #shared: SharedHistory;
+  readonly #terminal: SharedAnswer<boolean>;
+  readonly #doubt = new PositionDoubt();
   #subscription: ChannelSubscription | undefined;
   #cancelRetry: (() => void) | undefined;
 
   constructor(channel: AnalysisChannel, pubSub: PubSubPort, clock: ClockPort, telemetry: TelemetryPort) {
-    this.#channel = channel;
+    this.channel = channel;
     this.#pubSub = pubSub;
     this.#clock = clock;
     this.#telemetry = telemetry;
+    this.#shared = new SharedHistory((after, limit) => pubSub.history(channel, after, limit));
+    this.#terminal = new SharedAnswer(
+      async () => (await pubSub.snapshot(channel)).standingTerminal !== undefined,
+    );
   }
 
   /** Who may watch, as last declared; undefined where nobody said. */
   get viewers(): ViewerList | undefined {
-    return this.#viewers;
+    return this.#viewers.list;
   }
 
   /** Of the last event that this node has of the channel. */
@@ -62,7 +71,7 @@ export class AnalysisFeed implements ChannelFeed, ChannelSubscriber {
   }
 
   async open(): Promise<void> {
-    this.#subscription = await this.#pubSub.subscribe(this.#channel, this);
+    this.#subscription = await this.#pubSub.subscribe(this.channel, this);
     try {
       this.#take(await this.#read());
     } catch (error) {
@@ -73,26 +82,44 @@ export class AnalysisFeed implements ChannelFeed, ChannelSubscriber {
   }
 
   /** Whether a terminal event stands, as the broker has it: this node may not have heard of it yet. */
-  async terminalStands(): Promise<boolean> {
-    return (await this.#pubSub.snapshot(this.#channel)).standingTerminal !== undefined;
+  terminalStands(): Promise<boolean> {
+    return this.#terminal.get();
+  }
+
+  /** Whether a terminal event stands that lies at or before a position of this node's history. */
+  terminalStandsAt({ offset }: EventPosition): boolean {
+    const { terminal } = this.#latest;
+    return terminal !== undefined && terminal.position.offset <= offset;
   }
 
   /**
-   * Everything kept after a position (`undefined`: from the oldest), judged by the broker. What is published
-   * meanwhile may or may not be in it: `end` says where it ends.
+   * Where in the ring what follows a position begins; undefined where this node does not have the very event that
+   * stands there and the broker must judge it.
    */
+  sequenceAfter(after: EventPosition): number | undefined {
+    if (this.#state.type !== "live") return undefined;
+    const sequence = this.fanout.next - (this.#position.offset - after.offset);
+    const known = sequence === this.fanout.next ? this.#position : this.fanout.at(sequence - 1)?.position;
+    return known?.offset === after.offset && known.epoch === after.epoch ? sequence : undefined;
+  }
+
+  /** Everything kept after a position (`undefined`: from the oldest), judged by the broker, read once for all who ask. */
   async history(after: EventPosition | undefined): Promise<ReadHistory> {
-    const events: PublishedEvent[] = [];
-    let resumed: boolean | undefined;
-    for (let from = after; ; from = events.at(-1)?.position ?? from) {
-      const page = await this.#pubSub.history(this.#channel, from, HISTORY_PAGE);
-      // A page that does not follow the one before starts anew: the history was lost or trimmed in between.
-      if (!page.resumed) events.length = 0;
-      resumed = (resumed ?? true) && page.resumed;
-      events.push(...page.events);
-      if (page.events.length < HISTORY_PAGE)
-        return { resumed, events, end: events.at(-1)?.position ?? page.position };
-    }
+    const read = await this.#shared.after(after);
+    if (this.#state.type === "live") this.fanout.remember(read.events, this.#position);
+    return read;
+  }
+
+  /** Where it stands, to be compared with the broker; undefined while it is read again anyway. */
+  get standsForCheck(): EventPosition | undefined {
+    return this.#state.type === "live" ? this.#position : undefined;
+  }
+
+  /** What the broker says of where the channel stands: what this node lacks is read again. */
+  compare(report: Omit<StandReport, "stands">): void {
+    if (this.#state.type !== "live") return;
+    const doubt = this.#doubt.judge({ ...report, stands: this.#position });
+    if (doubt !== undefined) void this.#heal(doubt);
   }
 
   close(): void {
@@ -105,14 +132,12 @@ export class AnalysisFeed implements ChannelFeed, ChannelSubscriber {
   event(event: PublishedEvent): void {
     if (this.#state.type === "closed") return;
     if (this.#state.type === "live") this.#accept(event);
-    else if (this.#state.held.length < MAX_HELD) this.#state.held.push(event);
-    else this.#state = { type: "reading", held: [], again: true };
+    else hold(this.#state, event);
   }
 
   viewersChanged(viewers: ViewerList): void {
     if (this.#state.type === "closed") return;
-    this.#viewersHeard++;
-    this.#viewers = viewers;
+    this.#viewers.heard(viewers);
     this.fanout.viewersChanged(viewers);
   }
 
@@ -137,52 +162,56 @@ export class AnalysisFeed implements ChannelFeed, ChannelSubscriber {
 
   /** Reads what followed the last event that is known to be right. Never rejects: without a broker it tries again. */
   async #heal(reason: string): Promise<void> {
-    const reading: ReadingState = { type: "reading", held: [], again: false };
-    this.#state = reading;
+    this.#state = reading();
     this.#telemetry.count("feed_heals");
-    this.#telemetry.log("debug", "reading a channel again", { channel: this.#channel, reason });
+    this.#telemetry.log("debug", "reading a channel again", { channel: this.channel, reason });
     try {
-      const read = await this.#catchUp();
-      if (this.#closed()) return;
-      if (read === undefined) this.#settle();
-      else await this.#restart(read);
+      await this.#catchUp();
+      this.#settle();
     } catch (error) {
       if (this.#closed()) return;
       this.#telemetry.log("warn", "a channel could not be read again yet", {
-        channel: this.#channel,
+        channel: this.channel,
         message: reasonOf(error),
       });
       this.#cancelRetry = this.#clock.after(HEAL_RETRY_MS, () => void this.#heal("retry"));
     }
   }
 
-  /** Pushes what is missing; a snapshot where the position is gone, so that everybody has to start afresh. */
-  async #catchUp(): Promise<ReadSnapshot | undefined> {
+  /** Pushes what is missing; where a position is gone, everybody is judged anew. */
+  async #catchUp(): Promise<void> {
     for (;;) {
-      const page = await this.#pubSub.history(this.#channel, this.#position, HISTORY_PAGE);
-      if (this.#closed()) return undefined;
-      if (!page.resumed) return this.#read();
+      const page = await this.#pubSub.history(this.channel, this.#position, HISTORY_PAGE);
+      if (this.#closed()) return;
+      // Somebody may stand further than this node, where another one or the broker itself brought them.
+      if (!page.resumed || this.fanout.hasLost(page.kept)) return this.#moveToSurviving();
       for (const event of page.events) this.#apply(event);
       if (page.events.length < HISTORY_PAGE) break;
     }
     this.#takeViewers(await this.#read());
-    return undefined;
   }
 
-  async #restart(read: ReadSnapshot): Promise<void> {
-    // What is newer than the snapshot comes as events, so that nobody gets it twice.
-    const kept = this.fanout.replaysAll ? (await this.history(undefined)).events : [];
-    if (this.#closed()) return;
-    this.#telemetry.count("feed_restarts");
-    const all = kept.filter((event) => event.position.offset <= read.snapshot.position.offset);
-    this.#take(read);
-    this.fanout.restart(this.latest(), all);
-    this.#settle();
+  async #moveToSurviving(): Promise<void> {
+    for (;;) {
+      const { arrivals } = this.fanout;
+      const read = await this.#read();
+      const { snapshot } = read;
+      const needed = this.fanout.neededOf(keptOf(snapshot));
+      const history = await readSurviving(this.#pubSub, this.channel, snapshot, needed);
+      if (this.#closed()) return;
+      // Who came meanwhile may need more than was read, or stand where the broker had not come to by then.
+      if (history === undefined) continue;
+      if (arrivals !== this.fanout.arrivals && this.fanout.needsMoreThan(needed, history.kept)) continue;
+      this.#telemetry.count("feed_restarts");
+      this.#take(read);
+      this.fanout.moveTo(history);
+      return;
+    }
   }
 
   async #read(): Promise<ReadSnapshot> {
-    const viewersHeard = this.#viewersHeard;
-    return { snapshot: await this.#pubSub.snapshot(this.#channel), viewersHeard };
+    const takeViewers = this.#viewers.read();
+    return { snapshot: await this.#pubSub.snapshot(this.channel), takeViewers };
   }
 
   #take(read: ReadSnapshot): void {
@@ -192,11 +221,9 @@ export class AnalysisFeed implements ChannelFeed, ChannelSubscriber {
     this.#takeViewers(read);
   }
 
-  #takeViewers({ snapshot, viewersHeard }: ReadSnapshot): void {
-    // What was heard since it was asked for is newer.
-    if (this.#closed() || viewersHeard !== this.#viewersHeard) return;
-    this.#viewers = snapshot.viewers;
-    if (snapshot.viewers !== undefined) this.fanout.viewersChanged(snapshot.viewers);
+  #takeViewers({ snapshot: { viewers }, takeViewers }: ReadSnapshot): void {
+    if (this.#closed() || !takeViewers(viewers)) return;
+    if (viewers !== undefined) this.fanout.viewersChanged(viewers);
   }
 
   /** Live again: what was heard meanwhile is taken in order, and may show that more is missing. */
@@ -216,25 +243,7 @@ export class AnalysisFeed implements ChannelFeed, ChannelSubscriber {
   }
 }
 
-export interface ReadHistory {
-  /** False where the position is gone: then it starts at the oldest kept. */
-  readonly resumed: boolean;
-  readonly events: readonly PublishedEvent[];
-  /** Of the last event read, or of the channel's last where there was none to read. */
-  readonly end: EventPosition;
-}
-
 interface ReadSnapshot {
   readonly snapshot: ChannelSnapshot;
-  /** How often viewers had been heard when it was asked for. */
-  readonly viewersHeard: number;
+  readonly takeViewers: (viewers: ViewerList | undefined) => boolean;
 }
-
-interface ReadingState {
-  readonly type: "reading";
-  readonly held: PublishedEvent[];
-  /** What was heard could not all be held, or the link broke once more: read again. */
-  again: boolean;
-}
-
-type FeedState = ReadingState | { readonly type: "live" } | { readonly type: "closed" };

@@ -1,8 +1,11 @@
 import type { ViewerList } from "../../domain/access-grant.ts";
 import { isStatusKind, isTerminalKind, reopens } from "../../domain/event-kind.ts";
+import { type EventPosition, isOnHistory, type KeptHistory } from "../../domain/event-position.ts";
 import type { PublishedEvent } from "../ports/pub-sub-port.ts";
+import { type DeliveryStart, goingOn, type ReplayMode, startingAfresh } from "./delivery-start.ts";
 import type { Fanout } from "./fanout.ts";
 import type { FrameQueue, Outlet } from "./outlet.ts";
+import type { SurvivingHistory } from "./surviving-history.ts";
 
 /** What a delivery asks of whoever made it. */
 export interface DeliveryOwner {
@@ -20,17 +23,10 @@ export interface DeliveryOptions {
   readonly untilTerminal: boolean;
   /** Whether statuses that wait may be left out in favour of a newer one, where the client does not keep up. */
   readonly conflates: boolean;
-  /** Whether a restart replays the whole surviving history instead of the latest state. */
-  readonly replaysAll: boolean;
-}
-
-/** Where a delivery begins: what is sent first, and where in the ring it goes on. */
-export interface DeliveryStart {
-  readonly replay: readonly PublishedEvent[];
-  /** Sequence number in the ring; may lie ahead of what has arrived, where the replay is ahead of the feed. */
-  readonly cursor: number;
-  /** Whether a terminal event that the client has already seen stands. */
-  readonly terminalStands: boolean;
+  /** What is sent again where the history did not survive. */
+  readonly replay: ReplayMode;
+  /** The position the client gave, up to which it has everything; undefined where it gave none. */
+  readonly after: EventPosition | undefined;
 }
 
 /**
@@ -49,11 +45,16 @@ export class Delivery implements FrameQueue {
   #replay: readonly PublishedEvent[] = [];
   #replayed = 0;
   #cursor: number;
-  #hasSent = false;
+  /** What stands before this in the ring belongs to the replay, which is never thinned. */
+  #thinnedFrom: number;
+  /** Of the last event the client was sent, or where it began; undefined until that is known. */
+  #stands: EventPosition | undefined;
+  /** Whether the client has anything of the history up to there: else nothing it has can be lost. */
+  #hasSeen: boolean;
   #terminalStands = false;
   /** Whether something had to wait for the socket and not all of it is sent yet. */
   #lagging = false;
-  #restartWhileHeld: DeliveryStart | undefined;
+  #movedWhileHeld: Moved | undefined;
 
   /** From now on the ring keeps everything for it; nothing is sent before `begin`. */
   constructor(outlet: Outlet, fanout: Fanout, owner: DeliveryOwner, options: DeliveryOptions) {
@@ -62,6 +63,9 @@ export class Delivery implements FrameQueue {
     this.#owner = owner;
     this.#options = options;
     this.#cursor = fanout.next;
+    this.#thinnedFrom = fanout.next;
+    this.#stands = options.after;
+    this.#hasSeen = options.after !== undefined;
     fanout.add(this);
   }
 
@@ -69,34 +73,65 @@ export class Delivery implements FrameQueue {
     return this.#cursor;
   }
 
-  get replaysAll(): boolean {
-    return this.#options.replaysAll;
+  /** Whether the history moved before the delivery began, and if so, whether the position the client gave survived. */
+  get movedWhileHeld(): "survived" | "afresh" | undefined {
+    return this.#movedWhileHeld?.how;
   }
 
-  /** Whether the history was lost since the delivery was made and before it began. */
-  get restartedWhileHeld(): boolean {
-    return this.#restartWhileHeld !== undefined;
+  /** While it is held: the ring keeps everything from `sequence` on, which it still has. */
+  holdFrom(sequence: number): void {
+    if (this.#state === "held" && this.#movedWhileHeld === undefined) this.#cursor = sequence;
   }
 
-  /** Begins at `start`, or with the surviving history where that was lost after `start` was read. */
+  /** Begins at `start`, or with the surviving history where that moved after `start` was read. */
   begin(start: DeliveryStart): void {
     if (this.#state !== "held") return;
     this.#state = "running";
-    this.#startAt(this.#restartWhileHeld ?? start);
+    this.#startAt(this.#movedWhileHeld?.start ?? start);
+    this.#fanout.hasBegun();
     this.#outlet.addSource(this);
     this.flush();
   }
 
-  /** The history this watcher has seen did not survive: it is told, if it saw any of it, and starts with `replay`. */
-  restart(replay: readonly PublishedEvent[]): void {
-    const start = { replay, cursor: this.#fanout.next, terminalStands: false };
-    this.#startAt(start);
+  /** Whether the client stands where the history no longer goes. Of a delivery that has begun. */
+  hasLost(kept: KeptHistory): boolean {
+    return this.#state === "running" && this.#stands !== undefined && !isOnHistory(this.#stands, kept);
+  }
+
+  standsBeyond(offset: number): boolean {
+    return this.#stands !== undefined && this.#stands.offset > offset;
+  }
+
+  /** After which position it needs the surviving history; undefined: from the oldest kept. */
+  neededOf(kept: KeptHistory): EventPosition | undefined | "nothing" {
+    if (this.#stands === undefined || !isOnHistory(this.#stands, kept))
+      return this.#options.replay === "all" ? undefined : "nothing";
+    return this.#stands.offset === kept.newest ? "nothing" : this.#stands;
+  }
+
+  /**
+   * Goes on from where the client stands, if that is on the surviving history. If not, it starts afresh, and is told
+   * so where it has anything that was lost.
+   */
+  moveTo(history: SurvivingHistory): void {
+    const stands = this.#stands;
+    const survives = stands !== undefined && isOnHistory(stands, history.kept);
+    const cursor = this.#fanout.next;
     if (this.#state === "held") {
-      this.#restartWhileHeld = start;
-      return;
+      const start = survives
+        ? goingOn(stands, this.#hasSeen, history, cursor)
+        : startingAfresh(this.#options.replay, history, cursor);
+      this.#movedWhileHeld = { start, how: survives ? "survived" : "afresh" };
+      this.#cursor = cursor;
+    } else if (survives) {
+      this.#startAt(goingOn(stands, this.#hasSeen, history, cursor));
+    } else {
+      const told = this.#hasSeen;
+      // Who asked for none has watched since: what it missed is in the state.
+      const mode = this.#options.replay === "none" ? "latest" : this.#options.replay;
+      this.#startAt(startingAfresh(mode, history, cursor));
+      if (told) this.#owner.startsAfresh();
     }
-    if (this.#hasSent) this.#owner.startsAfresh();
-    this.#hasSent = false;
     this.flush();
   }
 
@@ -132,15 +167,13 @@ export class Delivery implements FrameQueue {
   advance(): void {
     const event = this.#next();
     if (event === undefined) return;
-    this.#hasSent = true;
+    this.#stands = event.position;
+    this.#hasSeen = true;
     if (isTerminalKind(event.kind)) this.#terminalStands = true;
     else if (event.reopens || reopens(event.kind)) this.#terminalStands = false;
     if (this.#replay.length === 0) this.#cursor++;
     else this.#replayed++;
-    if (this.#replayed < this.#replay.length) return;
-    // Let go once it is sent: a whole history is not kept for as long as its reader stays.
-    this.#replay = [];
-    this.#replayed = 0;
+    this.#letGo();
   }
 
   get many(): boolean {
@@ -160,6 +193,7 @@ export class Delivery implements FrameQueue {
    */
   #skipSuperseded(): void {
     if (!this.#options.conflates) return;
+    if (this.#cursor < this.#thinnedFrom) return;
     for (; this.#cursor < this.#fanout.lastStatus; this.#cursor++) {
       const event = this.#fanout.at(this.#cursor);
       if (event === undefined || event.reopens || !isStatusKind(event.kind) || isTerminalKind(event.kind))
@@ -167,10 +201,26 @@ export class Delivery implements FrameQueue {
     }
   }
 
-  #startAt({ replay, cursor, terminalStands }: DeliveryStart): void {
+  #startAt({ replay, from, cursor, stands, hasSeen, terminalStands }: DeliveryStart): void {
     this.#replay = replay;
-    this.#replayed = 0;
+    this.#replayed = from;
     this.#cursor = cursor;
+    this.#thinnedFrom = this.#fanout.next;
+    this.#stands = stands;
+    this.#hasSeen = hasSeen;
     this.#terminalStands = terminalStands;
+    this.#letGo();
   }
+
+  /** Of the replay once it is sent: a whole history is not kept for as long as its reader stays. */
+  #letGo(): void {
+    if (this.#replayed < this.#replay.length) return;
+    this.#replay = [];
+    this.#replayed = 0;
+  }
+}
+
+interface Moved {
+  readonly start: DeliveryStart;
+  readonly how: "survived" | "afresh";
 }

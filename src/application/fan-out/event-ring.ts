@@ -14,6 +14,11 @@ export class EventRing {
     return this.#first + this.#events.length;
   }
 
+  /** The sequence number of the oldest that it holds. */
+  get first(): number {
+    return this.#first;
+  }
+
   get length(): number {
     return this.#events.length;
   }
@@ -28,6 +33,19 @@ export class EventRing {
     this.#events.push({ event, endsAt: this.#pushed });
   }
 
+  /** Puts events that came before the oldest in front of it, in their order: their numbers may be below 0. */
+  prepend(events: readonly PublishedEvent[]): void {
+    const oldest = this.#events[0];
+    let endsAt = oldest === undefined ? this.#pushed : oldest.endsAt - oldest.event.text.length;
+    const earlier: RingEvent[] = [];
+    for (const event of events.toReversed()) {
+      earlier.push({ event, endsAt });
+      endsAt -= event.text.length;
+    }
+    this.#events = [...earlier.reverse(), ...this.#events];
+    this.#first -= events.length;
+  }
+
   /** The event at a sequence number; undefined where it was dropped or is not there yet. */
   at(sequence: number): PublishedEvent | undefined {
     return this.#events[sequence - this.#first]?.event;
@@ -40,6 +58,13 @@ export class EventRing {
     if (before !== undefined) return this.#pushed - before.endsAt;
     const oldest = this.#events[0];
     return oldest === undefined ? 0 : this.#pushed - oldest.endsAt + oldest.event.text.length;
+  }
+
+  /** The sequence number from which on at most so many characters wait. */
+  within(characters: number): number {
+    let sequence = this.next;
+    while (sequence > this.#first && this.waitingFrom(sequence - 1) <= characters) sequence--;
+    return sequence;
   }
 
   /** Drops everything before `sequence`. */

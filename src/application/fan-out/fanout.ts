@@ -1,11 +1,17 @@
 import type { ViewerList } from "../../domain/access-grant.ts";
 import { isStatusKind } from "../../domain/event-kind.ts";
+import type { EventPosition, KeptHistory } from "../../domain/event-position.ts";
 import type { PublishedEvent } from "../ports/pub-sub-port.ts";
 import type { Delivery } from "./delivery.ts";
 import { EventRing } from "./event-ring.ts";
+import type { SurvivingHistory } from "./surviving-history.ts";
 
-/** How many recent events a channel keeps on this node when nobody is behind. */
-const KEPT_WHEN_IDLE = 32;
+/**
+ * How many recent events a channel keeps on this node when nobody is behind: one for each watcher within these
+ * bounds, since the more there are, the more of them come back at once.
+ */
+const LEAST_KEPT = 32;
+const MOST_KEPT = 1_000;
 /** And how much of them at most, in characters. */
 const KEPT_CHARACTERS = 256 * 1024;
 
@@ -18,6 +24,9 @@ export class Fanout {
   readonly #deliveries = new Set<Delivery>();
   readonly #moved = new Set<() => void>();
   #flushDue = false;
+  #arrivals = 0;
+  /** What was last read of the history for somebody: looked at once, however many share it. */
+  #remembered: readonly PublishedEvent[] = [];
   #lastStatus = -1;
 
   get next(): number {
@@ -33,12 +42,27 @@ export class Fanout {
     return this.#ring.at(sequence);
   }
 
+  /** What was read of the history for some may serve those who come next. `position` is that of the last event. */
+  remember(events: readonly PublishedEvent[], position: EventPosition): void {
+    const [first] = events;
+    if (events === this.#remembered || first === undefined) return;
+    this.#remembered = events;
+    // Only where it reaches what the ring has is it known to belong before it.
+    const oldest = this.#ring.at(this.#ring.first);
+    const joint = oldest?.position ?? position;
+    const index = joint.offset - first.position.offset;
+    if (events[index]?.position.epoch !== joint.epoch) return;
+    this.#ring.prepend(events.slice(0, oldest === undefined ? index + 1 : index));
+    this.#prune();
+  }
+
   waitingFrom(sequence: number): number {
     return this.#ring.waitingFrom(sequence);
   }
 
   add(delivery: Delivery): void {
     this.#deliveries.add(delivery);
+    this.#arrivals++;
   }
 
   remove(delivery: Delivery): void {
@@ -59,18 +83,49 @@ export class Fanout {
     queueMicrotask(() => this.#flush());
   }
 
-  /** Whether somebody asked for the whole history, hence gets it again when it did not survive. */
-  get replaysAll(): boolean {
-    for (const delivery of this.#deliveries) if (delivery.replaysAll) return true;
+  /** How often a delivery came or began: each may stand where this node has not come to yet. */
+  get arrivals(): number {
+    return this.#arrivals;
+  }
+
+  hasBegun(): void {
+    this.#arrivals++;
+  }
+
+  /** Whether somebody stands where the history no longer goes. */
+  hasLost(kept: KeptHistory): boolean {
+    for (const delivery of this.#deliveries) if (delivery.hasLost(kept)) return true;
     return false;
   }
 
   /**
-   * Everybody starts afresh: what the ring holds is of a history that did not survive. With `latest`, or with `all`
-   * for those who asked for the whole.
+   * After which position the surviving history is needed for all who watch: undefined from the oldest kept, "nothing"
+   * where nobody needs any of it.
    */
-  restart(latest: readonly PublishedEvent[], all: readonly PublishedEvent[]): void {
-    for (const delivery of [...this.#deliveries]) delivery.restart(delivery.replaysAll ? all : latest);
+  neededOf(kept: KeptHistory): EventPosition | undefined | "nothing" {
+    let needed: EventPosition | "nothing" = "nothing";
+    for (const delivery of this.#deliveries) {
+      const own = delivery.neededOf(kept);
+      if (own === undefined) return undefined;
+      if (own !== "nothing" && (needed === "nothing" || own.offset < needed.offset)) needed = own;
+    }
+    return needed;
+  }
+
+  /** Whether those who watch by now need more than what followed `read`, or stand beyond the newest event. */
+  needsMoreThan(read: EventPosition | undefined | "nothing", kept: KeptHistory): boolean {
+    for (const delivery of this.#deliveries) if (delivery.standsBeyond(kept.newest)) return true;
+    const needed = this.neededOf(kept);
+    if (read === undefined || needed === "nothing") return false;
+    return read === "nothing" || needed === undefined || needed.offset < read.offset;
+  }
+
+  /**
+   * The history may not be the one that this node passed on: who stands on the surviving one goes on from there, the
+   * others start afresh.
+   */
+  moveTo(history: SurvivingHistory): void {
+    for (const delivery of [...this.#deliveries]) delivery.moveTo(history);
     this.#ring.dropBefore(this.#ring.next);
     this.#tellMoved();
   }
@@ -83,7 +138,11 @@ export class Fanout {
     this.#flushDue = false;
     for (const delivery of this.#deliveries) delivery.flush();
     this.#tellMoved();
-    if (this.#ring.length > 2 * KEPT_WHEN_IDLE || this.#ring.characters > 2 * KEPT_CHARACTERS) this.#prune();
+    if (this.#ring.length > 2 * this.#kept || this.#ring.characters > 2 * KEPT_CHARACTERS) this.#prune();
+  }
+
+  get #kept(): number {
+    return Math.min(MOST_KEPT, Math.max(LEAST_KEPT, this.#deliveries.size));
   }
 
   #tellMoved(): void {
@@ -94,8 +153,7 @@ export class Fanout {
   }
 
   #prune(): void {
-    const { next } = this.#ring;
-    let needed = this.#ring.characters > 2 * KEPT_CHARACTERS ? next : next - KEPT_WHEN_IDLE;
+    let needed = Math.max(this.#ring.next - this.#kept, this.#ring.within(KEPT_CHARACTERS));
     for (const delivery of this.#deliveries) needed = Math.min(needed, delivery.cursor);
     this.#ring.dropBefore(needed);
   }

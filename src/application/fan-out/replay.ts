@@ -1,8 +1,8 @@
-import type { GivenPosition } from "../../domain/event-position.ts";
-import type { AnalysisFeed, ReadHistory } from "./analysis-feed.ts";
-import type { Delivery, DeliveryStart } from "./delivery.ts";
-
-export type ReplayMode = "latest" | "all" | "none";
+import type { EventPosition, GivenPosition } from "../../domain/event-position.ts";
+import type { AnalysisFeed } from "./analysis-feed.ts";
+import type { Delivery } from "./delivery.ts";
+import type { DeliveryStart, ReplayMode } from "./delivery-start.ts";
+import type { ReadHistory } from "./shared-history.ts";
 
 /** What a watcher asked to begin with. A good position makes the mode void. */
 export interface ReplayRequest {
@@ -11,51 +11,92 @@ export interface ReplayRequest {
   readonly after: GivenPosition | undefined;
 }
 
-/** What was read of the history for it, as far as it had to be. */
-export interface PreparedReplay {
-  /** As `connection_established` says it: null where no position was given. */
-  readonly resumed: boolean | null;
-  readonly request: ReplayRequest;
-  readonly history: ReadHistory | undefined;
-  /** Whether a terminal event stood before the history was read: the client has it, or it is among the events. */
-  readonly terminalStands: boolean;
-}
+/** Where the replay comes from. `resumed` is as `connection_established` says it: null where no position was given. */
+export type PreparedReplay =
+  /** Nothing had to be read: it begins with the latest state, or with what comes. */
+  | { readonly type: "state"; readonly resumed: false | null; readonly mode: "latest" | "none" }
+  /** Everything after the position is in the ring, from `cursor` on. */
+  | { readonly type: "ring"; readonly resumed: true; readonly after: EventPosition; readonly cursor: number }
+  /** Read of the history; `after` undefined: from the oldest kept. */
+  | {
+      readonly type: "history";
+      readonly resumed: boolean | null;
+      readonly after: EventPosition | undefined;
+      readonly history: ReadHistory;
+      /** Whether a terminal event stood before the history was read: the client has it, or it is among the events. */
+      readonly terminalStands: boolean;
+    };
 
 /**
  * Reads what the replay needs, while the delivery holds the ring: what is published meanwhile is kept until it is
- * served. Costs the broker nothing for `latest` and `none` without a position.
+ * served. Costs the broker nothing for `latest` and `none` without a position, or where the ring has what follows it;
+ * those who ask at the same time share one read.
  */
 export async function prepareReplay(
   feed: AnalysisFeed,
-  request: ReplayRequest,
+  delivery: Delivery,
+  { after, mode }: ReplayRequest,
   untilTerminal: boolean,
 ): Promise<PreparedReplay> {
-  const { after, mode } = request;
   if (after !== undefined && after !== "unreadable") {
+    const cursor = feed.sequenceAfter(after);
+    if (cursor !== undefined) {
+      delivery.holdFrom(cursor);
+      return { type: "ring", resumed: true, after, cursor };
+    }
     // Asked before the history, so that it is among the events read unless the client has it already.
     const terminalStands = untilTerminal && (await feed.terminalStands());
     const history = await feed.history(after);
-    if (history.resumed) return { resumed: true, request, history, terminalStands };
+    if (history.resumed) return { type: "history", resumed: true, after, history, terminalStands };
   }
   const resumed = after === undefined ? null : false;
-  const history = mode === "all" ? await feed.history(undefined) : undefined;
-  return { resumed, request, history, terminalStands: false };
+  if (mode !== "all") return { type: "state", resumed, mode };
+  const history = await feed.history(undefined);
+  return { type: "history", resumed, after: undefined, history, terminalStands: false };
 }
 
-/** Whether the client may be told that it was resumed: not where the history was lost after it was read. */
+/** Whether the client may be told that it was resumed: as judged anew where the history moved after it was read. */
 export function resumedOf(prepared: PreparedReplay, delivery: Delivery): boolean | null {
-  return prepared.resumed === true && delivery.restartedWhileHeld ? false : prepared.resumed;
+  const moved = delivery.movedWhileHeld;
+  return prepared.resumed === null || moved === undefined ? prepared.resumed : moved === "survived";
+}
+
+/** Whether everything was sent before, the end of the analysis included. */
+export function nothingLeft(prepared: PreparedReplay, feed: AnalysisFeed): boolean {
+  switch (prepared.type) {
+    case "state":
+      return false;
+    case "ring":
+      return prepared.cursor === feed.fanout.next && feed.terminalStandsAt(prepared.after);
+    case "history": {
+      const { history, resumed, terminalStands } = prepared;
+      return resumed === true && terminalStands && history.from >= history.events.length;
+    }
+  }
 }
 
 /** Where the delivery begins, taken in the same turn as it does. */
 export function startOf(prepared: PreparedReplay, feed: AnalysisFeed, delivery: Delivery): DeliveryStart {
-  const { request, history, terminalStands } = prepared;
   const { next } = feed.fanout;
-  if (history === undefined) {
-    return { replay: request.mode === "none" ? [] : feed.latest(), cursor: next, terminalStands };
+  switch (prepared.type) {
+    case "state": {
+      const replay = prepared.mode === "none" ? [] : feed.latest();
+      const stands = replay.length === 0 ? feed.position : undefined;
+      return { replay, from: 0, cursor: next, stands, hasSeen: false, terminalStands: false };
+    }
+    case "ring": {
+      const { after, cursor } = prepared;
+      const terminalStands = feed.terminalStandsAt(after);
+      return { replay: [], from: 0, cursor, stands: after, hasSeen: true, terminalStands };
+    }
+    case "history": {
+      const { after, history, terminalStands } = prepared;
+      // Offsets have no holes, so the distance in offsets is the distance in the ring, ahead of it included. Where the
+      // history read is a new one that this node has not heard of, it says nothing: what the ring held before is old.
+      const cursor = Math.max(delivery.cursor, next + history.end.offset - feed.position.offset);
+      const stands = after ?? (history.events.length === 0 ? history.end : undefined);
+      const { events: replay, from } = history;
+      return { replay, from, cursor, stands, hasSeen: after !== undefined, terminalStands };
+    }
   }
-  // Offsets have no holes, so the distance in offsets is the distance in the ring, ahead of it included. Where the
-  // history read is a new one that this node has not heard of, it says nothing: what the ring held before is old.
-  const cursor = Math.max(delivery.cursor, next + history.end.offset - feed.position.offset);
-  return { replay: history.events, cursor, terminalStands };
 }

@@ -113,6 +113,8 @@ export interface ChannelSnapshot {
   /** The run of the worker that the analysis is in; undefined where no event named one. */
   readonly attemptId: string | undefined;
   readonly spans: readonly EpochSpan[];
+  /** Offset of the oldest event kept; one more than the last where none is. */
+  readonly oldestKept: number;
   readonly viewers: ViewerList | undefined;
   /** When the worker was last heard, by the broker's clock; undefined where it never was. */
   readonly heardAt: number | undefined;

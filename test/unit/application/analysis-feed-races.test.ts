@@ -51,9 +51,10 @@ describe("ID-3: an event published at any instant is delivered exactly once", ()
   });
 
   test.each([
-    ["for who began with the latest state", false],
-    ["for who began with the whole history", true],
-  ])("while a feed starts afresh on a history that was lost, %s", async (_, replaysAll) => {
+    ["for who began with the latest state", "latest"],
+    ["for who began with the whole history", "all"],
+  ] as const)("while a feed starts afresh on a history that was lost, %s", async (_, replay) => {
+    const replaysAll = replay === "all";
     const events = [status(), status()];
     // Whoever asked for the whole history costs one more reading of it.
     const steps = replaysAll ? STEPS + 2 : STEPS;
@@ -61,7 +62,7 @@ describe("ID-3: an event published at any instant is delivered exactly once", ()
       const bench = feedBench();
       await bench.publishMany(7);
       await bench.feed.open();
-      const watcher = new Watcher(bench.feed.fanout, { replaysAll }).begin({ replay: bench.feed.latest() });
+      const watcher = new Watcher(bench.feed.fanout, { replay }).begin({ replay: bench.feed.latest() });
       bench.broker.loseEverything();
       bench.pubSub.holdsCalls = true;
       await bench.publish();

@@ -1,6 +1,9 @@
 import { describe, expect, test } from "bun:test";
 import { Fanout } from "../../../src/application/fan-out/fanout.ts";
+import { latestAfter } from "../../../src/application/fan-out/latest-events.ts";
 import { resumedOf } from "../../../src/application/fan-out/replay.ts";
+import type { SurvivingHistory } from "../../../src/application/fan-out/surviving-history.ts";
+import type { PublishedEvent } from "../../../src/application/ports/pub-sub-port.ts";
 import { fault, result, status } from "../../support/encoded-events.ts";
 import { published } from "../../support/published-event.ts";
 import { turn } from "../../support/turn.ts";
@@ -8,15 +11,35 @@ import { Watcher } from "../../support/watcher.ts";
 
 const AGAIN = "connection_established";
 
-describe("a delivery whose history did not survive", () => {
+describe("a delivery whose history moved", () => {
   const afresh = (offset: number) => published(offset, status(), { epoch: "e2" });
+  /** A history of one epoch, `e2`, whole unless its oldest were trimmed. */
+  const lostTo = (events: readonly PublishedEvent[], oldestKept = 1): SurvivingHistory => {
+    const newest = events.at(-1)?.position.offset ?? oldestKept - 1;
+    return {
+      kept: { oldestKept, newest, spans: newest === 0 ? [] : [{ epoch: "e2", firstOffset: 1 }] },
+      position: events.at(-1)?.position ?? { epoch: "", offset: 0 },
+      latest: events.reduce(latestAfter, { status: undefined, terminal: undefined }),
+      events,
+    };
+  };
+  /** As `lostTo`, of which the first `shared` events are of the epoch before. */
+  const forkedAfter = (shared: number, events: readonly PublishedEvent[]): SurvivingHistory => {
+    const lost = lostTo(events);
+    const spans = [
+      { epoch: "e1", firstOffset: 1 },
+      { epoch: "e2", firstOffset: shared + 1 },
+    ];
+    return { ...lost, kept: { ...lost.kept, spans } };
+  };
+  const ids = (watcher: Watcher) => watcher.wire.messages.map(({ event_id }) => event_id);
 
   test("ID-4: who was sent something is told, then gets the replay, then what follows", async () => {
     const fanout = new Fanout();
     const watcher = new Watcher(fanout).begin();
     fanout.push(published(1));
     await turn();
-    fanout.restart([afresh(1)], []);
+    fanout.moveTo(lostTo([afresh(1)]));
     fanout.push(afresh(2));
     await turn();
     expect(watcher.wire.types).toEqual(["status_update", AGAIN, "status_update", "status_update"]);
@@ -26,16 +49,43 @@ describe("a delivery whose history did not survive", () => {
   test("ID-4: who was sent nothing is not told, and gets the replay", () => {
     const fanout = new Fanout();
     const watcher = new Watcher(fanout).begin();
-    fanout.restart([afresh(1)], []);
+    fanout.moveTo(lostTo([afresh(1)]));
     expect(watcher.wire.types).toEqual(["status_update"]);
   });
 
   test("ID-4: who was told once is not told again of a loss of which it saw nothing", () => {
     const fanout = new Fanout();
     const watcher = new Watcher(fanout).begin({ replay: [published(1)] });
-    fanout.restart([], []);
-    fanout.restart([], []);
+    fanout.moveTo(lostTo([]));
+    fanout.moveTo(lostTo([], 3));
     expect(watcher.wire.types).toEqual(["status_update", AGAIN]);
+  });
+
+  test("ID-4: who stands on what survived is not told, and goes on from there", async () => {
+    const fanout = new Fanout();
+    const watcher = new Watcher(fanout).begin();
+    for (const offset of [1, 2]) fanout.push(published(offset));
+    await turn();
+    fanout.moveTo(forkedAfter(2, [published(2), afresh(3), afresh(4)]));
+    fanout.push(afresh(5));
+    await turn();
+    expect(ids(watcher)).toEqual(["e1-1", "e1-2", "e2-3", "e2-4", "e2-5"]);
+  });
+
+  test("ID-4: of two watchers only the one that was sent what was lost is told", async () => {
+    const fanout = new Fanout();
+    const [fast, slow] = [new Watcher(fanout).begin(), new Watcher(fanout).begin()];
+    slow.wire.takeOnly(2);
+    for (let offset = 1; offset <= 4; offset++) {
+      fanout.push(published(offset));
+      await turn();
+    }
+    const survived = forkedAfter(3, [1, 2, 3].map((offset) => published(offset)).concat(afresh(4)));
+    expect(fanout.neededOf(survived.kept)).toEqual({ epoch: "e1", offset: 2 });
+    fanout.moveTo(survived);
+    slow.drain();
+    expect(ids(fast).slice(4)).toEqual([undefined, "e2-4"]);
+    expect(ids(slow)).toEqual(["e1-1", "e1-2", "e1-3", "e2-4"]);
   });
 
   test("ID-4: what waited of the lost history is never sent", async () => {
@@ -46,19 +96,22 @@ describe("a delivery whose history did not survive", () => {
       fanout.push(published(offset));
       await turn();
     }
-    fanout.restart([afresh(1)], []);
+    const { next } = fanout;
+    fanout.moveTo(lostTo([afresh(1)]));
     watcher.drain();
     expect(watcher.wire.types).toEqual(["status_update", AGAIN, "status_update"]);
-    expect(watcher.wire.messages.at(-1)?.event_id).toBe("e2-1");
-    expect(fanout.at(0)).toBeUndefined();
+    expect(ids(watcher).at(-1)).toBe("e2-1");
+    expect(fanout.at(next - 1)).toBeUndefined();
   });
 
   test("ID-4: who asked for the whole history gets the whole again, the others the latest", () => {
     const fanout = new Fanout();
-    expect(fanout.replaysAll).toBe(false);
-    const [latest, all] = [new Watcher(fanout).begin(), new Watcher(fanout, { replaysAll: true }).begin()];
-    expect(fanout.replaysAll).toBe(true);
-    fanout.restart([afresh(3)], [afresh(1), afresh(2), afresh(3)]);
+    const latest = new Watcher(fanout).begin();
+    const survived = lostTo([afresh(1), afresh(2), afresh(3)]);
+    expect(fanout.neededOf(survived.kept)).toBe("nothing");
+    const all = new Watcher(fanout, { replay: "all" }).begin();
+    expect(fanout.neededOf(survived.kept)).toBeUndefined();
+    fanout.moveTo(survived);
     expect([latest.wire.offsets, all.wire.offsets]).toEqual([[3], [1, 2, 3]]);
   });
 
@@ -66,15 +119,28 @@ describe("a delivery whose history did not survive", () => {
     const fanout = new Fanout();
     const watcher = new Watcher(fanout);
     fanout.push(published(1));
-    fanout.restart([afresh(1)], []);
+    fanout.moveTo(lostTo([afresh(1)]));
     fanout.push(afresh(2));
     await turn();
-    const prepared = { request: { mode: "latest", after: undefined }, history: undefined } as const;
-    const told = (resumed: boolean | null) =>
-      resumedOf({ ...prepared, resumed, terminalStands: false }, watcher.delivery);
-    expect([told(true), told(false), told(null)]).toEqual([false, false, null]);
+    const told = (resumed: false | null) =>
+      resumedOf({ type: "state", mode: "latest", resumed }, watcher.delivery);
+    expect([told(false), told(null)]).toEqual([false, null]);
     watcher.begin({ replay: [published(1)] });
-    expect(watcher.wire.messages.map(({ event_id }) => event_id)).toEqual(["e2-1", "e2-2"]);
+    expect(ids(watcher)).toEqual(["e2-1", "e2-2"]);
+  });
+
+  test.each([
+    ["survived", true, ["e1-2", "e2-3"]],
+    ["was lost", false, ["e2-3"]],
+  ] as const)("RES-3: a position that %s before it began is judged anew", async (how, resumed, sent) => {
+    const fanout = new Fanout();
+    const after = { epoch: how === "survived" ? "e1" : "e0", offset: 1 };
+    const watcher = new Watcher(fanout, { after });
+    fanout.moveTo(forkedAfter(2, [published(1), published(2), afresh(3)]));
+    const prepared = { type: "ring", resumed: true, after, cursor: fanout.next } as const;
+    expect(resumedOf(prepared, watcher.delivery)).toBe(resumed);
+    watcher.begin();
+    expect(ids(watcher)).toEqual([...sent]);
   });
 });
 

@@ -83,6 +83,7 @@ describe("SubscribeToAnalysis", () => {
       for (let failing = 0; failing < 3; failing++) {
         const { join, pubSub, held, publish } = watchBench();
         const position = await publish();
+        await publish();
         let calls = 0;
         pubSub.fault = (call) =>
           call.name === name && (name !== "subscribe" || calls++ === failing)

@@ -87,8 +87,10 @@ describe("RES-5: until=terminal", () => {
   test("one that is reopened while the position is looked up ends nothing", async () => {
     for (let instant = 0; instant <= 3; instant++) {
       const { pubSub, publish, join, settle } = watchBench();
-      const position = await publish(status(), result());
       await join();
+      // This node has not heard of it, so the broker is asked.
+      pubSub.holdsMail = true;
+      const position = await publish(status(), result());
       pubSub.holdsCalls = true;
       const joining = join({ untilTerminal: true, replay: { after: position } });
       for (let step = 0; step < instant; step++) await pubSub.proceed();
