@@ -11,6 +11,7 @@ import { SystemClock } from "./adapters/system/system-clock.ts";
 import { PinoTelemetry } from "./adapters/telemetry/pino-telemetry.ts";
 import { AdoptPublishedEvent } from "./application/adopt-published-event.ts";
 import { BroadcastEvent } from "./application/broadcast-event.ts";
+import { CheckPositions } from "./application/check-positions.ts";
 import { DrainConnections } from "./application/drain-connections.ts";
 import { ExpireStaleConnections } from "./application/expire-stale-connections.ts";
 import { Feeds } from "./application/fan-out/feeds.ts";
@@ -46,6 +47,7 @@ const T = {
   Read: Symbol("Read") as ServiceIdentifier<ReadAnalysis>,
   ReadEvents: Symbol("ReadEvents") as ServiceIdentifier<ReadEvents>,
   Adopt: Symbol("Adopt") as ServiceIdentifier<AdoptPublishedEvent>,
+  CheckPositions: Symbol("CheckPositions") as ServiceIdentifier<CheckPositions>,
   Sessions: Symbol("Sessions") as ServiceIdentifier<SessionServices>,
 };
 
@@ -65,6 +67,7 @@ export interface Gateway {
   readonly read: ReadAnalysis;
   readonly readEvents: ReadEvents;
   readonly adopt: AdoptPublishedEvent;
+  readonly checkPositions: CheckPositions;
   readonly sessions: SessionServices;
   /** Closes the broker's connections, in the reverse order of their making. */
   close(): Promise<void>;
@@ -93,6 +96,7 @@ export function createGateway(config: Config): Gateway {
     read: container.get(T.Read),
     readEvents: container.get(T.ReadEvents),
     adopt: container.get(T.Adopt),
+    checkPositions: container.get(T.CheckPositions),
     sessions: container.get(T.Sessions),
     close: () => container.unbindAllAsync(),
   };
@@ -185,6 +189,13 @@ function bindCore(container: Container, config: Config): void {
       (feeds: Feeds, registry: ConnectionRegistry) =>
         new SubscribeToAnalysis(feeds, registry, config.watchDefault),
       [T.Feeds, T.Registry],
+    );
+  container
+    .bind(T.CheckPositions)
+    .toResolvedValue(
+      (feeds: Feeds, pubSub: PubSubPort, telemetry: TelemetryPort) =>
+        new CheckPositions(feeds, pubSub, telemetry),
+      [T.Feeds, T.PubSub, T.Telemetry],
     );
   container
     .bind(T.Broadcast)

@@ -1,6 +1,7 @@
 import { createDemo } from "./adapters/http/demo/demo-routes.ts";
 import { gatewayApp } from "./adapters/http/gateway-app.ts";
 import { signToken } from "./adapters/jwt/token-signer.ts";
+import { CHECK_POSITIONS_MS } from "./application/check-positions.ts";
 import type { ClockPort } from "./application/ports/clock-port.ts";
 import { reasonOf } from "./application/reason-of.ts";
 import type { Config } from "./config.ts";
@@ -46,6 +47,7 @@ export async function startGateway(config: Config): Promise<RunningGateway> {
     policy: config,
     pages: demo === undefined ? {} : { "/": demoPage },
   });
+  const stopChecking = clock.every(CHECK_POSITIONS_MS, () => void gateway.checkPositions.execute());
   url = `http://${reachable(config.host)}:${server.port}`;
   const stopSweeping = clock.every(Math.min(SWEEP_MS, config.heartbeatIntervalMs / 4), () => {
     gateway.heartbeats.execute();
@@ -62,6 +64,7 @@ export async function startGateway(config: Config): Promise<RunningGateway> {
       const underWay = Promise.all([gateway.adopt.settled(), server.answered()]);
       await Promise.all([gateway.drain.execute(), inTime(clock, drainMs, underWay)]);
       stopSweeping();
+      stopChecking();
       await server.stop();
       await gateway.close();
     },

@@ -17,8 +17,8 @@ import { Fanout } from "./fanout.ts";
 import { type FeedState, hold, reading } from "./feed-state.ts";
 import { inOrder, type LatestEvents, latestAfter } from "./latest-events.ts";
 import { PositionDoubt, type StandReport } from "./position-doubt.ts";
-import { SharedAnswer } from "./shared-answer.ts";
-import { type ReadHistory, SharedHistory } from "./shared-history.ts";
+import { ReturningWatchers } from "./returning-watchers.ts";
+import type { ReadHistory } from "./shared-history.ts";
 import { keptOf, readSurviving } from "./surviving-history.ts";
 
 const HISTORY_PAGE = 1_000;
@@ -38,8 +38,7 @@ export class AnalysisFeed implements ChannelFeed, ChannelSubscriber {
   #position: EventPosition = { epoch: "", offset: 0 };
   #latest: LatestEvents = { status: undefined, terminal: undefined };
   readonly #viewers = new DeclaredViewers();
-  readonly #shared: SharedHistory;
-  readonly #terminal: SharedAnswer<boolean>;
+  readonly #returning: ReturningWatchers;
   readonly #doubt = new PositionDoubt();
   #subscription: ChannelSubscription | undefined;
   #cancelRetry: (() => void) | undefined;
@@ -49,10 +48,7 @@ export class AnalysisFeed implements ChannelFeed, ChannelSubscriber {
     this.#pubSub = pubSub;
     this.#clock = clock;
     this.#telemetry = telemetry;
-    this.#shared = new SharedHistory((after, limit) => pubSub.history(channel, after, limit));
-    this.#terminal = new SharedAnswer(
-      async () => (await pubSub.snapshot(channel)).standingTerminal !== undefined,
-    );
+    this.#returning = new ReturningWatchers(channel, this.fanout, pubSub, clock);
   }
 
   /** Who may watch, as last declared; undefined where nobody said. */
@@ -74,6 +70,7 @@ export class AnalysisFeed implements ChannelFeed, ChannelSubscriber {
     this.#subscription = await this.#pubSub.subscribe(this.channel, this);
     try {
       this.#take(await this.#read());
+      this.fanout.openAt(this.#position);
     } catch (error) {
       this.close();
       throw error;
@@ -83,7 +80,7 @@ export class AnalysisFeed implements ChannelFeed, ChannelSubscriber {
 
   /** Whether a terminal event stands, as the broker has it: this node may not have heard of it yet. */
   terminalStands(): Promise<boolean> {
-    return this.#terminal.get();
+    return this.#returning.terminalStands();
   }
 
   /** Whether a terminal event stands that lies at or before a position of this node's history. */
@@ -97,22 +94,19 @@ export class AnalysisFeed implements ChannelFeed, ChannelSubscriber {
    * stands there and the broker must judge it.
    */
   sequenceAfter(after: EventPosition): number | undefined {
-    if (this.#state.type !== "live") return undefined;
-    const sequence = this.fanout.next - (this.#position.offset - after.offset);
-    const known = sequence === this.fanout.next ? this.#position : this.fanout.at(sequence - 1)?.position;
-    return known?.offset === after.offset && known.epoch === after.epoch ? sequence : undefined;
+    return this.#state.type === "live" ? this.fanout.sequenceAfter(after, this.#position) : undefined;
   }
 
   /** Everything kept after a position (`undefined`: from the oldest), judged by the broker, read once for all who ask. */
   async history(after: EventPosition | undefined): Promise<ReadHistory> {
-    const read = await this.#shared.after(after);
-    if (this.#state.type === "live") this.fanout.remember(read.events, this.#position);
+    const read = await this.#returning.history(after);
+    if (this.#state.type === "live") this.#returning.remember(read, this.#position);
     return read;
   }
 
-  /** Where it stands, to be compared with the broker; undefined while it is read again anyway. */
-  get standsForCheck(): EventPosition | undefined {
-    return this.#state.type === "live" ? this.#position : undefined;
+  /** Whether it has everything it knows of: else it is being read again. */
+  get isLive(): boolean {
+    return this.#state.type === "live";
   }
 
   /** What the broker says of where the channel stands: what this node lacks is read again. */
@@ -125,6 +119,7 @@ export class AnalysisFeed implements ChannelFeed, ChannelSubscriber {
   close(): void {
     this.#state = { type: "closed" };
     this.#cancelRetry?.();
+    this.#returning.close();
     // Never rejects: the port says so.
     void this.#subscription?.unsubscribe();
   }

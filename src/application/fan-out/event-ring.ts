@@ -1,3 +1,4 @@
+import type { EventPosition } from "../../domain/event-position.ts";
 import type { PublishedEvent } from "../ports/pub-sub-port.ts";
 
 /**
@@ -7,6 +8,7 @@ import type { PublishedEvent } from "../ports/pub-sub-port.ts";
 export class EventRing {
   #events: RingEvent[] = [];
   #first = 0;
+  #before: EventPosition | undefined;
   #pushed = 0;
 
   /** The sequence number that the next event will get. */
@@ -33,8 +35,18 @@ export class EventRing {
     this.#events.push({ event, endsAt: this.#pushed });
   }
 
-  /** Puts events that came before the oldest in front of it, in their order: their numbers may be below 0. */
-  prepend(events: readonly PublishedEvent[]): void {
+  /** Where the channel stood before the event at `sequence`; undefined where that is not known here. */
+  before(sequence: number): EventPosition | undefined {
+    return sequence === this.#first ? this.#before : this.at(sequence - 1)?.position;
+  }
+
+  /**
+   * Puts events that came before the oldest in front of it, in their order: their numbers may be below 0. `before` is
+   * where the channel stood before them.
+   */
+  prepend(events: readonly PublishedEvent[], before: EventPosition | undefined): void {
+    if (events.length === 0) return;
+    this.#before = before;
     const oldest = this.#events[0];
     let endsAt = oldest === undefined ? this.#pushed : oldest.endsAt - oldest.event.text.length;
     const earlier: RingEvent[] = [];
@@ -70,8 +82,16 @@ export class EventRing {
   /** Drops everything before `sequence`. */
   dropBefore(sequence: number): void {
     const count = Math.min(Math.max(0, sequence - this.#first), this.#events.length);
+    if (count === 0) return;
+    this.#before = this.#events[count - 1]?.event.position;
     this.#events.splice(0, count);
     this.#first += count;
+  }
+
+  /** Drops everything: what comes next is of a history that stands at `position`. */
+  restart(position: EventPosition): void {
+    this.dropBefore(this.next);
+    this.#before = position;
   }
 }
 

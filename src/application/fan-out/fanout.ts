@@ -4,15 +4,14 @@ import type { EventPosition, KeptHistory } from "../../domain/event-position.ts"
 import type { PublishedEvent } from "../ports/pub-sub-port.ts";
 import type { Delivery } from "./delivery.ts";
 import { EventRing } from "./event-ring.ts";
+import type { ReadHistory } from "./shared-history.ts";
 import type { SurvivingHistory } from "./surviving-history.ts";
 
-/**
- * How many recent events a channel keeps on this node when nobody is behind: one for each watcher within these
- * bounds, since the more there are, the more of them come back at once.
- */
-const LEAST_KEPT = 32;
-const MOST_KEPT = 1_000;
-/** And how much of them at most, in characters. */
+/** How many recent events a channel keeps on this node when nobody is behind. */
+const KEPT_WHEN_IDLE = 32;
+/** And while watchers come back. */
+const KEPT_FOR_RETURNING = 1_000;
+/** How much of them at most, in characters. */
 const KEPT_CHARACTERS = 256 * 1024;
 
 /**
@@ -25,6 +24,7 @@ export class Fanout {
   readonly #moved = new Set<() => void>();
   #flushDue = false;
   #arrivals = 0;
+  #returning = false;
   /** What was last read of the history for somebody: looked at once, however many share it. */
   #remembered: readonly PublishedEvent[] = [];
   #lastStatus = -1;
@@ -42,8 +42,8 @@ export class Fanout {
     return this.#ring.at(sequence);
   }
 
-  /** What was read of the history for some may serve those who come next. `position` is that of the last event. */
-  remember(events: readonly PublishedEvent[], position: EventPosition): void {
+  /** What was read of the history for some serves those who come next. `position` is that of the last event. */
+  remember({ events, start }: ReadHistory, position: EventPosition): void {
     const [first] = events;
     if (events === this.#remembered || first === undefined) return;
     this.#remembered = events;
@@ -52,8 +52,30 @@ export class Fanout {
     const joint = oldest?.position ?? position;
     const index = joint.offset - first.position.offset;
     if (events[index]?.position.epoch !== joint.epoch) return;
-    this.#ring.prepend(events.slice(0, oldest === undefined ? index + 1 : index));
+    this.#ring.prepend(events.slice(0, oldest === undefined ? index + 1 : index), start);
+    // Who is alone will not be followed by others: ten thousand channels of one watcher must not keep all they read.
+    this.#returning = this.#deliveries.size > 1;
     this.#prune();
+  }
+
+  /** Nobody comes back any more. */
+  forgetEarlier(): void {
+    this.#returning = false;
+    this.#prune();
+  }
+
+  /** The first event that comes will follow `position`. */
+  openAt(position: EventPosition): void {
+    this.#ring.restart(position);
+  }
+
+  /** As `AnalysisFeed.sequenceAfter`; `position` is that of the last event. */
+  sequenceAfter(after: EventPosition, position: EventPosition): number | undefined {
+    const sequence = this.next - (position.offset - after.offset);
+    const known = sequence === this.next ? position : this.#ring.before(sequence);
+    // The beginning is that of every history: only an epoch says that this node has the one that is meant.
+    if (after.offset === 0) return position.offset === 0 ? sequence : undefined;
+    return known?.offset === after.offset && known.epoch === after.epoch ? sequence : undefined;
   }
 
   waitingFrom(sequence: number): number {
@@ -126,7 +148,7 @@ export class Fanout {
    */
   moveTo(history: SurvivingHistory): void {
     for (const delivery of [...this.#deliveries]) delivery.moveTo(history);
-    this.#ring.dropBefore(this.#ring.next);
+    this.#ring.restart(history.position);
     this.#tellMoved();
   }
 
@@ -142,7 +164,7 @@ export class Fanout {
   }
 
   get #kept(): number {
-    return Math.min(MOST_KEPT, Math.max(LEAST_KEPT, this.#deliveries.size));
+    return this.#returning ? KEPT_FOR_RETURNING : KEPT_WHEN_IDLE;
   }
 
   #tellMoved(): void {

@@ -32,6 +32,11 @@ export class Feeds {
     return this.#open.size;
   }
 
+  /** The analyses among them. */
+  *analyses(): IterableIterator<AnalysisFeed> {
+    for (const { feed } of this.#open.values()) if (feed instanceof AnalysisFeed) yield feed;
+  }
+
   /** Rejects as `PubSubPort.subscribe` and `snapshot` do; then nothing is left open. */
   analysis(channel: AnalysisChannel): Promise<FeedLease<AnalysisFeed>> {
     return this.#lease(channel, () => new AnalysisFeed(channel, this.#pubSub, this.#clock, this.#telemetry));

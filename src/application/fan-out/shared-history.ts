@@ -13,6 +13,8 @@ export interface ReadHistory {
   /** In order, without a hole. Shared with whoever asked at the same time: their own begin at `from`. */
   readonly events: readonly PublishedEvent[];
   readonly from: number;
+  /** Where the channel stood before the first of them; undefined where that is not known. */
+  readonly start: EventPosition | undefined;
   /** Of the last event read, or of the channel's last where there was none to read. */
   readonly end: EventPosition;
 }
@@ -66,13 +68,19 @@ export class SharedHistory {
       const page = await this.#read(from, PAGE);
       const isGood = ({ after }: Waiting) => after === undefined || isOnHistory(after, page.kept);
       for (const one of left)
-        if (!isGood(one)) one.resolve({ resumed: false, events: [], from: 0, end: page.position });
+        if (!isGood(one))
+          one.resolve({ resumed: false, events: [], from: 0, start: undefined, end: page.position });
       left = left.filter(isGood);
       // Where the earliest itself is gone, the page does not begin where the next one needs it to.
       const read = page.resumed ? await this.#readOn(page) : undefined;
       if (read === undefined) continue;
       for (const { after, resolve } of left)
-        resolve({ resumed: true, ...read, from: after === undefined ? 0 : indexAfter(after, read.events) });
+        resolve({
+          resumed: true,
+          ...read,
+          start: from,
+          from: after === undefined ? 0 : indexAfter(after, read.events),
+        });
       return;
     }
   }

@@ -1,0 +1,52 @@
+import type { AnalysisFeed } from "./fan-out/analysis-feed.ts";
+import type { Feeds } from "./fan-out/feeds.ts";
+import { MOST_POSITIONS, type PubSubPort } from "./ports/pub-sub-port.ts";
+import type { TelemetryPort } from "./ports/telemetry-port.ts";
+import { reasonOf } from "./reason-of.ts";
+
+/** How often to check: what was lost is found by the second check after it, hence well within 5 s. */
+export const CHECK_POSITIONS_MS = 1_500;
+
+/**
+ * Asks the broker where the watched analyses stand: the last event before a silence may be lost without anything that
+ * shows it, and so may the broker's own newest events. One command for a thousand of them.
+ */
+export class CheckPositions {
+  readonly #feeds: Feeds;
+  readonly #pubSub: PubSubPort;
+  readonly #telemetry: TelemetryPort;
+  #checking = false;
+
+  constructor(feeds: Feeds, pubSub: PubSubPort, telemetry: TelemetryPort) {
+    this.#feeds = feeds;
+    this.#pubSub = pubSub;
+    this.#telemetry = telemetry;
+  }
+
+  /** To be called every `CHECK_POSITIONS_MS`. Never rejects; does nothing while the check before is still out. */
+  async execute(): Promise<void> {
+    // A broker that is away is asked nothing: when it is back, every feed reads its channel again anyway.
+    if (this.#checking || this.#pubSub.health().status === "down") return;
+    this.#checking = true;
+    try {
+      const feeds = [...this.#feeds.analyses()];
+      for (let first = 0; first < feeds.length; first += MOST_POSITIONS)
+        await this.#check(feeds.slice(first, first + MOST_POSITIONS));
+    } catch (error) {
+      this.#telemetry.log("debug", "positions could not be checked", { message: reasonOf(error) });
+    } finally {
+      this.#checking = false;
+    }
+  }
+
+  async #check(feeds: readonly AnalysisFeed[]): Promise<void> {
+    // What is being read again anyway needs no check.
+    const asked = feeds.filter((feed) => feed.isLive).map((feed) => ({ feed, stood: feed.position }));
+    if (asked.length === 0) return;
+    const { line, positions } = await this.#pubSub.positions(asked.map(({ feed }) => feed.channel));
+    for (const [index, { feed, stood }] of asked.entries()) {
+      const broker = positions[index];
+      if (broker !== undefined) feed.compare({ stood, broker, line });
+    }
+  }
+}

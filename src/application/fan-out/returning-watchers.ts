@@ -1,0 +1,51 @@
+import type { AnalysisChannel } from "../../domain/channel.ts";
+import type { EventPosition } from "../../domain/event-position.ts";
+import type { ClockPort } from "../ports/clock-port.ts";
+import type { PubSubPort } from "../ports/pub-sub-port.ts";
+import type { Fanout } from "./fanout.ts";
+import { SharedAnswer } from "./shared-answer.ts";
+import { type ReadHistory, SharedHistory } from "./shared-history.ts";
+
+/** How long what was read for some is kept for others. */
+const RETURNING_MS = 10_000;
+
+/** What those who come back to one analysis need of the broker: asked once for all who ask at the same time. */
+export class ReturningWatchers {
+  readonly #fanout: Fanout;
+  readonly #clock: ClockPort;
+  readonly #history: SharedHistory;
+  readonly #terminal: SharedAnswer<boolean>;
+  #forget: (() => void) | undefined;
+
+  constructor(channel: AnalysisChannel, fanout: Fanout, pubSub: PubSubPort, clock: ClockPort) {
+    this.#fanout = fanout;
+    this.#clock = clock;
+    this.#history = new SharedHistory((after, limit) => pubSub.history(channel, after, limit));
+    this.#terminal = new SharedAnswer(
+      async () => (await pubSub.snapshot(channel)).standingTerminal !== undefined,
+    );
+  }
+
+  /** Whether a terminal event stands, as the broker has it. */
+  terminalStands(): Promise<boolean> {
+    return this.#terminal.get();
+  }
+
+  /** As `SharedHistory.after`. */
+  history(after: EventPosition | undefined): Promise<ReadHistory> {
+    return this.#history.after(after);
+  }
+
+  /** Keeps what was read, of a channel that stands at `position` on this node, for those who come next. */
+  remember(read: ReadHistory, position: EventPosition): void {
+    this.#fanout.remember(read, position);
+    this.#forget ??= this.#clock.after(RETURNING_MS, () => {
+      this.#forget = undefined;
+      this.#fanout.forgetEarlier();
+    });
+  }
+
+  close(): void {
+    this.#forget?.();
+  }
+}

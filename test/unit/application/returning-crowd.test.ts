@@ -1,0 +1,67 @@
+import { describe, expect, test } from "bun:test";
+import { result, status } from "../../support/encoded-events.ts";
+import { watchBench } from "./watch-bench.ts";
+
+describe("many watchers of one analysis that come back at once", () => {
+  test("RES-9: ten thousand of ten thousand users cost the broker a few reads, and miss nothing", async () => {
+    const { join, publish, pubSub, settle } = watchBench();
+    const first = await publish(...Array.from({ length: 500 }, () => status()));
+    pubSub.made.length = 0;
+    pubSub.holdsCalls = true;
+    const joining = Array.from({ length: 10_000 }, (_, index) =>
+      join({
+        userId: `user-${index}`,
+        replay: { after: { epoch: first.epoch, offset: 1 + (index % 500) } },
+      }),
+    );
+    // Published while they wait: kept for every one of them until it is served.
+    for (let step = 0; step < 4; step++) {
+      await pubSub.proceed();
+      await publish();
+    }
+    await settle();
+    await publish(result());
+    await settle();
+    const watchers = await Promise.all(joining);
+    for (const [index, { wire, resumed }] of watchers.entries()) {
+      const { offsets } = wire;
+      expect([index, resumed, offsets.length, offsets.at(-1)]).toEqual([
+        index,
+        true,
+        504 - (index % 500),
+        505,
+      ]);
+      expect(offsets.every((offset, at) => at === 0 || offset === (offsets[at - 1] ?? 0) + 1)).toBe(true);
+    }
+    expect(pubSub.countOf("snapshot")).toBe(1);
+    expect(pubSub.countOf("history")).toBeLessThan(5);
+  });
+
+  test("RES-9: who comes after the others finds what was read for them, and asks the broker nothing", async () => {
+    const { join, publish, pubSub } = watchBench();
+    const first = await publish(...Array.from({ length: 30 }, () => status()));
+    const after = (offset: number) => ({ replay: { after: { epoch: first.epoch, offset } } });
+    await join();
+    expect((await join(after(5))).wire.offsets).toHaveLength(25);
+    const reads = pubSub.countOf("history");
+    await publish();
+    for (let offset = 5; offset <= 31; offset++)
+      expect((await join(after(offset))).wire.offsets).toHaveLength(31 - offset);
+    expect(pubSub.countOf("history")).toBe(reads);
+    await join(after(4));
+    expect(pubSub.countOf("history")).toBe(reads + 1);
+  });
+
+  test("RES-8: a position that this node does not have is judged by the broker", async () => {
+    const { join, publish, pubSub } = watchBench();
+    await join();
+    const known = await publish();
+    pubSub.holdsMail = true;
+    const beyond = await publish();
+    const reads = pubSub.countOf("history");
+    expect((await join({ replay: { after: beyond } })).resumed).toBe(true);
+    expect((await join({ replay: { after: { ...known, epoch: "other" } } })).resumed).toBe(false);
+    expect((await join({ replay: { after: { ...known, offset: 99 } } })).resumed).toBe(false);
+    expect(pubSub.countOf("history")).toBe(reads + 3);
+  });
+});

@@ -1,0 +1,97 @@
+import { describe, expect, test } from "bun:test";
+import { BrokerUnavailable } from "../../../src/application/errors.ts";
+import { SharedHistory } from "../../../src/application/fan-out/shared-history.ts";
+import type { EventPosition } from "../../../src/domain/event-position.ts";
+import { status } from "../../support/encoded-events.ts";
+import { memoryNode } from "../../support/memory-node.ts";
+import { someAnalysis } from "../../support/some-analysis.ts";
+import { turn } from "../../support/turn.ts";
+
+async function bench({ published = 10, size = 5_000 } = {}) {
+  const { pubSub, elsewhere, broker } = memoryNode({ size });
+  const channel = someAnalysis();
+  const publish = async (count: number) => {
+    for (let left = count; left > 0; left -= 500)
+      await elsewhere.append({
+        channel,
+        events: Array.from({ length: Math.min(500, left) }, () => status()),
+      });
+  };
+  await publish(published);
+  const { epoch } = (await elsewhere.snapshot(channel)).position;
+  const shared = new SharedHistory((after, limit) => pubSub.history(channel, after, limit));
+  const at = (offset: number): EventPosition => ({ epoch, offset });
+  const offsets = async (after: EventPosition | undefined) => {
+    const { resumed, events, from } = await shared.after(after);
+    return resumed ? events.slice(from).map(({ position }) => position.offset) : "gone";
+  };
+  const settle = async () => {
+    pubSub.holdsCalls = false;
+    while (pubSub.waiting.length > 0) await pubSub.proceed();
+  };
+  return { pubSub, broker, publish, shared, at, offsets, settle };
+}
+
+describe("SharedHistory", () => {
+  test("RES-9: who asks in one turn shares one read, each from its own position", async () => {
+    const { pubSub, at, offsets } = await bench();
+    const read = await Promise.all([8, 5, 10, 7].map((offset) => offsets(at(offset))));
+    expect(read).toEqual([[9, 10], [6, 7, 8, 9, 10], [], [8, 9, 10]]);
+    expect(pubSub.countOf("history")).toBe(1);
+  });
+
+  test("RES-9: who asks while a read is out shares the next one, which sees what was published meanwhile", async () => {
+    const { pubSub, publish, at, offsets, settle } = await bench();
+    pubSub.holdsCalls = true;
+    const first = offsets(at(8));
+    await turn();
+    await pubSub.proceed();
+    await publish(1);
+    const later = Promise.all([offsets(at(9)), offsets(at(11)), offsets(undefined)]);
+    await settle();
+    expect(await first).toEqual([9, 10]);
+    expect((await later).map((read) => read.length)).toEqual([2, 0, 11]);
+    expect(pubSub.countOf("history")).toBe(2);
+  });
+
+  test("RES-8: a position that is gone is told so, and spoils nothing for the others", async () => {
+    const { pubSub, at, offsets } = await bench();
+    const asked = [{ epoch: "other", offset: 2 }, at(9), at(11), { epoch: "", offset: 0 }, at(4)];
+    const read = await Promise.all(asked.map(offsets));
+    expect(read.map((one) => (one === "gone" ? one : one.length))).toEqual(["gone", 1, "gone", 10, 6]);
+    expect(pubSub.countOf("history")).toBe(1);
+    expect(await Promise.all([offsets({ epoch: "other", offset: 2 }), offsets(at(9))])).toEqual([
+      "gone",
+      [10],
+    ]);
+    expect(pubSub.countOf("history")).toBe(3);
+  });
+
+  test("a garbage position does not make the gateway read the whole history", async () => {
+    const { pubSub, offsets } = await bench({ published: 3_500 });
+    expect(await offsets({ epoch: "other", offset: 1 })).toBe("gone");
+    expect(pubSub.countOf("history")).toBe(1);
+  });
+
+  test("however many pages it takes, it is one stretch; lost in between, it is judged anew", async () => {
+    const { pubSub, broker, publish, at, offsets, settle } = await bench({ published: 3_500 });
+    expect(await offsets(at(100))).toHaveLength(3_400);
+    pubSub.holdsCalls = true;
+    const reading = offsets(at(100));
+    await turn();
+    for (let step = 0; step < 2; step++) await pubSub.proceed();
+    broker.loseEverything();
+    await publish(3);
+    await settle();
+    expect(await reading).toBe("gone");
+  });
+
+  test("a failure is everybody's who waits for that read, and nobody else's", async () => {
+    const { pubSub, at, offsets } = await bench();
+    pubSub.fault = () => new BrokerUnavailable("away");
+    const failed = await Promise.allSettled([offsets(at(1)), offsets(at(2))]);
+    expect(failed.map(({ status }) => status)).toEqual(["rejected", "rejected"]);
+    pubSub.fault = () => undefined;
+    expect(await offsets(at(9))).toEqual([10]);
+  });
+});
