@@ -1,0 +1,177 @@
+import type { AnalysisEvent } from "../../src/domain/analysis-event.ts";
+import { type AnalysisState, emptyState, fold } from "../../src/domain/analysis-state.ts";
+import { type AnalysisChannel, analysisIdOf } from "../../src/domain/channel.ts";
+import type { PublishedEvent } from "../../src/domain/channel-record.ts";
+import { type EventPosition, formatEventId, parseEventId } from "../../src/domain/event-position.ts";
+import { type ModelConnection, nothingSeen, type Received, type Stretch } from "./model-client.ts";
+import type { ModelServer } from "./model-server.ts";
+
+/** A promise that was broken. */
+export class Broken extends Error {}
+
+export function must(holds: boolean, promise: string): asserts holds {
+  if (!holds) throw new Broken(promise);
+}
+
+/** What there is to judge by: the brokers alive now, of which one will prevail. */
+export interface Truth {
+  servers(): readonly ModelServer[];
+  mayWatch(user: string, channel: AnalysisChannel): boolean;
+  /** Whether what this node knows of viewers may rightly be old. */
+  mayLag(connection: ModelConnection): boolean;
+}
+
+/** Holds every frame that reaches a client against the contract, as it comes. */
+export class Judge {
+  readonly #truth: Truth;
+  /** What each event_id ever named. */
+  readonly #named = new Map<string, string>();
+
+  constructor(truth: Truth) {
+    this.#truth = truth;
+  }
+
+  received(connection: ModelConnection, frame: string): void {
+    const message = JSON.parse(frame);
+    if (message.event_type === "connection_established") this.#established(connection, message.resumed);
+    else if (message.event_id !== undefined && message.event_type !== "notice")
+      this.#event(connection, message, frame);
+  }
+
+  /** Something happened to a broker: was anything lost that this client was sent, or goes on from? */
+  look(connection: ModelConnection): void {
+    const { asked, stretch } = connection;
+    connection.everAllowed ||= this.#truth.mayWatch(asked.user, asked.channel);
+    if (stretch === undefined) this.#judgePosition(connection);
+    else stretch.lossSeen ||= this.#isLost(connection, stretch);
+  }
+
+  #judgePosition(connection: ModelConnection): void {
+    const { after, channel } = connection.asked;
+    for (const server of this.#truth.servers()) {
+      if (isGood(after, server, channel)) connection.everGood = true;
+      else connection.everGone = true;
+    }
+  }
+
+  #established(connection: ModelConnection, resumed: boolean | null): void {
+    this.look(connection);
+    const { asked, client, stretch: before } = connection;
+    if (before === undefined) {
+      must((resumed === null) === (asked.after === undefined), "resumed is null where no position was given");
+      must(resumed !== true || connection.everGood, "a position that is gone is never said to be resumed");
+      must(resumed !== false || connection.everGone, "a good position is resumed");
+    } else {
+      must(resumed === false, "a watcher that starts afresh is told resumed: false");
+      must(
+        before.lossSeen || this.#holeIsTrimmed(connection, before),
+        "a watcher whose events all survived is not disturbed",
+      );
+    }
+    const beganAt = Math.max(...this.#truth.servers().map((server) => server.logOf(asked.channel).length));
+    connection.stretches.push({
+      resumed,
+      first: before === undefined,
+      beganAt,
+      events: [],
+      lossSeen: false,
+      slow: false,
+    });
+    const begun = nothingSeen(asked.channel);
+    if (resumed !== true) client.view = { ...begun, known: replayOf(connection) !== "none" };
+    else if (isStart(asked.after)) client.view = begun;
+    else if (!asked.continues) client.view = { ...begun, known: false, complete: false };
+    this.look(connection);
+  }
+
+  #event(connection: ModelConnection, event: AnalysisEvent, text: string): void {
+    const { stretch, asked, client } = connection;
+    must(stretch !== undefined, "connection_established is the first frame");
+    const position = parseEventId(event.event_id ?? "");
+    must(position !== undefined, "an event_id can be read");
+    const id = formatEventId(position);
+    must((this.#named.get(id) ?? text) === text, "one position never names two payloads");
+    this.#named.set(id, text);
+    connection.everAllowed ||= this.#truth.mayWatch(asked.user, asked.channel);
+    must(
+      connection.everAllowed || this.#truth.mayLag(connection),
+      "nothing reaches who was never allowed to see it",
+    );
+    const last = stretch.events.at(-1)?.position.offset ?? resumePoint(connection, stretch)?.offset ?? 0;
+    must(position.offset > last, `offsets rise, from after the position resumed at (${id} after ${last})`);
+    stretch.events.push({ position, text });
+    stretch.lossSeen ||= this.#isMissing({ position, text }, asked.channel);
+    client.lastSeen = position;
+    const { view } = client;
+    client.view = {
+      state: fold(view.state, event),
+      known:
+        view.known && (replayOf(connection) !== "all" || stretch.events.length > 1 || position.offset === 1),
+      complete:
+        view.complete && position.offset === (parseEventId(view.state.last_event_id)?.offset ?? 0) + 1,
+    };
+  }
+
+  #isLost({ asked }: ModelConnection, { events, resumed, first }: Stretch): boolean {
+    if (
+      first &&
+      resumed === true &&
+      !this.#truth.servers().every((server) => survives(asked.after, server, asked.channel))
+    )
+      return true;
+    return events.some((event) => this.#isMissing(event, asked.channel));
+  }
+
+  #isMissing({ position, text }: Received, channel: AnalysisChannel): boolean {
+    return this.#truth.servers().some((server) => server.logOf(channel)[position.offset - 1]?.text !== text);
+  }
+
+  #holeIsTrimmed({ asked }: ModelConnection, stretch: Stretch): boolean {
+    const last = stretch.events.at(-1)?.position.offset ?? stretch.beganAt;
+    return this.#truth.servers().some((server) => server.oldestKept(asked.channel) - 1 > last);
+  }
+}
+
+/** What a stretch began with; "resume" where a good position made the mode void. */
+export function replayOf({ asked, stretch }: ModelConnection): "latest" | "all" | "none" | "resume" {
+  if (stretch === undefined || stretch.first) return stretch?.resumed === true ? "resume" : asked.mode;
+  return asked.mode === "all" && asked.after === undefined ? "all" : "latest";
+}
+
+/** The position a stretch goes on from. */
+export function resumePoint({ asked }: ModelConnection, stretch: Stretch): EventPosition | undefined {
+  const resumes = stretch.first && stretch.resumed === true && asked.after !== "unreadable";
+  return resumes ? (asked.after as EventPosition) : undefined;
+}
+
+function isStart(after: unknown): boolean {
+  return typeof after === "object" && after !== null && (after as EventPosition).offset === 0;
+}
+
+/** Whether the event at a position is on the broker's log, trimmed or not. */
+function survives(
+  after: EventPosition | "unreadable" | undefined,
+  server: ModelServer,
+  channel: AnalysisChannel,
+): boolean {
+  if (after === undefined || after === "unreadable") return false;
+  return after.offset === 0 || server.logOf(channel)[after.offset - 1]?.position.epoch === after.epoch;
+}
+
+/** Section 3 of the contract, told from the log itself. */
+function isGood(
+  after: EventPosition | "unreadable" | undefined,
+  server: ModelServer,
+  channel: AnalysisChannel,
+): boolean {
+  if (after === undefined || after === "unreadable") return false;
+  return survives(after, server, channel) && after.offset >= server.oldestKept(channel) - 1;
+}
+
+/** The state that all events of a log come to. */
+export function stateOf(log: readonly PublishedEvent[], channel: AnalysisChannel): AnalysisState {
+  return log.reduce(
+    (state, { text }) => fold(state, JSON.parse(text) as AnalysisEvent),
+    emptyState(analysisIdOf(channel)),
+  );
+}

@@ -1,0 +1,167 @@
+import type { WatchSession } from "../../src/adapters/websocket/watch-session.ts";
+import type { ReplayMode } from "../../src/application/fan-out/delivery-start.ts";
+import type {
+  ClientConnectionPort,
+  SendOutcome,
+} from "../../src/application/ports/client-connection-port.ts";
+import { type AnalysisState, emptyState } from "../../src/domain/analysis-state.ts";
+import { type AnalysisChannel, analysisIdOf } from "../../src/domain/channel.ts";
+import type { EventPosition, GivenPosition } from "../../src/domain/event-position.ts";
+import type { ModelNode } from "./model-node.ts";
+
+/** What a client asks for as it connects. */
+export interface Asked {
+  readonly user: string;
+  readonly channel: AnalysisChannel;
+  readonly mode: ReplayMode;
+  readonly conflates: boolean;
+  readonly untilTerminal: boolean;
+  readonly after: GivenPosition | undefined;
+  /** Whether `after` is the last event this client has seen, so that what it knows goes on. */
+  readonly continues: boolean;
+}
+
+export interface Received {
+  readonly position: EventPosition;
+  readonly text: string;
+}
+
+/** From one `connection_established` to the next. */
+export interface Stretch {
+  readonly resumed: boolean | null;
+  /** Whether it is the first of its connection. */
+  readonly first: boolean;
+  /** Where the log of any broker ended when it began. */
+  readonly beganAt: number;
+  readonly events: Received[];
+  /** Whether something that this watcher was sent, or resumed from, was missing on some broker since. */
+  lossSeen: boolean;
+  /** Whether the socket did not take everything at once. */
+  slow: boolean;
+}
+
+/** What a client makes of all it received, over its connections. */
+export interface View {
+  readonly state: AnalysisState;
+  /** Whether everything that makes up the state was sent. */
+  readonly known: boolean;
+  /** Whether every event was sent, so that the stages are right as well. */
+  readonly complete: boolean;
+}
+
+/** One client over all its connections. */
+export class ModelClient {
+  asked: Asked;
+  connection: ModelConnection | undefined;
+  /** Of the last event that it received. */
+  lastSeen: EventPosition | undefined;
+  view: View;
+
+  constructor(asked: Asked) {
+    this.asked = asked;
+    this.view = nothingSeen(asked.channel);
+  }
+}
+
+export function nothingSeen(channel: AnalysisChannel): View {
+  return { state: emptyState(analysisIdOf(channel)), known: true, complete: true };
+}
+
+export type ConnectionEnd = { readonly code: number; readonly reason: string } | "lost";
+
+/** One socket of a client: what it does not take waits in the network, and is lost with it. */
+export class ModelConnection implements ClientConnectionPort {
+  readonly id: string;
+  readonly client: ModelClient;
+  readonly node: ModelNode;
+  readonly asked: Asked;
+  readonly stretches: Stretch[] = [];
+  /** Whether the position that was given was good, or gone, at some instant on some broker. */
+  everGood = false;
+  everGone = false;
+  /** Whether its user was allowed to watch at some instant since it came. */
+  everAllowed = false;
+  end: ConnectionEnd | undefined;
+  session: WatchSession | undefined;
+  readonly #received: (connection: ModelConnection, frame: string) => void;
+  readonly #ended: (connection: ModelConnection) => void;
+  readonly #waiting: string[] = [];
+  #takes = Number.POSITIVE_INFINITY;
+
+  constructor(
+    id: string,
+    client: ModelClient,
+    node: ModelNode,
+    received: (connection: ModelConnection, frame: string) => void,
+    ended: (connection: ModelConnection) => void,
+  ) {
+    this.id = id;
+    this.client = client;
+    this.node = node;
+    this.asked = client.asked;
+    this.#received = received;
+    this.#ended = ended;
+  }
+
+  get stretch(): Stretch | undefined {
+    return this.stretches.at(-1);
+  }
+
+  get open(): boolean {
+    return this.end === undefined;
+  }
+
+  send(frame: string): SendOutcome {
+    if (!this.open) return "gone";
+    if (this.#takes > 0) {
+      this.#takes--;
+      this.#received(this, frame);
+    } else this.#waiting.push(frame);
+    return this.#outcome();
+  }
+
+  batch(write: () => void): SendOutcome {
+    write();
+    return this.#outcome();
+  }
+
+  ping(): void {
+    this.session?.signOfLife();
+  }
+
+  /** The closing handshake comes after what waits. */
+  close(code: number, reason: string): void {
+    if (!this.open) return;
+    for (const frame of this.#waiting.splice(0)) this.#received(this, frame);
+    this.end = { code, reason };
+    this.#ended(this);
+  }
+
+  /** The client reads no more than so many frames from now on. */
+  takeOnly(frames: number): void {
+    this.#takes = frames;
+  }
+
+  /** It reads again, everything. */
+  takeAll(): void {
+    this.#takes = Number.POSITIVE_INFINITY;
+    for (const frame of this.#waiting.splice(0)) this.#received(this, frame);
+    const { session } = this;
+    if (session !== undefined && this.open) this.node.run(() => session.drained());
+  }
+
+  /** The network between the two is gone, and what waited in it. */
+  lose(): void {
+    if (!this.open) return;
+    this.#waiting.length = 0;
+    this.end = "lost";
+    this.#ended(this);
+  }
+
+  #outcome(): SendOutcome {
+    if (!this.open) return "gone";
+    if (this.#takes > 0) return "sent";
+    if (this.stretch !== undefined) this.stretch.slow = true;
+    return "blocked";
+  }
+}

@@ -1,0 +1,285 @@
+import { BrokerUnavailable, OutcomeUnknown } from "../../src/application/errors.ts";
+import type {
+  AppendOutcome,
+  AppendRequest,
+  BrokerHealth,
+  ChannelPositions,
+  ChannelSnapshot,
+  ChannelSubscriber,
+  ChannelSubscription,
+  HistoryPage,
+  PubSubPort,
+} from "../../src/application/ports/pub-sub-port.ts";
+import type { ViewerList } from "../../src/domain/access-grant.ts";
+import type { AnalysisChannel, ChannelName } from "../../src/domain/channel.ts";
+import type { EventPosition } from "../../src/domain/event-position.ts";
+import type { HistoryLimits, Listener, ModelServer } from "./model-server.ts";
+
+/** A command on its way to the broker. */
+interface Request {
+  /** At the broker; what it returns brings the answer home. */
+  readonly carryOut: () => () => void;
+  readonly lost: (sent: boolean) => void;
+}
+
+/** What is on its way from the broker to this node. */
+interface Parcel {
+  readonly arrive: () => void;
+  readonly lost: () => void;
+}
+
+/** On which the broker has agreed. */
+interface Subscription extends Listener {
+  readonly channel: ChannelName;
+  readonly subscriber: ChannelSubscriber;
+}
+
+/**
+ * One node's two connections to a broker, one for commands and one that listens, on which nothing moves but by
+ * `step`, unless they flow. Each keeps its order; neither knows of the other's.
+ */
+export class ModelPubSub implements PubSubPort {
+  readonly kind = "model";
+  /** What was published while set is lost without a word. */
+  deaf = false;
+  /** The process is frozen: the broker goes on, nothing arrives. */
+  frozen = false;
+  /** What subscribers threw: they promise not to. */
+  readonly faults: unknown[] = [];
+  #server: ModelServer;
+  #flows = true;
+  #flowDue = false;
+  #commandsUp = true;
+  #listeningUp = true;
+  #closed = false;
+  readonly #limits: HistoryLimits | undefined;
+  readonly #requests: Request[] = [];
+  readonly #answers: Parcel[] = [];
+  readonly #wishes: Request[] = [];
+  readonly #mail: Parcel[] = [];
+  readonly #agreed = new Set<Subscription>();
+
+  constructor(server: ModelServer, limits?: HistoryLimits) {
+    this.#server = server;
+    this.#limits = limits;
+  }
+
+  get server(): ModelServer {
+    return this.#server;
+  }
+
+  get subscribed(): ChannelName[] {
+    return [...this.#agreed].map(({ channel }) => channel);
+  }
+
+  set flows(flows: boolean) {
+    this.#flows = flows;
+    this.kick();
+  }
+
+  /** How many different things could happen next on this node's network. */
+  get possible(): number {
+    return this.#queues().length;
+  }
+
+  /** Lets one of them happen. */
+  step(pick: number): void {
+    const queues = this.#queues();
+    queues[pick % queues.length]?.();
+  }
+
+  /** The oldest message that was published and waits is lost without a word. */
+  loseOneMessage(): void {
+    this.#mail.shift()?.lost();
+  }
+
+  /** Commands were carried out, or will be; their answers never come. */
+  loseAnswers(): void {
+    for (const { carryOut } of this.#requests.splice(0))
+      this.#answers.push({ arrive: carryOut(), lost: () => {} });
+    this.#answers.length = 0;
+  }
+
+  cutCommands(): void {
+    this.#commandsUp = false;
+    for (const { lost } of this.#requests.splice(0)) lost(true);
+    for (const { lost } of this.#answers.splice(0)) lost();
+  }
+
+  cutListening(): void {
+    this.#listeningUp = false;
+    for (const listener of this.#agreed) this.#server.removeListener(listener.channel, listener);
+    for (const { lost } of this.#wishes.splice(0)) lost(true);
+    for (const { lost } of this.#mail.splice(0)) lost();
+  }
+
+  /** What was cut is whole again, to the broker that is there now. */
+  restore(server = this.#server): void {
+    if (this.#closed) return;
+    if (server !== this.#server) {
+      this.cutCommands();
+      this.cutListening();
+      this.#server = server;
+    }
+    this.#commandsUp = true;
+    if (this.#listeningUp) return;
+    this.#listeningUp = true;
+    for (const listener of this.#agreed) this.#agreeAgain(listener);
+    this.kick();
+  }
+
+  append(request: AppendRequest): Promise<AppendOutcome> {
+    return this.#command("write", () => this.#server.append(request, this.#limits));
+  }
+
+  snapshot(channel: AnalysisChannel): Promise<ChannelSnapshot> {
+    return this.#command("read", () => this.#server.snapshot(channel));
+  }
+
+  history(channel: ChannelName, after: EventPosition | undefined, limit: number): Promise<HistoryPage> {
+    return this.#command("read", () => this.#server.history(channel, after, limit));
+  }
+
+  positions(channels: readonly AnalysisChannel[]): Promise<ChannelPositions> {
+    return this.#command("read", () => this.#server.positions(channels));
+  }
+
+  declareViewers(channel: AnalysisChannel, viewers: ViewerList): Promise<void> {
+    return this.#command("write", () => this.#server.declareViewers(channel, viewers, this.#limits?.ttlMs));
+  }
+
+  subscribe(channel: ChannelName, subscriber: ChannelSubscriber): Promise<ChannelSubscription> {
+    if (!this.#listeningUp) return Promise.reject(new BrokerUnavailable("the listening connection is cut"));
+    const { promise, resolve, reject } = Promise.withResolvers<ChannelSubscription>();
+    const listener = this.#listener(channel, subscriber);
+    const lost = () => reject(new BrokerUnavailable("cut while subscribing"));
+    const agreed = () => {
+      this.#agreed.add(listener);
+      resolve({ unsubscribe: () => this.#unsubscribe(listener) });
+    };
+    const carryOut = () => {
+      this.#server.addListener(channel, listener);
+      return agreed;
+    };
+    this.#wishes.push({ carryOut, lost });
+    this.kick();
+    return promise;
+  }
+
+  health(): BrokerHealth {
+    const down = !this.#commandsUp || !this.#listeningUp;
+    return down ? { status: "down", reason: "cut", warnings: [] } : { status: "up", warnings: [] };
+  }
+
+  async close(): Promise<void> {
+    this.cutCommands();
+    this.cutListening();
+    this.#agreed.clear();
+    this.#closed = true;
+  }
+
+  /** A command that is not part of this port goes the same way, in its order. */
+  command<Answer>(carryOut: (server: ModelServer) => Answer): Promise<Answer> {
+    return this.#command("write", () => carryOut(this.#server));
+  }
+
+  #command<Answer>(kind: "read" | "write", work: () => Answer): Promise<Answer> {
+    if (!this.#commandsUp) return Promise.reject(new BrokerUnavailable("the connection is cut"));
+    const { promise, resolve, reject } = Promise.withResolvers<Answer>();
+    const lost = () =>
+      reject(
+        kind === "write" ? new OutcomeUnknown("no answer came") : new BrokerUnavailable("no answer came"),
+      );
+    this.#requests.push({ carryOut: () => answerOf(work, resolve, reject), lost });
+    this.kick();
+    return promise;
+  }
+
+  #listener(channel: ChannelName, subscriber: ChannelSubscriber): Subscription {
+    const listener: Subscription = {
+      channel,
+      subscriber,
+      post: (message) => {
+        if (this.deaf) return;
+        const arrive = () => {
+          if (this.#agreed.has(listener)) this.#tell(subscriber, message);
+        };
+        this.#mail.push({ arrive, lost: () => {} });
+        this.kick();
+      },
+    };
+    return listener;
+  }
+
+  /** A subscriber that throws must not keep the others from hearing; that it threw is for the test to know. */
+  #tell(subscriber: ChannelSubscriber, message: (subscriber: ChannelSubscriber) => void): void {
+    try {
+      message(subscriber);
+    } catch (error) {
+      this.faults.push(error);
+    }
+  }
+
+  #agreeAgain(listener: Subscription): void {
+    const carryOut = () => {
+      if (this.#agreed.has(listener)) this.#server.addListener(listener.channel, listener);
+      return () => {
+        if (this.#agreed.has(listener)) listener.subscriber.linkRestored();
+      };
+    };
+    this.#wishes.push({ carryOut, lost: () => {} });
+  }
+
+  #unsubscribe(listener: Subscription): Promise<void> {
+    if (!this.#agreed.delete(listener) || !this.#listeningUp) return Promise.resolve();
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const carryOut = () => {
+      this.#server.removeListener(listener.channel, listener);
+      return resolve;
+    };
+    this.#wishes.push({ carryOut, lost: () => resolve() });
+    this.kick();
+    return promise;
+  }
+
+  #queues(): (() => void)[] {
+    const possible: (() => void)[] = [];
+    const request = this.#requests[0];
+    const wish = this.#wishes[0];
+    if (wish !== undefined) possible.push(() => this.#carryOut(this.#wishes, this.#mail));
+    if (request !== undefined) possible.push(() => this.#carryOut(this.#requests, this.#answers));
+    if (this.frozen) return possible;
+    if (this.#mail.length > 0) possible.push(() => this.#mail.shift()?.arrive());
+    if (this.#answers.length > 0) possible.push(() => this.#answers.shift()?.arrive());
+    return possible;
+  }
+
+  #carryOut(from: Request[], to: Parcel[]): void {
+    const request = from.shift();
+    if (request === undefined) return;
+    to.push({ arrive: request.carryOut(), lost: () => request.lost(true) });
+  }
+
+  /** Whatever may move by itself moves. */
+  kick(): void {
+    if (!this.#flows || this.#flowDue) return;
+    this.#flowDue = true;
+    queueMicrotask(() => {
+      this.#flowDue = false;
+      if (this.#flows) while (this.possible > 0) this.step(0);
+    });
+  }
+}
+
+function answerOf<Answer>(
+  work: () => Answer,
+  resolve: (answer: Answer) => void,
+  reject: (error: unknown) => void,
+): () => void {
+  try {
+    const answer = work();
+    return () => resolve(answer);
+  } catch (error) {
+    return () => reject(error);
+  }
+}

@@ -1,0 +1,319 @@
+import { BrokerUnavailable } from "../../src/application/errors.ts";
+import type {
+  AppendOutcome,
+  AppendRequest,
+  ChannelPositions,
+  ChannelSnapshot,
+  ChannelSubscriber,
+  HistoryPage,
+  PublishedEvent,
+  SeenBefore,
+} from "../../src/application/ports/pub-sub-port.ts";
+import type { DeadLetter } from "../../src/application/ports/worker-channel-port.ts";
+import type { ViewerList } from "../../src/domain/access-grant.ts";
+import type { AnalysisChannel, ChannelName } from "../../src/domain/channel.ts";
+import { admit, type ChannelRecord, newRecord } from "../../src/domain/channel-record.ts";
+import { type EpochSpan, type EventPosition, isOnHistory } from "../../src/domain/event-position.ts";
+
+export interface HistoryLimits {
+  readonly size: number;
+  readonly ttlMs: number;
+}
+
+/** Who is told what is published: one subscription of one node. */
+export interface Listener {
+  post(message: (subscriber: ChannelSubscriber) => void): void;
+}
+
+interface FirstTime {
+  readonly epoch: string;
+  readonly firstOffset: number;
+  readonly count: number;
+  readonly at: number;
+  readonly until: number;
+}
+
+interface Kept {
+  readonly record: ChannelRecord;
+  line: string;
+  readonly spans: EpochSpan[];
+  history: PublishedEvent[];
+  /** Everything since the counter began, what was trimmed included: the truth that watchers are held against. */
+  readonly log: PublishedEvent[];
+  readonly seen: Map<string, FirstTime>;
+  heardAt: number | undefined;
+  expiresAt: number;
+  lastEntry: { readonly id: string; readonly first: FirstTime } | undefined;
+}
+
+interface Data {
+  readonly channels: Map<ChannelName, Kept>;
+  readonly viewers: Map<ChannelName, { readonly viewers: ViewerList; readonly expiresAt: number }>;
+  readonly seenNotices: Map<string, FirstTime>;
+  readonly deadLetters: DeadLetter[];
+}
+
+/** What is left of a server: a snapshot on disk, or what a replica had received. */
+export type SavedData = Data & { readonly saved: true };
+
+let made = 0;
+/** As long as a real epoch, and never the same again within this process. */
+const fresh = (name: string) => `${name}${String(++made).padStart(10 - name.length, "0")}`;
+const NOTHING: EventPosition = { epoch: "", offset: 0 };
+
+/** One broker process, as far as the promises of `PubSubPort` go; nothing here waits for anything. */
+export class ModelServer {
+  /** Another one after every restart and promotion. */
+  line = fresh("line");
+  /** Full: what would write is refused. */
+  full = false;
+  readonly #now: () => number;
+  readonly #limits: HistoryLimits;
+  readonly #listeners = new Map<ChannelName, Set<Listener>>();
+  #data: Data;
+
+  constructor(now: () => number, limits: HistoryLimits, saved?: SavedData) {
+    this.#now = now;
+    this.#limits = limits;
+    this.#data = saved === undefined ? empty() : copyOf(saved);
+  }
+
+  save(): SavedData {
+    return { ...copyOf(this.#data), saved: true };
+  }
+
+  /** The process begins anew, with what it had saved. */
+  restart(saved: SavedData): void {
+    this.line = fresh("line");
+    this.#listeners.clear();
+    this.#data = copyOf(saved);
+  }
+
+  loseEverything(): void {
+    this.#data = empty();
+  }
+
+  newLine(): void {
+    this.line = fresh("line");
+  }
+
+  /** The counter is gone, and with it what is left of the channel. */
+  lose(channel: ChannelName): void {
+    this.#data.channels.delete(channel);
+  }
+
+  expire(channel: ChannelName): void {
+    this.#data.channels.delete(channel);
+    this.#data.viewers.delete(channel);
+  }
+
+  trim(channel: ChannelName, keep: number): void {
+    const kept = this.#find(channel);
+    if (kept !== undefined) kept.history = keep === 0 ? [] : kept.history.slice(-keep);
+  }
+
+  append({ channel, events, seen }: AppendRequest, limits = this.#limits): AppendOutcome {
+    const now = this.#now();
+    const known = this.#find(channel);
+    const kept = known ?? this.#begin();
+    const first = seen && this.#firstTime(seen, kept, now);
+    if (first !== undefined) {
+      kept.heardAt = now;
+      return { type: "duplicate", epoch: first.epoch, firstOffset: first.firstOffset, count: first.count };
+    }
+    if (this.full) throw new BrokerUnavailable("the broker is full");
+    const { epoch: before, offset } = kept.record;
+    const forked = kept.line !== this.line && offset > 0;
+    if (forked) kept.record.epoch = fresh("e");
+    const admitted = admit(kept.record, events);
+    if (admitted.type === "refused") {
+      kept.record.epoch = before;
+      return admitted;
+    }
+    const { epoch } = kept.record;
+    if (forked) kept.spans.push({ epoch, firstOffset: offset + 1 });
+    kept.line = this.line;
+    kept.log.push(...admitted.events);
+    kept.history.push(...admitted.events);
+    if (kept.history.length > limits.size + Math.min(limits.size, 200))
+      kept.history = kept.history.slice(-limits.size);
+    kept.heardAt = now;
+    kept.expiresAt = now + limits.ttlMs;
+    const viewers = this.viewersOf(channel);
+    if (viewers !== undefined) this.#data.viewers.set(channel, { viewers, expiresAt: kept.expiresAt });
+    const stored = { epoch, firstOffset: offset + 1, count: events.length };
+    if (seen) this.#remember(seen, kept, { ...stored, at: now });
+    this.#data.channels.set(channel, kept);
+    for (const event of admitted.events) this.#tell(channel, (subscriber) => subscriber.event(event));
+    return { type: "stored", ...stored };
+  }
+
+  snapshot(channel: AnalysisChannel): ChannelSnapshot {
+    const kept = this.#find(channel);
+    return {
+      position: kept === undefined ? NOTHING : positionOf(kept),
+      lastStatus: kept?.record.lastStatus,
+      standingTerminal: kept?.record.standingTerminal,
+      stages: [...(kept?.record.stages ?? [])],
+      attemptId: kept?.record.attempts.current,
+      spans: [...(kept?.spans ?? [])],
+      oldestKept: this.oldestKept(channel),
+      viewers: this.viewersOf(channel),
+      heardAt: kept?.heardAt,
+      brokerNow: this.#now(),
+    };
+  }
+
+  history(channel: ChannelName, after: EventPosition | undefined, limit: number): HistoryPage {
+    const kept = this.#find(channel);
+    const newest = kept?.record.offset ?? 0;
+    const held = kept?.history ?? [];
+    const oldestKept = newest - held.length + 1;
+    const range = { oldestKept, newest, spans: [...(kept?.spans ?? [])] };
+    const resumed = after === undefined || isOnHistory(after, range);
+    const start = after !== undefined && resumed ? after.offset + 1 - oldestKept : 0;
+    const position = kept === undefined ? NOTHING : positionOf(kept);
+    return { resumed, events: held.slice(start, start + limit), position, kept: range };
+  }
+
+  positions(channels: readonly AnalysisChannel[]): ChannelPositions {
+    const positions = channels.map((channel) => {
+      const kept = this.#find(channel);
+      return kept === undefined ? NOTHING : positionOf(kept);
+    });
+    return { line: this.line, positions };
+  }
+
+  declareViewers(channel: AnalysisChannel, viewers: ViewerList, ttlMs = this.#limits.ttlMs): void {
+    if (this.full) throw new BrokerUnavailable("the broker is full");
+    const declared = viewers === "*" ? viewers : new Set(viewers);
+    this.#data.viewers.set(channel, { viewers: declared, expiresAt: this.#now() + ttlMs });
+    this.#tell(channel, (subscriber) => subscriber.viewersChanged(declared));
+  }
+
+  viewersOf(channel: ChannelName): ViewerList | undefined {
+    const declared = this.#data.viewers.get(channel);
+    return declared === undefined || this.#now() >= declared.expiresAt ? undefined : declared.viewers;
+  }
+
+  keepDeadLetter(letter: DeadLetter): void {
+    if (this.full) throw new BrokerUnavailable("the broker is full");
+    const { deadLetters } = this.#data;
+    const same = ({ channel, payload }: DeadLetter) =>
+      channel === letter.channel && payload === letter.payload;
+    if (!deadLetters.some(same)) deadLetters.push(letter);
+  }
+
+  get deadLetters(): readonly DeadLetter[] {
+    return this.#data.deadLetters;
+  }
+
+  /** How many subscriptions are held. */
+  get listeners(): number {
+    return [...this.#listeners.values()].reduce((sum, { size }) => sum + size, 0);
+  }
+
+  get channels(): ChannelName[] {
+    return [...this.#data.channels.keys()];
+  }
+
+  /** Every event of the channel's present life, in order: the event of offset n at n - 1. */
+  logOf(channel: ChannelName): readonly PublishedEvent[] {
+    return this.#find(channel)?.log ?? [];
+  }
+
+  /** Offset of the oldest event that is kept; one more than the newest where none is. */
+  oldestKept(channel: ChannelName): number {
+    const kept = this.#find(channel);
+    return kept === undefined ? 1 : kept.record.offset - kept.history.length + 1;
+  }
+
+  addListener(channel: ChannelName, listener: Listener): void {
+    const listeners = this.#listeners.get(channel) ?? new Set();
+    this.#listeners.set(channel, listeners.add(listener));
+  }
+
+  removeListener(channel: ChannelName, listener: Listener): void {
+    const listeners = this.#listeners.get(channel);
+    if (listeners?.delete(listener) && listeners.size === 0) this.#listeners.delete(channel);
+  }
+
+  #tell(channel: ChannelName, message: (subscriber: ChannelSubscriber) => void): void {
+    for (const listener of this.#listeners.get(channel) ?? []) listener.post(message);
+  }
+
+  #find(channel: ChannelName): Kept | undefined {
+    const kept = this.#data.channels.get(channel);
+    return kept === undefined || this.#now() >= kept.expiresAt ? undefined : kept;
+  }
+
+  #begin(): Kept {
+    const record = newRecord(fresh("e"));
+    return {
+      record,
+      line: this.line,
+      spans: [{ epoch: record.epoch, firstOffset: 1 }],
+      history: [],
+      log: [],
+      seen: new Map(),
+      heardAt: undefined,
+      expiresAt: 0,
+      lastEntry: undefined,
+    };
+  }
+
+  #firstTime(seen: SeenBefore, kept: Kept, now: number): FirstTime | undefined {
+    if (seen.lane === "entry") {
+      const last = kept.lastEntry;
+      return last !== undefined && compareEntryIds(seen.id, last.id) <= 0 ? last.first : undefined;
+    }
+    const first = this.#memoryOf(seen.scope, kept).get(`${seen.lane} ${seen.name}`);
+    return first !== undefined && now < first.until && now - first.at <= seen.windowMs ? first : undefined;
+  }
+
+  #remember(seen: SeenBefore, kept: Kept, first: Omit<FirstTime, "until">): void {
+    if (seen.lane === "entry") kept.lastEntry = { id: seen.id, first: { ...first, until: Infinity } };
+    else {
+      const memory = this.#memoryOf(seen.scope, kept);
+      memory.set(`${seen.lane} ${seen.name}`, { ...first, until: first.at + seen.rememberMs });
+    }
+  }
+
+  #memoryOf(scope: "channel" | "notices", kept: Kept): Map<string, FirstTime> {
+    return scope === "notices" ? this.#data.seenNotices : kept.seen;
+  }
+}
+
+function positionOf({ record }: Kept): EventPosition {
+  return { epoch: record.epoch, offset: record.offset };
+}
+
+function empty(): Data {
+  return { channels: new Map(), viewers: new Map(), seenNotices: new Map(), deadLetters: [] };
+}
+
+function copyOf({ channels, viewers, seenNotices, deadLetters }: Data): Data {
+  const copies = [...channels].map(([channel, kept]): [ChannelName, Kept] => [
+    channel,
+    {
+      ...kept,
+      record: { ...kept.record, stages: [...kept.record.stages] },
+      spans: [...kept.spans],
+      history: [...kept.history],
+      log: [...kept.log],
+      seen: new Map(kept.seen),
+    },
+  ]);
+  return {
+    channels: new Map(copies),
+    viewers: new Map(viewers),
+    seenNotices: new Map(seenNotices),
+    deadLetters: [...deadLetters],
+  };
+}
+
+function compareEntryIds(one: string, other: string): number {
+  const [time = 0, sequence = 0] = one.split("-").map(Number);
+  const [otherTime = 0, otherSequence = 0] = other.split("-").map(Number);
+  return time - otherTime || sequence - otherSequence;
+}

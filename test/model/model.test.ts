@@ -1,0 +1,40 @@
+import { expect, test } from "bun:test";
+import fc from "fast-check";
+import { runModel } from "./run-model.ts";
+import { type Step, steps } from "./steps.ts";
+import type { WorldOptions } from "./world.ts";
+
+const RUNS = Number(process.env.TELLTALE_MODEL_RUNS ?? 300);
+const SEED = process.env.TELLTALE_MODEL_SEED;
+const PATH = process.env.TELLTALE_MODEL_PATH;
+
+const options: fc.Arbitrary<WorldOptions> = fc.record({
+  historySize: fc.constantFrom(1_000, 8, 3),
+  watchDefault: fc.constantFrom("allow", "deny"),
+  attempts: fc.boolean(),
+});
+
+test("whatever breaks, every watcher ends with what the log says, in order, each event once, and knows it", () => {
+  const property = fc.property(options, steps, (world, taken) => runModel(world, taken));
+  const outcome = fc.check(property, {
+    numRuns: RUNS,
+    ...(SEED !== undefined && { seed: Number(SEED) }),
+    ...(PATH !== undefined && { path: PATH }),
+  });
+  if (outcome.failed) throw new Error(reportOf(outcome));
+  expect(outcome.numRuns).toBeGreaterThan(0);
+}, 600_000);
+
+/** What broke, the fewest steps that break it, and how to see it again. */
+function reportOf(outcome: fc.RunDetails<[WorldOptions, Step[]]>): string {
+  const { counterexample, counterexamplePath, seed, errorInstance, numShrinks } = outcome;
+  const [world, taken] = counterexample ?? [];
+  const told = errorInstance instanceof Error ? errorInstance.message : String(errorInstance);
+  return [
+    `broken: ${told}`,
+    `in ${JSON.stringify(world)}, after ${numShrinks} simplifications:`,
+    ...(taken ?? []).map(({ what, a, b, c, d }) => `  ${what} ${a} ${b} ${c} ${d}`),
+    `again: TELLTALE_MODEL_SEED=${seed} TELLTALE_MODEL_PATH=${counterexamplePath} npx bun test test/model/model.test.ts`,
+    ...(errorInstance instanceof Error ? [errorInstance.stack ?? ""] : []),
+  ].join("\n");
+}

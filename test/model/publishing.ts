@@ -1,0 +1,161 @@
+import type { AnalysisChannel } from "../../src/domain/channel.ts";
+import { must } from "./judge.ts";
+import type { ModelNode } from "./model-node.ts";
+import type { ModelServer } from "./model-server.ts";
+import type { ModelTime } from "./model-time.ts";
+
+export const KINDS = [
+  "initializing",
+  "model_inference",
+  "post_processing",
+  "result",
+  "completed",
+  "failed",
+  "error",
+] as const;
+export type Kind = (typeof KINDS)[number];
+
+/** A body that was sent under an idempotency key. */
+export interface Keyed {
+  readonly channel: AnalysisChannel;
+  readonly key: string;
+  readonly body: string;
+}
+
+interface Bare {
+  readonly sequence: number;
+  readonly channel: AnalysisChannel;
+  readonly payload: string;
+  readonly at: number;
+  readonly heardBy: Set<ModelNode>;
+}
+
+/** Well within the minute in which the same bytes are one event, however long a node holds them. */
+const REPEAT_WITHIN_MS = 20_000;
+
+/** What was published, by whom, and what came of it: each event bears a number of the test's own. */
+export class Publishing {
+  readonly keyed: Keyed[] = [];
+  readonly #time: ModelTime;
+  readonly #attempts: boolean;
+  readonly #bare: Bare[] = [];
+  readonly #answered = new Set<number>();
+  /** Numbers that were on a log which may not have survived. */
+  readonly #everStored = new Set<number>();
+  #sequence = 0;
+
+  constructor(time: ModelTime, attempts: boolean) {
+    this.#time = time;
+    this.#attempts = attempts;
+  }
+
+  event(kind: Kind, attempt: number): { readonly sequence: number; readonly fields: object } {
+    const sequence = ++this.#sequence;
+    const run = this.#attempts ? { attempt_id: `attempt-${attempt % 3}` } : {};
+    return { sequence, fields: { ...fieldsOf(kind, sequence), ...run, sequence } };
+  }
+
+  /** Over HTTP, under a key; what is answered with an event_id is stored by then. */
+  publish(node: ModelNode, keyed: Keyed): void {
+    const { server } = node.pubSub;
+    node.broadcast.execute(keyed.channel, keyed.body, keyed.key).then(
+      (answer) => {
+        must(answer.type !== "invalid", "the model publishes valid events");
+        if (answer.type === "stored" && !answer.duplicate)
+          for (const sequence of sequencesOf(keyed.body)) {
+            this.#answered.add(sequence);
+            if (has(server, keyed.channel, sequence)) this.#everStored.add(sequence);
+          }
+      },
+      () => undefined,
+    );
+  }
+
+  makeKeyed(channel: AnalysisChannel, kinds: readonly Kind[], attempt: number): Keyed {
+    const events = kinds.map((kind) => this.event(kind, attempt).fields);
+    const keyed = { channel, key: `key-${this.#sequence}`, body: JSON.stringify(events) };
+    this.keyed.push(keyed);
+    return keyed;
+  }
+
+  makeBare(channel: AnalysisChannel, kind: Kind, attempt: number): string {
+    const { sequence, fields } = this.event(kind, attempt);
+    const payload = JSON.stringify(fields);
+    this.#bare.push({ sequence, channel, payload, at: this.#time.now, heardBy: new Set() });
+    return payload;
+  }
+
+  /** What was published bare a moment ago: the same bytes again are the same event. */
+  repeatable(pick: number): Bare | undefined {
+    const recent = this.#bare.filter(({ at }) => this.#time.now - at < REPEAT_WITHIN_MS);
+    return recent[pick % Math.max(1, recent.length)];
+  }
+
+  heard(payload: string, node: ModelNode): void {
+    this.#bare.find((bare) => bare.payload === payload)?.heardBy.add(node);
+  }
+
+  /** To be called before a broker loses anything: what it has now was stored once. */
+  mayBeLost(server: ModelServer): void {
+    for (const channel of server.channels)
+      for (const { text } of server.logOf(channel)) this.#everStored.add(sequenceOf(text));
+  }
+
+  /** Nothing twice; and nothing of what a node heard, or was answered for, is missing but by the broker's own loss. */
+  check(server: ModelServer): void {
+    const stored = new Set<number>();
+    for (const channel of server.channels) {
+      for (const { text } of server.logOf(channel)) {
+        const sequence = sequenceOf(text);
+        must(!stored.has(sequence), `one event is stored once (number ${sequence})`);
+        stored.add(sequence);
+      }
+    }
+    for (const { sequence, payload, heardBy } of this.#bare) {
+      const heard = [...heardBy].some((node) => node.state === "running");
+      const buried = server.deadLetters.some((letter) => letter.payload === payload);
+      if (heard && !buried && !this.#everStored.has(sequence))
+        must(stored.has(sequence), `what a gateway heard is stored (number ${sequence})`);
+    }
+    for (const sequence of this.#answered)
+      must(
+        stored.has(sequence) || this.#everStored.has(sequence),
+        `what was answered is stored (${sequence})`,
+      );
+  }
+}
+
+function fieldsOf(kind: Kind, sequence: number): object {
+  switch (kind) {
+    case "result":
+      return {
+        event_type: "result_update",
+        confidence_score: 0.9,
+        frames_processed: sequence,
+        total_frames: sequence,
+        is_fake: true,
+      };
+    case "error":
+      return { event_type: "error", error_code: "E", error_message: `error ${sequence}` };
+    default:
+      return {
+        event_type: "status_update",
+        task_id: "task",
+        progress: (sequence % 100) / 100,
+        current_stage: kind,
+        message: `status ${sequence}`,
+      };
+  }
+}
+
+function sequenceOf(text: string): number {
+  return Number(/"sequence":(\d+)/.exec(text)?.[1]);
+}
+
+function sequencesOf(body: string): number[] {
+  return [...body.matchAll(/"sequence":(\d+)/g)].map((match) => Number(match[1]));
+}
+
+function has(server: ModelServer, channel: AnalysisChannel, sequence: number): boolean {
+  return server.logOf(channel).some(({ text }) => sequenceOf(text) === sequence);
+}

@@ -1,0 +1,84 @@
+import { must } from "./judge.ts";
+import { returnTo, type Step, take } from "./steps.ts";
+import { checkWatcher } from "./verdict.ts";
+import { CHANNELS, CLIENTS, World, type WorldOptions } from "./world.ts";
+
+/** Every promise is kept again within this time of the last fault. */
+const CONVERGED_WITHIN_MS = 30_000;
+const RETURNS_AFTER_MS = 1_000;
+
+/** Does what the steps say, puts right whatever is wrong then, and holds what is left against the surviving log. */
+export function runModel(options: WorldOptions, steps: readonly Step[]): void {
+  const world = new World(options);
+  for (const step of steps) take(world, step);
+  world.mend();
+  world.settle();
+  world.pass(RETURNS_AFTER_MS);
+  world.settle();
+  comeBackAll(world);
+  world.pass(CONVERGED_WITHIN_MS - RETURNS_AFTER_MS);
+  world.settle();
+  check(world);
+  // What is quiet may be so because nothing gets through: one more event must.
+  for (const channel of CHANNELS) {
+    const node = world.servingNode(0);
+    if (node !== undefined)
+      world.publishing.publish(node, world.publishing.makeKeyed(channel, ["model_inference"], 0));
+  }
+  world.pass(100);
+  world.settle();
+  check(world);
+  leave(world);
+}
+
+function comeBackAll(world: World): void {
+  for (let slot = 0; slot < CLIENTS; slot++) {
+    const client = world.clients[slot];
+    const node = world.servingNode(slot);
+    if (client === undefined || node === undefined) continue;
+    const end = client.connection?.end;
+    // What the contract says of each code.
+    if (end === undefined || (end !== "lost" && [1000, 4003].includes(end.code))) continue;
+    returnTo(world, slot, node);
+    world.settle();
+  }
+}
+
+function check(world: World): void {
+  for (const connection of world.connections) {
+    const { asked } = connection;
+    must(world.mayWatch(asked.user, asked.channel), "who may watch no longer is gone");
+    checkWatcher(connection, world.primary);
+  }
+  world.publishing.check(world.primary);
+  for (const node of world.nodes) {
+    const watched = new Set(
+      world.connections
+        .filter((connection) => connection.node === node)
+        .flatMap(({ asked }) => [asked.channel, `user:${asked.user}`, "system:updates"]),
+    );
+    const subscribed = node.pubSub.subscribed;
+    must(
+      JSON.stringify([...watched].sort()) === JSON.stringify([...subscribed].sort()),
+      `a node is subscribed to what is watched on it (${[...watched]}; ${subscribed})`,
+    );
+  }
+}
+
+/** All leave, and nothing is left. */
+function leave(world: World): void {
+  for (const connection of world.connections) connection.lose();
+  world.settle();
+  // What was read for those who come back is kept for a while.
+  world.pass(11_000);
+  world.settle();
+  must(world.primary.listeners === 0, "nothing is left subscribed at the broker");
+  for (const node of world.nodes) {
+    must(node.feeds.size === 0, "no feed is left open");
+    must(
+      node.connections.size === 0 && node.registry.statistics().users === 0,
+      "nobody is left in the books",
+    );
+    must(node.clock.timers === node.standingTimers, "no timer is left running");
+  }
+}

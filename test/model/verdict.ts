@@ -1,0 +1,134 @@
+import type { AnalysisState } from "../../src/domain/analysis-state.ts";
+import { analysisIdOf } from "../../src/domain/channel.ts";
+import type { PublishedEvent } from "../../src/domain/channel-record.ts";
+import { isStatusKind, isTerminalKind, reopens } from "../../src/domain/event-kind.ts";
+import { must, replayOf, resumePoint, stateOf } from "./judge.ts";
+import type { ModelConnection } from "./model-client.ts";
+import type { ModelServer } from "./model-server.ts";
+
+/** Whether a watcher that is still connected ended with what the log says. */
+export function checkWatcher(connection: ModelConnection, server: ModelServer): void {
+  const { asked, stretch, client } = connection;
+  must(stretch !== undefined, "a client is admitted or refused within 30 seconds");
+  const log = server.logOf(asked.channel);
+  const { events } = stretch;
+  for (const { position, text } of events)
+    must(
+      log[position.offset - 1]?.text === text,
+      `what did not survive is told (${position.epoch}-${position.offset})`,
+    );
+  const point = resumePoint(connection, stretch);
+  if (point !== undefined && point.offset > 0)
+    must(log[point.offset - 1]?.position.epoch === point.epoch, "a position that did not survive is told");
+  checkBeginning(connection, server, log);
+  checkSequence(connection, log);
+  checkEnd(connection, log);
+  const { view } = client;
+  const truth = stateOf(log, asked.channel);
+  if (asked.untilTerminal) {
+    // What was closed is not here any more: whoever is still connected was not sent an end that stands.
+    const sent = stateOf(
+      events.map(({ position }) => log[position.offset - 1] as PublishedEvent),
+      asked.channel,
+    );
+    const ended = view.known ? truth : sent;
+    must(ended.result === null && ended.error === null, "until=terminal ends with the analysis");
+  }
+  if (!view.known) return;
+  must(same(essence(view.state), essence(truth)), "a watcher ends with the state of the surviving log");
+  if (view.complete) must(same(view.state.stages, truth.stages), "and with its stages");
+}
+
+function checkBeginning(
+  connection: ModelConnection,
+  server: ModelServer,
+  log: readonly PublishedEvent[],
+): void {
+  const { asked, stretch } = connection;
+  const events = stretch?.events ?? [];
+  const first = events[0]?.position.offset;
+  const oldestKept = server.oldestKept(asked.channel);
+  switch (replayOf(connection)) {
+    case "resume":
+      return;
+    case "all":
+      must(
+        first === undefined ? oldestKept > log.length : first <= Math.max(oldestKept, 1),
+        "replay=all begins with the oldest kept",
+      );
+      return;
+    case "none":
+      must(
+        (first ?? log.length + 1) <= (stretch?.beganAt ?? 0) + 1,
+        "replay=none misses nothing after its start",
+      );
+      return;
+    case "latest":
+      must(first !== undefined || log.length === 0, "replay=latest says where the analysis is");
+  }
+}
+
+/** Everything after the beginning, but for statuses that a slow client was spared. */
+function checkSequence(connection: ModelConnection, log: readonly PublishedEvent[]): void {
+  const { stretch, asked } = connection;
+  if (stretch === undefined) return;
+  const offsets = stretch.events.map(({ position }) => position.offset);
+  const isLatest = replayOf(connection) === "latest";
+  const point = resumePoint(connection, stretch)?.offset;
+  let expected = point !== undefined ? point + 1 : (offsets[0] ?? 1);
+  for (const [index, offset] of offsets.entries()) {
+    const replayed = isLatest && index <= 1 && isLatestPair(log, offsets.slice(0, index + 1));
+    if (index === 0 && isLatest)
+      must(
+        replayed || isLatestPair(log, offsets.slice(0, 2)),
+        "replay=latest is the last status and what stands",
+      );
+    if (!replayed && !(index === 0 && isLatest)) {
+      for (let skipped = expected; skipped < offset; skipped++) {
+        must(asked.conflates && stretch.slow, `no event is missing (${skipped} before ${offset})`);
+        must(mayBeSkipped(log, skipped, offsets), `only statuses with a newer one are left out (${skipped})`);
+      }
+    }
+    expected = offset + 1;
+  }
+}
+
+function checkEnd({ stretch, asked }: ModelConnection, log: readonly PublishedEvent[]): void {
+  const last = stretch?.events.at(-1)?.position.offset;
+  if (last !== undefined) {
+    must(
+      last === log.length,
+      `the last event of ${analysisIdOf(asked.channel)} arrives (${last} of ${log.length})`,
+    );
+    return;
+  }
+  const point = stretch?.first && stretch.resumed === true ? asked.after : undefined;
+  if (typeof point === "object") must(point.offset === log.length, "what followed the position arrives");
+}
+
+function isLatestPair(log: readonly PublishedEvent[], offsets: readonly number[]): boolean {
+  const until = log.slice(0, offsets.at(-1));
+  const status = until.findLast(({ kind }) => isStatusKind(kind));
+  const terminal = until.findLast(({ kind }) => isTerminalKind(kind));
+  const reopened =
+    terminal && until.slice(terminal.position.offset).some((event) => event.reopens || reopens(event.kind));
+  const pair = [status?.position.offset, reopened ? undefined : terminal?.position.offset];
+  const distinct = [...new Set(pair.filter((offset) => offset !== undefined))].sort((a, b) => a - b);
+  return same(distinct, offsets);
+}
+
+function mayBeSkipped(log: readonly PublishedEvent[], offset: number, sent: readonly number[]): boolean {
+  const event = log[offset - 1];
+  if (event === undefined || event.reopens || !isStatusKind(event.kind) || isTerminalKind(event.kind))
+    return false;
+  return sent.some((later) => later > offset && isStatusKind((log[later - 1] as PublishedEvent).kind));
+}
+
+/** What a watcher knows however it began: the run is named by events that may be long gone. */
+function essence({ stages: _, attempt_id: __, ...state }: AnalysisState) {
+  return state;
+}
+
+function same(one: unknown, other: unknown): boolean {
+  return JSON.stringify(one) === JSON.stringify(other);
+}

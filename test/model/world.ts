@@ -1,0 +1,340 @@
+import { drainMicrotasks } from "bun:jsc";
+import { type AnalysisChannel, parseChannel } from "../../src/domain/channel.ts";
+import { Judge, must, type Truth } from "./judge.ts";
+import { type Asked, ModelClient, ModelConnection } from "./model-client.ts";
+import { ModelNode } from "./model-node.ts";
+import { ModelServer, type SavedData } from "./model-server.ts";
+import { ModelTime } from "./model-time.ts";
+import { Publishing } from "./publishing.ts";
+
+export interface WorldOptions {
+  readonly historySize: number;
+  readonly watchDefault: "allow" | "deny";
+  /** Whether every event names a run of the worker, or none does. */
+  readonly attempts: boolean;
+}
+
+export const NODES = 3;
+export const CLIENTS = 5;
+const HISTORY_TTL_MS = 86_400_000;
+
+export const CHANNELS = ["0", "1"].map(
+  (digit) => parseChannel(`analysis:00000000-0000-4000-8000-00000000000${digit}`) as AnalysisChannel,
+);
+
+/** Several gateways, their broker and its rivals, workers and clients: everything that can go wrong is a method. */
+export class World implements Truth {
+  readonly time = new ModelTime();
+  readonly options: WorldOptions;
+  readonly publishing: Publishing;
+  readonly nodes: ModelNode[] = [];
+  readonly clients: (ModelClient | undefined)[] = [];
+  /** Nodes whose network moves by itself; the others' moves step by step. */
+  readonly #flowing = new Set<ModelNode>();
+  /** Nodes that may rightly have missed, or not yet have heard, who may watch. */
+  readonly #lagging = new Set<ModelNode>();
+  readonly #connections = new Set<ModelConnection>();
+  readonly #judge = new Judge(this);
+  /** What was found out inside a callback of the product, which must not be the one to throw. */
+  readonly #broken: unknown[] = [];
+  #primary: ModelServer;
+  /** A broker that was replaced and does not know it yet. */
+  #old: ModelServer | undefined;
+  #down = false;
+  #saved: SavedData;
+  #madeConnections = 0;
+
+  constructor(options: WorldOptions) {
+    this.options = options;
+    this.#primary = this.#newServer();
+    this.#saved = this.#primary.save();
+    this.publishing = new Publishing(this.time, options.attempts);
+    for (let made = 0; made < NODES; made++) this.nodes.push(this.#newNode());
+  }
+
+  get primary(): ModelServer {
+    return this.#primary;
+  }
+
+  servers(): readonly ModelServer[] {
+    return this.#old === undefined ? [this.#primary] : [this.#primary, this.#old];
+  }
+
+  mayWatch(user: string, channel: AnalysisChannel): boolean {
+    return this.servers().some((server) => {
+      const viewers = server.viewersOf(channel);
+      if (viewers === undefined) return this.options.watchDefault === "allow";
+      return viewers === "*" || viewers.has(user);
+    });
+  }
+
+  mayLag({ node }: ModelConnection): boolean {
+    return this.#lagging.has(node);
+  }
+
+  get connections(): readonly ModelConnection[] {
+    return [...this.#connections];
+  }
+
+  node(index: number): ModelNode {
+    return this.nodes[index % NODES] as ModelNode;
+  }
+
+  /** A node that can serve somebody, the one asked for if it can. */
+  servingNode(index: number): ModelNode | undefined {
+    for (let step = 0; step < NODES; step++) {
+      const node = this.node(index + step);
+      if (node.state === "running") return node;
+    }
+    return undefined;
+  }
+
+  /** Everything that follows by itself has followed; what was broken on the way is said. */
+  settle(): void {
+    drainMicrotasks();
+    for (const node of this.#flowing) {
+      while (node.state === "running" && node.ears.length > 0) {
+        this.#hear(node);
+        drainMicrotasks();
+      }
+    }
+    for (const connection of this.#connections) this.#judge.look(connection);
+    for (const node of this.nodes)
+      must(node.pubSub.faults.length === 0, `a subscriber threw: ${node.pubSub.faults[0]}`);
+    if (this.#broken.length > 0) throw this.#broken[0];
+  }
+
+  pass(milliseconds: number): void {
+    this.time.advance(milliseconds);
+  }
+
+  hold(node: ModelNode): void {
+    this.#flowing.delete(node);
+    this.#lagging.add(node);
+    node.pubSub.flows = false;
+  }
+
+  flow(node: ModelNode): void {
+    if (node.state === "gone") return;
+    this.#flowing.add(node);
+    node.pubSub.flows = true;
+  }
+
+  /** One thing happens on the network of a node. */
+  step(node: ModelNode, pick: number): void {
+    const { possible } = node.pubSub;
+    const hears = node.ears.length > 0 && node.state === "running" ? 1 : 0;
+    if (possible + hears === 0) return;
+    const chosen = pick % (possible + hears);
+    if (chosen < possible) node.pubSub.step(chosen);
+    else this.#hear(node);
+  }
+
+  freeze(node: ModelNode): void {
+    this.#lagging.add(node);
+    node.freeze();
+  }
+
+  thaw(node: ModelNode): void {
+    node.thaw();
+  }
+
+  /** Everything that the broker has to say to this node is lost from now on, and the node is not told. */
+  deafen(node: ModelNode): void {
+    this.#lagging.add(node);
+    node.pubSub.deaf = true;
+  }
+
+  undeafen(node: ModelNode): void {
+    node.pubSub.deaf = false;
+  }
+
+  loseOneMessage(node: ModelNode): void {
+    this.#lagging.add(node);
+    node.pubSub.loseOneMessage();
+  }
+
+  cut(node: ModelNode, which: number): void {
+    this.#lagging.add(node);
+    if (which % 3 !== 1) node.pubSub.cutCommands();
+    if (which % 3 !== 2) {
+      node.pubSub.cutListening();
+      node.ears.length = 0;
+    }
+  }
+
+  restore(node: ModelNode): void {
+    if (!this.#down || node.pubSub.server === this.#old) node.pubSub.restore(this.#serverOf(node));
+  }
+
+  /** Everything that is published from now on is kept for a later loss. */
+  save(): void {
+    this.#saved = this.#primary.save();
+  }
+
+  kill(how: "with all" | "with what was saved" | "with nothing"): void {
+    if (this.#down) return;
+    this.#down = true;
+    for (const node of this.nodes) if (node.pubSub.server === this.#primary) this.cut(node, 0);
+    this.publishing.mayBeLost(this.#primary);
+    if (how === "with nothing") this.#primary.restart(this.#newServer().save());
+    else this.#primary.restart(how === "with all" ? this.#primary.save() : this.#saved);
+    this.#saved = this.#primary.save();
+  }
+
+  /** The broker is back; whose bit is set finds it at once. */
+  start(mask: number): void {
+    if (!this.#down) return;
+    this.#down = false;
+    for (const [index, node] of this.nodes.entries()) if ((mask >> index) & 1) this.restore(node);
+  }
+
+  /** A replica takes over from what it had; whose bit is set goes on with the old primary, which numbers on. */
+  failOver(mask: number, lagging: boolean): void {
+    this.start(0);
+    const { primary } = this;
+    this.publishing.mayBeLost(primary);
+    if (this.#old !== undefined) this.publishing.mayBeLost(this.#old);
+    const data = lagging ? this.#saved : primary.save();
+    this.#primary = this.#newServer(data);
+    this.#saved = this.#primary.save();
+    this.#old = primary;
+    for (const [index, node] of this.nodes.entries()) {
+      if (node.pubSub.server === primary && (mask >> index) & 1) this.#lagging.add(node);
+      else this.#moveOver(node);
+    }
+    this.#retireOld();
+  }
+
+  /** A node that still talked to the old primary finds the new one. */
+  rejoin(node: ModelNode): void {
+    if (node.pubSub.server === this.#primary) return;
+    this.#moveOver(node);
+    this.#retireOld();
+  }
+
+  /** A server-side change of a channel that takes some of it away. */
+  spoil(channel: AnalysisChannel, how: "trim" | "lose" | "expire", keep: number): void {
+    this.publishing.mayBeLost(this.#primary);
+    if (how === "trim") this.#primary.trim(channel, keep);
+    else if (how === "lose") this.#primary.lose(channel);
+    else this.#primary.expire(channel);
+  }
+
+  /** The process ends: after a goodbye to everybody, or without a word. A new one takes its place. */
+  replace(node: ModelNode, gracefully: boolean): void {
+    if (gracefully && node.state === "running") {
+      void node.drain.execute();
+      drainMicrotasks();
+    }
+    for (const connection of this.#connections) if (connection.node === node) connection.lose();
+    node.end();
+    this.#flowing.delete(node);
+    this.nodes[this.nodes.indexOf(node)] = this.#newNode();
+    this.#retireOld();
+  }
+
+  connect(slot: number, node: ModelNode, asked: Asked): ModelClient {
+    const known = this.clients[slot];
+    known?.connection?.lose();
+    const client = known !== undefined && asked.continues ? known : new ModelClient(asked);
+    client.asked = asked;
+    this.clients[slot] = client;
+    const connection = new ModelConnection(
+      `c${++this.#madeConnections}`,
+      client,
+      node,
+      (on, frame) => this.#received(on, frame),
+      (on) => this.#ended(on),
+    );
+    client.connection = connection;
+    this.#connections.add(connection);
+    this.#judge.look(connection);
+    connection.session = node.upgrade(connection, asked.user, {
+      analysisId: asked.channel.slice("analysis:".length),
+      replay: { mode: asked.mode, after: asked.after },
+      untilTerminal: asked.untilTerminal,
+      conflates: asked.conflates,
+    });
+    const { session } = connection;
+    node.run(() => void session.opened());
+    return client;
+  }
+
+  bare(channel: AnalysisChannel, payload: string, old: boolean): void {
+    const server = old ? (this.#old ?? this.#primary) : this.#primary;
+    for (const node of this.nodes) {
+      if (node.pubSub.server !== server || node.pubSub.health().status === "down" || node.pubSub.deaf)
+        continue;
+      node.ears.push({ channel, payload });
+    }
+  }
+
+  /** Whatever was wrong is put right; from here on nothing but time passes. */
+  mend(): void {
+    this.start(0);
+    for (const node of this.nodes) {
+      this.undeafen(node);
+      this.thaw(node);
+      if (node.pubSub.server === this.#primary) node.pubSub.restore();
+      else this.rejoin(node);
+      this.flow(node);
+    }
+    this.#old = undefined;
+    this.#primary.full = false;
+    for (const connection of this.#connections) connection.takeAll();
+  }
+
+  #hear(node: ModelNode): void {
+    const message = node.hearOne();
+    if (message !== undefined) this.publishing.heard(message.payload, node);
+  }
+
+  #newServer(saved?: SavedData): ModelServer {
+    const limits = { size: this.options.historySize, ttlMs: HISTORY_TTL_MS };
+    return new ModelServer(() => this.time.now, limits, saved);
+  }
+
+  #newNode(): ModelNode {
+    const node = new ModelNode({
+      time: this.time,
+      server: this.#primary,
+      watchDefault: this.options.watchDefault,
+    });
+    this.#flowing.add(node);
+    if (this.#down) this.cut(node, 0);
+    return node;
+  }
+
+  #serverOf(node: ModelNode): ModelServer {
+    return node.pubSub.server === this.#old ? this.#old : this.#primary;
+  }
+
+  #moveOver(node: ModelNode): void {
+    this.#lagging.add(node);
+    node.ears.length = 0;
+    node.pubSub.restore(this.#primary);
+  }
+
+  #retireOld(): void {
+    if (this.#old === undefined || this.nodes.some((node) => node.pubSub.server === this.#old)) return;
+    this.publishing.mayBeLost(this.#old);
+    // Whoever saw what it alone had is told from now on: note it while it can be compared.
+    for (const connection of this.#connections) this.#judge.look(connection);
+    this.#old = undefined;
+  }
+
+  #received(connection: ModelConnection, frame: string): void {
+    try {
+      this.#judge.received(connection, frame);
+    } catch (error) {
+      this.#broken.push(error);
+    }
+  }
+
+  #ended(connection: ModelConnection): void {
+    this.#connections.delete(connection);
+    // The runtime reports the close of a socket once, in a turn of its own.
+    queueMicrotask(() => connection.node.run(() => connection.session?.closed()));
+  }
+}
