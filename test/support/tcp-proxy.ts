@@ -11,6 +11,8 @@ export interface ProxiedConnection {
   pause(direction?: Direction): void;
   /** What waits goes on, in order. */
   resume(direction?: Direction): void;
+  /** While `on`, what is sent that way is lost without a trace. */
+  lose(direction: Direction, on: boolean): void;
   /** Ends both sides at once. What waits is gone. */
   cut(): void;
 }
@@ -134,6 +136,10 @@ class Relay implements ProxiedConnection {
     for (const one of directions(direction)) this.#lanes[one].resume();
   }
 
+  lose(direction: Direction, on: boolean): void {
+    this.#lanes[direction].losing = on;
+  }
+
   cut(): void {
     this.#client.destroy();
     this.#server.destroy();
@@ -155,6 +161,7 @@ class Relay implements ProxiedConnection {
 /** One way of a connection: what is passed on while it is paused waits, in order. */
 class Lane {
   paused = false;
+  losing = false;
   readonly #to: Socket;
   readonly #waiting: ((to: Socket) => void)[] = [];
 
@@ -163,6 +170,7 @@ class Lane {
   }
 
   pass(deed: (to: Socket) => void): void {
+    if (this.losing) return;
     if (this.paused) this.#waiting.push(deed);
     else if (!this.#to.destroyed) deed(this.#to);
   }
