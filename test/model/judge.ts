@@ -78,7 +78,7 @@ export class Judge {
       slow: false,
     });
     const begun = nothingSeen(asked.channel);
-    if (resumed !== true) client.view = { ...begun, known: replayOf(connection) !== "none" };
+    if (resumed !== true) client.view = { ...begun, known: replayOf(connection) === "latest" };
     else if (isStart(asked.after)) client.view = begun;
     else if (!asked.continues) client.view = { ...begun, known: false, complete: false };
     this.look(connection);
@@ -103,10 +103,11 @@ export class Judge {
     stretch.lossSeen ||= this.#isMissing({ position, text }, asked.channel);
     client.lastSeen = position;
     const { view } = client;
+    // From the very first event on nothing of the state can be missing.
+    const begunWhole = stretch.events.length === 1 && position.offset === 1;
     client.view = {
       state: fold(view.state, event),
-      known:
-        view.known && (replayOf(connection) !== "all" || stretch.events.length > 1 || position.offset === 1),
+      known: view.known || begunWhole,
       complete:
         view.complete && position.offset === (parseEventId(view.state.last_event_id)?.offset ?? 0) + 1,
     };

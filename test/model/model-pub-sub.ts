@@ -19,13 +19,15 @@ import type { HistoryLimits, Listener, ModelServer } from "./model-server.ts";
 interface Request {
   /** At the broker; what it returns brings the answer home. */
   readonly carryOut: () => () => void;
-  readonly lost: (sent: boolean) => void;
+  readonly lost: () => void;
 }
 
 /** What is on its way from the broker to this node. */
 interface Parcel {
   readonly arrive: () => void;
   readonly lost: () => void;
+  /** Whether it is an event, and neither an answer nor a list of viewers. */
+  readonly isEvent: boolean;
 }
 
 /** On which the broker has agreed. */
@@ -57,6 +59,8 @@ export class ModelPubSub implements PubSubPort {
   readonly #answers: Parcel[] = [];
   readonly #wishes: Request[] = [];
   readonly #mail: Parcel[] = [];
+  /** What the broker knows of, on the connection that is there now. */
+  readonly #known = new Set<Subscription>();
   readonly #agreed = new Set<Subscription>();
 
   constructor(server: ModelServer, limits?: HistoryLimits) {
@@ -88,28 +92,28 @@ export class ModelPubSub implements PubSubPort {
     queues[pick % queues.length]?.();
   }
 
-  /** The oldest message that was published and waits is lost without a word. */
+  /** The oldest event that was published and waits is lost without a word. */
   loseOneMessage(): void {
-    this.#mail.shift()?.lost();
+    const oldest = this.#mail.findIndex(({ isEvent }) => isEvent);
+    if (oldest >= 0) this.#mail.splice(oldest, 1);
   }
 
-  /** Commands were carried out, or will be; their answers never come. */
+  /** All commands are carried out, and the answers never come: they fail as a command does whose time is up. */
   loseAnswers(): void {
-    for (const { carryOut } of this.#requests.splice(0))
-      this.#answers.push({ arrive: carryOut(), lost: () => {} });
-    this.#answers.length = 0;
+    while (this.#requests.length > 0) this.#carryOut(this.#requests, this.#answers);
+    for (const { lost } of this.#answers.splice(0)) lost();
   }
 
   cutCommands(): void {
     this.#commandsUp = false;
-    for (const { lost } of this.#requests.splice(0)) lost(true);
+    for (const { lost } of this.#requests.splice(0)) lost();
     for (const { lost } of this.#answers.splice(0)) lost();
   }
 
   cutListening(): void {
     this.#listeningUp = false;
-    for (const listener of this.#agreed) this.#server.removeListener(listener.channel, listener);
-    for (const { lost } of this.#wishes.splice(0)) lost(true);
+    for (const listener of this.#known) this.#forget(listener);
+    for (const { lost } of this.#wishes.splice(0)) lost();
     for (const { lost } of this.#mail.splice(0)) lost();
   }
 
@@ -158,7 +162,7 @@ export class ModelPubSub implements PubSubPort {
       resolve({ unsubscribe: () => this.#unsubscribe(listener) });
     };
     const carryOut = () => {
-      this.#server.addListener(channel, listener);
+      this.#tellBroker(listener);
       return agreed;
     };
     this.#wishes.push({ carryOut, lost });
@@ -199,12 +203,12 @@ export class ModelPubSub implements PubSubPort {
     const listener: Subscription = {
       channel,
       subscriber,
-      post: (message) => {
+      post: (message, what) => {
         if (this.deaf) return;
         const arrive = () => {
           if (this.#agreed.has(listener)) this.#tell(subscriber, message);
         };
-        this.#mail.push({ arrive, lost: () => {} });
+        this.#mail.push({ arrive, lost: () => {}, isEvent: what === "event" });
         this.kick();
       },
     };
@@ -222,7 +226,7 @@ export class ModelPubSub implements PubSubPort {
 
   #agreeAgain(listener: Subscription): void {
     const carryOut = () => {
-      if (this.#agreed.has(listener)) this.#server.addListener(listener.channel, listener);
+      if (this.#agreed.has(listener)) this.#tellBroker(listener);
       return () => {
         if (this.#agreed.has(listener)) listener.subscriber.linkRestored();
       };
@@ -230,11 +234,21 @@ export class ModelPubSub implements PubSubPort {
     this.#wishes.push({ carryOut, lost: () => {} });
   }
 
+  #tellBroker(listener: Subscription): void {
+    this.#known.add(listener);
+    this.#server.addListener(listener.channel, listener);
+  }
+
+  #forget(listener: Subscription): void {
+    this.#known.delete(listener);
+    this.#server.removeListener(listener.channel, listener);
+  }
+
   #unsubscribe(listener: Subscription): Promise<void> {
     if (!this.#agreed.delete(listener) || !this.#listeningUp) return Promise.resolve();
     const { promise, resolve } = Promise.withResolvers<void>();
     const carryOut = () => {
-      this.#server.removeListener(listener.channel, listener);
+      this.#forget(listener);
       return resolve;
     };
     this.#wishes.push({ carryOut, lost: () => resolve() });
@@ -257,7 +271,7 @@ export class ModelPubSub implements PubSubPort {
   #carryOut(from: Request[], to: Parcel[]): void {
     const request = from.shift();
     if (request === undefined) return;
-    to.push({ arrive: request.carryOut(), lost: () => request.lost(true) });
+    to.push({ arrive: request.carryOut(), lost: () => request.lost(), isEvent: false });
   }
 
   /** Whatever may move by itself moves. */

@@ -22,7 +22,7 @@ export interface HistoryLimits {
 
 /** Who is told what is published: one subscription of one node. */
 export interface Listener {
-  post(message: (subscriber: ChannelSubscriber) => void): void;
+  post(message: (subscriber: ChannelSubscriber) => void, what: "event" | "viewers"): void;
 }
 
 interface FirstTime {
@@ -144,7 +144,8 @@ export class ModelServer {
     const stored = { epoch, firstOffset: offset + 1, count: events.length };
     if (seen) this.#remember(seen, kept, { ...stored, at: now });
     this.#data.channels.set(channel, kept);
-    for (const event of admitted.events) this.#tell(channel, (subscriber) => subscriber.event(event));
+    for (const event of admitted.events)
+      this.#tell(channel, "event", (subscriber) => subscriber.event(event));
     return { type: "stored", ...stored };
   }
 
@@ -188,7 +189,7 @@ export class ModelServer {
     if (this.full) throw new BrokerUnavailable("the broker is full");
     const declared = viewers === "*" ? viewers : new Set(viewers);
     this.#data.viewers.set(channel, { viewers: declared, expiresAt: this.#now() + ttlMs });
-    this.#tell(channel, (subscriber) => subscriber.viewersChanged(declared));
+    this.#tell(channel, "viewers", (subscriber) => subscriber.viewersChanged(declared));
   }
 
   viewersOf(channel: ChannelName): ViewerList | undefined {
@@ -238,8 +239,12 @@ export class ModelServer {
     if (listeners?.delete(listener) && listeners.size === 0) this.#listeners.delete(channel);
   }
 
-  #tell(channel: ChannelName, message: (subscriber: ChannelSubscriber) => void): void {
-    for (const listener of this.#listeners.get(channel) ?? []) listener.post(message);
+  #tell(
+    channel: ChannelName,
+    what: "event" | "viewers",
+    message: (subscriber: ChannelSubscriber) => void,
+  ): void {
+    for (const listener of this.#listeners.get(channel) ?? []) listener.post(message, what);
   }
 
   #find(channel: ChannelName): Kept | undefined {

@@ -40,7 +40,7 @@ export class Publishing {
   readonly #attempts: boolean;
   readonly #bare: Bare[] = [];
   readonly #answered = new Set<number>();
-  /** Numbers that were on a log which may not have survived. */
+  /** Numbers that were on a log, or among dead letters, which may not have survived. */
   readonly #everStored = new Set<number>();
   #sequence = 0;
 
@@ -97,6 +97,7 @@ export class Publishing {
 
   /** To be called before a broker loses anything: what it has now was stored once. */
   mayBeLost(server: ModelServer): void {
+    for (const { payload } of server.deadLetters) this.#everStored.add(sequenceOf(payload));
     for (const channel of server.channels)
       for (const { text } of server.logOf(channel)) this.#everStored.add(sequenceOf(text));
   }

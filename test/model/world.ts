@@ -145,8 +145,12 @@ export class World implements Truth {
     node.pubSub.deaf = true;
   }
 
+  /** The adapter's probe has found it out: it connects anew. */
   undeafen(node: ModelNode): void {
+    if (!node.pubSub.deaf) return;
     node.pubSub.deaf = false;
+    node.pubSub.cutListening();
+    this.restore(node);
   }
 
   loseOneMessage(node: ModelNode): void {
@@ -218,7 +222,11 @@ export class World implements Truth {
     this.publishing.mayBeLost(this.#primary);
     if (how === "trim") this.#primary.trim(channel, keep);
     else if (how === "lose") this.#primary.lose(channel);
-    else this.#primary.expire(channel);
+    else {
+      // That a list of viewers expired is told to nobody.
+      for (const node of this.nodes) this.#lagging.add(node);
+      this.#primary.expire(channel);
+    }
   }
 
   /** The process ends: after a goodbye to everybody, or without a word. A new one takes its place. */
