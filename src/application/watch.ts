@@ -33,14 +33,14 @@ export class Watch {
     const { outlet, owner, replay, untilTerminal, conflates } = request;
     const [analysis, ...notices] = leases;
     this.#feed = analysis.feed;
-    this.#analysis = new Delivery(outlet, analysis.feed.fanout, owner, {
+    this.#analysis = new Delivery(outlet, analysis.feed, owner, {
       untilTerminal,
       conflates,
       replay: replay.after === undefined ? replay.mode : "latest",
       after: replay.after === "unreadable" ? undefined : replay.after,
     });
     const plain = { untilTerminal: false, conflates: false, replay: "none", after: undefined } as const;
-    this.#notices = notices.map((lease) => new Delivery(outlet, lease.feed.fanout, owner, plain));
+    this.#notices = notices.map((lease) => new Delivery(outlet, lease.feed, owner, plain));
     this.#prepared = NOTHING_READ;
   }
 

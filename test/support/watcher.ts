@@ -1,6 +1,9 @@
-import { Delivery, type DeliveryOptions } from "../../src/application/fan-out/delivery.ts";
+import {
+  Delivery,
+  type DeliveryOptions,
+  type DeliverySource,
+} from "../../src/application/fan-out/delivery.ts";
 import { type DeliveryStart, withWhatComes } from "../../src/application/fan-out/delivery-start.ts";
-import type { Fanout } from "../../src/application/fan-out/fanout.ts";
 import { Outlet } from "../../src/application/fan-out/outlet.ts";
 import { ManualClock } from "./manual-clock.ts";
 import { RecordingConnection } from "./recording-connection.ts";
@@ -13,8 +16,8 @@ export class Watcher {
   readonly owner = new RecordingOwner(this.outlet);
   readonly delivery: Delivery;
 
-  constructor(fanout: Fanout, options: Partial<DeliveryOptions> = {}) {
-    this.delivery = new Delivery(this.outlet, fanout, this.owner, {
+  constructor(source: DeliverySource, options: Partial<DeliveryOptions> = {}) {
+    this.delivery = new Delivery(this.outlet, source, this.owner, {
       untilTerminal: false,
       conflates: false,
       replay: "latest",
@@ -24,7 +27,8 @@ export class Watcher {
   }
 
   begin(start: Partial<DeliveryStart> = {}): this {
-    this.delivery.begin({ ...withWhatComes(this.delivery.cursor), ...start });
+    const to = start.replay?.length ?? 0;
+    this.delivery.begin({ ...withWhatComes(this.delivery.cursor), to, ...start });
     return this;
   }
 

@@ -13,15 +13,16 @@ import type { TelemetryPort } from "../ports/telemetry-port.ts";
 import { reasonOf } from "../reason-of.ts";
 import type { ChannelFeed } from "./channel-feed.ts";
 import { DeclaredViewers } from "./declared-viewers.ts";
+import type { ChannelNow } from "./delivery-start.ts";
 import { Fanout } from "./fanout.ts";
 import { type FeedState, hold, reading } from "./feed-state.ts";
-import { inOrder, type LatestEvents, latestAfter } from "./latest-events.ts";
+import { type LatestEvents, latestAfter } from "./latest-events.ts";
 import { PositionDoubt, type StandReport } from "./position-doubt.ts";
 import { ReturningWatchers } from "./returning-watchers.ts";
 import type { ReadHistory } from "./shared-history.ts";
-import { keptOf, readSurviving } from "./surviving-history.ts";
+import { survivingOf } from "./surviving-history.ts";
 
-const HISTORY_PAGE = 1_000;
+const HISTORY_PAGE = 200;
 const HEAL_RETRY_MS = 500;
 
 /**
@@ -48,7 +49,7 @@ export class AnalysisFeed implements ChannelFeed, ChannelSubscriber {
     this.#pubSub = pubSub;
     this.#clock = clock;
     this.#telemetry = telemetry;
-    this.#returning = new ReturningWatchers(channel, this.fanout, pubSub, clock);
+    this.#returning = new ReturningWatchers(channel, this.fanout, pubSub, clock, telemetry);
   }
 
   /** Who may watch, as last declared; undefined where nobody said. */
@@ -56,14 +57,9 @@ export class AnalysisFeed implements ChannelFeed, ChannelSubscriber {
     return this.#viewers.list;
   }
 
-  /** Of the last event that this node has of the channel. */
+  /** Of the last event that this node has. */
   get position(): EventPosition {
     return this.#position;
-  }
-
-  /** What `replay=latest` sends. */
-  latest(): PublishedEvent[] {
-    return inOrder(this.#latest);
   }
 
   async open(): Promise<void> {
@@ -97,11 +93,20 @@ export class AnalysisFeed implements ChannelFeed, ChannelSubscriber {
     return this.#state.type === "live" ? this.fanout.sequenceAfter(after, this.#position) : undefined;
   }
 
-  /** Everything kept after a position (`undefined`: from the oldest), judged by the broker, read once for all who ask. */
+  /** What is kept after a position (`undefined`: from the oldest), judged by the broker, read once for all who ask. */
   async history(after: EventPosition | undefined): Promise<ReadHistory> {
     const read = await this.#returning.history(after);
     if (this.#state.type === "live") this.#returning.remember(read, this.#position);
     return read;
+  }
+
+  /** As `history`; without a broker it tries again. Never rejects. */
+  readOn(after: EventPosition | undefined): Promise<ReadHistory> {
+    return this.#returning.readOn(after);
+  }
+
+  now(): ChannelNow {
+    return { position: this.#position, latest: this.#latest };
   }
 
   /** Whether it has everything it knows of: else it is being read again. */
@@ -112,8 +117,8 @@ export class AnalysisFeed implements ChannelFeed, ChannelSubscriber {
   /** What the broker says of where the channel stands: what this node lacks is read again. */
   compare(report: Omit<StandReport, "stands">): void {
     if (this.#state.type !== "live") return;
-    const doubt = this.#doubt.judge({ ...report, stands: this.#position });
-    if (doubt !== undefined) void this.#heal(doubt);
+    const reason = this.#doubt.judge({ ...report, stands: this.#position });
+    if (reason !== undefined) this.#mistrust(reason);
   }
 
   close(): void {
@@ -137,7 +142,15 @@ export class AnalysisFeed implements ChannelFeed, ChannelSubscriber {
   }
 
   linkRestored(): void {
-    if (this.#state.type === "live") void this.#heal("link_restored");
+    this.#mistrust("link_restored");
+  }
+
+  doubt(): void {
+    this.#mistrust("replay_broken_off");
+  }
+
+  #mistrust(reason: string): void {
+    if (this.#state.type === "live") void this.#heal(reason);
     else if (this.#state.type === "reading") this.#state.again = true;
   }
 
@@ -181,22 +194,18 @@ export class AnalysisFeed implements ChannelFeed, ChannelSubscriber {
       // Somebody may stand further than this node, where another one or the broker itself brought them.
       if (!page.resumed || this.fanout.hasLost(page.kept)) return this.#moveToSurviving();
       for (const event of page.events) this.#apply(event);
-      if (page.events.length < HISTORY_PAGE) break;
+      if (page.events.length < HISTORY_PAGE) return this.#takeViewers(await this.#read());
     }
-    this.#takeViewers(await this.#read());
   }
 
   async #moveToSurviving(): Promise<void> {
     for (;;) {
       const { arrivals } = this.fanout;
       const read = await this.#read();
-      const { snapshot } = read;
-      const needed = this.fanout.neededOf(keptOf(snapshot));
-      const history = await readSurviving(this.#pubSub, this.channel, snapshot, needed);
       if (this.#closed()) return;
-      // Who came meanwhile may need more than was read, or stand where the broker had not come to by then.
-      if (history === undefined) continue;
-      if (arrivals !== this.fanout.arrivals && this.fanout.needsMoreThan(needed, history.kept)) continue;
+      const history = survivingOf(read.snapshot);
+      // Who came meanwhile may stand where the broker had not come to when it was asked.
+      if (arrivals !== this.fanout.arrivals && this.fanout.hasBeyond(history.kept.newest)) continue;
       this.#telemetry.count("feed_restarts");
       this.#take(read);
       this.fanout.moveTo(history);
@@ -226,11 +235,8 @@ export class AnalysisFeed implements ChannelFeed, ChannelSubscriber {
     if (this.#state.type !== "reading") return;
     const { held, again } = this.#state;
     this.#state = { type: "live" };
-    if (again) {
-      void this.#heal("held_too_much");
-      return;
-    }
-    for (const event of held) this.event(event);
+    if (again) void this.#heal("held_too_much");
+    else for (const event of held) this.event(event);
   }
 
   #closed(): boolean {

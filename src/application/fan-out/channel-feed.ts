@@ -1,8 +1,7 @@
-import type { Fanout } from "./fanout.ts";
+import type { DeliverySource } from "./delivery.ts";
 
 /** A channel that somebody on this node watches: one subscription at the broker, however many watch. */
-export interface ChannelFeed {
-  readonly fanout: Fanout;
+export interface ChannelFeed extends DeliverySource {
   /** Resolves when everything published from now on arrives; rejects as `PubSubPort.subscribe` does. */
   open(): Promise<void>;
   close(): void;

@@ -2,9 +2,19 @@ import type { ViewerList } from "../../domain/access-grant.ts";
 import { isStatusKind, isTerminalKind, reopens } from "../../domain/event-kind.ts";
 import { type EventPosition, isOnHistory, type KeptHistory } from "../../domain/event-position.ts";
 import type { PublishedEvent } from "../ports/pub-sub-port.ts";
-import { type DeliveryStart, goingOn, type ReplayMode, startingAfresh } from "./delivery-start.ts";
+import {
+  type ChannelNow,
+  type DeliveryStart,
+  goingOn,
+  leadsTo,
+  partOf,
+  type ReplayMode,
+  startingAfresh,
+} from "./delivery-start.ts";
 import type { Fanout } from "./fanout.ts";
 import type { FrameQueue, Outlet } from "./outlet.ts";
+import { PendingReplay } from "./pending-replay.ts";
+import type { ReadHistory } from "./shared-history.ts";
 import type { SurvivingHistory } from "./surviving-history.ts";
 
 /** What a delivery asks of whoever made it. */
@@ -29,6 +39,17 @@ export interface DeliveryOptions {
   readonly after: EventPosition | undefined;
 }
 
+/** The channel that a delivery is a place on. */
+export interface DeliverySource {
+  readonly fanout: Fanout;
+  /** Something of what is kept after a position (`undefined`: from the oldest). Never rejects: waits for the broker. */
+  readOn(after: EventPosition | undefined): Promise<ReadHistory>;
+  /** What the broker has does not fit what this node has: to be read again. */
+  doubt(): void;
+  /** What this node has of the channel. */
+  now(): ChannelNow;
+}
+
 /**
  * How much may wait for one connection beyond the event being sent, in characters. It waits in the ring that all
  * watchers of the channel share, so a thousand slow clients cost no more than one.
@@ -41,9 +62,10 @@ export class Delivery implements FrameQueue {
   readonly #fanout: Fanout;
   readonly #owner: DeliveryOwner;
   readonly #options: DeliveryOptions;
+  readonly #source: DeliverySource;
   #state: "held" | "running" | "stopped" = "held";
-  #replay: readonly PublishedEvent[] = [];
-  #replayed = 0;
+  /** Comes before what the ring has. */
+  #replay: PendingReplay | undefined;
   #cursor: number;
   /** What stands before this in the ring belongs to the replay, which is never thinned. */
   #thinnedFrom: number;
@@ -54,19 +76,19 @@ export class Delivery implements FrameQueue {
   #terminalStands = false;
   /** Whether something had to wait for the socket and not all of it is sent yet. */
   #lagging = false;
-  #movedWhileHeld: Moved | undefined;
+  #movedWhileHeld: { readonly start: DeliveryStart; readonly how: "survived" | "afresh" } | undefined;
 
   /** From now on the ring keeps everything for it; nothing is sent before `begin`. */
-  constructor(outlet: Outlet, fanout: Fanout, owner: DeliveryOwner, options: DeliveryOptions) {
+  constructor(outlet: Outlet, source: DeliverySource, owner: DeliveryOwner, options: DeliveryOptions) {
     this.#outlet = outlet;
-    this.#fanout = fanout;
+    this.#source = source;
+    this.#fanout = source.fanout;
     this.#owner = owner;
     this.#options = options;
-    this.#cursor = fanout.next;
-    this.#thinnedFrom = fanout.next;
+    this.#cursor = this.#thinnedFrom = source.fanout.next;
     this.#stands = options.after;
     this.#hasSeen = options.after !== undefined;
-    fanout.add(this);
+    source.fanout.add(this);
   }
 
   get cursor(): number {
@@ -102,13 +124,6 @@ export class Delivery implements FrameQueue {
     return this.#stands !== undefined && this.#stands.offset > offset;
   }
 
-  /** After which position it needs the surviving history; undefined: from the oldest kept. */
-  neededOf(kept: KeptHistory): EventPosition | undefined | "nothing" {
-    if (this.#stands === undefined || !isOnHistory(this.#stands, kept))
-      return this.#options.replay === "all" ? undefined : "nothing";
-    return this.#stands.offset === kept.newest ? "nothing" : this.#stands;
-  }
-
   /**
    * Goes on from where the client stands, if that is on the surviving history. If not, it starts afresh, and is told
    * so where it has anything that was lost.
@@ -126,11 +141,9 @@ export class Delivery implements FrameQueue {
     } else if (survives) {
       this.#startAt(goingOn(stands, this.#hasSeen, history, cursor));
     } else {
-      const told = this.#hasSeen;
-      // Who asked for none has watched since: what it missed is in the state.
-      const mode = this.#options.replay === "none" ? "latest" : this.#options.replay;
-      this.#startAt(startingAfresh(mode, history, cursor));
-      if (told) this.#owner.startsAfresh();
+      // What it lacks was trimmed: it must not take what follows for all there was.
+      if (stands !== undefined && stands.offset < history.kept.oldestKept - 1) this.#hasSeen = true;
+      this.#startAfresh(history);
     }
     this.flush();
   }
@@ -156,6 +169,10 @@ export class Delivery implements FrameQueue {
     }
     this.#outlet.drainFrom(this);
     if (this.#next() !== undefined) return;
+    if (this.#replay !== undefined) {
+      void this.#readRest(this.#replay);
+      return;
+    }
     this.#lagging = false;
     if (this.#options.untilTerminal && this.#terminalStands) this.#owner.finished();
   }
@@ -171,18 +188,17 @@ export class Delivery implements FrameQueue {
     this.#hasSeen = true;
     if (isTerminalKind(event.kind)) this.#terminalStands = true;
     else if (event.reopens || reopens(event.kind)) this.#terminalStands = false;
-    if (this.#replay.length === 0) this.#cursor++;
-    else this.#replayed++;
-    this.#letGo();
+    if (this.#replay === undefined) this.#cursor++;
+    else this.#replay.advance();
+    if (this.#replay?.isOver) this.#replay = undefined;
   }
 
   get many(): boolean {
-    return this.#replay.length - this.#replayed + Math.max(0, this.#fanout.next - this.#cursor) > 1;
+    return (this.#replay?.left ?? this.#fanout.next - this.#cursor) > 1;
   }
 
   #next(): PublishedEvent | undefined {
-    const replayed = this.#replay[this.#replayed];
-    if (replayed !== undefined) return replayed;
+    if (this.#replay !== undefined) return this.#replay.peek();
     if (this.#lagging) this.#skipSuperseded();
     return this.#fanout.at(this.#cursor);
   }
@@ -192,8 +208,7 @@ export class Delivery implements FrameQueue {
    * rising. One that reopens the analysis is never passed over, since without it what stood before would go on standing.
    */
   #skipSuperseded(): void {
-    if (!this.#options.conflates) return;
-    if (this.#cursor < this.#thinnedFrom) return;
+    if (!this.#options.conflates || this.#cursor < this.#thinnedFrom) return;
     for (; this.#cursor < this.#fanout.lastStatus; this.#cursor++) {
       const event = this.#fanout.at(this.#cursor);
       if (event === undefined || event.reopens || !isStatusKind(event.kind) || isTerminalKind(event.kind))
@@ -201,26 +216,35 @@ export class Delivery implements FrameQueue {
     }
   }
 
-  #startAt({ replay, from, cursor, stands, hasSeen, terminalStands }: DeliveryStart): void {
-    this.#replay = replay;
-    this.#replayed = from;
+  #startAt({ cursor, stands, hasSeen, terminalStands, ...replay }: DeliveryStart): void {
+    this.#replay = PendingReplay.of(replay);
     this.#cursor = cursor;
     this.#thinnedFrom = this.#fanout.next;
     this.#stands = stands;
     this.#hasSeen = hasSeen;
     this.#terminalStands = terminalStands;
-    this.#letGo();
   }
 
-  /** Of the replay once it is sent: a whole history is not kept for as long as its reader stays. */
-  #letGo(): void {
-    if (this.#replayed < this.#replay.length) return;
-    this.#replay = [];
-    this.#replayed = 0;
+  /** Never rejects: the channel tries until the broker answers. */
+  async #readRest(replay: PendingReplay): Promise<void> {
+    const { rest } = replay;
+    if (rest === undefined || replay.restIsBeingRead) return;
+    replay.restIsBeingRead = true;
+    const read = await this.#source.readOn(rest.after);
+    // Where the history moved meanwhile, it is another replay.
+    if (this.#state !== "running" || this.#replay !== replay) return;
+    replay.restIsBeingRead = false;
+    if (!read.resumed) this.#startAfresh(this.#source.now());
+    else if (leadsTo(read, rest.until)) this.#replay = PendingReplay.of(partOf(read, rest));
+    else return this.#source.doubt();
+    this.flush();
   }
-}
 
-interface Moved {
-  readonly start: DeliveryStart;
-  readonly how: "survived" | "afresh";
+  #startAfresh(now: ChannelNow): void {
+    const told = this.#hasSeen;
+    // Who asked for none has watched since: what it missed is in the state.
+    const mode = this.#options.replay === "none" ? "latest" : this.#options.replay;
+    this.#startAt(startingAfresh(mode, now, this.#fanout.next));
+    if (told) this.#owner.startsAfresh();
+  }
 }

@@ -120,26 +120,10 @@ export class Fanout {
     return false;
   }
 
-  /**
-   * After which position the surviving history is needed for all who watch: undefined from the oldest kept, "nothing"
-   * where nobody needs any of it.
-   */
-  neededOf(kept: KeptHistory): EventPosition | undefined | "nothing" {
-    let needed: EventPosition | "nothing" = "nothing";
-    for (const delivery of this.#deliveries) {
-      const own = delivery.neededOf(kept);
-      if (own === undefined) return undefined;
-      if (own !== "nothing" && (needed === "nothing" || own.offset < needed.offset)) needed = own;
-    }
-    return needed;
-  }
-
-  /** Whether those who watch by now need more than what followed `read`, or stand beyond the newest event. */
-  needsMoreThan(read: EventPosition | undefined | "nothing", kept: KeptHistory): boolean {
-    for (const delivery of this.#deliveries) if (delivery.standsBeyond(kept.newest)) return true;
-    const needed = this.neededOf(kept);
-    if (read === undefined || needed === "nothing") return false;
-    return read === "nothing" || needed === undefined || needed.offset < read.offset;
+  /** Whether somebody stands beyond the newest event. */
+  hasBeyond(newest: number): boolean {
+    for (const delivery of this.#deliveries) if (delivery.standsBeyond(newest)) return true;
+    return false;
   }
 
   /**

@@ -1,7 +1,13 @@
 import type { EventPosition, GivenPosition } from "../../domain/event-position.ts";
 import type { AnalysisFeed } from "./analysis-feed.ts";
 import type { Delivery } from "./delivery.ts";
-import type { DeliveryStart, ReplayMode } from "./delivery-start.ts";
+import {
+  type DeliveryStart,
+  partOf,
+  type ReplayMode,
+  startingAfresh,
+  withWhatComes,
+} from "./delivery-start.ts";
 import type { ReadHistory } from "./shared-history.ts";
 
 /** What a watcher asked to begin with. A good position makes the mode void. */
@@ -80,23 +86,22 @@ export function startOf(prepared: PreparedReplay, feed: AnalysisFeed, delivery: 
   const { next } = feed.fanout;
   switch (prepared.type) {
     case "state": {
-      const replay = prepared.mode === "none" ? [] : feed.latest();
-      const stands = replay.length === 0 ? feed.position : undefined;
-      return { replay, from: 0, cursor: next, stands, hasSeen: false, terminalStands: false };
+      return startingAfresh(prepared.mode, feed.now(), next);
     }
     case "ring": {
       const { after, cursor } = prepared;
       const terminalStands = feed.terminalStandsAt(after);
-      return { replay: [], from: 0, cursor, stands: after, hasSeen: true, terminalStands };
+      return { ...withWhatComes(cursor, after), hasSeen: true, terminalStands };
     }
     case "history": {
       const { after, history, terminalStands } = prepared;
       // Offsets have no holes, so the distance in offsets is the distance in the ring, ahead of it included. Where the
       // history read is a new one that this node has not heard of, it says nothing: what the ring held before is old.
-      const cursor = Math.max(delivery.cursor, next + history.end.offset - feed.position.offset);
-      const stands = after ?? (history.events.length === 0 ? history.end : undefined);
-      const { events: replay, from } = history;
-      return { replay, from, cursor, stands, hasSeen: after !== undefined, terminalStands };
+      const { newest } = history;
+      const cursor = Math.max(delivery.cursor, next + newest.offset - feed.position.offset);
+      const stands = after ?? (history.events.length === 0 ? newest : undefined);
+      const replay = partOf(history, { after, until: newest });
+      return { ...replay, cursor, stands, hasSeen: after !== undefined, terminalStands };
     }
   }
 }

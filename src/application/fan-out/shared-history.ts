@@ -1,8 +1,11 @@
 import { type EventPosition, isOnHistory } from "../../domain/event-position.ts";
 import type { HistoryPage, PublishedEvent } from "../ports/pub-sub-port.ts";
 
-/** Events in one page of the broker's. */
-const PAGE = 1_000;
+/** Events in one page of the broker's: few, since each may be of a megabyte. */
+const PAGE = 200;
+/** What is read in one go at most, in events and in characters: the rest waits until somebody is there to take it. */
+const MOST_EVENTS = 1_000;
+const MOST_CHARACTERS = 4 * 1024 * 1024;
 
 /** Reads one page of a channel's history, as `PubSubPort.history` does. */
 export type ReadPage = (after: EventPosition | undefined, limit: number) => Promise<HistoryPage>;
@@ -15,8 +18,8 @@ export interface ReadHistory {
   readonly from: number;
   /** Where the channel stood before the first of them; undefined where that is not known. */
   readonly start: EventPosition | undefined;
-  /** Of the last event read, or of the channel's last where there was none to read. */
-  readonly end: EventPosition;
+  /** Of the channel's last event as of then. Further than `events`, where there was more than is read in one go. */
+  readonly newest: EventPosition;
 }
 
 /**
@@ -33,8 +36,8 @@ export class SharedHistory {
   }
 
   /**
-   * Everything kept after a position (`undefined`: from the oldest), read after this call. What is published
-   * meanwhile may or may not be in it: `end` says where it ends. Rejects as `PubSubPort.history` does.
+   * What is kept after a position (`undefined`: from the oldest), read after this call. Rejects as
+   * `PubSubPort.history` does.
    */
   after(position: EventPosition | undefined): Promise<ReadHistory> {
     const { promise, resolve, reject } = Promise.withResolvers<ReadHistory>();
@@ -67,40 +70,43 @@ export class SharedHistory {
       const from = earliest(left);
       const page = await this.#read(from, PAGE);
       const isGood = ({ after }: Waiting) => after === undefined || isOnHistory(after, page.kept);
-      for (const one of left)
-        if (!isGood(one))
-          one.resolve({ resumed: false, events: [], from: 0, start: undefined, end: page.position });
+      for (const one of left) if (!isGood(one)) one.resolve(gone(page));
       left = left.filter(isGood);
       // Where the earliest itself is gone, the page does not begin where the next one needs it to.
       const read = page.resumed ? await this.#readOn(page) : undefined;
       if (read === undefined) continue;
-      for (const { after, resolve } of left)
-        resolve({
-          resumed: true,
-          ...read,
-          start: from,
-          from: after === undefined ? 0 : indexAfter(after, read.events),
-        });
-      return;
+      const { events, newest } = read;
+      const reached = events.at(-1)?.position.offset ?? newest.offset;
+      const isReached = ({ after }: Waiting) => after === undefined || after.offset <= reached;
+      for (const { after, resolve } of left.filter(isReached))
+        resolve({ resumed: true, events, start: from, newest, from: indexAfter(after, events) });
+      left = left.filter((one) => !isReached(one));
     }
   }
 
   /** The pages after the first; undefined where the history was lost or trimmed in between. */
-  async #readOn(first: HistoryPage): Promise<Pick<ReadHistory, "events" | "end"> | undefined> {
-    const events = [...first.events];
-    for (let page = first; ; events.push(...page.events)) {
-      const end = events.at(-1)?.position ?? page.position;
-      if (page.events.length < PAGE) return { events, end };
-      page = await this.#read(end, PAGE);
+  async #readOn(first: HistoryPage): Promise<Pick<ReadHistory, "events" | "newest"> | undefined> {
+    const events: PublishedEvent[] = [];
+    let characters = 0;
+    for (let page = first; ; ) {
+      for (const event of page.events) {
+        events.push(event);
+        characters += event.text.length;
+      }
+      const isEnough = events.length >= MOST_EVENTS || characters >= MOST_CHARACTERS;
+      if (isEnough || page.events.length < PAGE) return { events, newest: page.position };
+      page = await this.#read(events.at(-1)?.position, PAGE);
       if (!page.resumed) return undefined;
     }
   }
 }
 
-/** Where in a stretch of history what follows `position` begins. */
-export function indexAfter(position: EventPosition, events: readonly PublishedEvent[]): number {
+/** Where in a stretch of history what follows `position` begins; undefined is before all of it. */
+function indexAfter(position: EventPosition | undefined, events: readonly PublishedEvent[]): number {
   const [first] = events;
-  return first === undefined ? 0 : Math.max(0, position.offset + 1 - first.position.offset);
+  return first === undefined || position === undefined
+    ? 0
+    : Math.max(0, position.offset + 1 - first.position.offset);
 }
 
 /** Undefined, the oldest kept, is earlier than any position. */
@@ -111,6 +117,10 @@ function earliest(asked: readonly Waiting[]): EventPosition | undefined {
     if (found === undefined || after.offset < found.offset) found = after;
   }
   return found;
+}
+
+function gone({ position }: HistoryPage): ReadHistory {
+  return { resumed: false, events: [], from: 0, start: undefined, newest: position };
 }
 
 interface Waiting {

@@ -13,7 +13,7 @@ describe("ID-2: a new epoch on a counter that survived", () => {
     const telemetry = new CollectingTelemetry();
     const feed = new AnalysisFeed(someAnalysis(), pubSub, new ManualClock(), telemetry);
     await feed.open();
-    const watcher = new Watcher(feed.fanout).begin();
+    const watcher = new Watcher(feed).begin();
     for (let count = 0; count < events; count++) pubSub.publish();
     await turn();
     const ids = () => watcher.wire.messages.map(({ event_id, event_type }) => event_id ?? event_type);

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test";
+import { inOrder } from "../../../src/application/fan-out/latest-events.ts";
 import { completed, result, status } from "../../support/encoded-events.ts";
 import { Watcher } from "../../support/watcher.ts";
 import { feedBench } from "./feed-bench.ts";
@@ -62,7 +63,7 @@ describe("ID-3: an event published at any instant is delivered exactly once", ()
       const bench = feedBench();
       await bench.publishMany(7);
       await bench.feed.open();
-      const watcher = new Watcher(bench.feed.fanout, { replay }).begin({ replay: bench.feed.latest() });
+      const watcher = new Watcher(bench.feed, { replay }).begin({ replay: inOrder(bench.feed.now().latest) });
       bench.broker.loseEverything();
       bench.pubSub.holdsCalls = true;
       await bench.publish();

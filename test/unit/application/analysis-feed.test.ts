@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { BrokerUnavailable } from "../../../src/application/errors.ts";
+import { prepareReplay, startOf } from "../../../src/application/fan-out/replay.ts";
 import { completed, failed, fault, result, status } from "../../support/encoded-events.ts";
 import { Watcher } from "../../support/watcher.ts";
 import { feedBench } from "./feed-bench.ts";
@@ -41,7 +42,7 @@ describe("AnalysisFeed", () => {
     const { feed, pubSub, publish, publishMany, watch, settle } = feedBench({ size: 10 });
     await publish();
     await feed.open();
-    const [told, silent] = [watch(), new Watcher(feed.fanout).begin()];
+    const [told, silent] = [watch(), new Watcher(feed).begin()];
     pubSub.breakLink();
     await publishMany(50);
     pubSub.restoreLink();
@@ -91,7 +92,7 @@ describe("AnalysisFeed", () => {
     const { feed, publishMany, publish, settle, broker } = feedBench();
     await publishMany(5);
     await feed.open();
-    const watcher = new Watcher(feed.fanout, { replay: "all" });
+    const watcher = new Watcher(feed, { replay: "all" });
     watcher.begin({ replay: (await feed.history(undefined)).events });
     broker.loseEverything();
     await publishMany(3);
@@ -101,20 +102,42 @@ describe("AnalysisFeed", () => {
     expect(watcher.wire.offsets).toEqual([1, 2, 3, 4, 5, 1, 2, 3, 4]);
   });
 
-  test("what is read of the history is all of it, however many pages", async () => {
-    const { feed, publishMany } = feedBench({ size: 5_000 });
+  test("a replay of a long history is read and sent at the pace of the socket", async () => {
+    const { feed, publishMany, publish, settle, pubSub } = feedBench({ size: 5_000 });
     for (let round = 0; round < 6; round++) await publishMany(500);
     await feed.open();
-    const all = await feed.history(undefined);
-    expect(all.events.map(({ position }) => position.offset)).toEqual(
-      Array.from({ length: 3_000 }, (_, index) => index + 1),
-    );
-    expect(all).toMatchObject({ resumed: true, end: { offset: 3_000 } });
-    const after = await feed.history(all.events[1_499]?.position);
-    expect([after.resumed, after.events.length]).toEqual([true, 1_500]);
-    expect(after.events[after.from]?.position.offset).toBe(1_501);
-    const gone = await feed.history({ epoch: "other", offset: 7 });
-    expect([gone.resumed, gone.events.length]).toEqual([false, 0]);
+    const watcher = new Watcher(feed, { replay: "all" });
+    const prepared = await prepareReplay(feed, watcher.delivery, { mode: "all", after: undefined }, false);
+    watcher.wire.takeOnly(500);
+    watcher.delivery.begin(startOf(prepared, feed, watcher.delivery));
+    await publish();
+    await settle();
+    expect(watcher.wire.frames.length).toBeLessThan(1_000);
+    expect(pubSub.countOf("history")).toBe(5);
+    for (let drained = 0; watcher.wire.offsets.length < 3_001 && drained < 100; drained++) {
+      watcher.drain();
+      await settle();
+    }
+    expect(watcher.wire.offsets).toEqual(Array.from({ length: 3_001 }, (_, index) => index + 1));
+  });
+
+  test("what is trimmed before a slow client came to it is a hole that cannot be filled: it is told", async () => {
+    const { feed, publishMany, settle } = feedBench({ size: 2_000 });
+    for (let round = 0; round < 4; round++) await publishMany(500);
+    await feed.open();
+    const watcher = new Watcher(feed, { replay: "all" });
+    const prepared = await prepareReplay(feed, watcher.delivery, { mode: "all", after: undefined }, false);
+    watcher.wire.takeOnly(500);
+    watcher.delivery.begin(startOf(prepared, feed, watcher.delivery));
+    for (let round = 0; round < 4; round++) await publishMany(500);
+    watcher.drain();
+    await settle();
+    await settle();
+    const { types, offsets } = watcher.wire;
+    expect(types.filter((type) => type === "connection_established")).toHaveLength(1);
+    expect(types.indexOf("connection_established")).toBe(1_000);
+    expect(offsets.at(-1)).toBe(4_000);
+    expect(new Set(offsets.slice(1_000)).size).toBe(offsets.length - 1_000);
   });
 
   test("a history that is lost between two pages is read from the new beginning", async () => {

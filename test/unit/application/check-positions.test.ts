@@ -130,7 +130,7 @@ describe("CheckPositions", () => {
   test("a feed that is read again anyway is left out", async () => {
     const { check, feeds, pubSub } = bench();
     const { feed } = await feeds.analysis(analysisChannel(crypto.randomUUID() as never));
-    new Watcher(feed.fanout).begin();
+    new Watcher(feed).begin();
     pubSub.holdsCalls = true;
     feed.linkRestored();
     await turn();

@@ -3,13 +3,14 @@ import { Fanout } from "../../../src/application/fan-out/fanout.ts";
 import type { EncodedEvent } from "../../../src/domain/analysis-event.ts";
 import { completed, failed, fault, result, status } from "../../support/encoded-events.ts";
 import { published } from "../../support/published-event.ts";
+import { sourceOf } from "../../support/source-of.ts";
 import { turn } from "../../support/turn.ts";
 import { Watcher } from "../../support/watcher.ts";
 
 describe("conflation", () => {
   const opened = (conflates: boolean) => {
     const fanout = new Fanout();
-    const watcher = new Watcher(fanout, { conflates });
+    const watcher = new Watcher(sourceOf(fanout), { conflates });
     let offset = 0;
     const push = async (...events: (EncodedEvent | "reopening")[]) => {
       for (const event of events) {

@@ -6,6 +6,7 @@ import type { SurvivingHistory } from "../../../src/application/fan-out/survivin
 import type { PublishedEvent } from "../../../src/application/ports/pub-sub-port.ts";
 import { fault, result, status } from "../../support/encoded-events.ts";
 import { published } from "../../support/published-event.ts";
+import { sourceOf } from "../../support/source-of.ts";
 import { turn } from "../../support/turn.ts";
 import { Watcher } from "../../support/watcher.ts";
 
@@ -20,7 +21,6 @@ describe("a delivery whose history moved", () => {
       kept: { oldestKept, newest, spans: newest === 0 ? [] : [{ epoch: "e2", firstOffset: 1 }] },
       position: events.at(-1)?.position ?? { epoch: "", offset: 0 },
       latest: events.reduce(latestAfter, { status: undefined, terminal: undefined }),
-      events,
     };
   };
   /** As `lostTo`, of which the first `shared` events are of the epoch before. */
@@ -36,7 +36,7 @@ describe("a delivery whose history moved", () => {
 
   test("ID-4: who was sent something is told, then gets the replay, then what follows", async () => {
     const fanout = new Fanout();
-    const watcher = new Watcher(fanout).begin();
+    const watcher = new Watcher(sourceOf(fanout)).begin();
     fanout.push(published(1));
     await turn();
     fanout.moveTo(lostTo([afresh(1)]));
@@ -48,25 +48,26 @@ describe("a delivery whose history moved", () => {
 
   test("ID-4: who was sent nothing is not told, and gets the replay", () => {
     const fanout = new Fanout();
-    const watcher = new Watcher(fanout).begin();
+    const watcher = new Watcher(sourceOf(fanout)).begin();
     fanout.moveTo(lostTo([afresh(1)]));
     expect(watcher.wire.types).toEqual(["status_update"]);
   });
 
   test("ID-4: who was told once is not told again of a loss of which it saw nothing", () => {
     const fanout = new Fanout();
-    const watcher = new Watcher(fanout).begin({ replay: [published(1)] });
+    const watcher = new Watcher(sourceOf(fanout)).begin({ replay: [published(1)] });
     fanout.moveTo(lostTo([]));
-    fanout.moveTo(lostTo([], 3));
+    fanout.moveTo(lostTo([]));
     expect(watcher.wire.types).toEqual(["status_update", AGAIN]);
   });
 
   test("ID-4: who stands on what survived is not told, and goes on from there", async () => {
     const fanout = new Fanout();
-    const watcher = new Watcher(fanout).begin();
+    const survived = [published(1), published(2), afresh(3), afresh(4)];
+    const watcher = new Watcher(sourceOf(fanout, forkedAfter(2, survived), survived)).begin();
     for (const offset of [1, 2]) fanout.push(published(offset));
     await turn();
-    fanout.moveTo(forkedAfter(2, [published(2), afresh(3), afresh(4)]));
+    fanout.moveTo(forkedAfter(2, survived));
     fanout.push(afresh(5));
     await turn();
     expect(ids(watcher)).toEqual(["e1-1", "e1-2", "e2-3", "e2-4", "e2-5"]);
@@ -74,23 +75,25 @@ describe("a delivery whose history moved", () => {
 
   test("ID-4: of two watchers only the one that was sent what was lost is told", async () => {
     const fanout = new Fanout();
-    const [fast, slow] = [new Watcher(fanout).begin(), new Watcher(fanout).begin()];
+    const events = [1, 2, 3].map((offset) => published(offset)).concat(afresh(4));
+    const survived = forkedAfter(3, events);
+    const source = sourceOf(fanout, survived, events);
+    const [fast, slow] = [new Watcher(source).begin(), new Watcher(source).begin()];
     slow.wire.takeOnly(2);
     for (let offset = 1; offset <= 4; offset++) {
       fanout.push(published(offset));
       await turn();
     }
-    const survived = forkedAfter(3, [1, 2, 3].map((offset) => published(offset)).concat(afresh(4)));
-    expect(fanout.neededOf(survived.kept)).toEqual({ epoch: "e1", offset: 2 });
     fanout.moveTo(survived);
     slow.drain();
+    await turn();
     expect(ids(fast).slice(4)).toEqual([undefined, "e2-4"]);
     expect(ids(slow)).toEqual(["e1-1", "e1-2", "e1-3", "e2-4"]);
   });
 
   test("ID-4: what waited of the lost history is never sent", async () => {
     const fanout = new Fanout();
-    const watcher = new Watcher(fanout).begin();
+    const watcher = new Watcher(sourceOf(fanout)).begin();
     watcher.wire.takeOnly(1);
     for (let offset = 1; offset <= 5; offset++) {
       fanout.push(published(offset));
@@ -104,20 +107,19 @@ describe("a delivery whose history moved", () => {
     expect(fanout.at(next - 1)).toBeUndefined();
   });
 
-  test("ID-4: who asked for the whole history gets the whole again, the others the latest", () => {
+  test("ID-4: who asked for the whole history gets the whole again, the others the latest", async () => {
     const fanout = new Fanout();
-    const latest = new Watcher(fanout).begin();
-    const survived = lostTo([afresh(1), afresh(2), afresh(3)]);
-    expect(fanout.neededOf(survived.kept)).toBe("nothing");
-    const all = new Watcher(fanout, { replay: "all" }).begin();
-    expect(fanout.neededOf(survived.kept)).toBeUndefined();
-    fanout.moveTo(survived);
+    const events = [afresh(1), afresh(2), afresh(3)];
+    const source = sourceOf(fanout, lostTo(events), events);
+    const [latest, all] = [new Watcher(source).begin(), new Watcher(source, { replay: "all" }).begin()];
+    fanout.moveTo(lostTo(events));
+    await turn();
     expect([latest.wire.offsets, all.wire.offsets]).toEqual([[3], [1, 2, 3]]);
   });
 
   test("ID-4: lost before it began, it begins with what survived, and what followed", async () => {
     const fanout = new Fanout();
-    const watcher = new Watcher(fanout);
+    const watcher = new Watcher(sourceOf(fanout));
     fanout.push(published(1));
     fanout.moveTo(lostTo([afresh(1)]));
     fanout.push(afresh(2));
@@ -135,11 +137,14 @@ describe("a delivery whose history moved", () => {
   ] as const)("RES-3: a position that %s before it began is judged anew", async (how, resumed, sent) => {
     const fanout = new Fanout();
     const after = { epoch: how === "survived" ? "e1" : "e0", offset: 1 };
-    const watcher = new Watcher(fanout, { after });
-    fanout.moveTo(forkedAfter(2, [published(1), published(2), afresh(3)]));
+    const survived = [published(1), published(2), afresh(3)];
+    const source = sourceOf(fanout, forkedAfter(2, survived), survived);
+    const watcher = new Watcher(source, { after });
+    fanout.moveTo(forkedAfter(2, survived));
     const prepared = { type: "ring", resumed: true, after, cursor: fanout.next } as const;
     expect(resumedOf(prepared, watcher.delivery)).toBe(resumed);
     watcher.begin();
+    await turn();
     expect(ids(watcher)).toEqual([...sent]);
   });
 });
@@ -147,7 +152,7 @@ describe("a delivery whose history moved", () => {
 describe("a delivery until=terminal", () => {
   const watching = () => {
     const fanout = new Fanout();
-    return { fanout, watcher: new Watcher(fanout, { untilTerminal: true }) };
+    return { fanout, watcher: new Watcher(sourceOf(fanout), { untilTerminal: true }) };
   };
 
   test("RES-5: ends once the terminal event and all that came with it were sent", async () => {
@@ -191,7 +196,7 @@ describe("a delivery until=terminal", () => {
 
   test("without it a terminal event ends nothing", async () => {
     const fanout = new Fanout();
-    const watcher = new Watcher(fanout).begin();
+    const watcher = new Watcher(sourceOf(fanout)).begin();
     fanout.push(published(1, result()));
     await turn();
     expect(watcher.owner.timesFinished).toBe(0);

@@ -2,6 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { MAX_WAITING_CHARACTERS } from "../../../src/application/fan-out/delivery.ts";
 import { Fanout } from "../../../src/application/fan-out/fanout.ts";
 import { published, publishedOfLength } from "../../support/published-event.ts";
+import { sourceOf } from "../../support/source-of.ts";
 import { turn } from "../../support/turn.ts";
 import { Watcher } from "../../support/watcher.ts";
 
@@ -18,7 +19,7 @@ describe("Delivery", () => {
     const fanout = new Fanout();
     push(fanout, 1, 3);
     await turn();
-    const watcher = new Watcher(fanout);
+    const watcher = new Watcher(sourceOf(fanout));
     push(fanout, 4, 5);
     await turn();
     expect(watcher.wire.frames).toEqual([]);
@@ -31,7 +32,7 @@ describe("Delivery", () => {
   test("a replay that is ahead of the ring: what it held is not sent again", async () => {
     const fanout = new Fanout();
     push(fanout, 1, 1);
-    const watcher = new Watcher(fanout).begin({
+    const watcher = new Watcher(sourceOf(fanout)).begin({
       replay: [1, 2, 3].map((offset) => published(offset)),
       cursor: 3,
     });
@@ -42,7 +43,7 @@ describe("Delivery", () => {
 
   test("events of one turn go out in one piece", async () => {
     const fanout = new Fanout();
-    const watcher = new Watcher(fanout).begin();
+    const watcher = new Watcher(sourceOf(fanout)).begin();
     push(fanout, 1, 50);
     await turn();
     expect(watcher.wire.batches).toEqual([50]);
@@ -50,7 +51,7 @@ describe("Delivery", () => {
 
   test("what comes while the socket takes no more waits, and nothing is left out or sent twice", async () => {
     const fanout = new Fanout();
-    const watcher = new Watcher(fanout).begin();
+    const watcher = new Watcher(sourceOf(fanout)).begin();
     watcher.wire.takeOnly(1);
     push(fanout, 1, 1);
     await turn();
@@ -65,7 +66,7 @@ describe("Delivery", () => {
 
   test("a replay goes at the pace of the socket, and live events wait behind it", async () => {
     const fanout = new Fanout();
-    const watcher = new Watcher(fanout);
+    const watcher = new Watcher(sourceOf(fanout));
     watcher.wire.takeOnly(1);
     const replay = offsets(1, 40).map((offset) => publishedOfLength(offset, 60_000));
     watcher.begin({ replay });
@@ -81,7 +82,7 @@ describe("Delivery", () => {
 
   test("WS-9: who lets more than 16 Mi characters wait is too slow, and exactly so many is not", async () => {
     const fanout = new Fanout();
-    const watcher = new Watcher(fanout).begin();
+    const watcher = new Watcher(sourceOf(fanout)).begin();
     watcher.wire.takeOnly(1);
     fanout.push(publishedOfLength(1, MEBIBYTE));
     await turn();
@@ -96,7 +97,7 @@ describe("Delivery", () => {
 
   test("WS-9: the event being sent never counts, however large, nor does the replay", async () => {
     const fanout = new Fanout();
-    const watcher = new Watcher(fanout);
+    const watcher = new Watcher(sourceOf(fanout));
     watcher.wire.takeOnly(1);
     const large = publishedOfLength(1, 2 * MAX_WAITING_CHARACTERS);
     watcher.begin({ replay: [large, large] });
@@ -109,10 +110,10 @@ describe("Delivery", () => {
 
   test("WS-9: a replay ahead of the ring counts nothing that another slow watcher lets wait", async () => {
     const fanout = new Fanout();
-    const slow = new Watcher(fanout).begin();
+    const slow = new Watcher(sourceOf(fanout)).begin();
     slow.wire.takeOnly(0);
     slow.outlet.sendControl("{}");
-    const ahead = new Watcher(fanout).begin({ cursor: 40 });
+    const ahead = new Watcher(sourceOf(fanout)).begin({ cursor: 40 });
     ahead.wire.takeOnly(0);
     ahead.outlet.sendControl("{}");
     for (let offset = 1; offset <= 20; offset++) fanout.push(publishedOfLength(offset, MEBIBYTE));
@@ -122,7 +123,7 @@ describe("Delivery", () => {
 
   test("a slow socket and a broken one delay nobody", async () => {
     const fanout = new Fanout();
-    const [slow, broken, leaving, good] = [1, 2, 3, 4].map(() => new Watcher(fanout).begin()) as [
+    const [slow, broken, leaving, good] = [1, 2, 3, 4].map(() => new Watcher(sourceOf(fanout)).begin()) as [
       Watcher,
       Watcher,
       Watcher,
@@ -142,7 +143,7 @@ describe("Delivery", () => {
 
   test("the ring keeps what the slowest watcher needs, and little once that one has gone", async () => {
     const fanout = new Fanout();
-    const [slow, good] = [new Watcher(fanout).begin(), new Watcher(fanout).begin()];
+    const [slow, good] = [new Watcher(sourceOf(fanout)).begin(), new Watcher(sourceOf(fanout)).begin()];
     slow.wire.takeOnly(1);
     for (const offset of offsets(1, 300)) {
       push(fanout, offset, offset);
@@ -159,7 +160,7 @@ describe("Delivery", () => {
 
   test("after stop() nothing is sent, not even by a drain", async () => {
     const fanout = new Fanout();
-    const watcher = new Watcher(fanout).begin();
+    const watcher = new Watcher(sourceOf(fanout)).begin();
     watcher.wire.takeOnly(1);
     push(fanout, 1, 3);
     await turn();
@@ -174,7 +175,7 @@ describe("Delivery", () => {
 
   test("viewers are passed on to whoever watches, before and after it began", () => {
     const fanout = new Fanout();
-    const [held, begun] = [new Watcher(fanout), new Watcher(fanout).begin()];
+    const [held, begun] = [new Watcher(sourceOf(fanout)), new Watcher(sourceOf(fanout)).begin()];
     const viewers = new Set(["alice"]);
     fanout.viewersChanged(viewers);
     expect([held.owner.viewers, begun.owner.viewers]).toEqual([[viewers], [viewers]]);

@@ -1,4 +1,5 @@
 import { AnalysisFeed } from "../../../src/application/fan-out/analysis-feed.ts";
+import { inOrder } from "../../../src/application/fan-out/latest-events.ts";
 import type { EncodedEvent } from "../../../src/domain/analysis-event.ts";
 import { status } from "../../support/encoded-events.ts";
 import { memoryNode } from "../../support/memory-node.ts";
@@ -20,7 +21,7 @@ export function feedBench(history: { readonly size?: number } = {}) {
   const publishMany = (count: number) => publish(...Array.from({ length: count }, () => status()));
 
   /** A watcher that began with the latest state, as `replay=latest` has it. */
-  const watch = () => new Watcher(feed.fanout).begin({ replay: feed.latest() });
+  const watch = () => new Watcher(feed).begin({ replay: inOrder(feed.now().latest) });
 
   /** Lets `steps` steps of calls go on, and events be published and delivered among them, as `instants` says. */
   const race = async (

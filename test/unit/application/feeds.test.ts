@@ -41,7 +41,7 @@ describe("Feeds", () => {
     const channel = someAnalysis();
     for (let visit = 1; visit <= 5; visit++) {
       const lease = await feeds.analysis(channel);
-      const watcher = new Watcher(lease.feed.fanout).begin();
+      const watcher = new Watcher(lease.feed).begin();
       await elsewhere.append({ channel, events: [status()] });
       await turn();
       expect(watcher.wire.offsets).toEqual([visit]);
@@ -53,7 +53,7 @@ describe("Feeds", () => {
   test("notices are watched alike, by channel", async () => {
     const { feeds, pubSub, elsewhere } = opened();
     const leases = await Promise.all([feeds.notices(userChannel("alice")), feeds.notices(SYSTEM_CHANNEL)]);
-    const [alice, all] = leases.map(({ feed }) => new Watcher(feed.fanout).begin());
+    const [alice, all] = leases.map(({ feed }) => new Watcher(feed).begin());
     await elsewhere.append({ channel: userChannel("alice"), events: [notice()] });
     await turn();
     expect([alice?.wire.frames.length, all?.wire.frames.length]).toEqual([1, 0]);

@@ -23,7 +23,7 @@ describe("NoticeFeed", () => {
     const { feed, pubSub, publish } = opened();
     await publish();
     await feed.open();
-    const watcher = new Watcher(feed.fanout).begin();
+    const watcher = new Watcher(feed).begin();
     await publish();
     pubSub.breakLink();
     await publish();
@@ -36,7 +36,7 @@ describe("NoticeFeed", () => {
   test("NOT-4: a lost history of notices disturbs nobody: the next one is simply sent", async () => {
     const { feed, broker, publish } = opened();
     await feed.open();
-    const watcher = new Watcher(feed.fanout).begin();
+    const watcher = new Watcher(feed).begin();
     await publish();
     await publish();
     broker.loseEverything();
@@ -48,7 +48,7 @@ describe("NoticeFeed", () => {
   test("NOT-5: one that arrives twice is sent once", async () => {
     const { feed, pubSub, publish } = opened();
     await feed.open();
-    const watcher = new Watcher(feed.fanout).begin();
+    const watcher = new Watcher(feed).begin();
     await publish();
     for (const event of (await pubSub.history(channel, undefined, 10)).events) feed.event(event);
     await turn();
@@ -58,7 +58,7 @@ describe("NoticeFeed", () => {
   test("closed, it hears nothing; one that could not be opened may be closed", async () => {
     const { feed, pubSub, publish } = opened();
     await feed.open();
-    const watcher = new Watcher(feed.fanout).begin();
+    const watcher = new Watcher(feed).begin();
     feed.close();
     await publish();
     expect([watcher.wire.frames.length, pubSub.subscriptions]).toEqual([0, 0]);

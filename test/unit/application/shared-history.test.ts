@@ -73,9 +73,21 @@ describe("SharedHistory", () => {
     expect(pubSub.countOf("history")).toBe(1);
   });
 
-  test("however many pages it takes, it is one stretch; lost in between, it is judged anew", async () => {
+  test("several pages are one stretch, of a thousand events at most; who stands beyond it gets another", async () => {
+    const { shared, at } = await bench({ published: 3_500 });
+    const asked = [at(100), at(1_099), at(2_500)].map((after) => shared.after(after));
+    const read = await Promise.all(asked);
+    const reach = read.map(({ events, from }) => [from, events.at(-1)?.position.offset]);
+    expect(reach).toEqual([
+      [0, 1_100],
+      [999, 1_100],
+      [0, 3_500],
+    ]);
+    expect(read.map(({ newest }) => newest.offset)).toEqual([3_500, 3_500, 3_500]);
+  });
+
+  test("a history that is lost between two pages is judged anew", async () => {
     const { pubSub, broker, publish, at, offsets, settle } = await bench({ published: 3_500 });
-    expect(await offsets(at(100))).toHaveLength(3_400);
     pubSub.holdsCalls = true;
     const reading = offsets(at(100));
     await turn();
