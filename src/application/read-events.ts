@@ -1,10 +1,10 @@
 import type { AccessGrant } from "../domain/access-grant.ts";
 import { type AnalysisId, analysisChannel } from "../domain/channel.ts";
-import { formatEventId, type GivenPosition } from "../domain/event-position.ts";
+import { type EventPosition, formatEventId, type GivenPosition } from "../domain/event-position.ts";
 import type { AnalysisFeed } from "./fan-out/analysis-feed.ts";
 import type { Feeds } from "./fan-out/feeds.ts";
 import type { ClockPort } from "./ports/clock-port.ts";
-import type { HistoryPage, PubSubPort } from "./ports/pub-sub-port.ts";
+import type { PublishedEvent, PubSubPort } from "./ports/pub-sub-port.ts";
 
 export interface ReadEventsRequest {
   readonly analysisId: AnalysisId;
@@ -43,30 +43,33 @@ export class ReadEvents {
 
   /** Rejects as the methods of `PubSubPort` do; leaves nothing subscribed. */
   async execute(request: ReadEventsRequest): Promise<ReadEventsAnswer> {
-    const { analysisId, waitMs } = request;
-    const page = await this.#permittedPage(request);
-    if (waitMs === 0 || page === undefined || page.events.length > 0) return answer(request, page);
-    const lease = await this.#feeds.analysis(analysisChannel(analysisId));
+    if (request.waitMs === 0) return answer(request, await this.#permittedPage(request));
+    const lease = await this.#feeds.analysis(analysisChannel(request.analysisId));
     const patience = this.#waitFor(lease.feed, request);
     try {
-      // Read again now that nothing published can be missed, and only then wait.
-      const meanwhile = await this.#permittedPage(request);
-      if (meanwhile === undefined || meanwhile.events.length > 0) return answer(request, meanwhile);
+      const page = await this.#permittedFrom(lease.feed, request);
+      if (page === undefined || page.events.length > 0) return answer(request, page);
       await patience.over;
+      return answer(request, await this.#permittedFrom(lease.feed, request));
     } finally {
       patience.end();
       lease.release();
     }
-    return answer(request, await this.#permittedPage(request));
   }
 
   /** Undefined for who may not watch: asked after the page was read, so that no event is newer than the right to it. */
-  async #permittedPage(request: ReadEventsRequest): Promise<HistoryPage | undefined> {
-    const { analysisId, grant, after, limit } = request;
+  async #permittedPage({ analysisId, grant, after, limit }: ReadEventsRequest): Promise<Page | undefined> {
     const channel = analysisChannel(analysisId);
     const page = await this.#pubSub.history(channel, after === "unreadable" ? undefined : after, limit);
     const { viewers } = await this.#pubSub.snapshot(channel);
     return grant.mayWatch(analysisId, viewers, this.#watchDefault) ? page : undefined;
+  }
+
+  /** As `#permittedPage`, of a feed: those who wait for one analysis share what is read for them, as watchers do. */
+  async #permittedFrom(feed: AnalysisFeed, request: ReadEventsRequest): Promise<Page | undefined> {
+    const { analysisId, grant, after, limit } = request;
+    const page = await pageOf(feed, after === "unreadable" ? undefined : after, limit);
+    return grant.mayWatch(analysisId, feed.viewers, this.#watchDefault) ? page : undefined;
   }
 
   /** Over at the next event, when the time is up, or when nobody waits any more. */
@@ -88,7 +91,20 @@ export class ReadEvents {
   }
 }
 
-function answer({ after }: ReadEventsRequest, page: HistoryPage | undefined): ReadEventsAnswer {
+interface Page {
+  readonly resumed: boolean;
+  readonly events: readonly PublishedEvent[];
+}
+
+async function pageOf(feed: AnalysisFeed, after: EventPosition | undefined, limit: number): Promise<Page> {
+  const sequence = after === undefined ? undefined : feed.sequenceAfter(after);
+  if (sequence !== undefined) return { resumed: true, events: feed.fanout.from(sequence, limit) };
+  const { resumed, events, from } = await feed.history(after);
+  if (!resumed) return { ...(await pageOf(feed, undefined, limit)), resumed };
+  return { resumed, events: events.slice(from, from + limit) };
+}
+
+function answer({ after }: ReadEventsRequest, page: Page | undefined): ReadEventsAnswer {
   if (page === undefined) return { type: "not_allowed" };
   const resumed = after === undefined ? null : after !== "unreadable" && page.resumed;
   const last =

@@ -78,6 +78,16 @@ export class Fanout {
     return known?.offset === after.offset && known.epoch === after.epoch ? sequence : undefined;
   }
 
+  /** What it holds from a sequence number on, at most `limit`. */
+  from(sequence: number, limit: number): PublishedEvent[] {
+    const events: PublishedEvent[] = [];
+    for (let at = sequence; at < Math.min(this.next, sequence + limit); at++) {
+      const event = this.#ring.at(at);
+      if (event !== undefined) events.push(event);
+    }
+    return events;
+  }
+
   waitingFrom(sequence: number): number {
     return this.#ring.waitingFrom(sequence);
   }

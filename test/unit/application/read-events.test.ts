@@ -27,7 +27,7 @@ describe("ReadEvents", () => {
         ...request,
       });
     const publish = () => node.elsewhere.append({ channel, events: [status()] });
-    return { ...node, feeds, read, publish, leave };
+    return { ...node, channel, feeds, read, publish, leave };
   };
 
   test("READ-4: an event published at any instant of the wait is the answer", async () => {
@@ -67,14 +67,25 @@ describe("ReadEvents", () => {
     expect(feeds.size).toBe(0);
   });
 
-  test("READ-4: a broker that goes away while one waits is said to be away, and nothing is left behind", async () => {
-    const { read, pubSub, publish, feeds } = opened();
-    const answer = read();
-    await turn();
-    pubSub.goesAway();
+  test("READ-4: a broker that is away is said to be, at whatever call, and nothing is left behind", async () => {
+    for (const name of ["subscribe", "snapshot", "history"]) {
+      const { read, pubSub, feeds } = opened();
+      pubSub.fault = (call) => (call.name === name ? new BrokerUnavailable("away") : undefined);
+      await expect(read()).rejects.toBeInstanceOf(BrokerUnavailable);
+      expect([feeds.size, pubSub.subscriptions]).toEqual([0, 0]);
+    }
+  });
+
+  test("RES-9: a thousand that wait for one analysis cost the broker no more than one watcher", async () => {
+    const { read, publish, pubSub, elsewhere, channel } = opened();
     await publish();
-    await expect(answer).rejects.toBeInstanceOf(BrokerUnavailable);
-    expect(feeds.size).toBe(0);
+    const { position } = await elsewhere.snapshot(channel);
+    const answers = Array.from({ length: 1_000 }, () => read({ after: position }));
+    await turn();
+    await publish();
+    for (const answer of await Promise.all(answers))
+      expect(answer).toMatchObject({ texts: [expect.stringContaining('-2"')], resumed: true });
+    expect(pubSub.made.map(({ name }) => name)).toEqual(["subscribe", "snapshot"]);
   });
 
   test("READ-3: without patience nothing is subscribed", async () => {
