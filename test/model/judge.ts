@@ -3,7 +3,14 @@ import { type AnalysisState, emptyState, fold } from "../../src/domain/analysis-
 import { type AnalysisChannel, analysisIdOf } from "../../src/domain/channel.ts";
 import type { PublishedEvent } from "../../src/domain/channel-record.ts";
 import { type EventPosition, formatEventId, parseEventId } from "../../src/domain/event-position.ts";
-import { type ModelConnection, nothingSeen, type Received, type Stretch } from "./model-client.ts";
+import {
+  type Asked,
+  type ModelConnection,
+  NO_EPOCH,
+  nothingSeen,
+  type Received,
+  type Stretch,
+} from "./model-client.ts";
 import type { ModelServer } from "./model-server.ts";
 
 /** A promise that was broken. */
@@ -49,8 +56,7 @@ export class Judge {
   #judgePosition(connection: ModelConnection): void {
     const { after, channel } = connection.asked;
     for (const server of this.#truth.servers()) {
-      if (isGood(after, server, channel)) connection.everGood = true;
-      else connection.everGone = true;
+      if (!isGood(after, server, channel)) connection.everGone = true;
     }
   }
 
@@ -59,7 +65,7 @@ export class Judge {
     const { asked, client, stretch: before } = connection;
     if (before === undefined) {
       must((resumed === null) === (asked.after === undefined), "resumed is null where no position was given");
-      must(resumed !== true || connection.everGood, "a position that is gone is never said to be resumed");
+      must(resumed !== true || !isNonsense(asked.after), "what was never a position is not resumed");
       must(resumed !== false || connection.everGone, "a good position is resumed");
     } else {
       must(resumed === false, "a watcher that starts afresh is told resumed: false");
@@ -68,14 +74,15 @@ export class Judge {
         "a watcher whose events all survived is not disturbed",
       );
     }
-    const beganAt = Math.max(...this.#truth.servers().map((server) => server.logOf(asked.channel).length));
+    const logs = this.#truth.servers().map((server) => server.logOf(asked.channel));
+    const beganAfter = logs.map((log) => log.at(-1)).filter((event) => event !== undefined);
     connection.stretches.push({
       resumed,
       first: before === undefined,
-      beganAt,
+      beganAfter,
+      oldestKept: Math.max(...this.#truth.servers().map((server) => server.oldestKept(asked.channel))),
       events: [],
       lossSeen: false,
-      slow: false,
     });
     const begun = nothingSeen(asked.channel);
     if (resumed !== true) client.view = { ...begun, known: replayOf(connection) === "latest" };
@@ -128,7 +135,7 @@ export class Judge {
   }
 
   #holeIsTrimmed({ asked }: ModelConnection, stretch: Stretch): boolean {
-    const last = stretch.events.at(-1)?.position.offset ?? stretch.beganAt;
+    const last = stretch.events.at(-1)?.position.offset ?? 0;
     return this.#truth.servers().some((server) => server.oldestKept(asked.channel) - 1 > last);
   }
 }
@@ -143,6 +150,11 @@ export function replayOf({ asked, stretch }: ModelConnection): "latest" | "all" 
 export function resumePoint({ asked }: ModelConnection, stretch: Stretch): EventPosition | undefined {
   const resumes = stretch.first && stretch.resumed === true && asked.after !== "unreadable";
   return resumes ? (asked.after as EventPosition) : undefined;
+}
+
+/** No history ever had it. Whether one that was good still is, a node may learn late, and then says so again. */
+function isNonsense(after: Asked["after"]): boolean {
+  return after === "unreadable" || (after !== undefined && after.epoch === NO_EPOCH);
 }
 
 function isStart(after: unknown): boolean {

@@ -9,6 +9,9 @@ import { type AnalysisChannel, analysisIdOf } from "../../src/domain/channel.ts"
 import type { EventPosition, GivenPosition } from "../../src/domain/event-position.ts";
 import type { ModelNode } from "./model-node.ts";
 
+/** The epoch of no history. */
+export const NO_EPOCH = "0123456789";
+
 /** What a client asks for as it connects. */
 export interface Asked {
   readonly user: string;
@@ -31,13 +34,13 @@ export interface Stretch {
   readonly resumed: boolean | null;
   /** Whether it is the first of its connection. */
   readonly first: boolean;
-  /** Where the log of any broker ended when it began. */
-  readonly beganAt: number;
+  /** The last event of each broker when it began. */
+  readonly beganAfter: readonly Received[];
   readonly events: Received[];
   /** Whether something that this watcher was sent, or resumed from, was missing on some broker since. */
   lossSeen: boolean;
-  /** Whether the socket did not take everything at once. */
-  slow: boolean;
+  /** The oldest that any broker had kept when it began. */
+  readonly oldestKept: number;
 }
 
 /** What a client makes of all it received, over its connections. */
@@ -76,11 +79,12 @@ export class ModelConnection implements ClientConnectionPort {
   readonly node: ModelNode;
   readonly asked: Asked;
   readonly stretches: Stretch[] = [];
-  /** Whether the position that was given was good, or gone, at some instant on some broker. */
-  everGood = false;
+  /** Whether the position that was given was gone at some instant on some broker. */
   everGone = false;
   /** Whether its user was allowed to watch at some instant since it came. */
   everAllowed = false;
+  /** Whether the socket ever did not take everything at once. */
+  slow = false;
   end: ConnectionEnd | undefined;
   session: WatchSession | undefined;
   readonly #received: (connection: ModelConnection, frame: string) => void;
@@ -161,7 +165,7 @@ export class ModelConnection implements ClientConnectionPort {
   #outcome(): SendOutcome {
     if (!this.open) return "gone";
     if (this.#takes > 0) return "sent";
-    if (this.stretch !== undefined) this.stretch.slow = true;
+    this.slow = true;
     return "blocked";
   }
 }
