@@ -52,6 +52,17 @@ export class RedisCommands {
     return this.#run(name, keys, args, readFailure);
   }
 
+  /** Publishes a message that nothing depends on. Resolves with how many connections Redis sent it to. */
+  async publish(channel: string, message: string): Promise<number> {
+    this.#link.assertUp();
+    try {
+      return await this.#link.redis.publish(channel, message);
+    } catch (error) {
+      this.#link.failed(error);
+      throw readFailure(error);
+    }
+  }
+
   close(): void {
     this.#link.close();
   }

@@ -29,6 +29,16 @@ export function publishedOn(channel: ChannelName, db: number): string {
   return isAnalysisChannel(channel) ? `telltale:${db}:{${channel}}` : `telltale:${db}:{notices}:${channel}`;
 }
 
+/** Where every gateway that listens to workers publishes its probes, so that they know of each other. */
+export function listeningChannel(db: number): string {
+  return `telltale:${db}:listening`;
+}
+
+/** Where one node publishes the probes that its connection for watched channels must hear. */
+export function hearingChannel(db: number): string {
+  return `telltale:${db}:hearing:${crypto.randomUUID()}`;
+}
+
 /** The two parts of the key that remembers a request; for scope `channel` the script puts the channel's birth between. */
 export function seenKey(channel: ChannelName, seen: SeenByName): readonly [prefix: string, rest: string] {
   const scope = seen.scope === "notices" ? NOTICES : keysOf(channel).record;

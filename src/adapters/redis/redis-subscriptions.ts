@@ -3,13 +3,17 @@ import type { ClockPort } from "../../application/ports/clock-port.ts";
 import type { ChannelSubscriber, ChannelSubscription } from "../../application/ports/pub-sub-port.ts";
 import type { TelemetryPort } from "../../application/ports/telemetry-port.ts";
 import { reasonOf } from "../../application/reason-of.ts";
-import { RedisLink, type RedisTarget } from "./redis-link.ts";
+import { ListeningLink } from "./listening-link.ts";
+import { hearingChannel } from "./redis-keys.ts";
+import type { RedisTarget } from "./redis-link.ts";
 import { eventOfMessage, VIEWERS_FLAG, viewersOfText } from "./redis-messages.ts";
 
 export interface RedisSubscriptionsOptions {
   readonly target: RedisTarget;
   readonly clock: ClockPort;
   readonly telemetry: TelemetryPort;
+  /** Publishes over another connection; resolves with how many connections Redis sent it to. */
+  readonly publish: (channel: string, message: string) => Promise<number>;
 }
 
 /** Channels in one SUBSCRIBE or UNSUBSCRIBE: many at once are fast, too many keep Redis from anything else. */
@@ -20,7 +24,7 @@ const LOT = 500;
  * the second to the first, a lot at a time: comings and goings on one channel cannot overtake each other.
  */
 export class RedisSubscriptions {
-  readonly #link: RedisLink;
+  readonly #link: ListeningLink;
   readonly #telemetry: TelemetryPort;
   readonly #watched = new Map<string, Watched>();
   /** What the broker delivers on this connection. */
@@ -34,13 +38,12 @@ export class RedisSubscriptions {
   /** The connection that the loop is at work on. */
   #loopOn: number | undefined;
 
-  constructor({ target, clock, telemetry }: RedisSubscriptionsOptions) {
-    this.#telemetry = telemetry;
-    this.#link = new RedisLink({
-      target,
-      clock,
-      telemetry,
+  constructor(options: RedisSubscriptionsOptions) {
+    this.#telemetry = options.telemetry;
+    this.#link = new ListeningLink({
+      ...options,
       purpose: "subscriptions",
+      probeChannel: hearingChannel(options.target.db),
       onReady: () => this.#restore(),
       onLost: () => this.#lose(),
     });
