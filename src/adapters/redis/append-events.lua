@@ -1,23 +1,29 @@
 #!lua
--- Numbers, keeps and publishes the events of one request: all or none, in one step.
+-- Numbers, keeps and publishes what one gateway appends to one channel in one call: a list of requests, taken in
+-- order, each of them all or none, all of them in one step.
 --
--- Everything is looked at before the first write. The interpreter line makes Redis refuse the whole script
--- when its memory is full, so nothing is ever half-written.
+-- The interpreter line makes Redis refuse the whole script when its memory is full, and of each request everything is
+-- looked at before its first write: nothing is ever half-written, and no request overtakes one that failed.
 --
 -- KEYS  record, history, viewers
--- ARGV  1 newest format understood   2 birth, 3 epoch: names to use where new ones are needed
---       4 events to keep             5 time to live (ms)            6 channel to publish on
---       7 how it is known again: "" (not at all), "channel", "notices" or "entry"
---       8 prefix, 9 rest of the key under which it is remembered; for an entry 9 is its id
---      10 window (ms)               11 remembered for (ms)
---      then five for each event: flag, stage or "", timestamp, attempt or "", members
+-- ARGV  1 newest format understood   2 deadline by the clock of this server (ms)
+--       3 gateway, 4 number of its call: a call comes to this channel only once those with lower numbers are answered
+--         or late
+--       5 birth, 6 epoch: names to use where new ones are needed
+--       7 events to keep             8 time to live (ms)            9 channel to publish on
+--      then for each request
+--       1 how it is known again: "" (not at all), "channel", "notices" or "entry"
+--       2 prefix, 3 rest of the key under which it is remembered; for an entry 3 is its id
+--       4 window (ms)                5 remembered for (ms)          6 number of its events
+--      and five for each event: flag, stage or "", timestamp, attempt or "", members
 --
--- Answers {"STORED" | "DUPLICATE", epoch, first offset, count}, {"REFUSED", code, index from 0} or {"NEWER", format}.
+-- Answers {"APPENDED", for each request {"STORED" | "DUPLICATE", epoch, first offset, count} or
+-- {"REFUSED", code, index from 0}}; {"LATE"} after the deadline, {"REPEATED"} where this very call was carried out
+-- before, {"NEWER", format}: then nothing was done.
 -- Flags: s status, c stage completed, f stage failed, t result, e error, n notice; in capitals: it reopens.
 
 local record, history, viewers = KEYS[1], KEYS[2], KEYS[3]
-local FIRST, WIDTH = 12, 5
-local count = (#ARGV - FIRST + 1) / WIDTH
+local FIRST, HEAD, WIDTH = 10, 6, 5
 local STAGE_MARKS_KEPT, PAST_ATTEMPTS_KEPT = 200, 1000
 local TERMINAL = { t = true, e = true, f = true }
 local STATUS = { s = true, c = true, f = true }
@@ -30,10 +36,12 @@ end
 
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
+-- Before anything else: whoever sent this has been told by now that it will not be carried out.
+if now >= tonumber(ARGV[2]) then return { 'LATE' } end
 
-local kept = redis.call('HMGET', record, 'format', 'birth', 'epoch', 'line', 'offset', 'epochs', 'attempt', 'outcome', 'stage', 'entry')
-local format, birth, epoch, line = kept[1], kept[2], kept[3], kept[4]
-local attempt, outcome, stage = kept[7], kept[8] ~= '' and kept[8], kept[9]
+local kept = redis.call('HMGET', record, 'format', 'birth', 'epoch', 'line', 'offset', 'epochs', 'attempt', 'outcome', 'stage', 'entry', 'calls')
+local format, birth, epoch, line, spans = kept[1], kept[2], kept[3], kept[4], kept[6]
+local attempt, outcome, stage, last_entry = kept[7], kept[8] ~= '' and kept[8], kept[9], kept[10]
 if format and tonumber(format) > tonumber(ARGV[1]) then
   return { 'NEWER', format }
 end
@@ -42,115 +50,185 @@ end
 local offset = kept[5] and tonumber(kept[5])
 local is_new = not offset
 if is_new then
-  offset, birth, epoch, line, attempt, outcome, stage = 0, ARGV[2], nil, nil, false, false, false
+  offset, birth, epoch, line, spans = 0, ARGV[5], nil, nil, ''
+  attempt, outcome, stage, last_entry = false, false, false, false
+end
+
+-- The last call of each gateway, for as long as it could come a second time.
+local calls = ARGV[3] .. ' ' .. ARGV[4] .. ' ' .. ARGV[2] .. ' '
+if kept[11] and not is_new then
+  for gateway, number, deadline in string.gmatch(kept[11], '(%w+) (%d+) (%d+) ') do
+    if gateway ~= ARGV[3] then
+      if tonumber(deadline) > now then calls = calls .. gateway .. ' ' .. number .. ' ' .. deadline .. ' ' end
+    elseif tonumber(number) >= tonumber(ARGV[4]) then
+      return { 'REPEATED' }
+    end
+  end
 end
 
 -- Ids are two numbers without leading zeros, either of which may be beyond what a Lua number holds.
 local function is_beyond(id, other)
-  local time, sequence = string.match(id, '^(%d+)-(%d+)$')
-  local other_time, other_sequence = string.match(other, '^(%d+)-(%d+)$')
-  if time == other_time then time, other_time = sequence, other_sequence end
-  if #time ~= #other_time then return #time > #other_time end
-  return time > other_time
+  local ms, sequence = string.match(id, '^(%d+)-(%d+)$')
+  local other_ms, other_sequence = string.match(other, '^(%d+)-(%d+)$')
+  if ms == other_ms then ms, other_ms = sequence, other_sequence end
+  if #ms ~= #other_ms then return #ms > #other_ms end
+  return ms > other_ms
 end
 
-local entry = ARGV[7] == 'entry' and ARGV[9]
-if entry and not is_new and kept[10] then
-  local last, its_epoch, first, stored = string.match(kept[10], '^(%S+) (%w+) (%d+) (%d+)$')
-  if not is_beyond(entry, last) then
-    redis.call('HSET', record, 'heard', int(now))
+-- Looks up a request: the answer of its first time, if it had one, and else the key to remember it under, if any.
+local function seen_before(at)
+  local scope = ARGV[at]
+  if scope == '' then return end
+  if scope == 'entry' then
+    if not last_entry then return end
+    local last, its_epoch, first, stored = string.match(last_entry, '^(%S+) (%w+) (%d+) (%d+)$')
+    if is_beyond(ARGV[at + 2], last) then return end
     return { 'DUPLICATE', its_epoch, tonumber(first), tonumber(stored) }
   end
-end
-
-local seen_key = ARGV[7] ~= '' and not entry and ARGV[8] .. (ARGV[7] == 'channel' and birth .. ':' or '') .. ARGV[9]
-if seen_key then
-  local seen = redis.call('GET', seen_key)
+  local key = ARGV[at + 1] .. (scope == 'channel' and birth .. ':' or '') .. ARGV[at + 2]
+  local seen = redis.call('GET', key)
   if seen then
-    local seen_epoch, first, stored, at = string.match(seen, '^(%w+) (%d+) (%d+) (%d+)$')
-    if now - tonumber(at) <= tonumber(ARGV[10]) then
-      if not is_new then redis.call('HSET', record, 'heard', int(now)) end
-      return { 'DUPLICATE', seen_epoch, tonumber(first), tonumber(stored) }
+    local its_epoch, first, stored, when = string.match(seen, '^(%w+) (%d+) (%d+) (%d+)$')
+    if now - tonumber(when) <= tonumber(ARGV[at + 3]) then
+      -- Where no record is written to, so that waiting for replicas waits for something.
+      if is_new then redis.call('SET', key, seen, 'KEEPTTL') end
+      return { 'DUPLICATE', its_epoch, tonumber(first), tonumber(stored) }
     end
   end
+  return nil, key
 end
 
--- The line of the data changes with every restart and promotion: what came before may have forked.
-local line_now = string.match(redis.call('INFO', 'replication'), 'master_replid:(%w+)') or 'unknown'
-local spans = (not is_new) and kept[6] or ''
-local new_epoch = line ~= line_now
-if new_epoch then
-  epoch = ARGV[3]
-  spans = spans .. epoch .. '@' .. int(offset + 1) .. ' '
+local line_now, standing, begun
+local new_epoch = false
+local function look_further()
+  if line_now then return end
+  -- The line of the data changes with every restart and promotion: what came before may have forked.
+  line_now = string.match(redis.call('INFO', 'replication'), 'master_replid:(%w+)') or 'unknown'
+  standing = (not is_new) and redis.call('HEXISTS', record, 'terminal') == 1
 end
 
--- May these events follow what there is? Decided for all of them before anything is written.
-local standing = (not is_new) and redis.call('HEXISTS', record, 'terminal') == 1
 local past, is_past
-local function superseded(name)
-  if not past then
-    local packed = (not is_new) and redis.call('HGET', record, 'past')
-    past, is_past = packed and cmsgpack.unpack(packed) or {}, {}
-    for _, earlier in ipairs(past) do is_past[earlier] = true end
-  end
-  return is_past[name]
+local function load_past()
+  if past then return end
+  local packed = (not is_new) and redis.call('HGET', record, 'past')
+  past, is_past = packed and cmsgpack.unpack(packed) or {}, {}
+  for _, earlier in ipairs(past) do is_past[earlier] = true end
 end
 
+-- May these events follow what there is? Answers which of them reopen, or the refusal; changes nothing where it refuses.
 local attempts_changed = false
-local reopens = {}
-for i = 0, count - 1 do
-  local at = FIRST + i * WIDTH
-  local flag, name = ARGV[at], ARGV[at + 3]
-  local begins = false
-  if name ~= '' then
-    begins = name ~= attempt
-    if begins and superseded(name) then return { 'REFUSED', 'attempt_superseded', i } end
-    if not begins and outcome and MAY_FOLLOW[outcome] ~= flag then return { 'REFUSED', 'attempt_ended', i } end
-    if begins then
-      if attempt then
-        past[#past + 1] = attempt
-        is_past[attempt] = true
-        if #past > PAST_ATTEMPTS_KEPT then is_past[table.remove(past, 1)] = nil end
+local function admit(at, count)
+  local reopens, ended = {}, {}
+  local is_current, is_outcome, is_standing, changed = attempt, outcome, standing, false
+  for i = 0, count - 1 do
+    local flag, name = ARGV[at + i * WIDTH], ARGV[at + i * WIDTH + 3]
+    local begins = false
+    if name ~= '' then
+      begins = name ~= is_current
+      if begins then
+        load_past()
+        if is_past[name] or ended[name] then return nil, { 'REFUSED', 'attempt_superseded', i } end
+        if is_current then
+          ended[#ended + 1] = is_current
+          ended[is_current] = true
+        end
+        is_current, is_outcome, changed = name, false, true
+      elseif is_outcome and MAY_FOLLOW[is_outcome] ~= flag then
+        return nil, { 'REFUSED', 'attempt_ended', i }
       end
-      attempt, outcome, attempts_changed = name, false, true
+      if TERMINAL[flag] then is_outcome, changed = flag, true end
     end
-    if TERMINAL[flag] then outcome, attempts_changed = flag, true end
+    reopens[i] = (begins and offset + i > 0) or (is_standing and flag == 's')
+    is_standing = TERMINAL[flag] or (is_standing and not reopens[i])
   end
-  reopens[i] = (begins and offset + i > 0) or (standing and flag == 's')
-  standing = TERMINAL[flag] or (standing and not reopens[i])
+  attempt, outcome, standing = is_current, is_outcome, is_standing
+  attempts_changed = attempts_changed or changed
+  for _, name in ipairs(ended) do
+    past[#past + 1] = name
+    is_past[name] = true
+    if #past > PAST_ATTEMPTS_KEPT then is_past[table.remove(past, 1)] = nil end
+  end
+  return reopens
 end
 
--- From here on it is written.
-if is_new then redis.call('DEL', record, history) end
-local first = offset + 1
+-- Before the first event that is written.
+local function begin()
+  if begun then return end
+  begun = true
+  if is_new then redis.call('DEL', record, history) end
+  new_epoch = line ~= line_now
+  if new_epoch then
+    epoch = ARGV[6]
+    spans = spans .. epoch .. '@' .. int(offset + 1) .. ' '
+  end
+end
+
 local messages = {}
-local status, terminal, restarted = nil, nil, false
+-- What the record gets; `terminal` is false where the one that stood is gone.
+local status, terminal
 local marks, marks_changed = nil, false
-for i = 0, count - 1 do
-  local at = FIRST + i * WIDTH
-  local flag, event_stage = ARGV[at], ARGV[at + 1]
-  local shown = reopens[i] and string.upper(flag) or flag
-  offset = offset + 1
-  local text = '{"event_id":"' .. epoch .. '-' .. int(offset) .. '",' .. ARGV[at + 4]
-  redis.call('XADD', history, int(offset) .. '-0', shown, text)
-  local message = shown .. text
-  messages[i + 1] = message
-  if reopens[i] then
-    terminal, restarted = nil, true
-    marks, stage, marks_changed = '', false, true
-  end
-  if STATUS[flag] then status = message end
-  if TERMINAL[flag] then terminal = message end
-  if event_stage ~= '' and event_stage ~= stage then
-    marks = marks or redis.call('HGET', record, 'stages') or ''
-    local _, lines = string.gsub(marks, '\n', '\n')
-    if lines >= STAGE_MARKS_KEPT then marks = string.sub(marks, string.find(marks, '\n', 1, true) + 1) end
-    marks = marks .. event_stage .. ' ' .. ARGV[at + 2] .. ' ' .. int(offset) .. '\n'
-    stage, marks_changed = event_stage, true
+local function write(at, count, reopens)
+  for i = 0, count - 1 do
+    local of = at + i * WIDTH
+    local flag, event_stage = ARGV[of], ARGV[of + 1]
+    local shown = reopens[i] and string.upper(flag) or flag
+    offset = offset + 1
+    local text = '{"event_id":"' .. epoch .. '-' .. int(offset) .. '",' .. ARGV[of + 4]
+    redis.call('XADD', history, int(offset) .. '-0', shown, text)
+    local message = shown .. text
+    messages[#messages + 1] = message
+    if reopens[i] then
+      terminal = false
+      marks, stage, marks_changed = '', false, true
+    end
+    if STATUS[flag] then status = message end
+    if TERMINAL[flag] then terminal = message end
+    if event_stage ~= '' and event_stage ~= stage then
+      marks = marks or redis.call('HGET', record, 'stages') or ''
+      local _, lines = string.gsub(marks, '\n', '\n')
+      if lines >= STAGE_MARKS_KEPT then marks = string.sub(marks, string.find(marks, '\n', 1, true) + 1) end
+      marks = marks .. event_stage .. ' ' .. ARGV[of + 2] .. ' ' .. int(offset) .. '\n'
+      stage, marks_changed = event_stage, true
+    end
   end
 end
 
-local size = tonumber(ARGV[4])
+local entry_changed = false
+local function append(at)
+  local answer, seen_key = seen_before(at)
+  if answer then return answer end
+  look_further()
+  local count = tonumber(ARGV[at + 5])
+  local reopens, refusal = admit(at + HEAD, count)
+  if refusal then return refusal end
+  begin()
+  local first = offset + 1
+  write(at + HEAD, count, reopens)
+  local place = epoch .. ' ' .. int(first) .. ' ' .. int(count)
+  if ARGV[at] == 'entry' then
+    last_entry, entry_changed = ARGV[at + 2] .. ' ' .. place, true
+  elseif seen_key then
+    redis.call('SET', seen_key, place .. ' ' .. int(now), 'PX', ARGV[at + 4])
+  end
+  return { 'STORED', epoch, first, count }
+end
+
+local answers = { 'APPENDED' }
+local heard = false
+local at = FIRST
+while at <= #ARGV do
+  local answer = append(at)
+  answers[#answers + 1] = answer
+  heard = heard or answer[1] ~= 'REFUSED'
+  at = at + HEAD + ARGV[at + 5] * WIDTH
+end
+
+if not begun then
+  if heard and not is_new then redis.call('HSET', record, 'heard', int(now), 'calls', calls) end
+  return answers
+end
+
+local size = tonumber(ARGV[7])
 local length = redis.call('XLEN', history)
 -- In lots, because trimming one event at a time costs more than the event.
 if length > size + math.min(size, 200) then
@@ -168,7 +246,7 @@ for span_epoch, span_first in string.gmatch(spans, '(%w+)@(%d+) ') do
 end
 spans_kept = spans_kept .. held_epoch .. '@' .. held_first .. ' '
 
-local fields = { 'offset', int(offset), 'heard', int(now) }
+local fields = { 'offset', int(offset), 'heard', int(now), 'calls', calls }
 local function set(name, value)
   fields[#fields + 1] = name
   fields[#fields + 1] = value
@@ -193,17 +271,13 @@ if attempts_changed then
   set('outcome', outcome or '')
   if past then set('past', cmsgpack.pack(past)) end
 end
-if entry then set('entry', entry .. ' ' .. epoch .. ' ' .. int(first) .. ' ' .. int(count)) end
+if entry_changed then set('entry', last_entry) end
 redis.call('HSET', record, unpack(fields))
-if restarted and not terminal then redis.call('HDEL', record, 'terminal') end
-if seen_key then
-  local value = epoch .. ' ' .. int(first) .. ' ' .. int(count) .. ' ' .. int(now)
-  redis.call('SET', seen_key, value, 'PX', ARGV[11])
+if terminal == false then redis.call('HDEL', record, 'terminal') end
+redis.call('PEXPIRE', record, ARGV[8])
+redis.call('PEXPIRE', history, ARGV[8])
+redis.call('PEXPIRE', viewers, ARGV[8])
+for _, message in ipairs(messages) do
+  redis.call('PUBLISH', ARGV[9], message)
 end
-redis.call('PEXPIRE', record, ARGV[5])
-redis.call('PEXPIRE', history, ARGV[5])
-redis.call('PEXPIRE', viewers, ARGV[5])
-for i = 1, count do
-  redis.call('PUBLISH', ARGV[6], messages[i])
-end
-return { 'STORED', epoch, first, count }
+return answers

@@ -1,7 +1,10 @@
 #!lua
 -- Replaces who may watch, and tells those who watch.
--- KEYS  viewers    ARGV  viewers as JSON, time to live (ms), channel to publish on
+-- KEYS  viewers    ARGV  deadline by the clock of this server (ms), viewers as JSON, time to live (ms), channel to publish on
+-- Answers {"DECLARED"}, or {"LATE"} after the deadline, when nothing was done.
 
-redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
-redis.call('PUBLISH', ARGV[3], 'v' .. ARGV[1])
+local time = redis.call('TIME')
+if time[1] * 1000 + math.floor(time[2] / 1000) >= tonumber(ARGV[1]) then return { 'LATE' } end
+redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
+redis.call('PUBLISH', ARGV[4], 'v' .. ARGV[2])
 return { 'DECLARED' }

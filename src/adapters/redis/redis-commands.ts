@@ -1,8 +1,11 @@
 import { createHash } from "node:crypto";
+import type { Redis } from "ioredis";
+import { BrokerUnavailable, OutcomeUnknown } from "../../application/errors.ts";
 import type { ClockPort } from "../../application/ports/clock-port.ts";
 import type { TelemetryPort } from "../../application/ports/telemetry-port.ts";
 import { reasonOf } from "../../application/reason-of.ts";
 import appendEvents from "./append-events.lua" with { type: "text" };
+import { BrokerClock } from "./broker-clock.ts";
 import { isReply, readFailure, writeFailure } from "./broker-errors.ts";
 import deadLetter from "./dead-letter.lua" with { type: "text" };
 import declareViewers from "./declare-viewers.lua" with { type: "text" };
@@ -20,17 +23,26 @@ export interface RedisCommandsOptions {
   readonly telemetry: TelemetryPort;
   /** What the connection is for: seen in CLIENT LIST and in the log. */
   readonly purpose: string;
+  /** Told what `INFO replication` says, on every connection and every two seconds. */
+  readonly replication?: (info: string) => void;
 }
 
 /** The connection that scripts run on. Its failures are those of `PubSubPort`. */
 export class RedisCommands {
   readonly #link: RedisLink;
+  readonly #options: RedisCommandsOptions;
   readonly #telemetry: TelemetryPort;
+  readonly #brokerClock = new BrokerClock();
   #evictionWarning: string | undefined;
 
   constructor(options: RedisCommandsOptions) {
+    this.#options = options;
     this.#telemetry = options.telemetry;
-    this.#link = new RedisLink({ ...options, onReady: () => void this.#prepare() });
+    this.#link = new RedisLink({
+      ...options,
+      check: (redis) => this.#look(redis),
+      onReady: () => void this.#prepare(),
+    });
   }
 
   /** Why a command would be refused now, or undefined. */
@@ -45,6 +57,44 @@ export class RedisCommands {
   /** Runs a script that writes. Once connected, scripts are sent in the order of the calls. */
   async write(name: ScriptName, keys: readonly string[], args: readonly string[]): Promise<ScriptReply> {
     return this.#run(name, keys, args, writeFailure);
+  }
+
+  /**
+   * As `write`, of a script that refuses with `LATE` once its deadline has passed on Redis' clock, which `argsBy` is
+   * given. What had no answer fails with `OutcomeUnknown`, and only when the deadline has surely passed: from then on
+   * nothing comes of it, whatever still lies between here and Redis.
+   */
+  async writeBy(
+    within: number,
+    name: ScriptName,
+    keys: readonly string[],
+    argsBy: (deadline: string) => readonly string[],
+  ): Promise<ScriptReply> {
+    if (this.#link.starting) await this.#link.started;
+    this.#link.assertUp();
+    const until = this.#brokerClock.now() + within;
+    const deadline = this.#brokerClock.atBroker(until);
+    if (deadline === undefined) throw new BrokerUnavailable("the clock of Redis is not known");
+    let reply: ScriptReply;
+    try {
+      reply = await this.write(name, keys, argsBy(`${deadline}`));
+    } catch (error) {
+      if (error instanceof OutcomeUnknown && !isReply(error.cause)) await this.#reached(until);
+      throw error;
+    }
+    if (reply[0] === "LATE") throw new BrokerUnavailable("Redis came to it after its deadline had passed");
+    return reply;
+  }
+
+  /** How many replicas have what was written on this connection until now; waits for `replicas` of them. */
+  async wait(replicas: number, milliseconds: number): Promise<number> {
+    this.#link.assertUp();
+    try {
+      return await this.#link.redis.wait(replicas, milliseconds);
+    } catch (error) {
+      this.#link.failed(error);
+      throw error;
+    }
   }
 
   /** Runs a script that changes nothing: fails with `BrokerUnavailable` alone. */
@@ -93,6 +143,30 @@ export class RedisCommands {
       if (!isReply(error) || !error.message.startsWith("NOSCRIPT")) throw error;
       return (await redis.eval(script.text, keys.length, ...keys, ...args)) as ScriptReply;
     }
+  }
+
+  async #reached(time: number): Promise<void> {
+    for (let left = time - this.#brokerClock.now(); left > 0; left = time - this.#brokerClock.now()) {
+      await new Promise<void>((resolve) => this.#options.clock.after(Math.ceil(left), resolve));
+    }
+  }
+
+  /** The clocks are compared on every connection and as long as it lasts, since any of them may be set. */
+  async #look(redis: Redis): Promise<void> {
+    const { replication } = this.#options;
+    const [time, info] = await Promise.allSettled([
+      this.#lookAtClock(redis),
+      replication && redis.info("replication"),
+    ]);
+    if (time.status === "rejected") throw time.reason;
+    // Not being allowed to look is no fault here: what needs it says so itself.
+    if (info.status === "fulfilled" && info.value !== undefined) replication?.(info.value);
+  }
+
+  async #lookAtClock(redis: Redis): Promise<void> {
+    const [seconds, microseconds] = await redis.time();
+    const broker = Number(seconds) * 1_000 + Math.floor(Number(microseconds) / 1_000);
+    this.#brokerClock.measured(broker, this.#brokerClock.now());
   }
 
   async #prepare(): Promise<void> {

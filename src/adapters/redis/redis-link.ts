@@ -20,6 +20,11 @@ export interface RedisLinkOptions {
   readonly telemetry: TelemetryPort;
   /** What the connection is for: seen in CLIENT LIST and in the log. */
   readonly purpose: string;
+  /**
+   * Asked on every new connection before it counts as made, and from then on every two seconds to see whether Redis
+   * still answers; PING where left out.
+   */
+  readonly check?: (redis: Redis) => Promise<void>;
   /** Called each time the connection is made, before anybody who waited for it goes on. */
   readonly onReady: () => void;
   /** Called when it broke. */
@@ -105,6 +110,7 @@ export class RedisLink {
     const { db } = this.#options.target;
     try {
       if (db !== 0) await this.redis.select(db);
+      await this.#options.check?.(this.redis);
       this.#ready();
     } catch (error) {
       this.#lastError = reasonOf(error);
@@ -153,7 +159,7 @@ export class RedisLink {
     if (this.#probing || (this.#state.type !== "up" && this.#state.type !== "silent")) return;
     this.#probing = true;
     try {
-      await this.redis.ping();
+      await (this.#options.check?.(this.redis) ?? this.redis.ping());
       this.#answered();
     } catch (error) {
       this.#unanswered(error);

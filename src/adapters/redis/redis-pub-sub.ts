@@ -1,9 +1,8 @@
-import { NewerFormat } from "../../application/errors.ts";
+import { NewerFormat, OutcomeUnknown } from "../../application/errors.ts";
 import type { ClockPort } from "../../application/ports/clock-port.ts";
 import type {
   AppendOutcome,
   AppendRequest,
-  AttemptRefusal,
   BrokerHealth,
   ChannelPositions,
   ChannelSnapshot,
@@ -11,30 +10,33 @@ import type {
   ChannelSubscription,
   HistoryPage,
   PubSubPort,
-  SeenBefore,
 } from "../../application/ports/pub-sub-port.ts";
 import type { TelemetryPort } from "../../application/ports/telemetry-port.ts";
 import type { ViewerList } from "../../domain/access-grant.ts";
 import type { AnalysisChannel, ChannelName } from "../../domain/channel.ts";
 import type { EventPosition } from "../../domain/event-position.ts";
 import { randomEpoch } from "../random-epoch.ts";
+import { outcomeOf, requestArguments } from "./append-call.ts";
+import { type AppendCall, AppendQueue } from "./append-queue.ts";
 import { RedisCommands, type ScriptReply } from "./redis-commands.ts";
-import { keysOf, publishedOn, seenKey } from "./redis-keys.ts";
+import { keysOf, publishedOn } from "./redis-keys.ts";
 import type { RedisTarget } from "./redis-link.ts";
 import {
   eventOf,
   eventOfMessage,
-  flagOf,
   spansOfText,
   stagesOfText,
   viewersOfText,
   viewersToText,
 } from "./redis-messages.ts";
+import { RedisReplicas, type RequiredReplicas } from "./redis-replicas.ts";
 import { RedisSubscriptions } from "./redis-subscriptions.ts";
 
 export interface RedisPubSubOptions {
   readonly target: RedisTarget;
   readonly history: { readonly size: number; readonly ttlMs: number };
+  /** Replicas that must hold what is acknowledged; `seen` where left out. */
+  readonly waitReplicas?: RequiredReplicas;
   readonly clock: ClockPort;
   readonly telemetry: TelemetryPort;
 }
@@ -42,19 +44,45 @@ export interface RedisPubSubOptions {
 /** Of what the scripts keep. */
 const FORMAT = "1";
 
+/** Milliseconds that Redis has for one call, and from when its first append was called, which a queue may have held. */
+const CALL_MS = 2_000;
+const LATEST_CALL_MS = 4_000;
+
 /**
- * `PubSubPort` on one Redis, 7 or newer. Connects when it is made and comes back by itself. Two connections: one for
- * scripts, one that listens.
+ * `PubSubPort` on one Redis, 7 or newer. Connects when it is made and comes back by itself. Three connections: one on
+ * which publishers are answered, held up where it waits for replicas; one for what need not wait for them; one that
+ * listens.
  */
 export class RedisPubSub implements PubSubPort {
   readonly kind = "redis";
   readonly #options: RedisPubSubOptions;
+  readonly #publishing: RedisCommands;
   readonly #commands: RedisCommands;
+  readonly #replicas: RedisReplicas;
+  readonly #appends: AppendQueue;
+  /** Among all gateways, so that a call is known when it comes twice. */
+  readonly #gateway = randomEpoch();
+  #calls = 0;
   readonly #subscriptions: RedisSubscriptions;
   #newerFormat: string | undefined;
 
   constructor(options: RedisPubSubOptions) {
     this.#options = options;
+    const { telemetry, waitReplicas = "seen" } = options;
+    this.#publishing = new RedisCommands({
+      ...options,
+      purpose: "publishing",
+      replication: (info) => this.#replicas.look(info),
+    });
+    this.#replicas = new RedisReplicas({
+      required: waitReplicas,
+      wait: (replicas, milliseconds) => this.#publishing.wait(replicas, milliseconds),
+      telemetry,
+    });
+    this.#appends = new AppendQueue({
+      carryOut: (call) => this.#carryOut(call),
+      now: () => performance.now(),
+    });
     this.#commands = new RedisCommands({ ...options, purpose: "commands" });
     this.#subscriptions = new RedisSubscriptions({
       ...options,
@@ -62,16 +90,8 @@ export class RedisPubSub implements PubSubPort {
     });
   }
 
-  async append({ channel, events, seen }: AppendRequest): Promise<AppendOutcome> {
-    const { size, ttlMs } = this.#options.history;
-    const { record, history, viewers } = keysOf(channel);
-    const args = [FORMAT, randomEpoch(), randomEpoch(), `${size}`, `${ttlMs}`, this.#published(channel)];
-    args.push(...seenArguments(channel, seen));
-    for (const { kind, stage, timestamp, attemptId, members } of events) {
-      args.push(flagOf(kind), stage ?? "", timestamp, attemptId ?? "", members);
-    }
-    const reply = this.#known(await this.#commands.write("appendEvents", [record, history, viewers], args));
-    return outcomeOf(reply);
+  append(request: AppendRequest): Promise<AppendOutcome> {
+    return this.#appends.append(request);
   }
 
   async snapshot(channel: AnalysisChannel): Promise<ChannelSnapshot> {
@@ -99,18 +119,51 @@ export class RedisPubSub implements PubSubPort {
 
   async declareViewers(channel: AnalysisChannel, viewers: ViewerList): Promise<void> {
     const args = [viewersToText(viewers), `${this.#options.history.ttlMs}`, this.#published(channel)];
-    await this.#commands.write("declareViewers", [keysOf(channel).viewers], args);
+    await this.#publishing.writeBy(CALL_MS, "declareViewers", [keysOf(channel).viewers], (deadline) => [
+      deadline,
+      ...args,
+    ]);
+    await this.#replicas.hold();
   }
 
   health(): BrokerHealth {
     const { warnings } = this.#commands;
-    const reason = this.#newerFormat ?? this.#commands.away ?? this.#subscriptions.away;
+    const reason =
+      this.#newerFormat ?? this.#publishing.away ?? this.#commands.away ?? this.#subscriptions.away;
     return reason === undefined ? { status: "up", warnings } : { status: "down", reason, warnings };
   }
 
   async close(): Promise<void> {
+    this.#publishing.close();
     this.#commands.close();
     this.#subscriptions.close();
+  }
+
+  /** Of all events or of none. */
+  async #carryOut({ channel, requests, acknowledged, calledAt }: AppendCall): Promise<AppendOutcome[]> {
+    const { size, ttlMs } = this.#options.history;
+    const { record, history, viewers } = keysOf(channel);
+    const call = `${this.#calls++}`;
+    const commands = acknowledged ? this.#publishing : this.#commands;
+    const within = Math.min(CALL_MS, calledAt + LATEST_CALL_MS - performance.now());
+    const reply = await commands.writeBy(within, "appendEvents", [record, history, viewers], (deadline) => [
+      FORMAT,
+      deadline,
+      this.#gateway,
+      call,
+      randomEpoch(),
+      randomEpoch(),
+      `${size}`,
+      `${ttlMs}`,
+      this.#published(channel),
+      ...requestArguments(channel, requests),
+    ]);
+    const [type, ...answers] = this.#known(reply);
+    if (type === "REPEATED")
+      throw new OutcomeUnknown("stored, but the answer went to another copy of the call");
+    if (type !== "APPENDED") throw new Error(`the append script answered ${String(type)}`);
+    if (acknowledged) await this.#replicas.hold();
+    return answers.map(outcomeOf);
   }
 
   #published(channel: ChannelName): string {
@@ -124,25 +177,6 @@ export class RedisPubSub implements PubSubPort {
     if (this.#newerFormat === undefined) this.#options.telemetry.log("error", message);
     this.#newerFormat = message;
     throw new NewerFormat(message);
-  }
-}
-
-function seenArguments(channel: ChannelName, seen: SeenBefore | undefined): string[] {
-  if (seen === undefined) return ["", "", "", "0", "0"];
-  if (seen.lane === "entry") return ["entry", "", seen.id, "0", "0"];
-  return [seen.scope, ...seenKey(channel, seen), `${seen.windowMs}`, `${seen.rememberMs}`];
-}
-
-function outcomeOf([type, a, b, c]: ScriptReply): AppendOutcome {
-  switch (type) {
-    case "STORED":
-      return { type: "stored", epoch: String(a), firstOffset: Number(b), count: Number(c) };
-    case "DUPLICATE":
-      return { type: "duplicate", epoch: String(a), firstOffset: Number(b), count: Number(c) };
-    case "REFUSED":
-      return { type: "refused", code: a as AttemptRefusal, index: Number(b) };
-    default:
-      throw new Error(`the append script answered ${String(type)}`);
   }
 }
 

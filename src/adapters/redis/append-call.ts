@@ -1,0 +1,42 @@
+import type {
+  AppendOutcome,
+  AppendRequest,
+  AttemptRefusal,
+  SeenBefore,
+} from "../../application/ports/pub-sub-port.ts";
+import type { ChannelName } from "../../domain/channel.ts";
+import { seenKey } from "./redis-keys.ts";
+import { flagOf } from "./redis-messages.ts";
+
+/** The part of append-events.lua's arguments that is about the requests. */
+export function requestArguments(channel: ChannelName, requests: readonly AppendRequest[]): string[] {
+  const args: string[] = [];
+  for (const { seen, events } of requests) {
+    args.push(...seenArguments(channel, seen), `${events.length}`);
+    for (const { kind, stage, timestamp, attemptId, members } of events) {
+      args.push(flagOf(kind), stage ?? "", timestamp, attemptId ?? "", members);
+    }
+  }
+  return args;
+}
+
+/** One answer of append-events.lua to one request. */
+export function outcomeOf(answer: unknown): AppendOutcome {
+  const [type, a, b, c] = answer as readonly unknown[];
+  switch (type) {
+    case "STORED":
+      return { type: "stored", epoch: String(a), firstOffset: Number(b), count: Number(c) };
+    case "DUPLICATE":
+      return { type: "duplicate", epoch: String(a), firstOffset: Number(b), count: Number(c) };
+    case "REFUSED":
+      return { type: "refused", code: a as AttemptRefusal, index: Number(b) };
+    default:
+      throw new Error(`the append script answered ${String(type)}`);
+  }
+}
+
+function seenArguments(channel: ChannelName, seen: SeenBefore | undefined): string[] {
+  if (seen === undefined) return ["", "", "", "0", "0"];
+  if (seen.lane === "entry") return ["entry", "", seen.id, "0", "0"];
+  return [seen.scope, ...seenKey(channel, seen), `${seen.windowMs}`, `${seen.rememberMs}`];
+}

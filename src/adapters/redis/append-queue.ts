@@ -1,0 +1,115 @@
+import { BrokerUnavailable, OutcomeUnknown } from "../../application/errors.ts";
+import type { AppendOutcome, AppendRequest } from "../../application/ports/pub-sub-port.ts";
+import type { ChannelName } from "../../domain/channel.ts";
+
+/** Appends to one channel that go to the broker as one. */
+export interface AppendCall {
+  readonly channel: ChannelName;
+  readonly requests: readonly AppendRequest[];
+  /** Whether somebody is answered for it, hence whether replicas must have it as well. */
+  readonly acknowledged: boolean;
+  /** When the first of them was called. */
+  readonly calledAt: number;
+}
+
+export interface AppendQueueOptions {
+  /** Outcomes in the order of the requests. Where it rejects, none was stored or nobody knows. */
+  readonly carryOut: (call: AppendCall) => Promise<readonly AppendOutcome[]>;
+  /** Milliseconds. */
+  readonly now: () => number;
+}
+
+/** Of one call: few enough that Redis does nothing else for a few milliseconds only. */
+const MOST_EVENTS = 500;
+const MOST_CHARACTERS = 4 * 1024 * 1024;
+
+/**
+ * The appends of this node, a queue for each channel with one call under way at a time; what is appended meanwhile
+ * goes out together in the next. So no append can be stored after an earlier one to its channel has failed: where a
+ * call fails, everything that waits behind it fails as well.
+ */
+export class AppendQueue {
+  readonly #options: AppendQueueOptions;
+  readonly #channels = new Map<ChannelName, Pending[]>();
+
+  constructor(options: AppendQueueOptions) {
+    this.#options = options;
+  }
+
+  append(request: AppendRequest): Promise<AppendOutcome> {
+    const answer = Promise.withResolvers<AppendOutcome>();
+    const pending = { request, calledAt: this.#options.now(), answer };
+    const queue = this.#channels.get(request.channel);
+    if (queue === undefined) {
+      const begun = [pending];
+      this.#channels.set(request.channel, begun);
+      // Later, so that all that is appended in this turn goes out together.
+      queueMicrotask(() => void this.#empty(request.channel, begun));
+    } else {
+      queue.push(pending);
+    }
+    return answer.promise;
+  }
+
+  /** Never rejects. */
+  async #empty(channel: ChannelName, queue: Pending[]): Promise<void> {
+    while (queue.length > 0) {
+      const [first, ...others] = takeCall(queue);
+      if (first === undefined) break;
+      const all = [first, ...others];
+      try {
+        const outcomes = await this.#options.carryOut({
+          channel,
+          requests: all.map(({ request }) => request),
+          acknowledged: isAcknowledged(first.request),
+          calledAt: first.calledAt,
+        });
+        if (outcomes.length !== all.length) throw new Error("not one outcome for each append");
+        for (const [index, { answer }] of all.entries()) answer.resolve(outcomes[index] as AppendOutcome);
+      } catch (error) {
+        for (const { answer } of all) answer.reject(error);
+        const unsent = failureOfUnsent(error);
+        for (const { answer } of queue.splice(0)) answer.reject(unsent);
+      }
+    }
+    this.#channels.delete(channel);
+  }
+}
+
+interface Pending {
+  readonly request: AppendRequest;
+  readonly calledAt: number;
+  readonly answer: PromiseWithResolvers<AppendOutcome>;
+}
+
+/** From the front of the queue as many as fit into one call, at least one, all acknowledged or none. */
+function takeCall(queue: Pending[]): Pending[] {
+  const [first] = queue;
+  if (first === undefined) return [];
+  const acknowledged = isAcknowledged(first.request);
+  let events = 0;
+  let characters = 0;
+  const end = queue.findIndex(({ request }, index) => {
+    events += request.events.length;
+    for (const { members } of request.events) characters += members.length;
+    const fits = events <= MOST_EVENTS && characters <= MOST_CHARACTERS;
+    return index > 0 && !(fits && isAcknowledged(request) === acknowledged);
+  });
+  return queue.splice(0, end === -1 ? queue.length : end);
+}
+
+/**
+ * Nobody waits for an answer to what a worker published bare, and an inbox entry leaves the inbox after its event was
+ * stored, on the same stream of changes: a replica without the event still has the entry.
+ */
+function isAcknowledged({ seen }: AppendRequest): boolean {
+  return seen === undefined || seen.lane === "key";
+}
+
+/** Of what was not sent the outcome is known. */
+function failureOfUnsent(error: unknown): unknown {
+  if (!(error instanceof OutcomeUnknown)) return error;
+  return new BrokerUnavailable("not sent: an earlier append to the channel has an unknown outcome", {
+    cause: error,
+  });
+}

@@ -1,0 +1,81 @@
+import { OutcomeUnknown } from "../../application/errors.ts";
+import type { TelemetryPort } from "../../application/ports/telemetry-port.ts";
+import { reasonOf } from "../../application/reason-of.ts";
+
+/** How many replicas must hold what is acknowledged; `seen`: one, as soon as the primary has reported one. */
+export type RequiredReplicas = number | "seen";
+
+export interface RedisReplicasOptions {
+  readonly required: RequiredReplicas;
+  /** WAIT on the connection that writes: how many replicas have everything that was written on it. */
+  readonly wait: (replicas: number, milliseconds: number) => Promise<number>;
+  readonly telemetry: TelemetryPort;
+}
+
+const WAIT_MS = 1_000;
+
+/**
+ * Sees to it that replicas have what was written before anybody is told so. One WAIT is under way at a time; whoever
+ * comes meanwhile shares the next.
+ */
+export class RedisReplicas {
+  readonly #options: RedisReplicasOptions;
+  #required: number;
+  #underWay: Promise<unknown> = Promise.resolve();
+  #next: Promise<void> | undefined;
+
+  constructor(options: RedisReplicasOptions) {
+    this.#options = options;
+    this.#required = options.required === "seen" ? 0 : options.required;
+  }
+
+  get required(): number {
+    return this.#required;
+  }
+
+  /** To be shown `INFO replication` on every connection and from time to time. */
+  look(info: string): void {
+    if (this.#options.required !== "seen" || this.#required > 0) return;
+    if (!/^slave\d+:.*state=online/m.test(info)) return;
+    this.#required = 1;
+    this.#options.telemetry.log("info", "Redis has a replica: events are acknowledged once it has them");
+  }
+
+  /**
+   * Resolves when enough replicas have what was answered on the connection before this call; at once where none is
+   * required. Rejects with `OutcomeUnknown` where too few have it within a second, or nobody says.
+   */
+  hold(): Promise<void> {
+    if (this.#required === 0) return Promise.resolve();
+    this.#next ??= this.#holdNext();
+    return this.#next;
+  }
+
+  async #holdNext(): Promise<void> {
+    await this.#underWay;
+    this.#next = undefined;
+    const asked = this.#ask(this.#required);
+    this.#underWay = asked.then(nothing, nothing);
+    await asked;
+  }
+
+  async #ask(required: number): Promise<void> {
+    let having: number;
+    try {
+      having = await this.#options.wait(required, WAIT_MS);
+    } catch (error) {
+      throw new OutcomeUnknown(`stored, but not known to be on ${replicas(required)}: ${reasonOf(error)}`, {
+        cause: error,
+      });
+    }
+    if (having >= required) return;
+    this.#options.telemetry.count("replicas_short");
+    throw new OutcomeUnknown(`stored, but on ${having} of ${replicas(required)} within a second`);
+  }
+}
+
+function nothing(): void {}
+
+function replicas(count: number): string {
+  return count === 1 ? "1 replica" : `${count} replicas`;
+}
