@@ -6,7 +6,8 @@ export type PresentedToken =
   | { readonly type: "conflicting" };
 
 export interface TokenSources {
-  readonly query: string | null;
+  /** Every `token` of the query. */
+  readonly query: readonly string[];
   readonly authorization: string | null;
   /** The offered subprotocols, as the header lists them. */
   readonly protocols: string | null;
@@ -19,8 +20,7 @@ const COOKIE = "access_token";
 const BEARER_PROTOCOL = "bearer.";
 
 export function presentedToken(sources: TokenSources): PresentedToken {
-  const offered = new Set<string>();
-  if (sources.query) offered.add(sources.query);
+  const offered = new Set(sources.query.filter((token) => token !== ""));
   const header = bearerOf(sources.authorization);
   if (header) offered.add(header);
   for (const protocol of listed(sources.protocols)) {

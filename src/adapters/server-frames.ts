@@ -40,6 +40,42 @@ export function authenticated(expiresAt: number, now: number): string {
   });
 }
 
+/** On `/ws`: from here on the analysis is watched, whatever was before. */
+export function subscribed(analysisId: AnalysisId, resumed: boolean | null, now: number): string {
+  return JSON.stringify({
+    event_type: "subscribed",
+    analysis_id: analysisId,
+    resumed,
+    timestamp: isoTime(now),
+  });
+}
+
+/** `analysisId` may be whatever a client took for one. */
+export function unsubscribed(analysisId: string, now: number): string {
+  return JSON.stringify({ event_type: "unsubscribed", analysis_id: analysisId, timestamp: isoTime(now) });
+}
+
+const REFUSALS = {
+  not_an_analysis_id: "analysis_id is not a UUID",
+  not_allowed: "not allowed to watch this analysis",
+  too_many_subscriptions: "this socket watches as many analyses as it may",
+  broker_unavailable: "the broker is away: try again in a moment",
+  internal: "a fault of the gateway: try again in a moment",
+} as const;
+
+/** Why an analysis is not watched, or not any more; the socket stays. */
+export type Refusal = keyof typeof REFUSALS;
+
+export function subscriptionRefused(analysisId: string, code: Refusal, now: number): string {
+  return JSON.stringify({
+    event_type: "subscription_refused",
+    analysis_id: analysisId,
+    code,
+    message: REFUSALS[code],
+    timestamp: isoTime(now),
+  });
+}
+
 export function protocolError(fault: ProtocolFault, now: number): string {
   return JSON.stringify({ event_type: "protocol_error", ...fault, timestamp: isoTime(now) });
 }

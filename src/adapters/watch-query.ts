@@ -30,3 +30,18 @@ export function readWatchQuery(query: URLSearchParams): WatchQuery {
   const after = readPosition(query.get("last_event_id"));
   return { replay: { mode, after }, untilTerminal, conflates, faults };
 }
+
+/** As `readWatchQuery`, of a socket whose frames say what is watched, and from where. */
+export function readSocketQuery(query: URLSearchParams): WatchQuery {
+  const { faults, ...rest } = readWatchQuery(withoutPlace(query));
+  const misplaced = PLACE.filter((name) => query.get(name)).map(
+    (name): ProtocolFault => ({ code: "invalid_query", message: `${name} belongs into a subscribe frame` }),
+  );
+  return { ...rest, faults: [...faults, ...misplaced] };
+}
+
+const PLACE = ["last_event_id", "replay"];
+
+function withoutPlace(query: URLSearchParams): URLSearchParams {
+  return new URLSearchParams([...query].filter(([name]) => !PLACE.includes(name)));
+}

@@ -1,8 +1,9 @@
 import type { AccessGrant, ViewerList } from "../domain/access-grant.ts";
-import { type AnalysisId, analysisChannel, SYSTEM_CHANNEL, userChannel } from "../domain/channel.ts";
+import { type AnalysisId, analysisChannel } from "../domain/channel.ts";
 import type { ConnectionRegistry } from "../domain/connection-registry.ts";
 import type { Feeds } from "./fan-out/feeds.ts";
-import { Watch, type WatchLeases, type WatchRequest } from "./watch.ts";
+import { type NoticeRequest, NoticeWatch } from "./notice-watch.ts";
+import { Watch, type WatchRequest } from "./watch.ts";
 
 export type WatchAnswer =
   | { readonly type: "watching"; readonly watch: Watch }
@@ -10,8 +11,8 @@ export type WatchAnswer =
   | { readonly type: "not_allowed" };
 
 /**
- * Admits one connection to one analysis: may it watch, then replay, then live, with no gap between, and the notices
- * for its user and for everybody beside it.
+ * Admits one connection to one analysis, of as many as it wants to watch: may it, then replay, then live, with no gap
+ * between. The same whichever way one watches.
  */
 export class SubscribeToAnalysis {
   readonly #feeds: Feeds;
@@ -29,13 +30,12 @@ export class SubscribeToAnalysis {
    * `BrokerUnavailable`, `OutcomeUnknown` or `NewerFormat`, and then nothing is left behind.
    */
   async execute(request: WatchRequest): Promise<WatchAnswer> {
-    const leases = await this.#lease(request);
-    const [analysis] = leases;
-    if (!this.mayStillWatch(request.grant, request.analysisId, analysis.feed.viewers)) {
-      for (const lease of leases) lease.release();
+    const lease = await this.#feeds.analysis(analysisChannel(request.analysisId));
+    if (!this.mayStillWatch(request.grant, request.analysisId, lease.feed.viewers)) {
+      lease.release();
       return { type: "not_allowed" };
     }
-    const watch = new Watch(request, leases, this.#registry);
+    const watch = new Watch(request, lease, this.#registry);
     try {
       await watch.prepare();
     } catch (error) {
@@ -50,17 +50,8 @@ export class SubscribeToAnalysis {
     return grant.mayWatch(analysisId, viewers, this.#watchDefault);
   }
 
-  /** All feeds of a watch, or none. */
-  async #lease({ analysisId, userId }: WatchRequest): Promise<WatchLeases> {
-    const opening = [
-      this.#feeds.analysis(analysisChannel(analysisId)),
-      this.#feeds.notices(userChannel(userId)),
-      this.#feeds.notices(SYSTEM_CHANNEL),
-    ] as const;
-    const opened = await Promise.allSettled(opening);
-    const failed = opened.find((one) => one.status === "rejected");
-    if (failed === undefined) return Promise.all(opening);
-    for (const one of opened) if (one.status === "fulfilled") one.value.release();
-    throw failed.reason;
+  /** What comes beside all that a connection watches. */
+  notices(request: NoticeRequest): NoticeWatch {
+    return new NoticeWatch(this.#feeds, request);
   }
 }

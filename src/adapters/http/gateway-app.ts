@@ -16,7 +16,7 @@ export interface GatewayAppParts extends HealthSources, ReadParts {
 }
 
 /** Promised by the wire contract, served by a later release. */
-const NOT_YET = ["/ws", "/metrics", "/openapi.json", "/asyncapi.json"];
+const NOT_YET = ["/metrics", "/openapi.json", "/asyncapi.json"];
 
 /** Everything Telltale answers over plain HTTP. */
 export function gatewayApp(parts: GatewayAppParts): Hono {
@@ -30,7 +30,8 @@ export function gatewayApp(parts: GatewayAppParts): Hono {
   app.route("/v1/notices", noticeRoutes(tokens, broadcast));
   if (demo !== undefined) app.route("/", demo);
   for (const path of NOT_YET) app.get(path, (context) => problem(context, "not_implemented"));
-  app.get("/ws/analysis/:id", (context) => problem(context, "upgrade_required"));
+  for (const path of ["/ws", "/ws/", "/ws/analysis/:id"])
+    app.get(path, (context) => problem(context, "upgrade_required"));
   app.notFound((context) => problem(context, "not_found"));
   app.onError((error, context) => {
     const code = problemOf(error);

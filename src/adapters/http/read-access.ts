@@ -53,7 +53,7 @@ async function watcherGrant(
 ): Promise<WatcherGrant | TokenRejected> {
   const header = (name: string) => context.req.header(name) ?? null;
   const presented = presentedToken({
-    query: context.req.query("token") ?? null,
+    query: context.req.queries("token") ?? [],
     authorization: header("Authorization"),
     protocols: null,
     cookie: header("Cookie"),

@@ -1,21 +1,38 @@
 import { z } from "zod";
 import type { ProtocolFault } from "../protocol-fault.ts";
 
-/** What a client may say on `/ws/analysis/{id}`. */
+/** What a client may say on `/ws/analysis/{id}` ("one") and on `/ws` ("many"). */
 export type ClientFrame =
   | { readonly type: "ping" }
-  | { readonly type: "authenticate"; readonly token: string };
+  | { readonly type: "authenticate"; readonly token: string }
+  | SubscriptionFrame;
+
+/** On `/ws` alone. The id may be none: that is answered as a subscription is. */
+export type SubscriptionFrame = z.infer<typeof subscribe> | z.infer<typeof unsubscribe>;
+export type SubscribeFrame = z.infer<typeof subscribe>;
 
 /** Longer frames are answered by the runtime itself with 1009. */
 export const MAX_FRAME_BYTES = 4 * 1024;
 
-const frame = z.discriminatedUnion("type", [
-  z.object({ type: z.literal("ping") }),
-  z.object({ type: z.literal("authenticate"), token: z.string().min(1) }),
-]);
+const ping = z.object({ type: z.literal("ping") });
+const authenticate = z.object({ type: z.literal("authenticate"), token: z.string().min(1) });
+const subscribe = z.object({
+  type: z.literal("subscribe"),
+  analysis_id: z.string(),
+  last_event_id: z.string().nullish(),
+  replay: z.enum(["latest", "all", "none"]).nullish(),
+});
+const unsubscribe = z.object({ type: z.literal("unsubscribe"), analysis_id: z.string() });
+
+const FRAMES = {
+  one: z.discriminatedUnion("type", [ping, authenticate]),
+  many: z.discriminatedUnion("type", [ping, authenticate, subscribe, unsubscribe]),
+};
+const TYPES = { one: "ping, authenticate", many: "ping, authenticate, subscribe, unsubscribe" };
 
 export function readClientFrame(
   data: string | Uint8Array,
+  endpoint: "one" | "many",
 ): { ok: true; frame: ClientFrame } | { ok: false; fault: ProtocolFault } {
   if (typeof data !== "string") return fault("not_text", "frames are JSON text");
   let value: unknown;
@@ -24,11 +41,11 @@ export function readClientFrame(
   } catch {
     return fault("not_json", "the frame is not JSON");
   }
-  const read = frame.safeParse(value);
+  const read = FRAMES[endpoint].safeParse(value);
   if (read.success) return { ok: true, frame: read.data };
   const [issue] = read.error.issues;
   if (issue?.path[0] === "type" || issue?.path.length === 0)
-    return fault("unknown_type", "type is none of: ping, authenticate");
+    return fault("unknown_type", `type is none of: ${TYPES[endpoint]}`);
   return fault("invalid_frame", `${issue?.path.join(".")}: ${issue?.message}`);
 }
 

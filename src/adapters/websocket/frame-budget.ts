@@ -1,9 +1,9 @@
 /** The most protocol errors that are answered; the next one ends the connection. */
 const MOST_ERRORS = 10;
-/** The most frames of one client whose answer is still being worked out. */
+/** The most tokens of one client that are still being looked at. */
 const MOST_WAITING = 16;
 
-/** What one client may still send: frames a second, protocol errors in all, and frames that wait for an answer. */
+/** What one client may still send: frames a second, protocol errors in all, and tokens that wait to be looked at. */
 export class FrameBudget {
   readonly #framesPerSecond: number;
   #second = 0;

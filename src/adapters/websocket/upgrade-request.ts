@@ -1,9 +1,10 @@
 import { isOriginAllowed, type OriginPolicy } from "../origin-policy.ts";
 import { offersProtocol, presentedToken } from "../presented-token.ts";
-import { readWatchQuery } from "../watch-query.ts";
+import { readSocketQuery, readWatchQuery } from "../watch-query.ts";
 import type { WatchIntent } from "./watch-session.ts";
 
-const PATH = /^\/ws\/analysis\/([^/]*)\/?$/;
+/** `/ws/analysis/{id}`, or `/ws` without one. */
+const PATH = /^\/ws(?:\/analysis\/([^/]*))?\/?$/;
 /** The one subprotocol that is echoed; a token offered beside it never is. */
 const PROTOCOL = "telltale.v1";
 
@@ -16,13 +17,14 @@ export function readUpgrade(
   if (headers.get("upgrade")?.toLowerCase() !== "websocket") return undefined;
   // A Host header that names no host leaves no address to read.
   const url = URL.parse(request.url);
-  const id = url === null ? undefined : PATH.exec(url.pathname)?.[1];
-  if (url === null || id === undefined) return undefined;
+  const path = url === null ? null : PATH.exec(url.pathname);
+  if (url === null || path === null) return undefined;
+  const [, id] = path;
   const origin = headers.get("origin");
   const protocols = headers.get("sec-websocket-protocol");
   const originAllowed = isOriginAllowed(origin, headers.get("host"), policy);
   const token = presentedToken({
-    query: url.searchParams.get("token"),
+    query: url.searchParams.getAll("token"),
     authorization: headers.get("authorization"),
     protocols,
     cookie: headers.get("cookie"),
@@ -30,10 +32,9 @@ export function readUpgrade(
   });
   const answer = new Headers();
   if (offersProtocol(protocols, PROTOCOL)) answer.set("Sec-WebSocket-Protocol", PROTOCOL);
-  return {
-    intent: { analysisId: decoded(id), token, originAllowed, ...readWatchQuery(url.searchParams) },
-    headers: answer,
-  };
+  const query = id === undefined ? readSocketQuery(url.searchParams) : readWatchQuery(url.searchParams);
+  const analysisId = id === undefined ? null : decoded(id);
+  return { intent: { analysisId, token, originAllowed, ...query }, headers: answer };
 }
 
 /** The id as it is meant, `%61` for `a`: what cannot be read is no id and stays as it is. */

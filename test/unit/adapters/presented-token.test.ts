@@ -7,7 +7,7 @@ import {
 } from "../../../src/adapters/presented-token.ts";
 
 const NONE: TokenSources = {
-  query: null,
+  query: [],
   authorization: null,
   protocols: null,
   cookie: null,
@@ -18,7 +18,7 @@ describe("WS-2: the token of a watcher", () => {
   const present = (sources: Partial<TokenSources>) => presentedToken({ ...NONE, ...sources });
 
   test.each([
-    ["the query", { query: "a.b.c" }],
+    ["the query", { query: ["a.b.c"] }],
     ["the Authorization header", { authorization: "Bearer a.b.c" }],
     ["the header, in another spelling", { authorization: "bearer   a.b.c " }],
     ["the subprotocol beside ours", { protocols: "telltale.v1, bearer.a.b.c" }],
@@ -30,8 +30,9 @@ describe("WS-2: the token of a watcher", () => {
   });
 
   test.each([
-    ["query and header", { query: "q", authorization: "Bearer h" }],
-    ["query and subprotocol", { query: "q", protocols: "telltale.v1, bearer.p" }],
+    ["query and header", { query: ["q"], authorization: "Bearer h" }],
+    ["the query twice", { query: ["q", "r"] }],
+    ["query and subprotocol", { query: ["q"], protocols: "telltale.v1, bearer.p" }],
     ["header and subprotocol", { authorization: "Bearer h", protocols: "bearer.p" }],
     ["two subprotocols", { protocols: "bearer.p, bearer.q" }],
   ])("that differs between %s is conflicting", (_, sources) => {
@@ -39,12 +40,12 @@ describe("WS-2: the token of a watcher", () => {
   });
 
   test("that is the same in several places is one token", () => {
-    const sources = { query: "t", authorization: "Bearer t", protocols: "telltale.v1, bearer.t" };
+    const sources = { query: ["t", "", "t"], authorization: "Bearer t", protocols: "telltale.v1, bearer.t" };
     expect(present(sources)).toEqual({ type: "token", token: "t" });
   });
 
   test("in a cookie counts only when there is none elsewhere, whatever it is", () => {
-    expect(present({ query: "q", cookie: "access_token=c" })).toEqual({ type: "token", token: "q" });
+    expect(present({ query: ["q"], cookie: "access_token=c" })).toEqual({ type: "token", token: "q" });
   });
 
   test("in a cookie of a page that is not trusted is no token", () => {
@@ -53,7 +54,7 @@ describe("WS-2: the token of a watcher", () => {
 
   test.each([
     ["nothing at all", {}],
-    ["an empty query", { query: "" }],
+    ["an empty query", { query: [""] }],
     ["another scheme", { authorization: "Basic YTpi" }],
     ["a scheme without a token", { authorization: "Bearer" }],
     ["our own subprotocol alone", { protocols: "telltale.v1" }],
@@ -67,7 +68,7 @@ describe("WS-2: the token of a watcher", () => {
 
   test("an empty query leaves the cookie to be looked at, as another scheme does", () => {
     const cookie = "access_token=c";
-    expect(present({ query: "", cookie })).toEqual({ type: "token", token: "c" });
+    expect(present({ query: [""], cookie })).toEqual({ type: "token", token: "c" });
     expect(present({ authorization: "Basic YTpi", cookie })).toEqual({ type: "token", token: "c" });
   });
 });

@@ -13,6 +13,9 @@ describe("AdoptPublishedEvent, while the broker is away", () => {
     const letters: DeadLetter[] = [];
     const shaky: WorkerChannelPort = {
       listen: (heard) => workers.listen(heard),
+      stopListening: () => workers.stopListening(),
+      listening: () => workers.listening(),
+      away: undefined,
       keepDeadLetter: async (letter) => {
         if (away) throw new BrokerUnavailable("away");
         letters.push(letter);

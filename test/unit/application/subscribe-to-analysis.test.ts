@@ -105,7 +105,6 @@ describe("SubscribeToAnalysis", () => {
     const analysisId = analysisIdOf(channel);
     const request = {
       analysisId,
-      userId: "alice",
       grant,
       outlet,
       owner,
@@ -114,8 +113,9 @@ describe("SubscribeToAnalysis", () => {
       conflates: true,
     };
     const unbegun = await subscribe.execute(request);
-    for (const answer of [joined.answer, unbegun, unbegun])
-      if (answer.type === "watching") answer.watch.end();
+    for (const answer of [unbegun, unbegun]) if (answer.type === "watching") answer.watch.end();
+    expect(held().watched).toBe(1);
+    for (let ended = 0; ended < 2; ended++) joined.watch?.end();
     expect(held()).toEqual(NOTHING_HELD);
     await publish();
     await settle();

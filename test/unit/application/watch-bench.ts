@@ -47,9 +47,9 @@ export function watchBench({
     const outlet = new Outlet(wire, clock);
     const owner = new RecordingOwner(outlet);
     registry.add({ id: wire.id, userId, connectedAt: clock.now() });
-    const answer = await subscribe.execute({
+    const notices = subscribe.notices({ userId, outlet, owner });
+    const joining = subscribe.execute({
       analysisId: analysisIdOf(channel),
-      userId,
       grant: grant ?? someGrant({ userId }),
       outlet,
       owner,
@@ -57,10 +57,21 @@ export function watchBench({
       untilTerminal,
       conflates: true,
     });
-    if (answer.type !== "watching") return { answer, wire, owner, outlet };
-    const { resumed } = answer.watch;
-    answer.watch.begin();
-    return { answer, wire, owner, outlet, watch: answer.watch, resumed };
+    const [joined, noticed] = await Promise.allSettled([joining, notices.open()]);
+    const watch =
+      joined.status === "fulfilled" && joined.value.type === "watching" ? joined.value.watch : undefined;
+    const leave = () => {
+      watch?.end();
+      notices.end();
+    };
+    if (joined.status === "rejected" || noticed.status === "rejected" || watch === undefined) leave();
+    for (const one of [joined, noticed]) if (one.status === "rejected") throw one.reason;
+    const answer = await joining;
+    if (watch === undefined) return { answer, wire, owner, outlet };
+    const { resumed } = watch;
+    notices.begin();
+    watch.begin();
+    return { answer, wire, owner, outlet, watch: { end: leave }, resumed };
   };
 
   const settle = async () => {

@@ -1,5 +1,6 @@
 import type { DeliveryOwner } from "../../../application/fan-out/delivery.ts";
 import { Outlet } from "../../../application/fan-out/outlet.ts";
+import type { NoticeWatch } from "../../../application/notice-watch.ts";
 import type { OpenConnection } from "../../../application/open-connections.ts";
 import type { Watch } from "../../../application/watch.ts";
 import type { AccessGrant, ViewerList } from "../../../domain/access-grant.ts";
@@ -33,6 +34,8 @@ export class SseSession implements OpenConnection, DeliveryOwner {
   readonly #connection: SseConnection;
   readonly #request: SseRequest;
   readonly #services: SessionServices;
+  readonly #notices: NoticeWatch;
+  #watch: Watch | undefined;
   #state: SseState = { type: "admitting" };
 
   constructor(request: SseRequest, services: SessionServices) {
@@ -43,20 +46,22 @@ export class SseSession implements OpenConnection, DeliveryOwner {
       closed: () => this.#closed(),
     });
     this.outlet = new Outlet(this.#connection, services.clock);
+    this.#notices = services.subscribe.notices({ userId: request.userId, outlet: this.outlet, owner: this });
   }
 
   /** Rejects where the broker is away, as `SubscribeToAnalysis` does; then nothing is left behind. */
   async open(): Promise<SseAnswer> {
-    const { connections, subscribe } = this.#services;
+    const { connections } = this.#services;
     const { userId, grant } = this.#request;
     const admission = connections.admit(this, { userId, tokenExpiresAt: grant.expiresAt });
     if (!admission.admitted) {
       return { type: "refused", code: admission.limit === "user" ? "too_many_connections" : "over_capacity" };
     }
     try {
-      const answer = await subscribe.execute({ ...this.#request, outlet: this.outlet, owner: this });
-      if (answer.type === "watching" && this.#state.type === "admitting") return this.#begin(answer.watch);
-      if (answer.type === "watching") answer.watch.end();
+      const joining = this.#join();
+      await Promise.all([joining, this.#notices.open()]);
+      const watch = await joining;
+      if (watch !== undefined && this.#state.type === "admitting") return this.#begin(watch);
       const code = this.#state.type === "closed" ? refusalOf(this.#state.why) : "not_allowed";
       this.#closed();
       return { type: "refused", code };
@@ -93,9 +98,25 @@ export class SseSession implements OpenConnection, DeliveryOwner {
     }
   }
 
+  /** Undefined where it may not be watched, or nobody is there to watch it any more. */
+  async #join(): Promise<Watch | undefined> {
+    const answer = await this.#services.subscribe.execute({
+      ...this.#request,
+      outlet: this.outlet,
+      owner: this,
+    });
+    if (answer.type !== "watching") return undefined;
+    // From here on whatever ends the stream ends the watch, the notices that could not be had included.
+    if (this.#state.type === "admitting") {
+      this.#watch = answer.watch;
+      return answer.watch;
+    }
+    answer.watch.end();
+    return undefined;
+  }
+
   #begin(watch: Watch): SseAnswer {
     if (watch.nothingLeft) {
-      watch.end();
       this.#closed();
       return { type: "nothing_left" };
     }
@@ -104,8 +125,9 @@ export class SseSession implements OpenConnection, DeliveryOwner {
       this.#connection.ping();
       registry.heard(this.#connection.id, clock.now());
     });
-    this.#state = { type: "watching", watch, stopComments };
+    this.#state = { type: "watching", stopComments };
     this.#establish(watch.resumed);
+    this.#notices.begin();
     watch.begin();
     return { type: "stream", stream: this.#connection.stream };
   }
@@ -121,10 +143,9 @@ export class SseSession implements OpenConnection, DeliveryOwner {
     const state = this.#state;
     if (state.type === "closed") return;
     this.#state = { type: "closed", why };
-    if (state.type === "watching") {
-      state.stopComments();
-      state.watch.end();
-    }
+    if (state.type === "watching") state.stopComments();
+    this.#watch?.end();
+    this.#notices.end();
     this.outlet.closed();
     this.#services.connections.remove(this.#connection.id);
   }
@@ -132,7 +153,7 @@ export class SseSession implements OpenConnection, DeliveryOwner {
 
 type SseState =
   | { readonly type: "admitting" }
-  | { readonly type: "watching"; readonly watch: Watch; readonly stopComments: () => void }
+  | { readonly type: "watching"; readonly stopComments: () => void }
   | { readonly type: "closed"; readonly why: CloseCode | undefined };
 
 /** What a client is told that was closed before its stream began. */

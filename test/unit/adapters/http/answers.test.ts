@@ -56,7 +56,7 @@ describe("every error", () => {
 
   test("OPS-7: what a later release serves is 501, what nobody serves 404", async () => {
     const { ask } = appBench();
-    for (const path of ["/ws", "/metrics", "/openapi.json", "/asyncapi.json"])
+    for (const path of ["/metrics", "/openapi.json", "/asyncapi.json"])
       expect([path, ...(await codeOf(await ask(path)))]).toEqual([path, 501, "not_implemented"]);
     for (const path of ["/", "/v1", "/v1/analyses", "/wp-admin", "/v1/analyses/x/y/z"])
       expect([path, ...(await codeOf(await ask(path)))]).toEqual([path, 404, "not_found"]);
@@ -65,7 +65,8 @@ describe("every error", () => {
 
   test("OPS-7: the address of a WebSocket says so to whoever asks without an upgrade", async () => {
     const { ask, analysisId } = appBench();
-    expect(await codeOf(await ask(`/ws/analysis/${analysisId}`))).toEqual([426, "upgrade_required"]);
+    for (const path of ["/ws", "/ws/", `/ws/analysis/${analysisId}`])
+      expect([path, ...(await codeOf(await ask(path)))]).toEqual([path, 426, "upgrade_required"]);
   });
 });
 

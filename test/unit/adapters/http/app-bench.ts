@@ -64,6 +64,7 @@ export function appBench(policy: Partial<OriginPolicy> = {}) {
     telemetry,
     demo: undefined,
     pubSub,
+    workers: { away: undefined },
     registry,
     clock,
     counters: () => Object.fromEntries(telemetry.counts),

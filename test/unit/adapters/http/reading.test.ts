@@ -26,6 +26,8 @@ describe("reading over HTTP", () => {
     expect(await statusOf("?token=watcher", null)).toBe(200);
     expect(await statusOf("?token=watcher", "watcher")).toBe(200);
     expect(await statusOf("?token=another", "watcher")).toBe(401);
+    expect(await statusOf("?token=watcher&token=another", null)).toBe(401);
+    expect(await statusOf("?token=watcher&token=watcher", null)).toBe(200);
     expect(await statusOf("", null, cookie)).toBe(200);
     expect(await statusOf("", null, { ...cookie, "Sec-Fetch-Site": "same-origin" })).toBe(200);
     expect(await statusOf("", null, { ...cookie, "Sec-Fetch-Site": "cross-site" })).toBe(401);

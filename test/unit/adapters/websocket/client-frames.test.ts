@@ -3,14 +3,16 @@ import { readClientFrame } from "../../../../src/adapters/websocket/client-frame
 
 describe("readClientFrame()", () => {
   const codeOf = (data: string | Uint8Array) => {
-    const read = readClientFrame(data);
+    const read = readClientFrame(data, "one");
     return read.ok ? "ok" : read.fault.code;
   };
 
   test("reads what a client may say; fields it does not know are no fault", () => {
-    expect(readClientFrame('{"type":"ping"}')).toEqual({ ok: true, frame: { type: "ping" } });
-    expect(readClientFrame(' {"sent_at":1,"type":"ping"} ')).toMatchObject({ frame: { type: "ping" } });
-    expect(readClientFrame('{"type":"authenticate","token":"t"}')).toEqual({
+    expect(readClientFrame('{"type":"ping"}', "one")).toEqual({ ok: true, frame: { type: "ping" } });
+    expect(readClientFrame(' {"sent_at":1,"type":"ping"} ', "one")).toMatchObject({
+      frame: { type: "ping" },
+    });
+    expect(readClientFrame('{"type":"authenticate","token":"t"}', "one")).toEqual({
       ok: true,
       frame: { type: "authenticate", token: "t" },
     });
@@ -36,7 +38,7 @@ describe("readClientFrame()", () => {
 
   test("never repeats what the client said", () => {
     for (const data of ['{"type":"s3cret"}', '{"type":"authenticate","token":{"s3cret":1}}', "s3cret"]) {
-      const read = readClientFrame(data);
+      const read = readClientFrame(data, "one");
       expect(JSON.stringify(read)).not.toContain("s3cret");
     }
   });

@@ -1,0 +1,68 @@
+import type { ViewerList } from "../domain/access-grant.ts";
+import { SYSTEM_CHANNEL, userChannel } from "../domain/channel.ts";
+import { Delivery, type DeliveryOwner } from "./fan-out/delivery.ts";
+import { withWhatComes } from "./fan-out/delivery-start.ts";
+import type { FeedLease, Feeds } from "./fan-out/feeds.ts";
+import type { NoticeFeed } from "./fan-out/notice-feed.ts";
+import type { Outlet } from "./fan-out/outlet.ts";
+
+export interface NoticeRequest {
+  readonly userId: string;
+  readonly outlet: Outlet;
+  /** As `DeliveryOwner.tooSlow`: nothing else can become of notices, which are live only. */
+  readonly owner: Pick<DeliveryOwner, "tooSlow">;
+}
+
+/** The notices for one connection's user and for everybody: once a connection, however many analyses it watches. */
+export class NoticeWatch implements DeliveryOwner {
+  readonly #feeds: Feeds;
+  readonly #request: NoticeRequest;
+  #leases: readonly FeedLease<NoticeFeed>[] = [];
+  #deliveries: readonly Delivery[] = [];
+  #ended = false;
+
+  constructor(feeds: Feeds, request: NoticeRequest) {
+    this.#feeds = feeds;
+    this.#request = request;
+  }
+
+  /**
+   * Resolves when everything published from now on will arrive; nothing is sent before `begin`. Rejects as
+   * `Feeds.notices` does, and then nothing is left behind, nor where it was ended meanwhile.
+   */
+  async open(): Promise<void> {
+    const opening = [
+      this.#feeds.notices(userChannel(this.#request.userId)),
+      this.#feeds.notices(SYSTEM_CHANNEL),
+    ];
+    const opened = await Promise.allSettled(opening);
+    this.#leases = opened.flatMap((one) => (one.status === "fulfilled" ? one.value : []));
+    const failed = opened.find((one) => one.status === "rejected");
+    if (failed !== undefined || this.#ended) this.end();
+    if (failed !== undefined) throw failed.reason;
+    const { outlet } = this.#request;
+    this.#deliveries = this.#leases.map(({ feed }) => new Delivery(outlet, feed, this, LIVE_ONLY));
+  }
+
+  begin(): void {
+    for (const delivery of this.#deliveries) delivery.begin(withWhatComes(delivery.cursor));
+  }
+
+  /** Leaves nothing behind, at whatever instant. Idempotent. */
+  end(): void {
+    this.#ended = true;
+    for (const delivery of this.#deliveries) delivery.stop();
+    for (const lease of this.#leases) lease.release();
+    this.#leases = [];
+  }
+
+  tooSlow(): void {
+    this.#request.owner.tooSlow();
+  }
+
+  startsAfresh(): void {}
+  finished(): void {}
+  viewersChanged(_viewers: ViewerList): void {}
+}
+
+const LIVE_ONLY = { untilTerminal: false, conflates: false, replay: "none", after: undefined } as const;
