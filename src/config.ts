@@ -38,7 +38,14 @@ export interface Config {
   readonly logLevel: LogLevel;
 }
 
-export type BrokerConfig = { readonly kind: "memory" } | ({ readonly kind: "redis" } & RedisTarget);
+export type BrokerConfig = { readonly kind: "memory" } | RedisConfig;
+
+export interface RedisConfig extends RedisTarget {
+  readonly kind: "redis";
+  /** Replicas that must hold an event before it is acknowledged; `seen`: one, as soon as one was ever reported. */
+  readonly waitReplicas: number | "seen";
+}
+
 export type ListenLane = "analysis" | "user" | "system";
 
 export interface JwtConfig {
@@ -94,6 +101,7 @@ export function loadConfig(env: Environment, readFile: (path: string) => string)
 /** Timers of every runtime hold 2^31 milliseconds; this stays well below. */
 const MOST_SECONDS = 1_000_000;
 const LANES: readonly ListenLane[] = ["analysis", "user", "system"];
+const MOST_REPLICAS = 1_000;
 const LEAST_KEY_BYTES = 32;
 
 function readMode(nodeEnv: string | undefined, note: (text: string) => void): Config["mode"] {
@@ -112,6 +120,9 @@ function readHost(settings: Settings): string {
 
 function readBroker(settings: Settings, note: (text: string) => void): BrokerConfig {
   const target = readRedisTarget(settings, note);
+  const waitReplicas = settings.isSet("REDIS_WAIT_REPLICAS")
+    ? settings.count("REDIS_WAIT_REPLICAS", 0, MOST_REPLICAS)
+    : "seen";
   const named = settings.text("BROKER");
   if (named === "nats" || named?.startsWith("module:")) {
     settings.fault("BROKER", "nats and module:… are not implemented in this release");
@@ -119,7 +130,7 @@ function readBroker(settings: Settings, note: (text: string) => void): BrokerCon
   }
   const whenUnset = settings.isSet("REDIS_URL") || settings.isSet("REDIS_HOST") ? "redis" : "memory";
   const kind = settings.choice("BROKER", ["memory", "redis"], whenUnset);
-  return kind === "redis" ? { kind, ...target } : { kind };
+  return kind === "redis" ? { kind, ...target, waitReplicas } : { kind };
 }
 
 function readListen(settings: Settings): ReadonlySet<ListenLane> {

@@ -130,7 +130,13 @@ function bindBroker(container: Container, config: Config): void {
         .bind(T.PubSub)
         .toResolvedValue(
           (clock: ClockPort, telemetry: TelemetryPort) =>
-            new RedisPubSub({ target: broker, history, clock, telemetry }),
+            new RedisPubSub({
+              target: broker,
+              history,
+              waitReplicas: broker.waitReplicas,
+              clock,
+              telemetry,
+            }),
           [T.Clock, T.Telemetry],
         )
         .onDeactivation((pubSub) => pubSub.close());

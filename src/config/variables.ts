@@ -27,6 +27,11 @@ export const CONFIG_VARIABLES = [
   variable("REDIS_DB", "0", "Redis database beside REDIS_HOST."),
   variable("REDIS_PASSWORD", "", "Redis password beside REDIS_HOST, or where REDIS_URL has none."),
   variable(
+    "REDIS_WAIT_REPLICAS",
+    "1 once the primary has reported a connected replica; else 0",
+    "How many replicas must hold an event before it is acknowledged; too few within a second is 503 `outcome_unknown`.",
+  ),
+  variable(
     "LISTEN",
     "analysis,user,system",
     "Which plain Redis channels of workers are listened to, or `none`.",
@@ -71,7 +76,6 @@ export const CONFIG_VARIABLES = [
 
   reserved("NATS_URL", "", "Address of a NATS server."),
   reserved("REDIS_CA_FILE", "", "Certificate authority of a Redis reached over TLS."),
-  reserved("REDIS_WAIT_REPLICAS", "0", "Replicas that must hold an event before it is acknowledged."),
   reserved("JWT_JWKS_URL", "", "Address of a key set for tokens."),
   reserved("JWT_PUBLIC_KEY", "", "Public key for tokens (PEM)."),
   reserved("JWT_ISSUER", "", "Required issuer of tokens."),

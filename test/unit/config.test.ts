@@ -188,6 +188,7 @@ describe("words", () => {
 describe("the broker", () => {
   const local = {
     kind: "redis",
+    waitReplicas: "seen",
     host: "127.0.0.1",
     port: 6379,
     db: 0,
@@ -312,6 +313,19 @@ describe("NAME_FILE", () => {
   });
 });
 
+describe("replicas to wait for", () => {
+  test("are those that were named, 0 included, and else one from when it is seen", () => {
+    const waitReplicas = (text: string) => {
+      const { broker } = configOf({ BROKER: "redis", REDIS_WAIT_REPLICAS: text });
+      return broker.kind === "redis" ? broker.waitReplicas : undefined;
+    };
+    expect(["", "0", "1", "3"].map(waitReplicas)).toEqual(["seen", 0, 1, 3]);
+    for (const bad of ["-1", "one", "1.5", "1001"]) {
+      expect(faultsOf({ REDIS_WAIT_REPLICAS: bad })).toEqual(["REDIS_WAIT_REPLICAS"]);
+    }
+  });
+});
+
 describe("settings of a later release", () => {
   test.each([
     ["BROKER", "nats"],
@@ -320,7 +334,6 @@ describe("settings of a later release", () => {
     ["REDIS_URL", "redis+cluster://a:1,b:2"],
     ["REDIS_URL", "redis+sentinel://a:1,b:2/main"],
     ["REDIS_CA_FILE", "/ca.pem"],
-    ["REDIS_WAIT_REPLICAS", "1"],
     ["NATS_URL", "nats://nats"],
     ["JWT_JWKS_URL", "https://a.example/keys"],
     ["JWT_PUBLIC_KEY", "PEM"],
@@ -337,7 +350,7 @@ describe("settings of a later release", () => {
     expect(faultsOf({ [`${name}_FILE`]: "/f" }, { "/f": value })).toEqual([`${name}_FILE`]);
   });
 
-  test.each(["REDIS_WAIT_REPLICAS", "MAX_CONNECTIONS_PER_ADDRESS", "HANDSHAKE_RATE", "PUBLISH_RATE"])(
+  test.each(["MAX_CONNECTIONS_PER_ADDRESS", "HANDSHAKE_RATE", "PUBLISH_RATE"])(
     "%s=0 means none and is accepted",
     (name) => {
       expect(faultsOf({ [name]: "0" })).toEqual([]);
