@@ -23,12 +23,14 @@ export function must(holds: boolean, promise: string): asserts holds {
 /** What there is to judge by: the brokers alive now, of which one will prevail. */
 export interface Truth {
   servers(): readonly ModelServer[];
+  /** Whether any event ever got lost. */
+  readonly everLost: boolean;
   mayWatch(user: string, channel: AnalysisChannel): boolean;
   /** Whether what this node knows of viewers may rightly be old. */
   mayLag(connection: ModelConnection): boolean;
 }
 
-/** Holds every frame that reaches a client against the contract, as it comes. */
+/** Holds every frame that is sent to a client against the contract, as it is sent. */
 export class Judge {
   readonly #truth: Truth;
   /** What each event_id ever named. */
@@ -38,11 +40,13 @@ export class Judge {
     this.#truth = truth;
   }
 
-  received(connection: ModelConnection, frame: string): void {
+  /** Judges a frame as it is sent; the answer is what its client makes of it once it takes it. */
+  sent(connection: ModelConnection, frame: string): () => void {
     const message = JSON.parse(frame);
-    if (message.event_type === "connection_established") this.#established(connection, message.resumed);
-    else if (message.event_id !== undefined && message.event_type !== "notice")
-      this.#event(connection, message, frame);
+    if (message.event_type === "connection_established")
+      return this.#established(connection, message.resumed);
+    if (message.event_id === undefined || message.event_type === "notice") return () => {};
+    return this.#event(connection, message, frame);
   }
 
   /** Something happened to a broker: was anything lost that this client was sent, or goes on from? */
@@ -60,7 +64,7 @@ export class Judge {
     }
   }
 
-  #established(connection: ModelConnection, resumed: boolean | null): void {
+  #established(connection: ModelConnection, resumed: boolean | null): () => void {
     this.look(connection);
     const { asked, client, stretch: before } = connection;
     if (before === undefined) {
@@ -84,14 +88,18 @@ export class Judge {
       events: [],
       lossSeen: false,
     });
-    const begun = nothingSeen(asked.channel);
-    if (resumed !== true) client.view = { ...begun, known: replayOf(connection) === "latest" };
-    else if (isStart(asked.after)) client.view = begun;
-    else if (!asked.continues) client.view = { ...begun, known: false, complete: false };
     this.look(connection);
+    const begun = nothingSeen(asked.channel);
+    const knowsLatest = replayOf(connection) === "latest";
+    return () => {
+      if (resumed === false) client.lastSeen = undefined;
+      if (resumed !== true) client.view = { ...begun, known: knowsLatest };
+      else if (isStart(asked.after)) client.view = begun;
+      else if (!asked.continues) client.view = { ...begun, known: false, complete: false };
+    };
   }
 
-  #event(connection: ModelConnection, event: AnalysisEvent, text: string): void {
+  #event(connection: ModelConnection, event: AnalysisEvent, text: string): () => void {
     const { stretch, asked, client } = connection;
     must(stretch !== undefined, "connection_established is the first frame");
     const position = parseEventId(event.event_id ?? "");
@@ -108,15 +116,17 @@ export class Judge {
     must(position.offset > last, `offsets rise, from after the position resumed at (${id} after ${last})`);
     stretch.events.push({ position, text });
     stretch.lossSeen ||= this.#isMissing({ position, text }, asked.channel);
-    client.lastSeen = position;
-    const { view } = client;
     // From the very first event on nothing of the state can be missing.
     const begunWhole = stretch.events.length === 1 && position.offset === 1;
-    client.view = {
-      state: fold(view.state, event),
-      known: view.known || begunWhole,
-      complete:
-        view.complete && position.offset === (parseEventId(view.state.last_event_id)?.offset ?? 0) + 1,
+    return () => {
+      client.lastSeen = position;
+      const { view } = client;
+      const before = parseEventId(view.state.last_event_id)?.offset ?? 0;
+      client.view = {
+        state: fold(view.state, event),
+        known: view.known || begunWhole,
+        complete: view.complete && position.offset === before + 1,
+      };
     };
   }
 

@@ -87,23 +87,24 @@ export class ModelConnection implements ClientConnectionPort {
   slow = false;
   end: ConnectionEnd | undefined;
   session: WatchSession | undefined;
-  readonly #received: (connection: ModelConnection, frame: string) => void;
+  readonly #sent: (connection: ModelConnection, frame: string) => () => void;
   readonly #ended: (connection: ModelConnection) => void;
-  readonly #waiting: string[] = [];
+  /** What the client makes of each frame that it has not taken yet. */
+  readonly #waiting: (() => void)[] = [];
   #takes = Number.POSITIVE_INFINITY;
 
   constructor(
     id: string,
     client: ModelClient,
     node: ModelNode,
-    received: (connection: ModelConnection, frame: string) => void,
+    sent: (connection: ModelConnection, frame: string) => () => void,
     ended: (connection: ModelConnection) => void,
   ) {
     this.id = id;
     this.client = client;
     this.node = node;
     this.asked = client.asked;
-    this.#received = received;
+    this.#sent = sent;
     this.#ended = ended;
   }
 
@@ -117,10 +118,11 @@ export class ModelConnection implements ClientConnectionPort {
 
   send(frame: string): SendOutcome {
     if (!this.open) return "gone";
+    const taken = this.#sent(this, frame);
     if (this.#takes > 0) {
       this.#takes--;
-      this.#received(this, frame);
-    } else this.#waiting.push(frame);
+      taken();
+    } else this.#waiting.push(taken);
     return this.#outcome();
   }
 
@@ -136,7 +138,7 @@ export class ModelConnection implements ClientConnectionPort {
   /** The closing handshake comes after what waits. */
   close(code: number, reason: string): void {
     if (!this.open) return;
-    for (const frame of this.#waiting.splice(0)) this.#received(this, frame);
+    for (const taken of this.#waiting.splice(0)) taken();
     this.end = { code, reason };
     this.#ended(this);
   }
@@ -149,7 +151,7 @@ export class ModelConnection implements ClientConnectionPort {
   /** It reads again, everything. */
   takeAll(): void {
     this.#takes = Number.POSITIVE_INFINITY;
-    for (const frame of this.#waiting.splice(0)) this.#received(this, frame);
+    for (const taken of this.#waiting.splice(0)) taken();
     const { session } = this;
     if (session !== undefined && this.open) this.node.run(() => session.drained());
   }

@@ -139,6 +139,9 @@ export class ModelNode {
 function workersOn(pubSub: ModelPubSub): WorkerChannelPort {
   return {
     listen: async () => {},
+    stopListening: async () => {},
+    listening: () => undefined,
+    away: undefined,
     keepDeadLetter: (letter) => pubSub.command((server) => server.keepDeadLetter(letter)),
     close: async () => {},
   };

@@ -10,7 +10,7 @@ const PATH = process.env.TELLTALE_MODEL_PATH;
 
 const options: fc.Arbitrary<WorldOptions> = fc.record({
   historySize: fc.constantFrom(1_000, 8, 3),
-  watchDefault: fc.constantFrom("allow", "deny"),
+  watchDefault: fc.constantFrom("allow", "allow", "allow", "deny"),
   attempts: fc.boolean(),
 });
 

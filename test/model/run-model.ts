@@ -50,7 +50,7 @@ function check(world: World): void {
     // A list that the broker lost says nothing against those whom it let in.
     const isDeclared = world.primary.viewersOf(asked.channel) !== undefined;
     must(!isDeclared || world.mayWatch(asked.user, asked.channel), "who may watch no longer is gone");
-    checkWatcher(connection, world.primary);
+    checkWatcher(connection, world.primary, world.everLost);
   }
   world.publishing.check(world.primary);
   for (const node of world.nodes) {

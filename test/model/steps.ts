@@ -23,18 +23,18 @@ const VIEWERS = ["*", ["alice"], ["bob"], []] as const;
 
 /** Each with its weight; those at the top are the ones that a failing run is shrunk to. */
 const STEPS = {
-  publish: [12, publish],
+  publish: [16, publish],
   publishBatch: [
-    3,
+    4,
     (world, { a, b, c, d }) => {
       const kinds = Array.from({ length: 2 + (d % 7) }, (_, index) => kindOf(c + index * d));
       sendKeyed(world, a, world.publishing.makeKeyed(channelOf(b), kinds, d));
     },
   ],
-  connect: [9, connect],
-  network: [26, (world, { a, b }) => world.step(world.node(a), b)],
-  hold: [4, (world, { a }) => world.hold(world.node(a))],
-  flow: [3, (world, { a }) => world.flow(world.node(a))],
+  connect: [10, connect],
+  network: [30, (world, { a, b }) => world.step(world.node(a), b)],
+  hold: [3, (world, { a }) => world.hold(world.node(a))],
+  flow: [4, (world, { a }) => world.flow(world.node(a))],
   publishAgain: [
     3,
     (world, { a, b }) => {
@@ -63,9 +63,9 @@ const STEPS = {
   readOn: [3, (world, { a }) => world.clients[a % CLIENTS]?.connection?.takeAll()],
   pass: [5, (world, { a }) => world.pass([100, 500, 1_000, 3_000, 6_000][a % 5] as number)],
   freeze: [2, (world, { a }) => world.freeze(world.node(a))],
-  thaw: [2, (world, { a }) => world.thaw(world.node(a))],
+  thaw: [3, (world, { a }) => world.thaw(world.node(a))],
   cut: [2, (world, { a, b }) => world.cut(world.node(a), b)],
-  restore: [3, (world, { a }) => world.restore(world.node(a))],
+  restore: [5, (world, { a }) => world.restore(world.node(a))],
   deafen: [1, (world, { a }) => world.deafen(world.node(a))],
   undeafen: [1, (world, { a }) => world.undeafen(world.node(a))],
   loseMessage: [2, (world, { a }) => world.loseOneMessage(world.node(a))],
@@ -76,7 +76,7 @@ const STEPS = {
     (world, { a }) =>
       world.kill((["with all", "with what was saved", "with nothing"] as const)[a % 3] as "with all"),
   ],
-  start: [3, (world, { a }) => world.start(a)],
+  start: [6, (world, { a }) => world.start(a)],
   failOver: [2, (world, { a, b }) => world.failOver(a, b % 2 === 1)],
   rejoin: [2, (world, { a }) => world.rejoin(world.node(a))],
   newLine: [1, (world) => world.primary.newLine()],
@@ -90,7 +90,7 @@ const STEPS = {
     },
   ],
   notFull: [
-    1,
+    3,
     (world) => {
       world.primary.full = false;
     },
@@ -123,7 +123,7 @@ export const steps = fc.array(
     c: NUMBER,
     d: NUMBER,
   }),
-  { minLength: 1, maxLength: 70, size: "max" },
+  { minLength: 1, maxLength: 200, size: "max" },
 );
 
 export function take(world: World, step: Step): void {
@@ -187,7 +187,8 @@ export function returnTo(
 }
 
 function channelOf(pick: number): Asked["channel"] {
-  return CHANNELS[pick % CHANNELS.length] as Asked["channel"];
+  // Mostly the same one, so that much happens to it; the other shows that channels do not mix.
+  return CHANNELS[pick % 4 === 3 ? 1 : 0] as Asked["channel"];
 }
 
 function kindOf(pick: number): Kind {

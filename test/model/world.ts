@@ -37,6 +37,7 @@ export class World implements Truth {
   readonly #judge = new Judge(this);
   /** What was found out inside a callback of the product, which must not be the one to throw. */
   readonly #broken: unknown[] = [];
+  everLost = false;
   #primary: ModelServer;
   /** A broker that was replaced and does not know it yet. */
   #old: ModelServer | undefined;
@@ -179,6 +180,7 @@ export class World implements Truth {
   kill(how: "with all" | "with what was saved" | "with nothing"): void {
     if (this.#down) return;
     this.#down = true;
+    this.everLost ||= how !== "with all";
     for (const node of this.nodes) if (node.pubSub.server === this.#primary) this.cut(node, 0);
     this.publishing.mayBeLost(this.#primary);
     if (how === "with nothing") this.#primary.restart(this.#newServer().save());
@@ -196,6 +198,7 @@ export class World implements Truth {
   /** A replica takes over from what it had; whose bit is set goes on with the old primary, which numbers on. */
   failOver(mask: number, lagging: boolean): void {
     this.start(0);
+    this.everLost = true;
     const { primary } = this;
     this.publishing.mayBeLost(primary);
     if (this.#old !== undefined) this.publishing.mayBeLost(this.#old);
@@ -220,6 +223,7 @@ export class World implements Truth {
   /** A server-side change of a channel that takes some of it away. */
   spoil(channel: AnalysisChannel, how: "trim" | "lose" | "expire", keep: number): void {
     this.publishing.mayBeLost(this.#primary);
+    this.everLost ||= how !== "trim";
     if (how === "trim") this.#primary.trim(channel, keep);
     else if (how === "lose") this.#primary.lose(channel);
     else {
@@ -227,6 +231,8 @@ export class World implements Truth {
       for (const node of this.nodes) this.#lagging.add(node);
       this.#primary.expire(channel);
     }
+    // Nor does it come back from what was saved before.
+    if (how !== "trim") this.#saved.channels.delete(channel);
   }
 
   /** The process ends: after a goodbye to everybody, or without a word. A new one takes its place. */
@@ -252,7 +258,7 @@ export class World implements Truth {
       `c${++this.#madeConnections}`,
       client,
       node,
-      (on, frame) => this.#received(on, frame),
+      (on, frame) => this.#sent(on, frame),
       (on) => this.#ended(on),
     );
     client.connection = connection;
@@ -332,11 +338,12 @@ export class World implements Truth {
     this.#old = undefined;
   }
 
-  #received(connection: ModelConnection, frame: string): void {
+  #sent(connection: ModelConnection, frame: string): () => void {
     try {
-      this.#judge.received(connection, frame);
+      return this.#judge.sent(connection, frame);
     } catch (error) {
       this.#broken.push(error);
+      return () => {};
     }
   }
 
