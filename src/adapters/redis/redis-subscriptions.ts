@@ -18,6 +18,7 @@ export interface RedisSubscriptionsOptions {
 
 /** Channels in one SUBSCRIBE or UNSUBSCRIBE: many at once are fast, too many keep Redis from anything else. */
 const LOT = 500;
+const GATHER_MS = 5;
 
 /**
  * The connection that listens. What is wanted is held apart from what the broker has agreed to, and one loop brings
@@ -26,6 +27,7 @@ const LOT = 500;
 export class RedisSubscriptions {
   readonly #link: ListeningLink;
   readonly #telemetry: TelemetryPort;
+  readonly #clock: ClockPort;
   readonly #watched = new Map<string, Watched>();
   /** What the broker delivers on this connection. */
   readonly #agreed = new Set<string>();
@@ -40,6 +42,7 @@ export class RedisSubscriptions {
 
   constructor(options: RedisSubscriptionsOptions) {
     this.#telemetry = options.telemetry;
+    this.#clock = options.clock;
     this.#link = new ListeningLink({
       ...options,
       purpose: "subscriptions",
@@ -109,6 +112,7 @@ export class RedisSubscriptions {
         await this.#part(lot.filter((channel) => !this.#watched.has(channel) && this.#agreed.has(channel)));
         // Where somebody came before it was sent, those who left have nothing to wait for.
         for (const channel of lot) if (this.#watched.has(channel)) this.#departed(channel);
+        if (this.#changed.size > 0 && lot.length < LOT) await this.#gather();
       }
     } catch (error) {
       if (connection !== this.#connection) return;
@@ -118,6 +122,11 @@ export class RedisSubscriptions {
       return;
     }
     if (this.#loopOn === connection) this.#loopOn = undefined;
+  }
+
+  /** While many come and go, few and large lots cost Redis less than many and small ones. */
+  #gather(): Promise<void> {
+    return new Promise((resolve) => this.#clock.after(GATHER_MS, resolve));
   }
 
   #takeLot(): string[] {
