@@ -60,8 +60,10 @@ export async function startGateway(config: Config): Promise<RunningGateway> {
       server.stopAccepting();
       demo?.stop();
       const { drainMs } = config;
-      // What workers were heard to say, and requests under way, are finished first.
-      const underWay = Promise.all([gateway.adopt.settled(), server.answered()]);
+      // What workers were heard to say, and requests under way, are finished first; what they say from now on is
+      // for the others.
+      const heardOut = gateway.workers.stopListening().then(() => gateway.adopt.settled());
+      const underWay = Promise.all([heardOut, server.answered()]);
       await Promise.all([gateway.drain.execute(), inTime(clock, drainMs, underWay)]);
       stopSweeping();
       stopChecking();

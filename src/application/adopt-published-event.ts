@@ -1,107 +1,97 @@
 import { parseChannel } from "../domain/channel.ts";
 import { decodeEvent } from "../domain/decode-event.ts";
 import { BrokerUnavailable, OutcomeUnknown } from "./errors.ts";
+import { OfferQueue } from "./offer-queue.ts";
 import type { ClockPort } from "./ports/clock-port.ts";
 import type { AppendRequest, PubSubPort } from "./ports/pub-sub-port.ts";
 import type { TelemetryPort } from "./ports/telemetry-port.ts";
-import type { BareMessage, DeadLetter, WorkerChannelPort } from "./ports/worker-channel-port.ts";
+import type { BareMessage, Listening, WorkerChannelPort } from "./ports/worker-channel-port.ts";
 import { reasonOf } from "./reason-of.ts";
 
 /** The same bytes within this time of the first are a retry, hence one event. */
 const CONTENT_WINDOW_MS = 60_000;
-const RETRY_MS = 250;
-const LONGEST_HOLD_MS = 120_000;
-/** As long as an offer may still ask: an event held for the longest time, heard as late as a retry may come. */
-const CONTENT_REMEMBERED_MS = CONTENT_WINDOW_MS + LONGEST_HOLD_MS;
-const MOST_HELD_CHARACTERS = 64 * 1024 * 1024;
-/** Offers under way at once: enough to fill a connection, few enough that a failure repeats little. */
-const OFFERED_AT_ONCE = 256;
+/** How late an offer may be and still be known again; how long the broker may be unable to store one. */
+const LATEST_OFFER_MS = 120_000;
+const CONTENT_REMEMBERED_MS = CONTENT_WINDOW_MS + LATEST_OFFER_MS;
+/** Others heard what this node missed before it began to listen, and have offered it by then. */
+const NEWCOMER_HOLD_MS = 3_000;
+/** While it is not known whether there are others. */
+const LOOK_AGAIN_MS = 50;
 
 /**
  * A worker's bare PUBLISH becomes a numbered event, once, however many nodes heard it: each offers all it hears, in
- * the order heard, and the broker takes the first offer. What the broker cannot store is offered again, in order, for
- * two minutes or 64 MiB; what is invalid or refused is kept as a dead letter.
+ * the order heard, and the broker takes the first offer.
+ *
+ * - A node that has just begun to listen beside others holds what it hears until it has listened for three seconds.
+ * - An offer is known again within a minute, and as much longer as it may be late: it was read late, or waited here.
+ * - What may be more than two minutes late is left to the others, where others were listening.
+ * - What the broker cannot store is offered again, in order, for two minutes or 64 MiB.
+ * - What is invalid or refused is kept as a dead letter by the same rules, beside the events: it holds none of them up.
  */
 export class AdoptPublishedEvent {
   readonly #pubSub: PubSubPort;
   readonly #workers: WorkerChannelPort;
   readonly #clock: ClockPort;
   readonly #telemetry: TelemetryPort;
-  readonly #waiting: Heard[] = [];
-  readonly #settling: (() => void)[] = [];
-  #heldCharacters = 0;
-  #state: "idle" | "offering" | "pausing" = "idle";
+  readonly #events: OfferQueue<Heard>;
+  readonly #letters: OfferQueue<Letter>;
 
   constructor(pubSub: PubSubPort, workers: WorkerChannelPort, clock: ClockPort, telemetry: TelemetryPort) {
     this.#pubSub = pubSub;
     this.#workers = workers;
     this.#clock = clock;
     this.#telemetry = telemetry;
+    const shared = {
+      clock,
+      givenUp: (heard: Heard) => this.#givenUp(heard),
+      overflowed: (heard: Heard) => this.#lost(heard, "too much is waiting for the broker"),
+    };
+    this.#events = new OfferQueue<Heard>({
+      ...shared,
+      offer: (heard) => this.#attempt(heard, () => this.#adopt(heard)),
+      heldFor: (heard) => this.#heldFor(heard),
+    });
+    this.#letters = new OfferQueue<Letter>({
+      ...shared,
+      offer: (letter) => this.#attempt(letter, () => this.#bury(letter)),
+      heldFor: () => 0,
+    });
   }
 
   /** Never throws: called for every message that a worker published, whatever it holds. */
   execute(message: BareMessage): void {
-    this.#heldCharacters += message.payload.length;
-    this.#waiting.push({ message, heardAt: this.#clock.now() });
-    while (this.#heldCharacters > MOST_HELD_CHARACTERS && this.#waiting.length > 0)
-      this.#drop("too much is waiting for the broker");
-    if (this.#state !== "idle") return;
-    this.#state = "offering";
-    queueMicrotask(() => void this.#offerAll());
+    this.#events.add({
+      message,
+      characters: message.payload.length,
+      heardAt: this.#clock.now(),
+      listening: this.#workers.listening(),
+    });
   }
 
   /** Resolves when everything heard until now is stored, buried or given up. */
-  settled(): Promise<void> {
-    if (this.#state === "idle") return Promise.resolve();
-    return new Promise((resolve) => this.#settling.push(resolve));
+  async settled(): Promise<void> {
+    await this.#events.settled();
+    await this.#letters.settled();
   }
 
-  async #offerAll(): Promise<void> {
-    while (this.#waiting.length > 0) {
-      const offered = this.#waiting.splice(0, OFFERED_AT_ONCE);
-      const outcomes = await Promise.all(offered.map((heard) => this.#offer(heard)));
-      const again = offered.filter((_, index) => outcomes[index] === "again");
-      for (const [index, heard] of offered.entries()) {
-        if (outcomes[index] !== "again") this.#heldCharacters -= heard.message.payload.length;
-      }
-      if (again.length === 0) continue;
-      this.#waiting.unshift(...again);
-      this.#dropOverdue();
-      this.#state = "pausing";
-      // Without a pause the retries would starve the very connection they wait for.
-      this.#clock.after(RETRY_MS, () => {
-        this.#state = "offering";
-        void this.#offerAll();
-      });
-      return;
-    }
-    this.#state = "idle";
-    for (const resolve of this.#settling.splice(0)) resolve();
-  }
-
-  /** Never rejects. */
-  async #offer(heard: Heard): Promise<"done" | "again"> {
-    const { message } = heard;
+  async #attempt(heard: Heard, attempt: () => Promise<void>): Promise<"done" | "again"> {
     try {
-      const read = this.#read(heard);
-      const reason = read.type === "letter" ? read.reason : await this.#append(read.request);
-      if (reason !== undefined) await this.#bury({ ...message, reason });
-      return "done";
+      await attempt();
     } catch (error) {
       if (error instanceof BrokerUnavailable || error instanceof OutcomeUnknown) return "again";
-      this.#telemetry.log("error", "a worker's event was lost to a fault", {
-        channel: message.channel,
-        message: reasonOf(error),
-      });
-      this.#telemetry.count("bare_events_lost");
-      return "done";
+      this.#lost(heard, `a fault: ${reasonOf(error)}`);
     }
+    return "done";
   }
 
-  #read({
-    message,
-    heardAt,
-  }: Heard): { type: "append"; request: AppendRequest } | { type: "letter"; reason: string } {
+  async #adopt(heard: Heard): Promise<void> {
+    const read = this.#read(heard);
+    const reason = read.type === "letter" ? read.reason : await this.#append(read.request);
+    if (reason !== undefined) this.#letters.add({ ...heard, reason });
+  }
+
+  #read(heard: Heard): { type: "append"; request: AppendRequest } | { type: "letter"; reason: string } {
+    const { message, heardAt } = heard;
     if (message.garbled) return { type: "letter", reason: "not_json: event: must be UTF-8" };
     const channel = parseChannel(message.channel);
     if (channel === undefined) return { type: "letter", reason: "channel: names no analysis or user" };
@@ -115,8 +105,7 @@ export class AdoptPublishedEvent {
       lane: "content",
       name: message.payload,
       scope: "channel",
-      // An offer that had no answer may have been stored as long ago as the event has been held.
-      windowMs: CONTENT_WINDOW_MS + this.#clock.now() - heardAt,
+      windowMs: CONTENT_WINDOW_MS + this.#lateMs(heard),
       rememberMs: CONTENT_REMEMBERED_MS,
     } as const;
     return { type: "append", request: { channel, events: [decoded.encoded], seen } };
@@ -130,35 +119,59 @@ export class AdoptPublishedEvent {
     return undefined;
   }
 
-  async #bury(letter: DeadLetter): Promise<void> {
+  async #bury(letter: Letter): Promise<void> {
+    const { channel, payload } = letter.message;
+    const windowMs = CONTENT_WINDOW_MS + this.#lateMs(letter);
     // Before it is counted: what could not be kept comes here again.
-    await this.#workers.keepDeadLetter(letter);
+    await this.#workers.keepDeadLetter({ channel, payload, reason: letter.reason, windowMs });
     this.#telemetry.count("dead_letters");
-    this.#telemetry.log("warn", "a worker's event was refused", {
-      channel: letter.channel,
-      reason: letter.reason,
-    });
+    this.#telemetry.log("warn", "a worker's event was refused", { channel, reason: letter.reason });
   }
 
-  #dropOverdue(): void {
-    while (this.#clock.now() - (this.#waiting[0]?.heardAt ?? Infinity) > LONGEST_HOLD_MS) {
-      this.#drop("the broker could not store it for two minutes");
+  /** How long after it was published it is, in milliseconds, at most. */
+  #lateMs({ message, heardAt }: Heard): number {
+    return (message.lateMs ?? 0) + Math.max(0, this.#clock.now() - heardAt);
+  }
+
+  #heldFor({ listening }: Heard): number {
+    if (listening === undefined) return 0;
+    const left = listening.since + NEWCOMER_HOLD_MS - this.#clock.now();
+    // A clock that was set back holds nothing up.
+    if (left <= 0 || left > NEWCOMER_HOLD_MS) return 0;
+    const now = this.#workers.listening();
+    const others = now?.since === listening.since ? now.others : listening.others;
+    if (others === undefined) return Math.min(left, LOOK_AGAIN_MS);
+    return others ? left : 0;
+  }
+
+  #givenUp(heard: Heard): boolean {
+    if (this.#clock.now() - heard.heardAt > LATEST_OFFER_MS) {
+      this.#lost(heard, "the broker could not store it for two minutes");
+      return true;
     }
+    // The broker may have forgotten by now that it took the others' offer.
+    if (heard.listening?.others !== true || this.#lateMs(heard) <= LATEST_OFFER_MS) return false;
+    this.#telemetry.count("bare_events_left_to_others");
+    this.#telemetry.log("warn", "a worker's event was heard too late and left to the other gateways", {
+      channel: heard.message.channel,
+    });
+    return true;
   }
 
-  #drop(reason: string): void {
-    const dropped = this.#waiting.shift();
-    if (dropped === undefined) return;
-    this.#heldCharacters -= dropped.message.payload.length;
+  #lost({ message }: Heard, reason: string): void {
     this.#telemetry.count("bare_events_lost");
-    this.#telemetry.log("error", "a worker's event was dropped", {
-      channel: dropped.message.channel,
-      reason,
-    });
+    this.#telemetry.log("error", "a worker's event was lost", { channel: message.channel, reason });
   }
 }
 
 interface Heard {
   readonly message: BareMessage;
+  readonly characters: number;
   readonly heardAt: number;
+  /** How this node listened when it heard it. */
+  readonly listening: Listening | undefined;
+}
+
+interface Letter extends Heard {
+  readonly reason: string;
 }

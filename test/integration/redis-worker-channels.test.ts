@@ -44,7 +44,7 @@ describe.skipIf(!needs("redis-server"))("workers' channels on Redis", () => {
 
   async function listening(...listen: Lane[]): Promise<BareMessage[]> {
     const heard: BareMessage[] = [];
-    await make(...listen).listen((message) => heard.push(message));
+    await make(...listen).listen(({ lateMs: _, ...message }) => heard.push(message));
     return heard;
   }
 

@@ -1,10 +1,12 @@
 import { Hono } from "hono";
 import type { ClockPort } from "../../application/ports/clock-port.ts";
-import type { PubSubPort } from "../../application/ports/pub-sub-port.ts";
+import type { BrokerHealth, PubSubPort } from "../../application/ports/pub-sub-port.ts";
+import type { WorkerChannelPort } from "../../application/ports/worker-channel-port.ts";
 import type { ConnectionRegistry } from "../../domain/connection-registry.ts";
 
 export interface HealthSources {
   readonly pubSub: PubSubPort;
+  readonly workers: Pick<WorkerChannelPort, "away">;
   readonly registry: ConnectionRegistry;
   readonly clock: ClockPort;
   /** Counters since the start, by name. */
@@ -15,20 +17,20 @@ export interface HealthSources {
 
 /** What balancers and operators ask. None of it waits for the broker. */
 export function healthRoutes(sources: HealthSources): Hono {
-  const { pubSub, registry, clock, counters, leaving } = sources;
+  const { pubSub, workers, registry, clock, counters, leaving } = sources;
   const routes = new Hono();
 
   routes.get("/health", (context) => context.json({ status: "alive" }));
 
   routes.get("/ready", (context) => {
-    const health = pubSub.health();
+    const health = brokerHealth(pubSub, workers);
     if (leaving.aborted) return context.json({ ready: false, reason: "draining" }, 503);
     if (health.status === "down") return context.json({ ready: false, reason: health.reason }, 503);
     return context.json({ ready: true });
   });
 
   routes.get("/ws/health", (context) => {
-    const broker = pubSub.health();
+    const broker = brokerHealth(pubSub, workers);
     const { total_connections, active_analyses } = registry.statistics();
     return context.json({
       status: broker.status === "up" ? "ok" : "degraded",
@@ -40,4 +42,11 @@ export function healthRoutes(sources: HealthSources): Hono {
   });
 
   return routes;
+}
+
+/** The broker as a whole: a gateway that hears no worker is as little ready as one that cannot store. */
+function brokerHealth(pubSub: PubSubPort, { away }: Pick<WorkerChannelPort, "away">): BrokerHealth {
+  const health = pubSub.health();
+  if (health.status === "down" || away === undefined) return health;
+  return { status: "down", reason: away, warnings: health.warnings };
 }

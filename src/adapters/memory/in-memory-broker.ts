@@ -97,6 +97,10 @@ export class InMemoryBroker {
     return () => this.#workers.delete(heard);
   }
 
+  get workerListeners(): number {
+    return this.#workers.size;
+  }
+
   /** A worker's bare PUBLISH: heard by every node that listens now, by nobody else ever. */
   publishBare(message: BareMessage): void {
     for (const heard of [...this.#workers]) heard(message);

@@ -3,6 +3,7 @@ import type { ClockPort } from "../../application/ports/clock-port.ts";
 import type {
   BareMessage,
   DeadLetter,
+  Listening,
   WorkerChannelPort,
 } from "../../application/ports/worker-channel-port.ts";
 import { DEAD_LETTERS_KEPT, keptPayload, knownLetter } from "../dead-letter-limits.ts";
@@ -17,7 +18,9 @@ export interface InMemoryWorkerChannelsOptions {
 export class InMemoryWorkerChannels implements WorkerChannelPort {
   readonly #broker: InMemoryBroker;
   readonly #clock: ClockPort;
-  readonly #stops = new Set<() => void>();
+  readonly away = undefined;
+  #stop: (() => void) | undefined;
+  #since = 0;
 
   constructor({ broker, clock }: InMemoryWorkerChannelsOptions) {
     this.#broker = broker;
@@ -25,7 +28,18 @@ export class InMemoryWorkerChannels implements WorkerChannelPort {
   }
 
   async listen(heard: (message: BareMessage) => void): Promise<void> {
-    this.#stops.add(this.#broker.addWorkerListener(heard));
+    this.#since = this.#clock.now();
+    this.#stop = this.#broker.addWorkerListener(heard);
+  }
+
+  async stopListening(): Promise<void> {
+    this.#stop?.();
+    this.#stop = undefined;
+  }
+
+  listening(): Listening | undefined {
+    if (this.#stop === undefined) return undefined;
+    return { since: this.#since, others: this.#broker.workerListeners > 1 };
   }
 
   publish(channel: string, payload: string): void {
@@ -47,7 +61,6 @@ export class InMemoryWorkerChannels implements WorkerChannelPort {
   }
 
   async close(): Promise<void> {
-    for (const stop of this.#stops) stop();
-    this.#stops.clear();
+    await this.stopListening();
   }
 }

@@ -4,14 +4,16 @@ import type { TelemetryPort } from "../../application/ports/telemetry-port.ts";
 import type {
   BareMessage,
   DeadLetter,
+  Listening,
   WorkerChannelPort,
 } from "../../application/ports/worker-channel-port.ts";
 import { reasonOf } from "../../application/reason-of.ts";
 import { SYSTEM_CHANNEL } from "../../domain/channel.ts";
 import { DEAD_LETTERS_KEPT, keptPayload, knownLetter } from "../dead-letter-limits.ts";
+import { ListeningLink } from "./listening-link.ts";
 import { RedisCommands } from "./redis-commands.ts";
-import { DEAD_LETTERS_KEY, seenDeadLetterKey } from "./redis-keys.ts";
-import { RedisLink, type RedisTarget } from "./redis-link.ts";
+import { DEAD_LETTERS_KEY, listeningChannel, seenDeadLetterKey } from "./redis-keys.ts";
+import type { RedisTarget } from "./redis-link.ts";
 
 export interface RedisWorkerChannelsOptions {
   readonly target: RedisTarget;
@@ -23,13 +25,17 @@ export interface RedisWorkerChannelsOptions {
 
 /**
  * The plain channels of workers, over a connection of its own: a burst of theirs must not hold up what watchers wait
- * for. Listens again by itself after the connection was lost.
+ * for. Listens again by itself after the connection was lost or found deaf. Its probes go over one channel of all
+ * gateways that listen: the answer to a probe says whether there are others.
  */
 export class RedisWorkerChannels implements WorkerChannelPort {
   readonly #options: RedisWorkerChannelsOptions;
   readonly #commands: RedisCommands;
-  readonly #listening = Promise.withResolvers<void>();
-  #link: RedisLink | undefined;
+  readonly #heard = Promise.withResolvers<void>();
+  #link: ListeningLink | undefined;
+  /** When the connection began to hear; undefined while it does not. */
+  #since: number | undefined;
+  #stopped = false;
 
   constructor(options: RedisWorkerChannelsOptions) {
     this.#options = options;
@@ -40,20 +46,54 @@ export class RedisWorkerChannels implements WorkerChannelPort {
   async listen(heard: (message: BareMessage) => void): Promise<void> {
     if (this.#options.listen.size === 0) return;
     const { target, clock, telemetry } = this.#options;
-    this.#link = new RedisLink({
+    const link = new ListeningLink({
       target,
       clock,
       telemetry,
       purpose: "workers",
+      probeChannel: listeningChannel(target.db),
+      publish: (channel, message) => this.#commands.publish(channel, message),
       onReady: () => void this.#ask(),
+      onLost: () => {
+        this.#since = undefined;
+      },
     });
-    this.#link.redis.on("messageBuffer", (channel: Buffer, payload: Buffer) =>
-      heard(messageOf(channel, payload)),
-    );
-    this.#link.redis.on("pmessageBuffer", (_pattern: string, channel: Buffer, payload: Buffer) =>
-      heard(messageOf(channel, payload)),
-    );
-    await this.#listening.promise;
+    this.#link = link;
+    const hear = (channel: Buffer, payload: Buffer) => {
+      heard({ ...messageOf(channel, payload), lateMs: link.lateMs });
+    };
+    link.redis.on("messageBuffer", (channel: Buffer, payload: Buffer) => {
+      if (channel.toString() === SYSTEM_CHANNEL) hear(channel, payload);
+    });
+    link.redis.on("pmessageBuffer", (_pattern: string, channel: Buffer, payload: Buffer) => {
+      hear(channel, payload);
+    });
+    await this.#heard.promise;
+  }
+
+  async stopListening(): Promise<void> {
+    const link = this.#link;
+    if (link === undefined || this.#stopped) return;
+    this.#stopped = true;
+    this.#heard.resolve();
+    try {
+      // What Redis sent before these answers is read before them.
+      if (link.away === undefined) await Promise.all(this.#commandsOf(link, "unsubscribe"));
+    } catch (error) {
+      this.#options.telemetry.log("debug", "stopped listening without an answer of Redis", {
+        reason: reasonOf(error),
+      });
+    }
+    this.#since = undefined;
+    link.close();
+  }
+
+  listening(): Listening | undefined {
+    return this.#since === undefined ? undefined : { since: this.#since, others: this.#link?.others };
+  }
+
+  get away(): string | undefined {
+    return this.#stopped ? undefined : this.#link?.away;
   }
 
   async keepDeadLetter(letter: DeadLetter): Promise<void> {
@@ -69,27 +109,38 @@ export class RedisWorkerChannels implements WorkerChannelPort {
   }
 
   async close(): Promise<void> {
-    this.#listening.resolve();
-    this.#link?.close();
+    await this.stopListening();
     this.#commands.close();
   }
 
   async #ask(): Promise<void> {
-    const redis = this.#link?.redis;
-    if (redis === undefined) return;
-    const { listen } = this.#options;
-    const patterns = (["analysis", "user"] as const).filter((lane) => listen.has(lane));
+    const link = this.#link;
+    if (link === undefined || this.#stopped) return;
+    const { clock, telemetry } = this.#options;
+    this.#since = clock.now();
     try {
-      if (patterns.length > 0) await redis.psubscribe(...patterns.map((lane) => `${lane}:*`));
-      if (listen.has("system")) await redis.subscribe(SYSTEM_CHANNEL);
-      this.#listening.resolve();
+      await Promise.all(this.#commandsOf(link, "subscribe"));
+      // Where the answer was slow, others began to hear before this node did.
+      if (this.#since !== undefined) this.#since = clock.now();
+      this.#heard.resolve();
     } catch (error) {
+      if (this.#stopped) return;
       // A connection that hears half of what it should is worse than none.
-      this.#options.telemetry.log("warn", "listening to workers failed, connecting anew", {
-        reason: reasonOf(error),
-      });
-      this.#link?.reconnect();
+      telemetry.log("warn", "listening to workers failed, connecting anew", { reason: reasonOf(error) });
+      link.reconnect();
     }
+  }
+
+  /** Sent in one turn. */
+  #commandsOf({ redis }: ListeningLink, command: "subscribe" | "unsubscribe"): Promise<unknown>[] {
+    const { listen } = this.#options;
+    const patterns = (["analysis", "user"] as const)
+      .filter((lane) => listen.has(lane))
+      .map((lane) => `${lane}:*`);
+    const sent: Promise<unknown>[] = [];
+    if (patterns.length > 0) sent.push(redis[`p${command}`](...patterns));
+    if (listen.has("system")) sent.push(redis[command](SYSTEM_CHANNEL));
+    return sent;
   }
 }
 

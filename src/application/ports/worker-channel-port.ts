@@ -4,6 +4,16 @@ export interface BareMessage {
   readonly payload: string;
   /** Set where it was no UTF-8, hence no JSON: U+FFFD stands for what was none. */
   readonly garbled?: true;
+  /** Milliseconds before it was read that it may have been published at most; as good as none where left out. */
+  readonly lateMs?: number;
+}
+
+/** How a node listens, since its connection was last made. */
+export interface Listening {
+  /** When it began to hear, by the node's clock: milliseconds since 1970. */
+  readonly since: number;
+  /** Whether other nodes listen as well, as the broker last said; undefined until it has. */
+  readonly others: boolean | undefined;
 }
 
 export interface DeadLetter {
@@ -19,10 +29,18 @@ export interface DeadLetter {
 /**
  * The plain channels that workers publish to (`analysis:*`, `user:*`, `system:updates`). Telltale only listens
  * there. `listen` resolves once the broker delivers; messages come in the order the broker sent them. What is
- * published while the link is down is lost: that is the nature of a bare PUBLISH.
+ * published while the link is down is lost to this node: that is the nature of a bare PUBLISH. Held by the contract
+ * suite.
  */
 export interface WorkerChannelPort {
+  /** To be called once. */
   listen(heard: (message: BareMessage) => void): Promise<void>;
+  /** What was published before the call is heard before it resolves, and nothing after. Never rejects. */
+  stopListening(): Promise<void>;
+  /** Undefined while this node does not listen. Never waits for the broker. */
+  listening(): Listening | undefined;
+  /** Why workers are not heard though they should be, or undefined. */
+  readonly away: string | undefined;
   /** Keeps what cannot be delivered, once however many nodes report it. Fails like `PubSubPort.append`. */
   keepDeadLetter(letter: DeadLetter): Promise<void>;
   close(): Promise<void>;

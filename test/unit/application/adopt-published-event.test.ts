@@ -120,6 +120,6 @@ describe("AdoptPublishedEvent", () => {
     await turn();
     expect(await messages()).toEqual(["1", "3"]);
     expect(count("bare_events_lost")).toBe(1);
-    expect(telemetry.logs.at(-1)?.fields).toMatchObject({ message: "a bug" });
+    expect(telemetry.logs.at(-1)?.fields).toMatchObject({ reason: "a fault: a bug" });
   });
 });
