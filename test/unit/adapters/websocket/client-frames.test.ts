@@ -18,6 +18,28 @@ describe("readClientFrame()", () => {
     });
   });
 
+  test("WSM-2: reads subscribe and unsubscribe where many analyses are watched, and only there", () => {
+    const subscribe = { type: "subscribe", analysis_id: "a", last_event_id: "e-1", replay: "all" };
+    const unsubscribe = { type: "unsubscribe", analysis_id: "a" };
+    for (const frame of [subscribe, unsubscribe, { type: "subscribe", analysis_id: "", replay: null }]) {
+      expect(readClientFrame(JSON.stringify(frame), "many")).toMatchObject({ ok: true, frame });
+      expect(codeOf(JSON.stringify(frame))).toBe("unknown_type");
+    }
+  });
+
+  test.each([
+    [{ type: "subscribe" }, "analysis_id"],
+    [{ type: "subscribe", analysis_id: 7 }, "analysis_id"],
+    [{ type: "subscribe", analysis_id: "a", last_event_id: 7 }, "last_event_id"],
+    [{ type: "subscribe", analysis_id: "a", replay: "s3cret" }, "replay"],
+    [{ type: "unsubscribe", analysis_id: ["a"] }, "analysis_id"],
+  ])("WS-6: names the field that is wrong with %j, and does not repeat it", (frame, field) => {
+    const read = readClientFrame(JSON.stringify(frame), "many");
+    expect(read).toMatchObject({ ok: false, fault: { code: "invalid_frame" } });
+    if (!read.ok) expect(read.fault.message).toStartWith(field);
+    expect(JSON.stringify(read)).not.toContain("s3cret");
+  });
+
   test.each([
     [new TextEncoder().encode('{"type":"ping"}'), "not_text"],
     ["", "not_json"],

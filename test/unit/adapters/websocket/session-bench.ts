@@ -7,7 +7,7 @@ import { OpenConnections } from "../../../../src/application/open-connections.ts
 import { SendHeartbeats } from "../../../../src/application/send-heartbeats.ts";
 import { SubscribeToAnalysis } from "../../../../src/application/subscribe-to-analysis.ts";
 import type { EncodedEvent } from "../../../../src/domain/analysis-event.ts";
-import { analysisIdOf } from "../../../../src/domain/channel.ts";
+import { type AnalysisChannel, analysisIdOf } from "../../../../src/domain/channel.ts";
 import { ConnectionRegistry } from "../../../../src/domain/connection-registry.ts";
 import { status } from "../../../support/encoded-events.ts";
 import { KnownTokens } from "../../../support/known-tokens.ts";
@@ -66,11 +66,12 @@ export function sessionBench(options: BenchOptions = {}) {
     settings: { heartbeatIntervalMs: INTERVAL, heartbeatTimeoutMs: TIMEOUT, messageRate },
   };
 
-  const publish = async (...events: EncodedEvent[]) => {
-    await elsewhere.append({ channel, events: events.length > 0 ? events : [status()] });
+  const publishTo = async (to: AnalysisChannel, ...events: EncodedEvent[]) => {
+    await elsewhere.append({ channel: to, events: events.length > 0 ? events : [status()] });
     await turn();
-    return (await elsewhere.snapshot(channel)).position;
+    return (await elsewhere.snapshot(to)).position;
   };
+  const publish = (...events: EncodedEvent[]) => publishTo(channel, ...events);
 
   /** A socket that was just upgraded; what follows has not happened yet. */
   const upgrade = (token: string, intent: Partial<WatchIntent> = {}): OpenedSession => {
@@ -95,6 +96,12 @@ export function sessionBench(options: BenchOptions = {}) {
     const opened = upgrade(tokens.know(`token of ${user}`, { userId: user }), intent);
     await turn();
     return opened;
+  };
+
+  /** A client of `/ws` that is let in. */
+  const open = async (user = "alice", intent: Partial<WatchIntent> = {}) => {
+    const opened = await watch(user, { analysisId: null, ...intent });
+    return { ...opened, say: (frame: object) => opened.session.received(JSON.stringify(frame)) };
   };
 
   /** Time passes in sweeps, as in a running gateway. */
@@ -134,8 +141,10 @@ export function sessionBench(options: BenchOptions = {}) {
     heartbeats,
     drain,
     publish,
+    publishTo,
     upgrade,
     watch,
+    open,
     pass,
     settle,
     books,

@@ -36,6 +36,33 @@ describe("readUpgrade()", () => {
     expect(read("/ws/analysis/%zz")?.intent.analysisId).toBe("%zz");
   });
 
+  test("WSM-10: /ws names no analysis, takes conflate and until, and says that a position belongs into a frame", () => {
+    for (const path of ["/ws", "/ws/"])
+      expect(read(`${path}?token=t&conflate=none&until=terminal`)?.intent).toEqual({
+        analysisId: null,
+        token: { type: "token", token: "t" },
+        originAllowed: true,
+        replay: { mode: "latest", after: undefined },
+        untilTerminal: true,
+        conflates: false,
+        faults: [],
+      });
+    const misplaced = read("/ws?last_event_id=abc-7&replay=all&until=&conflate=all")?.intent;
+    expect(misplaced).toMatchObject({ replay: { mode: "latest", after: undefined }, conflates: true });
+    expect(misplaced?.faults.map(({ code, message }) => [code, message.split(" ")[0]])).toEqual([
+      ["invalid_query", "conflate"],
+      ["invalid_query", "last_event_id"],
+      ["invalid_query", "replay"],
+    ]);
+    expect(read("/ws?last_event_id=&replay=")?.intent.faults).toEqual([]);
+  });
+
+  test("WS-2: two different tokens in one query are conflicting, the same one twice is not", () => {
+    expect(intent("token=t&token=u")?.token).toEqual({ type: "conflicting" });
+    expect(intent("token=t&token=t&token=")?.token).toEqual({ type: "token", token: "t" });
+    expect(read("/ws?token=t&token=u")?.intent.token).toEqual({ type: "conflicting" });
+  });
+
   test("leaves alone what came to an address that is none", () => {
     // As the runtime gives it where the Host header is empty, or names no host.
     for (const url of [`/ws/analysis/${ID}`, `http://[::/ws/analysis/${ID}`]) {
@@ -50,6 +77,8 @@ describe("readUpgrade()", () => {
     for (const path of [
       "/",
       "/ws/analysis",
+      "/wss",
+      "/ws/other",
       `/ws/analysis/${ID}/events`,
       `/v1/analyses/${ID}`,
       `/x/ws/analysis/${ID}`,
