@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test";
-import type { AppendOutcome, PubSubPort } from "../../src/application/ports/pub-sub-port.ts";
+import type { AppendOutcome, PubSubPort, SeenBefore } from "../../src/application/ports/pub-sub-port.ts";
+import type { EncodedEvent } from "../../src/domain/analysis-event.ts";
 import type { ChannelName } from "../../src/domain/channel.ts";
 import { CollectingSubscriber } from "../support/collecting-subscriber.ts";
 import { notice, result, status } from "../support/encoded-events.ts";
@@ -86,6 +87,46 @@ export function appendRules({ node }: ContractContext): void {
     expect(
       outcomes.map((outcome) => (outcome.type === "stored" ? outcome.firstOffset : outcome.type)),
     ).toEqual(Array.from({ length: 100 }, (_, n) => n + 1));
+  });
+
+  test("PS-29 of the appends of one turn each has an outcome of its own, judged by those before it", async () => {
+    const publisher = await node();
+    const channel = someAnalysis();
+    const heard = new CollectingSubscriber();
+    await publisher.subscribe(channel, heard);
+    const seen = { lane: "key", name: "k", scope: "channel", windowMs: 9_000, rememberMs: 9_000 } as const;
+    const append = (events: readonly EncodedEvent[], by?: SeenBefore) =>
+      publisher.append({ channel, events, ...(by !== undefined && { seen: by }) });
+    const outcomes = await Promise.all([
+      append([status({ attemptId: "a" }), result({ attemptId: "a" })], seen),
+      append([status({ attemptId: "a" })]),
+      append([status()], seen),
+      append([status({ attemptId: "b", note: "entry" })], { lane: "entry", id: "2-0" }),
+      append([status({ attemptId: "b" })], { lane: "entry", id: "1-0" }),
+      append([status({ attemptId: "c" }), status({ attemptId: "a" })]),
+      append([status({ attemptId: "c", note: "last" })]),
+    ]);
+    const epoch = epochOf(outcomes[0]!);
+    expect(outcomes).toEqual([
+      { type: "stored", epoch, firstOffset: 1, count: 2 },
+      { type: "refused", code: "attempt_ended", index: 0 },
+      { type: "duplicate", epoch, firstOffset: 1, count: 2 },
+      { type: "stored", epoch, firstOffset: 3, count: 1 },
+      { type: "duplicate", epoch, firstOffset: 3, count: 1 },
+      { type: "refused", code: "attempt_superseded", index: 1 },
+      { type: "stored", epoch, firstOffset: 4, count: 1 },
+    ]);
+    await heard.until(() => heard.events.length >= 4);
+    expect(heard.events.map(({ kind, reopens }) => [kind, reopens])).toEqual([
+      ["status", false],
+      ["result", false],
+      ["status", true],
+      ["status", true],
+    ]);
+    const snapshot = await publisher.snapshot(channel);
+    expect(snapshot).toMatchObject({ attemptId: "c", standingTerminal: undefined });
+    expect(snapshot.lastStatus?.text).toContain('"note":"last"');
+    expect((await publisher.history(channel, undefined, 10)).events).toEqual(heard.events);
   });
 
   test("PS-5 the text is the event_id and then the members, byte for byte", async () => {

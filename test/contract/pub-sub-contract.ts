@@ -45,6 +45,10 @@ import { snapshotRules } from "./pub-sub-snapshot-rules.ts";
  * | PS-26 | a page of history says what is kept and of which epochs, as of the instant it was read                |
  * | PS-27 | positions tell where channels stand, in the order asked, and name the line of history the broker is on  |
  * | PS-28 | an inbox entry was seen where it or a later one was stored on its channel, as long as the counter lives  |
+ * | PS-29 | of the appends of one turn to one channel each has its own outcome, in order; one that fails takes with |
+ * |       | it those called after it                                                                               |
+ *
+ * PS-30 to PS-32 are about brokers that can be late, or have replicas: `redis-deadlines` and `redis-replicas`.
  */
 
 /** A broker under test. A fresh one, or one that was emptied, for every test. */

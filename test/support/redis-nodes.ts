@@ -1,29 +1,40 @@
 import { RedisPubSub } from "../../src/adapters/redis/redis-pub-sub.ts";
 import { SystemClock } from "../../src/adapters/system/system-clock.ts";
+import type { ClockPort } from "../../src/application/ports/clock-port.ts";
 import { CollectingTelemetry } from "./collecting-telemetry.ts";
-import type { RunningRedis } from "./redis-server.ts";
 
 export interface NodeOptions {
   readonly size?: number;
   readonly ttlMs?: number;
   readonly db?: number;
   readonly telemetry?: CollectingTelemetry;
+  readonly clock?: ClockPort;
+  readonly waitReplicas?: number | "seen";
 }
 
 /** The nodes of one test on a Redis; close them after it. */
 export class RedisNodes {
-  readonly #redis: RunningRedis;
+  readonly #redis: { readonly host: string; readonly port: number };
   #open: RedisPubSub[] = [];
 
-  constructor(redis: RunningRedis) {
+  /** On a Redis, or on what stands before it. */
+  constructor(redis: { readonly host: string; readonly port: number }) {
     this.#redis = redis;
   }
 
-  make({ size = 1_000, ttlMs = 86_400_000, db = 0, telemetry }: NodeOptions = {}): RedisPubSub {
+  make({
+    size = 1_000,
+    ttlMs = 86_400_000,
+    db = 0,
+    telemetry,
+    clock,
+    waitReplicas,
+  }: NodeOptions = {}): RedisPubSub {
     const node = new RedisPubSub({
       target: { host: this.#redis.host, port: this.#redis.port, db },
       history: { size, ttlMs },
-      clock: new SystemClock(),
+      clock: clock ?? new SystemClock(),
+      ...(waitReplicas !== undefined && { waitReplicas }),
       telemetry: telemetry ?? new CollectingTelemetry(),
     });
     this.#open.push(node);

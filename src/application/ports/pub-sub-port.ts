@@ -13,13 +13,17 @@ export type { AttemptRefusal, PublishedEvent, StageMark };
  *
  * Guarantees, each held by the contract suite:
  * - `append` resolves only after the broker stored the events; all of one call or none.
+ * - Appends that this node makes to one channel share one fate with the broker, in order: when one fails, so does every
+ *   one that was called before its failure was known. None is stored after its failure was told, none is stored twice.
+ * - What an adapter was told to keep on replicas is there before `append` and `declareViewers` resolve, a duplicate as
+ *   well; of bare messages and inbox entries nobody is told, so they wait for none.
  * - Offsets of a channel are 1, 2, 3 … without holes, over all nodes.
  * - Once `subscribe` has resolved, the next append on any node is delivered, in the order of the offsets.
  * - A subscriber is told when the link broke and was made again, because messages may be missing in between.
  * - After `unsubscribe` nothing is delivered and nothing is left behind at the broker.
  *
- * Failures: `BrokerUnavailable` where nothing was or will be stored, `OutcomeUnknown` where that is not known,
- * `NewerFormat` where the channel was written by a newer Telltale.
+ * Failures: `BrokerUnavailable` where nothing was or will be stored, `OutcomeUnknown` where it may have been, but will
+ * not be from now on, `NewerFormat` where the channel was written by a newer Telltale.
  */
 export interface PubSubPort {
   readonly kind: string;

@@ -1,0 +1,186 @@
+import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { Redis } from "ioredis";
+import { OutcomeUnknown } from "../../src/application/errors.ts";
+import type { PubSubPort } from "../../src/application/ports/pub-sub-port.ts";
+import type { AnalysisChannel } from "../../src/domain/channel.ts";
+import { status } from "../support/encoded-events.ts";
+import { eventually } from "../support/eventually.ts";
+import { type GatewayProcess, startGateway } from "../support/gateway-process.ts";
+import { needs } from "../support/needs.ts";
+import { publish, statusUpdate } from "../support/publishing.ts";
+import { RedisNodes } from "../support/redis-nodes.ts";
+import { type RunningRedis, startRedis } from "../support/redis-server.ts";
+import { someAnalysis } from "../support/some-analysis.ts";
+
+const PROMOTIONS = 3;
+
+/** What a primary with a replica acknowledges. */
+describe.skipIf(!needs("redis-server"))("a Redis with a replica", () => {
+  let primary: RunningRedis;
+  let replica: RunningRedis;
+  let nodes: RedisNodes;
+  let connections: Redis[];
+
+  beforeEach(async () => {
+    primary = await startRedis({ args: ["--repl-diskless-sync-delay", "0"] });
+    replica = await startRedis();
+    nodes = new RedisNodes(primary);
+    connections = [];
+  });
+  afterEach(async () => {
+    await nodes.close();
+    for (const connection of connections) connection.disconnect();
+    await Promise.all([primary.stop(), replica.stop()]);
+  });
+
+  function at(redis: RunningRedis): Redis {
+    const connection = new Redis(redis.url, { retryStrategy: () => 50, maxRetriesPerRequest: null });
+    connection.on("error", () => {});
+    connections.push(connection);
+    return connection;
+  }
+
+  async function attach(): Promise<void> {
+    await at(replica).replicaof(primary.host, primary.port);
+    const admin = at(primary);
+    await eventually("the replica is there", async () =>
+      (await admin.info("replication")).includes("state=online"),
+    );
+  }
+
+  const say = (node: PubSubPort, channel: AnalysisChannel, note: string) =>
+    node.append({ channel, events: [status({ note })] });
+  const waits = async () =>
+    Number(/cmdstat_wait:calls=(\d+)/.exec(await at(primary).info("commandstats"))?.[1] ?? 0);
+
+  test("PS-32 one replica is waited for from when it is seen, and never fewer again", async () => {
+    const node = nodes.make();
+    const channel = someAnalysis();
+    expect(await say(node, channel, "alone")).toMatchObject({ type: "stored" });
+    expect(await waits()).toBe(0);
+    await attach();
+    await eventually("it is waited for", async () => {
+      await say(node, channel, "more");
+      return (await waits()) > 0;
+    });
+    await at(replica).replicaof("NO", "ONE");
+    const admin = at(primary);
+    await eventually("it has gone", async () =>
+      (await admin.info("replication")).includes("connected_slaves:0"),
+    );
+    await expect(say(node, channel, "nobody")).rejects.toBeInstanceOf(OutcomeUnknown);
+  }, 30_000);
+
+  test("PS-32 none is waited for where none is asked for, two where two are", async () => {
+    await attach();
+    const [none, two] = [nodes.make({ waitReplicas: 0 }), nodes.make({ waitReplicas: 2 })];
+    const channel = someAnalysis();
+    expect(await say(none, channel, "a")).toMatchObject({ type: "stored" });
+    expect(await waits()).toBe(0);
+    const started = performance.now();
+    await expect(say(two, channel, "b")).rejects.toBeInstanceOf(OutcomeUnknown);
+    expect(performance.now() - started).toBeWithin(900, 2_000);
+    // What nobody is answered for waits for nobody.
+    const bare = {
+      lane: "content",
+      name: "n",
+      scope: "channel",
+      windowMs: 9_000,
+      rememberMs: 9_000,
+    } as const;
+    const offer = { channel, events: [status()], seen: bare };
+    expect(await two.append(offer)).toMatchObject({ type: "stored", firstOffset: 3 });
+  }, 30_000);
+
+  test("PS-32 one WAIT serves everything that was answered before it, and no read waits for it", async () => {
+    await attach();
+    const node = nodes.make({ waitReplicas: 1 });
+    const channels = Array.from({ length: 200 }, someAnalysis);
+    await say(node, channels[0]!, "connected");
+    const before = await waits();
+    await Promise.all(channels.map((channel) => say(node, channel, "a")));
+    expect((await waits()) - before).toBeWithin(1, 21);
+    const { pid } = replica;
+    if (pid === undefined) return console.warn("skipped: a container cannot be frozen from here");
+    process.kill(pid, "SIGSTOP");
+    try {
+      const held = say(node, channels[0]!, "held");
+      const started = performance.now();
+      await node.snapshot(channels[1]!);
+      await node.history(channels[1]!, undefined, 10);
+      expect(performance.now() - started).toBeLessThan(500);
+      await expect(held).rejects.toBeInstanceOf(OutcomeUnknown);
+    } finally {
+      process.kill(pid, "SIGCONT");
+    }
+  }, 30_000);
+
+  test("PUB-10: 202 only with the replica; frozen it is 503 outcome_unknown, and a duplicate when it is back", async () => {
+    await attach();
+    const gateway = await startGateway({ REDIS_URL: primary.url });
+    const id = crypto.randomUUID();
+    const post = (gateway: GatewayProcess, key: string) =>
+      publish(gateway, id, statusUpdate({ message: key }), { "Idempotency-Key": key });
+    const { pid } = replica;
+    if (pid === undefined) return console.warn("skipped: a container cannot be frozen from here");
+    try {
+      expect((await post(gateway, "first")).status).toBe(202);
+      process.kill(pid, "SIGSTOP");
+      for (let n = 0; n < 2; n++) {
+        const started = performance.now();
+        const answer = await post(gateway, "second");
+        expect([answer.status, await answer.json()]).toMatchObject([503, { code: "outcome_unknown" }]);
+        expect(performance.now() - started).toBeLessThan(5_000);
+      }
+      process.kill(pid, "SIGCONT");
+      await eventually("it is acknowledged", async () => {
+        const answer = await post(gateway, "second");
+        if (answer.status !== 202) return false;
+        expect(await answer.json()).toMatchObject({ duplicate: true });
+        return true;
+      });
+      expect(await at(replica).xlen(`telltale:{analysis:${id}}:history`)).toBe(2);
+    } finally {
+      process.kill(pid, "SIGCONT");
+      await gateway.stop();
+    }
+  }, 40_000);
+
+  test("PS-32 the promotion of the replica loses no event that was acknowledged", async () => {
+    for (let round = 0; round < PROMOTIONS; round++) {
+      await attach();
+      const node = nodes.make({ waitReplicas: 1 });
+      const channels = Array.from({ length: 20 }, someAnalysis);
+      const acknowledged = new Map(channels.map((channel) => [channel, [] as string[]]));
+      let going = true;
+      const publisher = async (channel: AnalysisChannel) => {
+        for (let n = 0; going; n++) {
+          const stored = await say(node, channel, `${n}`).then(
+            () => true,
+            () => false,
+          );
+          if (!stored) return;
+          acknowledged.get(channel)?.push(`${n}`);
+        }
+      };
+      const publishing = Promise.all(channels.map(publisher));
+      const count = () => [...acknowledged.values()].reduce((sum, notes) => sum + notes.length, 0);
+      await eventually("a burst is under way", async () => count() > 2_000);
+      await primary.kill9();
+      const promoted = at(replica);
+      await promoted.replicaof("NO", "ONE");
+      going = false;
+      await publishing;
+      for (const [channel, notes] of acknowledged) {
+        const kept = await promoted.xrange(`telltale:{${channel}}:history`, "-", "+");
+        const found = kept.map(([, [, text = ""]]) => Number(JSON.parse(text).note));
+        const newest = found.at(-1) ?? -1;
+        // One that was under way may be there as well.
+        expect(newest - (notes.length - 1)).toBeWithin(0, 2);
+        expect(found).toEqual(Array.from({ length: found.length }, (_, n) => newest - found.length + 1 + n));
+      }
+      await primary.restart();
+      await eventually("it is up again", async () => node.health().status === "up");
+    }
+  }, 60_000);
+});

@@ -1,0 +1,136 @@
+import { describe, expect, test } from "bun:test";
+import { type AppendCall, AppendQueue } from "../../../../src/adapters/redis/append-queue.ts";
+import { BrokerUnavailable, OutcomeUnknown } from "../../../../src/application/errors.ts";
+import type { AppendOutcome, AppendRequest } from "../../../../src/application/ports/pub-sub-port.ts";
+import { status } from "../../../support/encoded-events.ts";
+import { someAnalysis } from "../../../support/some-analysis.ts";
+import { turn } from "../../../support/turn.ts";
+
+describe("AppendQueue", () => {
+  const channel = someAnalysis();
+
+  interface Sent {
+    readonly call: AppendCall;
+    answer(): void;
+    fail(error: Error): void;
+  }
+
+  function make() {
+    const sent: Sent[] = [];
+    const settled: string[] = [];
+    let now = 0;
+    const queue = new AppendQueue({
+      now: () => now,
+      carryOut: (call) =>
+        new Promise((resolve, reject) =>
+          sent.push({ call, answer: () => resolve(call.requests.map(stored)), fail: reject }),
+        ),
+    });
+    const append = (note: string, request: Partial<AppendRequest> = {}) => {
+      queue.append({ channel, events: [status({ note })], ...request }).then(
+        () => settled.push(`${note} stored`),
+        (error: unknown) =>
+          settled.push(`${note} ${error instanceof OutcomeUnknown ? "unknown" : String(error)}`),
+      );
+    };
+    return { sent, settled, append, pass: (milliseconds: number) => (now += milliseconds) };
+  }
+
+  const notesOf = ({ call }: Sent) =>
+    call.requests.flatMap(({ events }) => events.map(({ members }) => JSON.parse(`{${members}`).note));
+
+  test("PS-29 appends of one turn go out as one call, those that come meanwhile as the next", async () => {
+    const { sent, settled, append, pass } = make();
+    append("a");
+    append("b");
+    await turn();
+    pass(5);
+    append("c");
+    append("d");
+    await turn();
+    expect(sent.map(notesOf)).toEqual([["a", "b"]]);
+    sent[0]?.answer();
+    await turn();
+    expect(settled).toEqual(["a stored", "b stored"]);
+    expect(sent.map(notesOf)).toEqual([
+      ["a", "b"],
+      ["c", "d"],
+    ]);
+    expect(sent.map(({ call }) => call.calledAt)).toEqual([0, 5]);
+    sent[1]?.answer();
+    await turn();
+    append("e");
+    await turn();
+    expect(sent.map(notesOf)[2]).toEqual(["e"]);
+  });
+
+  test("PS-29 what waits behind a call that fails is not sent; its outcome is known where that one's is not", async () => {
+    const { sent, settled, append } = make();
+    append("a");
+    await turn();
+    append("b");
+    sent[0]?.fail(new OutcomeUnknown("no answer"));
+    await turn();
+    expect(settled).toEqual(["a unknown", expect.stringContaining("b BrokerUnavailable: not sent")]);
+    append("c");
+    await turn();
+    append("d");
+    sent[1]?.fail(new BrokerUnavailable("full"));
+    await turn();
+    expect(settled.slice(2)).toEqual(["c BrokerUnavailable: full", "d BrokerUnavailable: full"]);
+    expect(sent).toHaveLength(2);
+    append("e");
+    await turn();
+    expect(sent.map(notesOf)).toEqual([["a"], ["c"], ["e"]]);
+  });
+
+  test("PS-29 what does not fit into one call waits for its answer", async () => {
+    const { sent, append } = make();
+    for (let n = 0; n < 3; n++) append(`${n}`, { events: Array.from({ length: 240 }, () => status()) });
+    await turn();
+    expect(sent.map(({ call }) => call.requests.length)).toEqual([2]);
+    sent[0]?.answer();
+    await turn();
+    expect(sent.map(({ call }) => call.requests.length)).toEqual([2, 1]);
+    const long = status({ note: "x".repeat(3_000_000) });
+    append("long", { events: [long] });
+    append("longer", { events: [long, long] });
+    sent[1]?.answer();
+    for (let round = 2; round < 4; round++) {
+      await turn();
+      expect(sent).toHaveLength(round + 1);
+      sent[round]?.answer();
+    }
+  });
+
+  test("PS-29 one channel does not wait for another", async () => {
+    const { sent, append } = make();
+    append("here");
+    append("there", { channel: someAnalysis() });
+    await turn();
+    expect(sent.map(notesOf)).toEqual([["here"], ["there"]]);
+  });
+
+  test("PS-32 what nobody is answered for goes out apart from what is acknowledged", async () => {
+    const { sent, append } = make();
+    const bare = { lane: "content", name: "n", scope: "channel", windowMs: 1, rememberMs: 1 } as const;
+    append("a");
+    append("b", { seen: { ...bare, lane: "key" } });
+    append("c", { seen: bare });
+    append("d", { seen: { lane: "entry", id: "1-0" } });
+    append("e");
+    for (let round = 0; round < 3; round++) {
+      await turn();
+      sent[round]?.answer();
+    }
+    expect(sent.map((each) => [each.call.acknowledged, ...notesOf(each)])).toEqual([
+      [true, "a", "b"],
+      [false, "c", "d"],
+      [true, "e"],
+    ]);
+  });
+});
+
+function stored(): AppendOutcome {
+  return { type: "stored", epoch: "epoch", firstOffset: 1, count: 1 };
+}
