@@ -1,14 +1,10 @@
 import "reflect-metadata";
 import { Container, type ServiceIdentifier } from "inversify";
 import { JoseTokenVerifier } from "./adapters/jwt/jose-token-verifier.ts";
-import { InMemoryBroker } from "./adapters/memory/in-memory-broker.ts";
-import { InMemoryPubSub } from "./adapters/memory/in-memory-pub-sub.ts";
-import { InMemoryWorkerChannels } from "./adapters/memory/in-memory-worker-channels.ts";
-import { RedisPubSub } from "./adapters/redis/redis-pub-sub.ts";
-import { RedisWorkerChannels } from "./adapters/redis/redis-worker-channels.ts";
 import type { SessionServices } from "./adapters/session-services.ts";
 import { SystemClock } from "./adapters/system/system-clock.ts";
 import { PinoTelemetry } from "./adapters/telemetry/pino-telemetry.ts";
+import { AdoptInboxEntries } from "./application/adopt-inbox-entries.ts";
 import { AdoptPublishedEvent } from "./application/adopt-published-event.ts";
 import { BroadcastEvent } from "./application/broadcast-event.ts";
 import { CheckPositions } from "./application/check-positions.ts";
@@ -17,6 +13,7 @@ import { ExpireStaleConnections } from "./application/expire-stale-connections.t
 import { Feeds } from "./application/fan-out/feeds.ts";
 import { OpenConnections } from "./application/open-connections.ts";
 import type { ClockPort } from "./application/ports/clock-port.ts";
+import type { InboxPort } from "./application/ports/inbox-port.ts";
 import type { PubSubPort } from "./application/ports/pub-sub-port.ts";
 import type { TelemetryPort } from "./application/ports/telemetry-port.ts";
 import type { TokenVerifierPort } from "./application/ports/token-verifier-port.ts";
@@ -25,6 +22,8 @@ import { ReadAnalysis } from "./application/read-analysis.ts";
 import { ReadEvents } from "./application/read-events.ts";
 import { SendHeartbeats } from "./application/send-heartbeats.ts";
 import { SubscribeToAnalysis } from "./application/subscribe-to-analysis.ts";
+import { WatchInbox } from "./application/watch-inbox.ts";
+import { type Broker, closeBroker, openBroker } from "./broker.ts";
 import type { Config } from "./config.ts";
 import { ConnectionRegistry } from "./domain/connection-registry.ts";
 
@@ -32,9 +31,10 @@ const T = {
   Config: Symbol("Config") as ServiceIdentifier<Config>,
   Clock: Symbol("Clock") as ServiceIdentifier<ClockPort>,
   Telemetry: Symbol("Telemetry") as ServiceIdentifier<PinoTelemetry>,
-  MemoryBroker: Symbol("MemoryBroker") as ServiceIdentifier<InMemoryBroker>,
+  Broker: Symbol("Broker") as ServiceIdentifier<Broker>,
   PubSub: Symbol("PubSub") as ServiceIdentifier<PubSubPort>,
   WorkerChannels: Symbol("WorkerChannels") as ServiceIdentifier<WorkerChannelPort>,
+  Inbox: Symbol("Inbox") as ServiceIdentifier<InboxPort>,
   Tokens: Symbol("Tokens") as ServiceIdentifier<TokenVerifierPort>,
   Registry: Symbol("Registry") as ServiceIdentifier<ConnectionRegistry>,
   Connections: Symbol("Connections") as ServiceIdentifier<OpenConnections>,
@@ -47,6 +47,8 @@ const T = {
   Read: Symbol("Read") as ServiceIdentifier<ReadAnalysis>,
   ReadEvents: Symbol("ReadEvents") as ServiceIdentifier<ReadEvents>,
   Adopt: Symbol("Adopt") as ServiceIdentifier<AdoptPublishedEvent>,
+  AdoptInbox: Symbol("AdoptInbox") as ServiceIdentifier<AdoptInboxEntries>,
+  WatchInbox: Symbol("WatchInbox") as ServiceIdentifier<WatchInbox>,
   CheckPositions: Symbol("CheckPositions") as ServiceIdentifier<CheckPositions>,
   Sessions: Symbol("Sessions") as ServiceIdentifier<SessionServices>,
 };
@@ -67,6 +69,8 @@ export interface Gateway {
   readonly read: ReadAnalysis;
   readonly readEvents: ReadEvents;
   readonly adopt: AdoptPublishedEvent;
+  readonly adoptInbox: AdoptInboxEntries;
+  readonly inbox: WatchInbox;
   readonly checkPositions: CheckPositions;
   readonly sessions: SessionServices;
   /** Closes the broker's connections, in the reverse order of their making. */
@@ -96,60 +100,25 @@ export function createGateway(config: Config): Gateway {
     read: container.get(T.Read),
     readEvents: container.get(T.ReadEvents),
     adopt: container.get(T.Adopt),
+    adoptInbox: container.get(T.AdoptInbox),
+    inbox: container.get(T.WatchInbox),
     checkPositions: container.get(T.CheckPositions),
     sessions: container.get(T.Sessions),
     close: () => container.unbindAllAsync(),
   };
 }
 
-/** The one place that knows which broker is used: everything else sees the ports. */
 function bindBroker(container: Container, config: Config): void {
-  const history = { size: config.historySize, ttlMs: config.historyTtlMs };
-  const { broker } = config;
-  switch (broker.kind) {
-    case "memory":
-      container.bind(T.MemoryBroker).toResolvedValue(() => new InMemoryBroker());
-      container
-        .bind(T.PubSub)
-        .toResolvedValue(
-          (clock: ClockPort, telemetry: TelemetryPort, shared: InMemoryBroker) =>
-            new InMemoryPubSub({ clock, telemetry, history, broker: shared }),
-          [T.Clock, T.Telemetry, T.MemoryBroker],
-        )
-        .onDeactivation((pubSub) => pubSub.close());
-      container
-        .bind(T.WorkerChannels)
-        .toResolvedValue(
-          (shared: InMemoryBroker, clock: ClockPort) => new InMemoryWorkerChannels({ broker: shared, clock }),
-          [T.MemoryBroker, T.Clock],
-        )
-        .onDeactivation((workers) => workers.close());
-      return;
-    case "redis":
-      container
-        .bind(T.PubSub)
-        .toResolvedValue(
-          (clock: ClockPort, telemetry: TelemetryPort) =>
-            new RedisPubSub({
-              target: broker,
-              history,
-              waitReplicas: broker.waitReplicas,
-              clock,
-              telemetry,
-            }),
-          [T.Clock, T.Telemetry],
-        )
-        .onDeactivation((pubSub) => pubSub.close());
-      container
-        .bind(T.WorkerChannels)
-        .toResolvedValue(
-          (clock: ClockPort, telemetry: TelemetryPort) =>
-            new RedisWorkerChannels({ target: broker, listen: config.listen, clock, telemetry }),
-          [T.Clock, T.Telemetry],
-        )
-        .onDeactivation((workers) => workers.close());
-      return;
-  }
+  container
+    .bind(T.Broker)
+    .toResolvedValue(
+      (clock: ClockPort, telemetry: TelemetryPort) => openBroker(config, clock, telemetry),
+      [T.Clock, T.Telemetry],
+    )
+    .onDeactivation(closeBroker);
+  container.bind(T.PubSub).toResolvedValue(({ pubSub }: Broker) => pubSub, [T.Broker]);
+  container.bind(T.WorkerChannels).toResolvedValue(({ workers }: Broker) => workers, [T.Broker]);
+  container.bind(T.Inbox).toResolvedValue(({ inbox }: Broker) => inbox, [T.Broker]);
 }
 
 function bindCore(container: Container, config: Config): void {
@@ -229,6 +198,19 @@ function bindCore(container: Container, config: Config): void {
       (pubSub: PubSubPort, workers: WorkerChannelPort, clock: ClockPort, telemetry: TelemetryPort) =>
         new AdoptPublishedEvent(pubSub, workers, clock, telemetry),
       [T.PubSub, T.WorkerChannels, T.Clock, T.Telemetry],
+    );
+  container
+    .bind(T.AdoptInbox)
+    .toResolvedValue(
+      (inbox: InboxPort, { pubSub, workers }: Broker, clock: ClockPort, telemetry: TelemetryPort) =>
+        new AdoptInboxEntries(inbox, pubSub, workers, clock, telemetry),
+      [T.Inbox, T.Broker, T.Clock, T.Telemetry],
+    );
+  container
+    .bind(T.WatchInbox)
+    .toResolvedValue(
+      (inbox: InboxPort, clock: ClockPort) => new WatchInbox(inbox, clock),
+      [T.Inbox, T.Clock],
     );
   const settings = { heartbeatIntervalMs, heartbeatTimeoutMs, messageRate };
   container.bind(T.Sessions).toResolvedValue(

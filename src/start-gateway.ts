@@ -4,6 +4,7 @@ import { signToken } from "./adapters/jwt/token-signer.ts";
 import { CHECK_POSITIONS_MS } from "./application/check-positions.ts";
 import type { ClockPort } from "./application/ports/clock-port.ts";
 import { reasonOf } from "./application/reason-of.ts";
+import { WATCH_INBOX_MS } from "./application/watch-inbox.ts";
 import type { Config } from "./config.ts";
 import { createGateway, type Gateway } from "./container.ts";
 import { reachable } from "./health-command.ts";
@@ -47,6 +48,8 @@ export async function startGateway(config: Config): Promise<RunningGateway> {
     policy: config,
     pages: demo === undefined ? {} : { "/": demoPage },
   });
+  gateway.adoptInbox.start();
+  const stopWatchingInbox = clock.every(WATCH_INBOX_MS, () => void gateway.inbox.execute());
   const stopChecking = clock.every(CHECK_POSITIONS_MS, () => void gateway.checkPositions.execute());
   url = `http://${reachable(config.host)}:${server.port}`;
   const stopSweeping = clock.every(Math.min(SWEEP_MS, config.heartbeatIntervalMs / 4), () => {
@@ -63,10 +66,11 @@ export async function startGateway(config: Config): Promise<RunningGateway> {
       // What workers were heard to say, and requests under way, are finished first; what they say from now on is
       // for the others.
       const heardOut = gateway.workers.stopListening().then(() => gateway.adopt.settled());
-      const underWay = Promise.all([heardOut, server.answered()]);
+      const underWay = Promise.all([gateway.adoptInbox.stop(), heardOut, server.answered()]);
       await Promise.all([gateway.drain.execute(), inTime(clock, drainMs, underWay)]);
       stopSweeping();
       stopChecking();
+      stopWatchingInbox();
       await server.stop();
       await gateway.close();
     },

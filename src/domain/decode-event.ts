@@ -1,5 +1,12 @@
 import type { AnalysisEvent, EncodedEvent } from "./analysis-event.ts";
-import { analysisIdOf, type ChannelName, isAnalysisChannel, parseAnalysisId } from "./channel.ts";
+import {
+  type AnalysisChannel,
+  analysisChannel,
+  analysisIdOf,
+  type ChannelName,
+  isAnalysisChannel,
+  parseAnalysisId,
+} from "./channel.ts";
 import type { EventKind } from "./event-kind.ts";
 import { EVENT_RULES, MAX_ISSUES } from "./event-rules.ts";
 import { arrayElements, objectMembers } from "./json-members.ts";
@@ -39,6 +46,29 @@ export type DecodeBatchResult = { readonly ok: true; readonly events: DecodedEve
 export function decodeEvent(text: string, context: DecodeContext): DecodeResult {
   const parsed = parse(text);
   return parsed.ok ? decodeValue(parsed.value, text, context) : parsed;
+}
+
+export type AddressedEvent = DecodeResult & {
+  /** Also of an event that is refused, where it names one. */
+  readonly channel?: AnalysisChannel;
+};
+
+/** Decodes an event that itself says which analysis it is of. Never throws. */
+export function decodeAddressedEvent(text: string, now: number): AddressedEvent {
+  const parsed = parse(text);
+  if (!parsed.ok) return parsed;
+  const { value } = parsed;
+  if (typeof value !== "object" || value === null || Array.isArray(value)) {
+    return invalid([{ path: [], message: "must be an object" }]);
+  }
+  const given = (value as GivenFields).analysis_id;
+  const id = typeof given === "string" ? parseAnalysisId(given) : undefined;
+  if (id === undefined) {
+    const message = given === undefined ? "is required" : "must be a UUID";
+    return invalid([{ path: ["analysis_id"], message }]);
+  }
+  const channel = analysisChannel(id);
+  return { ...decodeValue(value, text, { channel, now }), channel };
 }
 
 /** Decodes the body of a request, one event or an array of 1 to 500: all of them or none. Never throws. */

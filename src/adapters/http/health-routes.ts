@@ -2,11 +2,13 @@ import { Hono } from "hono";
 import type { ClockPort } from "../../application/ports/clock-port.ts";
 import type { BrokerHealth, PubSubPort } from "../../application/ports/pub-sub-port.ts";
 import type { WorkerChannelPort } from "../../application/ports/worker-channel-port.ts";
+import type { InboxHealth, WatchInbox } from "../../application/watch-inbox.ts";
 import type { ConnectionRegistry } from "../../domain/connection-registry.ts";
 
 export interface HealthSources {
   readonly pubSub: PubSubPort;
   readonly workers: Pick<WorkerChannelPort, "away">;
+  readonly inbox: Pick<WatchInbox, "health">;
   readonly registry: ConnectionRegistry;
   readonly clock: ClockPort;
   /** Counters since the start, by name. */
@@ -17,7 +19,7 @@ export interface HealthSources {
 
 /** What balancers and operators ask. None of it waits for the broker. */
 export function healthRoutes(sources: HealthSources): Hono {
-  const { pubSub, workers, registry, clock, counters, leaving } = sources;
+  const { pubSub, workers, inbox, registry, clock, counters, leaving } = sources;
   const routes = new Hono();
 
   routes.get("/health", (context) => context.json({ status: "alive" }));
@@ -26,6 +28,7 @@ export function healthRoutes(sources: HealthSources): Hono {
     const health = brokerHealth(pubSub, workers);
     if (leaving.aborted) return context.json({ ready: false, reason: "draining" }, 503);
     if (health.status === "down") return context.json({ ready: false, reason: health.reason }, 503);
+    if (inbox.health.status === "stuck") return context.json({ ready: false, reason: STUCK }, 503);
     return context.json({ ready: true });
   });
 
@@ -33,8 +36,9 @@ export function healthRoutes(sources: HealthSources): Hono {
     const broker = brokerHealth(pubSub, workers);
     const { total_connections, active_analyses } = registry.statistics();
     return context.json({
-      status: broker.status === "up" ? "ok" : "degraded",
+      status: broker.status === "up" && inbox.health.status !== "stuck" ? "ok" : "degraded",
       broker: { kind: pubSub.kind, ...broker },
+      inbox: inboxFields(inbox.health),
       websocket_stats: { total_connections, active_analyses },
       counters: counters(),
       timestamp: new Date(clock.now()).toISOString(),
@@ -49,4 +53,12 @@ function brokerHealth(pubSub: PubSubPort, { away }: Pick<WorkerChannelPort, "awa
   const health = pubSub.health();
   if (health.status === "down" || away === undefined) return health;
   return { status: "down", reason: away, warnings: health.warnings };
+}
+
+const STUCK = "the oldest entry of the inbox has not moved for 30 s";
+
+function inboxFields(health: InboxHealth) {
+  if (!("entries" in health)) return { entries: null, oldest_age_seconds: null, ...health };
+  const { status, entries, oldestAgeMs } = health;
+  return { status, entries, oldest_age_seconds: oldestAgeMs === undefined ? null : oldestAgeMs / 1_000 };
 }

@@ -4,6 +4,7 @@ import type { ViewerList } from "../../domain/access-grant.ts";
 import type { ChannelName } from "../../domain/channel.ts";
 import { randomEpoch } from "../random-epoch.ts";
 import { KeptChannel } from "./kept-channel.ts";
+import { KeptInbox } from "./kept-inbox.ts";
 import { SeenMemory } from "./seen-memory.ts";
 
 /** One node's listener at the broker. */
@@ -28,6 +29,7 @@ type Delivery = (subscriber: ChannelSubscriber) => void;
 export class InMemoryBroker {
   #seenNotices = new SeenMemory();
   readonly seenDeadLetters = new SeenMemory();
+  readonly inbox = new KeptInbox();
   readonly deadLetters: (DeadLetter & { readonly at: number })[] = [];
   readonly #channels = new Map<ChannelName, KeptChannel>();
   readonly #viewers = new Map<ChannelName, DeclaredViewers>();
@@ -123,6 +125,7 @@ export class InMemoryBroker {
     this.#channels.clear();
     this.#viewers.clear();
     this.#seenNotices = new SeenMemory();
+    this.inbox.loseEverything();
   }
 
   #deliver(channel: ChannelName, delivery: Delivery): void {

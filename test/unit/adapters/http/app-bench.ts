@@ -1,4 +1,5 @@
 import { gatewayApp } from "../../../../src/adapters/http/gateway-app.ts";
+import { InMemoryInbox } from "../../../../src/adapters/memory/in-memory-inbox.ts";
 import type { OriginPolicy } from "../../../../src/adapters/origin-policy.ts";
 import type { SessionServices } from "../../../../src/adapters/session-services.ts";
 import { BroadcastEvent } from "../../../../src/application/broadcast-event.ts";
@@ -8,6 +9,7 @@ import { ReadAnalysis } from "../../../../src/application/read-analysis.ts";
 import { ReadEvents } from "../../../../src/application/read-events.ts";
 import { SendHeartbeats } from "../../../../src/application/send-heartbeats.ts";
 import { SubscribeToAnalysis } from "../../../../src/application/subscribe-to-analysis.ts";
+import { WatchInbox } from "../../../../src/application/watch-inbox.ts";
 import { analysisIdOf, type ChannelName } from "../../../../src/domain/channel.ts";
 import { ConnectionRegistry } from "../../../../src/domain/connection-registry.ts";
 import { KnownTokens } from "../../../support/known-tokens.ts";
@@ -53,6 +55,8 @@ export function appBench(policy: Partial<OriginPolicy> = {}) {
     telemetry,
     settings: { heartbeatIntervalMs: 15_000, heartbeatTimeoutMs: 30_000, messageRate: 0 },
   };
+  const inboxOfWorkers = new InMemoryInbox({ broker: node.broker, clock });
+  const inbox = new WatchInbox(inboxOfWorkers, clock);
   const leaving = new AbortController();
   const app = gatewayApp({
     tokens,
@@ -65,6 +69,7 @@ export function appBench(policy: Partial<OriginPolicy> = {}) {
     demo: undefined,
     pubSub,
     workers: { away: undefined },
+    inbox,
     registry,
     clock,
     counters: () => Object.fromEntries(telemetry.counts),
@@ -99,6 +104,8 @@ export function appBench(policy: Partial<OriginPolicy> = {}) {
     tokens,
     registry,
     sessions,
+    inbox,
+    inboxOfWorkers,
     ask,
     eventsPath,
     publish: send("POST", eventsPath),

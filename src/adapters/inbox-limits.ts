@@ -1,0 +1,9 @@
+/** Of one lot, whatever broker keeps the inbox: enough to fill a connection, few enough to hold in memory. */
+export const LOT_ENTRIES = 512;
+export const LOT_BYTES = 4 * 1024 * 1024;
+/** What is shown of an entry that cannot be read: as much as a dead letter keeps. */
+export const SHOWN_BYTES = 64 * 1024;
+/** How long others wait for a node that says nothing, in milliseconds. */
+export const LEASE_MS = 3_000;
+/** How often they look. */
+export const ASK_AGAIN_MS = 500;

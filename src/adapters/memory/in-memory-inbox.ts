@@ -1,0 +1,99 @@
+import type { ClockPort } from "../../application/ports/clock-port.ts";
+import type { InboxBacklog, InboxEntry, InboxPort, Taken } from "../../application/ports/inbox-port.ts";
+import { MAX_EVENT_BYTES } from "../../domain/decode-event.ts";
+import { ASK_AGAIN_MS, LOT_BYTES, LOT_ENTRIES, SHOWN_BYTES } from "../inbox-limits.ts";
+import type { InMemoryBroker } from "./in-memory-broker.ts";
+
+export interface InMemoryInboxOptions {
+  readonly broker: InMemoryBroker;
+  readonly clock: ClockPort;
+  /** By which the lease knows this node; a name of its own where left out. */
+  readonly node?: string;
+}
+
+const ARRIVAL_MS = 1_000;
+
+/** The inbox within one process: `add` stands for a worker's XADD. */
+export class InMemoryInbox implements InboxPort {
+  readonly #broker: InMemoryBroker;
+  readonly #clock: ClockPort;
+  readonly #node: string;
+  readonly #stops = new Set<() => void>();
+
+  constructor({ broker, clock, node = crypto.randomUUID() }: InMemoryInboxOptions) {
+    this.#broker = broker;
+    this.#clock = clock;
+    this.#node = node;
+  }
+
+  /** Answers the entry's id. */
+  add(...fields: readonly [name: string, value: string][]): string {
+    return this.#broker.inbox.add(fields, this.#clock.now());
+  }
+
+  async take(): Promise<Taken> {
+    const left = this.#broker.inbox.lease(this.#node, this.#clock.now());
+    if (left !== undefined) return { type: "elsewhere", againMs: Math.min(ASK_AGAIN_MS, left + 1) };
+    const entries: InboxEntry[] = [];
+    let bytes = 0;
+    for (const [id, fields] of this.#broker.inbox.entries()) {
+      const entry = entryOf(id, fields);
+      bytes += bytesOf(entry.type === "event" ? entry.event : entry.payload);
+      if (entries.length > 0 && bytes > LOT_BYTES) break;
+      entries.push(entry);
+      if (entries.length === LOT_ENTRIES) break;
+    }
+    return { type: "lot", entries };
+  }
+
+  arrival(): Promise<void> {
+    const { inbox } = this.#broker;
+    if (inbox.size > 0) return Promise.resolve();
+    return new Promise((resolve) => {
+      const arrived = () => {
+        stopListening();
+        cancel();
+        this.#stops.delete(arrived);
+        resolve();
+      };
+      const stopListening = inbox.onArrival(arrived);
+      const cancel = this.#clock.after(ARRIVAL_MS, arrived);
+      this.#stops.add(arrived);
+    });
+  }
+
+  async remove(ids: readonly string[]): Promise<void> {
+    for (const id of ids) this.#broker.inbox.remove(id);
+  }
+
+  async release(): Promise<void> {
+    this.#broker.inbox.release(this.#node);
+  }
+
+  async backlog(): Promise<InboxBacklog> {
+    const { inbox } = this.#broker;
+    const [first] = inbox.entries();
+    if (first === undefined) return { entries: 0, oldest: undefined };
+    const [id] = first;
+    return { entries: inbox.size, oldest: { id, ageMs: this.#clock.now() - Number(id.split("-")[0]) } };
+  }
+
+  async close(): Promise<void> {
+    for (const stop of [...this.#stops]) stop();
+  }
+}
+
+function entryOf(id: string, fields: readonly [name: string, value: string][]): InboxEntry {
+  const [event, ...others] = fields.filter(([name]) => name === "event").map(([, value]) => value);
+  if (event === undefined || others.length > 0) {
+    return { type: "unreadable", id, fault: "no_event", payload: fields.flat().join(" ") };
+  }
+  if (bytesOf(event) > MAX_EVENT_BYTES) {
+    return { type: "unreadable", id, fault: "too_large", payload: event.slice(0, SHOWN_BYTES) };
+  }
+  return { type: "event", id, event };
+}
+
+function bytesOf(text: string): number {
+  return new TextEncoder().encode(text).length;
+}

@@ -1,0 +1,122 @@
+import { isUtf8 } from "node:buffer";
+import type { Redis } from "ioredis";
+import { BrokerUnavailable } from "../../application/errors.ts";
+import type { ClockPort } from "../../application/ports/clock-port.ts";
+import {
+  INBOX,
+  type InboxBacklog,
+  type InboxEntry,
+  type InboxPort,
+  type Taken,
+} from "../../application/ports/inbox-port.ts";
+import type { TelemetryPort } from "../../application/ports/telemetry-port.ts";
+import { MAX_EVENT_BYTES } from "../../domain/decode-event.ts";
+import { ASK_AGAIN_MS, LEASE_MS, LOT_BYTES, LOT_ENTRIES, SHOWN_BYTES } from "../inbox-limits.ts";
+import { isReply, readFailure, writeFailure } from "./broker-errors.ts";
+import readInbox from "./read-inbox.lua" with { type: "text" };
+import { RedisLink, type RedisTarget } from "./redis-link.ts";
+import takeInbox from "./take-inbox.lua" with { type: "text" };
+
+export interface RedisInboxOptions {
+  readonly target: RedisTarget;
+  readonly clock: ClockPort;
+  readonly telemetry: TelemetryPort;
+  /** By which the lease knows this node; a name of its own where left out. */
+  readonly node?: string;
+}
+
+const LEASE = `${INBOX}:taker`;
+/** Shorter than what a command may take: the link's own questions wait behind it. */
+const ARRIVAL_MS = 1_000;
+
+/**
+ * The stream that workers XADD to. Two connections: large lots must not hold up what publishers and watchers wait
+ * for, and the one that waits for the next entry answers nothing else meanwhile.
+ */
+export class RedisInbox implements InboxPort {
+  readonly #node: string;
+  readonly #commands: RedisLink;
+  readonly #waiting: RedisLink;
+
+  constructor(options: RedisInboxOptions) {
+    this.#node = options.node ?? crypto.randomUUID();
+    this.#commands = new RedisLink({ ...options, purpose: "inbox", onReady: () => {} });
+    this.#waiting = new RedisLink({ ...options, purpose: "inbox-wait", onReady: () => {} });
+  }
+
+  async take(): Promise<Taken> {
+    const limits = [LEASE_MS, LOT_ENTRIES, LOT_BYTES, MAX_EVENT_BYTES, SHOWN_BYTES];
+    // The text goes with every call: a few hundred bytes, and nothing to load again.
+    const [type, answer] = (await send(this.#commands, readFailure, (redis) =>
+      redis.callBuffer("EVAL", takeInbox, 2, INBOX, LEASE, this.#node, ...limits),
+    )) as [Buffer, number | EntryReply[]];
+    if (type.toString() === "ELSEWHERE") {
+      return { type: "elsewhere", againMs: Math.min(ASK_AGAIN_MS, Number(answer) + 1) };
+    }
+    return { type: "lot", entries: (answer as EntryReply[]).map(entryOf) };
+  }
+
+  async arrival(): Promise<void> {
+    await send(this.#waiting, readFailure, (redis) =>
+      redis.call("XREAD", "COUNT", 1, "BLOCK", ARRIVAL_MS, "STREAMS", INBOX, "0"),
+    );
+  }
+
+  async remove(ids: readonly string[]): Promise<void> {
+    if (ids.length > 0) await send(this.#commands, writeFailure, (redis) => redis.xdel(INBOX, ...ids));
+  }
+
+  async release(): Promise<void> {
+    await send(this.#commands, writeFailure, (redis) => redis.eval(RELEASE, 1, LEASE, this.#node));
+  }
+
+  async backlog(): Promise<InboxBacklog> {
+    const [now, entries, oldest] = (await send(this.#commands, readFailure, (redis) =>
+      redis.eval(readInbox, 1, INBOX),
+    )) as [number, number, string];
+    if (oldest === "") return { entries, oldest: undefined };
+    return { entries, oldest: { id: oldest, ageMs: Math.max(0, now - Number(oldest.split("-")[0])) } };
+  }
+
+  async close(): Promise<void> {
+    this.#commands.close();
+    this.#waiting.close();
+  }
+}
+
+type EntryReply = readonly [id: Buffer, type: Buffer, payload: Buffer];
+
+const RELEASE = `#!lua
+if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[1]) end`;
+
+function entryOf([id, type, payload]: EntryReply): InboxEntry {
+  const entry = { id: id.toString(), payload: payload.toString() };
+  switch (type.toString()) {
+    case "NONE":
+      return { ...entry, type: "unreadable", fault: "no_event" };
+    case "LARGE":
+      return { ...entry, type: "unreadable", fault: "too_large" };
+    default:
+      // Read as text, different bytes would become the same letters.
+      if (!isUtf8(payload)) return { ...entry, type: "unreadable", fault: "garbled" };
+      return { type: "event", id: entry.id, event: entry.payload };
+  }
+}
+
+async function send<Answer>(
+  link: RedisLink,
+  translate: (error: unknown) => unknown,
+  command: (redis: Redis) => Promise<Answer>,
+): Promise<Answer> {
+  if (link.starting) await link.started;
+  link.assertUp();
+  try {
+    return await command(link.redis);
+  } catch (error) {
+    link.failed(error);
+    if (isReply(error) && error.message.includes("WRONGTYPE")) {
+      throw new BrokerUnavailable(`${INBOX} is no stream: what it is must be moved away`, { cause: error });
+    }
+    throw translate(error);
+  }
+}

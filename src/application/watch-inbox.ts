@@ -1,0 +1,60 @@
+import type { ClockPort } from "./ports/clock-port.ts";
+import type { InboxPort } from "./ports/inbox-port.ts";
+import { reasonOf } from "./reason-of.ts";
+
+export const WATCH_INBOX_MS = 2_000;
+/** How long an entry may be the oldest before something is wrong, whoever should have taken it. */
+const LONGEST_AT_HEAD_MS = 30_000;
+
+/** What is known of the inbox. `stuck`: its oldest entry has not moved for 30 s, so nobody empties it. */
+export type InboxHealth =
+  | { readonly status: "unknown" }
+  | { readonly status: "down"; readonly reason: string }
+  | {
+      readonly status: "up" | "stuck";
+      readonly entries: number;
+      /** Milliseconds that the oldest entry waits, by the broker's clock; undefined where there is none. */
+      readonly oldestAgeMs: number | undefined;
+    };
+
+/** Looks from time to time how long the inbox is and whether it moves, so that nobody who asks waits for the broker. */
+export class WatchInbox {
+  readonly #inbox: InboxPort;
+  readonly #clock: ClockPort;
+  #health: InboxHealth = { status: "unknown" };
+  #head: { readonly id: string; readonly since: number } | undefined;
+  #looking = false;
+
+  constructor(inbox: InboxPort, clock: ClockPort) {
+    this.#inbox = inbox;
+    this.#clock = clock;
+  }
+
+  get health(): InboxHealth {
+    return this.#health;
+  }
+
+  /** To be called every `WATCH_INBOX_MS`. Never rejects; does nothing while the look before is still out. */
+  async execute(): Promise<void> {
+    if (this.#looking) return;
+    this.#looking = true;
+    try {
+      const { entries, oldest } = await this.#inbox.backlog();
+      const status = this.#isStuck(oldest?.id) ? "stuck" : "up";
+      this.#health = { status, entries, oldestAgeMs: oldest?.ageMs };
+    } catch (error) {
+      // Whether it moves while it cannot be seen is not known: the time counts anew.
+      this.#head = undefined;
+      this.#health = { status: "down", reason: reasonOf(error) };
+    } finally {
+      this.#looking = false;
+    }
+  }
+
+  #isStuck(id: string | undefined): boolean {
+    const now = this.#clock.now();
+    if (id === undefined) this.#head = undefined;
+    else if (id !== this.#head?.id) this.#head = { id, since: now };
+    return this.#head !== undefined && now - this.#head.since >= LONGEST_AT_HEAD_MS;
+  }
+}
