@@ -38,6 +38,17 @@ export class ManualClock implements ClockPort {
     this.#now = end;
   }
 
+  /** As a process that was frozen finds it: the time has gone by, and what fell due runs once, now. */
+  freeze(milliseconds: number): void {
+    this.#now += milliseconds;
+    for (const timer of [...this.#timers]) {
+      if (timer.due > this.#now) continue;
+      if (timer.period === undefined) this.#timers.delete(timer);
+      else timer.due = this.#now + timer.period;
+      timer.task();
+    }
+  }
+
   #add(timer: Timer): () => void {
     this.#timers.add(timer);
     return () => this.#timers.delete(timer);

@@ -31,6 +31,32 @@ describe("AdoptPublishedEvent, while the broker is away", () => {
     expect(telemetry.logs).toHaveLength(1);
   });
 
+  test("PUB-4: a letter that cannot be kept holds up no event, and is kept when it can be", async () => {
+    const { pubSub, clock, telemetry, workers, channel, messages, pass, broker } = adopting();
+    let away = true;
+    const shaky: WorkerChannelPort = {
+      listen: (heard) => workers.listen(heard),
+      stopListening: () => workers.stopListening(),
+      listening: () => workers.listening(),
+      away: undefined,
+      keepDeadLetter: async (letter) => {
+        if (away) throw new BrokerUnavailable("away");
+        await workers.keepDeadLetter(letter);
+      },
+      close: () => workers.close(),
+    };
+    const adopt = new AdoptPublishedEvent(pubSub, shaky, clock, telemetry);
+    for (let step = 1; step <= 4; step++) {
+      adopt.execute({ channel, payload: "{oops" });
+      adopt.execute({ channel, payload: JSON.stringify(statusUpdate({ message: `${step}` })) });
+      await turn();
+    }
+    expect(await messages()).toEqual(["1", "2", "3", "4"]);
+    away = false;
+    await pass(500);
+    expect(broker.deadLetters).toHaveLength(1);
+  });
+
   test.each([
     ["refuses", BrokerUnavailable],
     ["does not answer", OutcomeUnknown],

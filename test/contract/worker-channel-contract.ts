@@ -1,0 +1,165 @@
+import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import type { BareMessage, WorkerChannelPort } from "../../src/application/ports/worker-channel-port.ts";
+import { eventually } from "../support/eventually.ts";
+
+/*
+ * The rules of WorkerChannelPort. Every test of the suite begins with the id of the rule it holds.
+ *
+ * | Rule | What an adapter guarantees                                                                              |
+ * |------|---------------------------------------------------------------------------------------------------------|
+ * | WC-1 | once listen has resolved, every node hears what workers publish on the three kinds of channel, in order  |
+ * | WC-2 | what was published before stopListening was called is heard before it resolves, and nothing after        |
+ * | WC-3 | listening says since when this node hears, and whether others hear as well; nothing where it does not    |
+ * | WC-4 | a message says how late it may be at most, and away is undefined while workers are heard                 |
+ * | WC-5 | the same letter, by channel and content, is kept once within its window, however many nodes report it    |
+ * | WC-6 | a letter with a name is known by its name alone                                                          |
+ * | WC-7 | of a letter the first 64 KiB are kept, whole characters only, with its channel, its reason and the time  |
+ * | WC-8 | at most 10,000 letters are kept, the newest                                                              |
+ */
+
+export interface KeptLetter {
+  readonly channel: string;
+  readonly payload: string;
+  readonly reason: string;
+  /** Milliseconds since 1970. */
+  readonly at: number;
+}
+
+/** A broker with workers; a fresh one, or one that was emptied, for every test. */
+export interface WorkersUnderTest {
+  /** Another node on the same broker; closed by the suite. */
+  node(): WorkerChannelPort;
+  /** As a worker does. Resolves when the broker has it. */
+  publish(channel: string, payload: string): Promise<void>;
+  /** Oldest first. */
+  letters(): Promise<readonly KeptLetter[]>;
+  /** Lets so much of the broker's time pass. */
+  elapse(milliseconds: number): Promise<void>;
+  /** After the nodes were closed. */
+  close(): Promise<void>;
+}
+
+export function workerChannelContract(name: string, open: () => Promise<WorkersUnderTest>): void {
+  describe(`WorkerChannelPort on ${name}`, () => {
+    let broker: WorkersUnderTest;
+    let nodes: WorkerChannelPort[] = [];
+
+    beforeEach(async () => {
+      broker = await open();
+    });
+    afterEach(async () => {
+      await Promise.all(nodes.map((node) => node.close()));
+      nodes = [];
+      await broker.close();
+    });
+
+    const make = () => {
+      const node = broker.node();
+      nodes.push(node);
+      return node;
+    };
+    const listening = async () => {
+      const node = make();
+      const heard: BareMessage[] = [];
+      await node.listen((message) => heard.push(message));
+      return { node, heard };
+    };
+    const payloads = (heard: readonly BareMessage[]) => heard.map(({ payload }) => payload);
+    const letter = { channel: "analysis:x", payload: "not JSON", reason: "not_json" };
+
+    test("WC-1 every node that listens hears every message, in the order they were published", async () => {
+      const all = [await listening(), await listening()];
+      const sent = Array.from({ length: 300 }, (_, n) => ({
+        channel: ["analysis:A3", "user:al ice", "system:updates"][n % 3] ?? "",
+        payload: `Prüfung ${n} 🎬`,
+      }));
+      for (const { channel, payload } of sent) await broker.publish(channel, payload);
+      for (const { heard } of all) {
+        await eventually("all is heard", async () => heard.length === sent.length);
+        expect(heard.map(({ channel, payload }) => ({ channel, payload }))).toEqual(sent);
+      }
+    });
+
+    test("WC-2 what came before the end of listening is heard, and nothing after; the others go on", async () => {
+      const [leaving, staying] = [await listening(), await listening()];
+      for (let n = 0; n < 200; n++) await broker.publish("analysis:x", `${n}`);
+      await leaving.node.stopListening();
+      expect(leaving.heard).toHaveLength(200);
+      await broker.publish("analysis:x", "after");
+      await eventually("it is heard", async () => payloads(staying.heard).includes("after"));
+      await leaving.node.stopListening();
+      expect(leaving.heard).toHaveLength(200);
+    });
+
+    test("WC-3 a node knows since when it listens, and whether another one does", async () => {
+      const silent = make();
+      expect(silent.listening()).toBeUndefined();
+      const { node: one } = await listening();
+      await eventually("it knows that it is alone", async () => one.listening()?.others === false);
+      const { node: two } = await listening();
+      await eventually("the newcomer knows", async () => two.listening()?.others === true);
+      await eventually("so does the other", async () => one.listening()?.others === true);
+      const [first, second] = [one.listening()?.since ?? 0, two.listening()?.since ?? 0];
+      expect(first).toBeGreaterThan(0);
+      expect(second).toBeGreaterThanOrEqual(first);
+      await two.stopListening();
+      expect(two.listening()).toBeUndefined();
+      await eventually("it is alone again", async () => one.listening()?.others === false);
+      expect(one.listening()?.since).toBe(first);
+    });
+
+    test("WC-4 a message says how late it may be: seconds at most on a good connection", async () => {
+      const { node, heard } = await listening();
+      await broker.publish("analysis:x", "x");
+      await eventually("it is heard", async () => heard.length === 1);
+      expect(heard[0]?.lateMs ?? 0).toBeWithin(0, 6_000);
+      expect(node.away).toBeUndefined();
+      await node.stopListening();
+      expect(node.away).toBeUndefined();
+    });
+
+    test("WC-5 a letter that several nodes report is kept once, on another channel once more", async () => {
+      const all = [make(), make(), make()];
+      await Promise.all(all.map((node) => node.keepDeadLetter(letter)));
+      await all[0]?.keepDeadLetter({ ...letter, channel: "analysis:y" });
+      expect((await broker.letters()).map(({ channel }) => channel)).toEqual(["analysis:x", "analysis:y"]);
+    });
+
+    test("WC-5 outside the window of the report it is another letter, within a wider one it is not", async () => {
+      const node = make();
+      await node.keepDeadLetter(letter);
+      await broker.elapse(300);
+      await node.keepDeadLetter({ ...letter, windowMs: 60_000 });
+      expect(await broker.letters()).toHaveLength(1);
+      await node.keepDeadLetter({ ...letter, windowMs: 100 });
+      expect(await broker.letters()).toHaveLength(2);
+    });
+
+    test("WC-6 the same content under two names is two letters, under one name one, whatever its window", async () => {
+      const node = make();
+      await node.keepDeadLetter({ ...letter, name: "1-0" });
+      await broker.elapse(50);
+      await node.keepDeadLetter({ ...letter, name: "1-0", windowMs: 10 });
+      await node.keepDeadLetter({ ...letter, name: "2-0" });
+      await node.keepDeadLetter(letter);
+      expect(await broker.letters()).toHaveLength(3);
+    });
+
+    test("WC-7 of a letter the first 64 KiB are kept, whole characters only", async () => {
+      await make().keepDeadLetter({ ...letter, payload: `a${"ü".repeat(40_000)}` });
+      const [kept] = await broker.letters();
+      expect(kept).toMatchObject({ channel: "analysis:x", reason: "not_json", at: expect.any(Number) });
+      expect(kept?.payload).toBe(`a${"ü".repeat(32_767)}`);
+    });
+
+    test("WC-8 at most 10,000 letters are kept, the newest", async () => {
+      const node = make();
+      await Promise.all(
+        Array.from({ length: 10_050 }, (_, n) => node.keepDeadLetter({ ...letter, payload: `${n}` })),
+      );
+      const kept = await broker.letters();
+      expect(kept).toHaveLength(10_000);
+      expect(kept[0]?.payload).toBe("50");
+    }, 20_000);
+  });
+}
