@@ -14,6 +14,8 @@ export interface Closed {
 export class WatchingSocket {
   readonly frames: Frame[] = [];
   readonly closed: Promise<Closed>;
+  /** The upgrade is done; whether one is let in comes after it. */
+  readonly opened: Promise<void>;
   readonly #socket: WebSocket;
   readonly #waiting = new Set<() => void>();
   #ended: Closed | undefined;
@@ -24,6 +26,9 @@ export class WatchingSocket {
     this.#socket.addEventListener("message", (message) => {
       this.frames.push(JSON.parse(String(message.data)) as Frame);
       this.#wake();
+    });
+    this.opened = new Promise((resolve) => {
+      this.#socket.addEventListener("open", () => resolve());
     });
     this.closed = new Promise((resolve) => {
       this.#socket.addEventListener("close", ({ code, reason }) => {
