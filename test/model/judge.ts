@@ -2,6 +2,7 @@ import type { AnalysisEvent } from "../../src/domain/analysis-event.ts";
 import { type AnalysisState, emptyState, fold } from "../../src/domain/analysis-state.ts";
 import { type AnalysisChannel, analysisIdOf } from "../../src/domain/channel.ts";
 import type { PublishedEvent } from "../../src/domain/channel-record.ts";
+import { CLOSE_CODES } from "../../src/domain/close-code.ts";
 import { type EventPosition, formatEventId, parseEventId } from "../../src/domain/event-position.ts";
 import {
   type Asked,
@@ -43,8 +44,10 @@ export class Judge {
   /** Judges a frame as it is sent; the answer is what its client makes of it once it takes it. */
   sent(connection: ModelConnection, frame: string): () => void {
     const message = JSON.parse(frame);
-    if (message.event_type === "connection_established")
+    const { many } = connection.asked;
+    if (message.event_type === (many ? "subscribed" : "connection_established"))
       return this.#established(connection, message.resumed);
+    if (message.event_type === "subscription_refused") return () => refused(connection, message.code);
     if (message.event_id === undefined || message.event_type === "notice") return () => {};
     return this.#event(connection, message, frame);
   }
@@ -70,6 +73,7 @@ export class Judge {
     if (before === undefined) {
       must((resumed === null) === (asked.after === undefined), "resumed is null where no position was given");
       must(resumed !== true || !isNonsense(asked.after), "what was never a position is not resumed");
+      must(!connection.cameInVain, "nobody is let in while the broker is away");
       must(resumed !== false || connection.everGone, "a good position is resumed");
     } else {
       must(resumed === false, "a watcher that starts afresh is told resumed: false");
@@ -84,6 +88,7 @@ export class Judge {
       resumed,
       first: before === undefined,
       beganAfter,
+      nodeStoodAt: standsAt(connection),
       oldestKept: Math.max(...this.#truth.servers().map((server) => server.oldestKept(asked.channel))),
       events: [],
       lossSeen: false,
@@ -148,6 +153,17 @@ export class Judge {
     const last = stretch.events.at(-1)?.position.offset ?? 0;
     return this.#truth.servers().some((server) => server.oldestKept(asked.channel) - 1 > last);
   }
+}
+
+/** As the close codes say it where there is one analysis to a connection. */
+function refused(connection: ModelConnection, code: string): void {
+  const isFinal = code === "not_allowed";
+  connection.close((isFinal ? CLOSE_CODES.forbidden : CLOSE_CODES.tryAgainLater).code, code);
+}
+
+function standsAt({ node, asked }: ModelConnection): number {
+  for (const feed of node.feeds.analyses()) if (feed.channel === asked.channel) return feed.position.offset;
+  return 0;
 }
 
 /** What a stretch began with; "resume" where a good position made the mode void. */

@@ -19,6 +19,8 @@ export interface Asked {
   readonly mode: ReplayMode;
   readonly conflates: boolean;
   readonly untilTerminal: boolean;
+  /** Whether over `/ws`, where a frame of the client's asks. */
+  readonly many: boolean;
   readonly after: GivenPosition | undefined;
   /** Whether `after` is the last event this client has seen, so that what it knows goes on. */
   readonly continues: boolean;
@@ -39,6 +41,8 @@ export interface Stretch {
   readonly events: Received[];
   /** Whether something that this watcher was sent, or resumed from, was missing on some broker since. */
   lossSeen: boolean;
+  /** Of the last event that its node had of the channel when it began. */
+  readonly nodeStoodAt: number;
   /** The oldest that any broker had kept when it began. */
   readonly oldestKept: number;
 }
@@ -81,6 +85,8 @@ export class ModelConnection implements ClientConnectionPort {
   readonly stretches: Stretch[] = [];
   /** Whether the position that was given was gone at some instant on some broker. */
   everGone = false;
+  /** Whether the broker was away when it came. */
+  cameInVain = false;
   /** Whether its user was allowed to watch at some instant since it came. */
   everAllowed = false;
   /** Whether the socket ever did not take everything at once. */

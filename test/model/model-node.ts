@@ -1,5 +1,5 @@
 import type { SessionServices } from "../../src/adapters/session-services.ts";
-import { type WatchIntent, WatchSession } from "../../src/adapters/websocket/watch-session.ts";
+import { WatchSession } from "../../src/adapters/websocket/watch-session.ts";
 import { AdoptPublishedEvent } from "../../src/application/adopt-published-event.ts";
 import { BroadcastEvent } from "../../src/application/broadcast-event.ts";
 import { CHECK_POSITIONS_MS, CheckPositions } from "../../src/application/check-positions.ts";
@@ -11,9 +11,11 @@ import type { ClientConnectionPort } from "../../src/application/ports/client-co
 import type { BareMessage, WorkerChannelPort } from "../../src/application/ports/worker-channel-port.ts";
 import { SendHeartbeats } from "../../src/application/send-heartbeats.ts";
 import { SubscribeToAnalysis } from "../../src/application/subscribe-to-analysis.ts";
+import { analysisIdOf } from "../../src/domain/channel.ts";
 import { ConnectionRegistry } from "../../src/domain/connection-registry.ts";
 import { CollectingTelemetry } from "../support/collecting-telemetry.ts";
 import { KnownTokens } from "../support/known-tokens.ts";
+import type { Asked } from "./model-client.ts";
 import { ModelPubSub } from "./model-pub-sub.ts";
 import type { ModelServer } from "./model-server.ts";
 import type { ModelTime, ProcessClock } from "./model-time.ts";
@@ -57,7 +59,7 @@ export class ModelNode {
     this.connections = new OpenConnections(registry, clock);
     this.feeds = new Feeds(pubSub, clock, telemetry);
     this.broadcast = new BroadcastEvent(pubSub, clock, telemetry);
-    this.adopt = new AdoptPublishedEvent(pubSub, workersOn(pubSub), clock, telemetry);
+    this.adopt = new AdoptPublishedEvent(pubSub, workersOn(pubSub, clock), clock, telemetry);
     this.drain = new DrainConnections(this.connections, clock, 10_000, () => 0.5);
     const heartbeats = new SendHeartbeats(clock, HEARTBEAT_INTERVAL_MS);
     const expire = new ExpireStaleConnections(registry, this.connections, clock, HEARTBEAT_TIMEOUT_MS);
@@ -89,14 +91,19 @@ export class ModelNode {
   }
 
   /** A client whose socket was just upgraded. */
-  upgrade(
-    wire: ClientConnectionPort,
-    user: string,
-    intent: Omit<WatchIntent, "token" | "originAllowed" | "faults">,
-  ) {
-    const token = (this.#services.tokens as KnownTokens).know(user, { userId: user });
-    const asked = { ...intent, token: { type: "token", token }, originAllowed: true, faults: [] } as const;
-    return new WatchSession(wire, asked, this.#services);
+  upgrade(wire: ClientConnectionPort, asked: Asked): WatchSession {
+    const token = (this.#services.tokens as KnownTokens).know(asked.user, { userId: asked.user });
+    const { channel, mode, after, untilTerminal, conflates, many } = asked;
+    const intent = {
+      analysisId: many ? null : analysisIdOf(channel),
+      token: { type: "token", token },
+      originAllowed: true,
+      replay: many ? ({ mode: "latest", after: undefined } as const) : { mode, after },
+      untilTerminal,
+      conflates,
+      faults: [],
+    } as const;
+    return new WatchSession(wire, intent, this.#services);
   }
 
   /** Something that happens to this process: now, when it thaws, or never. */
@@ -136,11 +143,12 @@ export class ModelNode {
   }
 }
 
-function workersOn(pubSub: ModelPubSub): WorkerChannelPort {
+function workersOn(pubSub: ModelPubSub, clock: ProcessClock): WorkerChannelPort {
+  const since = clock.now();
   return {
     listen: async () => {},
     stopListening: async () => {},
-    listening: () => undefined,
+    listening: () => ({ since, others: true }),
     away: undefined,
     keepDeadLetter: (letter) => pubSub.command((server) => server.keepDeadLetter(letter)),
     close: async () => {},

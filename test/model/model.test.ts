@@ -6,6 +6,8 @@ import type { WorldOptions } from "./world.ts";
 
 const RUNS = Number(process.env.TELLTALE_MODEL_RUNS ?? 300);
 const SEED = process.env.TELLTALE_MODEL_SEED;
+/** Whether a failing run is made as short as can be: not where it only matters that one fails. */
+const SHRINKS = process.env.TELLTALE_MODEL_SHRINK !== "0";
 const PATH = process.env.TELLTALE_MODEL_PATH;
 
 const options: fc.Arbitrary<WorldOptions> = fc.record({
@@ -18,6 +20,7 @@ test("whatever breaks, every watcher ends with what the log says, in order, each
   const property = fc.property(options, steps, (world, taken) => runModel(world, taken));
   const outcome = fc.check(property, {
     numRuns: RUNS,
+    endOnFailure: !SHRINKS,
     ...(SEED !== undefined && { seed: Number(SEED) }),
     ...(PATH !== undefined && { path: PATH }),
   });

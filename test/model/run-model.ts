@@ -1,3 +1,4 @@
+import { CLOSE_CODES } from "../../src/domain/close-code.ts";
 import { must } from "./judge.ts";
 import { returnTo, type Step, take } from "./steps.ts";
 import { checkWatcher } from "./verdict.ts";
@@ -5,7 +6,9 @@ import { CHANNELS, CLIENTS, World, type WorldOptions } from "./world.ts";
 
 /** Every promise is kept again within this time of the last fault. */
 const CONVERGED_WITHIN_MS = 30_000;
-const RETURNS_AFTER_MS = 1_000;
+const RETURNS_EVERY_MS = 5_000;
+/** Close codes after which the contract has a client stay away. */
+const FINAL: readonly number[] = [CLOSE_CODES.finished.code, CLOSE_CODES.forbidden.code];
 
 /** Does what the steps say, puts right whatever is wrong then, and holds what is left against the surviving log. */
 export function runModel(options: WorldOptions, steps: readonly Step[]): void {
@@ -13,11 +16,12 @@ export function runModel(options: WorldOptions, steps: readonly Step[]): void {
   for (const step of steps) take(world, step);
   world.mend();
   world.settle();
-  world.pass(RETURNS_AFTER_MS);
-  world.settle();
-  comeBackAll(world);
-  world.pass(CONVERGED_WITHIN_MS - RETURNS_AFTER_MS);
-  world.settle();
+  for (let passed = 0; passed < CONVERGED_WITHIN_MS; passed += RETURNS_EVERY_MS) {
+    // Whoever waited too long to be let in may be sent away once more.
+    if (passed < CONVERGED_WITHIN_MS - RETURNS_EVERY_MS) comeBackAll(world);
+    world.pass(RETURNS_EVERY_MS);
+    world.settle();
+  }
   check(world);
   // What is quiet may be so because nothing gets through: one more event must.
   for (const channel of CHANNELS) {
@@ -37,14 +41,20 @@ function comeBackAll(world: World): void {
     const node = world.servingNode(slot);
     if (client === undefined || node === undefined) continue;
     const end = client.connection?.end;
-    // What the contract says of each code.
-    if (end === undefined || (end !== "lost" && [1000, 4003].includes(end.code))) continue;
+    if (end === undefined || (end !== "lost" && FINAL.includes(end.code))) continue;
     returnTo(world, slot, node);
     world.settle();
   }
 }
 
 function check(world: World): void {
+  for (const client of world.clients) {
+    const end = client?.connection?.end;
+    must(
+      end === undefined || (end !== "lost" && FINAL.includes(end.code)),
+      "who comes back once all is mended is let in",
+    );
+  }
   for (const connection of world.connections) {
     const { asked } = connection;
     // A list that the broker lost says nothing against those whom it let in.

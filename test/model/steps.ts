@@ -2,7 +2,7 @@ import fc from "fast-check";
 import type { GivenPosition } from "../../src/domain/event-position.ts";
 import { type Asked, NO_EPOCH } from "./model-client.ts";
 import { KINDS, type Kind } from "./publishing.ts";
-import { CHANNELS, CLIENTS, NODES, type World } from "./world.ts";
+import { CHANNELS, CLIENTS, type World } from "./world.ts";
 
 /** What can happen next: its name, and four numbers that say to whom and how. */
 export interface Step {
@@ -146,12 +146,14 @@ function connect(world: World, { a, b, c, d }: Step): void {
   if (node === undefined) return;
   const slot = a % CLIENTS;
   const channel = channelOf(a >> 3);
+  const many = d >> 4 === 3;
   world.connect(slot, node, {
     user: USERS[(a >> 4) % 2] as string,
     channel,
     mode: MODES[c % 3] as Asked["mode"],
     conflates: (c >> 2) % 2 === 0,
-    untilTerminal: (c >> 3) % 4 === 3,
+    untilTerminal: (c >> 3) % 4 === 3 && !many,
+    many,
     after: (c >> 5) % 2 === 0 ? undefined : someposition(world, channel, d),
     continues: false,
   });
@@ -194,5 +196,3 @@ function channelOf(pick: number): Asked["channel"] {
 function kindOf(pick: number): Kind {
   return KINDS[pick % KINDS.length] as Kind;
 }
-
-export const NODE_COUNT = NODES;

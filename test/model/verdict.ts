@@ -25,7 +25,7 @@ export function checkWatcher(connection: ModelConnection, server: ModelServer, e
   const isVague = replayOf(connection) === "none" || (asked.mode === "all" && stretch.resumed === false);
   if (!isVague || !everLost) {
     checkBeginning(connection, log);
-    checkSequence(connection, log);
+    checkSequence(connection, log, everLost);
   }
   checkEnd(connection, log);
   const { view } = client;
@@ -64,7 +64,7 @@ function checkBeginning(connection: ModelConnection, log: readonly PublishedEven
 }
 
 /** Everything after the beginning, but for statuses that a slow client was spared. */
-function checkSequence(connection: ModelConnection, log: readonly PublishedEvent[]): void {
+function checkSequence(connection: ModelConnection, log: readonly PublishedEvent[], everLost: boolean): void {
   const { stretch, asked } = connection;
   if (stretch === undefined) return;
   const offsets = stretch.events.map(({ position }) => position.offset);
@@ -77,6 +77,10 @@ function checkSequence(connection: ModelConnection, log: readonly PublishedEvent
     if (index >= replayed) {
       for (let skipped = expected; skipped < offset; skipped++) {
         must(asked.conflates && connection.slow, `no event is missing (${skipped} before ${offset})`);
+        must(
+          isLatest || everLost || skipped > stretch.nodeStoodAt,
+          `a replay is never thinned (${skipped} up to ${stretch.nodeStoodAt})`,
+        );
         must(mayBeSkipped(log, skipped, offsets), `only statuses with a newer one are left out (${skipped})`);
       }
     }

@@ -1,5 +1,6 @@
 import { drainMicrotasks } from "bun:jsc";
-import { type AnalysisChannel, parseChannel } from "../../src/domain/channel.ts";
+import { type AnalysisChannel, analysisIdOf, parseChannel } from "../../src/domain/channel.ts";
+import { formatEventId } from "../../src/domain/event-position.ts";
 import { Judge, must, type Truth } from "./judge.ts";
 import { type Asked, ModelClient, ModelConnection } from "./model-client.ts";
 import { ModelNode } from "./model-node.ts";
@@ -264,14 +265,13 @@ export class World implements Truth {
     client.connection = connection;
     this.#connections.add(connection);
     this.#judge.look(connection);
-    connection.session = node.upgrade(connection, asked.user, {
-      analysisId: asked.channel.slice("analysis:".length),
-      replay: { mode: asked.mode, after: asked.after },
-      untilTerminal: asked.untilTerminal,
-      conflates: asked.conflates,
+    const session = node.upgrade(connection, asked);
+    connection.session = session;
+    node.run(() => {
+      connection.cameInVain = node.pubSub.health().status === "down";
+      void session.opened();
+      if (asked.many) session.received(subscribeFrame(asked));
     });
-    const { session } = connection;
-    node.run(() => void session.opened());
     return client;
   }
 
@@ -352,4 +352,10 @@ export class World implements Truth {
     // The runtime reports the close of a socket once, in a turn of its own.
     queueMicrotask(() => connection.node.run(() => connection.session?.closed()));
   }
+}
+
+function subscribeFrame({ channel, mode, after }: Asked): string {
+  const position =
+    after === undefined ? {} : { last_event_id: after === "unreadable" ? "?" : formatEventId(after) };
+  return JSON.stringify({ type: "subscribe", analysis_id: analysisIdOf(channel), replay: mode, ...position });
 }
