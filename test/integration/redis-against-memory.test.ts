@@ -3,11 +3,13 @@ import { Redis } from "ioredis";
 import { InMemoryPubSub } from "../../src/adapters/memory/in-memory-pub-sub.ts";
 import type {
   AppendOutcome,
+  AppendRequest,
   ChannelSnapshot,
   PublishedEvent,
   PubSubPort,
 } from "../../src/application/ports/pub-sub-port.ts";
 import type { EncodedEvent } from "../../src/domain/analysis-event.ts";
+import type { AnalysisChannel } from "../../src/domain/channel.ts";
 import { CollectingSubscriber } from "../support/collecting-subscriber.ts";
 import { CollectingTelemetry } from "../support/collecting-telemetry.ts";
 import { completed, failed, fault, result, status } from "../support/encoded-events.ts";
@@ -61,17 +63,15 @@ async function course(broker: PubSubPort, channel: ReturnType<typeof someAnalysi
   let epoch = "";
   let newest = 0;
   for (let step = 0; step < STEPS; step++) {
-    const events = Array.from({ length: 1 + seeded.below(3) }, () => someEvent(seeded));
-    const name = `${seeded.below(30)}`;
-    const remembered = { scope: "channel", windowMs: 60_000, rememberMs: 60_000 } as const;
-    const lane = seeded.pick(["key", "content"] as const);
-    const seen = seeded.below(3) === 0 ? { seen: { lane, name, ...remembered } } : {};
-    const outcome = await broker.append({ channel, events, ...seen });
-    if (outcome.type === "stored") {
-      epoch = outcome.epoch;
-      newest = outcome.firstOffset + outcome.count - 1;
+    // Some in one turn of the event loop, hence in one call.
+    const requests = Array.from({ length: 1 + seeded.below(4) }, () => someRequest(seeded, channel, step));
+    for (const outcome of await Promise.all(requests.map((request) => broker.append(request)))) {
+      if (outcome.type === "stored") {
+        epoch = outcome.epoch;
+        newest = outcome.firstOffset + outcome.count - 1;
+      }
+      outcomes.push(withoutEpoch(outcome));
     }
-    outcomes.push(withoutEpoch(outcome));
     const asked = seeded.below(newest + 3);
     const page = await broker.history(
       channel,
@@ -88,6 +88,22 @@ async function course(broker: PubSubPort, channel: ReturnType<typeof someAnalysi
     heard: heard.events.map(told),
     snapshot: snapshotTold(await broker.snapshot(channel)),
   };
+}
+
+function someRequest(seeded: Seeded, channel: AnalysisChannel, step: number): AppendRequest {
+  const events = Array.from({ length: 1 + seeded.below(3) }, () => someEvent(seeded));
+  const request = { channel, events };
+  const name = `${seeded.below(60)}`;
+  const remembered = { scope: "channel", windowMs: 60_000, rememberMs: 60_000 } as const;
+  switch (seeded.below(6)) {
+    case 0:
+      return { ...request, seen: { lane: seeded.pick(["key", "content"] as const), name, ...remembered } };
+    case 1:
+      // Mostly rising; compared as text, most of them would fall.
+      return { ...request, seen: { lane: "entry", id: `${step + seeded.below(3)}-${seeded.below(12)}` } };
+    default:
+      return request;
+  }
 }
 
 function someEvent(seeded: Seeded): EncodedEvent {

@@ -7,8 +7,8 @@
 --
 -- KEYS  record, history, viewers
 -- ARGV  1 newest format understood   2 deadline by the clock of this server (ms)
---       3 gateway, 4 number of its call: a call comes to this channel only once those with lower numbers are answered
---         or late
+--       3 gateway, 4 number of its call, by which it is known when it comes twice; 3 is "" where every request is known
+--         by itself. A call comes to this channel only once those with lower numbers are answered or late
 --       5 birth, 6 epoch: names to use where new ones are needed
 --       7 events to keep             8 time to live (ms)            9 channel to publish on
 --      then for each request
@@ -30,16 +30,18 @@ local STATUS = { s = true, c = true, f = true }
 -- The one kind that may follow an attempt's terminal event.
 local MAY_FOLLOW = { t = 'c', e = 'f', f = 'e' }
 
+local call = redis.call
+
 local function int(number)
   return string.format('%.0f', number)
 end
 
-local time = redis.call('TIME')
+local time = call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 -- Before anything else: whoever sent this has been told by now that it will not be carried out.
 if now >= tonumber(ARGV[2]) then return { 'LATE' } end
 
-local kept = redis.call('HMGET', record, 'format', 'birth', 'epoch', 'line', 'offset', 'epochs', 'attempt', 'outcome', 'stage', 'entry', 'calls')
+local kept = call('HMGET', record, 'format', 'birth', 'epoch', 'line', 'offset', 'epochs', 'attempt', 'outcome', 'stage', 'entry', 'calls')
 local format, birth, epoch, line, spans = kept[1], kept[2], kept[3], kept[4], kept[6]
 local attempt, outcome, stage, last_entry = kept[7], kept[8] ~= '' and kept[8], kept[9], kept[10]
 if format and tonumber(format) > tonumber(ARGV[1]) then
@@ -55,8 +57,8 @@ if is_new then
 end
 
 -- The last call of each gateway, for as long as it could come a second time.
-local calls = ARGV[3] .. ' ' .. ARGV[4] .. ' ' .. ARGV[2] .. ' '
-if kept[11] and not is_new then
+local calls = ARGV[3] ~= '' and ARGV[3] .. ' ' .. ARGV[4] .. ' ' .. ARGV[2] .. ' '
+if calls and kept[11] and not is_new then
   for gateway, number, deadline in string.gmatch(kept[11], '(%w+) (%d+) (%d+) ') do
     if gateway ~= ARGV[3] then
       if tonumber(deadline) > now then calls = calls .. gateway .. ' ' .. number .. ' ' .. deadline .. ' ' end
@@ -66,59 +68,39 @@ if kept[11] and not is_new then
   end
 end
 
--- Ids are two numbers without leading zeros, either of which may be beyond what a Lua number holds.
-local function is_beyond(id, other)
-  local ms, sequence = string.match(id, '^(%d+)-(%d+)$')
-  local other_ms, other_sequence = string.match(other, '^(%d+)-(%d+)$')
-  if ms == other_ms then ms, other_ms = sequence, other_sequence end
-  if #ms ~= #other_ms then return #ms > #other_ms end
-  return ms > other_ms
-end
-
 -- Looks up a request: the answer of its first time, if it had one, and else the key to remember it under, if any.
 local function seen_before(at)
   local scope = ARGV[at]
   if scope == '' then return end
   if scope == 'entry' then
     if not last_entry then return end
-    local last, its_epoch, first, stored = string.match(last_entry, '^(%S+) (%w+) (%d+) (%d+)$')
-    if is_beyond(ARGV[at + 2], last) then return end
+    -- Ids are two numbers without leading zeros, either of which may be beyond what a Lua number holds.
+    local ms, sequence = string.match(ARGV[at + 2], '^(%d+)-(%d+)$')
+    local last_ms, last_sequence, its_epoch, first, stored = string.match(last_entry, '^(%d+)-(%d+) (%w+) (%d+) (%d+)$')
+    if ms == last_ms then ms, last_ms = sequence, last_sequence end
+    if #ms > #last_ms or (#ms == #last_ms and ms > last_ms) then return end
     return { 'DUPLICATE', its_epoch, tonumber(first), tonumber(stored) }
   end
   local key = ARGV[at + 1] .. (scope == 'channel' and birth .. ':' or '') .. ARGV[at + 2]
-  local seen = redis.call('GET', key)
+  local seen = call('GET', key)
   if seen then
     local its_epoch, first, stored, when = string.match(seen, '^(%w+) (%d+) (%d+) (%d+)$')
     if now - tonumber(when) <= tonumber(ARGV[at + 3]) then
       -- Where no record is written to, so that waiting for replicas waits for something.
-      if is_new then redis.call('SET', key, seen, 'KEEPTTL') end
+      if is_new then call('SET', key, seen, 'KEEPTTL') end
       return { 'DUPLICATE', its_epoch, tonumber(first), tonumber(stored) }
     end
   end
   return nil, key
 end
 
-local line_now, standing, begun
-local new_epoch = false
-local function look_further()
-  if line_now then return end
-  -- The line of the data changes with every restart and promotion: what came before may have forked.
-  line_now = string.match(redis.call('INFO', 'replication'), 'master_replid:(%w+)') or 'unknown'
-  standing = (not is_new) and redis.call('HEXISTS', record, 'terminal') == 1
-end
-
-local past, is_past
-local function load_past()
-  if past then return end
-  local packed = (not is_new) and redis.call('HGET', record, 'past')
-  past, is_past = packed and cmsgpack.unpack(packed) or {}, {}
-  for _, earlier in ipairs(past) do is_past[earlier] = true end
-end
+local line_now, standing, past, is_past
+local begun, new_epoch = false, false
 
 -- May these events follow what there is? Answers which of them reopen, or the refusal; changes nothing where it refuses.
 local attempts_changed = false
 local function admit(at, count)
-  local reopens, ended = {}, {}
+  local reopens, ended = {}, nil
   local is_current, is_outcome, is_standing, changed = attempt, outcome, standing, false
   for i = 0, count - 1 do
     local flag, name = ARGV[at + i * WIDTH], ARGV[at + i * WIDTH + 3]
@@ -126,9 +108,14 @@ local function admit(at, count)
     if name ~= '' then
       begins = name ~= is_current
       if begins then
-        load_past()
-        if is_past[name] or ended[name] then return nil, { 'REFUSED', 'attempt_superseded', i } end
+        if not past then
+          local packed = (not is_new) and call('HGET', record, 'past')
+          past, is_past = packed and cmsgpack.unpack(packed) or {}, {}
+          for _, earlier in ipairs(past) do is_past[earlier] = true end
+        end
+        if is_past[name] or (ended and ended[name]) then return nil, { 'REFUSED', 'attempt_superseded', i } end
         if is_current then
+          ended = ended or {}
           ended[#ended + 1] = is_current
           ended[is_current] = true
         end
@@ -143,24 +130,12 @@ local function admit(at, count)
   end
   attempt, outcome, standing = is_current, is_outcome, is_standing
   attempts_changed = attempts_changed or changed
-  for _, name in ipairs(ended) do
+  for _, name in ipairs(ended or {}) do
     past[#past + 1] = name
     is_past[name] = true
     if #past > PAST_ATTEMPTS_KEPT then is_past[table.remove(past, 1)] = nil end
   end
   return reopens
-end
-
--- Before the first event that is written.
-local function begin()
-  if begun then return end
-  begun = true
-  if is_new then redis.call('DEL', record, history) end
-  new_epoch = line ~= line_now
-  if new_epoch then
-    epoch = ARGV[6]
-    spans = spans .. epoch .. '@' .. int(offset + 1) .. ' '
-  end
 end
 
 local messages = {}
@@ -174,7 +149,7 @@ local function write(at, count, reopens)
     local shown = reopens[i] and string.upper(flag) or flag
     offset = offset + 1
     local text = '{"event_id":"' .. epoch .. '-' .. int(offset) .. '",' .. ARGV[of + 4]
-    redis.call('XADD', history, int(offset) .. '-0', shown, text)
+    call('XADD', history, int(offset) .. '-0', shown, text)
     local message = shown .. text
     messages[#messages + 1] = message
     if reopens[i] then
@@ -184,7 +159,7 @@ local function write(at, count, reopens)
     if STATUS[flag] then status = message end
     if TERMINAL[flag] then terminal = message end
     if event_stage ~= '' and event_stage ~= stage then
-      marks = marks or redis.call('HGET', record, 'stages') or ''
+      marks = marks or call('HGET', record, 'stages') or ''
       local _, lines = string.gsub(marks, '\n', '\n')
       if lines >= STAGE_MARKS_KEPT then marks = string.sub(marks, string.find(marks, '\n', 1, true) + 1) end
       marks = marks .. event_stage .. ' ' .. ARGV[of + 2] .. ' ' .. int(offset) .. '\n'
@@ -193,22 +168,40 @@ local function write(at, count, reopens)
   end
 end
 
+local size = tonumber(ARGV[7])
+-- What the history holds once it was trimmed.
+local length, trims = 0, false
 local entry_changed = false
 local function append(at)
   local answer, seen_key = seen_before(at)
   if answer then return answer end
-  look_further()
+  if not line_now then
+    -- The line of the data changes with every restart and promotion: what came before may have forked.
+    line_now = string.match(call('INFO', 'replication'), 'master_replid:(%w+)') or 'unknown'
+    standing = (not is_new) and call('HEXISTS', record, 'terminal') == 1
+  end
   local count = tonumber(ARGV[at + 5])
   local reopens, refusal = admit(at + HEAD, count)
   if refusal then return refusal end
-  begin()
+  if not begun then
+    begun = true
+    if is_new then call('DEL', record, history) else length = call('XLEN', history) end
+    new_epoch = line ~= line_now
+    if new_epoch then
+      epoch = ARGV[6]
+      spans = spans .. epoch .. '@' .. int(offset + 1) .. ' '
+    end
+  end
   local first = offset + 1
   write(at + HEAD, count, reopens)
+  length = length + count
+  -- In lots, because trimming one event at a time costs more than the event.
+  if length > size + math.min(size, 200) then length, trims = size, true end
   local place = epoch .. ' ' .. int(first) .. ' ' .. int(count)
   if ARGV[at] == 'entry' then
     last_entry, entry_changed = ARGV[at + 2] .. ' ' .. place, true
   elseif seen_key then
-    redis.call('SET', seen_key, place .. ' ' .. int(now), 'PX', ARGV[at + 4])
+    call('SET', seen_key, place .. ' ' .. int(now), 'PX', ARGV[at + 4])
   end
   return { 'STORED', epoch, first, count }
 end
@@ -224,33 +217,24 @@ while at <= #ARGV do
 end
 
 if not begun then
-  if heard and not is_new then redis.call('HSET', record, 'heard', int(now), 'calls', calls) end
+  if heard and not is_new then call('HSET', record, 'heard', int(now)) end
   return answers
 end
 
-local size = tonumber(ARGV[7])
-local length = redis.call('XLEN', history)
--- In lots, because trimming one event at a time costs more than the event.
-if length > size + math.min(size, 200) then
-  redis.call('XTRIM', history, 'MINID', int(offset - size + 1))
-  length = size
-end
-local spans_kept = ''
-local held_epoch, held_first
+if trims then call('XTRIM', history, 'MINID', int(offset - length + 1)) end
 -- The span of the event just before the oldest kept is still needed: a position there is good.
-for span_epoch, span_first in string.gmatch(spans, '(%w+)@(%d+) ') do
-  if held_epoch and tonumber(span_first) > offset - length then
-    spans_kept = spans_kept .. held_epoch .. '@' .. held_first .. ' '
-  end
-  held_epoch, held_first = span_epoch, span_first
+local second = string.find(spans, ' ', 1, true) + 1
+while second <= #spans and tonumber(string.match(spans, '@(%d+) ', second)) <= offset - length do
+  spans = string.sub(spans, second)
+  second = string.find(spans, ' ', 1, true) + 1
 end
-spans_kept = spans_kept .. held_epoch .. '@' .. held_first .. ' '
 
-local fields = { 'offset', int(offset), 'heard', int(now), 'calls', calls }
+local fields = { 'offset', int(offset), 'heard', int(now) }
 local function set(name, value)
   fields[#fields + 1] = name
   fields[#fields + 1] = value
 end
+if calls then set('calls', calls) end
 if is_new then
   set('format', ARGV[1])
   set('birth', birth)
@@ -259,7 +243,7 @@ if new_epoch then
   set('epoch', epoch)
   set('line', line_now)
 end
-if spans_kept ~= kept[6] then set('epochs', spans_kept) end
+if spans ~= kept[6] then set('epochs', spans) end
 if status then set('status', status) end
 if terminal then set('terminal', terminal) end
 if marks_changed then
@@ -272,12 +256,12 @@ if attempts_changed then
   if past then set('past', cmsgpack.pack(past)) end
 end
 if entry_changed then set('entry', last_entry) end
-redis.call('HSET', record, unpack(fields))
-if terminal == false then redis.call('HDEL', record, 'terminal') end
-redis.call('PEXPIRE', record, ARGV[8])
-redis.call('PEXPIRE', history, ARGV[8])
-redis.call('PEXPIRE', viewers, ARGV[8])
+call('HSET', record, unpack(fields))
+if terminal == false then call('HDEL', record, 'terminal') end
+call('PEXPIRE', record, ARGV[8])
+call('PEXPIRE', history, ARGV[8])
+call('PEXPIRE', viewers, ARGV[8])
 for _, message in ipairs(messages) do
-  redis.call('PUBLISH', ARGV[9], message)
+  call('PUBLISH', ARGV[9], message)
 end
 return answers

@@ -149,7 +149,7 @@ export class RedisPubSub implements PubSubPort {
     const reply = await commands.writeBy(within, "appendEvents", [record, history, viewers], (deadline) => [
       FORMAT,
       deadline,
-      this.#gateway,
+      requests.every(({ seen }) => seen !== undefined) ? "" : this.#gateway,
       call,
       randomEpoch(),
       randomEpoch(),
