@@ -1,4 +1,4 @@
-import type { DeliverySource } from "../../src/application/fan-out/delivery.ts";
+import type { DeliverySource, ReplaySource } from "../../src/application/fan-out/delivery.ts";
 import type { Fanout } from "../../src/application/fan-out/fanout.ts";
 import type { SurvivingHistory } from "../../src/application/fan-out/surviving-history.ts";
 import type { PublishedEvent } from "../../src/application/ports/pub-sub-port.ts";
@@ -11,8 +11,7 @@ export function sourceOf(
   events: readonly PublishedEvent[] = [],
 ): DeliverySource {
   const nowhere = { epoch: "", offset: 0 };
-  return {
-    fanout,
+  const replays: ReplaySource = {
     readOn: async (after) => ({
       resumed: after === undefined || (history !== undefined && isOnHistory(after, history.kept)),
       events: events.filter(({ position }) => position.offset > (after?.offset ?? 0)),
@@ -23,4 +22,5 @@ export function sourceOf(
     doubt: () => {},
     now: () => history ?? { position: nowhere, latest: { status: undefined, terminal: undefined } },
   };
+  return { fanout, replays };
 }

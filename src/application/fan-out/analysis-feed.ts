@@ -13,6 +13,7 @@ import type { TelemetryPort } from "../ports/telemetry-port.ts";
 import { reasonOf } from "../reason-of.ts";
 import type { ChannelFeed } from "./channel-feed.ts";
 import { DeclaredViewers } from "./declared-viewers.ts";
+import type { ReplaySource } from "./delivery.ts";
 import type { ChannelNow } from "./delivery-start.ts";
 import { Fanout } from "./fanout.ts";
 import { type FeedState, hold, reading } from "./feed-state.ts";
@@ -29,8 +30,9 @@ const HEAL_RETRY_MS = 500;
  * One analysis on this node: keeps the events without a hole, and what a late joiner needs, so that only the first
  * watcher costs the broker anything. Whatever may have been missed is read again from the history.
  */
-export class AnalysisFeed implements ChannelFeed, ChannelSubscriber {
+export class AnalysisFeed implements ChannelFeed, ChannelSubscriber, ReplaySource {
   readonly fanout = new Fanout();
+  readonly replays = this;
   readonly channel: AnalysisChannel;
   readonly #pubSub: PubSubPort;
   readonly #clock: ClockPort;

@@ -42,6 +42,12 @@ export interface DeliveryOptions {
 /** The channel that a delivery is a place on. */
 export interface DeliverySource {
   readonly fanout: Fanout;
+  /** Undefined where nothing is ever replayed. */
+  readonly replays: ReplaySource | undefined;
+}
+
+/** Where a replay is read on, and what is there when it cannot be. */
+export interface ReplaySource {
   /** Something of what is kept after a position (`undefined`: from the oldest). Never rejects: waits for the broker. */
   readOn(after: EventPosition | undefined): Promise<ReadHistory>;
   /** What the broker has does not fit what this node has: to be read again. */
@@ -228,15 +234,16 @@ export class Delivery implements FrameQueue {
   /** Never rejects: the channel tries until the broker answers. */
   async #readRest(replay: PendingReplay): Promise<void> {
     const { rest } = replay;
-    if (rest === undefined || replay.restIsBeingRead) return;
+    const { replays } = this.#source;
+    if (rest === undefined || replays === undefined || replay.restIsBeingRead) return;
     replay.restIsBeingRead = true;
-    const read = await this.#source.readOn(rest.after);
+    const read = await replays.readOn(rest.after);
     // Where the history moved meanwhile, it is another replay.
     if (this.#state !== "running" || this.#replay !== replay) return;
     replay.restIsBeingRead = false;
-    if (!read.resumed) this.#startAfresh(this.#source.now());
+    if (!read.resumed) this.#startAfresh(replays.now());
     else if (leadsTo(read, rest.until)) this.#replay = PendingReplay.of(partOf(read, rest));
-    else return this.#source.doubt();
+    else return replays.doubt();
     this.flush();
   }
 

@@ -7,15 +7,12 @@ import type {
   PubSubPort,
 } from "../ports/pub-sub-port.ts";
 import type { ChannelFeed } from "./channel-feed.ts";
-import type { ChannelNow } from "./delivery-start.ts";
 import { Fanout } from "./fanout.ts";
-import type { ReadHistory } from "./shared-history.ts";
-
-const NOWHERE: EventPosition = { epoch: "", offset: 0 };
 
 /** Notices are live only: what was missed is not read again, so nobody is ever disturbed on their account. */
 export class NoticeFeed implements ChannelFeed, ChannelSubscriber {
   readonly fanout = new Fanout();
+  readonly replays = undefined;
   readonly #channel: NoticeChannel;
   readonly #pubSub: PubSubPort;
   #position: EventPosition | undefined;
@@ -40,17 +37,6 @@ export class NoticeFeed implements ChannelFeed, ChannelSubscriber {
     if (this.#position?.epoch === epoch && offset <= this.#position.offset) return;
     this.#position = event.position;
     this.fanout.push(event);
-  }
-
-  /** There is nothing to read on. */
-  async readOn(): Promise<ReadHistory> {
-    return { resumed: false, events: [], from: 0, start: undefined, newest: NOWHERE };
-  }
-
-  doubt(): void {}
-
-  now(): ChannelNow {
-    return { position: this.#position ?? NOWHERE, latest: { status: undefined, terminal: undefined } };
   }
 
   /** Nobody declares viewers for notices. */

@@ -121,6 +121,54 @@ describe("AnalysisFeed", () => {
     expect(watcher.wire.offsets).toEqual(Array.from({ length: 3_001 }, (_, index) => index + 1));
   });
 
+  const slowReplay = async () => {
+    const bench = feedBench({ size: 5_000 });
+    const { feed, publishMany } = bench;
+    for (let round = 0; round < 4; round++) await publishMany(500);
+    await feed.open();
+    const watcher = new Watcher(feed, { replay: "all" });
+    const prepared = await prepareReplay(feed, watcher.delivery, { mode: "all", after: undefined }, false);
+    watcher.wire.takeOnly(500);
+    watcher.delivery.begin(startOf(prepared, feed, watcher.delivery));
+    return { ...bench, watcher };
+  };
+
+  test("a replay waits for a broker that is away, and goes on when it is back", async () => {
+    const { watcher, pubSub, clock, settle } = await slowReplay();
+    pubSub.goesAway();
+    watcher.drain();
+    await settle();
+    expect(watcher.wire.offsets.at(-1)).toBe(1_000);
+    pubSub.comesBack();
+    clock.advance(500);
+    await settle();
+    expect(watcher.wire.offsets).toEqual(Array.from({ length: 2_000 }, (_, index) => index + 1));
+  });
+
+  test("a replay that waits for the broker ends with its channel", async () => {
+    const { watcher, feed, pubSub, clock, settle } = await slowReplay();
+    pubSub.goesAway();
+    watcher.drain();
+    await settle();
+    watcher.delivery.stop();
+    feed.close();
+    pubSub.comesBack();
+    clock.advance(10_000);
+    await settle();
+    expect(watcher.wire.offsets.at(-1)).toBe(1_000);
+  });
+
+  test("ID-4: a broker that lost the end of a replay under way: its client is told, and has what is left", async () => {
+    const { watcher, broker, publishMany, settle } = await slowReplay();
+    broker.loseEverything();
+    await publishMany(3);
+    watcher.drain();
+    await settle();
+    const { types, offsets } = watcher.wire;
+    expect(types.filter((type) => type === "connection_established")).toHaveLength(1);
+    expect(offsets.slice(-3)).toEqual([1, 2, 3]);
+  });
+
   test("what is trimmed before a slow client came to it is a hole that cannot be filled: it is told", async () => {
     const { feed, publishMany, settle } = feedBench({ size: 2_000 });
     for (let round = 0; round < 4; round++) await publishMany(500);

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test";
+import type { ReplaySource } from "../../../src/application/fan-out/delivery.ts";
 import { Fanout } from "../../../src/application/fan-out/fanout.ts";
 import { latestAfter } from "../../../src/application/fan-out/latest-events.ts";
 import { resumedOf } from "../../../src/application/fan-out/replay.ts";
@@ -146,6 +147,29 @@ describe("a delivery whose history moved", () => {
     watcher.begin();
     await turn();
     expect(ids(watcher)).toEqual([...sent]);
+  });
+
+  test("ID-4: a replay that leads to another history than it was to end on is broken off, not sent", async () => {
+    const fanout = new Fanout();
+    const events = [published(1), published(2), afresh(3)];
+    const source = sourceOf(fanout, forkedAfter(2, events), events);
+    let doubts = 0;
+    const replays = { ...(source.replays as ReplaySource), doubt: () => void doubts++ };
+    const watcher = new Watcher({ fanout, replays });
+    const rest = { after: { epoch: "e1", offset: 1 }, until: { epoch: "e1", offset: 3 } };
+    watcher.begin({ stands: rest.after, hasSeen: true, rest });
+    await turn();
+    expect([doubts, watcher.wire.frames]).toEqual([1, []]);
+    fanout.moveTo(forkedAfter(2, events));
+    await turn();
+    expect(ids(watcher)).toEqual(["e1-2", "e2-3"]);
+  });
+
+  test("ID-4: who was sent nothing, and missed what is trimmed by now, is told all the same", () => {
+    const fanout = new Fanout();
+    const watcher = new Watcher(sourceOf(fanout)).begin({ stands: { epoch: "e2", offset: 1 } });
+    fanout.moveTo(lostTo([afresh(7)], 5));
+    expect(watcher.wire.types).toEqual([AGAIN, "status_update"]);
   });
 });
 

@@ -1,5 +1,11 @@
 import { describe, expect, test } from "bun:test";
+import { Outlet } from "../../../src/application/fan-out/outlet.ts";
+import { analysisIdOf } from "../../../src/domain/channel.ts";
 import { completed, result, status } from "../../support/encoded-events.ts";
+import { ManualClock } from "../../support/manual-clock.ts";
+import { RecordingConnection } from "../../support/recording-connection.ts";
+import { RecordingOwner } from "../../support/recording-owner.ts";
+import { someGrant } from "../../support/some-grant.ts";
 import { turn } from "../../support/turn.ts";
 import { watchBench } from "./watch-bench.ts";
 
@@ -37,6 +43,33 @@ describe("RES-5: until=terminal", () => {
       }
     },
   );
+
+  test("SSE-3: whoever has seen the end already is left nothing, and nobody else", async () => {
+    const { publish, subscribe, channel, pubSub, join } = watchBench();
+    const { epoch } = await publish(status(), result());
+    const left = async (after: number, untilTerminal = true) => {
+      const outlet = new Outlet(new RecordingConnection(), new ManualClock());
+      const answer = await subscribe.execute({
+        analysisId: analysisIdOf(channel),
+        grant: someGrant(),
+        outlet,
+        owner: new RecordingOwner(outlet),
+        replay: { mode: "latest", after: { epoch, offset: after } },
+        untilTerminal,
+        conflates: true,
+      });
+      if (answer.type !== "watching") throw new Error(answer.type);
+      const { nothingLeft } = answer.watch;
+      answer.watch.end();
+      return nothingLeft;
+    };
+    expect([await left(2), await left(1), await left(2, false)]).toEqual([true, false, false]);
+    // Of an end that this node has not heard of, the broker says whether it stands.
+    await join();
+    pubSub.holdsMail = true;
+    await publish(status(), result());
+    expect([await left(4), await left(3)]).toEqual([true, false]);
+  });
 
   test("one that this node has not heard of yet ends it all the same", async () => {
     const { pubSub, publish, join } = watchBench();
