@@ -11,7 +11,8 @@ import { startWebApp } from "./web/server.ts";
  * The whole of it with one command: Redis (or the one that REDIS_URL names), the Celery worker, the gateway and the
  * web application. Prints the page's address; Ctrl-C ends all that it started.
  *
- * PORT (a free one), REDIS_URL, JWT_SECRET_KEY (made up), PYTHON, UPLOAD_MAX_MB [200], VIDEO_MAX_SECONDS [900].
+ * PORT (a free one), REDIS_URL, GATEWAY_URL (of one that runs already, on the same Redis), JWT_SECRET_KEY (made up),
+ * PYTHON, UPLOAD_MAX_MB [200], VIDEO_MAX_SECONDS [900].
  */
 const here = import.meta.dirname;
 const root = join(here, "../..");
@@ -41,7 +42,7 @@ async function startAll(): Promise<string> {
   const port = Number(process.env.PORT) || freePort();
   const jwtSecret = process.env.JWT_SECRET_KEY || crypto.getRandomValues(new Uint8Array(32)).toHex();
   const [gatewayUrl] = await Promise.all([
-    startGateway(redisUrl, jwtSecret, port),
+    process.env.GATEWAY_URL || startGateway(redisUrl, jwtSecret, port),
     startWorker(python, redisUrl, folder),
   ]);
   const app = startWebApp({
