@@ -51,6 +51,69 @@ describe.skipIf(!needs("redis-server"))("a gateway whose Redis is at fault", () 
     await gateway.stop();
   });
 
+  test("PUB-10: a Redis that hangs: 503 outcome_unknown within five seconds, and it is not stored on waking", async () => {
+    const { pid } = redis;
+    if (pid === undefined) return console.warn("skipped: a container cannot be frozen from here");
+    const gateway = await startGateway({ REDIS_URL: redis.url });
+    const [id, other] = [crypto.randomUUID(), crypto.randomUUID()];
+    const post = async (message: string, to = id) => {
+      const started = performance.now();
+      const answer = await publish(gateway, to, statusUpdate({ message }), { "Idempotency-Key": message });
+      return { status: answer.status, ...(await answer.json()), after: performance.now() - started };
+    };
+    expect(await post("before")).toMatchObject({ status: 202 });
+    process.kill(pid, "SIGSTOP");
+    try {
+      for (const answer of await Promise.all([post("late"), post("late", other)])) {
+        expect(answer).toMatchObject({ status: 503, code: "outcome_unknown" });
+        expect(answer.after).toBeLessThan(5_000);
+      }
+      // Now it is known to be away.
+      const refused = await post("refused");
+      expect(refused).toMatchObject({ status: 503, code: "broker_unavailable" });
+      expect(refused.after).toBeLessThan(500);
+    } finally {
+      process.kill(pid, "SIGCONT");
+    }
+    await eventually("it is back", () => isReady(gateway));
+    expect(await post("late", other)).toMatchObject({ status: 202, duplicate: false });
+    const kept = async (of: string) =>
+      (await admin.xrange(`telltale:{analysis:${of}}:history`, "-", "+")).map(
+        ([, [, text = ""]]) => JSON.parse(text).message,
+      );
+    expect([await kept(id), await kept(other)]).toEqual([["before"], ["late"]]);
+    await gateway.stop();
+  }, 20_000);
+
+  test("PUB-10: a Redis that is full, or became a replica: 503 broker_unavailable, at once, nothing half-written", async () => {
+    const gateway = await startGateway({ REDIS_URL: redis.url });
+    const id = crypto.randomUUID();
+    const batch = [statusUpdate(), statusUpdate({ current_stage: "failed" })];
+    const refused = async () => {
+      const started = performance.now();
+      const answer = await publish(gateway, id, batch, { "Idempotency-Key": "k" });
+      expect([answer.status, await answer.json()]).toMatchObject([503, { code: "broker_unavailable" }]);
+      expect(performance.now() - started).toBeLessThan(500);
+    };
+    expect((await publish(gateway, id, statusUpdate())).status).toBe(202);
+    const kept = async () => [
+      await admin.hgetall(`telltale:{analysis:${id}}`),
+      await admin.xrange(`telltale:{analysis:${id}}:history`, "-", "+"),
+      await admin.keys(`telltale:{analysis:${id}}*`),
+    ];
+    const before = await kept();
+    await admin.config("SET", "maxmemory", "1");
+    await refused();
+    await admin.config("SET", "maxmemory", "0");
+    await admin.replicaof("127.0.0.1", "1");
+    await refused();
+    await admin.replicaof("NO", "ONE");
+    expect(await kept()).toEqual(before);
+    const stored = await publish(gateway, id, batch, { "Idempotency-Key": "k" });
+    expect([stored.status, await stored.json()]).toMatchObject([202, { duplicate: false }]);
+    await gateway.stop();
+  }, 20_000);
+
   test("WS-14: nobody is let in while Redis is away, also where the analysis is watched already", async () => {
     const gateway = await startGateway({ REDIS_URL: redis.url });
     const id = crypto.randomUUID();
