@@ -1,0 +1,127 @@
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "bun:test";
+import { Redis } from "ioredis";
+import { eventually } from "../support/eventually.ts";
+import { type GatewayProcess, startGateway } from "../support/gateway-process.ts";
+import { needs } from "../support/needs.ts";
+import { type RunningRedis, startRedis } from "../support/redis-server.ts";
+import { WorkerStream } from "../support/worker-stream.ts";
+
+/** Workers that go on publishing bare, while the gateways that hear them die, freeze and come back. */
+describe.skipIf(!needs("redis-server"))("bare publishing through faults", () => {
+  let redis: RunningRedis;
+  let admin: Redis;
+  let stream: WorkerStream;
+  let gateways: GatewayProcess[] = [];
+
+  beforeAll(async () => {
+    redis = await startRedis();
+    admin = new Redis(redis.url);
+  });
+  beforeEach(() => {
+    stream = new WorkerStream(redis.url);
+  });
+  afterEach(async () => {
+    stream.close();
+    await Promise.all(gateways.map((gateway) => gateway.kill9()));
+    gateways = [];
+    await admin.flushall();
+  });
+  afterAll(async () => {
+    admin.disconnect();
+    await redis.stop();
+  });
+
+  const gateway = async (env: Record<string, string> = {}) => {
+    const started = await startGateway({ REDIS_URL: redis.url, HISTORY_SIZE: "20000", ...env });
+    gateways.push(started);
+    return started;
+  };
+  const listeners = async () =>
+    ((await admin.client("LIST")) as string).split("\n").filter((line) => line.includes("telltale-workers"));
+  /** Past the time in which newcomers hold what they hear. */
+  const established = async () => {
+    stream.say();
+    await eventually("it is kept", async () => (await admin.keys("*:history")).length === stream.ids.length);
+  };
+  const expectAll = async () => {
+    for (const kept of await stream.end()) expect(kept).toEqual(stream.whole);
+  };
+
+  test("PUB-17: of two gateways one is frozen for 15 s: nothing lost, nothing doubled, all in order", async () => {
+    const [frozen] = [await gateway(), await gateway()];
+    await established();
+    stream.start();
+    await stream.more(200);
+    process.kill(frozen.pid, "SIGSTOP");
+    const until = performance.now() + 15_000;
+    await eventually("15 seconds have passed", async () => performance.now() > until);
+    process.kill(frozen.pid, "SIGCONT");
+    await stream.more(400);
+    await expectAll();
+    // What the frozen one heard was offered by it as well.
+    const { counters } = (await (await fetch(`${frozen.url}/ws/health`)).json()) as {
+      counters: Record<string, number>;
+    };
+    expect(counters.bare_events_seen).toBeGreaterThan(stream.sent);
+    expect(counters.bare_events_lost ?? 0).toBe(0);
+  }, 40_000);
+
+  test("PUB-16: of three gateways one after the other is killed and comes back: all in order, each once", async () => {
+    for (let count = 0; count < 3; count++) await gateway();
+    await established();
+    stream.start();
+    for (let round = 0; round < 5; round++) {
+      // Slow enough that each outlives the time in which it holds what it hears.
+      await stream.more(300);
+      await gateways.shift()?.kill9();
+      await gateway();
+    }
+    await stream.more(100);
+    await expectAll();
+  }, 40_000);
+
+  test("PUB-13: the connection of one of two listeners is cut over and over: nothing lost, all in order", async () => {
+    await Promise.all([gateway(), gateway()]);
+    await established();
+    stream.start();
+    for (let cut = 0; cut < 5; cut++) {
+      await stream.more(60);
+      // The younger one: the other listens all the while.
+      const [id] = (await listeners()).map((line) => /id=(\d+)/.exec(line)?.[1] ?? "").slice(-1);
+      await admin.call("CLIENT", "KILL", "ID", id ?? "");
+      await eventually("it listens again", async () => (await listeners()).length === 2);
+    }
+    await expectAll();
+  }, 40_000);
+
+  test("PUB-15: while the memory of Redis is full nothing is kept, and then all of it, in order", async () => {
+    await Promise.all([gateway(), gateway()]);
+    await established();
+    stream.start(2);
+    await stream.more(100);
+    await admin.config("SET", "maxmemory", "1");
+    await stream.more(1_000);
+    await admin.config("SET", "maxmemory", "0");
+    await stream.more(100);
+    await expectAll();
+  }, 40_000);
+
+  test("OPS-10: under a steady stream a drain ends at once, and the other gateway misses nothing", async () => {
+    const [leaving] = [await gateway({ DRAIN_SECONDS: "20" }), await gateway()];
+    await established();
+    stream.start(1);
+    await stream.more(200);
+    const asked = performance.now();
+    expect(await leaving.stop()).toBe(0);
+    expect(performance.now() - asked).toBeLessThan(3_000);
+    await stream.more(100);
+    await expectAll();
+  }, 40_000);
+
+  test("with LISTEN=none no worker is heard, nothing listens, and the gateway is ready", async () => {
+    const deaf = await gateway({ LISTEN: "none" });
+    await eventually("it is ready", async () => (await fetch(`${deaf.url}/ready`)).ok);
+    expect(await listeners()).toEqual([]);
+    expect(await admin.publish(`analysis:${crypto.randomUUID()}`, "{}")).toBe(0);
+  });
+});

@@ -1,0 +1,164 @@
+import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test";
+import { connect, createServer, type Server, type Socket } from "node:net";
+import { Redis } from "ioredis";
+import { CollectingSubscriber } from "../support/collecting-subscriber.ts";
+import { CollectingTelemetry } from "../support/collecting-telemetry.ts";
+import { status } from "../support/encoded-events.ts";
+import { eventually } from "../support/eventually.ts";
+import { type GatewayProcess, startGateway, tokenFor } from "../support/gateway-process.ts";
+import { needs } from "../support/needs.ts";
+import { publish, resultUpdate, statusUpdate } from "../support/publishing.ts";
+import { RedisNodes } from "../support/redis-nodes.ts";
+import { type RunningRedis, startRedis } from "../support/redis-server.ts";
+import { someAnalysis } from "../support/some-analysis.ts";
+import { TcpProxy } from "../support/tcp-proxy.ts";
+import { WatchingSocket, watchUrl } from "../support/watching-socket.ts";
+
+describe.skipIf(!needs("redis-server"))("connections that listen and are deaf", () => {
+  let redis: RunningRedis;
+  let worker: Redis;
+  const stops: (() => Promise<unknown>)[] = [];
+
+  beforeAll(async () => {
+    redis = await startRedis();
+    worker = new Redis(redis.url);
+  });
+  afterEach(async () => {
+    for (const stop of stops.splice(0).reverse()) await stop();
+  });
+  afterAll(async () => {
+    worker.disconnect();
+    await redis.stop();
+  });
+
+  const gatewayBehind = async (proxy: { readonly host: string; readonly port: number }) => {
+    const gateway = await startGateway({ REDIS_HOST: proxy.host, REDIS_PORT: `${proxy.port}` });
+    stops.push(() => gateway.stop());
+    return gateway;
+  };
+  const ready = async ({ url }: GatewayProcess) => {
+    const answer = await fetch(`${url}/ready`);
+    return { ok: answer.ok, reason: ((await answer.json()) as { reason?: string }).reason ?? "" };
+  };
+  const watch = async ({ url }: GatewayProcess, id: string) => {
+    const socket = new WatchingSocket(watchUrl(url, id, { token: await tokenFor() }));
+    await socket.established();
+    return socket;
+  };
+  const messages = (socket: WatchingSocket) => socket.events.map(({ message }) => message).slice(0, -1);
+  const texts = (count: number) => Array.from({ length: count }, (_, index) => `${index + 1}`);
+
+  test("OPS-11: a network that forwards nothing to what listens is found within 10 s; nobody misses anything", async () => {
+    await Promise.all(["subscriptions", "workers"].map((purpose) => deafened(purpose)));
+  }, 40_000);
+
+  /** Two gateways, one of whose connections gets nothing for a while, whereas the other hears all. */
+  async function deafened(purpose: string): Promise<void> {
+    const proxy = await TcpProxy.start(redis);
+    stops.push(() => proxy.stop());
+    const [gateway, other] = [await gatewayBehind(proxy), await gatewayBehind(redis)];
+    await eventually("it is ready", async () => (await ready(gateway)).ok);
+    const id = crypto.randomUUID();
+    const socket = await watch(gateway, id);
+    const bare = (n: number) =>
+      worker.publish(`analysis:${id}`, JSON.stringify(statusUpdate({ message: `${n}` })));
+    // The other one has been listening for long enough to offer at once what it hears.
+    await bare(1);
+    await socket.until(({ message }) => message === "1");
+    const lines = proxy.connections.filter(({ opening }) => opening.includes(`telltale-${purpose}`));
+    expect(lines).toHaveLength(1);
+    const deafSince = performance.now();
+    lines[0]?.pause("down");
+    for (let n = 2; n <= 20; n++) await bare(n);
+    await eventually("it is not ready", async () => !(await ready(gateway)).ok);
+    expect(performance.now() - deafSince).toBeLessThan(10_000);
+    expect((await fetch(`${gateway.url}/health`)).status).toBe(200);
+    await eventually("it is ready again", async () => (await ready(gateway)).ok);
+    for (let n = 21; n <= 30; n++) await bare(n);
+    await eventually(
+      "the last is kept",
+      async () => (await worker.xlen(`telltale:{analysis:${id}}:history`)) === 30,
+    );
+    expect((await publish(other, id, resultUpdate())).status).toBe(202);
+    await socket.untilType("result_update");
+    expect(messages(socket)).toEqual(texts(30));
+    await socket.leave();
+  }
+
+  test("OPS-11: so is one that answers every command and gets no message", async () => {
+    const relay = await DeafRelay.start(redis);
+    stops.push(() => relay.stop());
+    const telemetry = new CollectingTelemetry();
+    const [nodes, others] = [new RedisNodes({ ...redis, port: relay.port }), new RedisNodes(redis)];
+    stops.push(
+      () => nodes.close(),
+      () => others.close(),
+    );
+    const [node, other] = [nodes.make({ telemetry }), others.make()];
+    const channel = someAnalysis();
+    const heard = new CollectingSubscriber();
+    await node.subscribe(channel, heard);
+    await other.append({ channel, events: [status()] });
+    await heard.until(() => heard.events.length === 1);
+    const deafSince = performance.now();
+    relay.swallows = true;
+    await other.append({ channel, events: [status()] });
+    await eventually("it says so", async () => node.health().status === "down");
+    expect(performance.now() - deafSince).toBeLessThan(10_000);
+    expect(node.health()).toMatchObject({ reason: expect.stringContaining("deaf") });
+    await eventually("it is made anew", async () => telemetry.counts.get("deaf_connections") === 1);
+    relay.swallows = false;
+    await heard.until(() => heard.restored >= 1);
+    await eventually("it is up", async () => node.health().status === "up");
+    await other.append({ channel, events: [status()] });
+    await heard.until(() => heard.events.length === 2);
+    expect(heard.offsets).toEqual([1, 3]);
+  }, 40_000);
+});
+
+/** Passes everything on, but for the messages of channels while it `swallows`. */
+class DeafRelay {
+  swallows = false;
+  readonly #server: Server;
+  readonly #sockets = new Set<Socket>();
+
+  private constructor(target: { readonly host: string; readonly port: number }) {
+    this.#server = createServer((client) => {
+      const server = connect(target);
+      for (const socket of [client, server]) {
+        this.#sockets.add(socket);
+        // What breaks on one side breaks on the other.
+        socket.on("error", () => socket.destroy());
+        socket.on("close", () => {
+          client.destroy();
+          server.destroy();
+        });
+      }
+      client.on("data", (bytes) => server.write(bytes));
+      server.on("data", (bytes) => {
+        client.write(
+          this.swallows ? Buffer.from(withoutMessages(bytes.toString("latin1")), "latin1") : bytes,
+        );
+      });
+    });
+  }
+
+  static async start(target: { readonly host: string; readonly port: number }): Promise<DeafRelay> {
+    const relay = new DeafRelay(target);
+    await new Promise<void>((resolve) => relay.#server.listen(0, "127.0.0.1", resolve));
+    return relay;
+  }
+
+  get port(): number {
+    return (this.#server.address() as { port: number }).port;
+  }
+
+  async stop(): Promise<void> {
+    for (const socket of this.#sockets) socket.destroy();
+    await new Promise<void>((resolve) => this.#server.close(() => resolve()));
+  }
+}
+
+function withoutMessages(replies: string): string {
+  return replies.replace(/\*3\r\n\$7\r\nmessage\r\n\$\d+\r\n[^\r]*\r\n\$\d+\r\n[^\r]*\r\n/g, "");
+}
