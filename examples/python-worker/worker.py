@@ -1,8 +1,9 @@
 """The simplest worker: a pretend analysis, told with nothing but redis-py's publish().
 
-    worker.py ANALYSIS_ID [--seconds 10]
+    worker.py ANALYSIS_ID [--seconds 10] [--inbox]
 
-Telltale listens on the channel analysis:{id}; the worker does not know that it exists.
+Telltale listens on the channel analysis:{id}; the worker does not know that it exists. With --inbox the events wait
+in a stream until a gateway runs.
 """
 
 import argparse
@@ -29,8 +30,9 @@ TOTAL_FRAMES = 240
 class Reporter:
     """Publishes the events of one analysis."""
 
-    def __init__(self, connection, analysis_id):
+    def __init__(self, connection, analysis_id, inbox=False):
         self._connection = connection
+        self._inbox = inbox
         self._analysis_id = analysis_id
         self._channel = f"analysis:{analysis_id}"
 
@@ -43,7 +45,11 @@ class Reporter:
             **fields,
         }
         # allow_nan=False: NaN is no JSON, and such an event would be refused.
-        self._connection.publish(self._channel, json.dumps(event, default=str, allow_nan=False))
+        text = json.dumps(event, default=str, allow_nan=False)
+        if self._inbox:
+            self._connection.xadd("telltale:inbox", {"event": text})
+        else:
+            self._connection.publish(self._channel, text)
 
 
 def analyse(reporter, seconds):
@@ -91,9 +97,10 @@ def main():
     parser = argparse.ArgumentParser(description="Runs a pretend analysis and publishes how it goes.")
     parser.add_argument("analysis_id", metavar="ANALYSIS_ID", type=uuid.UUID)
     parser.add_argument("--seconds", type=float, default=10.0, help="how long it takes (default: 10)")
+    parser.add_argument("--inbox", action="store_true", help="XADD to telltale:inbox instead of PUBLISH")
     arguments = parser.parse_args()
     connection = redis.Redis.from_url(os.environ.get("REDIS_URL", "redis://127.0.0.1:6379/0"))
-    reporter = Reporter(connection, str(arguments.analysis_id))
+    reporter = Reporter(connection, str(arguments.analysis_id), arguments.inbox)
     try:
         analyse(reporter, arguments.seconds)
     except Exception as fault:

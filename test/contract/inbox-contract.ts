@@ -1,0 +1,170 @@
+import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import type { InboxEntry, InboxPort, Taken } from "../../src/application/ports/inbox-port.ts";
+
+/*
+ * The rules of InboxPort. Every test of the suite begins with the id of the rule it holds.
+ *
+ * | Rule | What an adapter guarantees                                                                            |
+ * |------|-------------------------------------------------------------------------------------------------------|
+ * | IB-1 | take gives the oldest entries, in order, and leaves them where they are                               |
+ * | IB-2 | what was removed is gone, whoever removed it, and removing it again is harmless                        |
+ * | IB-3 | arrival resolves when there is an entry, and after about a second in any case                         |
+ * | IB-4 | an entry that holds no single event, or one that is too large, is given as unreadable, with its start  |
+ * | IB-5 | a lot is bounded in number and bytes, and never empty where the inbox is not                          |
+ * | IB-6 | while one takes the others are told to wait; released, or left alone for three seconds, they may take  |
+ * | IB-7 | backlog says how many entries there are and how long the oldest has waited                            |
+ */
+
+export type Fields = readonly [name: string, value: string][];
+
+/** A broker with an inbox; an empty one for every test. */
+export interface InboxUnderTest {
+  /** Another node on the same broker; closed by the suite. Nodes of one name share the lease. */
+  node(name?: string): InboxPort;
+  /** As a worker does; resolves with the entry's id. */
+  add(fields: Fields): Promise<string>;
+  /** Lets so much of the broker's time pass. */
+  elapse(milliseconds: number): Promise<void>;
+  /** After the nodes were closed. */
+  close(): Promise<void>;
+}
+
+export function inboxContract(name: string, open: () => Promise<InboxUnderTest>): void {
+  describe(`InboxPort on ${name}`, () => {
+    let broker: InboxUnderTest;
+    let nodes: InboxPort[] = [];
+
+    beforeEach(async () => {
+      broker = await open();
+    });
+    afterEach(async () => {
+      await Promise.all(nodes.map((node) => node.close()));
+      nodes = [];
+      await broker.close();
+    });
+
+    const make = (node?: string) => {
+      const inbox = broker.node(node);
+      nodes.push(inbox);
+      return inbox;
+    };
+    const add = (event: string) => broker.add([["event", event]]);
+
+    test("IB-1 the oldest entries come first, with their ids, and stay until they are removed", async () => {
+      const inbox = make();
+      expect(await lotOf(inbox)).toEqual([]);
+      const ids = [await add("one"), await add("two"), await add("ü")];
+      const expected = ["one", "two", "ü"].map((event, index) => ({ type: "event", id: ids[index], event }));
+      expect<unknown>(await lotOf(inbox)).toEqual(expected);
+      expect<unknown>(await lotOf(inbox)).toEqual(expected);
+    });
+
+    test("IB-1 other fields of an entry are nobody's business", async () => {
+      const inbox = make();
+      const id = await broker.add([
+        ["trace", "x"],
+        ["event", "{}"],
+        ["event_type", "y"],
+      ]);
+      expect(await lotOf(inbox)).toEqual([{ type: "event", id, event: "{}" }]);
+    });
+
+    test("IB-2 what was removed is gone for every node, and may be removed again", async () => {
+      const [one, two] = [make("same"), make("same")];
+      const [first, second] = [await add("one"), await add("two")];
+      await one.remove([first]);
+      await two.remove([first, "1-1"]);
+      await two.remove([]);
+      expect((await lotOf(two)).map(({ id }) => id)).toEqual([second]);
+    });
+
+    test("IB-3 arrival resolves at once where an entry waits, and as soon as one comes", async () => {
+      const inbox = make();
+      const arrival = inbox.arrival();
+      await lotOf(inbox);
+      const id = await add("one");
+      await arrival;
+      await inbox.arrival();
+      expect((await lotOf(inbox)).map((entry) => entry.id)).toEqual([id]);
+    });
+
+    test("IB-3 arrival ends though nothing comes", async () => {
+      const arrival = make().arrival();
+      await broker.elapse(1_500);
+      await arrival;
+    });
+
+    test.each<[string, Fields, string]>([
+      ["without a field event", [["data", "{}"]], "no_event"],
+      [
+        "with two fields event",
+        [
+          ["event", "{}"],
+          ["event", "[]"],
+        ],
+        "no_event",
+      ],
+      ["over 1 MiB", [["event", `{"a":"${"x".repeat(1024 * 1024)}"}`]], "too_large"],
+    ])("IB-4 an entry %s is unreadable, and shows what it begins with", async (_, fields, fault) => {
+      const inbox = make();
+      const id = await broker.add(fields);
+      const [entry] = await lotOf(inbox);
+      expect(entry).toMatchObject({ type: "unreadable", id, fault });
+      const { payload } = entry as InboxEntry & { type: "unreadable" };
+      expect(payload.length).toBeWithin(1, 64 * 1024 + 1);
+      expect(fields.flat().join(" ")).toContain(payload);
+    });
+
+    test("IB-4 the largest event is one", async () => {
+      const inbox = make();
+      await add("x".repeat(1024 * 1024));
+      expect(await lotOf(inbox)).toMatchObject([{ type: "event" }]);
+    });
+
+    test("IB-5 of many entries a lot is given, of large ones fewer, of a single one all", async () => {
+      const inbox = make();
+      const ids: string[] = [];
+      for (let n = 0; n < 600; n++) ids.push(await add(`${n}`));
+      const lot = (await lotOf(inbox)).map(({ id }) => id);
+      expect(lot.length).toBeWithin(100, 600);
+      expect(lot).toEqual(ids.slice(0, lot.length));
+      await inbox.remove(ids);
+      for (let n = 0; n < 6; n++) await add("x".repeat(1_000_000));
+      expect((await lotOf(inbox)).length).toBeWithin(1, 6);
+    });
+
+    test("IB-6 one takes, the others wait, until it lets go or says nothing for three seconds", async () => {
+      const [one, two] = [make("one"), make("two")];
+      await add("one");
+      expect((await one.take()).type).toBe("lot");
+      const waiting = await two.take();
+      expect(waiting.type).toBe("elsewhere");
+      expect((waiting as Taken & { type: "elsewhere" }).againMs).toBeWithin(1, 1_001);
+      await two.release();
+      expect((await two.take()).type).toBe("elsewhere");
+      expect((await one.take()).type).toBe("lot");
+      await one.release();
+      expect((await two.take()).type).toBe("lot");
+      expect((await one.take()).type).toBe("elsewhere");
+      await broker.elapse(3_050);
+      expect((await one.take()).type).toBe("lot");
+    });
+
+    test("IB-7 backlog tells how many wait and for how long", async () => {
+      const inbox = make();
+      expect(await inbox.backlog()).toEqual({ entries: 0, oldest: undefined });
+      const id = await add("one");
+      await add("two");
+      await broker.elapse(200);
+      const { entries, oldest } = await inbox.backlog();
+      expect([entries, oldest?.id]).toEqual([2, id]);
+      expect(oldest?.ageMs).toBeWithin(190, 5_000);
+    });
+  });
+}
+
+async function lotOf(inbox: InboxPort): Promise<readonly InboxEntry[]> {
+  const taken = await inbox.take();
+  if (taken.type !== "lot") throw new Error("somebody else takes");
+  return taken.entries;
+}

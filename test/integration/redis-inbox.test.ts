@@ -1,0 +1,104 @@
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "bun:test";
+import { Redis } from "ioredis";
+import { RedisInbox } from "../../src/adapters/redis/redis-inbox.ts";
+import { SystemClock } from "../../src/adapters/system/system-clock.ts";
+import { BrokerUnavailable } from "../../src/application/errors.ts";
+import { inboxContract } from "../contract/inbox-contract.ts";
+import { CollectingTelemetry } from "../support/collecting-telemetry.ts";
+import { needs } from "../support/needs.ts";
+import { type RunningRedis, startRedis } from "../support/redis-server.ts";
+
+describe.skipIf(!needs("redis-server"))("the inbox on Redis", () => {
+  let redis: RunningRedis;
+  let worker: Redis;
+  let inbox: RedisInbox;
+
+  const make = (node?: string) =>
+    new RedisInbox({
+      target: { host: redis.host, port: redis.port, db: 0 },
+      clock: new SystemClock(),
+      telemetry: new CollectingTelemetry(),
+      ...(node !== undefined && { node }),
+    });
+
+  beforeAll(async () => {
+    redis = await startRedis();
+    worker = new Redis(redis.url);
+  });
+  afterAll(async () => {
+    worker.disconnect();
+    await redis.stop();
+  });
+
+  inboxContract("Redis", async () => {
+    await worker.flushall();
+    return {
+      node: make,
+      add: async (fields) => String(await worker.xadd("telltale:inbox", "*", ...fields.flat())),
+      elapse: (milliseconds) => Bun.sleep(milliseconds),
+      close: async () => {},
+    };
+  });
+
+  describe("RedisInbox", () => {
+    beforeEach(async () => {
+      await worker.flushall();
+      inbox = make();
+    });
+    afterEach(() => inbox.close());
+
+    test("IB-4 what is no UTF-8 is unreadable", async () => {
+      await worker.xadd("telltale:inbox", "*", "event", Buffer.from([0x7b, 0xff, 0x7d]));
+      expect(await inbox.take()).toMatchObject({ entries: [{ type: "unreadable", fault: "garbled" }] });
+    });
+
+    test("IB-6 a lease that never ends, or is none, keeps nobody from taking", async () => {
+      await worker.xadd("telltale:inbox", "*", "event", "{}");
+      await worker.set("telltale:inbox:taker", "somebody");
+      expect(await inbox.take()).toMatchObject({ type: "lot", entries: [{ type: "event" }] });
+      await worker.set("telltale:inbox:taker", "somebody", "EX", 86_400);
+      expect(await inbox.take()).toMatchObject({ type: "lot" });
+      await worker.del("telltale:inbox:taker");
+      await worker.lpush("telltale:inbox:taker", "x");
+      expect(await inbox.take()).toMatchObject({ type: "lot" });
+    });
+
+    test("an inbox that is no stream is said to be none, by whatever is asked of it", async () => {
+      await worker.lpush("telltale:inbox", "x");
+      const asks = [
+        () => inbox.take(),
+        () => inbox.arrival(),
+        () => inbox.backlog(),
+        () => inbox.remove(["1-1"]),
+      ];
+      for (const ask of asks) {
+        const failure = await ask().catch((error: unknown) => error);
+        expect(failure).toBeInstanceOf(BrokerUnavailable);
+        expect(String(failure)).toContain("no stream");
+      }
+    });
+
+    test("with a full memory entries are taken and removed all the same", async () => {
+      const id = String(await worker.xadd("telltale:inbox", "*", "event", "{}"));
+      await worker.config("SET", "maxmemory", "1");
+      try {
+        expect(await inbox.take()).toMatchObject({ entries: [{ id }] });
+        await inbox.remove([id]);
+        expect(await inbox.take()).toEqual({ type: "lot", entries: [] });
+      } finally {
+        await worker.config("SET", "maxmemory", "0");
+      }
+    });
+
+    test("waiting for an entry polls nobody: an idle second is a handful of commands", async () => {
+      const commands = async () =>
+        Number(/total_commands_processed:(\d+)/.exec(await worker.info("stats"))?.[1]);
+      await inbox.take();
+      const before = await commands();
+      const began = performance.now();
+      await inbox.arrival();
+      expect(performance.now() - began).toBeGreaterThan(900);
+      expect((await commands()) - before).toBeLessThan(6);
+    });
+  });
+});
