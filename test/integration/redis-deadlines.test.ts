@@ -113,7 +113,13 @@ describe.skipIf(!needs("redis-server"))("appends that Redis comes to late, or tw
     const failing = failed(say(node, channel, "late"));
     const unsent = failed(say(node, someAnalysis(), "other"));
     await sent.promise;
+    proxy.refuse(true);
     held.cut();
+    await eventually("it is known", async () => node.health().status === "down");
+    const refused = await failed(say(node, channel, "refused"));
+    expect(refused.error).toBeInstanceOf(BrokerUnavailable);
+    expect(refused.after).toBeLessThan(100);
+    proxy.refuse(false);
     expect((await failing).error).toBeInstanceOf(OutcomeUnknown);
     expect((await failing).after).toBeWithin(1_900, 3_000);
     expect((await unsent).error).toBeInstanceOf(OutcomeUnknown);

@@ -50,6 +50,11 @@ export class RedisCommands {
     return this.#link.away;
   }
 
+  /** Throws `BrokerUnavailable` where Redis is known to be away: not while nobody knows yet. */
+  assertNotAway(): void {
+    if (!this.#link.starting) this.#link.assertUp();
+  }
+
   get warnings(): readonly string[] {
     return this.#evictionWarning === undefined ? [] : [this.#evictionWarning];
   }

@@ -17,7 +17,7 @@ import type { AnalysisChannel, ChannelName } from "../../domain/channel.ts";
 import type { EventPosition } from "../../domain/event-position.ts";
 import { randomEpoch } from "../random-epoch.ts";
 import { outcomeOf, requestArguments } from "./append-call.ts";
-import { type AppendCall, AppendQueue } from "./append-queue.ts";
+import { type AppendCall, AppendQueue, isAcknowledged } from "./append-queue.ts";
 import { RedisCommands, type ScriptReply } from "./redis-commands.ts";
 import { keysOf, publishedOn } from "./redis-keys.ts";
 import type { RedisTarget } from "./redis-link.ts";
@@ -90,7 +90,9 @@ export class RedisPubSub implements PubSubPort {
     });
   }
 
-  append(request: AppendRequest): Promise<AppendOutcome> {
+  async append(request: AppendRequest): Promise<AppendOutcome> {
+    // At once, also where an earlier append to the channel still waits for its deadline.
+    this.#connectionFor(isAcknowledged(request)).assertNotAway();
     return this.#appends.append(request);
   }
 
@@ -139,25 +141,32 @@ export class RedisPubSub implements PubSubPort {
     this.#subscriptions.close();
   }
 
-  /** Of all events or of none. */
+  #connectionFor(acknowledged: boolean): RedisCommands {
+    return acknowledged ? this.#publishing : this.#commands;
+  }
+
   async #carryOut({ channel, requests, acknowledged, calledAt }: AppendCall): Promise<AppendOutcome[]> {
     const { size, ttlMs } = this.#options.history;
     const { record, history, viewers } = keysOf(channel);
     const call = `${this.#calls++}`;
-    const commands = acknowledged ? this.#publishing : this.#commands;
     const within = Math.min(CALL_MS, calledAt + LATEST_CALL_MS - performance.now());
-    const reply = await commands.writeBy(within, "appendEvents", [record, history, viewers], (deadline) => [
-      FORMAT,
-      deadline,
-      requests.every(({ seen }) => seen !== undefined) ? "" : this.#gateway,
-      call,
-      randomEpoch(),
-      randomEpoch(),
-      `${size}`,
-      `${ttlMs}`,
-      this.#published(channel),
-      ...requestArguments(channel, requests),
-    ]);
+    const reply = await this.#connectionFor(acknowledged).writeBy(
+      within,
+      "appendEvents",
+      [record, history, viewers],
+      (deadline) => [
+        FORMAT,
+        deadline,
+        requests.every(({ seen }) => seen !== undefined) ? "" : this.#gateway,
+        call,
+        randomEpoch(),
+        randomEpoch(),
+        `${size}`,
+        `${ttlMs}`,
+        this.#published(channel),
+        ...requestArguments(channel, requests),
+      ],
+    );
     const [type, ...answers] = this.#known(reply);
     if (type === "REPEATED")
       throw new OutcomeUnknown("stored, but the answer went to another copy of the call");
