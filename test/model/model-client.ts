@@ -149,17 +149,19 @@ export class ModelConnection implements ClientConnectionPort {
     this.#ended(this);
   }
 
-  /** The client reads no more than so many frames from now on. */
+  /** The client reads so many frames more and then none. */
   takeOnly(frames: number): void {
     this.#takes = frames;
+    for (const taken of this.#waiting.splice(0, frames)) {
+      taken();
+      this.#takes--;
+    }
+    if (this.#takes > 0) this.#drained();
   }
 
   /** It reads again, everything. */
   takeAll(): void {
-    this.#takes = Number.POSITIVE_INFINITY;
-    for (const taken of this.#waiting.splice(0)) taken();
-    const { session } = this;
-    if (session !== undefined && this.open) this.node.run(() => session.drained());
+    this.takeOnly(Number.POSITIVE_INFINITY);
   }
 
   /** The network between the two is gone, and what waited in it. */
@@ -168,6 +170,11 @@ export class ModelConnection implements ClientConnectionPort {
     this.#waiting.length = 0;
     this.end = "lost";
     this.#ended(this);
+  }
+
+  #drained(): void {
+    const { session } = this;
+    if (session !== undefined && this.open) this.node.run(() => session.drained());
   }
 
   #outcome(): SendOutcome {

@@ -136,6 +136,7 @@ export function sessionBench(options: BenchOptions = {}) {
     channel,
     analysisId,
     tokens,
+    services,
     registry,
     connections,
     heartbeats,

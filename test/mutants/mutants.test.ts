@@ -1,0 +1,50 @@
+import { describe, expect, test } from "bun:test";
+import { needs } from "../support/needs.ts";
+import { MUTANTS, type Mutant } from "./mutants.ts";
+
+const root = new URL("../../", import.meta.url).pathname;
+/** So many that a break which the model can see is as good as certainly seen; it stops at the first failure. */
+const MODEL_RUNS = "30000";
+/** A test that waits for what never comes is as good as one that fails. */
+const PATIENCE_MS = 8_000;
+
+/*
+ * Each deliberate breakage is planted by itself, and the tests that should notice are run: one that they all pass with
+ * is a hole in them. What is planted stands nowhere but in the memory of that one run.
+ */
+describe("the tests notice a product that", () => {
+  for (const mutant of MUTANTS) {
+    test.skipIf(mutant.needs !== undefined && !needs(mutant.needs))(
+      mutant.name,
+      async () => {
+        const { exitCode, output } = await runWith(mutant);
+        // Failing to run at all is no way of noticing.
+        expect(output).toMatch(/\(fail\) /);
+        expect(exitCode).not.toBe(0);
+      },
+      120_000,
+    );
+  }
+});
+
+async function runWith({ name, killers }: Mutant): Promise<{ exitCode: number; output: string }> {
+  const args = ["--bail", `--timeout=${PATIENCE_MS}`, "--preload", "./test/mutants/plant.ts", ...killers];
+  const child = Bun.spawn([process.execPath, "test", ...args], {
+    cwd: root,
+    env: {
+      ...process.env,
+      TELLTALE_MUTANT: name,
+      TELLTALE_MODEL_RUNS: MODEL_RUNS,
+      TELLTALE_MODEL_SHRINK: "0",
+    },
+    stdin: "ignore",
+    stdout: "pipe",
+    stderr: "pipe",
+  });
+  const [out, err, exitCode] = await Promise.all([
+    new Response(child.stdout).text(),
+    new Response(child.stderr).text(),
+    child.exited,
+  ]);
+  return { exitCode, output: out + err };
+}
