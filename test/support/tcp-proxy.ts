@@ -20,7 +20,7 @@ export interface ProxiedConnection {
 /** A network between a client and a server on loopback, at the mercy of a test. */
 export class TcpProxy {
   readonly host = "127.0.0.1";
-  readonly #target: { readonly host: string; readonly port: number };
+  #target: { readonly host: string; readonly port: number };
   readonly #server: Server;
   readonly #open = new Set<Relay>();
   readonly #paused = new Set<Direction>();
@@ -74,6 +74,11 @@ export class TcpProxy {
   /** While `on`, a new connection is ended as soon as it is made. */
   refuse(on: boolean): void {
     this.#refusing = on;
+  }
+
+  /** New connections go there; those that are open stay where they are. */
+  retarget({ host, port }: { readonly host: string; readonly port: number }): void {
+    this.#target = { host, port };
   }
 
   async stop(): Promise<void> {

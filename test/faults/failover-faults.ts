@@ -1,0 +1,54 @@
+import { setTimeout as pause } from "node:timers/promises";
+import type { FaultKind } from "./kinds.ts";
+import type { Round } from "./round.ts";
+
+/** What becomes of the primary, where there is a replica. */
+export const failoverFaults: readonly FaultKind[] = [
+  {
+    name: "primary killed, replica promoted, acknowledged by both",
+    stage: "replicated",
+    rounds: 12,
+    strike: async (round) => {
+      const { stage } = round;
+      const from = performance.now() - LAST_MOMENT_MS;
+      await stage.redis.kill9();
+      const old = await stage.promoteReplica();
+      everybodyTo(round);
+      // Only HTTP waits for the replica. What workers gave to Redis alone may have gone with it.
+      round.excuse({ from, to: performance.now(), lanes: ["bare", "inbox"] });
+      await old.stop();
+      await stage.addReplica();
+      await round.recovers();
+    },
+  },
+  {
+    name: "both primaries written to",
+    stage: "unguarded",
+    rounds: 12,
+    strike: async (round) => {
+      const { stage } = round;
+      const [, moved] = stage.seats;
+      const from = performance.now() - LAST_MOMENT_MS;
+      const old = await stage.promoteReplica();
+      moved.redisSide.retarget(stage.redis);
+      moved.redisSide.cut();
+      // The other still writes to the old one, and is believed.
+      await pause(1_000 + 1_000 * round.random());
+      everybodyTo(round);
+      round.excuse({ from, to: performance.now() });
+      await old.stop();
+      await stage.addReplica();
+      await round.recovers();
+    },
+  },
+];
+
+/** What was acknowledged just before may not have reached the replica where nobody waits for it. */
+const LAST_MOMENT_MS = 1_000;
+
+function everybodyTo({ stage }: Round): void {
+  for (const proxy of [stage.workerSide, ...stage.seats.map((seat) => seat.redisSide)]) {
+    proxy.retarget(stage.redis);
+    proxy.cut();
+  }
+}

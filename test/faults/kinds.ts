@@ -1,0 +1,27 @@
+import { brokerFaults } from "./broker-faults.ts";
+import { failoverFaults } from "./failover-faults.ts";
+import { gatewayFaults } from "./gateway-faults.ts";
+import { networkFaults } from "./network-faults.ts";
+import type { Round } from "./round.ts";
+import type { StageName } from "./stage.ts";
+import { trafficFaults } from "./traffic-faults.ts";
+
+/** One way to break something, thrown into running traffic. */
+export interface FaultKind {
+  readonly name: string;
+  readonly stage: StageName;
+  /** How often in a full run of 500 rounds. */
+  readonly rounds: number;
+  /** Throws the fault and lifts it again; resolves when everything is whole, or about to be. */
+  readonly strike: (round: Round) => Promise<void>;
+  /** Brings its own traffic: none is running when it strikes. */
+  readonly ownTraffic?: boolean;
+}
+
+export const faultKinds: readonly FaultKind[] = [
+  ...brokerFaults,
+  ...networkFaults,
+  ...gatewayFaults,
+  ...trafficFaults,
+  ...failoverFaults,
+];

@@ -1,0 +1,52 @@
+/** The way in that an event took. */
+export type Lane = "http" | "bare" | "inbox";
+
+/**
+ * What a publisher knows of one of its events. `acknowledged`: it must be there, as far as the broker keeps what it
+ * has. `refused`: it must not. `unknown`: either.
+ */
+export type Fate = "acknowledged" | "refused" | "unknown";
+
+export interface SentEvent {
+  readonly lane: Lane;
+  readonly analysisId: string;
+  readonly publisher: string;
+  readonly sequence: number;
+  readonly terminal: boolean;
+  /** By `performance.now()`, in milliseconds, as all times here. */
+  readonly sentAt: number;
+  readonly settledAt: number;
+  readonly fate: Fate;
+  /** What the answer said; undefined on the ways in that say nothing. */
+  readonly eventId: string | undefined;
+}
+
+/** A time in which what was acknowledged may have been lost, by what the broker or the network was made to do. */
+export interface Excuse {
+  readonly from: number;
+  readonly to: number;
+  /** All where left out. */
+  readonly lanes?: readonly Lane[];
+}
+
+/** Everything that the publishers of a round did. */
+export class Ledger {
+  readonly sent: SentEvent[] = [];
+  readonly excuses: Excuse[] = [];
+  /** What is wrong whatever the log says: an answer that came too late, or that nobody may give. */
+  readonly faults: string[] = [];
+  /** While gateways or the way to them are frozen, no answer is late. */
+  answersMayBeLate = false;
+  readonly counts = { retries: 0, duplicates: 0, unavailable: 0, unknown: 0 };
+
+  isExcused(event: SentEvent): boolean {
+    return this.excuses.some(
+      ({ from, to, lanes }) =>
+        event.sentAt <= to && event.settledAt >= from && (lanes === undefined || lanes.includes(event.lane)),
+    );
+  }
+
+  of(analysisId: string): SentEvent[] {
+    return this.sent.filter((event) => event.analysisId === analysisId);
+  }
+}

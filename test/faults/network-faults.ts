@@ -1,0 +1,91 @@
+import { setTimeout as pause } from "node:timers/promises";
+import type { Direction, ProxiedConnection } from "../support/tcp-proxy.ts";
+import type { FaultKind } from "./kinds.ts";
+import type { Round } from "./round.ts";
+
+/** What becomes of the network, between a gateway and Redis or between a gateway and its clients. */
+export const networkFaults: readonly FaultKind[] = [
+  ...(["up", "down", undefined] as const).map(
+    (direction): FaultKind => ({
+      name: `redis out of reach of one gateway, ${wayOf(direction)}`,
+      stage: "durable",
+      rounds: 15,
+      strike: async (round) => {
+        const seat = round.eitherSeat();
+        seat.redisSide.pause(direction);
+        await pause(500 + 1500 * round.random());
+        // Half the time what waited is lost, as in a network that comes back by other ways.
+        if (round.random() < 0.5) seat.redisSide.cut();
+        seat.redisSide.resume(direction);
+        await round.recovers();
+      },
+    }),
+  ),
+  ...(["up", "down", undefined] as const).map(
+    (direction): FaultKind => ({
+      name: `clients out of reach of one gateway, ${wayOf(direction)}`,
+      stage: "durable",
+      rounds: 15,
+      strike: async (round) => {
+        round.ledger.answersMayBeLate = true;
+        const seat = round.eitherSeat();
+        seat.clientSide.pause(direction);
+        await pause(500 + 1500 * round.random());
+        if (round.random() < 0.5) seat.clientSide.cut();
+        seat.clientSide.resume(direction);
+        await round.recovers();
+      },
+    }),
+  ),
+  {
+    name: "connections to redis cut and refused for a while",
+    stage: "durable",
+    rounds: 20,
+    strike: async (round) => {
+      const seat = round.eitherSeat();
+      seat.redisSide.refuse(true);
+      seat.redisSide.cut();
+      await pause(300 + 700 * round.random());
+      seat.redisSide.refuse(false);
+      await round.recovers();
+    },
+  },
+  {
+    name: "deaf to what is watched",
+    stage: "durable",
+    rounds: 5,
+    strike: (round) =>
+      deafen(round, (opening) => /\r\nsubscribe\r\n/i.test(opening) && opening.includes("{analysis:")),
+  },
+  {
+    name: "deaf to workers",
+    stage: "durable",
+    rounds: 5,
+    strike: (round) => deafen(round, (opening) => /\r\npsubscribe\r\n/i.test(opening)),
+  },
+];
+
+/** One connection of a gateway stays up and delivers nothing any more, until the gateway lets go of it. */
+async function deafen(round: Round, isMeant: (opening: string) => boolean): Promise<void> {
+  const seat = round.eitherSeat();
+  const connections = seat.redisSide.connections.filter(({ opening }) => isMeant(opening));
+  if (connections.length === 0) throw new Error("nobody subscribed");
+  for (const connection of connections) connection.pause("down");
+  const since = performance.now();
+  const isOpen = (connection: ProxiedConnection) => seat.redisSide.connections.includes(connection);
+  while (connections.some(isOpen)) {
+    if (performance.now() - since > 20_000) {
+      round.faults.push({ name: "not_converged", what: "deaf for 20 s" });
+      break;
+    }
+    await pause(50);
+  }
+  round.notes.push(`found after ${((performance.now() - since) / 1000).toFixed(1)} s`);
+  for (const connection of connections) connection.cut();
+  await round.recovers();
+}
+
+function wayOf(direction: Direction | undefined): string {
+  if (direction === undefined) return "both ways";
+  return direction === "up" ? "nothing sent" : "nothing heard";
+}

@@ -1,0 +1,91 @@
+import type { FaultKind } from "./kinds.ts";
+import { Round, type RoundReport } from "./round.ts";
+import { Stage, type StageName } from "./stage.ts";
+
+export interface SettledRound {
+  readonly kind: FaultKind;
+  readonly report: RoundReport;
+  readonly seconds: number;
+  /** What everybody sent and saw and what the gateways wrote, of a round that failed. */
+  readonly record: unknown;
+}
+
+/**
+ * Plays the rounds, those of one stage after the other, in an order that the seed decides. A stage is shared until a
+ * round on it fails. Leaves no process behind, also when interrupted.
+ */
+export async function* runRounds(plan: readonly FaultKind[], seed: number): AsyncGenerator<SettledRound> {
+  const random = seeded(seed);
+  const order = shuffled(plan, random).sort((a, b) => STAGES.indexOf(a.stage) - STAGES.indexOf(b.stage));
+  let stage: Stage | undefined;
+  const killAll = () => {
+    for (const pid of stage?.pids ?? []) {
+      try {
+        process.kill(pid, "SIGKILL");
+      } catch {
+        // Has ended by itself.
+      }
+    }
+  };
+  const interrupted = () => {
+    killAll();
+    process.exit(130);
+  };
+  process.on("exit", killAll).on("SIGINT", interrupted).on("SIGTERM", interrupted);
+  try {
+    for (const kind of order) {
+      if (stage !== undefined && stage.name !== kind.stage) {
+        await stage.strike();
+        stage = undefined;
+      }
+      stage ??= await Stage.set(kind.stage);
+      const settled = await runRound(kind, stage, random);
+      yield settled;
+      if (settled.report.faults.length === 0) continue;
+      await stage.strike();
+      stage = undefined;
+    }
+  } finally {
+    await stage?.strike();
+    process.off("exit", killAll).off("SIGINT", interrupted).off("SIGTERM", interrupted);
+  }
+}
+
+const STAGES: readonly StageName[] = ["durable", "volatile", "replicated", "unguarded"];
+
+async function runRound(kind: FaultKind, stage: Stage, random: () => number): Promise<SettledRound> {
+  const round = new Round(stage, random);
+  const began = performance.now();
+  let report: RoundReport;
+  try {
+    if (kind.ownTraffic !== true) await round.begin();
+    await kind.strike(round);
+    report = await round.end();
+  } catch (error) {
+    await round.leave();
+    const what = (error as Error).stack ?? String(error);
+    report = round.report([{ name: "broken", what }]);
+  }
+  const seconds = (performance.now() - began) / 1000;
+  const failed = report.faults.length > 0;
+  const outputs = failed ? stage.seats.map(({ name, output }) => ({ name, output })) : [];
+  return { kind, report, seconds, record: failed ? { outputs, ...(round.record() as object) } : undefined };
+}
+
+function shuffled<T>(items: readonly T[], random: () => number): T[] {
+  return items
+    .map((item) => ({ item, at: random() }))
+    .sort((a, b) => a.at - b.at)
+    .map(({ item }) => item);
+}
+
+/** The same numbers for the same seed; what the processes do in between is theirs. */
+function seeded(seed: number): () => number {
+  let state = seed >>> 0;
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
+  };
+}

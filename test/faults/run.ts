@@ -1,0 +1,102 @@
+import { mkdirSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { type FaultKind, faultKinds } from "./kinds.ts";
+import type { Fault, FaultName } from "./oracle.ts";
+import { runRounds, type SettledRound } from "./run-rounds.ts";
+
+/**
+ * `npm run faults`: real faults on real processes, 500 rounds, every watcher held against the log after each. `--rounds N`,
+ * `--only TEXT` (of the name of a kind), `--seed N`. Exit code 1 when anything was wrong.
+ */
+const { values } = parseArgs({
+  options: {
+    rounds: { type: "string", default: "500" },
+    only: { type: "string" },
+    seed: { type: "string" },
+    list: { type: "boolean", default: false },
+  },
+});
+
+async function main(): Promise<void> {
+  const kinds = faultKinds.filter(({ name }) => values.only === undefined || name.includes(values.only));
+  if (values.list || kinds.length === 0) {
+    for (const { name, stage, rounds } of faultKinds) console.log(`${rounds}\t${stage}\t${name}`);
+    process.exit(kinds.length === 0 ? 2 : 0);
+  }
+  const seed = Number(values.seed ?? Math.floor(Math.random() * 1e9));
+  const plan = planOf(kinds, Number(values.rounds));
+  const folder = join(tmpdir(), `telltale-faults-${process.pid}`);
+  console.log(`${plan.length} rounds, seed ${seed}`);
+  const settled: SettledRound[] = [];
+  for await (const round of runRounds(plan, seed)) {
+    settled.push(round);
+    console.log(lineOf(settled.length, round));
+    if (round.report.faults.length === 0) continue;
+    for (const { name, what } of round.report.faults.slice(0, 5)) console.log(`      ${name}: ${what}`);
+    mkdirSync(folder, { recursive: true });
+    const path = join(folder, `round-${settled.length}.json`);
+    await Bun.write(path, JSON.stringify({ ...round, kind: round.kind.name }, null, 1));
+    console.log(`      kept in ${path}`);
+  }
+  summarise(kinds, settled);
+  process.exit(settled.some(({ report }) => report.faults.length > 0) ? 1 : 0);
+}
+
+/** The long ones as often as they say, the others share what is left. */
+function planOf(kinds: readonly FaultKind[], rounds: number): FaultKind[] {
+  const inAll = kinds.reduce((sum, kind) => sum + kind.rounds, 0);
+  const plan = kinds.flatMap((kind) =>
+    Array.from({ length: Math.max(1, Math.floor((kind.rounds * rounds) / inAll)) }, () => kind),
+  );
+  const short = [...kinds].sort((a, b) => b.rounds - a.rounds);
+  for (let at = 0; plan.length < rounds; at++) plan.push(short[at % Math.min(10, short.length)] as FaultKind);
+  return plan.slice(0, Math.max(rounds, kinds.length));
+}
+
+function lineOf(number: number, { kind, report, seconds }: SettledRound): string {
+  const { events, watchers, deliveries, restarts, faults, notes } = report;
+  const checked = `${events} events, ${watchers} watchers, ${deliveries} deliveries, ${restarts} told`;
+  const said = notes.length > 0 ? ` (${notes.join(", ")})` : "";
+  const verdict = faults.length === 0 ? "ok" : `FAILED: ${faults.length} faults`;
+  return `${`${number}`.padStart(4)}  ${kind.name}: ${checked}${said}, ${seconds.toFixed(1)} s, ${verdict}`;
+}
+
+function summarise(kinds: readonly FaultKind[], settled: readonly SettledRound[]): void {
+  console.log("\nrounds  events  terminals  watchers  deliveries  told  faults  seconds  kind");
+  for (const kind of kinds) {
+    const own = settled.filter((round) => round.kind === kind);
+    if (own.length > 0) console.log(`${row(own)}  ${kind.name}`);
+  }
+  console.log(`${row(settled)}  in all`);
+  const faults = settled.flatMap(({ report }) => report.faults);
+  const count = (...names: FaultName[]) => faults.filter(({ name }: Fault) => names.includes(name)).length;
+  console.log(
+    [
+      `\n${settled.length} rounds, ${count("gap", "not_converged")} gaps`,
+      `${count("double")} doubles, ${count("disorder")} out of order, ${count("two_payloads")} positions with two payloads`,
+      `${count("lost_terminal")} lost terminals, ${count("lost_event")} lost events`,
+      `${count("refused_but_stored")} refused but stored, ${count("needless_restart")} disturbed without cause`,
+      `${count("answer")} wrong answers, ${count("broken")} broken rounds`,
+    ].join(", "),
+  );
+}
+
+function row(rounds: readonly SettledRound[]): string {
+  const sum = (of: (round: SettledRound) => number) => rounds.reduce((total, round) => total + of(round), 0);
+  return [
+    [rounds.length, 6],
+    [sum(({ report }) => report.events), 6],
+    [sum(({ report }) => report.terminals), 9],
+    [sum(({ report }) => report.watchers), 8],
+    [sum(({ report }) => report.deliveries), 10],
+    [sum(({ report }) => report.restarts), 4],
+    [sum(({ report }) => report.faults.length), 6],
+    [Math.round(sum(({ seconds }) => seconds)), 7],
+  ]
+    .map(([value, width]) => `${value}`.padStart(width as number))
+    .join("  ");
+}
+
+await main();

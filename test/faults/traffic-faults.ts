@@ -1,0 +1,213 @@
+import { setTimeout as pause } from "node:timers/promises";
+import { Redis } from "ioredis";
+import { eventually } from "../support/eventually.ts";
+import { resultUpdate, statusUpdate } from "../support/publishing.ts";
+import type { FaultKind } from "./kinds.ts";
+import type { Round } from "./round.ts";
+import { SocketWatcher } from "./watchers.ts";
+
+/** What those outside do to it. */
+export const trafficFaults: readonly FaultKind[] = [
+  {
+    name: "garbage and oversize on the channels",
+    stage: "durable",
+    rounds: 25,
+    strike: async (round) => {
+      await throwGarbage(round);
+      await round.recovers();
+    },
+  },
+  {
+    name: "burst of 100,000 events",
+    stage: "durable",
+    rounds: 5,
+    ownTraffic: true,
+    strike: burst,
+  },
+  {
+    name: "10,000 connections come and go",
+    stage: "durable",
+    rounds: 12,
+    strike: async (round) => {
+      await churn(round, 10_000);
+      await round.recovers();
+    },
+  },
+  {
+    name: "watched and left, again and again",
+    stage: "durable",
+    rounds: 25,
+    strike: async (round) => {
+      await watchAndLeave(round);
+      await round.recovers();
+    },
+  },
+];
+
+const MANY_BYTES = 1024 * 1024 + 1;
+
+/** None of it reaches anybody, and each is kept as a dead letter once. */
+async function throwGarbage(round: Round): Promise<void> {
+  const { admin } = round.stage;
+  const before = await admin.xlen("telltale:deadletters");
+  const [analysisId = ""] = round.analysisIds;
+  const mark = crypto.randomUUID();
+  const valid = statusUpdate({ message: mark });
+  const garbage: (string | Buffer)[] = [
+    mark,
+    `{"mark":"${mark}"`,
+    Buffer.concat([Buffer.from([0xff, 0xfe, 0]), Buffer.from(mark)]),
+    JSON.stringify({ ...valid, progress: 7 }),
+    JSON.stringify({ ...valid, event_type: "heartbeat" }),
+    JSON.stringify({ ...valid, ballast: "x".repeat(MANY_BYTES) }),
+    JSON.stringify({ ...valid, current_stage: "nowhere" }),
+    JSON.stringify({ ...valid, progress: 0.5, analysis_id: crypto.randomUUID() }),
+    JSON.stringify({ ...valid, progress: "NaN" }).replace('"NaN"', "NaN"),
+    "[".repeat(100_000) + mark,
+  ];
+  for (const payload of garbage) await admin.publish(`analysis:${analysisId}`, payload as string);
+  await admin.publish("analysis:no-uuid", JSON.stringify({ ...valid, message: `${mark} no uuid` }));
+  await admin.xadd("telltale:inbox", "*", "event", `${mark} in the inbox`);
+  await admin.xadd("telltale:inbox", "*", "no-event", mark);
+  const all = garbage.length + 3;
+  await eventually("all of it is a dead letter", async () => {
+    return (await admin.xlen("telltale:deadletters")) >= before + all;
+  });
+  await pause(300);
+  const kept = (await admin.xlen("telltale:deadletters")) - before;
+  // At most 10,000 are kept: then nothing can be said of the number.
+  if (kept !== all && before < 9_000) {
+    round.faults.push({ name: "double", what: `${all} wrong messages are ${kept} dead letters` });
+  }
+}
+
+const BURST_EVENTS = 100_000;
+const BURST_ANALYSES = 20;
+const BATCH = 500;
+
+/** A hundred thousand events at once, over every way in; two watchers on each of the analyses. */
+async function burst(round: Round): Promise<void> {
+  const { stage } = round;
+  const ids = Array.from({ length: BURST_ANALYSES }, () => crypto.randomUUID());
+  for (const [index, analysisId] of ids.entries()) {
+    round.analysisIds.push(analysisId);
+    for (const seat of [0, 1]) {
+      round.watch(
+        new SocketWatcher({
+          ...round.watching(analysisId, `socket-${seat}`, seat),
+          base: stage.seats[seat]?.directUrl ?? "",
+        }),
+      );
+    }
+    if (index % 4 === 0)
+      round.watch(new SocketWatcher({ ...round.watching(analysisId, "thinned", 0), thinned: true }));
+  }
+  const worker = new Redis(stage.redis.url);
+  round.afterwards(async () => worker.disconnect());
+  const each = BURST_EVENTS / BURST_ANALYSES;
+  const began = performance.now();
+  await Promise.all(
+    ids.map(async (analysisId, index) => {
+      const lane = (["http", "bare", "inbox", "http"] as const)[index % 4] ?? "http";
+      const event = (sequence: number) => ({
+        ...(sequence === each ? resultUpdate() : statusUpdate({ message: `${lane} ${sequence}` })),
+        ...{ analysis_id: analysisId, publisher: lane, sequence },
+      });
+      for (let sent = 0; sent < each; sent += BATCH) {
+        const sentAt = performance.now();
+        const batch = Array.from({ length: BATCH }, (_, at) => event(sent + at + 1));
+        let eventIds: (string | undefined)[] = [];
+        if (lane === "http") {
+          const answer = await fetch(
+            `${stage.seats[index % 2]?.directUrl}/v1/analyses/${analysisId}/events`,
+            {
+              method: "POST",
+              headers: { Authorization: `Bearer ${stage.token}` },
+              body: JSON.stringify(batch),
+            },
+          );
+          if (answer.status !== 202) throw new Error(`answered ${answer.status}`);
+          eventIds = ((await answer.json()) as { event_ids: string[] }).event_ids;
+        } else {
+          await Promise.all(
+            batch.map((one) => {
+              const text = JSON.stringify(one);
+              if (lane === "inbox") return worker.xadd("telltale:inbox", "*", "event", text);
+              return worker.publish(`analysis:${analysisId}`, text);
+            }),
+          );
+        }
+        const settledAt = performance.now();
+        for (const [at, { sequence }] of batch.entries()) {
+          round.ledger.sent.push({
+            ...{ lane, analysisId, publisher: lane, sequence, sentAt, settledAt, fate: "acknowledged" },
+            terminal: sequence === each,
+            eventId: eventIds[at],
+          });
+        }
+      }
+    }),
+  );
+  const seconds = (performance.now() - began) / 1000;
+  round.notes.push(`sent in ${seconds.toFixed(1)} s`);
+}
+
+/** Of the lots, half are left before they were let in, and half after the first frame. */
+async function churn(round: Round, connections: number): Promise<void> {
+  const { stage } = round;
+  const atOnce = 200;
+  for (let made = 0; made < connections; made += atOnce) {
+    const lot = Array.from({ length: atOnce }, (_, index) => {
+      const analysisId = round.analysisIds[index % round.analysisIds.length];
+      const base = stage.seats[index % 2]?.directUrl.replace("http", "ws");
+      return comeAndGo(`${base}/ws/analysis/${analysisId}?token=${stage.token}`, index % 4 < 3);
+    });
+    await Promise.all(lot);
+  }
+  await eventually("nobody of them is counted any more", async () => {
+    const left = await connectionsOf(round);
+    // Those of the traffic itself, which come and go as well.
+    return left <= round.watchers.length + 10;
+  });
+}
+
+function comeAndGo(url: string, waits: boolean): Promise<void> {
+  return new Promise((resolve) => {
+    const socket = new WebSocket(url);
+    socket.addEventListener("close", () => resolve());
+    socket.addEventListener("error", () => {});
+    socket.addEventListener(waits ? "message" : "open", () => socket.close(1000), { once: true });
+  });
+}
+
+async function connectionsOf({ stage }: Round): Promise<number> {
+  const counts = await Promise.all(
+    stage.seats.map(async ({ directUrl }) => {
+      const health = (await (await fetch(`${directUrl}/ws/health`)).json()) as {
+        websocket_stats: { total_connections: number };
+      };
+      return health.websocket_stats.total_connections;
+    }),
+  );
+  return counts.reduce((sum, count) => sum + count, 0);
+}
+
+/** On a channel of its own: in the end nobody is subscribed to it, and every event was delivered to whoever stayed. */
+async function watchAndLeave(round: Round): Promise<void> {
+  const { stage } = round;
+  const analysisId = round.addAnalysis(["http"], 5);
+  const quiet = crypto.randomUUID();
+  const url = (index: number, id: string) =>
+    `${stage.seats[index % 2]?.directUrl.replace("http", "ws")}/ws/analysis/${id}?token=${stage.token}`;
+  for (let lot = 0; lot < 10; lot++) {
+    await Promise.all(
+      Array.from({ length: 100 }, (_, index) =>
+        comeAndGo(url(index, index % 2 === 0 ? quiet : analysisId), (index + lot) % 3 > 0),
+      ),
+    );
+  }
+  await eventually("nobody is subscribed to what nobody watches", async () => {
+    const channels = (await stage.admin.pubsub("CHANNELS", `*${quiet}*`)) as string[];
+    return channels.length === 0;
+  });
+}
