@@ -57,8 +57,8 @@ export interface ReplaySource {
 }
 
 /**
- * How much may wait for one connection beyond the event being sent, in characters. It waits in the ring that all
- * watchers of the channel share, so a thousand slow clients cost no more than one.
+ * How much may wait for one connection beyond the event being sent, in characters, over all that it watches. It waits
+ * in the ring that all watchers of a channel share, so a thousand slow clients cost no more than one.
  */
 export const MAX_WAITING_CHARACTERS = 16 * 1024 * 1024;
 
@@ -170,7 +170,8 @@ export class Delivery implements FrameQueue {
     if (!this.#outlet.open) {
       this.#lagging = true;
       this.#skipSuperseded();
-      if (this.#fanout.waitingFrom(this.#cursor) > MAX_WAITING_CHARACTERS) this.#owner.tooSlow();
+      const waiting = this.#outlet.noteWaiting(this, this.#fanout.waitingFrom(this.#cursor));
+      if (waiting > MAX_WAITING_CHARACTERS) this.#owner.tooSlow();
       return;
     }
     this.#outlet.drainFrom(this);

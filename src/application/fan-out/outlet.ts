@@ -28,6 +28,9 @@ export class Outlet {
   readonly #sources = new Set<OutletSource>();
   #state: SendOutcome = "sent";
   #lastSentAt: number;
+  /** Characters that wait for each source since the socket took no more, and in all. */
+  readonly #waiting = new Map<OutletSource, number>();
+  #allWaiting = 0;
 
   constructor(connection: ClientConnectionPort, clock: ClockPort) {
     this.#connection = connection;
@@ -58,7 +61,16 @@ export class Outlet {
   }
 
   removeSource(source: OutletSource): void {
+    this.#allWaiting -= this.#waiting.get(source) ?? 0;
+    this.#waiting.delete(source);
     this.#sources.delete(source);
+  }
+
+  /** Notes how many characters wait for one source while the socket takes no more; answers how many do for all. */
+  noteWaiting(source: OutletSource, characters: number): number {
+    this.#allWaiting += characters - (this.#waiting.get(source) ?? 0);
+    this.#waiting.set(source, characters);
+    return this.#allWaiting;
   }
 
   /**
@@ -94,11 +106,18 @@ export class Outlet {
     }
   }
 
-  /** The socket took what was queued: every source goes on. */
+  /** The socket took what was queued: every source goes on, the one that fills it again last the next time. */
   drained(): void {
     if (this.gone) return;
     this.#state = "sent";
-    for (const source of [...this.#sources]) source.flush();
+    this.#waiting.clear();
+    this.#allWaiting = 0;
+    for (const source of [...this.#sources]) {
+      const wasOpen = this.open;
+      source.flush();
+      if (!wasOpen || this.open || !this.#sources.delete(source)) continue;
+      this.#sources.add(source);
+    }
   }
 
   /** The socket is closed: nothing is sent from here on. */

@@ -1,11 +1,13 @@
 import { describe, expect, test } from "bun:test";
-import { MAX_WAITING_CHARACTERS } from "../../../src/application/fan-out/delivery.ts";
+import { Delivery, MAX_WAITING_CHARACTERS } from "../../../src/application/fan-out/delivery.ts";
+import { withWhatComes } from "../../../src/application/fan-out/delivery-start.ts";
 import { Fanout } from "../../../src/application/fan-out/fanout.ts";
 import { published, publishedOfLength } from "../../support/published-event.ts";
 import { sourceOf } from "../../support/source-of.ts";
 import { turn } from "../../support/turn.ts";
 import { Watcher } from "../../support/watcher.ts";
 
+const NOT_THINNED = { untilTerminal: false, conflates: false, replay: "latest", after: undefined } as const;
 const MEBIBYTE = 1024 * 1024;
 
 describe("Delivery", () => {
@@ -93,6 +95,35 @@ describe("Delivery", () => {
     fanout.push(published(18));
     await turn();
     expect(watcher.owner.timesTooSlow).toBe(1);
+  });
+
+  test("WS-9: what waits for one connection counts over all that it watches, and not once it was sent", async () => {
+    const fanouts = [new Fanout(), new Fanout()];
+    const [one, two] = fanouts.map((fanout) => new Watcher(sourceOf(fanout)).begin()) as [Watcher, Watcher];
+    const both = new Watcher(sourceOf(fanouts[0] as Fanout)).begin();
+    const beside = new Delivery(both.outlet, sourceOf(fanouts[1] as Fanout), both.owner, NOT_THINNED);
+    beside.begin(withWhatComes(beside.cursor));
+    const pushToEach = async (count: number) => {
+      for (const offset of offsets(1, count))
+        for (const fanout of fanouts) fanout.push(publishedOfLength(offset, MEBIBYTE));
+      await turn();
+    };
+    for (let round = 0; round < 2; round++) {
+      for (const { wire, outlet } of [one, two, both]) {
+        wire.takeOnly(1);
+        outlet.sendControl("{}");
+      }
+      await pushToEach(8);
+      for (const watcher of [one, two, both]) watcher.drain();
+    }
+    expect([one, two, both].map(({ owner }) => owner.timesTooSlow)).toEqual([0, 0, 0]);
+    for (const { wire, outlet } of [one, two, both]) {
+      wire.takeOnly(1);
+      outlet.sendControl("{}");
+    }
+    await pushToEach(9);
+    expect([one, two].map(({ owner }) => owner.timesTooSlow)).toEqual([0, 0]);
+    expect(both.owner.timesTooSlow).toBeGreaterThan(0);
   });
 
   test("WS-9: the event being sent never counts, however large, nor does the replay", async () => {

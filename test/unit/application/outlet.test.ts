@@ -114,6 +114,19 @@ describe("Outlet", () => {
     expect(wire.frames).toEqual(["established", "required"]);
   });
 
+  test("each source has its turn on a socket that takes little at a time", () => {
+    const { wire, outlet } = opened();
+    wire.takeOnly(1);
+    outlet.sendControl("full");
+    const large = (name: string) => Array.from({ length: 9 }, () => name.repeat(70_000));
+    for (const source of [new Waiting(outlet, large("a")), new Waiting(outlet, large("b"))]) source.flush();
+    for (let drained = 0; drained < 4; drained++) {
+      wire.takeOnly(1);
+      outlet.drained();
+    }
+    expect(wire.frames.slice(1).map(([first]) => first)).toEqual(["a", "b", "a", "b"]);
+  });
+
   test("a frame the client can do without is left out while the socket takes no more", () => {
     const { wire, outlet } = opened();
     outlet.sendControl("pong 1", "dispensable");
