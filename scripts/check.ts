@@ -11,6 +11,8 @@ const root = new URL("..", import.meta.url).pathname;
 const bin = `${root}node_modules/.bin/`;
 const unitMinutes = 2;
 const serverMinutes = 6;
+const modelMinutes = 4;
+const mutantMinutes = 10;
 /** A test that waits for a real server may wait longer than Bun's five seconds, on a busy machine above all. */
 const patience = "--timeout=30000";
 
@@ -40,9 +42,16 @@ const quick: readonly Step[] = [
       return sum([tested, tally]);
     },
   },
+  // By itself: it walks through everything, and would hide from the coverage what no test of its own holds.
+  tests("some runs of the model, the list of mutants", ["test/model", "test/mutants/list.test.ts"]),
 ];
 
 const thorough: readonly Step[] = [
+  {
+    name: "the model",
+    run: () => bunTest(["test/model"], modelMinutes, { TELLTALE_MODEL_RUNS: "20000" }),
+  },
+  tests("mutants: the tests notice every one", ["test/mutants/mutants.test.ts"], mutantMinutes),
   tests("integration", [patience, "test/integration"], serverMinutes),
   tests("end to end: worker and browser", [patience, "test/e2e"], serverMinutes),
   tests("containers", [patience, "test/containers"], serverMinutes),
@@ -91,8 +100,15 @@ function tests(name: string, args: readonly string[], minutes = unitMinutes): St
   return { name, run: () => bunTest(args, minutes) };
 }
 
-async function bunTest(args: readonly string[], minutes: number): Promise<Tally> {
-  return report(await runProgram([process.execPath, "test", ...args], root, minutes), tallyOfBun);
+async function bunTest(
+  args: readonly string[],
+  minutes: number,
+  environment: Readonly<Record<string, string>> = {},
+): Promise<Tally> {
+  return report(
+    await runProgram([process.execPath, "test", ...args], root, minutes, environment),
+    tallyOfBun,
+  );
 }
 
 /** Of a run that failed everything is shown but the tests that passed; of any other, only what it skipped. */

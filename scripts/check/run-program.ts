@@ -5,11 +5,12 @@ export async function runProgram(
   command: readonly string[],
   cwd: string,
   limitMinutes: number,
+  environment: Readonly<Record<string, string>> = {},
 ): Promise<{ readonly output: string; readonly exitCode: number }> {
   const child = Bun.spawn([...command], {
     cwd,
     // Deno takes any FORCE_COLOR for a wish.
-    env: { ...process.env, NO_COLOR: "1", FORCE_COLOR: undefined },
+    env: { ...process.env, ...environment, NO_COLOR: "1", FORCE_COLOR: undefined },
     stdin: "ignore",
     stdout: "pipe",
     stderr: "pipe",
