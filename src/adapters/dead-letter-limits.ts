@@ -1,8 +1,8 @@
+import { DEAD_LETTER_BYTES } from "../application/ports/dead-letter-port.ts";
 import type { DeadLetter } from "../application/ports/worker-channel-port.ts";
 
 /** What is kept of invalid or refused messages, whatever broker keeps them. */
 export const DEAD_LETTERS_KEPT = 10_000;
-const DEAD_LETTER_PAYLOAD_BYTES = 64 * 1024;
 /** How long letters are known again. Contents: as long as a node may report late what others reported before. */
 const CONTENT_WINDOW_MS = 60_000;
 const CONTENT_REMEMBERED_MS = 180_000;
@@ -29,8 +29,8 @@ export function knownLetter({ channel, payload, name, windowMs }: DeadLetter): K
 /** The first 64 KiB of `payload`, cut between characters. */
 export function keptPayload(payload: string): string {
   // A UTF-16 unit takes at most three bytes, so most payloads need no encoding to be known as short.
-  if (payload.length * 3 <= DEAD_LETTER_PAYLOAD_BYTES) return payload;
-  const bytes = new Uint8Array(DEAD_LETTER_PAYLOAD_BYTES);
+  if (payload.length * 3 <= DEAD_LETTER_BYTES) return payload;
+  const bytes = new Uint8Array(DEAD_LETTER_BYTES);
   const { read } = new TextEncoder().encodeInto(payload, bytes);
   return payload.slice(0, read);
 }

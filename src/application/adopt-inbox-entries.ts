@@ -1,6 +1,7 @@
 import type { AnalysisChannel } from "../domain/channel.ts";
-import { type DecodeFailure, decodeAddressedEvent } from "../domain/decode-event.ts";
+import { decodeAddressedEvent } from "../domain/decode-event.ts";
 import { TelltaleError } from "./errors.ts";
+import { letterReason } from "./letter-reason.ts";
 import type { ClockPort } from "./ports/clock-port.ts";
 import { INBOX, type InboxEntry, type InboxPort, type UnreadableEntry } from "./ports/inbox-port.ts";
 import type { AppendRequest, PubSubPort } from "./ports/pub-sub-port.ts";
@@ -211,11 +212,6 @@ const FAULTS: Readonly<Record<UnreadableEntry["fault"], string>> = {
   garbled: "not_json: event: must be UTF-8",
   too_large: "too_large: event: must be at most 1048576 bytes",
 };
-
-/** The first fault is enough: the letter has the event itself. */
-function letterReason({ reason, issues: [first] }: DecodeFailure): string {
-  return first === undefined ? reason : `${reason}: ${first.path.join(".") || "event"}: ${first.message}`;
-}
 
 /** When the entry was added, in milliseconds; undefined where its worker named it otherwise than by the time. */
 function addedAt(id: string): number | undefined {

@@ -15,6 +15,7 @@ import { ASK_AGAIN_MS, LEASE_MS, LOT_BYTES, LOT_ENTRIES, SHOWN_BYTES } from "../
 import { isReply, readFailure, writeFailure } from "./broker-errors.ts";
 import readInbox from "./read-inbox.lua" with { type: "text" };
 import { RedisLink, type RedisTarget } from "./redis-link.ts";
+import { sendCommand } from "./send-command.ts";
 import takeInbox from "./take-inbox.lua" with { type: "text" };
 
 export interface RedisInboxOptions {
@@ -103,20 +104,16 @@ function entryOf([id, type, payload]: EntryReply): InboxEntry {
   }
 }
 
+/** As `sendCommand`, of an inbox that may have been made something else by hand. */
 async function send<Answer>(
   link: RedisLink,
   translate: (error: unknown) => unknown,
   command: (redis: Redis) => Promise<Answer>,
 ): Promise<Answer> {
-  if (link.starting) await link.started;
-  link.assertUp();
-  try {
-    return await command(link.redis);
-  } catch (error) {
-    link.failed(error);
-    if (isReply(error) && error.message.includes("WRONGTYPE")) {
-      throw new BrokerUnavailable(`${INBOX} is no stream: what it is must be moved away`, { cause: error });
-    }
-    throw translate(error);
-  }
+  return sendCommand(link, (error) => noStream(error) ?? translate(error), command);
+}
+
+function noStream(error: unknown): BrokerUnavailable | undefined {
+  if (!isReply(error) || !error.message.includes("WRONGTYPE")) return undefined;
+  return new BrokerUnavailable(`${INBOX} is no stream: what it is must be moved away`, { cause: error });
 }

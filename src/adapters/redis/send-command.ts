@@ -1,0 +1,18 @@
+import type { Redis } from "ioredis";
+import type { RedisLink } from "./redis-link.ts";
+
+/** Sends one command, or a script of its own, over a link; what fails is translated for the port's caller. */
+export async function sendCommand<Answer>(
+  link: RedisLink,
+  translate: (error: unknown) => unknown,
+  command: (redis: Redis) => Promise<Answer>,
+): Promise<Answer> {
+  if (link.starting) await link.started;
+  link.assertUp();
+  try {
+    return await command(link.redis);
+  } catch (error) {
+    link.failed(error);
+    throw translate(error);
+  }
+}
