@@ -26,7 +26,8 @@ describe.skipIf(!needs("redis-server"))("subscriptions on Redis", () => {
     await redis.stop();
   });
 
-  const watchedChannels = async () => ((await admin.pubsub("CHANNELS", "telltale:*{analysis:*")) as string[]).sort();
+  const watchedChannels = async () =>
+    ((await admin.pubsub("CHANNELS", "telltale:*{analysis:*")) as string[]).sort();
 
   test("PS-8 many subscribers share one subscription, and none is left after the last", async () => {
     const node = nodes.make();
