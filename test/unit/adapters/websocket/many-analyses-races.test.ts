@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { BrokerUnavailable } from "../../../../src/application/errors.ts";
 import { analysisIdOf } from "../../../../src/domain/channel.ts";
-import { status } from "../../../support/encoded-events.ts";
+import { result, status } from "../../../support/encoded-events.ts";
 import { someAnalysis } from "../../../support/some-analysis.ts";
 import { turn } from "../../../support/turn.ts";
 import { NOTHING, type OpenedSession, sessionBench, TIMEOUT } from "./session-bench.ts";
@@ -188,6 +188,29 @@ describe("many subscriptions at once", () => {
     expect(books()).toEqual(NOTHING);
   });
 
+  test("WSM-9: what ended by itself makes room as well", async () => {
+    const { open, tokens, publishTo, books } = sessionBench();
+    const { say, wire } = await open("alice", { untilTerminal: true });
+    const ended = await Promise.all(
+      Array.from({ length: 500 }, async () => {
+        const channel = someAnalysis();
+        await publishTo(channel, result());
+        return analysisIdOf(channel);
+      }),
+    );
+    const others = () => Array.from({ length: 500 }, () => analysisIdOf(someAnalysis()));
+    for (const id of [...ended, ...others()]) say(subscribeTo(id));
+    await turn();
+    expect(books()).toMatchObject({ active_analyses: 500 });
+    const next = others();
+    say({ type: "authenticate", token: tokens.know("narrow", { analyses: new Set(next) }) });
+    for (const id of [...next, ...next]) say(subscribeTo(id));
+    await turn();
+    expect(books()).toMatchObject({ active_analyses: 500, feeds: 502 });
+    const codes = wire.messages.flatMap(({ code }) => (code === undefined ? [] : String(code)));
+    expect(codes).toEqual(Array(500).fill("not_allowed"));
+  });
+
   test("WSM-9: more frames than may wait for an answer close with 4400, and nothing is left", async () => {
     const { open, pubSub, settle, books, analysisId } = sessionBench();
     const { say, wire, hangUp } = await open();
@@ -201,17 +224,29 @@ describe("many subscriptions at once", () => {
     expect(books()).toEqual(NOTHING);
   });
 
-  test("WSM-9: who asks and never reads is closed with 4009", async () => {
-    const { open, books } = sessionBench();
-    const { say, wire, hangUp } = await open();
-    wire.takeOnly(1);
-    for (let sent = 0; sent < 20_000 && wire.closes.length === 0; sent++)
-      say({ type: "unsubscribe", analysis_id: crypto.randomUUID() });
-    expect(wire.closedWith).toBe(4009);
-    expect(wire.frames.join("").length).toBeLessThan(2 * 1024 * 1024);
-    hangUp();
-    expect(books()).toEqual(NOTHING);
-  });
+  test.each(["subscribe", "unsubscribe"])(
+    "WSM-9: who asks to %s and never reads is closed with 4009; who reads may ask for as long as it likes",
+    async (type) => {
+      const { open, books, analysisId } = sessionBench();
+      const [reads, never] = [await open("alice"), await open("bob")];
+      for (let sent = 0; sent < 20_000 && never.wire.closes.length === 0; sent++) {
+        for (const { say, wire } of [reads, never]) {
+          wire.takeOnly(0);
+          say({ type, analysis_id: analysisId });
+        }
+        if (sent % 100 > 0) continue;
+        await turn();
+        reads.wire.takeAll();
+        reads.session.drained();
+      }
+      expect([never.wire.closedWith, reads.wire.closedWith]).toEqual([4009, undefined]);
+      expect(never.wire.frames.join("").length).toBeLessThan(2 * 1024 * 1024);
+      await turn();
+      expect(books()).toMatchObject({ active_analyses: type === "subscribe" ? 1 : 0 });
+      for (const { hangUp } of [reads, never]) hangUp();
+      expect(books()).toEqual(NOTHING);
+    },
+  );
 
   test("WSM-12: what is asked for before connection_established is served after it; 256 KiB close with 4400", async () => {
     const { upgrade, tokens, books } = sessionBench();

@@ -37,7 +37,8 @@ describe("PUB-1: viewers declared while somebody watches", () => {
       for (let declared = 0; declared <= steps; declared++) {
         for (let arrives = declared; arrives <= steps + 1; arrives++) {
           const bench = sessionBench();
-          const { upgrade, tokens, pubSub, elsewhere, channel, settle, books } = bench;
+          const { upgrade, tokens, pubSub, elsewhere, channel, settle, books, publish } = bench;
+          await publish();
           const others = watched ? [await bench.watch("bob")] : [];
           pubSub.holdsCalls = true;
           pubSub.holdsMail = true;
