@@ -110,6 +110,22 @@ describe.skipIf(!needs("redis-server"))("a Redis with a replica", () => {
       await node.history(channels[1]!, undefined, 10);
       expect(performance.now() - started).toBeLessThan(500);
       await expect(held).rejects.toBeInstanceOf(OutcomeUnknown);
+      // One after the other, so that many are sent while a WAIT holds up the connection.
+      const told = async (channel: AnalysisChannel) => {
+        const outcomes: unknown[] = [];
+        for (let n = 0; n < 3; n++) {
+          const asked = performance.now();
+          const error = await say(node, channel, "b").then(
+            () => undefined,
+            (reason: unknown) => reason,
+          );
+          outcomes.push([error instanceof OutcomeUnknown, performance.now() - asked < 4_500]);
+        }
+        return outcomes;
+      };
+      for (const outcomes of await Promise.all(channels.slice(0, 40).map(told))) {
+        expect(outcomes).toEqual(Array.from({ length: 3 }, () => [true, true]));
+      }
     } finally {
       process.kill(pid, "SIGCONT");
     }

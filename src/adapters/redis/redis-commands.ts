@@ -42,6 +42,7 @@ export class RedisCommands {
       ...options,
       check: (redis) => this.#look(redis),
       onReady: () => void this.#prepare(),
+      onLost: () => this.#brokerClock.forget(),
     });
   }
 
@@ -169,9 +170,10 @@ export class RedisCommands {
   }
 
   async #lookAtClock(redis: Redis): Promise<void> {
+    const askedAt = this.#brokerClock.now();
     const [seconds, microseconds] = await redis.time();
     const broker = Number(seconds) * 1_000 + Math.floor(Number(microseconds) / 1_000);
-    this.#brokerClock.measured(broker, this.#brokerClock.now());
+    this.#brokerClock.measured(broker, askedAt, this.#brokerClock.now());
   }
 
   async #prepare(): Promise<void> {

@@ -47,6 +47,8 @@ const FORMAT = "1";
 /** Milliseconds that Redis has for one call, and from when its first append was called, which a queue may have held. */
 const CALL_MS = 2_000;
 const LATEST_CALL_MS = 4_000;
+/** Milliseconds within which whoever appends is answered, whatever happens. */
+const ANSWER_MS = 4_500;
 
 /**
  * `PubSubPort` on one Redis, 7 or newer. Connects when it is made and comes back by itself. Three connections: one on
@@ -77,6 +79,7 @@ export class RedisPubSub implements PubSubPort {
     this.#replicas = new RedisReplicas({
       required: waitReplicas,
       wait: (replicas, milliseconds) => this.#publishing.wait(replicas, milliseconds),
+      clock: options.clock,
       telemetry,
     });
     this.#appends = new AppendQueue({
@@ -125,7 +128,7 @@ export class RedisPubSub implements PubSubPort {
       deadline,
       ...args,
     ]);
-    await this.#replicas.hold();
+    await this.#replicas.hold(ANSWER_MS - CALL_MS);
   }
 
   health(): BrokerHealth {
@@ -171,7 +174,7 @@ export class RedisPubSub implements PubSubPort {
     if (type === "REPEATED")
       throw new OutcomeUnknown("stored, but the answer went to another copy of the call");
     if (type !== "APPENDED") throw new Error(`the append script answered ${String(type)}`);
-    if (acknowledged) await this.#replicas.hold();
+    if (acknowledged) await this.#replicas.hold(calledAt + ANSWER_MS - performance.now());
     return answers.map(outcomeOf);
   }
 

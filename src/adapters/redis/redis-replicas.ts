@@ -1,4 +1,5 @@
 import { OutcomeUnknown } from "../../application/errors.ts";
+import type { ClockPort } from "../../application/ports/clock-port.ts";
 import type { TelemetryPort } from "../../application/ports/telemetry-port.ts";
 import { reasonOf } from "../../application/reason-of.ts";
 
@@ -9,6 +10,7 @@ export interface RedisReplicasOptions {
   readonly required: RequiredReplicas;
   /** WAIT on the connection that writes: how many replicas have everything that was written on it. */
   readonly wait: (replicas: number, milliseconds: number) => Promise<number>;
+  readonly clock: ClockPort;
   readonly telemetry: TelemetryPort;
 }
 
@@ -43,12 +45,21 @@ export class RedisReplicas {
 
   /**
    * Resolves when enough replicas have what was answered on the connection before this call; at once where none is
-   * required. Rejects with `OutcomeUnknown` where too few have it within a second, or nobody says.
+   * required. Rejects with `OutcomeUnknown` where too few have it within a second, or nobody says so within `within`
+   * milliseconds.
    */
-  hold(): Promise<void> {
-    if (this.#required === 0) return Promise.resolve();
+  async hold(within: number): Promise<void> {
+    if (this.#required === 0) return;
     this.#next ??= this.#holdNext();
-    return this.#next;
+    const late = Promise.withResolvers<never>();
+    const stop = this.#options.clock.after(Math.max(0, within), () =>
+      late.reject(new OutcomeUnknown(`stored, but nobody says whether on ${replicas(this.#required)}`)),
+    );
+    try {
+      await Promise.race([this.#next, late.promise]);
+    } finally {
+      stop();
+    }
   }
 
   async #holdNext(): Promise<void> {
