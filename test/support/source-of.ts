@@ -1,4 +1,4 @@
-import type { DeliverySource, ReplaySource } from "../../src/application/fan-out/delivery.ts";
+import type { DeliverySource, ReplaySource } from "../../src/application/fan-out/delivery-source.ts";
 import type { Fanout } from "../../src/application/fan-out/fanout.ts";
 import type { SurvivingHistory } from "../../src/application/fan-out/surviving-history.ts";
 import type { PublishedEvent } from "../../src/application/ports/pub-sub-port.ts";

@@ -1,8 +1,5 @@
-import {
-  Delivery,
-  type DeliveryOptions,
-  type DeliverySource,
-} from "../../src/application/fan-out/delivery.ts";
+import { Delivery, type DeliveryOptions } from "../../src/application/fan-out/delivery.ts";
+import type { DeliverySource } from "../../src/application/fan-out/delivery-source.ts";
 import { type DeliveryStart, withWhatComes } from "../../src/application/fan-out/delivery-start.ts";
 import { Outlet } from "../../src/application/fan-out/outlet.ts";
 import { ManualClock } from "./manual-clock.ts";

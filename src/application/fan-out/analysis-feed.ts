@@ -13,7 +13,7 @@ import type { TelemetryPort } from "../ports/telemetry-port.ts";
 import { reasonOf } from "../reason-of.ts";
 import type { ChannelFeed } from "./channel-feed.ts";
 import { DeclaredViewers } from "./declared-viewers.ts";
-import type { ReplaySource } from "./delivery.ts";
+import type { ReplaySource } from "./delivery-source.ts";
 import type { ChannelNow } from "./delivery-start.ts";
 import { Fanout } from "./fanout.ts";
 import { type FeedState, hold, reading } from "./feed-state.ts";
@@ -59,7 +59,6 @@ export class AnalysisFeed implements ChannelFeed, ChannelSubscriber, ReplaySourc
     return this.#viewers.list;
   }
 
-  /** Of the last event that this node has. */
   get position(): EventPosition {
     return this.#position;
   }
@@ -132,13 +131,12 @@ export class AnalysisFeed implements ChannelFeed, ChannelSubscriber, ReplaySourc
   }
 
   event(event: PublishedEvent): void {
-    if (this.#state.type === "closed") return;
     if (this.#state.type === "live") this.#accept(event);
-    else hold(this.#state, event);
+    else if (this.#state.type === "reading") hold(this.#state, event);
   }
 
   viewersChanged(viewers: ViewerList): void {
-    if (this.#state.type === "closed") return;
+    if (this.#closed()) return;
     this.#viewers.heard(viewers);
     this.fanout.viewersChanged(viewers);
   }

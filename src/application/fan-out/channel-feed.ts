@@ -1,4 +1,4 @@
-import type { DeliverySource } from "./delivery.ts";
+import type { DeliverySource } from "./delivery-source.ts";
 
 /** A channel that somebody on this node watches: one subscription at the broker, however many watch. */
 export interface ChannelFeed extends DeliverySource {

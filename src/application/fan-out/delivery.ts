@@ -2,6 +2,7 @@ import type { ViewerList } from "../../domain/access-grant.ts";
 import { isStatusKind, isTerminalKind, reopens } from "../../domain/event-kind.ts";
 import { type EventPosition, isOnHistory, type KeptHistory } from "../../domain/event-position.ts";
 import type { PublishedEvent } from "../ports/pub-sub-port.ts";
+import type { DeliverySource } from "./delivery-source.ts";
 import {
   type ChannelNow,
   type DeliveryStart,
@@ -14,7 +15,6 @@ import {
 import type { Fanout } from "./fanout.ts";
 import type { FrameQueue, Outlet } from "./outlet.ts";
 import { PendingReplay } from "./pending-replay.ts";
-import type { ReadHistory } from "./shared-history.ts";
 import type { SurvivingHistory } from "./surviving-history.ts";
 
 /** What a delivery asks of whoever made it. */
@@ -37,23 +37,6 @@ export interface DeliveryOptions {
   readonly replay: ReplayMode;
   /** The position the client gave, up to which it has everything; undefined where it gave none. */
   readonly after: EventPosition | undefined;
-}
-
-/** The channel that a delivery is a place on. */
-export interface DeliverySource {
-  readonly fanout: Fanout;
-  /** Undefined where nothing is ever replayed. */
-  readonly replays: ReplaySource | undefined;
-}
-
-/** Where a replay is read on, and what is there when it cannot be. */
-export interface ReplaySource {
-  /** Something of what is kept after a position (`undefined`: from the oldest). Never rejects: waits for the broker. */
-  readOn(after: EventPosition | undefined): Promise<ReadHistory>;
-  /** What the broker has does not fit what this node has: to be read again. */
-  doubt(): void;
-  /** What this node has of the channel. */
-  now(): ChannelNow;
 }
 
 /**

@@ -83,17 +83,26 @@ describe("AdoptPublishedEvent, beside other gateways", () => {
     expect(await messages()).toEqual(["at once"]);
   });
 
+  test("PUB-16: whoever comes later does not make a newcomer of who was there", async () => {
+    const { join, publish, messages, clock } = await two();
+    clock.advance(1_000);
+    await join();
+    publish("at once");
+    await turn();
+    expect(await messages()).toEqual(["at once"]);
+  });
+
   test("PUB-16: until the broker has said whether there are others, it is held; no longer than 3 s", async () => {
-    let others: boolean | undefined;
+    let newcomer: boolean | undefined;
     const since = Date.UTC(2026, 10, 24);
-    const { hear, messages, pass } = late(() => ({ since, others }));
+    const { hear, messages, pass } = late(() => ({ since, newcomer, others: undefined }));
     hear(statusUpdate({ message: "1" }), 0);
     await pass(1_000);
     expect(await messages()).toEqual([]);
-    others = false;
+    newcomer = false;
     await pass(250);
     expect(await messages()).toEqual(["1"]);
-    others = undefined;
+    newcomer = undefined;
     hear(statusUpdate({ message: "2" }), 0);
     await pass(1_500);
     expect(await messages()).toEqual(["1"]);
@@ -135,7 +144,7 @@ describe("AdoptPublishedEvent, beside other gateways", () => {
   });
 
   test("PUB-17: what may be more than two minutes late is left to the others, and counted", async () => {
-    const { hear, pubSub, messages, count, pass } = late(() => ({ since: 0, others: true }));
+    const { hear, pubSub, messages, count, pass } = late(() => ({ since: 0, newcomer: false, others: true }));
     hear(statusUpdate({ message: "too late" }), 121_000);
     hear("{oops", 121_000);
     hear(statusUpdate({ message: "in time" }), 119_000);
@@ -151,7 +160,7 @@ describe("AdoptPublishedEvent, beside other gateways", () => {
   });
 
   test("PUB-17: alone, it offers what is late all the same", async () => {
-    const { hear, messages, count } = late(() => ({ since: 0, others: false }));
+    const { hear, messages, count } = late(() => ({ since: 0, newcomer: false, others: false }));
     hear(statusUpdate({ message: "late" }), 600_000);
     await turn();
     expect([await messages(), count("bare_events_left_to_others")]).toEqual([["late"], 0]);

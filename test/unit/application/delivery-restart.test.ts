@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import type { ReplaySource } from "../../../src/application/fan-out/delivery.ts";
+import type { ReplaySource } from "../../../src/application/fan-out/delivery-source.ts";
 import { Fanout } from "../../../src/application/fan-out/fanout.ts";
 import { latestAfter } from "../../../src/application/fan-out/latest-events.ts";
 import { resumedOf } from "../../../src/application/fan-out/replay.ts";
