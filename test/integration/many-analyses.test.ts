@@ -214,6 +214,30 @@ for (const broker of ["memory", "redis"] as const) {
         },
       );
 
+      test.skipIf(broker === "memory")(
+        "WSM-3: while Redis is away a subscription is refused and the socket stays; asked again later it is had",
+        async () => {
+          const id = crypto.randomUUID();
+          const socket = await open();
+          await socket.established();
+          await redis?.kill9();
+          socket.subscribe(id);
+          expect(await socket.untilOf(id, "subscription_refused")).toMatchObject({
+            code: "broker_unavailable",
+          });
+          await redis?.restart();
+          await eventually(
+            "the gateway has its broker back",
+            async () => (await fetch(`${gateway.url}/ready`)).ok,
+          );
+          socket.subscribe(id);
+          expect(await socket.untilOf(id, "subscribed")).toMatchObject({ resumed: null });
+          await publishSteps(id, 1, 1);
+          await socket.untilOf(id, "status_update");
+          await socket.leave();
+        },
+      );
+
       test("OPS-2: SIGTERM closes it with 1001 and a time to come back", async () => {
         const socket = await open();
         await socket.established();
