@@ -31,10 +31,7 @@ local STATUS = { s = true, c = true, f = true }
 local MAY_FOLLOW = { t = 'c', e = 'f', f = 'e' }
 
 local call = redis.call
-
-local function int(number)
-  return string.format('%.0f', number)
-end
+local function int(number) return string.format('%.0f', number) end
 
 local time = call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
@@ -44,9 +41,7 @@ if now >= tonumber(ARGV[2]) then return { 'LATE' } end
 local kept = call('HMGET', record, 'format', 'birth', 'epoch', 'line', 'offset', 'epochs', 'attempt', 'outcome', 'stage', 'entry', 'calls')
 local format, birth, epoch, line, spans = kept[1], kept[2], kept[3], kept[4], kept[6]
 local attempt, outcome, stage, last_entry = kept[7], kept[8] ~= '' and kept[8], kept[9], kept[10]
-if format and tonumber(format) > tonumber(ARGV[1]) then
-  return { 'NEWER', format }
-end
+if format and tonumber(format) > tonumber(ARGV[1]) then return { 'NEWER', format } end
 
 -- Without its counter nothing of a channel can be trusted; the stream would refuse the offsets that start again.
 local offset = kept[5] and tonumber(kept[5])
@@ -231,25 +226,15 @@ end
 
 local fields = { 'offset', int(offset), 'heard', int(now) }
 local function set(name, value)
-  fields[#fields + 1] = name
-  fields[#fields + 1] = value
+  fields[#fields + 1], fields[#fields + 2] = name, value
 end
 if calls then set('calls', calls) end
-if is_new then
-  set('format', ARGV[1])
-  set('birth', birth)
-end
-if new_epoch then
-  set('epoch', epoch)
-  set('line', line_now)
-end
+if is_new then set('format', ARGV[1]) set('birth', birth) end
+if new_epoch then set('epoch', epoch) set('line', line_now) end
 if spans ~= kept[6] then set('epochs', spans) end
 if status then set('status', status) end
 if terminal then set('terminal', terminal) end
-if marks_changed then
-  set('stages', marks)
-  set('stage', stage or '')
-end
+if marks_changed then set('stages', marks) set('stage', stage or '') end
 if attempts_changed then
   set('attempt', attempt)
   set('outcome', outcome or '')
@@ -261,7 +246,5 @@ if terminal == false then call('HDEL', record, 'terminal') end
 call('PEXPIRE', record, ARGV[8])
 call('PEXPIRE', history, ARGV[8])
 call('PEXPIRE', viewers, ARGV[8])
-for _, message in ipairs(messages) do
-  call('PUBLISH', ARGV[9], message)
-end
+for _, message in ipairs(messages) do call('PUBLISH', ARGV[9], message) end
 return answers
