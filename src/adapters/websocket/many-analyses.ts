@@ -5,7 +5,7 @@ import { subscriptionRefused, unsubscribed } from "../server-frames.ts";
 import type { WatchQuery } from "../watch-query.ts";
 import type { SubscriptionFrame } from "./client-frames.ts";
 import type { SessionHost } from "./session-host.ts";
-import { Subscription } from "./subscription.ts";
+import { Subscription, type SubscriptionContext } from "./subscription.ts";
 
 /** The most analyses that one socket watches. */
 export const MOST_SUBSCRIPTIONS = 1_000;
@@ -17,19 +17,21 @@ export class ManyAnalyses {
   readonly type = "many";
   readonly resumed = null;
   readonly #host: SessionHost;
-  readonly #query: WatchQuery;
+  #query: SubscriptionContext["query"] = { untilTerminal: false, conflates: true };
   readonly #subscriptions = new Map<AnalysisId, Subscription>();
   #grant: AccessGrant;
   #waiting = 0;
 
-  constructor(host: SessionHost, query: WatchQuery, grant: AccessGrant) {
+  constructor(host: SessionHost, grant: AccessGrant) {
     this.#host = host;
-    this.#query = query;
     this.#grant = grant;
   }
 
   /** It starts with none. */
-  async join(): Promise<void> {}
+  async join({ untilTerminal, conflates }: WatchQuery): Promise<void> {
+    this.#query = { untilTerminal, conflates };
+  }
+
   begin(): void {}
 
   /** Frames of one analysis are served in their order, those of several at once. */

@@ -11,15 +11,13 @@ export class OneAnalysis implements DeliveryOwner {
   readonly type = "one";
   readonly #host: SessionHost;
   readonly #analysisId: AnalysisId;
-  readonly #query: WatchQuery;
   #grant: AccessGrant;
   #watch: Watch | undefined;
   #ended = false;
 
-  constructor(host: SessionHost, analysisId: AnalysisId, query: WatchQuery, grant: AccessGrant) {
+  constructor(host: SessionHost, analysisId: AnalysisId, grant: AccessGrant) {
     this.#host = host;
     this.#analysisId = analysisId;
-    this.#query = query;
     this.#grant = grant;
   }
 
@@ -29,8 +27,7 @@ export class OneAnalysis implements DeliveryOwner {
   }
 
   /** Resolves when `begin` may be called, or the client was told why not. Rejects without the broker. */
-  async join(): Promise<void> {
-    const { replay, untilTerminal, conflates } = this.#query;
+  async join({ replay, untilTerminal, conflates }: WatchQuery): Promise<void> {
     const answer = await this.#host.services.subscribe.execute({
       analysisId: this.#analysisId,
       grant: this.#grant,

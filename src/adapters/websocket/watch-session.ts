@@ -139,12 +139,10 @@ export class WatchSession implements OpenConnection, SessionHost {
     const admission = this.services.connections.admit(this, { userId, tokenExpiresAt: grant.expiresAt });
     if (!admission.admitted) return this.#refuseFor(admission.limit);
     const watching =
-      analysisId === null
-        ? new ManyAnalyses(this, intent, grant)
-        : new OneAnalysis(this, analysisId, intent, grant);
+      analysisId === null ? new ManyAnalyses(this, grant) : new OneAnalysis(this, analysisId, grant);
     const notices = this.services.subscribe.notices({ userId, outlet: this.outlet, owner: this });
     this.#held = { watching, notices };
-    await Promise.all([watching.join(), notices.open()]);
+    await Promise.all([watching.join(intent), notices.open()]);
     if (this.#state.type !== "admitting") return;
     const { early } = this.#state;
     this.#state = { type: "watching", analysisId, userId, watching };

@@ -50,6 +50,29 @@ describe("WS-13: a connection that ends", () => {
     expect([opened.wire.frames.length, opened.wire.pings]).toEqual(sent);
   });
 
+  /** What would end one analysis ends no socket for many. */
+  const ofTheSocket = ENDINGS.filter(([, , code]) => code !== 4003 && code !== 1000);
+  test.each(ofTheSocket)("for many analyses because %s leaves nothing behind", async (_, end, code) => {
+    const bench = sessionBench();
+    const opened = await bench.open("alice", { conflates: false });
+    for (const id of [bench.analysisId, crypto.randomUUID()])
+      opened.say({ type: "subscribe", analysis_id: id });
+    await turn();
+    expect(bench.books()).toMatchObject({ total_connections: 1, active_analyses: 2, feeds: 4 });
+    await end(opened, bench);
+    await turn();
+    expect(opened.wire.closedWith).toBe(code);
+    opened.hangUp();
+    expect(bench.books()).toEqual(NOTHING);
+    const sent = opened.wire.frames.length;
+    await bench.publish();
+    opened.session.drained();
+    opened.say({ type: "subscribe", analysis_id: bench.analysisId });
+    await turn();
+    expect(opened.wire.frames.length).toBe(sent);
+    expect(bench.books()).toEqual(NOTHING);
+  });
+
   test.each(ENDINGS)("because %s takes nothing from those beside it", async (_, end, code) => {
     const bench = sessionBench();
     const { tokens, upgrade, publish } = bench;
