@@ -1,6 +1,7 @@
 import { parseChannel } from "../domain/channel.ts";
 import { decodeEvent } from "../domain/decode-event.ts";
 import { BrokerUnavailable, OutcomeUnknown } from "./errors.ts";
+import { letterReason } from "./letter-reason.ts";
 import { OfferQueue } from "./offer-queue.ts";
 import type { ClockPort } from "./ports/clock-port.ts";
 import type { AppendRequest, PubSubPort } from "./ports/pub-sub-port.ts";
@@ -15,8 +16,8 @@ const LATEST_OFFER_MS = 120_000;
 const CONTENT_REMEMBERED_MS = CONTENT_WINDOW_MS + LATEST_OFFER_MS;
 /** Others heard what this node missed before it began to listen, and have offered it by then. */
 const NEWCOMER_HOLD_MS = 3_000;
-/** While it is not known whether there are others. */
-const LOOK_AGAIN_MS = 50;
+/** While it is not known whether there are others: those who wait for it are to come soon after. */
+const LOOK_AGAIN_MS = 5;
 
 /**
  * A worker's bare PUBLISH becomes a numbered event, once, however many nodes heard it: each offers all it hears, in
@@ -97,9 +98,7 @@ export class AdoptPublishedEvent {
     if (channel === undefined) return { type: "letter", reason: "channel: names no analysis or user" };
     const decoded = decodeEvent(message.payload, { channel, now: heardAt });
     if (!decoded.ok) {
-      const [first] = decoded.issues;
-      const detail = first === undefined ? "" : `: ${first.path.join(".") || "event"}: ${first.message}`;
-      return { type: "letter", reason: `${decoded.reason}${detail}` };
+      return { type: "letter", reason: letterReason(decoded) };
     }
     const seen = {
       lane: "content",
@@ -138,10 +137,9 @@ export class AdoptPublishedEvent {
     const left = listening.since + NEWCOMER_HOLD_MS - this.#clock.now();
     // A clock that was set back holds nothing up.
     if (left <= 0 || left > NEWCOMER_HOLD_MS) return 0;
-    const now = this.#workers.listening();
-    const others = now?.since === listening.since ? now.others : listening.others;
-    if (others === undefined) return Math.min(left, LOOK_AGAIN_MS);
-    return others ? left : 0;
+    const { newcomer, others } = listening;
+    if (newcomer === undefined) return Math.min(left, LOOK_AGAIN_MS);
+    return newcomer && others !== false ? left : 0;
   }
 
   #givenUp(heard: Heard): boolean {

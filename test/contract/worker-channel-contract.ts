@@ -9,7 +9,7 @@ import { eventually } from "../support/eventually.ts";
  * |------|---------------------------------------------------------------------------------------------------------|
  * | WC-1 | once listen has resolved, every node hears what workers publish on the three kinds of channel, in order  |
  * | WC-2 | what was published before stopListening was called is heard before it resolves, and nothing after        |
- * | WC-3 | listening says since when this node hears, and whether others hear as well; nothing where it does not    |
+ * | WC-3 | listening says since when a node hears, and whether others do or did before it; nothing where it does not |
  * | WC-4 | a message says how late it may be at most, and away is undefined while workers are heard                 |
  * | WC-5 | the same letter, by channel and content, is kept once within its window, however many nodes report it    |
  * | WC-6 | a letter with a name is known by its name alone                                                          |
@@ -99,6 +99,7 @@ export function workerChannelContract(name: string, open: () => Promise<WorkersU
       const { node: two } = await listening();
       await eventually("the newcomer knows", async () => two.listening()?.others === true);
       await eventually("so does the other", async () => one.listening()?.others === true);
+      expect([one.listening()?.newcomer, two.listening()?.newcomer]).toEqual([false, true]);
       const [first, second] = [one.listening()?.since ?? 0, two.listening()?.since ?? 0];
       expect(first).toBeGreaterThan(0);
       expect(second).toBeGreaterThanOrEqual(first);

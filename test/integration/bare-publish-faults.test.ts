@@ -94,6 +94,22 @@ describe.skipIf(!needs("redis-server"))("bare publishing through faults", () => 
     await expectAll();
   }, 40_000);
 
+  test("PUB-13: the connections of all listeners are cut at once: what anybody heard is kept once, in order", async () => {
+    for (let count = 0; count < 3; count++) await gateway();
+    await established();
+    stream.start(1);
+    for (let cut = 0; cut < 4; cut++) {
+      await stream.more(400);
+      await admin.call("CLIENT", "KILL", "TYPE", "PUBSUB");
+    }
+    await eventually("all listen again", async () => (await listeners()).length === 3);
+    await stream.more(100);
+    for (const kept of await stream.end()) {
+      expect(kept.length).toBeGreaterThan(stream.sent / 2);
+      expect(kept).toEqual([...new Set(kept)].sort((a, b) => a - b));
+    }
+  }, 40_000);
+
   test("PUB-15: while the memory of Redis is full nothing is kept, and then all of it, in order", async () => {
     await Promise.all([gateway(), gateway()]);
     await established();

@@ -20,7 +20,7 @@ export class InMemoryWorkerChannels implements WorkerChannelPort {
   readonly #clock: ClockPort;
   readonly away = undefined;
   #stop: (() => void) | undefined;
-  #since = 0;
+  #listening: Listening | undefined;
 
   constructor({ broker, clock }: InMemoryWorkerChannelsOptions) {
     this.#broker = broker;
@@ -28,18 +28,25 @@ export class InMemoryWorkerChannels implements WorkerChannelPort {
   }
 
   async listen(heard: (message: BareMessage) => void): Promise<void> {
-    this.#since = this.#clock.now();
-    this.#stop = this.#broker.addWorkerListener(heard);
+    const broker = this.#broker;
+    this.#listening = {
+      since: this.#clock.now(),
+      newcomer: broker.workerListeners > 0,
+      get others() {
+        return broker.workerListeners > 1;
+      },
+    };
+    this.#stop = broker.addWorkerListener(heard);
   }
 
   async stopListening(): Promise<void> {
     this.#stop?.();
     this.#stop = undefined;
+    this.#listening = undefined;
   }
 
   listening(): Listening | undefined {
-    if (this.#stop === undefined) return undefined;
-    return { since: this.#since, others: this.#broker.workerListeners > 1 };
+    return this.#listening;
   }
 
   publish(channel: string, payload: string): void {

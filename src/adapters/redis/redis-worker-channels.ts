@@ -33,8 +33,8 @@ export class RedisWorkerChannels implements WorkerChannelPort {
   readonly #commands: RedisCommands;
   readonly #heard = Promise.withResolvers<void>();
   #link: ListeningLink | undefined;
-  /** When the connection began to hear; undefined while it does not. */
-  #since: number | undefined;
+  /** How the connection hears; undefined while it does not. */
+  #spell: Spell | undefined;
   #stopped = false;
 
   constructor(options: RedisWorkerChannelsOptions) {
@@ -55,7 +55,7 @@ export class RedisWorkerChannels implements WorkerChannelPort {
       publish: (channel, message) => this.#commands.publish(channel, message),
       onReady: () => void this.#ask(),
       onLost: () => {
-        this.#since = undefined;
+        this.#spell = undefined;
       },
     });
     this.#link = link;
@@ -77,19 +77,18 @@ export class RedisWorkerChannels implements WorkerChannelPort {
     this.#stopped = true;
     this.#heard.resolve();
     try {
-      // What Redis sent before these answers is read before them.
-      if (link.away === undefined) await Promise.all(this.#commandsOf(link, "unsubscribe"));
+      if (link.away === undefined) await this.#part(link);
     } catch (error) {
       this.#options.telemetry.log("debug", "stopped listening without an answer of Redis", {
         reason: reasonOf(error),
       });
     }
-    this.#since = undefined;
+    this.#spell = undefined;
     link.close();
   }
 
   listening(): Listening | undefined {
-    return this.#since === undefined ? undefined : { since: this.#since, others: this.#link?.others };
+    return this.#spell;
   }
 
   get away(): string | undefined {
@@ -117,11 +116,12 @@ export class RedisWorkerChannels implements WorkerChannelPort {
     const link = this.#link;
     if (link === undefined || this.#stopped) return;
     const { clock, telemetry } = this.#options;
-    this.#since = clock.now();
+    const spell = new Spell(link, clock.now());
+    this.#spell = spell;
     try {
-      await Promise.all(this.#commandsOf(link, "subscribe"));
+      spell.newcomer = (await this.#join(link)) > 0;
       // Where the answer was slow, others began to hear before this node did.
-      if (this.#since !== undefined) this.#since = clock.now();
+      spell.since = clock.now();
       this.#heard.resolve();
     } catch (error) {
       if (this.#stopped) return;
@@ -131,18 +131,54 @@ export class RedisWorkerChannels implements WorkerChannelPort {
     }
   }
 
-  /** Sent in one turn. */
-  #commandsOf({ redis }: ListeningLink, command: "subscribe" | "unsubscribe"): Promise<unknown>[] {
-    const { listen } = this.#options;
-    const patterns = (["analysis", "user"] as const)
-      .filter((lane) => listen.has(lane))
+  /**
+   * Resolves with how many listened before. In one piece, so that of several that come at once all but the first find
+   * somebody there.
+   */
+  async #join({ redis }: ListeningLink): Promise<number> {
+    const { target, listen } = this.#options;
+    const probes = listeningChannel(target.db);
+    const asked = redis.pipeline().publish(probes, HELLO);
+    if (this.#patterns.length > 0) asked.psubscribe(...this.#patterns);
+    asked.subscribe(probes, ...(listen.has("system") ? [SYSTEM_CHANNEL] : []));
+    const answers = await asked.exec();
+    for (const [error] of answers ?? []) if (error !== null) throw error;
+    return Number(answers?.[0]?.[1]);
+  }
+
+  /** What Redis sent before these answers is read before them. */
+  async #part({ redis }: ListeningLink): Promise<void> {
+    await Promise.all([
+      this.#patterns.length > 0 && redis.punsubscribe(...this.#patterns),
+      this.#options.listen.has("system") && redis.unsubscribe(SYSTEM_CHANNEL),
+    ]);
+  }
+
+  get #patterns(): string[] {
+    return (["analysis", "user"] as const)
+      .filter((lane) => this.#options.listen.has(lane))
       .map((lane) => `${lane}:*`);
-    const sent: Promise<unknown>[] = [];
-    if (patterns.length > 0) sent.push(redis[`p${command}`](...patterns));
-    if (listen.has("system")) sent.push(redis[command](SYSTEM_CHANNEL));
-    return sent;
   }
 }
+
+/** From one making of the connection to its loss. */
+class Spell implements Listening {
+  since: number;
+  newcomer: boolean | undefined;
+  readonly #link: ListeningLink;
+
+  constructor(link: ListeningLink, since: number) {
+    this.#link = link;
+    this.since = since;
+  }
+
+  get others(): boolean | undefined {
+    return this.#link.others;
+  }
+}
+
+/** Heard by whoever listens already; it asks nothing of them. */
+const HELLO = "hello";
 
 function messageOf(channel: Buffer, payload: Buffer): BareMessage {
   const message = { channel: channel.toString(), payload: payload.toString() };

@@ -8,10 +8,12 @@ export interface BareMessage {
   readonly lateMs?: number;
 }
 
-/** How a node listens, since its connection was last made. */
+/** How a node listens, since its connection was last made. One object for each connection, kept up to date. */
 export interface Listening {
   /** When it began to hear, by the node's clock: milliseconds since 1970. */
   readonly since: number;
+  /** Whether others listened before it, so that it may have missed what they offer; undefined until it is known. */
+  readonly newcomer: boolean | undefined;
   /** Whether other nodes listen as well, as the broker last said; undefined until it has. */
   readonly others: boolean | undefined;
 }

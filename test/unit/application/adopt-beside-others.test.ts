@@ -93,16 +93,17 @@ describe("AdoptPublishedEvent, beside other gateways", () => {
   });
 
   test("PUB-16: until the broker has said whether there are others, it is held; no longer than 3 s", async () => {
-    let newcomer: boolean | undefined;
     const since = Date.UTC(2026, 10, 24);
-    const { hear, messages, pass } = late(() => ({ since, newcomer, others: undefined }));
+    const first = { since, newcomer: undefined as boolean | undefined, others: undefined };
+    let listening: Listening = first;
+    const { hear, messages, pass } = late(() => listening);
     hear(statusUpdate({ message: "1" }), 0);
     await pass(1_000);
     expect(await messages()).toEqual([]);
-    newcomer = false;
+    first.newcomer = false;
     await pass(250);
     expect(await messages()).toEqual(["1"]);
-    newcomer = undefined;
+    listening = { since, newcomer: undefined, others: undefined };
     hear(statusUpdate({ message: "2" }), 0);
     await pass(1_500);
     expect(await messages()).toEqual(["1"]);
