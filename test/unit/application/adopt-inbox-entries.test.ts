@@ -229,7 +229,8 @@ describe("AdoptInboxEntries", () => {
     taker().start();
     await pass(10_000);
     expect([await messages(), left()]).toEqual([[], 20]);
-    expect(pubSub.countOf("append") / 20).toBeWithin(5, 12);
+    expect(pubSub.countOf("append") / 20).toBeGreaterThanOrEqual(5);
+    expect(pubSub.countOf("append") / 20).toBeLessThanOrEqual(12);
     expect(telemetry.logs.filter(({ level }) => level === "warn")).toHaveLength(1);
     pubSub.comesBack();
     await pass(INBOX_RETRY_MS);
