@@ -29,7 +29,7 @@ export const brokerFaults: readonly FaultKind[] = [
       const dump = await dumpPath(round);
       await killRedis(round);
       await rm(dump, { force: true });
-      round.excuse({ from: ALWAYS, to: performance.now() });
+      round.excuse({ from: ALWAYS, to: performance.now(), storedWasLost: true });
       await round.stage.redis.restart();
       await round.recovers();
     },
@@ -43,7 +43,7 @@ export const brokerFaults: readonly FaultKind[] = [
       await round.stage.admin.save();
       await round.untilSeen(5);
       await killRedis(round);
-      round.excuse({ from, to: performance.now() });
+      round.excuse({ from, to: performance.now(), storedWasLost: true });
       // What a worker said may not have been stored when the dump was made.
       round.excuse({ from: ALWAYS, to: performance.now(), lanes: ["bare"] });
       await round.stage.redis.restart();
@@ -120,7 +120,7 @@ export const brokerFaults: readonly FaultKind[] = [
     rounds: 40,
     strike: async (round) => {
       await round.stage.admin.flushall();
-      round.excuse({ from: ALWAYS, to: performance.now() });
+      round.excuse({ from: ALWAYS, to: performance.now(), storedWasLost: true });
       await round.recovers();
     },
   },

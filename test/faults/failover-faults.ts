@@ -15,7 +15,7 @@ export const failoverFaults: readonly FaultKind[] = [
       const old = await stage.promoteReplica();
       everybodyTo(round);
       // Only HTTP waits for the replica. What workers gave to Redis alone may have gone with it.
-      round.excuse({ from, to: performance.now(), lanes: ["bare", "inbox"] });
+      round.excuse({ from, to: performance.now(), lanes: ["bare", "inbox"], storedWasLost: true });
       await old.stop();
       await stage.addReplica();
       await round.recovers();
@@ -35,7 +35,7 @@ export const failoverFaults: readonly FaultKind[] = [
       // The other still writes to the old one, and is believed.
       await pause(1_000 + 1_000 * round.random());
       everybodyTo(round);
-      round.excuse({ from, to: performance.now() });
+      round.excuse({ from, to: performance.now(), storedWasLost: true });
       await old.stop();
       await stage.addReplica();
       await round.recovers();

@@ -27,6 +27,8 @@ export interface Excuse {
   readonly to: number;
   /** All where left out. */
   readonly lanes?: readonly Lane[];
+  /** The broker lost what it had stored: what a gateway still offers of that time comes back later than it was sent. */
+  readonly storedWasLost?: boolean;
 }
 
 /** Everything that the publishers of a round did. */
@@ -43,6 +45,13 @@ export class Ledger {
     return this.excuses.some(
       ({ from, to, lanes }) =>
         event.sentAt <= to && event.settledAt >= from && (lanes === undefined || lanes.includes(event.lane)),
+    );
+  }
+
+  mayComeLate(event: SentEvent): boolean {
+    return (
+      event.lane === "bare" &&
+      this.excuses.some(({ to, storedWasLost }) => storedWasLost && event.sentAt <= to)
     );
   }
 

@@ -1,5 +1,5 @@
 import { setTimeout as pause } from "node:timers/promises";
-import type { Direction, ProxiedConnection } from "../support/tcp-proxy.ts";
+import type { Direction } from "../support/tcp-proxy.ts";
 import type { FaultKind } from "./kinds.ts";
 import type { Round } from "./round.ts";
 
@@ -65,23 +65,25 @@ export const networkFaults: readonly FaultKind[] = [
   },
 ];
 
-/** One connection of a gateway stays up and delivers nothing any more, until the gateway lets go of it. */
+/** One connection of a gateway stays up and delivers nothing any more, until the gateway makes another. */
 async function deafen(round: Round, isMeant: (opening: string) => boolean): Promise<void> {
-  const seat = round.eitherSeat();
-  const connections = seat.redisSide.connections.filter(({ opening }) => isMeant(opening));
-  if (connections.length === 0) throw new Error("nobody subscribed");
-  for (const connection of connections) connection.pause("down");
+  const { redisSide } = round.eitherSeat();
+  const meant = () => redisSide.connections.filter(({ opening }) => isMeant(opening));
+  const deaf = new Set(meant());
+  if (deaf.size === 0) throw new Error("nobody subscribed");
+  for (const connection of deaf) connection.pause("down");
   const since = performance.now();
-  const isOpen = (connection: ProxiedConnection) => seat.redisSide.connections.includes(connection);
-  while (connections.some(isOpen)) {
-    if (performance.now() - since > 20_000) {
-      round.faults.push({ name: "not_converged", what: "deaf for 20 s" });
+  while (meant().every((connection) => deaf.has(connection))) {
+    if (performance.now() - since > 12_000) {
+      round.faults.push({ name: "not_converged", what: "deaf for 12 s, and not found" });
       break;
     }
     await pause(50);
   }
   round.notes.push(`found after ${((performance.now() - since) / 1000).toFixed(1)} s`);
-  for (const connection of connections) connection.cut();
+  round.afterwards(async () => {
+    for (const connection of deaf) connection.cut();
+  });
   await round.recovers();
 }
 

@@ -71,6 +71,9 @@ function judgeLog(log: readonly Seen[], sent: readonly SentEvent[], ledger: Ledg
   const faults: Fault[] = [];
   const found = new Map<string, Seen>();
   const newest = new Map<string, number>();
+  const mayComeLate = new Set(
+    sent.filter((event) => ledger.mayComeLate(event)).map((event) => `${event.publisher} ${event.sequence}`),
+  );
   for (const [index, seen] of log.entries()) {
     if (seen.offset !== index + 1) {
       faults.push({ name: "gap", what: `the log has ${seen.id} at place ${index + 1}` });
@@ -79,7 +82,7 @@ function judgeLog(log: readonly Seen[], sent: readonly SentEvent[], ledger: Ledg
     const { publisher, sequence } = named(seen.text);
     const key = `${publisher} ${sequence}`;
     if (found.has(key)) faults.push({ name: "double", what: `the log has ${key} twice: ${seen.id}` });
-    else if (sequence < (newest.get(publisher) ?? 0)) {
+    else if (sequence < (newest.get(publisher) ?? 0) && !mayComeLate.has(key)) {
       faults.push({ name: "disorder", what: `${key} comes after ${newest.get(publisher)}: ${seen.id}` });
     }
     found.set(key, seen);

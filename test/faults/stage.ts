@@ -140,6 +140,8 @@ export class Stage {
     const seats = [await Seat.take("A", redis, env), await Seat.take("B", redis, env)] as const;
     const stage = new Stage(name, token, redis, workerSide, seats);
     if (name === "replicated" || name === "unguarded") await stage.addReplica();
+    // A gateway asks for replicas on each new connection.
+    for (const seat of seats) seat.redisSide.cut();
     await stage.untilReady();
     return stage;
   }
