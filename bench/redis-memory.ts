@@ -69,10 +69,16 @@ async function memory(events: number, size: number): Promise<void> {
   await node.close();
 }
 
-async function speed(name: string, batch: number, atOnce: number, keyed: boolean): Promise<void> {
+async function speed(
+  name: string,
+  batch: number,
+  atOnce: number,
+  keyed: boolean,
+  analyses = 100,
+): Promise<void> {
   await admin.flushall();
   const node = nodeKeeping(1_000);
-  const channels = Array.from({ length: 100 }, someAnalysis);
+  const channels = Array.from({ length: analyses }, someAnalysis);
   const event = statusEvent(channels[0]!, 500, 1_000);
   const calls = Math.ceil(40_000 / batch);
   await node.snapshot(channels[0]!);
@@ -129,6 +135,8 @@ await memory(1_000, 50);
 await speed("one at a time", 1, 1, false);
 await speed("64 at once", 1, 64, false);
 await speed("64 at once, with a key", 1, 64, true);
+await speed("64 at once, to one analysis", 1, 64, false, 1);
+await speed("64 at once, to one analysis, with a key", 1, 64, true, 1);
 await speed("batches of 500", 500, 1, false);
 admin.disconnect();
 await redis.stop();
