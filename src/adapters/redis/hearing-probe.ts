@@ -1,5 +1,6 @@
 import type { ClockPort } from "../../application/ports/clock-port.ts";
 import type { TelemetryPort } from "../../application/ports/telemetry-port.ts";
+import { reasonOf } from "../../application/reason-of.ts";
 
 export interface HearingProbeOptions {
   readonly clock: ClockPort;
@@ -129,8 +130,12 @@ export class HearingProbe {
       const sent = `${this.#node} ${++this.#sequence} ${this.#options.clock.now()}`;
       ear.others = (await this.#options.publish(sent)) > 1;
       ear.taken = true;
-    } catch {
-      // Redis did not take it: what its links say of that is what there is to say.
+    } catch (error) {
+      // Redis did not take it, which is no deafness: its links say what there is to say of that.
+      this.#options.telemetry.log("debug", "Redis took no probe", {
+        connection: this.#options.purpose,
+        reason: reasonOf(error),
+      });
     } finally {
       this.#publishing = false;
     }
