@@ -148,7 +148,7 @@ function workersOn(pubSub: ModelPubSub, clock: ProcessClock): WorkerChannelPort 
   return {
     listen: async () => {},
     stopListening: async () => {},
-    listening: () => ({ since, others: true }),
+    listening: () => ({ since, newcomer: false, others: true }),
     away: undefined,
     keepDeadLetter: (letter) => pubSub.command((server) => server.keepDeadLetter(letter)),
     close: async () => {},
