@@ -34,6 +34,7 @@ export class Watch {
       untilTerminal,
       conflates,
       replay: replay.after === undefined ? replay.mode : "latest",
+      replayIfGone: replay.mode,
       after: replay.after === "unreadable" ? undefined : replay.after,
     });
     this.#prepared = NOTHING_READ;

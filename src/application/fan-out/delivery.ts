@@ -35,6 +35,8 @@ export interface DeliveryOptions {
   readonly conflates: boolean;
   /** What is sent again where the history did not survive. */
   readonly replay: ReplayMode;
+  /** The same, where it moves before anything was sent: `replay` where it is not given. */
+  readonly replayIfGone?: ReplayMode;
   /** The position the client gave, up to which it has everything; undefined where it gave none. */
   readonly after: EventPosition | undefined;
 }
@@ -124,7 +126,7 @@ export class Delivery implements FrameQueue {
     if (this.#state === "held") {
       const start = survives
         ? goingOn(stands, this.#hasSeen, history, cursor)
-        : startingAfresh(this.#options.replay, history, cursor);
+        : startingAfresh(this.#options.replayIfGone ?? this.#options.replay, history, cursor);
       this.#movedWhileHeld = { start, how: survives ? "survived" : "afresh" };
       this.#cursor = cursor;
     } else if (survives) {

@@ -54,6 +54,18 @@ describe("a delivery whose history moved", () => {
     expect(watcher.wire.types).toEqual(["status_update"]);
   });
 
+  test("ID-4: whose position is lost while it joins gets the replay it asked for", async () => {
+    const survived = [afresh(1), afresh(2), afresh(3)];
+    const fanout = new Fanout();
+    const after = { epoch: "e1", offset: 9 };
+    const asked = { after, replay: "latest", replayIfGone: "all" } as const;
+    const watcher = new Watcher(sourceOf(fanout, lostTo(survived), survived), asked);
+    fanout.moveTo(lostTo(survived));
+    watcher.begin();
+    await turn();
+    expect(watcher.wire.offsets).toEqual([1, 2, 3]);
+  });
+
   test("ID-4: who was told once is not told again of a loss of which it saw nothing", () => {
     const fanout = new Fanout();
     const watcher = new Watcher(sourceOf(fanout)).begin({ replay: [published(1)] });
