@@ -11,12 +11,12 @@ export interface SettledRound {
 }
 
 /**
- * Plays the rounds, those of one stage after the other, in an order that the seed decides. A stage is shared until a
- * round on it fails. Leaves no process behind, also when interrupted.
+ * Plays the rounds in an order that the seed decides, in lots in which those of one stage follow each other. A stage is
+ * shared until a round on it fails. Leaves no process behind, also when interrupted.
  */
 export async function* runRounds(plan: readonly FaultKind[], seed: number): AsyncGenerator<SettledRound> {
   const random = seeded(seed);
-  const order = shuffled(plan, random).sort((a, b) => STAGES.indexOf(a.stage) - STAGES.indexOf(b.stage));
+  const order = inLots(shuffled(plan, random));
   let stage: Stage | undefined;
   const killAll = () => {
     for (const pid of stage?.pids ?? []) {
@@ -52,6 +52,17 @@ export async function* runRounds(plan: readonly FaultKind[], seed: number): Asyn
 }
 
 const STAGES: readonly StageName[] = ["durable", "volatile", "replicated", "unguarded"];
+
+const LOT = 60;
+
+function inLots(plan: readonly FaultKind[]): FaultKind[] {
+  const order: FaultKind[] = [];
+  for (let first = 0; first < plan.length; first += LOT) {
+    const lot = plan.slice(first, first + LOT);
+    order.push(...lot.sort((a, b) => STAGES.indexOf(a.stage) - STAGES.indexOf(b.stage)));
+  }
+  return order;
+}
 
 async function runRound(kind: FaultKind, stage: Stage, random: () => number): Promise<SettledRound> {
   const round = new Round(stage, random);

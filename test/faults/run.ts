@@ -44,15 +44,25 @@ async function main(): Promise<void> {
   process.exit(settled.some(({ report }) => report.faults.length > 0) ? 1 : 0);
 }
 
-/** The long ones as often as they say, the others share what is left. */
+const FULL_RUN = 500;
+/** Kinds that are due no oftener than this take long, and as often they must be there in a full run. */
+const SELDOM = 5;
+
+/** Each kind at least once, those that take long as often as they say, and the others share what is left. */
 function planOf(kinds: readonly FaultKind[], rounds: number): FaultKind[] {
-  const inAll = kinds.reduce((sum, kind) => sum + kind.rounds, 0);
-  const plan = kinds.flatMap((kind) =>
-    Array.from({ length: Math.max(1, Math.floor((kind.rounds * rounds) / inAll)) }, () => kind),
-  );
-  const short = [...kinds].sort((a, b) => b.rounds - a.rounds);
-  for (let at = 0; plan.length < rounds; at++) plan.push(short[at % Math.min(10, short.length)] as FaultKind);
-  return plan.slice(0, Math.max(rounds, kinds.length));
+  const share = Math.min(1, rounds / FULL_RUN);
+  const plan = kinds.flatMap((kind) => {
+    const due = kind.rounds <= SELDOM ? Math.ceil(kind.rounds * share) : 1;
+    return Array.from({ length: due }, () => kind);
+  });
+  const common = kinds
+    .filter((kind) => kind.rounds > SELDOM)
+    .flatMap((kind) => Array(kind.rounds).fill(kind));
+  const pool = common.length > 0 ? common : kinds;
+  // Spread over the pool, so that each kind comes as often as its weight says.
+  const missing = Math.max(0, rounds - plan.length);
+  for (let at = 0; at < missing; at++) plan.push(pool[Math.floor((at * pool.length) / missing)] as FaultKind);
+  return plan;
 }
 
 function lineOf(number: number, { kind, report, seconds }: SettledRound): string {
