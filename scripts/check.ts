@@ -53,6 +53,7 @@ const thorough: readonly Step[] = [
   },
   tests("mutants: the tests notice every one", ["test/mutants/mutants.test.ts"], mutantMinutes),
   tests("integration", [patience, "test/integration"], serverMinutes),
+  tests("real faults on real processes", [patience, "test/faults"], serverMinutes),
   tests("end to end: worker and browser", [patience, "test/e2e"], serverMinutes),
   tests("containers", [patience, "test/containers"], serverMinutes),
   tests("proxies", [patience, "test/proxies"], serverMinutes),

@@ -51,7 +51,7 @@ export async function* runRounds(plan: readonly FaultKind[], seed: number): Asyn
   }
 }
 
-const STAGES: readonly StageName[] = ["durable", "volatile", "replicated", "unguarded"];
+export const STAGES: readonly StageName[] = ["durable", "volatile", "replicated", "unguarded"];
 
 const LOT = 60;
 
@@ -64,7 +64,8 @@ function inLots(plan: readonly FaultKind[]): FaultKind[] {
   return order;
 }
 
-async function runRound(kind: FaultKind, stage: Stage, random: () => number): Promise<SettledRound> {
+/** One round, to its end and judged; what went wrong in playing it is a fault as well. */
+export async function runRound(kind: FaultKind, stage: Stage, random: () => number): Promise<SettledRound> {
   const round = new Round(stage, random);
   const began = performance.now();
   let report: RoundReport;
@@ -91,7 +92,7 @@ function shuffled<T>(items: readonly T[], random: () => number): T[] {
 }
 
 /** The same numbers for the same seed; what the processes do in between is theirs. */
-function seeded(seed: number): () => number {
+export function seeded(seed: number): () => number {
   let state = seed >>> 0;
   return () => {
     state = (state + 0x6d2b79f5) >>> 0;
