@@ -19,8 +19,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "skips buffering while subscribing",
     file: "src/application/fan-out/analysis-feed.ts",
-    find: "else hold(this.#state, event);",
-    replace: "",
+    find: "hold(this.#state, event);",
+    replace: "return;",
     killers: ["test/unit/application/analysis-feed-races.test.ts"],
   },
   {
@@ -59,7 +59,7 @@ export const MUTANTS: readonly Mutant[] = [
     file: "src/application/fan-out/analysis-feed.ts",
     find: 'this.#cancelRetry = this.#clock.after(HEAL_RETRY_MS, () => void this.#heal("retry"));',
     replace: "",
-    killers: MODEL,
+    killers: ["test/unit/application/analysis-feed-healing.test.ts"],
   },
   {
     name: "ignores viewers that were declared meanwhile",
@@ -101,7 +101,7 @@ export const MUTANTS: readonly Mutant[] = [
     file: "src/application/fan-out/position-doubt.ts",
     find: 'if (behindAt !== undefined && isSame(behindAt, stands)) return "behind";',
     replace: "",
-    killers: MODEL,
+    killers: ["test/unit/application/check-positions.test.ts"],
   },
   {
     name: "the position check does not look at the line of history",
@@ -123,7 +123,7 @@ export const MUTANTS: readonly Mutant[] = [
     file: "src/application/fan-out/fanout.ts",
     find: "return known?.offset === after.offset && known.epoch === after.epoch ? sequence : undefined;",
     replace: "return known?.offset === after.offset ? sequence : undefined;",
-    killers: MODEL,
+    killers: ["test/unit/application/resume.test.ts"],
   },
   {
     name: "trusts any epoch of a position",
@@ -156,21 +156,21 @@ export const MUTANTS: readonly Mutant[] = [
     file: "src/application/fan-out/latest-events.ts",
     find: "if (terminal === undefined || terminal.position.offset === status.position.offset) return [status];",
     replace: "return [status];",
-    killers: MODEL,
+    killers: ["test/unit/application/analysis-feed.test.ts"],
   },
   {
     name: "ignores that an analysis was reopened",
     file: "src/application/fan-out/latest-events.ts",
     find: "return { status: event, terminal: undefined };",
     replace: "return { status: event, terminal: latest.terminal };",
-    killers: MODEL,
+    killers: ["test/unit/application/analysis-feed.test.ts"],
   },
   {
     name: "says resumed though the history moved meanwhile",
     file: "src/application/fan-out/replay.ts",
     find: 'return prepared.resumed === null || moved === undefined ? prepared.resumed : moved === "survived";',
     replace: "return prepared.resumed;",
-    killers: MODEL,
+    killers: ["test/unit/application/delivery-restart.test.ts"],
   },
   {
     name: "tells nobody of a restart",
@@ -198,14 +198,14 @@ export const MUTANTS: readonly Mutant[] = [
     file: "src/application/fan-out/delivery.ts",
     find: "if (event === undefined || event.reopens || !isStatusKind(event.kind) || isTerminalKind(event.kind))",
     replace: "if (event === undefined || event.reopens)",
-    killers: MODEL,
+    killers: ["test/unit/application/conflation.test.ts"],
   },
   {
     name: "conflates an event that reopens",
     file: "src/application/fan-out/delivery.ts",
     find: "if (event === undefined || event.reopens || !isStatusKind(event.kind) || isTerminalKind(event.kind))",
     replace: "if (event === undefined || !isStatusKind(event.kind) || isTerminalKind(event.kind))",
-    killers: MODEL,
+    killers: ["test/unit/application/conflation.test.ts"],
   },
   {
     name: "conflates for those who asked for everything",
@@ -219,7 +219,7 @@ export const MUTANTS: readonly Mutant[] = [
     file: "src/application/fan-out/delivery.ts",
     find: "if (!this.#options.conflates || this.#cursor < this.#thinnedFrom) return;",
     replace: "if (!this.#options.conflates) return;",
-    killers: MODEL,
+    killers: ["test/unit/application/unthinned-replay.test.ts"],
   },
   {
     name: "lets any amount wait for a slow client",
@@ -326,7 +326,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "leaves out the hold of a newcomer",
     file: "src/application/adopt-published-event.ts",
-    find: "return others ? left : 0;",
+    find: "return newcomer && others !== false ? left : 0;",
     replace: "return 0;",
     killers: ["test/unit/application/adopt-beside-others.test.ts"],
   },
@@ -444,13 +444,6 @@ export const MUTANTS: readonly Mutant[] = [
     find: "    const failures = await this.#adopt(taken.entries, done);\n    await this.#inbox.remove(done);",
     replace:
       "    await this.#inbox.remove(taken.entries.map(({ id }) => id));\n    const failures = await this.#adopt(taken.entries, done);",
-    killers: ["test/unit/application/adopt-inbox-entries.test.ts"],
-  },
-  {
-    name: "lets an inbox entry overtake one that failed",
-    file: "src/application/adopt-inbox-entries.ts",
-    find: 'if (outcome.status === "rejected") throw outcome.reason;',
-    replace: 'if (outcome.status === "rejected") continue;',
     killers: ["test/unit/application/adopt-inbox-entries.test.ts"],
   },
 ];
