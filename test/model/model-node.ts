@@ -9,6 +9,7 @@ import { Feeds } from "../../src/application/fan-out/feeds.ts";
 import { OpenConnections } from "../../src/application/open-connections.ts";
 import type { ClientConnectionPort } from "../../src/application/ports/client-connection-port.ts";
 import type { BareMessage, WorkerChannelPort } from "../../src/application/ports/worker-channel-port.ts";
+import { ReadAnalysis } from "../../src/application/read-analysis.ts";
 import { SendHeartbeats } from "../../src/application/send-heartbeats.ts";
 import { SubscribeToAnalysis } from "../../src/application/subscribe-to-analysis.ts";
 import { analysisIdOf } from "../../src/domain/channel.ts";
@@ -23,6 +24,7 @@ import type { ModelTime, ProcessClock } from "./model-time.ts";
 const HEARTBEAT_INTERVAL_MS = 15_000;
 const HEARTBEAT_TIMEOUT_MS = 30_000;
 const SWEEP_MS = 1_000;
+const NEVER_STALLED_MS = 86_400_000;
 
 export interface NodeOptions {
   readonly time: ModelTime;
@@ -39,6 +41,7 @@ export class ModelNode {
   readonly connections: OpenConnections;
   readonly feeds: Feeds;
   readonly broadcast: BroadcastEvent;
+  readonly read: ReadAnalysis;
   readonly adopt: AdoptPublishedEvent;
   readonly drain: DrainConnections;
   /** Messages of workers that were heard, as the broker sent them, and have not arrived yet. */
@@ -59,6 +62,7 @@ export class ModelNode {
     this.connections = new OpenConnections(registry, clock);
     this.feeds = new Feeds(pubSub, clock, telemetry);
     this.broadcast = new BroadcastEvent(pubSub, clock, telemetry);
+    this.read = new ReadAnalysis(pubSub, watchDefault, NEVER_STALLED_MS);
     this.adopt = new AdoptPublishedEvent(pubSub, workersOn(pubSub, clock), clock, telemetry);
     this.drain = new DrainConnections(this.connections, clock, 10_000, () => 0.5);
     const heartbeats = new SendHeartbeats(clock, HEARTBEAT_INTERVAL_MS);

@@ -1,5 +1,8 @@
+import type { ReadAnswer } from "../../src/application/read-analysis.ts";
+import { type AnalysisChannel, analysisIdOf } from "../../src/domain/channel.ts";
 import { CLOSE_CODES } from "../../src/domain/close-code.ts";
-import { must } from "./judge.ts";
+import { someGrant } from "../support/some-grant.ts";
+import { must, stateOf } from "./judge.ts";
 import { returnTo, type Step, take } from "./steps.ts";
 import { checkWatcher } from "./verdict.ts";
 import { CHANNELS, CLIENTS, World, type WorldOptions } from "./world.ts";
@@ -7,6 +10,7 @@ import { CHANNELS, CLIENTS, World, type WorldOptions } from "./world.ts";
 /** Every promise is kept again within this time of the last fault. */
 const CONVERGED_WITHIN_MS = 30_000;
 const RETURNS_EVERY_MS = 5_000;
+const mayReadAll = someGrant({ analyses: "*" });
 /** Close codes after which the contract has a client stay away. */
 const FINAL: readonly number[] = [CLOSE_CODES.finished.code, CLOSE_CODES.forbidden.code];
 
@@ -63,6 +67,7 @@ function check(world: World): void {
     checkWatcher(connection, world.primary, world.everLost);
   }
   world.publishing.check(world.primary);
+  for (const channel of CHANNELS) checkRead(world, channel);
   for (const node of world.nodes) {
     const watched = new Set(
       world.connections
@@ -75,6 +80,23 @@ function check(world: World): void {
       `a node is subscribed to what is watched on it (${[...watched]}; ${subscribed})`,
     );
   }
+}
+
+/** What is read over HTTP is what all events come to, however many were trimmed. */
+function checkRead(world: World, channel: AnalysisChannel): void {
+  let read: ReadAnswer | undefined;
+  void world
+    .node(0)
+    .read.execute(analysisIdOf(channel), mayReadAll)
+    .then((answer) => {
+      read = answer;
+    });
+  world.settle();
+  const truth = stateOf(world.primary.logOf(channel), channel);
+  must(
+    read?.type === "state" && Bun.deepEquals(read.state, truth),
+    "the state that is read is the fold of the surviving log",
+  );
 }
 
 /** All leave, and nothing is left. */
