@@ -3,6 +3,7 @@ import { Redis } from "ioredis";
 import { RedisWorkerChannels } from "../../src/adapters/redis/redis-worker-channels.ts";
 import { SystemClock } from "../../src/adapters/system/system-clock.ts";
 import { BrokerUnavailable } from "../../src/application/errors.ts";
+import type { ClockPort } from "../../src/application/ports/clock-port.ts";
 import type { BareMessage } from "../../src/application/ports/worker-channel-port.ts";
 import { workerChannelContract } from "../contract/worker-channel-contract.ts";
 import { CollectingTelemetry } from "../support/collecting-telemetry.ts";
@@ -72,11 +73,13 @@ describe.skipIf(!needs("redis-server"))("workers' channels on Redis", () => {
     await redis.stop();
   });
 
-  function make(...listen: Lane[]): RedisWorkerChannels {
+  const make = (...listen: Lane[]) => makeBy(new SystemClock(), ...listen);
+
+  function makeBy(clock: ClockPort, ...listen: Lane[]): RedisWorkerChannels {
     const channels = new RedisWorkerChannels({
       target: { host: redis.host, port: redis.port, db: 0 },
       listen: new Set(listen),
-      clock: new SystemClock(),
+      clock,
       telemetry: new CollectingTelemetry(),
     });
     open.push(channels);
@@ -115,6 +118,22 @@ describe.skipIf(!needs("redis-server"))("workers' channels on Redis", () => {
       { channel: "user:\ufffd", payload: "{}", garbled: true },
       { channel: "user:\ufffd", payload: "{}" },
     ]);
+  });
+
+  test("PUB-17: what a gateway reads after a freeze says how late it may be, until a probe sent after it is heard", async () => {
+    const clock = new FreezingClock();
+    const heard: BareMessage[] = [];
+    await makeBy(clock, "analysis").listen((message) => heard.push(message));
+    const next = async () => {
+      const before = heard.length;
+      await worker.publish("analysis:x", "x");
+      await eventually("it is heard", async () => heard.length > before);
+      return heard.at(-1)?.lateMs ?? 0;
+    };
+    expect(await next()).toBeLessThan(6_000);
+    clock.frozenMs += 150_000;
+    expect(await next()).toBeWithin(150_000, 156_000);
+    await eventually("a probe is heard", async () => (await next()) < 6_000);
   });
 
   test("only the lanes asked for are listened to", async () => {
@@ -175,3 +194,12 @@ describe.skipIf(!needs("redis-server"))("workers' channels on Redis", () => {
     await worker.config("SET", "maxmemory", "0");
   });
 });
+
+/** Shows how much later it is for a process that was frozen. */
+class FreezingClock extends SystemClock {
+  frozenMs = 0;
+
+  override now(): number {
+    return super.now() + this.frozenMs;
+  }
+}
