@@ -1,4 +1,4 @@
-import type { AnalysisEvent } from "../../src/domain/analysis-event.ts";
+import type { AnalysisEvent, Notice } from "../../src/domain/analysis-event.ts";
 import { type AnalysisState, emptyState, fold } from "../../src/domain/analysis-state.ts";
 import { type AnalysisChannel, analysisIdOf } from "../../src/domain/channel.ts";
 import type { PublishedEvent } from "../../src/domain/channel-record.ts";
@@ -48,6 +48,7 @@ export class Judge {
     if (message.event_type === (many ? "subscribed" : "connection_established"))
       return this.#established(connection, message.resumed);
     if (message.event_type === "subscription_refused") return () => refused(connection, message.code);
+    if (message.event_type === "notice") this.#notice(connection, message);
     if (message.event_id === undefined || message.event_type === "notice") return () => {};
     return this.#event(connection, message, frame);
   }
@@ -102,6 +103,12 @@ export class Judge {
       else if (isStart(asked.after)) client.view = begun;
       else if (!asked.continues) client.view = { ...begun, known: false, complete: false };
     };
+  }
+
+  #notice({ asked, notices }: ModelConnection, { message, event_id: id }: Notice): void {
+    must(message === `for ${asked.user}`, "a notice reaches its user and nobody else");
+    must(id !== undefined && !notices.has(id), "a notice arrives once");
+    notices.add(id);
   }
 
   #event(connection: ModelConnection, event: AnalysisEvent, text: string): () => void {

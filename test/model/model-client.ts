@@ -83,6 +83,8 @@ export class ModelConnection implements ClientConnectionPort {
   readonly node: ModelNode;
   readonly asked: Asked;
   readonly stretches: Stretch[] = [];
+  /** The event_ids of the notices it was sent. */
+  readonly notices = new Set<string>();
   /** Whether the position that was given was gone at some instant on some broker. */
   everGone = false;
   /** Whether the broker was away when it came. */

@@ -30,6 +30,8 @@ export interface NodeOptions {
   readonly time: ModelTime;
   readonly server: ModelServer;
   readonly watchDefault: "allow" | "deny";
+  /** Whether others listened before it. */
+  readonly newcomer: boolean;
 }
 
 /** One gateway without its sockets and its broker: everything between them is the product itself. */
@@ -52,7 +54,7 @@ export class ModelNode {
   readonly #backlog: (() => void)[] = [];
   #state: "running" | "frozen" | "gone" = "running";
 
-  constructor({ time, server, watchDefault }: NodeOptions) {
+  constructor({ time, server, watchDefault, newcomer }: NodeOptions) {
     this.#time = time;
     const clock = time.clock();
     this.clock = clock;
@@ -63,7 +65,7 @@ export class ModelNode {
     this.feeds = new Feeds(pubSub, clock, telemetry);
     this.broadcast = new BroadcastEvent(pubSub, clock, telemetry);
     this.read = new ReadAnalysis(pubSub, watchDefault, NEVER_STALLED_MS);
-    this.adopt = new AdoptPublishedEvent(pubSub, workersOn(pubSub, clock), clock, telemetry);
+    this.adopt = new AdoptPublishedEvent(pubSub, workersOn(pubSub, clock, newcomer), clock, telemetry);
     this.drain = new DrainConnections(this.connections, clock, 10_000, () => 0.5);
     const heartbeats = new SendHeartbeats(clock, HEARTBEAT_INTERVAL_MS);
     const expire = new ExpireStaleConnections(registry, this.connections, clock, HEARTBEAT_TIMEOUT_MS);
@@ -147,12 +149,12 @@ export class ModelNode {
   }
 }
 
-function workersOn(pubSub: ModelPubSub, clock: ProcessClock): WorkerChannelPort {
+function workersOn(pubSub: ModelPubSub, clock: ProcessClock, newcomer: boolean): WorkerChannelPort {
   const since = clock.now();
   return {
     listen: async () => {},
     stopListening: async () => {},
-    listening: () => ({ since, newcomer: false, others: true }),
+    listening: () => ({ since, newcomer, others: true }),
     away: undefined,
     keepDeadLetter: (letter) => pubSub.command((server) => server.keepDeadLetter(letter)),
     close: async () => {},

@@ -11,7 +11,7 @@ import type {
 } from "../../src/application/ports/pub-sub-port.ts";
 import type { DeadLetter } from "../../src/application/ports/worker-channel-port.ts";
 import type { ViewerList } from "../../src/domain/access-grant.ts";
-import type { AnalysisChannel, ChannelName } from "../../src/domain/channel.ts";
+import { type AnalysisChannel, type ChannelName, isAnalysisChannel } from "../../src/domain/channel.ts";
 import { admit, type ChannelRecord, newRecord } from "../../src/domain/channel-record.ts";
 import { type EpochSpan, type EventPosition, isOnHistory } from "../../src/domain/event-position.ts";
 
@@ -214,8 +214,9 @@ export class ModelServer {
     return [...this.#listeners.values()].reduce((sum, { size }) => sum + size, 0);
   }
 
-  get channels(): ChannelName[] {
-    return [...this.#data.channels.keys()];
+  /** The analyses among what it keeps. */
+  get analyses(): AnalysisChannel[] {
+    return [...this.#data.channels.keys()].filter(isAnalysisChannel);
   }
 
   /** Every event of the channel's present life, in order: the event of offset n at n - 1. */

@@ -98,14 +98,14 @@ export class Publishing {
   /** To be called before a broker loses anything: what it has now was stored once. */
   mayBeLost(server: ModelServer): void {
     for (const { payload } of server.deadLetters) this.#everStored.add(sequenceOf(payload));
-    for (const channel of server.channels)
+    for (const channel of server.analyses)
       for (const { text } of server.logOf(channel)) this.#everStored.add(sequenceOf(text));
   }
 
   /** Nothing twice; and nothing of what a node heard, or was answered for, is missing but by the broker's own loss. */
   check(server: ModelServer): void {
     const stored = new Set<number>();
-    for (const channel of server.channels) {
+    for (const channel of server.analyses) {
       for (const { text } of server.logOf(channel)) {
         const sequence = sequenceOf(text);
         must(!stored.has(sequence), `one event is stored once (number ${sequence})`);

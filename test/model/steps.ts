@@ -1,4 +1,5 @@
 import fc from "fast-check";
+import { userChannel } from "../../src/domain/channel.ts";
 import type { GivenPosition } from "../../src/domain/event-position.ts";
 import { type Asked, NO_EPOCH } from "./model-client.ts";
 import { KINDS, type Kind } from "./publishing.ts";
@@ -55,6 +56,17 @@ const STEPS = {
     (world, { a, b }) => {
       const again = world.publishing.repeatable(b);
       if (again !== undefined) world.bare(again.channel, again.payload, a % 2 === 1);
+    },
+  ],
+  notice: [
+    1,
+    (world, { a, b }) => {
+      const user = USERS[b % USERS.length] as string;
+      const body = JSON.stringify({ message: `for ${user}` });
+      world
+        .servingNode(a)
+        ?.broadcast.execute(userChannel(user), body, undefined)
+        .catch(() => {});
     },
   ],
   drop: [3, (world, { a }) => world.clients[a % CLIENTS]?.connection?.lose()],

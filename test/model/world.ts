@@ -314,6 +314,7 @@ export class World implements Truth {
       time: this.time,
       server: this.#primary,
       watchDefault: this.options.watchDefault,
+      newcomer: this.nodes.length === NODES,
     });
     this.#flowing.add(node);
     if (this.#down) this.cut(node, 0);
