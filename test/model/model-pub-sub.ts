@@ -1,3 +1,4 @@
+import { AppendQueue } from "../../src/adapters/redis/append-queue.ts";
 import { BrokerUnavailable, OutcomeUnknown } from "../../src/application/errors.ts";
 import type {
   AppendOutcome,
@@ -55,6 +56,12 @@ export class ModelPubSub implements PubSubPort {
   #listeningUp = true;
   #closed = false;
   readonly #limits: HistoryLimits | undefined;
+  /** The real one: what is appended in one turn shares one fate, and nothing overtakes what failed. */
+  readonly #appends = new AppendQueue({
+    carryOut: ({ requests }) =>
+      this.#command("write", () => requests.map((request) => this.#server.append(request, this.#limits))),
+    now: () => 0,
+  });
   readonly #requests: Request[] = [];
   readonly #answers: Parcel[] = [];
   readonly #wishes: Request[] = [];
@@ -133,7 +140,7 @@ export class ModelPubSub implements PubSubPort {
   }
 
   append(request: AppendRequest): Promise<AppendOutcome> {
-    return this.#command("write", () => this.#server.append(request, this.#limits));
+    return this.#appends.append(request);
   }
 
   snapshot(channel: AnalysisChannel): Promise<ChannelSnapshot> {
