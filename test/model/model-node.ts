@@ -1,5 +1,6 @@
 import type { SessionServices } from "../../src/adapters/session-services.ts";
 import { WatchSession } from "../../src/adapters/websocket/watch-session.ts";
+import { AdoptInboxEntries } from "../../src/application/adopt-inbox-entries.ts";
 import { AdoptPublishedEvent } from "../../src/application/adopt-published-event.ts";
 import { BroadcastEvent } from "../../src/application/broadcast-event.ts";
 import { CHECK_POSITIONS_MS, CheckPositions } from "../../src/application/check-positions.ts";
@@ -17,6 +18,7 @@ import { ConnectionRegistry } from "../../src/domain/connection-registry.ts";
 import { CollectingTelemetry } from "../support/collecting-telemetry.ts";
 import { KnownTokens } from "../support/known-tokens.ts";
 import type { Asked } from "./model-client.ts";
+import { ModelInbox } from "./model-inbox.ts";
 import { ModelPubSub } from "./model-pub-sub.ts";
 import type { ModelServer } from "./model-server.ts";
 import type { ModelTime, ProcessClock } from "./model-time.ts";
@@ -45,6 +47,7 @@ export class ModelNode {
   readonly broadcast: BroadcastEvent;
   readonly read: ReadAnalysis;
   readonly adopt: AdoptPublishedEvent;
+  readonly inbox: AdoptInboxEntries;
   readonly drain: DrainConnections;
   /** Messages of workers that were heard, as the broker sent them, and have not arrived yet. */
   readonly ears: BareMessage[] = [];
@@ -66,6 +69,8 @@ export class ModelNode {
     this.broadcast = new BroadcastEvent(pubSub, clock, telemetry);
     this.read = new ReadAnalysis(pubSub, watchDefault, NEVER_STALLED_MS);
     this.adopt = new AdoptPublishedEvent(pubSub, workersOn(pubSub, clock, newcomer), clock, telemetry);
+    const workers = workersOn(pubSub, clock, newcomer);
+    this.inbox = new AdoptInboxEntries(new ModelInbox(pubSub, clock), pubSub, workers, clock, telemetry);
     this.drain = new DrainConnections(this.connections, clock, 10_000, () => 0.5);
     const heartbeats = new SendHeartbeats(clock, HEARTBEAT_INTERVAL_MS);
     const expire = new ExpireStaleConnections(registry, this.connections, clock, HEARTBEAT_TIMEOUT_MS);
@@ -76,6 +81,7 @@ export class ModelNode {
     const check = new CheckPositions(this.feeds, pubSub, telemetry);
     clock.every(CHECK_POSITIONS_MS, () => void check.execute());
     this.standingTimers = clock.timers;
+    this.inbox.start();
     this.#services = {
       tokens: new KnownTokens(clock),
       subscribe: new SubscribeToAnalysis(this.feeds, registry, watchDefault),

@@ -1,4 +1,5 @@
 import { BrokerUnavailable } from "../../src/application/errors.ts";
+import type { InboxEvent } from "../../src/application/ports/inbox-port.ts";
 import type {
   AppendOutcome,
   AppendRequest,
@@ -51,6 +52,7 @@ interface Data {
   readonly viewers: Map<ChannelName, { readonly viewers: ViewerList; readonly expiresAt: number }>;
   readonly seenNotices: Map<string, FirstTime>;
   readonly deadLetters: DeadLetter[];
+  readonly inbox: InboxEvent[];
 }
 
 /** What is left of a server: a snapshot on disk, or what a replica had received. */
@@ -219,6 +221,21 @@ export class ModelServer {
     return [...this.#data.channels.keys()].filter(isAnalysisChannel);
   }
 
+  get inbox(): readonly InboxEvent[] {
+    return this.#data.inbox;
+  }
+
+  /** Answers whether there was room. */
+  addToInbox(event: string): boolean {
+    if (!this.full) this.#data.inbox.push({ type: "event", id: `${this.#now()}-${++made}`, event });
+    return !this.full;
+  }
+
+  removeFromInbox(ids: readonly string[]): void {
+    const left = this.#data.inbox.filter(({ id }) => !ids.includes(id));
+    this.#data.inbox.splice(0, this.#data.inbox.length, ...left);
+  }
+
   /** Every event of the channel's present life, in order: the event of offset n at n - 1. */
   logOf(channel: ChannelName): readonly PublishedEvent[] {
     return this.#find(channel)?.log ?? [];
@@ -295,10 +312,10 @@ function positionOf({ record }: Kept): EventPosition {
 }
 
 function empty(): Data {
-  return { channels: new Map(), viewers: new Map(), seenNotices: new Map(), deadLetters: [] };
+  return { channels: new Map(), viewers: new Map(), seenNotices: new Map(), deadLetters: [], inbox: [] };
 }
 
-function copyOf({ channels, viewers, seenNotices, deadLetters }: Data): Data {
+function copyOf({ channels, viewers, seenNotices, deadLetters, inbox }: Data): Data {
   const copies = [...channels].map(([channel, kept]): [ChannelName, Kept] => [
     channel,
     {
@@ -315,6 +332,7 @@ function copyOf({ channels, viewers, seenNotices, deadLetters }: Data): Data {
     viewers: new Map(viewers),
     seenNotices: new Map(seenNotices),
     deadLetters: [...deadLetters],
+    inbox: [...inbox],
   };
 }
 

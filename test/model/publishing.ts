@@ -1,4 +1,4 @@
-import type { AnalysisChannel } from "../../src/domain/channel.ts";
+import { type AnalysisChannel, analysisIdOf } from "../../src/domain/channel.ts";
 import { must } from "./judge.ts";
 import type { ModelNode } from "./model-node.ts";
 import type { ModelServer } from "./model-server.ts";
@@ -28,6 +28,15 @@ interface Bare {
   readonly payload: string;
   readonly at: number;
   readonly heardBy: Set<ModelNode>;
+  /** Whether the same bytes were published again, which some may have heard alone. */
+  repeated: boolean;
+}
+
+/** What a worker put into the inbox. */
+interface Entry {
+  readonly sequence: number;
+  readonly channel: AnalysisChannel;
+  readonly payload: string;
 }
 
 /** Well within the minute in which the same bytes are one event, however long a node holds them. */
@@ -39,6 +48,7 @@ export class Publishing {
   readonly #time: ModelTime;
   readonly #attempts: boolean;
   readonly #bare: Bare[] = [];
+  readonly #entries: Entry[] = [];
   readonly #answered = new Set<number>();
   /** Numbers that were on a log, or among dead letters, which may not have survived. */
   readonly #everStored = new Set<number>();
@@ -81,14 +91,26 @@ export class Publishing {
   makeBare(channel: AnalysisChannel, kind: Kind, attempt: number): string {
     const { sequence, fields } = this.event(kind, attempt);
     const payload = JSON.stringify(fields);
-    this.#bare.push({ sequence, channel, payload, at: this.#time.now, heardBy: new Set() });
+    this.#bare.push({ sequence, channel, payload, at: this.#time.now, heardBy: new Set(), repeated: false });
     return payload;
+  }
+
+  makeEntry(channel: AnalysisChannel, kind: Kind, attempt: number): Entry {
+    const { sequence, fields } = this.event(kind, attempt);
+    return { sequence, channel, payload: JSON.stringify({ ...fields, analysis_id: analysisIdOf(channel) }) };
+  }
+
+  /** The broker has it. */
+  entered(entry: Entry): void {
+    this.#entries.push(entry);
   }
 
   /** What was published bare a moment ago: the same bytes again are the same event. */
   repeatable(pick: number): Bare | undefined {
     const recent = this.#bare.filter(({ at }) => this.#time.now - at < REPEAT_WITHIN_MS);
-    return recent[pick % Math.max(1, recent.length)];
+    const again = recent[pick % Math.max(1, recent.length)];
+    if (again !== undefined) again.repeated = true;
+    return again;
   }
 
   heard(payload: string, node: ModelNode): void {
@@ -97,6 +119,7 @@ export class Publishing {
 
   /** To be called before a broker loses anything: what it has now was stored once. */
   mayBeLost(server: ModelServer): void {
+    for (const { event } of server.inbox) this.#everStored.add(sequenceOf(event));
     for (const { payload } of server.deadLetters) this.#everStored.add(sequenceOf(payload));
     for (const channel of server.analyses)
       for (const { text } of server.logOf(channel)) this.#everStored.add(sequenceOf(text));
@@ -118,12 +141,50 @@ export class Publishing {
       if (heard && !buried && !this.#everStored.has(sequence))
         must(stored.has(sequence), `what a gateway heard is stored (number ${sequence})`);
     }
+    must(server.inbox.length === 0, "the inbox is empty in the end");
+    for (const { sequence, payload } of this.#entries) {
+      if (this.#everStored.has(sequence) || server.deadLetters.some((letter) => letter.payload === payload))
+        continue;
+      must(stored.has(sequence), `what was in the inbox is stored (number ${sequence})`);
+    }
+    for (const channel of server.analyses) this.#checkOrder(server, channel);
     for (const sequence of this.#answered)
       must(
         stored.has(sequence) || this.#everStored.has(sequence),
         `what was answered is stored (${sequence})`,
       );
   }
+
+  /** What one worker published, or put into the inbox, is stored in that order, if everybody could know it. */
+  #checkOrder(server: ModelServer, channel: AnalysisChannel): void {
+    const place = new Map(
+      server.logOf(channel).map(({ text, position }) => [sequenceOf(text), position.offset]),
+    );
+    // What a broker lost may be offered anew, by whoever still has it.
+    const isHere = ({ sequence, channel: its }: Entry) =>
+      its === channel && place.has(sequence) && !this.#everStored.has(sequence);
+    const entries = this.#entries.filter(isHere);
+    const bare = this.#bare.filter((one) => isHere(one) && !one.repeated);
+    for (const [index, later] of entries.entries())
+      checkAfter(place, entries[index - 1], later, "the inbox is taken in order");
+    for (const [index, later] of bare.entries()) {
+      for (const earlier of bare.slice(0, index)) {
+        if ([...later.heardBy].every((node) => earlier.heardBy.has(node)))
+          checkAfter(place, earlier, later, "what was published bare is stored in its order");
+      }
+    }
+  }
+}
+
+function checkAfter(
+  place: ReadonlyMap<number, number>,
+  earlier: Entry | undefined,
+  later: Entry,
+  promise: string,
+): void {
+  if (earlier === undefined) return;
+  const isInOrder = (place.get(earlier.sequence) ?? 0) < (place.get(later.sequence) ?? 0);
+  must(isInOrder, `${promise} (${earlier.sequence} before ${later.sequence})`);
 }
 
 function fieldsOf(kind: Kind, sequence: number): object {

@@ -103,6 +103,7 @@ function checkRead(world: World, channel: AnalysisChannel): void {
 function leave(world: World): void {
   for (const connection of world.connections) connection.lose();
   world.settle();
+  for (const node of world.nodes) void node.inbox.stop();
   // What was read for those who come back is kept for a while.
   world.pass(11_000);
   world.settle();

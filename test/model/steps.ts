@@ -58,6 +58,13 @@ const STEPS = {
       if (again !== undefined) world.bare(again.channel, again.payload, a % 2 === 1);
     },
   ],
+  inbox: [
+    3,
+    (world, { a, b, c, d }) => {
+      const entry = world.publishing.makeEntry(channelOf(b), kindOf(c), d);
+      if (world.addToInbox(entry.payload, a % 2 === 1)) world.publishing.entered(entry);
+    },
+  ],
   notice: [
     1,
     (world, { a, b }) => {

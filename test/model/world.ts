@@ -284,6 +284,11 @@ export class World implements Truth {
     }
   }
 
+  /** A worker adds to the inbox of the broker that it knows; answers whether that took it. */
+  addToInbox(payload: string, old: boolean): boolean {
+    return !this.#down && (old ? (this.#old ?? this.#primary) : this.#primary).addToInbox(payload);
+  }
+
   /** Whatever was wrong is put right; from here on nothing but time passes. */
   mend(): void {
     this.start(0);
