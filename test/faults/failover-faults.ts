@@ -11,7 +11,11 @@ export const failoverFaults: readonly FaultKind[] = [
     strike: async (round) => {
       const { stage } = round;
       const from = performance.now() - LAST_MOMENT_MS;
+      // What the replica is sent now waits in the network, and is lost there.
+      stage.replicaSide?.pause("down");
+      await pause(100 + 400 * round.random());
       await stage.redis.kill9();
+      stage.replicaSide?.cut();
       const old = await stage.promoteReplica();
       everybodyTo(round);
       // Only HTTP waits for the replica. What workers gave to Redis alone may have gone with it.

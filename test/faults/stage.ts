@@ -109,6 +109,8 @@ export class Stage {
   readonly seats: readonly [Seat, Seat];
   redis: RunningRedis;
   replica: RunningRedis | undefined;
+  /** Between the primary and its replica. */
+  replicaSide: TcpProxy | undefined;
   admin: Redis;
 
   private constructor(
@@ -147,10 +149,12 @@ export class Stage {
   }
 
   async addReplica(): Promise<void> {
-    const replica = await startRedis({
-      args: ["--replicaof", this.redis.host, `${this.redis.port}`, "--repl-diskless-sync-delay", "0"],
+    await this.replicaSide?.stop();
+    this.replicaSide = await TcpProxy.start(this.redis);
+    const { host, port } = this.replicaSide;
+    this.replica = await startRedis({
+      args: ["--replicaof", host, `${port}`, "--repl-diskless-sync-delay", "0"],
     });
-    this.replica = replica;
     await eventually("the replica follows", async () =>
       (await this.admin.info("replication")).includes("state=online"),
     );
@@ -184,7 +188,7 @@ export class Stage {
   async strike(): Promise<void> {
     this.admin.disconnect();
     await Promise.all(this.seats.map((seat) => seat.leave()));
-    await this.workerSide.stop();
+    await Promise.all([this.workerSide.stop(), this.replicaSide?.stop()]);
     await Promise.all([this.redis.stop(), this.replica?.stop()]);
   }
 }
