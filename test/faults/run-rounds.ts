@@ -1,3 +1,4 @@
+import { killChildren } from "../support/children.ts";
 import type { FaultKind } from "./kinds.ts";
 import { Round, type RoundReport } from "./round.ts";
 import { Stage, type StageName } from "./stage.ts";
@@ -18,20 +19,11 @@ export async function* runRounds(plan: readonly FaultKind[], seed: number): Asyn
   const random = seeded(seed);
   const order = inLots(shuffled(plan, random));
   let stage: Stage | undefined;
-  const killAll = () => {
-    for (const pid of stage?.pids ?? []) {
-      try {
-        process.kill(pid, "SIGKILL");
-      } catch {
-        // Has ended by itself.
-      }
-    }
-  };
   const interrupted = () => {
-    killAll();
+    killChildren();
     process.exit(130);
   };
-  process.on("exit", killAll).on("SIGINT", interrupted).on("SIGTERM", interrupted);
+  process.on("exit", killChildren).on("SIGINT", interrupted).on("SIGTERM", interrupted);
   try {
     for (const kind of order) {
       if (stage !== undefined && stage.name !== kind.stage) {
@@ -47,7 +39,7 @@ export async function* runRounds(plan: readonly FaultKind[], seed: number): Asyn
     }
   } finally {
     await stage?.strike();
-    process.off("exit", killAll).off("SIGINT", interrupted).off("SIGTERM", interrupted);
+    process.off("exit", killChildren).off("SIGINT", interrupted).off("SIGTERM", interrupted);
   }
 }
 

@@ -59,10 +59,6 @@ export class Seat {
     return this.#earlierOutput + this.#process.output();
   }
 
-  get pid(): number {
-    return this.#process.pid;
-  }
-
   freeze(): void {
     process.kill(this.#process.pid, "SIGSTOP");
   }
@@ -175,13 +171,6 @@ export class Stage {
   async untilReady(): Promise<void> {
     await eventually("both gateways are ready", async () =>
       (await Promise.all(this.seats.map((seat) => seat.isReady()))).every(Boolean),
-    );
-  }
-
-  /** The pids of everything it started, as they are now. */
-  get pids(): number[] {
-    return [this.redis.pid, this.replica?.pid, ...this.seats.map(({ pid }) => pid)].filter(
-      (pid): pid is number => pid !== undefined,
     );
   }
 

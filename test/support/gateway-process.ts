@@ -1,4 +1,5 @@
 import { signToken, type TokenRequest } from "../../src/adapters/jwt/token-signer.ts";
+import { remember } from "./children.ts";
 
 export const TEST_SECRET = "a-secret-for-tests-of-32-bytes-or-more";
 
@@ -25,6 +26,7 @@ export async function startGateway(env: Record<string, string> = {}): Promise<Ga
     stdout: "pipe",
     stderr: "pipe",
   });
+  remember(child);
   let written = "";
   const started = Promise.withResolvers<string>();
   const read = async (stream: ReadableStream<Uint8Array>) => {

@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Subprocess } from "bun";
 import { Redis } from "ioredis";
+import { remember } from "./children.ts";
 import { needs, programPath } from "./needs.ts";
 
 /** A Redis of this test file alone, on loopback, that keeps nothing on disk unless told to. */
@@ -95,6 +96,7 @@ class LocalRedis implements RunningRedis {
       stdout: "ignore",
       stderr: "ignore",
     });
+    remember(this.#process);
     await Promise.race([untilRedisAnswers(this.port), this.#process.exited.then(failedToStart)]);
   }
 
