@@ -7,6 +7,9 @@ import type { Round } from "./round.ts";
 import type { Seat } from "./stage.ts";
 import { SocketWatcher } from "./watchers.ts";
 
+/** Long enough for what was heard to be stored. */
+const A_MOMENT_MS = 300;
+
 /** What becomes of a gateway. */
 export const gatewayFaults: readonly FaultKind[] = [
   {
@@ -38,6 +41,20 @@ export const gatewayFaults: readonly FaultKind[] = [
       await seat.kill9();
       await pause(200 * round.random());
       await seat.startAgain();
+      await round.recovers();
+    },
+  },
+  {
+    name: "all gateways killed",
+    stage: "durable",
+    rounds: 20,
+    strike: async (round) => {
+      const from = performance.now() - A_MOMENT_MS;
+      await Promise.all(round.stage.seats.map((seat) => seat.kill9()));
+      // What a worker says now nobody hears; what it adds to the inbox waits there.
+      round.excuse({ from, to: performance.now(), lanes: ["bare"] });
+      await pause(500 * round.random());
+      await Promise.all(round.stage.seats.map((seat) => seat.startAgain()));
       await round.recovers();
     },
   },

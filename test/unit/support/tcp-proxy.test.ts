@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, test } from "bun:test";
-import { createServer, type Server, type Socket, connect as tcpConnect } from "node:net";
+import { type AddressInfo, createServer, type Server, type Socket, connect as tcpConnect } from "node:net";
 import { eventually } from "../../support/eventually.ts";
 import { TcpProxy } from "../../support/tcp-proxy.ts";
 
@@ -34,6 +34,21 @@ describe("TcpProxy", () => {
     clients.push(socket);
     return { socket, told };
   }
+
+  test("sends new connections to another server, and leaves those there are", async () => {
+    const through = await start();
+    const before = client(through);
+    before.socket.write("before");
+    await eventually("the echo answers", async () => before.told.length === 1);
+    const other = createServer((socket) => socket.on("error", () => {}).end("other"));
+    await new Promise<void>((resolve) => other.listen(0, "127.0.0.1", resolve));
+    through.retarget({ host: "127.0.0.1", port: (other.address() as AddressInfo).port });
+    const after = client(through);
+    await eventually("the other answers", async () => after.told[0] === "other");
+    before.socket.write("again");
+    await eventually("the echo still answers", async () => before.told.join() === "before,again");
+    other.close();
+  });
 
   test("passes both ways, and knows connections by what they began with", async () => {
     const through = await start();
