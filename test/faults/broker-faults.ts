@@ -115,6 +115,17 @@ export const brokerFaults: readonly FaultKind[] = [
     },
   },
   {
+    name: "counters evicted",
+    stage: "durable",
+    rounds: 15,
+    strike: async (round) => {
+      // The counter alone: what is left of such a channel is a history that nobody can number on.
+      await round.stage.admin.del(...round.analysisIds.map((id) => `telltale:{analysis:${id}}`));
+      round.excuse({ from: ALWAYS, to: performance.now(), storedWasLost: true });
+      await round.recovers();
+    },
+  },
+  {
     name: "FLUSHALL",
     stage: "durable",
     rounds: 40,

@@ -60,7 +60,7 @@ export class Round {
         new ManyWatcher({ ...this.watching("", `many-${seat}`, seat), ...patient(seat) }, this.analysisIds),
       );
     }
-    await this.untilSeen(3);
+    await this.untilSeen(3 + Math.floor(15 * this.random()));
   }
 
   addAnalysis(lanes: readonly Lane[], everyMs: number): string {
