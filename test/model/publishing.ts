@@ -160,9 +160,10 @@ export class Publishing {
     const place = new Map(
       server.logOf(channel).map(({ text, position }) => [sequenceOf(text), position.offset]),
     );
-    // What a broker lost may be offered anew, by whoever still has it.
+    // What a broker lost, or refused in another state of the analysis, may be offered once more by whoever has it.
+    const buried = new Set(server.deadLetters.map(({ payload }) => sequenceOf(payload)));
     const isHere = ({ sequence, channel: its }: Entry) =>
-      its === channel && place.has(sequence) && !this.#everStored.has(sequence);
+      its === channel && place.has(sequence) && !this.#everStored.has(sequence) && !buried.has(sequence);
     const entries = this.#entries.filter(isHere);
     const bare = this.#bare.filter((one) => isHere(one) && !one.repeated);
     for (const [index, later] of entries.entries())
