@@ -41,7 +41,7 @@ export class CheckPositions {
 
   async #check(feeds: readonly AnalysisFeed[]): Promise<void> {
     // What is being read again anyway needs no check.
-    const asked = feeds.filter((feed) => feed.isLive).map((feed) => ({ feed, stood: feed.position }));
+    const asked = feeds.filter((feed) => feed.isLive).map((feed) => ({ feed, stood: feed.now().position }));
     if (asked.length === 0) return;
     const { line, positions } = await this.#pubSub.positions(asked.map(({ feed }) => feed.channel));
     for (const [index, { feed, stood }] of asked.entries()) {

@@ -55,6 +55,17 @@ export function isOnHistory(position: EventPosition, history: KeptHistory): bool
   return epochAt(position.offset, history.spans) === position.epoch;
 }
 
+/**
+ * The last position that the histories of `position` and of `kept` have in common: where the epoch it names ended, or
+ * the beginning where that epoch is not among them.
+ */
+export function lastInCommon(position: EventPosition, kept: KeptHistory): EventPosition {
+  const index = kept.spans.findLastIndex(({ epoch }) => epoch === position.epoch);
+  if (index === -1) return { epoch: "", offset: 0 };
+  const end = (kept.spans[index + 1]?.firstOffset ?? kept.newest + 1) - 1;
+  return { epoch: position.epoch, offset: Math.min(position.offset, end) };
+}
+
 function epochAt(offset: number, spans: readonly EpochSpan[]): string | undefined {
   return spans.findLast((span) => span.firstOffset <= offset)?.epoch;
 }

@@ -169,7 +169,8 @@ function refused(connection: ModelConnection, code: string): void {
 }
 
 function standsAt({ node, asked }: ModelConnection): number {
-  for (const feed of node.feeds.analyses()) if (feed.channel === asked.channel) return feed.position.offset;
+  for (const feed of node.feeds.analyses())
+    if (feed.channel === asked.channel) return feed.now().position.offset;
   return 0;
 }
 

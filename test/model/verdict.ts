@@ -20,10 +20,7 @@ export function checkWatcher(connection: ModelConnection, server: ModelServer, e
   const point = resumePoint(connection, stretch);
   if (point !== undefined && point.offset > 0)
     must(log[point.offset - 1]?.position.epoch === point.epoch, "a position that did not survive is told");
-  // Who asked for nothing and was sent nothing began somewhere on a history: of another one that says nothing.
-  // Where the history moved before a watch could begin, the latest state stands in for the whole.
-  const isVague = replayOf(connection) === "none" || (asked.mode === "all" && stretch.resumed === false);
-  if (!isVague || !everLost) checkSequence(connection, log, everLost);
+  checkSequence(connection, log, everLost);
   checkEnd(connection, log);
   const { view } = client;
   const truth = stateOf(log, asked.channel);

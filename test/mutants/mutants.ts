@@ -147,7 +147,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "replays what the history and the ring both have",
     file: "src/application/fan-out/replay.ts",
-    find: "const cursor = Math.max(delivery.cursor, next + newest.offset - feed.position.offset);",
+    find: "const cursor = Math.max(delivery.cursor, next + newest.offset - feed.now().position.offset);",
     replace: "const cursor = delivery.cursor;",
     killers: ["test/unit/application/resume.test.ts"],
   },
@@ -189,8 +189,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "takes a trimmed hole for nothing",
     file: "src/application/fan-out/delivery.ts",
-    find: "if (stands !== undefined && stands.offset < history.kept.oldestKept - 1) this.#hasSeen = true;",
-    replace: "",
+    find: "else this.#startAfresh(history, stands !== undefined);",
+    replace: "else this.#startAfresh(history, this.#hasSeen);",
     killers: ["test/unit/application/trimmed-hole.test.ts"],
   },
   {

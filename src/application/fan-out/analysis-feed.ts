@@ -59,10 +59,6 @@ export class AnalysisFeed implements ChannelFeed, ChannelSubscriber, ReplaySourc
     return this.#viewers.list;
   }
 
-  get position(): EventPosition {
-    return this.#position;
-  }
-
   async open(): Promise<void> {
     this.#subscription = await this.#pubSub.subscribe(this.channel, this);
     try {
@@ -96,7 +92,10 @@ export class AnalysisFeed implements ChannelFeed, ChannelSubscriber, ReplaySourc
 
   /** What is kept after a position (`undefined`: from the oldest), judged by the broker, read once for all who ask. */
   async history(after: EventPosition | undefined): Promise<ReadHistory> {
+    const { offset } = this.#position;
     const read = await this.#returning.history(after);
+    // A broker that has less than this node had when it was asked has lost it, or is another one.
+    if (read.newest.offset < offset) this.#mistrust("shorter_history");
     if (this.#state.type === "live") this.#returning.remember(read, this.#position);
     return read;
   }

@@ -1,6 +1,11 @@
 import type { ViewerList } from "../../domain/access-grant.ts";
 import { isStatusKind, isTerminalKind, reopens } from "../../domain/event-kind.ts";
-import { type EventPosition, isOnHistory, type KeptHistory } from "../../domain/event-position.ts";
+import {
+  type EventPosition,
+  isOnHistory,
+  type KeptHistory,
+  lastInCommon,
+} from "../../domain/event-position.ts";
 import type { PublishedEvent } from "../ports/pub-sub-port.ts";
 import type { DeliverySource } from "./delivery-source.ts";
 import {
@@ -132,9 +137,11 @@ export class Delivery implements FrameQueue {
     } else if (survives) {
       this.#startAt(goingOn(stands, this.#hasSeen, history, cursor));
     } else {
-      // What it lacks was trimmed: it must not take what follows for all there was.
-      if (stands !== undefined && stands.offset < history.kept.oldestKept - 1) this.#hasSeen = true;
-      this.#startAfresh(history);
+      const common = stands === undefined ? undefined : lastInCommon(stands, history.kept);
+      const isNew = !this.#hasSeen && common !== undefined && isOnHistory(common, history.kept);
+      // Nothing it has was lost, and all that came since it began follows what the histories have in common.
+      if (isNew) this.#startAt({ ...goingOn(common, false, history, cursor), terminalStands: false });
+      else this.#startAfresh(history, stands !== undefined);
     }
     this.flush();
   }
@@ -227,14 +234,14 @@ export class Delivery implements FrameQueue {
     // Where the history moved meanwhile, it is another replay.
     if (this.#state !== "running" || this.#replay !== replay) return;
     replay.restIsBeingRead = false;
-    if (!read.resumed) this.#startAfresh(replays.now());
+    if (!read.resumed) this.#startAfresh(replays.now(), true);
     else if (leadsTo(read, rest.until)) this.#replay = PendingReplay.of(partOf(read, rest));
     else return replays.doubt();
     this.flush();
   }
 
-  #startAfresh(now: ChannelNow): void {
-    const told = this.#hasSeen;
+  /** Told of it, or not where it was sent nothing and what it is to be sent first comes now. */
+  #startAfresh(now: ChannelNow, told: boolean): void {
     // Who asked for none has watched since: what it missed is in the state.
     const mode = this.#options.replay === "none" ? "latest" : this.#options.replay;
     this.#startAt(startingAfresh(mode, now, this.#fanout.next));

@@ -98,7 +98,7 @@ export function startOf(prepared: PreparedReplay, feed: AnalysisFeed, delivery: 
       // Offsets have no holes, so the distance in offsets is the distance in the ring, ahead of it included. Where the
       // history read is a new one that this node has not heard of, it says nothing: what the ring held before is old.
       const { newest } = history;
-      const cursor = Math.max(delivery.cursor, next + newest.offset - feed.position.offset);
+      const cursor = Math.max(delivery.cursor, next + newest.offset - feed.now().position.offset);
       const stands = after ?? (history.events.length === 0 ? newest : undefined);
       const replay = partOf(history, { after, until: newest });
       return { ...replay, cursor, stands, hasSeen: after !== undefined, terminalStands };

@@ -161,6 +161,24 @@ describe("a delivery whose history moved", () => {
     expect(ids(watcher)).toEqual([...sent]);
   });
 
+  test.each([
+    ["was lost whole", [afresh(1), afresh(2)], 0, ["e2-1", "e2-2"]],
+    ["went on otherwise", [published(1), published(2), afresh(3)], 2, ["e2-3"]],
+  ] as const)(
+    "ID-4: who asked for none, and was sent none of a history that %s, gets all that came since it began",
+    async (_, survived, shared, sent) => {
+      const fanout = new Fanout();
+      const history = forkedAfter(shared, survived);
+      const kept = shared === 0 ? lostTo(survived).kept : history.kept;
+      const source = sourceOf(fanout, { ...history, kept }, survived);
+      const began = { stands: { epoch: "e1", offset: 5 } };
+      const watcher = new Watcher(source, { replay: "none" }).begin(began);
+      fanout.moveTo({ ...history, kept });
+      await turn();
+      expect(ids(watcher)).toEqual([...sent]);
+    },
+  );
+
   test("ID-4: a replay that leads to another history than it was to end on is broken off, not sent", async () => {
     const fanout = new Fanout();
     const events = [published(1), published(2), afresh(3)];

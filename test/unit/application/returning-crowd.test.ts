@@ -60,4 +60,17 @@ describe("many watchers of one analysis that come back at once", () => {
     expect((await join({ replay: { after: { ...known, offset: 99 } } })).resumed).toBe(false);
     expect(pubSub.countOf("history")).toBe(reads + 3);
   });
+
+  test("ID-3: a broker that has less than this node, for once, makes it read again", async () => {
+    const { join, publish, pubSub, broker, settle, telemetry } = watchBench();
+    await join();
+    const known = await publish();
+    await publish();
+    pubSub.holdsMail = true;
+    broker.loseEverything();
+    await publish();
+    await join({ replay: { after: { ...known, epoch: "other" } } });
+    await settle();
+    expect(telemetry.counts.get("feed_restarts")).toBe(1);
+  });
 });

@@ -2,6 +2,7 @@ import { describe, expect, test } from "bun:test";
 import {
   formatEventId,
   isOnHistory,
+  lastInCommon,
   parseEventId,
   positionOfText,
   textWithEventId,
@@ -108,5 +109,45 @@ describe("ID-1: an event as it is sent", () => {
     ]) {
       expect(positionOfText(text)).toBeUndefined();
     }
+  });
+});
+
+describe("lastInCommon()", () => {
+  const kept = {
+    oldestKept: 3,
+    newest: 12,
+    spans: [
+      { epoch: "a", firstOffset: 1 },
+      { epoch: "b", firstOffset: 9 },
+    ],
+  };
+
+  test.each([
+    [
+      { epoch: "a", offset: 5 },
+      { epoch: "a", offset: 5 },
+    ],
+    [
+      { epoch: "a", offset: 11 },
+      { epoch: "a", offset: 8 },
+    ],
+    [
+      { epoch: "b", offset: 10 },
+      { epoch: "b", offset: 10 },
+    ],
+    [
+      { epoch: "b", offset: 40 },
+      { epoch: "b", offset: 12 },
+    ],
+    [
+      { epoch: "c", offset: 5 },
+      { epoch: "", offset: 0 },
+    ],
+    [
+      { epoch: "", offset: 0 },
+      { epoch: "", offset: 0 },
+    ],
+  ])("of %j it is %j", (position, common) => {
+    expect(lastInCommon(position, kept)).toEqual(common);
   });
 });
