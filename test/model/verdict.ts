@@ -62,7 +62,9 @@ function checkSequence(connection: ModelConnection, log: readonly PublishedEvent
   must(offsets.length > 0 || log.length < beginning, `something of ${beginning} to ${log.length} is sent`);
   // What `latest` begins with need not follow each other.
   const replayed = isLatest ? ([2, 1].find((count) => isLatestPair(log, offsets.slice(0, count))) ?? 0) : 0;
-  let expected = Math.min(beginning, offsets[0] ?? beginning);
+  // A whole history that is sent anew is read when the client takes it: what was trimmed until then is not retained.
+  const readLater = asked.mode === "all" && stretch.resumed === false && everLost;
+  let expected = readLater ? (offsets[0] ?? beginning) : Math.min(beginning, offsets[0] ?? beginning);
   for (const [index, offset] of offsets.entries()) {
     if (index >= replayed) {
       for (let skipped = expected; skipped < offset; skipped++) {
