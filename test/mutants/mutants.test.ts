@@ -37,6 +37,8 @@ async function runWith({ name, killers }: Mutant): Promise<{ exitCode: number; o
       TELLTALE_MODEL_RUNS: MODEL_RUNS,
       TELLTALE_MODEL_SHRINK: "0",
     },
+    // A group of its own: a run that stops at its first failure leaves the servers that it started.
+    detached: true,
     stdin: "ignore",
     stdout: "pipe",
     stderr: "pipe",
@@ -46,5 +48,15 @@ async function runWith({ name, killers }: Mutant): Promise<{ exitCode: number; o
     new Response(child.stderr).text(),
     child.exited,
   ]);
+  endGroup(child.pid);
   return { exitCode, output: out + err };
+}
+
+function endGroup(group: number): void {
+  try {
+    process.kill(-group, "SIGKILL");
+  } catch (error) {
+    // Nobody is left in it.
+    if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
+  }
 }
