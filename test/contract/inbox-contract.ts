@@ -1,5 +1,6 @@
-import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import type { InboxEntry, InboxPort, Taken } from "../../src/application/ports/inbox-port.ts";
+import { brokerOfEachTest } from "./broker-of-each-test.ts";
 
 /*
  * The rules of InboxPort. Every test of the suite begins with the id of the rule it holds.
@@ -31,24 +32,10 @@ export interface InboxUnderTest {
 
 export function inboxContract(name: string, open: () => Promise<InboxUnderTest>): void {
   describe(`InboxPort on ${name}`, () => {
-    let broker: InboxUnderTest;
-    let nodes: InboxPort[] = [];
+    const { broker, closing } = brokerOfEachTest(open);
 
-    beforeEach(async () => {
-      broker = await open();
-    });
-    afterEach(async () => {
-      await Promise.all(nodes.map((node) => node.close()));
-      nodes = [];
-      await broker.close();
-    });
-
-    const make = (node?: string) => {
-      const inbox = broker.node(node);
-      nodes.push(inbox);
-      return inbox;
-    };
-    const add = (event: string) => broker.add([["event", event]]);
+    const make = (node?: string) => closing(broker().node(node));
+    const add = (event: string) => broker().add([["event", event]]);
 
     test("IB-1 the oldest entries come first, with their ids, and stay until they are removed", async () => {
       const inbox = make();
@@ -61,7 +48,7 @@ export function inboxContract(name: string, open: () => Promise<InboxUnderTest>)
 
     test("IB-1 other fields of an entry are nobody's business", async () => {
       const inbox = make();
-      const id = await broker.add([
+      const id = await broker().add([
         ["trace", "x"],
         ["event", "{}"],
         ["event_type", "y"],
@@ -90,7 +77,7 @@ export function inboxContract(name: string, open: () => Promise<InboxUnderTest>)
 
     test("IB-3 arrival ends though nothing comes", async () => {
       const arrival = make().arrival();
-      await broker.elapse(1_500);
+      await broker().elapse(1_500);
       await arrival;
     });
 
@@ -107,7 +94,7 @@ export function inboxContract(name: string, open: () => Promise<InboxUnderTest>)
       ["over 1 MiB", [["event", `{"a":"${"x".repeat(1024 * 1024)}"}`]], "too_large"],
     ])("IB-4 an entry %s is unreadable, and shows what it begins with", async (_, fields, fault) => {
       const inbox = make();
-      const id = await broker.add(fields);
+      const id = await broker().add(fields);
       const [entry] = await lotOf(inbox);
       expect(entry).toMatchObject({ type: "unreadable", id, fault });
       const { payload } = entry as InboxEntry & { type: "unreadable" };
@@ -146,7 +133,7 @@ export function inboxContract(name: string, open: () => Promise<InboxUnderTest>)
       await one.release();
       expect((await two.take()).type).toBe("lot");
       expect((await one.take()).type).toBe("elsewhere");
-      await broker.elapse(3_050);
+      await broker().elapse(3_050);
       expect((await one.take()).type).toBe("lot");
     });
 
@@ -155,7 +142,7 @@ export function inboxContract(name: string, open: () => Promise<InboxUnderTest>)
       expect(await inbox.backlog()).toEqual({ entries: 0, oldest: undefined });
       const id = await add("one");
       await add("two");
-      await broker.elapse(200);
+      await broker().elapse(200);
       const { entries, oldest } = await inbox.backlog();
       expect([entries, oldest?.id]).toEqual([2, id]);
       expect(oldest?.ageMs).toBeWithin(190, 5_000);

@@ -1,9 +1,10 @@
-import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import { NewerFormat } from "../../src/application/errors.ts";
 import type { PubSubPort } from "../../src/application/ports/pub-sub-port.ts";
 import { CollectingSubscriber } from "../support/collecting-subscriber.ts";
 import { status } from "../support/encoded-events.ts";
 import { someAnalysis } from "../support/some-analysis.ts";
+import { brokerOfEachTest } from "./broker-of-each-test.ts";
 import { appendRules } from "./pub-sub-append-rules.ts";
 import { attemptRules } from "./pub-sub-attempt-rules.ts";
 import { deliveryRules } from "./pub-sub-delivery-rules.ts";
@@ -77,26 +78,11 @@ export function pubSubContract(
   has: { readonly newerFormat: boolean },
 ): void {
   describe(`PubSubPort on ${name}`, () => {
-    let broker: BrokerUnderTest;
-    let nodes: PubSubPort[] = [];
-
-    beforeEach(async () => {
-      broker = await open();
-    });
-
-    afterEach(async () => {
-      await Promise.all(nodes.map((node) => node.close()));
-      nodes = [];
-      await broker.close();
-    });
+    const { broker, closing } = brokerOfEachTest(open);
 
     const context: ContractContext = {
-      broker: () => broker,
-      node: async (history) => {
-        const node = await broker.node(history);
-        nodes.push(node);
-        return node;
-      },
+      broker,
+      node: async (history) => closing(await broker().node(history)),
     };
 
     appendRules(context);
@@ -120,7 +106,7 @@ export function pubSubContract(
         const node = await context.node();
         const channel = someAnalysis();
         await node.append({ channel, events: [status()] });
-        await broker.writeNewerFormat?.(channel);
+        await broker().writeNewerFormat?.(channel);
         await expectNewerFormat(node.append({ channel, events: [status()] }));
         await expectNewerFormat(node.snapshot(channel));
         await expectNewerFormat(node.history(channel, undefined, 10));

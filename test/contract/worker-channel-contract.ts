@@ -1,6 +1,7 @@
-import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import type { BareMessage, WorkerChannelPort } from "../../src/application/ports/worker-channel-port.ts";
 import { eventually } from "../support/eventually.ts";
+import { brokerOfEachTest } from "./broker-of-each-test.ts";
 
 /*
  * The rules of WorkerChannelPort. Every test of the suite begins with the id of the rule it holds.
@@ -41,23 +42,9 @@ export interface WorkersUnderTest {
 
 export function workerChannelContract(name: string, open: () => Promise<WorkersUnderTest>): void {
   describe(`WorkerChannelPort on ${name}`, () => {
-    let broker: WorkersUnderTest;
-    let nodes: WorkerChannelPort[] = [];
+    const { broker, closing } = brokerOfEachTest(open);
 
-    beforeEach(async () => {
-      broker = await open();
-    });
-    afterEach(async () => {
-      await Promise.all(nodes.map((node) => node.close()));
-      nodes = [];
-      await broker.close();
-    });
-
-    const make = () => {
-      const node = broker.node();
-      nodes.push(node);
-      return node;
-    };
+    const make = () => closing(broker().node());
     const listening = async () => {
       const node = make();
       const heard: BareMessage[] = [];
@@ -73,7 +60,7 @@ export function workerChannelContract(name: string, open: () => Promise<WorkersU
         channel: ["analysis:A3", "user:al ice", "system:updates"][n % 3] ?? "",
         payload: `Prüfung ${n} 🎬`,
       }));
-      for (const { channel, payload } of sent) await broker.publish(channel, payload);
+      for (const { channel, payload } of sent) await broker().publish(channel, payload);
       for (const { heard } of all) {
         await eventually("all is heard", async () => heard.length === sent.length);
         expect(heard.map(({ channel, payload }) => ({ channel, payload }))).toEqual(sent);
@@ -82,10 +69,10 @@ export function workerChannelContract(name: string, open: () => Promise<WorkersU
 
     test("WC-2 what came before the end of listening is heard, and nothing after; the others go on", async () => {
       const [leaving, staying] = [await listening(), await listening()];
-      for (let n = 0; n < 200; n++) await broker.publish("analysis:x", `${n}`);
+      for (let n = 0; n < 200; n++) await broker().publish("analysis:x", `${n}`);
       await leaving.node.stopListening();
       expect(leaving.heard).toHaveLength(200);
-      await broker.publish("analysis:x", "after");
+      await broker().publish("analysis:x", "after");
       await eventually("it is heard", async () => payloads(staying.heard).includes("after"));
       await leaving.node.stopListening();
       expect(leaving.heard).toHaveLength(200);
@@ -111,7 +98,7 @@ export function workerChannelContract(name: string, open: () => Promise<WorkersU
 
     test("WC-4 a message says how late it may be: seconds at most on a good connection", async () => {
       const { node, heard } = await listening();
-      await broker.publish("analysis:x", "x");
+      await broker().publish("analysis:x", "x");
       await eventually("it is heard", async () => heard.length === 1);
       expect(heard[0]?.lateMs ?? 0).toBeWithin(0, 6_000);
       expect(node.away).toBeUndefined();
@@ -123,32 +110,32 @@ export function workerChannelContract(name: string, open: () => Promise<WorkersU
       const all = [make(), make(), make()];
       await Promise.all(all.map((node) => node.keepDeadLetter(letter)));
       await all[0]?.keepDeadLetter({ ...letter, channel: "analysis:y" });
-      expect((await broker.letters()).map(({ channel }) => channel)).toEqual(["analysis:x", "analysis:y"]);
+      expect((await broker().letters()).map(({ channel }) => channel)).toEqual(["analysis:x", "analysis:y"]);
     });
 
     test("WC-5 outside the window of the report it is another letter, within a wider one it is not", async () => {
       const node = make();
       await node.keepDeadLetter(letter);
-      await broker.elapse(300);
+      await broker().elapse(300);
       await node.keepDeadLetter({ ...letter, windowMs: 60_000 });
-      expect(await broker.letters()).toHaveLength(1);
+      expect(await broker().letters()).toHaveLength(1);
       await node.keepDeadLetter({ ...letter, windowMs: 100 });
-      expect(await broker.letters()).toHaveLength(2);
+      expect(await broker().letters()).toHaveLength(2);
     });
 
     test("WC-6 the same content under two names is two letters, under one name one, whatever its window", async () => {
       const node = make();
       await node.keepDeadLetter({ ...letter, name: "1-0" });
-      await broker.elapse(50);
+      await broker().elapse(50);
       await node.keepDeadLetter({ ...letter, name: "1-0", windowMs: 10 });
       await node.keepDeadLetter({ ...letter, name: "2-0" });
       await node.keepDeadLetter(letter);
-      expect(await broker.letters()).toHaveLength(3);
+      expect(await broker().letters()).toHaveLength(3);
     });
 
     test("WC-7 of a letter the first 64 KiB are kept, whole characters only", async () => {
       await make().keepDeadLetter({ ...letter, payload: `a${"ü".repeat(40_000)}` });
-      const [kept] = await broker.letters();
+      const [kept] = await broker().letters();
       expect(kept).toMatchObject({ channel: "analysis:x", reason: "not_json", at: expect.any(Number) });
       expect(kept?.payload).toBe(`a${"ü".repeat(32_767)}`);
     });
@@ -158,7 +145,7 @@ export function workerChannelContract(name: string, open: () => Promise<WorkersU
       await Promise.all(
         Array.from({ length: 10_050 }, (_, n) => node.keepDeadLetter({ ...letter, payload: `${n}` })),
       );
-      const kept = await broker.letters();
+      const kept = await broker().letters();
       expect(kept).toHaveLength(10_000);
       expect(kept[0]?.payload).toBe("50");
     }, 20_000);

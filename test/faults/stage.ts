@@ -1,6 +1,7 @@
-import { Redis } from "ioredis";
+import type { Redis } from "ioredis";
 import { eventually } from "../support/eventually.ts";
 import { type GatewayProcess, startGateway, tokenFor } from "../support/gateway-process.ts";
+import { patientClient } from "../support/patient-client.ts";
 import { type RunningRedis, startRedis } from "../support/redis-server.ts";
 import { TcpProxy } from "../support/tcp-proxy.ts";
 
@@ -121,7 +122,7 @@ export class Stage {
     this.redis = redis;
     this.workerSide = workerSide;
     this.seats = seats;
-    this.admin = adminOf(redis);
+    this.admin = patientClient(redis);
   }
 
   static async set(name: StageName): Promise<Stage> {
@@ -163,7 +164,7 @@ export class Stage {
     this.admin.disconnect();
     this.redis = this.replica;
     this.replica = undefined;
-    this.admin = adminOf(this.redis);
+    this.admin = patientClient(this.redis);
     await this.admin.replicaof("NO", "ONE");
     return old;
   }
@@ -180,11 +181,4 @@ export class Stage {
     await Promise.all([this.workerSide.stop(), this.replicaSide?.stop()]);
     await Promise.all([this.redis.stop(), this.replica?.stop()]);
   }
-}
-
-function adminOf(redis: RunningRedis): Redis {
-  const admin = new Redis(redis.url, { retryStrategy: () => 50, maxRetriesPerRequest: null });
-  // A server that a round kills refuses for a while.
-  admin.on("error", () => {});
-  return admin;
 }

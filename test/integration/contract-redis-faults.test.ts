@@ -1,8 +1,9 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { Redis } from "ioredis";
+import type { Redis } from "ioredis";
 import { eventually } from "../support/eventually.ts";
 import { type GatewayProcess, startGateway, tokenFor } from "../support/gateway-process.ts";
 import { needs } from "../support/needs.ts";
+import { patientClient } from "../support/patient-client.ts";
 import { publish, statusUpdate } from "../support/publishing.ts";
 import { type RunningRedis, startRedis } from "../support/redis-server.ts";
 import { WatchingSocket, watchUrl } from "../support/watching-socket.ts";
@@ -14,9 +15,7 @@ describe.skipIf(!needs("redis-server"))("a gateway whose Redis is at fault", () 
 
   beforeAll(async () => {
     redis = await startRedis();
-    admin = new Redis(redis.url, { retryStrategy: () => 50, maxRetriesPerRequest: null });
-    // A server that is being restarted refuses for a moment.
-    admin.on("error", () => {});
+    admin = patientClient(redis);
   });
   afterAll(async () => {
     admin.disconnect();

@@ -1,8 +1,9 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "bun:test";
-import { Redis } from "ioredis";
+import type { Redis } from "ioredis";
 import { eventually } from "../support/eventually.ts";
 import { type GatewayProcess, startGateway, tokenFor } from "../support/gateway-process.ts";
 import { needs } from "../support/needs.ts";
+import { patientClient } from "../support/patient-client.ts";
 import { publish, resultUpdate, statusUpdate } from "../support/publishing.ts";
 import { type RunningRedis, startRedis } from "../support/redis-server.ts";
 import { type ProxiedConnection, TcpProxy } from "../support/tcp-proxy.ts";
@@ -18,9 +19,7 @@ describe.skipIf(!needs("redis-server"))("feeds that heal", () => {
 
   beforeAll(async () => {
     redis = await startRedis();
-    admin = new Redis(redis.url, { retryStrategy: () => 50, maxRetriesPerRequest: null });
-    // A server that is being restarted refuses for a moment.
-    admin.on("error", () => {});
+    admin = patientClient(redis);
     proxy = await TcpProxy.start(redis);
     gateway = await startGateway({ REDIS_URL: `redis://${proxy.host}:${proxy.port}` });
     elsewhere = await startGateway({ REDIS_URL: redis.url });

@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test";
 import { connect as tcpConnect } from "node:net";
-import { Redis } from "ioredis";
+import type { Redis } from "ioredis";
 import { SystemClock } from "../../src/adapters/system/system-clock.ts";
 import { BrokerUnavailable, OutcomeUnknown } from "../../src/application/errors.ts";
 import type { PubSubPort } from "../../src/application/ports/pub-sub-port.ts";
@@ -8,6 +8,7 @@ import type { AnalysisChannel } from "../../src/domain/channel.ts";
 import { result, status } from "../support/encoded-events.ts";
 import { eventually } from "../support/eventually.ts";
 import { needs } from "../support/needs.ts";
+import { patientClient } from "../support/patient-client.ts";
 import { RedisNodes } from "../support/redis-nodes.ts";
 import { type RunningRedis, startRedis } from "../support/redis-server.ts";
 import { someAnalysis } from "../support/some-analysis.ts";
@@ -22,8 +23,7 @@ describe.skipIf(!needs("redis-server"))("appends that Redis comes to late, or tw
 
   beforeAll(async () => {
     redis = await startRedis();
-    admin = new Redis(redis.url, { retryStrategy: () => 50, maxRetriesPerRequest: null });
-    admin.on("error", () => {});
+    admin = patientClient(redis);
     proxy = await TcpProxy.start(redis);
     nodes = new RedisNodes(proxy);
   });

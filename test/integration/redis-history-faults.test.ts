@@ -1,11 +1,12 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test";
-import { Redis } from "ioredis";
+import type { Redis } from "ioredis";
 import { BrokerUnavailable } from "../../src/application/errors.ts";
 import type { PubSubPort } from "../../src/application/ports/pub-sub-port.ts";
 import { CollectingTelemetry } from "../support/collecting-telemetry.ts";
 import { result, status } from "../support/encoded-events.ts";
 import { eventually } from "../support/eventually.ts";
 import { needs } from "../support/needs.ts";
+import { patientClient } from "../support/patient-client.ts";
 import { RedisNodes } from "../support/redis-nodes.ts";
 import { type RunningRedis, startRedis } from "../support/redis-server.ts";
 import { someAnalysis } from "../support/some-analysis.ts";
@@ -18,9 +19,7 @@ describe.skipIf(!needs("redis-server"))("histories on a Redis with faults", () =
 
   beforeAll(async () => {
     redis = await startRedis();
-    admin = new Redis(redis.url, { retryStrategy: () => 50, maxRetriesPerRequest: null });
-    // A server that is being restarted refuses for a moment.
-    admin.on("error", () => {});
+    admin = patientClient(redis);
     nodes = new RedisNodes(redis);
   });
   afterEach(() => nodes.close());

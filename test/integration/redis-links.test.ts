@@ -8,6 +8,7 @@ import { CollectingTelemetry } from "../support/collecting-telemetry.ts";
 import { status } from "../support/encoded-events.ts";
 import { eventually } from "../support/eventually.ts";
 import { needs } from "../support/needs.ts";
+import { patientClient } from "../support/patient-client.ts";
 import { RedisNodes } from "../support/redis-nodes.ts";
 import { type RunningRedis, startRedis } from "../support/redis-server.ts";
 import { someAnalysis } from "../support/some-analysis.ts";
@@ -20,9 +21,7 @@ describe.skipIf(!needs("redis-server"))("connections to Redis", () => {
 
   beforeAll(async () => {
     redis = await startRedis();
-    admin = new Redis(redis.url, { retryStrategy: () => 50, maxRetriesPerRequest: null });
-    // A server that is being restarted refuses for a moment.
-    admin.on("error", () => {});
+    admin = patientClient(redis);
     nodes = new RedisNodes(redis);
   });
   afterEach(() => nodes.close());

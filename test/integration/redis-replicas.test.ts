@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
-import { Redis } from "ioredis";
+import type { Redis } from "ioredis";
 import { OutcomeUnknown } from "../../src/application/errors.ts";
 import type { PubSubPort } from "../../src/application/ports/pub-sub-port.ts";
 import type { AnalysisChannel } from "../../src/domain/channel.ts";
@@ -7,6 +7,7 @@ import { status } from "../support/encoded-events.ts";
 import { eventually } from "../support/eventually.ts";
 import { type GatewayProcess, startGateway } from "../support/gateway-process.ts";
 import { needs } from "../support/needs.ts";
+import { patientClient } from "../support/patient-client.ts";
 import { publish, statusUpdate } from "../support/publishing.ts";
 import { RedisNodes } from "../support/redis-nodes.ts";
 import { type RunningRedis, startRedis } from "../support/redis-server.ts";
@@ -34,8 +35,7 @@ describe.skipIf(!needs("redis-server"))("a Redis with a replica", () => {
   });
 
   function at(redis: RunningRedis): Redis {
-    const connection = new Redis(redis.url, { retryStrategy: () => 50, maxRetriesPerRequest: null });
-    connection.on("error", () => {});
+    const connection = patientClient(redis);
     connections.push(connection);
     return connection;
   }

@@ -9,6 +9,7 @@ import { workerChannelContract } from "../contract/worker-channel-contract.ts";
 import { CollectingTelemetry } from "../support/collecting-telemetry.ts";
 import { eventually } from "../support/eventually.ts";
 import { needs } from "../support/needs.ts";
+import { patientClient } from "../support/patient-client.ts";
 import { type RunningRedis, startRedis } from "../support/redis-server.ts";
 
 type Lane = "analysis" | "user" | "system";
@@ -60,9 +61,7 @@ describe.skipIf(!needs("redis-server"))("workers' channels on Redis", () => {
 
   beforeAll(async () => {
     redis = await startRedis();
-    worker = new Redis(redis.url, { retryStrategy: () => 50, maxRetriesPerRequest: null });
-    // A server that is being restarted refuses for a moment.
-    worker.on("error", () => {});
+    worker = patientClient(redis);
   });
   afterEach(async () => {
     await Promise.all(open.map((channels) => channels.close()));

@@ -272,7 +272,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: "shares an answer that was asked for before the question",
-    file: "src/application/fan-out/shared-answer.ts",
+    file: "src/application/shared-answer.ts",
     find: "    this.#out = answer;\n    this.#next = undefined;",
     replace: "    this.#out = answer;",
     killers: MODEL,

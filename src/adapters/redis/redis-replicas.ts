@@ -2,6 +2,7 @@ import { OutcomeUnknown } from "../../application/errors.ts";
 import type { ClockPort } from "../../application/ports/clock-port.ts";
 import type { TelemetryPort } from "../../application/ports/telemetry-port.ts";
 import { reasonOf } from "../../application/reason-of.ts";
+import { SharedAnswer } from "../../application/shared-answer.ts";
 
 /** How many replicas must hold what is acknowledged; `seen`: one, as soon as the primary has reported one. */
 export type RequiredReplicas = number | "seen";
@@ -23,12 +24,12 @@ const WAIT_MS = 1_000;
 export class RedisReplicas {
   readonly #options: RedisReplicasOptions;
   #required: number;
-  #underWay: Promise<unknown> = Promise.resolve();
-  #next: Promise<void> | undefined;
+  readonly #waited: SharedAnswer<void>;
 
   constructor(options: RedisReplicasOptions) {
     this.#options = options;
     this.#required = options.required === "seen" ? 0 : options.required;
+    this.#waited = new SharedAnswer(() => this.#ask(this.#required));
   }
 
   get required(): number {
@@ -50,24 +51,15 @@ export class RedisReplicas {
    */
   async hold(within: number): Promise<void> {
     if (this.#required === 0) return;
-    this.#next ??= this.#holdNext();
     const late = Promise.withResolvers<never>();
     const stop = this.#options.clock.after(Math.max(0, within), () =>
       late.reject(new OutcomeUnknown(`stored, but nobody says whether on ${replicas(this.#required)}`)),
     );
     try {
-      await Promise.race([this.#next, late.promise]);
+      await Promise.race([this.#waited.get(), late.promise]);
     } finally {
       stop();
     }
-  }
-
-  async #holdNext(): Promise<void> {
-    await this.#underWay;
-    this.#next = undefined;
-    const asked = this.#ask(this.#required);
-    this.#underWay = asked.then(nothing, nothing);
-    await asked;
   }
 
   async #ask(required: number): Promise<void> {
@@ -84,8 +76,6 @@ export class RedisReplicas {
     throw new OutcomeUnknown(`stored, but on ${having} of ${replicas(required)} within a second`);
   }
 }
-
-function nothing(): void {}
 
 function replicas(count: number): string {
   return count === 1 ? "1 replica" : `${count} replicas`;

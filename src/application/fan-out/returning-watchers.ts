@@ -4,8 +4,8 @@ import type { ClockPort } from "../ports/clock-port.ts";
 import type { PubSubPort } from "../ports/pub-sub-port.ts";
 import type { TelemetryPort } from "../ports/telemetry-port.ts";
 import { reasonOf } from "../reason-of.ts";
+import { SharedAnswer } from "../shared-answer.ts";
 import type { Fanout } from "./fanout.ts";
-import { SharedAnswer } from "./shared-answer.ts";
 import { type ReadHistory, SharedHistory } from "./shared-history.ts";
 
 /** How long what was read for some is kept for others. */
