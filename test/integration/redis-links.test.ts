@@ -103,12 +103,15 @@ describe.skipIf(!needs("redis-server"))("connections to Redis", () => {
   }, 40_000);
 
   test("a Redis that is away: refused at once, and everything is back when it is", async () => {
-    const node = nodes.make();
+    const telemetry = new CollectingTelemetry();
+    const node = nodes.make({ telemetry });
     const channel = someAnalysis();
     const heard = new CollectingSubscriber();
     await node.subscribe(channel, heard);
     await redis.kill9();
-    await eventually("it is noticed", async () => node.health().status === "down");
+    // Each connection notices by itself, and only then refuses.
+    await eventually("it is noticed", async () => telemetry.counts.get("broker_links_lost") === 3);
+    expect(node.health().status).toBe("down");
     const asked = performance.now();
     await expect(node.append({ channel, events: [status()] })).rejects.toBeInstanceOf(BrokerUnavailable);
     await expect(node.subscribe(channel, new CollectingSubscriber())).rejects.toBeInstanceOf(
