@@ -1,13 +1,13 @@
-import { readFileSync } from "node:fs";
 import { setTimeout as pause } from "node:timers/promises";
-import type { Subprocess } from "bun";
 import { Redis } from "ioredis";
 import { signToken } from "../src/adapters/jwt/token-signer.ts";
 import { startRedis } from "../test/support/redis-server.ts";
+import { type Contestant, gateways, startContestant } from "./gateway-under-test.ts";
 
 /**
  * `npm run bench`: one event fanned out to 1,000 watchers. CPU of the server per delivery, of Telltale and of a bare
  * Bun forwarder in the same run on the same Redis, and their ratio. Only the ratio can be compared between machines.
+ * `npm run bench -- --against FOLDER` adds the gateway of another checkout, to compare two states of it.
  */
 const WATCHERS = 1_000;
 const SECONDS = 5;
@@ -15,12 +15,6 @@ const RATES = [20, 200];
 const ROUNDS = 3;
 const WARM_UP = { rate: 200, seconds: 3 };
 const SECRET = "a-secret-for-the-bench-of-32-bytes-or-more";
-
-interface Contestant {
-  readonly name: string;
-  readonly command: string[];
-  readonly env: Record<string, string>;
-}
 
 const redis = await startRedis();
 const publisher = new Redis(redis.url);
@@ -30,20 +24,15 @@ const token = await signToken(
   Date.now(),
 );
 const root = new URL("..", import.meta.url).pathname;
-const environment = { PATH: process.env.PATH ?? "" };
+const bare = "bare forwarder";
 const contestants: Contestant[] = [
-  {
-    name: "telltale",
-    command: ["run", "src/main.ts"],
-    env: {
-      PORT: "0",
-      REDIS_URL: redis.url,
-      JWT_SECRET_KEY: SECRET,
-      MAX_CONNECTIONS_PER_USER: "100000",
-      LOG_LEVEL: "warn",
-    },
-  },
-  { name: "bare forwarder", command: ["run", "bench/forwarder.ts", redis.url], env: {} },
+  ...gateways({
+    REDIS_URL: redis.url,
+    JWT_SECRET_KEY: SECRET,
+    MAX_CONNECTIONS_PER_USER: "100000",
+    LOG_LEVEL: "warn",
+  }),
+  { name: bare, command: ["run", "bench/forwarder.ts", redis.url], root, env: {} },
 ];
 
 const results = new Map<string, number[]>();
@@ -57,12 +46,13 @@ for (let round = 1; round <= ROUNDS; round++) {
   }
 }
 for (const rate of RATES) {
-  const [ours, bare] = contestants.map(({ name }) =>
-    Math.min(...(results.get(`${name} at ${rate}/s`) ?? [])),
-  );
-  console.log(
-    `1 -> ${WATCHERS} at ${rate}/s, best of ${ROUNDS}: telltale ${ours?.toFixed(2)} µs, bare ${bare?.toFixed(2)} µs, ratio ${((ours ?? 0) / (bare ?? 1)).toFixed(2)}`,
-  );
+  const best = (name: string) => Math.min(...(results.get(`${name} at ${rate}/s`) ?? []));
+  for (const { name } of contestants.filter((one) => one.name !== bare)) {
+    const ratio = (best(name) / best(bare)).toFixed(2);
+    console.log(
+      `1 -> ${WATCHERS} at ${rate}/s, best of ${ROUNDS}: ${name} ${best(name).toFixed(2)} µs, bare ${best(bare).toFixed(2)} µs, ratio ${ratio}`,
+    );
+  }
 }
 publisher.disconnect();
 await redis.stop();
@@ -70,13 +60,7 @@ process.exit(0);
 
 /** CPU per delivery in microseconds, for each rate. */
 async function measure(contestant: Contestant): Promise<[number, number][]> {
-  const server = Bun.spawn([process.execPath, ...contestant.command], {
-    cwd: root,
-    env: { ...environment, ...contestant.env },
-    stdout: "pipe",
-    stderr: "inherit",
-  });
-  const url = await addressOf(server);
+  const server = await startContestant(contestant);
   const id = crypto.randomUUID();
   const replies = replyQueue();
   const watchers = Bun.spawn(
@@ -84,11 +68,16 @@ async function measure(contestant: Contestant): Promise<[number, number][]> {
       process.execPath,
       "run",
       "bench/watchers.ts",
-      `${url.replace("http", "ws")}/ws/analysis/${id}`,
+      `${server.url.replace("http", "ws")}/ws/analysis/${id}`,
       `${WATCHERS}`,
       token,
     ],
-    { cwd: root, env: environment, stderr: "inherit", ipc: (message) => replies.push(message as Reply) },
+    {
+      cwd: root,
+      env: { PATH: process.env.PATH ?? "" },
+      stderr: "inherit",
+      ipc: (message) => replies.push(message as Reply),
+    },
   );
   const asked = async () => {
     watchers.send("how many?");
@@ -100,15 +89,14 @@ async function measure(contestant: Contestant): Promise<[number, number][]> {
   await publishAt(WARM_UP.rate, WARM_UP.seconds, id);
   await allReceived(asked, WATCHERS * WARM_UP.rate * WARM_UP.seconds);
   for (const rate of RATES) {
-    const before = { cpu: cpuSeconds(server.pid), received: await asked() };
+    const before = { cpu: server.cpuSeconds(), received: await asked() };
     await publishAt(rate, SECONDS, id);
     const deliveries = WATCHERS * rate * SECONDS;
     await allReceived(asked, before.received + deliveries);
-    measured.push([rate, ((cpuSeconds(server.pid) - before.cpu) / deliveries) * 1e6]);
+    measured.push([rate, ((server.cpuSeconds() - before.cpu) / deliveries) * 1e6]);
   }
   watchers.kill("SIGKILL");
-  server.kill("SIGKILL");
-  await Promise.all([watchers.exited, server.exited]);
+  await Promise.all([watchers.exited, server.stop()]);
   return measured;
 }
 
@@ -137,22 +125,6 @@ async function publishAt(rate: number, seconds: number, id: string): Promise<voi
     await publisher.publish(`analysis:${id}`, JSON.stringify(event));
     await pause(Math.max(0, began + ((sent + 1) * 1000) / rate - performance.now()));
   }
-}
-
-async function addressOf(server: Subprocess<"ignore", "pipe", "inherit">): Promise<string> {
-  let said = "";
-  for await (const bytes of server.stdout) {
-    said += new TextDecoder().decode(bytes);
-    const url = /answers at (http:\S+)/.exec(said)?.[1];
-    if (url !== undefined) return url;
-  }
-  throw new Error(`no address: ${said}`);
-}
-
-/** User and system time of a process, from the kernel's own books (Linux, 100 ticks a second). */
-function cpuSeconds(pid: number): number {
-  const fields = readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1]?.split(" ") ?? [];
-  return (Number(fields[11]) + Number(fields[12])) / 100;
 }
 
 interface Reply {
