@@ -1,3 +1,5 @@
+import { exceedsBytes } from "./utf8.ts";
+
 /**
  * The channels of Telltale: what a watcher watches and a worker publishes to.
  * A channel's name is its identity everywhere, on the wire of the broker included.
@@ -22,6 +24,16 @@ export function analysisChannel(id: AnalysisId): AnalysisChannel {
   return `analysis:${id}`;
 }
 
+/** Bytes of UTF-8 that the name of a user has at most. */
+export const MAX_USER_ID_BYTES = 256;
+
+/** The one rule of what names a user, wherever it is written: not blank, whole characters, at most 256 bytes of UTF-8. */
+export function isUserId(text: string): boolean {
+  // Half a character has no bytes of its own: the names of several such users would be one channel.
+  return text.trim() !== "" && text.isWellFormed() && !exceedsBytes(text, MAX_USER_ID_BYTES);
+}
+
+/** Only for a text of which `isUserId` is true. */
 export function userChannel(userId: string): UserChannel {
   return `user:${userId}`;
 }
@@ -38,7 +50,8 @@ export function isAnalysisChannel(channel: ChannelName): channel is AnalysisChan
 /** Reads a channel name as a worker may have written it; undefined where it names no channel of ours. */
 export function parseChannel(name: string): ChannelName | undefined {
   if (name === SYSTEM_CHANNEL) return SYSTEM_CHANNEL;
-  if (name.startsWith("user:")) return name.length > "user:".length ? (name as UserChannel) : undefined;
+  if (name.startsWith("user:"))
+    return isUserId(name.slice("user:".length)) ? (name as UserChannel) : undefined;
   if (!name.startsWith("analysis:")) return undefined;
   const id = parseAnalysisId(name.slice("analysis:".length));
   return id === undefined ? undefined : analysisChannel(id);

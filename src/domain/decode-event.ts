@@ -10,6 +10,7 @@ import {
 import type { EventKind } from "./event-kind.ts";
 import { EVENT_RULES, MAX_ISSUES } from "./event-rules.ts";
 import { arrayElements, objectMembers } from "./json-members.ts";
+import { exceedsBytes } from "./utf8.ts";
 
 /** Of UTF-8, as it came in. */
 export const MAX_EVENT_BYTES = 1024 * 1024;
@@ -96,7 +97,7 @@ export function decodeEvents(text: string, context: DecodeContext): DecodeBatchR
 }
 
 function parse(text: string): { ok: true; value: unknown } | DecodeFailure {
-  if (exceedsMaxBytes(text)) {
+  if (exceedsBytes(text, MAX_EVENT_BYTES)) {
     const message = `must be at most ${MAX_EVENT_BYTES} bytes`;
     return { ok: false, reason: "too_large", issues: [{ path: [], message }] };
   }
@@ -106,12 +107,6 @@ function parse(text: string): { ok: true; value: unknown } | DecodeFailure {
     // A SyntaxError, or a RangeError for nesting beyond what the runtime parses: to a publisher the same.
     return { ok: false, reason: "not_json", issues: [{ path: [], message: "must be JSON" }] };
   }
-}
-
-/** A UTF-16 unit becomes 1 to 3 bytes, so that most texts need not be encoded to know. */
-function exceedsMaxBytes(text: string): boolean {
-  if (text.length * 3 <= MAX_EVENT_BYTES) return false;
-  return text.length > MAX_EVENT_BYTES || new TextEncoder().encode(text).length > MAX_EVENT_BYTES;
 }
 
 function invalid(issues: Issue[]): DecodeFailure {

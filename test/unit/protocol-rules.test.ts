@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 
 const root = new URL("../..", import.meta.url).pathname;
-const ID = /\b(?:EV|ID|PUB|NOT|WSM|WS|RES|READ|SSE|OPS|PS|TV|WC|IB|INB|DL)-\d+\b/g;
+const ID = /\b(?:EV|ID|PUB|BUD|NOT|WSM|WS|RES|READ|SSE|OPS|PS|TV|WC|IB|INB|DL)-\d+\b/g;
 
 describe("the rules of the protocol", async () => {
   const page = await Bun.file(`${root}docs/PROTOCOL.md`).text();

@@ -1,7 +1,13 @@
 import { Hono } from "hono";
 import type { BroadcastEvent } from "../../application/broadcast-event.ts";
 import type { TokenVerifierPort } from "../../application/ports/token-verifier-port.ts";
-import { type NoticeChannel, SYSTEM_CHANNEL, userChannel } from "../../domain/channel.ts";
+import {
+  isUserId,
+  MAX_USER_ID_BYTES,
+  type NoticeChannel,
+  SYSTEM_CHANNEL,
+  userChannel,
+} from "../../domain/channel.ts";
 import { problem } from "./problem.ts";
 import { answer } from "./publish-routes.ts";
 import { idempotencyKey, limitBody, parsedJson, requestText } from "./request-text.ts";
@@ -20,9 +26,8 @@ export function noticeRoutes(tokens: TokenVerifierPort, broadcast: BroadcastEven
       const addressee = text === undefined ? undefined : addresseeOf(text);
       if (text === undefined || addressee === undefined) return problem(context, "not_json");
       if (addressee.type === "invalid") {
-        return problem(context, "invalid_event", {
-          issues: [{ path: ["user_id"], message: "must be non-blank text" }],
-        });
+        const message = `must be text that is not blank, of at most ${MAX_USER_ID_BYTES} bytes`;
+        return problem(context, "invalid_event", { issues: [{ path: ["user_id"], message }] });
       }
       return answer(context, await broadcast.execute(addressee.channel, text, idempotency.key));
     },
@@ -40,8 +45,6 @@ function addresseeOf(text: string): Addressee | undefined {
   if (typeof body !== "object" || body === null || !("user_id" in body)) return everybody;
   const { user_id } = body;
   if (user_id === null) return everybody;
-  // Half a character has no bytes of its own: the names of several such users would be one channel.
-  if (typeof user_id !== "string" || user_id.trim() === "" || !user_id.isWellFormed())
-    return { type: "invalid" };
+  if (typeof user_id !== "string" || !isUserId(user_id)) return { type: "invalid" };
   return { type: "channel", channel: userChannel(user_id) };
 }

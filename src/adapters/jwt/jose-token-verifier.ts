@@ -3,7 +3,7 @@ import { TokenRejected } from "../../application/errors.ts";
 import type { ClockPort } from "../../application/ports/clock-port.ts";
 import type { TokenVerifierPort } from "../../application/ports/token-verifier-port.ts";
 import type { VerifiedToken } from "../../domain/access-grant.ts";
-import { parseAnalysisId } from "../../domain/channel.ts";
+import { isUserId, parseAnalysisId } from "../../domain/channel.ts";
 
 /** Longer ones are refused unread, in characters: no honest token comes near, and headers end at 16 KiB anyway. */
 const LONGEST_TOKEN = 8 * 1024;
@@ -76,8 +76,9 @@ function userIdOf(claims: JWTPayload): string | undefined {
       ? (["sub", claims.sub as unknown] as const)
       : (["user_id", claims.user_id] as const);
   if (value === undefined) return undefined;
-  // Half a character has no bytes of its own, and beyond 2^53 digits are lost: two users would read as one.
-  if (typeof value === "string" && value.isWellFormed()) return value.trim() === "" ? undefined : value;
+  if (typeof value === "string" && value.trim() === "") return undefined;
+  if (typeof value === "string" && isUserId(value)) return value;
+  // Beyond 2^53 digits are lost: two users would read as one.
   if (typeof value === "number" && Number.isSafeInteger(value)) return String(value);
   throw new TokenRejected(`malformed claim ${name}`);
 }

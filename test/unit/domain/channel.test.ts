@@ -4,6 +4,7 @@ import {
   analysisChannel,
   analysisIdOf,
   isAnalysisChannel,
+  isUserId,
   parseAnalysisId,
   parseChannel,
   SYSTEM_CHANNEL,
@@ -34,6 +35,27 @@ describe("WS-16: an analysis id", () => {
   });
 });
 
+describe("BUD-1: the name of a user", () => {
+  test.each([
+    ["a"],
+    ["alice@example.com"],
+    ["a b"],
+    ["*"],
+    ["u".repeat(256)],
+    ["ü".repeat(128)],
+    ["😀".repeat(64)],
+  ])("may be %j", (name) => {
+    expect(isUserId(name)).toBe(true);
+    expect(parseChannel(`user:${name}`)).toBe(userChannel(name));
+  });
+
+  const refused = ["", " ", "\n\t", "half a \ud83c", "u".repeat(257), `a${"ü".repeat(128)}`, "😀".repeat(65)];
+  test.each([...refused, "u".repeat(1024 * 1024)].map((name) => [name]))("is not %j", (name) => {
+    expect(isUserId(name)).toBe(false);
+    expect(parseChannel(`user:${name}`)).toBeUndefined();
+  });
+});
+
 describe("a channel name", () => {
   test("of an analysis is read in either case and names it in lower case", () => {
     const channel = parseChannel(`analysis:${ID.toUpperCase()}`);
@@ -53,6 +75,9 @@ describe("a channel name", () => {
     "analysis:",
     "analysis:x",
     "user:",
+    "user: ",
+    "user:half a \ud83c",
+    `user:${"u".repeat(257)}`,
     "system:",
     "system:other",
     "other:x",

@@ -31,6 +31,16 @@ describe("POST /v1/notices", () => {
     }
   });
 
+  test("BUD-1: a user_id of more than 256 bytes is 422, and nothing is stored", async () => {
+    const { notify, kept } = appBench();
+    for (const user_id of ["u".repeat(257), "ü".repeat(129), "u".repeat(1024 * 1024 - 100)]) {
+      const { status, code, issues } = await problemOf(await notify({ user_id, message: "m" }));
+      expect([status, code, issues?.[0]?.path]).toEqual([422, "invalid_event", ["user_id"]]);
+      expect(await kept(`user:${user_id}`)).toEqual([]);
+    }
+    expect((await notify({ user_id: "ü".repeat(128), message: "m" })).status).toBe(202);
+  });
+
   test("NOT-2: what is no notice is refused like any event", async () => {
     const { notify } = appBench();
     for (const [body, path] of [
@@ -73,6 +83,13 @@ describe("PUT /v1/analyses/{analysis_id}", () => {
     expect(await declared(bench)).toBe("*");
   });
 
+  test("BUD-1: a viewer of more than 256 bytes is 422", async () => {
+    const bench = appBench();
+    const { status, issues } = await problemOf(await bench.declare({ viewers: ["alice", "ü".repeat(129)] }));
+    expect([status, issues?.map(({ path }) => path)]).toEqual([422, [["viewers", 1]]]);
+    expect((await bench.declare({ viewers: ["u".repeat(256)] })).status).toBe(204);
+  });
+
   test("PUB-12: at most 1,000 users", async () => {
     const bench = appBench();
     const users = (count: number) => Array.from({ length: count }, (_, index) => `user ${index}`);
@@ -91,6 +108,7 @@ describe("PUT /v1/analyses/{analysis_id}", () => {
       [{ viewers: { alice: true } }, ["viewers"]],
       [{ viewers: ["alice", 7] }, ["viewers", 1]],
       [{ viewers: ["alice", ""] }, ["viewers", 1]],
+      [{ viewers: ["alice", "half a \ud83c"] }, ["viewers", 1]],
       [[], []],
       ["null", []],
       ["7", []],

@@ -1,0 +1,28 @@
+const encoder = new TextEncoder();
+/** Texts are encoded into it piece by piece, so that counting allocates nothing. */
+const scratch = new Uint8Array(16 * 1024);
+
+/** How many bytes of UTF-8 a text is. Half a surrogate pair counts as the three of U+FFFD. */
+export function utf8Length(text: string): number {
+  let bytes = 0;
+  for (let rest = text; rest !== ""; ) {
+    const { read, written } = encoder.encodeInto(rest, scratch);
+    bytes += written;
+    rest = rest.slice(read);
+  }
+  return bytes;
+}
+
+/** Whether a text is more than `most` bytes of UTF-8. */
+export function exceedsBytes(text: string, most: number): boolean {
+  // A UTF-16 unit becomes one to three bytes, so most texts need not be encoded to know.
+  if (text.length > most) return true;
+  return text.length * 3 > most && utf8Length(text) > most;
+}
+
+/** As much of the beginning of a text as fits into `most` bytes of UTF-8, cut between characters. */
+export function firstBytes(text: string, most: number): string {
+  if (text.length * 3 <= most) return text;
+  const { read } = encoder.encodeInto(text, new Uint8Array(most));
+  return text.slice(0, read);
+}
