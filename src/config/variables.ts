@@ -71,7 +71,11 @@ export const CONFIG_VARIABLES = [
   variable("DRAIN_SECONDS", "10", "Seconds within which open connections are closed when the gateway stops."),
   variable("MAX_CONNECTIONS", "100000", "Connections of one gateway."),
   variable("MAX_CONNECTIONS_PER_USER", "100", "Connections of one user to one gateway."),
-  variable("MESSAGE_RATE", "0", "Client frames a second on one socket; 0 is without limit."),
+  variable(
+    "MESSAGE_RATE",
+    "100",
+    "Client frames a second on one socket, with bursts of 20 seconds of it, of one second below 100; 0 is without limit.",
+  ),
   variable("LOG_LEVEL", "info", "`debug`, `info`, `warn` or `error`."),
 
   reserved("NATS_URL", "", "Address of a NATS server."),

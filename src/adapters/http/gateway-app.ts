@@ -2,6 +2,7 @@ import { Hono } from "hono";
 import { secureHeaders } from "hono/secure-headers";
 import type { BroadcastEvent } from "../../application/broadcast-event.ts";
 import type { TelemetryPort } from "../../application/ports/telemetry-port.ts";
+import { headersOnly } from "./head-routes.ts";
 import { type HealthSources, healthRoutes } from "./health-routes.ts";
 import { noticeRoutes } from "./notice-routes.ts";
 import { problem, problemOf } from "./problem.ts";
@@ -24,6 +25,8 @@ export function gatewayApp(parts: GatewayAppParts): Hono {
   const app = new Hono();
   // Whether the whole domain is bound to TLS is for whoever owns it to say.
   app.use(secureHeaders({ strictTransportSecurity: false }));
+  // Before any GET handler: whatever lies below reads, waits or admits.
+  app.use("/v1/*", headersOnly(tokens, parts.origins));
   app.route("/", healthRoutes(parts));
   app.route("/v1/analyses", publishRoutes(tokens, broadcast, pubSub));
   app.route("/v1/analyses", readRoutes(parts));

@@ -8,7 +8,7 @@ import type { SessionServices } from "../session-services.ts";
 import { readEventsQuery } from "./events-query.ts";
 import { problem } from "./problem.ts";
 import { type Reader, readCors, requireReader } from "./read-access.ts";
-import { eventStream } from "./sse/event-stream.ts";
+import { eventStream, wantsStream } from "./sse/event-stream.ts";
 
 const JSON_TYPE = { "Content-Type": "application/json" };
 
@@ -43,7 +43,7 @@ export function readRoutes({
   });
 
   routes.get("/:id/events", reader, async (context) => {
-    if (context.req.header("Accept")?.includes("text/event-stream")) return eventStream(context, sessions);
+    if (wantsStream(context)) return eventStream(context, sessions);
     const query = readEventsQuery(context.req.query());
     if (!query.ok) return problem(context, "invalid_query", { issues: query.issues });
     const { analysisId, grant } = context.var;

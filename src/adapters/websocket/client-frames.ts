@@ -3,6 +3,8 @@ import type { ProtocolFault } from "../protocol-fault.ts";
 
 /** What a client may say on `/ws/analysis/{id}` ("one") and on `/ws` ("many"). */
 export type ClientFrame =
+  /** The bare text `ping`, which is no JSON: some libraries send it by themselves. */
+  | { readonly type: "bare_ping" }
   | { readonly type: "ping" }
   | { readonly type: "authenticate"; readonly token: string }
   | SubscriptionFrame;
@@ -13,6 +15,10 @@ export type SubscribeFrame = z.infer<typeof subscribe>;
 
 /** Longer frames are answered by the runtime itself with 1009. */
 export const MAX_FRAME_BYTES = 4 * 1024;
+
+const BARE_PING = "ping";
+/** What answers `BARE_PING`. */
+export const BARE_PONG = "pong";
 
 const ping = z.object({ type: z.literal("ping") });
 const authenticate = z.object({ type: z.literal("authenticate"), token: z.string().min(1) });
@@ -35,6 +41,7 @@ export function readClientFrame(
   endpoint: "one" | "many",
 ): { ok: true; frame: ClientFrame } | { ok: false; fault: ProtocolFault } {
   if (typeof data !== "string") return fault("not_text", "frames are JSON text");
+  if (data === BARE_PING) return { ok: true, frame: { type: "bare_ping" } };
   let value: unknown;
   try {
     value = JSON.parse(data);

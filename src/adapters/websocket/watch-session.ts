@@ -11,7 +11,7 @@ import type { PresentedToken } from "../presented-token.ts";
 import { authenticated, connectionEstablished, heartbeat, protocolError } from "../server-frames.ts";
 import type { SessionServices } from "../session-services.ts";
 import type { WatchQuery } from "../watch-query.ts";
-import { readClientFrame } from "./client-frames.ts";
+import { BARE_PONG, readClientFrame } from "./client-frames.ts";
 import { EarlyFrames } from "./early-frames.ts";
 import { FrameBudget } from "./frame-budget.ts";
 import { ManyAnalyses } from "./many-analyses.ts";
@@ -177,9 +177,10 @@ export class WatchSession implements OpenConnection, SessionHost {
     const { watching } = this.#state;
     const read = readClientFrame(data, watching.type);
     if (!read.ok) {
-      if (this.#budget.mayErr()) this.outlet.sendControl(protocolError(read.fault, now));
+      if (this.#budget.mayErr(now)) this.outlet.sendControl(protocolError(read.fault, now));
       else this.close(CLOSE_CODES.protocolViolation, "too many protocol errors");
-    } else if (read.frame.type === "ping") this.outlet.sendControl(heartbeat("pong", now), "dispensable");
+    } else if (read.frame.type === "bare_ping") this.outlet.sendControl(BARE_PONG, "dispensable");
+    else if (read.frame.type === "ping") this.outlet.sendControl(heartbeat("pong", now), "dispensable");
     else if (read.frame.type === "authenticate") this.#authenticateNext(read.frame.token);
     else if (watching.type === "many") watching.take(read.frame);
   }

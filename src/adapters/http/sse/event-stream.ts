@@ -5,7 +5,8 @@ import { problem } from "../problem.ts";
 import type { Reader } from "../read-access.ts";
 import { SseSession } from "./sse-session.ts";
 
-const HEADERS = {
+/** How a stream of events begins. */
+export const SSE_HEADERS = {
   "Content-Type": "text/event-stream",
   "Cache-Control": "no-cache, no-transform",
   "X-Accel-Buffering": "no",
@@ -22,8 +23,13 @@ export async function eventStream(context: Context<Reader>, services: SessionSer
   const answer = await new SseSession({ ...query, analysisId, grant, userId }, services).open();
   if (answer.type === "refused") return problem(context, answer.code);
   if (answer.type === "nothing_left") return context.body(null, 204);
-  for (const [name, value] of Object.entries(HEADERS)) context.header(name, value);
+  for (const [name, value] of Object.entries(SSE_HEADERS)) context.header(name, value);
   return context.body(answer.stream, 200);
+}
+
+/** Whether the client asks for a stream of events rather than a page of them. */
+export function wantsStream(context: Context): boolean {
+  return context.req.header("Accept")?.includes("text/event-stream") ?? false;
 }
 
 /** What a browser sends by itself when it comes back counts before what the page once asked for. */

@@ -43,7 +43,7 @@ describe("readClientFrame()", () => {
   test.each([
     [new TextEncoder().encode('{"type":"ping"}'), "not_text"],
     ["", "not_json"],
-    ["ping", "not_json"],
+    ["pong", "not_json"],
     ['{"type":"ping"', "not_json"],
     ["null", "unknown_type"],
     ["[]", "unknown_type"],

@@ -144,6 +144,45 @@ describe("a client that speaks", () => {
     expect(wire.closes).toEqual([{ code: 4400, reason: "message rate exceeded" }]);
   });
 
+  test("ADM-2: a bare ping is answered with a bare pong for as long as it goes on, and is no protocol error", async () => {
+    const { watch, clock } = sessionBench();
+    const { session, wire } = await watch();
+    for (let sent = 0; sent < 50; sent++) {
+      session.received("ping");
+      clock.advance(1_000);
+    }
+    expect(wire.closes).toEqual([]);
+    expect(wire.frames.slice(-50)).toEqual(Array.from({ length: 50 }, () => "pong"));
+  });
+
+  test("ADM-2: a bare ping before it is let in is answered once it is, on either address", async () => {
+    for (const intent of [{}, { analysisId: null }]) {
+      const { upgrade, tokens } = sessionBench();
+      const { session, wire } = upgrade(tokens.know("token"), intent);
+      session.received("ping");
+      await turn();
+      expect(wire.frames.slice(1)).toEqual(["pong"]);
+    }
+  });
+
+  test("ADM-2: a client that does not read gets no pong, bare or not", async () => {
+    const { watch } = sessionBench();
+    const { session, wire } = await watch();
+    wire.takeOnly(1);
+    for (let sent = 0; sent < 20; sent++) session.received(sent % 2 === 0 ? "ping" : ping);
+    expect(wire.frames).toHaveLength(2);
+  });
+
+  test("WS-6: protocol errors are forgiven over time", async () => {
+    const { watch, clock } = sessionBench();
+    const { session, wire } = await watch();
+    for (let sent = 0; sent < 40; sent++) {
+      session.received("{");
+      clock.advance(6_001);
+    }
+    expect(wire.closes).toEqual([]);
+  });
+
   test("WS-12: what it says before it is let in is answered once it is, after the replay", async () => {
     const { upgrade, tokens, publish } = sessionBench();
     await publish();

@@ -1,0 +1,39 @@
+import { Hono, type MiddlewareHandler } from "hono";
+import type { TokenVerifierPort } from "../../application/ports/token-verifier-port.ts";
+import type { OriginPolicy } from "../origin-policy.ts";
+import { problem } from "./problem.ts";
+import { type Reader, readCors, requireReader } from "./read-access.ts";
+import { SSE_HEADERS, wantsStream } from "./sse/event-stream.ts";
+
+/**
+ * Answers HEAD itself on every path whose GET reads, waits or admits somebody. hono would serve HEAD through the GET
+ * handler, and neither reads nor cancels the stream that the handler makes: each such request would keep a place for
+ * good. A GET route that is not listed here answers HEAD with 404, so that a new one cannot open this door again.
+ */
+export function headersOnly(tokens: TokenVerifierPort, origins: OriginPolicy): MiddlewareHandler {
+  const heads = headRoutes(tokens, origins);
+  return async (context, next) => {
+    if (context.req.method !== "HEAD") return next();
+    const { status, headers } = await heads.fetch(context.req.raw);
+    return new Response(null, { status, headers });
+  };
+}
+
+/** The headers with which the answer to a GET would begin, rights to the analysis and the query not looked at. */
+function headRoutes(tokens: TokenVerifierPort, origins: OriginPolicy): Hono<Reader> {
+  const routes = new Hono<Reader>();
+  const reader = requireReader(tokens, origins);
+  routes.use("*", readCors(origins));
+  routes.get("/v1/analyses/:id", reader, (context) => context.body(null, 200, JSON_TYPE));
+  routes.get("/v1/analyses/:id/events", reader, (context) =>
+    context.body(null, 200, wantsStream(context) ? SSE_HEADERS : JSON_TYPE),
+  );
+  routes.notFound((context) => problem(context, "not_found"));
+  // The gateway's own handler logs it and answers.
+  routes.onError((error) => {
+    throw error;
+  });
+  return routes;
+}
+
+const JSON_TYPE = { "Content-Type": "application/json" };
