@@ -18,5 +18,7 @@ function parseOrigin(text: string): string | undefined {
     return undefined;
   }
   // Schemes of applications (`capacitor:`, `chrome-extension:`) have no origin by the standard, yet are sent like this.
-  return url.origin === "null" ? `${url.protocol}//${url.host}`.toLowerCase() : url.origin;
+  const origin = url.origin === "null" ? `${url.protocol}//${url.host}`.toLowerCase() : url.origin;
+  // `app.example.` and `app.example` are one host.
+  return origin.replace(/\.(?=$|:\d+$)/, "");
 }

@@ -264,6 +264,27 @@ export const MUTANTS: readonly Mutant[] = [
     killers: ["test/unit/adapters/websocket/bun-sockets.test.ts"],
   },
   {
+    name: "says nothing of subprotocols where none is echoed",
+    file: "src/adapters/websocket/upgrade-request.ts",
+    find: 'answer.set("Sec-WebSocket-Protocol", offersProtocol(protocols, PROTOCOL) ? PROTOCOL : "");',
+    replace: 'if (offersProtocol(protocols, PROTOCOL)) answer.set("Sec-WebSocket-Protocol", PROTOCOL);',
+    killers: ["test/unit/adapters/websocket/upgrade-request.test.ts"],
+  },
+  {
+    name: "tells everybody what was meant for a user who is null",
+    file: "src/adapters/http/notice-routes.ts",
+    find: "  const { user_id } = body;\n",
+    replace: "  const { user_id } = body;\n  if (user_id === null) return everybody;\n",
+    killers: ["test/unit/adapters/http/notices-and-viewers.test.ts"],
+  },
+  {
+    name: "compares a page's origin with the port of the Host header as it stands",
+    file: "src/adapters/origin-policy.ts",
+    find: "return page !== null && own !== null && hostOf(page) === hostOf(own);",
+    replace: "return page !== null && own !== null && page.host === host.toLowerCase();",
+    killers: ["test/unit/adapters/origin-policy.test.ts"],
+  },
+  {
     name: "serves a new watcher what it knew before the broker went",
     file: "src/application/fan-out/feeds.ts",
     find: 'if (health.status === "down") throw new BrokerUnavailable(health.reason);',

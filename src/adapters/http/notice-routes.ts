@@ -13,7 +13,7 @@ import { answer } from "./publish-routes.ts";
 import { idempotencyKey, limitBody, parsedJson, requestText } from "./request-text.ts";
 import { type Granted, requireScope } from "./require-scope.ts";
 
-/** Notices for one user, or for everybody where the body names none. */
+/** Notices for one user, or for everybody if the body has no `user_id` at all. */
 export function noticeRoutes(tokens: TokenVerifierPort, broadcast: BroadcastEvent): Hono<Granted> {
   return new Hono<Granted>().post(
     "/",
@@ -42,9 +42,9 @@ function addresseeOf(text: string): Addressee | undefined {
   if (body === undefined) return undefined;
   const everybody: Addressee = { type: "channel", channel: SYSTEM_CHANNEL };
   // Anything but an object is refused by the rules of events, with their words.
+  // A program that lost its user sends null or a blank: what was meant for one is never told to everybody.
   if (typeof body !== "object" || body === null || !("user_id" in body)) return everybody;
   const { user_id } = body;
-  if (user_id === null) return everybody;
   if (typeof user_id !== "string" || !isUserId(user_id)) return { type: "invalid" };
   return { type: "channel", channel: userChannel(user_id) };
 }

@@ -31,7 +31,8 @@ export function readUpgrade(
     cookieTrusted: origin !== null && originAllowed,
   });
   const answer = new Headers();
-  if (offersProtocol(protocols, PROTOCOL)) answer.set("Sec-WebSocket-Protocol", PROTOCOL);
+  // Bun echoes the first one offered, a token included, if the upgrade says nothing; an empty value sends none.
+  answer.set("Sec-WebSocket-Protocol", offersProtocol(protocols, PROTOCOL) ? PROTOCOL : "");
   const query = id === undefined ? readSocketQuery(url.searchParams) : readWatchQuery(url.searchParams);
   const analysisId = id === undefined ? null : decoded(id);
   return { intent: { analysisId, token, originAllowed, ...query }, headers: answer };

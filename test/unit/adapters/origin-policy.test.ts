@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { isOriginAllowed, type OriginPolicy } from "../../../src/adapters/origin-policy.ts";
+import { parseOrigins } from "../../../src/config/origins.ts";
 
 describe("WS-15: a page's origin", () => {
   const allowed = (
@@ -41,6 +42,66 @@ describe("WS-15: a page's origin", () => {
     expect(allowed("https://other.example", {})).toBe(false);
     expect(allowed("null", {})).toBe(false);
     expect(allowed("https://telltale.example", {}, null)).toBe(false);
+  });
+
+  test("WEB-2: is the gateway's own whether or not a port is named that goes without saying", () => {
+    for (const [origin, host] of [
+      ["https://app.example", "app.example:443"],
+      ["http://app.example", "app.example:80"],
+      ["https://app.example:443", "app.example"],
+      ["http://app.example:80", "APP.example"],
+      ["https://app.example", "app.example:0443"],
+      ["HTTPS://App.Example", "app.EXAMPLE:443"],
+      ["https://app.example.", "app.example:443"],
+      ["https://app.example", "app.example.:443"],
+      ["https://[::1]", "[::1]:443"],
+      ["https://[::1]", "[0:0:0:0:0:0:0:1]"],
+      ["http://[2001:db8::1]:8000", "[2001:DB8::1]:8000"],
+      ["https://bücher.example", "xn--bcher-kva.example:443"],
+      ["http://10.0.0.1", "10.0.0.1:80"],
+    ] as const)
+      expect([origin, host, allowed(origin, {}, host)]).toEqual([origin, host, true]);
+  });
+
+  test("WEB-2: is another one with any other port, host or form", () => {
+    for (const [origin, host] of [
+      ["https://app.example", "app.example:80"],
+      ["http://app.example", "app.example:443"],
+      ["https://app.example", "app.example:8443"],
+      ["https://app.example:8443", "app.example:443"],
+      ["https://app.example", "app.example:443:443"],
+      ["https://app.example", "app.example:443, app.example"],
+      ["https://app.example", "app.example/x"],
+      ["https://app.example", "evil.example@app.example"],
+      ["https://app.example", "app.example#:443"],
+      ["https://evil.example@app.example", "app.example"],
+      ["https://app.example/x", "app.example"],
+      ["https://app.example..", "app.example"],
+      ["https://", ":443"],
+      ["https://app.example", ""],
+      ["https://app.example", ":443"],
+    ] as const)
+      expect([origin, host, allowed(origin, {}, host)]).toEqual([origin, host, false]);
+  });
+
+  test("WEB-2: is one of the list however its default port, case and last dot are written", () => {
+    const listed = parseOrigins("https://App.example:443, http://other.example.:80/, capacitor://localhost");
+    if (listed === undefined) throw new Error("no list");
+    for (const origin of [
+      "https://app.example",
+      "https://app.example:443",
+      "https://APP.example.",
+      "http://other.example",
+      "capacitor://localhost",
+    ])
+      expect([origin, allowed(origin, { allowedOrigins: listed })]).toEqual([origin, true]);
+    for (const origin of [
+      "https://app.example:80",
+      "https://other.example",
+      "capacitor://localhost:1",
+      "null",
+    ])
+      expect([origin, allowed(origin, { allowedOrigins: listed })]).toEqual([origin, false]);
   });
 
   test("may be any in development, unless a list is given", () => {

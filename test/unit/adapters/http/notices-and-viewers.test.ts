@@ -7,12 +7,11 @@ describe("POST /v1/notices", () => {
     const { notify, kept } = appBench();
     const one = await notify({ user_id: "alice", level: "warning", message: "m", data: { a: 1 } });
     const all = await notify({ message: "m" });
-    const nobody = await notify({ user_id: null, message: "m" });
-    expect([one, all, nobody].map(({ status }) => status)).toEqual([202, 202, 202]);
+    expect([one, all].map(({ status }) => status)).toEqual([202, 202]);
     const [mine] = await kept("user:alice");
     expect(mine).toMatchObject({ event_type: "notice", level: "warning", message: "m", data: { a: 1 } });
     expect(await one.json()).toEqual({ event_ids: [mine.event_id], duplicate: false });
-    expect((await kept("system:updates")).map(({ level }) => level)).toEqual(["info", "info"]);
+    expect((await kept("system:updates")).map(({ level }) => level)).toEqual(["info"]);
   });
 
   test("NOT-2: a name is taken as it is", async () => {
@@ -25,10 +24,49 @@ describe("POST /v1/notices", () => {
 
   test("NOT-2: a user_id that is none is 422", async () => {
     const { notify } = appBench();
-    for (const user_id of ["", "  ", 7, ["alice"], { id: 1 }, false, "half a \ud83c"]) {
+    for (const user_id of [7, ["alice"], { id: 1 }, false, "half a \ud83c"]) {
       const { status, code, issues } = await problemOf(await notify({ user_id, message: "m" }));
       expect([status, code, issues?.[0]?.path]).toEqual([422, "invalid_event", ["user_id"]]);
     }
+  });
+
+  test("WEB-1: a user_id that is null or blank is 422 and told to nobody, however it is written", async () => {
+    const { notify, kept } = appBench();
+    for (const body of [
+      '{"user_id":null,"message":"m"}',
+      '{"message":"m","user_id":null}',
+      '{"user_id":"alice","user_id":null,"message":"m"}',
+      '{"user_id":"alice","\\u0075ser_id":null,"message":"m"}',
+      '{"user_id":"","message":"m"}',
+      '{"user_id":" \\t\\n ","message":"m"}',
+      '{"user_id":"\\u00a0","message":"m"}',
+    ]) {
+      const { status, code, issues } = await problemOf(await notify(body));
+      expect([body, status, code, issues?.[0]?.path]).toEqual([body, 422, "invalid_event", ["user_id"]]);
+    }
+    expect(await kept("system:updates")).toEqual([]);
+    expect(await kept("user:alice")).toEqual([]);
+  });
+
+  test("WEB-1: nothing but one object with one user_id addresses a notice", async () => {
+    const { notify, kept } = appBench();
+    for (const body of [[{ user_id: "alice", message: "m" }], [{ message: "m" }], null, "7"])
+      expect((await notify(body)).status).toBe(422);
+    expect((await notify({ data: { user_id: null }, message: "m" })).status).toBe(202);
+    expect(await kept("system:updates")).toHaveLength(1);
+    expect(await kept("user:alice")).toEqual([]);
+  });
+
+  test("WEB-1: an Idempotency-Key that is empty is 422, never the same as none", async () => {
+    const { notify, publish, kept } = appBench();
+    const headers = { "Idempotency-Key": "" };
+    for (const answer of [
+      await notify({ message: "m" }, { headers }),
+      await publish(statusUpdate(), { headers }),
+    ])
+      expect(await codeOf(answer)).toEqual([422, "invalid_idempotency_key"]);
+    expect(await kept("system:updates")).toEqual([]);
+    expect(await kept()).toEqual([]);
   });
 
   test("BUD-1: a user_id of more than 256 bytes is 422, and nothing is stored", async () => {
@@ -112,6 +150,9 @@ describe("PUT /v1/analyses/{analysis_id}", () => {
       [[], []],
       ["null", []],
       ["7", []],
+      ['{"viewers":"*","viewers":null}', ["viewers"]],
+      [{ viewers: [null] }, ["viewers", 0]],
+      [{ viewers: ["*", " "] }, ["viewers", 1]],
     ] as const) {
       const { status, issues } = await problemOf(await bench.declare(body));
       expect([body, status, issues?.[0]?.path]).toEqual([body, 422, [...path]]);
