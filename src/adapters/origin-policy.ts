@@ -15,6 +15,11 @@ export function isOriginAllowed(origin: string | null, host: string | null, poli
   return policy.mode === "development" || isOwnOrigin(origin, host);
 }
 
+/** Whether a cookie may say who somebody is. Not where every page may ask: each could read with the user's own cookie. */
+export function cookiesCount({ allowedOrigins }: OriginPolicy): boolean {
+  return allowedOrigins !== "*";
+}
+
 /** A scheme and a host, as every browser sends it: without a path, a user or a query. */
 const ORIGIN = /^([a-z][a-z0-9+.-]*:)\/\/[^/?#@\s\\]+$/i;
 const HOST = /^[^/?#@\s\\]+$/;

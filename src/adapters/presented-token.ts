@@ -18,24 +18,37 @@ export interface TokenSources {
 
 const COOKIE = "access_token";
 const BEARER_PROTOCOL = "bearer.";
+// Each part begins with what the one before cannot end with, so that a long text costs no more than its length.
+const WRAPPED_TOKEN = /^(?:[\s"]|%22)*(?:bearer(?:[\s+]|%20)+)*([^\s"%+]+)(?:[\s"]|%22)*$/i;
+const NOTHING = /^(?:[\s"]|%22)*$/;
 
 export function presentedToken(sources: TokenSources): PresentedToken {
-  const offered = new Set(sources.query.filter((token) => token !== ""));
-  const header = bearerOf(sources.authorization);
-  if (header) offered.add(header);
+  const offered = new Set(sources.query.map(bareToken));
+  offered.add(bearerOf(sources.authorization) ?? "");
   for (const protocol of listed(sources.protocols)) {
-    if (protocol.startsWith(BEARER_PROTOCOL)) offered.add(protocol.slice(BEARER_PROTOCOL.length));
+    if (protocol.startsWith(BEARER_PROTOCOL)) offered.add(bareToken(protocol.slice(BEARER_PROTOCOL.length)));
   }
+  offered.delete("");
   if (offered.size > 1) return { type: "conflicting" };
   const [token] = offered;
   if (token !== undefined) return { type: "token", token };
-  const cookie = sources.cookieTrusted ? cookieOf(sources.cookie, COOKIE) : undefined;
-  return cookie ? { type: "token", token: cookie } : { type: "missing" };
+  const cookie = sources.cookieTrusted ? bareToken(cookieOf(sources.cookie, COOKIE) ?? "") : "";
+  return cookie !== "" ? { type: "token", token: cookie } : { type: "missing" };
 }
 
 /** The token of an `Authorization: Bearer` header; undefined where there is none. */
 export function bearerOf(authorization: string | null): string | undefined {
-  return /^bearer +(\S+) *$/i.exec(authorization ?? "")?.[1];
+  const credentials = /^bearer +(\S.*)$/i.exec(authorization ?? "")?.[1];
+  const token = credentials === undefined ? "" : bareToken(credentials);
+  return /^\S+$/.test(token) ? token : undefined;
+}
+
+/**
+ * The token without what others put around it: blanks, quotes (as FastAPI writes a cookie), and the word `Bearer`, its
+ * blank percent-encoded or not. Nothing of this can be part of a token.
+ */
+export function bareToken(text: string): string {
+  return WRAPPED_TOKEN.exec(text)?.[1] ?? (NOTHING.test(text) ? "" : text);
 }
 
 /** Whether the client offers the protocol that alone is echoed. */
@@ -50,11 +63,7 @@ function listed(header: string | null): string[] {
 function cookieOf(header: string | null, name: string): string | undefined {
   for (const pair of (header ?? "").split(";")) {
     const equals = pair.indexOf("=");
-    if (equals > 0 && pair.slice(0, equals).trim() === name)
-      return pair
-        .slice(equals + 1)
-        .trim()
-        .replace(/^"(.*)"$/, "$1");
+    if (equals > 0 && pair.slice(0, equals).trim() === name) return pair.slice(equals + 1);
   }
   return undefined;
 }

@@ -29,5 +29,7 @@ export async function watcherGrantOf(
   const grant = await grantOf(tokens, token);
   if (grant instanceof TokenRejected) return grant;
   const { userId } = grant;
-  return userId === undefined ? new TokenRejected("the token names no user") : { userId, grant };
+  if (userId !== undefined) return { userId, grant };
+  const claim = ["user_id", "sub"].find((name) => grant.isUnreadable(name));
+  return new TokenRejected(claim === undefined ? "the token names no user" : `malformed claim ${claim}`);
 }

@@ -11,6 +11,8 @@ export interface VerifiedToken {
   /** Claim `analyses`: limits watching and publishing alike; undefined where the token does not have it. */
   readonly analyses: "*" | ReadonlySet<string> | undefined;
   readonly expiresAt: number;
+  /** Names of claims that could not be read: they say nothing, and a request that needs one of them is refused. */
+  readonly unreadable: readonly string[];
 }
 
 export type Scope = "analysis:publish" | "notice:publish";
@@ -29,6 +31,11 @@ export class AccessGrant {
 
   get expiresAt(): number {
     return this.#token.expiresAt;
+  }
+
+  /** Whether the token has this claim in a shape that nobody can read. */
+  isUnreadable(claim: string): boolean {
+    return this.#token.unreadable.includes(claim);
   }
 
   hasScope(scope: Scope): boolean {

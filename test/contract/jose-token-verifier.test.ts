@@ -63,6 +63,16 @@ describe("JoseTokenVerifier", () => {
     expect(await refusal(verifier.verify(hmacToken(header, claims)))).toBe("malformed");
   });
 
+  test("refuses a payload that is signed unencoded, is no text or is no object", async () => {
+    const unencoded = { alg: "HS256", crit: ["b64"], b64: false };
+    expect(await refusal(verifier.verify(hmacToken(unencoded, claims)))).toBe("malformed");
+    for (const payload of ["[]", "null", "7", '"text"', "{", "", Buffer.from([0x7b, 0xff, 0x7d])]) {
+      const text = `${encode({ alg: "HS256" })}.${Buffer.from(payload).toString("base64url")}`;
+      const signature = createHmac("sha256", SECRET).update(text).digest("base64url");
+      expect(await refusal(verifier.verify(`${text}.${signature}`))).toBe("malformed");
+    }
+  });
+
   test("takes a token with a key of umlauts, counted in UTF-8 like every other library does", async () => {
     const key = "ä".repeat(16);
     const token = hmacToken({ alg: "HS256" }, claims, key);
@@ -79,6 +89,7 @@ describe("signToken()", () => {
       scopes: new Set(["analysis:publish"]),
       analyses: new Set(analyses),
       expiresAt: clock.now() + 60_000,
+      unreadable: [],
     });
   });
 

@@ -10,13 +10,15 @@ import { ManualClock } from "../support/manual-clock.ts";
  * | Rule | What a verifier guarantees                                                                    |
  * |------|-----------------------------------------------------------------------------------------------|
  * | TV-1 | a token signed by the expected key is good while its expiry is ahead, to the millisecond      |
- * | TV-2 | a token without an expiry is refused; one is refused before its `nbf`                         |
+ * | TV-2 | a token without an expiry is refused, and one whose `nbf` or `iat` is over 30 s ahead         |
  * | TV-3 | the user is `user_id`, else `sub`; a number counts as its digits, a blank text as nobody      |
- * | TV-4 | scopes are separated by spaces; the claim may be missing and may be nothing but text          |
+ * | TV-4 | scopes are text separated by spaces, or an array of such texts; the claim may be missing      |
  * | TV-5 | `analyses` is `"*"` or ids, kept in lower case; missing is another thing than empty           |
- * | TV-6 | a claim of another shape refuses the whole token rather than being read as missing            |
+ * | TV-6 | a malformed `exp`, `nbf` or `analyses` refuses the token                                      |
  * | TV-7 | what was changed after signing, or is no token at all, is refused                             |
  * | TV-8 | a refusal is a TokenRejected, whose text holds nothing of the token and that has no cause     |
+ * | TV-9 | a claim that is null is absent                                                                |
+ * | TV-10 | a malformed claim that only some requests need says nothing and is named in `unreadable`     |
  */
 
 export interface VerifierUnderTest {
@@ -43,6 +45,7 @@ export function tokenVerifierContract(name: string, { verifier, sign }: Verifier
         scopes: new Set(["analysis:publish", "notice:publish"]),
         analyses: new Set([ID]),
         expiresAt: hour.exp * 1000,
+        unreadable: [],
       });
     });
 
@@ -64,12 +67,21 @@ export function tokenVerifierContract(name: string, { verifier, sign }: Verifier
       expect(await refusal(sign({ user_id: "alice" }).then((token) => verify(token)))).toBe("no expiry");
     });
 
-    test("TV-2 refuses a token before its time and takes it from then on", async () => {
-      const token = await sign({ ...hour, nbf: seconds + 10 });
+    test.each([
+      ["nbf", "not valid yet"],
+      ["iat", "issued in the future"],
+    ])("TV-2 refuses a token whose %s is over 30 s ahead, and takes it from then on", async (claim, reason) => {
+      const token = await sign({ ...hour, [claim]: seconds + 40 });
       const later = new ManualClock(clock.now() + 9999);
-      expect(await refusal(verify(token, later))).toBe("not valid yet");
+      expect(await refusal(verify(token, later))).toBe(reason);
       later.advance(1);
       await verify(token, later);
+      await verifyClaims({ [claim]: seconds + 2 });
+    });
+
+    test("TV-2 gives no leeway to the expiry, whatever nbf and iat say", async () => {
+      const ended = { exp: seconds - 0.001, nbf: seconds - 60, iat: seconds - 60 };
+      expect(await refusal(verifyClaims(ended))).toBe("expired");
     });
 
     test.each([
@@ -80,6 +92,7 @@ export function tokenVerifierContract(name: string, { verifier, sign }: Verifier
       [{ sub: 7 }, "7"],
       [{ user_id: " " }, undefined],
       [{ user_id: "", sub: "bob" }, undefined],
+      [{ user_id: "alice", sub: ["bob"] }, "alice"],
       [{}, undefined],
     ])("TV-3 reads %j as the user %j", async (claims, userId) => {
       expect((await verifyClaims(claims)).userId).toBe(userId);
@@ -89,6 +102,11 @@ export function tokenVerifierContract(name: string, { verifier, sign }: Verifier
       [undefined, []],
       ["", []],
       ["  a   b ", ["a", "b"]],
+      [[], []],
+      [
+        ["a", "b c", ""],
+        ["a", "b", "c"],
+      ],
     ])("TV-4 reads the scope %j as %j", async (scope, scopes) => {
       expect((await verifyClaims({ scope })).scopes).toEqual(new Set<string>(scopes));
     });
@@ -101,30 +119,70 @@ export function tokenVerifierContract(name: string, { verifier, sign }: Verifier
     });
 
     test.each([
+      { analyses: "all" },
+      { analyses: ID },
+      { analyses: {} },
+      { analyses: false },
+      { analyses: "" },
+      { analyses: ["*"] },
+      { analyses: [ID, "not-an-id"] },
+      { analyses: [ID, null] },
+      { analyses: [1] },
+      { exp: "tomorrow" },
+      { exp: false },
+      { nbf: "yesterday" },
+      { nbf: [] },
+    ])("TV-6 refuses %j", async (claims) => {
+      const [claim] = Object.keys(claims);
+      expect(await refusal(verifyClaims(claims))).toBe(`malformed claim ${claim}`);
+    });
+
+    test("TV-9 takes a claim that is null for an absent one", async () => {
+      const claims = { user_id: null, sub: "bob", scope: null, analyses: null, nbf: null, iat: null };
+      expect(await verifyClaims(claims)).toEqual({
+        userId: "bob",
+        scopes: new Set(),
+        analyses: undefined,
+        expiresAt: hour.exp * 1000,
+        unreadable: [],
+      });
+      expect((await verifyClaims({ user_id: null, sub: null })).userId).toBeUndefined();
+      expect(await refusal(verifyClaims({ exp: null }))).toBe("no expiry");
+    });
+
+    test.each([
       { user_id: { name: "alice" } },
-      { user_id: null, sub: "bob" },
       { user_id: true },
+      { user_id: false },
       { user_id: 1.5 },
       { user_id: 2 ** 53 },
       { user_id: "half a \ud83c" },
       { user_id: "u".repeat(257) },
       { sub: "ü".repeat(129) },
+      { user_id: ["alice"], sub: "bob" },
       { sub: ["bob"] },
-      { scope: ["analysis:publish"] },
-      { scope: null },
-      { analyses: "all" },
-      { analyses: ID },
-      { analyses: null },
-      { analyses: ["*"] },
-      { analyses: [ID, "not-an-id"] },
-      { analyses: [1] },
-      { exp: "tomorrow" },
-      { exp: null },
-      { nbf: "yesterday" },
-    ])("TV-6 refuses %j", async (claims) => {
+      { sub: {} },
+      { scope: { analysis: "publish" } },
+      { scope: 7 },
+      { scope: true },
+      { scope: ["analysis:publish", 7] },
+      { scope: [["analysis:publish"]] },
+      { scope: [null] },
+    ])("TV-10 takes %j for a token that does not say it, and names the claim", async (claims) => {
       const [claim] = Object.keys(claims);
-      expect(await refusal(verifyClaims(claims))).toBe(`malformed claim ${claim}`);
+      const token = await verifyClaims(claims);
+      expect(token).toMatchObject({ userId: undefined, scopes: new Set(), unreadable: [claim] });
     });
+
+    test.each([{ iat: "2026-11-24" }, { iat: {} }, { jti: 7 }, { iss: [] }, { aud: false }])(
+      "TV-10 takes a token whose claims %j nobody needs",
+      async (claims) => {
+        expect(await verifyClaims({ ...claims, user_id: "alice" })).toMatchObject({
+          userId: "alice",
+          unreadable: [],
+        });
+      },
+    );
 
     test("TV-7 refuses claims that were changed after signing", async () => {
       const [header, , signature] = (await sign({ ...hour, user_id: "alice" })).split(".");

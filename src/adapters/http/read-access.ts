@@ -5,7 +5,7 @@ import { type WatcherGrant, watcherGrantOf } from "../../application/grant-of.ts
 import type { TokenVerifierPort } from "../../application/ports/token-verifier-port.ts";
 import type { AccessGrant } from "../../domain/access-grant.ts";
 import { type AnalysisId, parseAnalysisId } from "../../domain/channel.ts";
-import { isOriginAllowed, type OriginPolicy } from "../origin-policy.ts";
+import { cookiesCount, isOriginAllowed, type OriginPolicy } from "../origin-policy.ts";
 import { presentedToken } from "../presented-token.ts";
 import { problem } from "./problem.ts";
 
@@ -30,7 +30,7 @@ export function requireReader(tokens: TokenVerifierPort, policy: OriginPolicy): 
     if (!originAllowed(context, policy)) return problem(context, "origin_not_allowed");
     const analysisId = parseAnalysisId(context.req.param("id") ?? "");
     if (analysisId === undefined) return problem(context, "not_an_analysis_id");
-    const watcher = await watcherGrant(context, tokens);
+    const watcher = await watcherGrant(context, tokens, policy);
     if (watcher instanceof TokenRejected)
       return problem(context, "unauthenticated", { detail: watcher.message });
     context.set("grant", watcher.grant);
@@ -50,6 +50,7 @@ function originAllowed(context: Context, policy: OriginPolicy): boolean {
 async function watcherGrant(
   context: Context,
   tokens: TokenVerifierPort,
+  policy: OriginPolicy,
 ): Promise<WatcherGrant | TokenRejected> {
   const header = (name: string) => context.req.header(name) ?? null;
   const presented = presentedToken({
@@ -58,7 +59,8 @@ async function watcherGrant(
     protocols: null,
     cookie: header("Cookie"),
     // An origin that is not allowed was refused before; a page that sends none must not be another site's.
-    cookieTrusted: header("Origin") !== null || header("Sec-Fetch-Site") !== "cross-site",
+    cookieTrusted:
+      cookiesCount(policy) && (header("Origin") !== null || header("Sec-Fetch-Site") !== "cross-site"),
   });
   if (presented.type !== "token") return new TokenRejected(`token ${presented.type}`);
   return watcherGrantOf(tokens, presented.token);

@@ -15,11 +15,15 @@ export function requireScope(tokens: TokenVerifierPort, scope: Scope): Middlewar
   return async (context, next) => {
     const grant = await publisherGrant(context, tokens);
     if (grant instanceof TokenRejected) return problem(context, "unauthenticated", { detail: grant.message });
-    if (!grant.hasScope(scope)) return problem(context, "scope_missing", { detail: `needs ${scope}` });
+    if (!grant.hasScope(scope)) return problem(context, "scope_missing", { detail: missing(scope, grant) });
     context.set("grant", grant);
     await next();
     return undefined;
   };
+}
+
+function missing(scope: Scope, grant: AccessGrant): string {
+  return grant.isUnreadable("scope") ? `needs ${scope}; malformed claim scope` : `needs ${scope}`;
 }
 
 async function publisherGrant(

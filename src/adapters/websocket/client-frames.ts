@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { bareToken } from "../presented-token.ts";
 import type { ProtocolFault } from "../protocol-fault.ts";
 
 /** What a client may say on `/ws/analysis/{id}` ("one") and on `/ws` ("many"). */
@@ -21,7 +22,7 @@ const BARE_PING = "ping";
 export const BARE_PONG = "pong";
 
 const ping = z.object({ type: z.literal("ping") });
-const authenticate = z.object({ type: z.literal("authenticate"), token: z.string().min(1) });
+const authenticate = z.object({ type: z.literal("authenticate"), token: z.string().transform(bareToken).pipe(z.string().min(1)) });
 const subscribe = z.object({
   type: z.literal("subscribe"),
   analysis_id: z.string(),

@@ -1,4 +1,4 @@
-import { isOriginAllowed, type OriginPolicy } from "../origin-policy.ts";
+import { cookiesCount, isOriginAllowed, type OriginPolicy } from "../origin-policy.ts";
 import { offersProtocol, presentedToken } from "../presented-token.ts";
 import { readSocketQuery, readWatchQuery } from "../watch-query.ts";
 import type { WatchIntent } from "./watch-session.ts";
@@ -28,7 +28,7 @@ export function readUpgrade(
     authorization: headers.get("authorization"),
     protocols,
     cookie: headers.get("cookie"),
-    cookieTrusted: origin !== null && originAllowed,
+    cookieTrusted: origin !== null && originAllowed && cookiesCount(policy),
   });
   const answer = new Headers();
   // Bun echoes the first one offered, a token included, if the upgrade says nothing; an empty value sends none.

@@ -11,6 +11,7 @@ function grant(token: Partial<VerifiedToken> = {}): AccessGrant {
     scopes: new Set(),
     analyses: undefined,
     expiresAt: 1_000,
+    unreadable: [],
     ...token,
   });
 }
