@@ -17,6 +17,27 @@ const MODEL = ["test/model/model.test.ts"];
 
 export const MUTANTS: readonly Mutant[] = [
   {
+    name: "believes a cookie where every page may ask",
+    file: "src/adapters/origin-policy.ts",
+    find: 'return allowedOrigins !== "*";',
+    replace: 'return allowedOrigins !== undefined || allowedOrigins !== "*";',
+    killers: ["test/unit/adapters/websocket/upgrade-request.test.ts"],
+  },
+  {
+    name: "gives the expiry of a token the leeway of its beginning",
+    file: "src/adapters/jwt/token-claims.ts",
+    find: "if (expiresAt <= now)",
+    replace: "if (expiresAt + LEEWAY_SECONDS * 1000 <= now)",
+    killers: ["test/contract/jose-token-verifier.test.ts"],
+  },
+  {
+    name: "reads a malformed user_id as absent, and the sub beside it as the user",
+    file: "src/adapters/jwt/token-claims.ts",
+    find: '(claims.user_id ?? undefined) === undefined ? "sub"',
+    replace: 'typeof claims.user_id !== "string" ? "sub"',
+    killers: ["test/contract/jose-token-verifier.test.ts"],
+  },
+  {
     name: "skips buffering while subscribing",
     file: "src/application/fan-out/analysis-feed.ts",
     find: "hold(this.#state, event);",

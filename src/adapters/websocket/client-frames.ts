@@ -22,7 +22,10 @@ const BARE_PING = "ping";
 export const BARE_PONG = "pong";
 
 const ping = z.object({ type: z.literal("ping") });
-const authenticate = z.object({ type: z.literal("authenticate"), token: z.string().transform(bareToken).pipe(z.string().min(1)) });
+const authenticate = z.object({
+  type: z.literal("authenticate"),
+  token: z.string().transform(bareToken).pipe(z.string().min(1)),
+});
 const subscribe = z.object({
   type: z.literal("subscribe"),
   analysis_id: z.string(),

@@ -30,6 +30,48 @@ describe("WS-2: the token of a watcher", () => {
   });
 
   test.each([
+    'access_token="Bearer a.b.c"',
+    "access_token=Bearer%20a.b.c",
+    "access_token=Bearer a.b.c; other=1",
+    "access_token=bearer+a.b.c",
+    'access_token="a.b.c"',
+    "access_token=%22Bearer%20a.b.c%22",
+    "access_token= a.b.c ",
+    'theme="dark"; access_token="BEARER   a.b.c" ',
+  ])("TOK-2: is bare, though the cookie is %s", (cookie) => {
+    expect(present({ cookie })).toEqual({ type: "token", token: "a.b.c" });
+  });
+
+  test("TOK-2: is bare at every other door, and one token where several doors dress it differently", () => {
+    const sources = {
+      query: ["Bearer a.b.c", "a.b.c", '"a.b.c"', " a.b.c"],
+      authorization: "Bearer Bearer a.b.c",
+      protocols: "telltale.v1, bearer.Bearer%20a.b.c",
+    };
+    expect(present(sources)).toEqual({ type: "token", token: "a.b.c" });
+    for (const [door, source] of Object.entries(sources))
+      expect(present({ [door]: source })).toEqual({ type: "token", token: "a.b.c" });
+  });
+
+  test.each(['access_token=""', "access_token=%22%22", "access_token=   "])(
+    "TOK-2: is missing where nothing but %s is there",
+    (cookie) => {
+      expect(present({ cookie })).toEqual({ type: "missing" });
+    },
+  );
+
+  test.each([
+    `${'"'.repeat(50_000)}a"b`,
+    `Bearer${" ".repeat(50_000)}a b`,
+    `a${"%22".repeat(20_000)}b`,
+    "bearer ".repeat(8_000),
+  ])("TOK-2: is looked for in time that grows with the length alone", (text) => {
+    const before = performance.now();
+    present({ cookie: `access_token=${text}`, query: [text], authorization: `Bearer ${text}` });
+    expect(performance.now() - before).toBeLessThan(200);
+  });
+
+  test.each([
     ["query and header", { query: ["q"], authorization: "Bearer h" }],
     ["the query twice", { query: ["q", "r"] }],
     ["query and subprotocol", { query: ["q"], protocols: "telltale.v1, bearer.p" }],

@@ -105,6 +105,18 @@ describe("readUpgrade()", () => {
     expect(tokenOf({})).toBe("missing");
   });
 
+  test("TOK-3: trusts no cookie where every page is allowed, and every other door as before", () => {
+    const everywhere: OriginPolicy = { allowedOrigins: "*", mode: "production" };
+    const tokenOf = (headers: Record<string, string>, query = "") =>
+      read(`/ws/analysis/${ID}${query}`, headers, everywhere)?.intent.token;
+    const cookie = { Cookie: "access_token=c" };
+    for (const origin of ["https://evil.example", "http://telltale.example", "null"])
+      expect(tokenOf({ ...cookie, Origin: origin })).toEqual({ type: "missing" });
+    const presented = { type: "token", token: "t" } as const;
+    expect(tokenOf({ ...cookie, Origin: "https://evil.example" }, "?token=t")).toEqual(presented);
+    expect(tokenOf({ ...cookie, "Sec-WebSocket-Protocol": "telltale.v1, bearer.t" })).toEqual(presented);
+  });
+
   test("WS-15: says whether the origin is allowed", () => {
     const allowed = (origin: string) => read(`/ws/analysis/${ID}`, { Origin: origin })?.intent.originAllowed;
     expect(allowed("https://app.example")).toBe(true);
