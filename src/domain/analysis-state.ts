@@ -1,5 +1,6 @@
 import type { AnalysisEvent, ErrorEvent, ResultUpdate, StatusUpdate } from "./analysis-event.ts";
 import { parseEventId } from "./event-position.ts";
+import { laterTime } from "./event-time.ts";
 import { STAGE_MARKS_KEPT, type Stage, type StageMark } from "./stages.ts";
 
 /** How an analysis is doing: all its events, folded. Times are ISO 8601 in UTC, as the events gave them. */
@@ -23,7 +24,10 @@ export interface AnalysisState {
   readonly attempt_id: string | null;
 }
 
-/** A stretch of one stage since the last reopening; `ended_at` is null while it goes on. */
+/**
+ * A stretch of one stage since the last reopening; `ended_at` is null while it goes on, and never before `started_at`,
+ * whatever the clocks of the workers say.
+ */
 export interface StageSpan {
   readonly stage: string;
   readonly started_at: string;
@@ -149,14 +153,15 @@ function withStage(state: AnalysisState, event: StatusUpdate): readonly StageSpa
 
 function ended(stages: readonly StageSpan[], { timestamp }: AnalysisEvent): readonly StageSpan[] {
   const last = stages.at(-1);
-  return last === undefined ? stages : [...stages.slice(0, -1), { ...last, ended_at: timestamp }];
+  if (last === undefined) return stages;
+  return [...stages.slice(0, -1), { ...last, ended_at: laterTime(last.started_at, timestamp) }];
 }
 
 function spansOf(marks: readonly StageMark[], terminal: EventOfAnalysis | undefined): StageSpan[] {
   return marks.map(({ stage, at, offset }, index) => {
-    const next = marks[index + 1];
-    const end = terminal && (offset > offsetOf(terminal) ? at : terminal.timestamp);
-    return { stage, started_at: at, ended_at: next?.at ?? end ?? null };
+    const last = terminal && (offset > offsetOf(terminal) ? at : terminal.timestamp);
+    const end = marks[index + 1]?.at ?? last;
+    return { stage, started_at: at, ended_at: end === undefined ? null : laterTime(at, end) };
   });
 }
 

@@ -7,9 +7,11 @@ import {
   isAnalysisChannel,
   parseAnalysisId,
 } from "./channel.ts";
-import type { EventKind } from "./event-kind.ts";
+import { encodeEvent } from "./encode-event.ts";
 import { EVENT_RULES, MAX_ISSUES } from "./event-rules.ts";
-import { arrayElements, objectMembers } from "./json-members.ts";
+import { arrayElements } from "./json-members.ts";
+import { nestingOf, TOO_DEEP } from "./json-nesting.ts";
+import { plainId } from "./kombu-value.ts";
 import { exceedsBytes } from "./utf8.ts";
 
 /** Of UTF-8, as it came in. */
@@ -62,7 +64,7 @@ export function decodeAddressedEvent(text: string, now: number): AddressedEvent 
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
     return invalid([{ path: [], message: "must be an object" }]);
   }
-  const given = (value as GivenFields).analysis_id;
+  const given = plainId((value as GivenFields).analysis_id);
   const id = typeof given === "string" ? parseAnalysisId(given) : undefined;
   if (id === undefined) {
     const message = given === undefined ? "is required" : "must be a UUID";
@@ -101,13 +103,24 @@ function parse(text: string): { ok: true; value: unknown } | DecodeFailure {
     const message = `must be at most ${MAX_EVENT_BYTES} bytes`;
     return { ok: false, reason: "too_large", issues: [{ path: [], message }] };
   }
+  const nesting = nestingOf(text);
+  if (nesting.type === "too_deep") {
+    return invalid([{ path: nesting.path, message: TOO_DEEP }]);
+  }
+  if (nesting.type === "unclosed") return NOT_JSON;
   try {
     return { ok: true, value: JSON.parse(text) };
   } catch {
-    // A SyntaxError, or a RangeError for nesting beyond what the runtime parses: to a publisher the same.
-    return { ok: false, reason: "not_json", issues: [{ path: [], message: "must be JSON" }] };
+    // What the parser says may quote the text.
+    return NOT_JSON;
   }
 }
+
+const NOT_JSON: DecodeFailure = {
+  ok: false,
+  reason: "not_json",
+  issues: [{ path: [], message: "must be JSON" }],
+};
 
 function invalid(issues: Issue[]): DecodeFailure {
   return { ok: false, reason: "invalid", issues: issues.slice(0, MAX_ISSUES) };
@@ -130,7 +143,7 @@ function decodeValue(value: unknown, source: string, context: DecodeContext): De
   }
   const timestamp = parsed.data.timestamp ?? new Date(context.now).toISOString();
   const event = { ...parsed.data, timestamp, ...analysisIdField(context.channel) } as AnalysisEvent;
-  return { ok: true, event, encoded: encode(event, given, source) };
+  return { ok: true, event, encoded: encodeEvent(event, given, source) };
 }
 
 type Schema = (typeof EVENT_RULES)[keyof typeof EVENT_RULES];
@@ -149,7 +162,7 @@ function rulesFor(eventType: unknown, channel: ChannelName): { ok: true; schema:
 }
 
 function analysisIdIssue(given: GivenFields, channel: ChannelName): Issue | undefined {
-  const id = given.analysis_id;
+  const id = plainId(given.analysis_id);
   if (!isAnalysisChannel(channel) || id === undefined) return undefined;
   const parsed = typeof id === "string" ? parseAnalysisId(id) : undefined;
   if (parsed === undefined) return { path: ["analysis_id"], message: "must be a UUID" };
@@ -166,49 +179,4 @@ function toIssue(issue: { readonly path: PropertyKey[]; readonly message: string
     path: issue.path.map((key) => (typeof key === "number" ? key : String(key))),
     message: issue.message,
   };
-}
-
-/** The fields that the rules may change; all others go on as they were written. */
-const NORMALISED: ReadonlySet<string> = new Set([
-  "analysis_id",
-  "timestamp",
-  "estimated_completion",
-  "blockchain_hash",
-]);
-
-function encode(event: AnalysisEvent, given: GivenFields, source: string): EncodedEvent {
-  const members = objectMembers(oneLine(source));
-  members.delete("event_id");
-  for (const [name, value] of Object.entries(event)) {
-    const isGiven = members.has(name);
-    if (isGiven && (!NORMALISED.has(name) || value === given[name])) continue;
-    members.set(name, `${JSON.stringify(name)}:${JSON.stringify(value)}`);
-  }
-  return {
-    kind: kindOf(event),
-    stage: event.event_type === "status_update" ? event.current_stage : undefined,
-    timestamp: event.timestamp,
-    // Attempts are runs of a worker on one analysis; notices have none, whatever they carry.
-    attemptId: event.event_type === "notice" ? undefined : event.attempt_id,
-    members: `${[...members.values()].join(",")}}`,
-  };
-}
-
-/** Server-sent events are lines; in valid JSON a raw line break stands only between tokens, where a space does as well. */
-function oneLine(source: string): string {
-  return /[\r\n]/.test(source) ? source.replace(/[\r\n]/g, " ") : source;
-}
-
-function kindOf(event: AnalysisEvent): EventKind {
-  switch (event.event_type) {
-    case "status_update":
-      if (event.current_stage === "completed") return "status_completed";
-      return event.current_stage === "failed" ? "status_failed" : "status";
-    case "result_update":
-      return "result";
-    case "error":
-      return "error";
-    case "notice":
-      return "notice";
-  }
 }

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import type { JsonObject } from "./analysis-event.ts";
-import { normaliseTime } from "./event-time.ts";
+import { readTime } from "./event-time.ts";
+import { plainId } from "./kombu-value.ts";
 import { STAGES } from "./stages.ts";
 
 /** At most so many faults of one body are named: enough to mend it by, and a hostile one stays cheap to refuse. */
@@ -17,24 +18,35 @@ function says(message: string) {
   return { error: (issue: { input?: unknown }) => (issue.input === undefined ? "is required" : message) };
 }
 
-const fraction = z.number(says(FRACTION)).min(0, FRACTION).max(1, FRACTION);
+/** What adding up `1/n` may miss a bound by: a number so little outside is taken as the bound. */
+const ROUNDING = 1e-6;
+
+const fraction = z
+  .number(says(FRACTION))
+  .overwrite((value) => bounded(value, 0, 1))
+  .min(0, FRACTION)
+  .max(1, FRACTION);
 // Not z.int(): that one also refuses whole numbers beyond 2^53.
-const count = z.number(says(COUNT)).refine(isCount, COUNT);
+const count = z
+  .number(says(COUNT))
+  .overwrite((value) => bounded(value, 0, Number.POSITIVE_INFINITY))
+  .refine(isCount, COUNT);
 const text = z.string(says(TEXT)).regex(/\S/, TEXT);
+const id = z.preprocess(plainId, text);
 const jsonObject = z.custom<JsonObject>(
   (value) => typeof value === "object" && value !== null && !Array.isArray(value),
   "must be an object or null",
 );
 
-const time = z.string(says(TIME)).transform((value, context) => {
-  const normalised = normaliseTime(value);
+const time = z.unknown().transform((value, context) => {
+  const normalised = readTime(value);
   if (normalised !== undefined) return normalised;
   context.addIssue({ code: "custom", message: TIME });
   return z.NEVER;
 });
 
 const blockchainHash = z.string(says(HASH)).transform((value, context) => {
-  if (!/\S/.test(value)) return null;
+  if (isBlank(value)) return null;
   if (/^(?:0x)?[0-9a-f]+$/i.test(value)) return value;
   context.addIssue({ code: "custom", message: HASH });
   return z.NEVER;
@@ -76,7 +88,10 @@ const ATTEMPT = "must be text of 1 to 64 characters";
 const common = {
   timestamp: z.exactOptional(time),
   attempt_id: z.exactOptional(
-    z.string(says(ATTEMPT)).refine((value) => value !== "" && isAtMost64Characters(value), ATTEMPT),
+    z.preprocess(
+      plainId,
+      z.string(says(ATTEMPT)).refine((value) => value !== "" && isAtMost64Characters(value), ATTEMPT),
+    ),
   ),
 };
 
@@ -84,7 +99,7 @@ const common = {
 export const EVENT_RULES = {
   status_update: z.object({
     event_type: z.literal("status_update"),
-    task_id: text,
+    task_id: id,
     progress: fraction,
     current_stage: z.enum(STAGES, says(`must be one of ${STAGES.join(", ")}`)),
     message: text,
@@ -110,13 +125,18 @@ export const EVENT_RULES = {
       // Also when another field is at fault, so that a publisher hears of all faults at once.
       when: ({ value }) => hasBothCounts(value),
     }),
-  error: z.object({
-    event_type: z.literal("error"),
-    error_code: text,
-    error_message: text,
-    error_details: jsonObject.nullable().default(null),
-    ...common,
-  }),
+  error: z
+    .object({
+      event_type: z.literal("error"),
+      error_code: text,
+      error_message: z.string(says(TEXT)),
+      error_details: jsonObject.nullable().default(null),
+      ...common,
+    })
+    // A bare `assert` and many a timeout have no text of their own.
+    .overwrite((error) =>
+      isBlank(error.error_message) ? { ...error, error_message: error.error_code } : error,
+    ),
   notice: z.object({
     event_type: z.literal("notice").default("notice"),
     level: z.enum(["info", "warning", "error"], says("must be one of info, warning, error")).default("info"),
@@ -125,6 +145,15 @@ export const EVENT_RULES = {
     ...common,
   }),
 };
+
+function bounded(value: number, least: number, most: number): number {
+  if (value < least) return value >= least - ROUNDING ? least : value;
+  return value > most && value <= most + ROUNDING ? most : value;
+}
+
+function isBlank(value: string): boolean {
+  return !/\S/.test(value);
+}
 
 function hasBothCounts(value: unknown): boolean {
   const counts = value as { frames_processed?: unknown; total_frames?: unknown };

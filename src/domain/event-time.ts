@@ -1,15 +1,36 @@
+import { kombuValue } from "./kombu-value.ts";
+
 const TIME =
   /^(\d{4})-(\d{2})-(\d{2})[Tt ](\d{2}):(\d{2})(?::(\d{2})(\.\d+)?)?(?:[Zz]|([+-])(\d{2})(?::?(\d{2})|:(\d{2}):(\d{2}))?)?$/;
+/** Of a time as it is given. */
+const MOST_CHARACTERS = 64;
+/** Nanoseconds. A time is kept for each change of stage, so its length must have an end. */
+const FRACTION_DIGITS = 9;
+/** As seconds the year 5138, as milliseconds 1973: from here on a number counts milliseconds. */
+const FIRST_MILLISECONDS = 1e11;
+
+/**
+ * Reads a time as publishers send it: text as `normaliseTime` reads it, a JSON number (seconds since 1970; from 1e11 on
+ * milliseconds), or a datetime as kombu writes it. Undefined where it is none of these.
+ */
+export function readTime(value: unknown): string | undefined {
+  if (typeof value === "number") return fromNumber(value);
+  const text = kombuValue(value, "datetime") ?? value;
+  return typeof text === "string" ? normaliseTime(text) : undefined;
+}
 
 /**
  * Reads a time as ISO 8601 or Python's `str(datetime)` spells it and returns it as `YYYY-MM-DDTHH:MM:SS[.fraction]Z`;
- * undefined where the text is no such time, or falls outside the years 1 to 9999. Seconds may be left out, a time
- * without a zone is UTC, and a fraction is kept digit by digit: `Date` would cut Python's microseconds.
+ * undefined where the text is no such time, is longer than 64 characters, or falls outside the years 1 to 9999. Seconds
+ * may be left out, and a time without a zone is UTC. Of a fraction nine digits are kept as written: `Date` would cut
+ * Python's microseconds.
  */
 export function normaliseTime(text: string): string | undefined {
+  if (text.length > MOST_CHARACTERS) return undefined;
   const match = TIME.exec(text);
   if (match === null) return undefined;
-  const [, year, month, day, hour, minute, second = "00", fraction = "", sign, hours] = match;
+  const [, year, month, day, hour, minute, second = "00", digits = "", sign, hours] = match;
+  const fraction = digits.slice(0, 1 + FRACTION_DIGITS);
   const minutes = match[10] ?? match[11] ?? "00";
   if (!isCalendarDay(Number(year), Number(month), Number(day))) return undefined;
   if (!isTimeOfDay(hour, minute, second)) return undefined;
@@ -22,8 +43,41 @@ export function normaliseTime(text: string): string | undefined {
   const date = new Date(0);
   date.setUTCFullYear(Number(year), Number(month) - 1, Number(day));
   date.setUTCHours(Number(hour), Number(minute), Number(second) - (sign === "-" ? -offset : offset));
-  const utcYear = date.getUTCFullYear();
-  return utcYear < 1 || utcYear > 9999 ? undefined : `${date.toISOString().slice(0, 19)}${fraction}Z`;
+  return toSecond(date, fraction);
+}
+
+/** The later of two times as `normaliseTime` returns them. */
+export function laterTime(one: string, other: string): string {
+  // Without its Z a time is a prefix of the same second with a fraction, and so sorts before it.
+  return other.slice(0, -1) > one.slice(0, -1) ? other : one;
+}
+
+function fromNumber(value: number): string | undefined {
+  if (value >= FIRST_MILLISECONDS) return fromSeconds(Math.floor(value / 1000), millisecondsOf(value));
+  // Before 1970 a fraction counts down.
+  if (value < 0) return fromSeconds(Math.floor(value), "");
+  return fromSeconds(Math.floor(value), decimalsOf(value));
+}
+
+function fromSeconds(seconds: number, decimals: string): string | undefined {
+  const date = new Date(seconds * 1000);
+  if (Number.isNaN(date.getTime())) return undefined;
+  return toSecond(date, decimals === "" ? "" : `.${decimals.slice(0, FRACTION_DIGITS)}`);
+}
+
+function millisecondsOf(value: number): string {
+  return `${Math.floor(value) % 1000}`.padStart(3, "0") + decimalsOf(value);
+}
+
+/** As JavaScript writes the number, which is as Python does: the shortest digits that mean it. */
+function decimalsOf(value: number): string {
+  const text = String(value);
+  return text.includes("e") ? "" : (text.split(".")[1] ?? "");
+}
+
+function toSecond(date: Date, fraction: string): string | undefined {
+  const year = date.getUTCFullYear();
+  return year < 1 || year > 9999 ? undefined : `${date.toISOString().slice(0, 19)}${fraction}Z`;
 }
 
 function isTimeOfDay(hour: string | undefined, minute: string | undefined, second: string): boolean {

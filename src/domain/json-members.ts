@@ -31,6 +31,11 @@ export function arrayElements(text: string): string[] {
   return elements;
 }
 
+/** The value of a member, as it was written. */
+export function memberValue(member: string): string {
+  return member.slice(skipSpace(member, skipSpace(member, endOfString(member, 0)) + 1));
+}
+
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 const COMMA = 0x2c;

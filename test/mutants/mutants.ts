@@ -488,6 +488,41 @@ export const MUTANTS: readonly Mutant[] = [
       "    await this.#inbox.remove(taken.entries.map(({ id }) => id));\n    const failures = await this.#adopt(taken.entries, done);",
     killers: ["test/unit/application/adopt-inbox-entries.test.ts"],
   },
+  {
+    name: "keeps every digit of a time",
+    file: "src/domain/event-time.ts",
+    find: "digits.slice(0, 1 + FRACTION_DIGITS)",
+    replace: "digits",
+    killers: ["test/unit/domain/event-time.test.ts"],
+  },
+  {
+    name: "takes any depth",
+    file: "src/domain/json-nesting.ts",
+    find: "if (depth > most && tooDeepAt < 0) tooDeepAt = at;",
+    replace: "",
+    killers: ["test/unit/domain/json-nesting.test.ts"],
+  },
+  {
+    name: "passes on a number outside its bound",
+    file: "src/domain/event-rules.ts",
+    find: "value <= most + ROUNDING ? most : value",
+    replace: "value <= most + ROUNDING ? most - 1e-9 : value",
+    killers: ["test/unit/domain/event-leniency.test.ts"],
+  },
+  {
+    name: "ends a stage before it started, where the state is read",
+    file: "src/domain/analysis-state.ts",
+    find: "laterTime(at, end)",
+    replace: "end",
+    killers: ["test/unit/domain/analysis-state.test.ts"],
+  },
+  {
+    name: "ends a stage before it started, where the events are folded",
+    file: "src/domain/analysis-state.ts",
+    find: "laterTime(last.started_at, timestamp)",
+    replace: "timestamp",
+    killers: ["test/unit/domain/analysis-state.test.ts"],
+  },
 ];
 
 export function mutated({ find, replace }: Mutant, source: string): string {

@@ -8,6 +8,7 @@ import {
   SYSTEM_CHANNEL,
   userChannel,
 } from "../../domain/channel.ts";
+import { nestingOf } from "../../domain/json-nesting.ts";
 import { problem } from "./problem.ts";
 import { answer } from "./publish-routes.ts";
 import { idempotencyKey, limitBody, parsedJson, requestText } from "./request-text.ts";
@@ -38,9 +39,11 @@ type Addressee = { readonly type: "channel"; readonly channel: NoticeChannel } |
 
 /** Undefined where the body is not JSON. */
 function addresseeOf(text: string): Addressee | undefined {
+  const everybody: Addressee = { type: "channel", channel: SYSTEM_CHANNEL };
+  // So is what is nested too deep to be parsed.
+  if (nestingOf(text).type !== "fine") return everybody;
   const body = parsedJson(text);
   if (body === undefined) return undefined;
-  const everybody: Addressee = { type: "channel", channel: SYSTEM_CHANNEL };
   // Anything but an object is refused by the rules of events, with their words.
   // A program that lost its user sends null or a blank: what was meant for one is never told to everybody.
   if (typeof body !== "object" || body === null || !("user_id" in body)) return everybody;

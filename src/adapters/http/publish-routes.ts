@@ -3,6 +3,7 @@ import type { BroadcastAnswer, BroadcastEvent } from "../../application/broadcas
 import type { PubSubPort } from "../../application/ports/pub-sub-port.ts";
 import type { TokenVerifierPort } from "../../application/ports/token-verifier-port.ts";
 import { analysisChannel, parseAnalysisId } from "../../domain/channel.ts";
+import { nestingOf, TOO_DEEP } from "../../domain/json-nesting.ts";
 import { problem } from "./problem.ts";
 import { idempotencyKey, limitBody, parsedJson, requestText } from "./request-text.ts";
 import { type Granted, requireScope } from "./require-scope.ts";
@@ -32,7 +33,12 @@ export function publishRoutes(
     if (id === undefined) return problem(context, "not_an_analysis_id");
     if (!context.var.grant.mayPublishTo(id)) return problem(context, "not_allowed");
     const text = await requestText(context);
-    const value = text === undefined ? undefined : parsedJson(text);
+    if (text === undefined) return problem(context, "not_json");
+    const nesting = nestingOf(text);
+    if (nesting.type === "too_deep") {
+      return problem(context, "invalid_viewers", { issues: [{ path: nesting.path, message: TOO_DEEP }] });
+    }
+    const value = nesting.type === "unclosed" ? undefined : parsedJson(text);
     if (value === undefined) return problem(context, "not_json");
     const read = readViewers(value);
     if (!read.ok) return problem(context, "invalid_viewers", { issues: read.issues });

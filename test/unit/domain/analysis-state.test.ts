@@ -149,6 +149,16 @@ describe("EV-10: the state of an analysis", () => {
     expect(fromRecord(record)).toEqual(state);
   });
 
+  test("EV-17: ends a stage as it began where the next event is dated before it", () => {
+    const early: Step[] = [["uploading"], ["frame_extraction", { timestamp: "2026-11-23T23:59:55Z" }]];
+    expect(timeline(course(early).state)).toEqual([
+      ["uploading", at(0), at(0)],
+      ["frame_extraction", "2026-11-23T23:59:55Z", null],
+    ]);
+    const { state } = course([["uploading"], ["error", { timestamp: "2026-11-23T23:59:55Z" }]]);
+    expect(timeline(state)).toEqual([["uploading", at(0), at(0)]]);
+  });
+
   test("carries the result that stands, and none that was followed by a failure", () => {
     expect(course([["result_update"], ["completed"]]).state).toMatchObject({
       result: { event_type: "result_update", event_id: "e1-1", is_fake: true },
@@ -240,6 +250,26 @@ describe("the state from what is kept beside the counter", () => {
     }
     expect(refusals).toBeGreaterThan(100);
     expect(reopened).toBeGreaterThan(20);
+  });
+
+  test("EV-17: is that of folding, and no stage ends before it started, whatever the order of the timestamps", () => {
+    let unordered = 0;
+    for (let seed = 1; seed <= 400; seed++) {
+      const random = new Seeded(seed);
+      const names: Step[0][] = [...STAGES.slice(0, 3), "completed", "failed", "result_update", "error"];
+      const steps = Array.from({ length: 1 + random.below(20) }, (): Step => {
+        const fraction = random.pick(["", ".5", ".25", ".250"]);
+        return [random.pick(names), { timestamp: `2026-11-24T00:00:0${random.below(4)}${fraction}Z` }];
+      });
+      const { state, record } = course(steps);
+      expect({ seed, ...fromRecord(record) }).toEqual({ seed, ...state });
+      for (const { started_at, ended_at } of state.stages) {
+        if (ended_at === null) continue;
+        expect(Date.parse(ended_at)).toBeGreaterThanOrEqual(Date.parse(started_at));
+      }
+      unordered += state.stages.filter(({ started_at, ended_at }) => started_at === ended_at).length;
+    }
+    expect(unordered).toBeGreaterThan(100);
   });
 
   test("is the same when a worker changed its stage more often than marks are kept", () => {

@@ -12,11 +12,9 @@ import {
 } from "./event-samples.ts";
 
 const NO_TEXT = [null, 7, true, {}, [], "", " \t\n", "\u00a0\u2003"];
-const NO_FRACTION = [null, "0.5", true, {}, [0.5], -0.0001, 1.0001, -1, 2];
-const NO_COUNT = [null, "3", true, {}, [3], -1, 0.5, 3.0001];
+const NO_FRACTION = [null, "0.5", true, {}, [0.5], -0.0001, 1.0001, -0.0000011, 1.0000011, -1, 2];
+const NO_COUNT = [null, "3", true, {}, [3], -1, -0.0000011, 0.5, 3.0001, 3.0000001];
 const NO_TIME = [
-  7,
-  1.5,
   true,
   {},
   "",
@@ -25,6 +23,20 @@ const NO_TIME = [
   "1795490842",
   "2026-02-30T00:00:00Z",
   "2026-11-24T24:00:00Z",
+  `2026-11-24T03:00:00.${"1".repeat(44)}Z`,
+  253_402_300_800_000,
+  -62_135_596_801,
+  { __type__: "date", __value__: "2026-11-24" },
+  { __type__: "datetime", __value__: 1795490842 },
+  { __type__: "datetime" },
+];
+/** What kombu writes in place of an id, and is none. */
+const NO_ID = [
+  { __type__: "uuid", __value__: "nonsense" },
+  { __type__: "uuid", __value__: { hex: 7 } },
+  { __type__: "uuid", __value__: null },
+  { __type__: "decimal", __value__: "7" },
+  { __type__: "uuid" },
 ];
 const NO_OBJECT = [7, true, "{}", [], [{}]];
 
@@ -35,11 +47,11 @@ const REFUSED: [SampleName, string, unknown[]][] = [
     "event_type",
     [null, 7, "heartbeat", "connection_established", "notice", "STATUS_UPDATE", "constructor"],
   ],
-  ["status_update", "task_id", [undefined, ...NO_TEXT]],
+  ["status_update", "task_id", [undefined, ...NO_TEXT, ...NO_ID]],
   [
     "status_update",
     "analysis_id",
-    [null, 7, "", "nonsense", "0e8dddc7-9ebf-41f3-b08a-5a3f91f1c3c1", `${ANALYSIS} `],
+    [null, 7, "", "nonsense", "0e8dddc7-9ebf-41f3-b08a-5a3f91f1c3c1", `${ANALYSIS} `, ...NO_ID],
   ],
   ["status_update", "progress", [undefined, ...NO_FRACTION]],
   ["status_update", "current_stage", [undefined, null, 7, "", "Completed", "running", "toString"]],
@@ -47,7 +59,11 @@ const REFUSED: [SampleName, string, unknown[]][] = [
   ["status_update", "estimated_completion", NO_TIME],
   ["status_update", "error", [7, true, {}, []]],
   ["status_update", "timestamp", [null, ...NO_TIME]],
-  ["status_update", "attempt_id", [null, 7, {}, "", "a".repeat(65), "😀".repeat(65), "a".repeat(200)]],
+  [
+    "status_update",
+    "attempt_id",
+    [null, 7, {}, ...NO_ID, "", "a".repeat(65), "😀".repeat(65), "a".repeat(200)],
+  ],
   ["result_update", "analysis_id", [null, 7, "nonsense", "0e8dddc7-9ebf-41f3-b08a-5a3f91f1c3c1"]],
   ["result_update", "confidence_score", [undefined, ...NO_FRACTION]],
   ["result_update", "frames_processed", [undefined, ...NO_COUNT]],
@@ -60,7 +76,7 @@ const REFUSED: [SampleName, string, unknown[]][] = [
   ["result_update", "attempt_id", [null, 7, ""]],
   ["error", "analysis_id", [null, "nonsense"]],
   ["error", "error_code", [undefined, ...NO_TEXT]],
-  ["error", "error_message", [undefined, ...NO_TEXT]],
+  ["error", "error_message", [undefined, null, 7, true, {}, []]],
   ["error", "error_details", NO_OBJECT],
   ["error", "timestamp", [null, ...NO_TIME]],
   ["error", "attempt_id", [null, 7, ""]],

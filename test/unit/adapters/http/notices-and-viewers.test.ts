@@ -95,6 +95,19 @@ describe("POST /v1/notices", () => {
     expect((await notify({ message: "x".repeat(1024 * 1024) })).status).toBe(413);
   });
 
+  test("EV-13: nested more than 64 levels deep it is 422 with the path, whomever it is for", async () => {
+    const { notify } = appBench();
+    const deep = (levels: number) => `${"[".repeat(levels)}${"]".repeat(levels)}`;
+    for (const user of ["", `"user_id":"alice",`]) {
+      const body = (levels: number) => `{${user}"message":"m","data":{"deep":${deep(levels)}}}`;
+      expect((await notify(body(62))).status).toBe(202);
+      for (const levels of [63, 400_000]) {
+        const { status, code, issues } = await problemOf(await notify(body(levels)));
+        expect([status, code, issues?.[0]?.path]).toEqual([422, "invalid_event", ["data"]]);
+      }
+    }
+  });
+
   test("NOT-2: needs the scope for notices", async () => {
     const { notify, tokens } = appBench();
     tokens.know("events-only", { scopes: new Set(["analysis:publish"]) });
@@ -126,6 +139,20 @@ describe("PUT /v1/analyses/{analysis_id}", () => {
     const { status, issues } = await problemOf(await bench.declare({ viewers: ["alice", "ü".repeat(129)] }));
     expect([status, issues?.map(({ path }) => path)]).toEqual([422, [["viewers", 1]]]);
     expect((await bench.declare({ viewers: ["u".repeat(256)] })).status).toBe(204);
+  });
+
+  test("EV-13: a body nested more than 64 levels deep is 422 with the path, and declares nothing", async () => {
+    const bench = appBench();
+    const deep = `${"[".repeat(500_000)}${"]".repeat(500_000)}`;
+    for (const [text, path] of [
+      [`{"viewers":${deep}}`, "viewers"],
+      [`{"viewers":"*","note":${deep}}`, "note"],
+    ] as const) {
+      const { status, code, issues } = await problemOf(await bench.declare(text));
+      expect([status, code, issues?.[0]?.path]).toEqual([422, "invalid_viewers", [path]]);
+    }
+    expect(await codeOf(await bench.declare("[".repeat(500_000)))).toEqual([400, "not_json"]);
+    expect(await declared(bench)).toBeUndefined();
   });
 
   test("PUB-12: at most 1,000 users", async () => {
