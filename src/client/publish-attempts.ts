@@ -65,27 +65,50 @@ export async function sendUntilAnswered(
 }
 
 async function attempt(request: PublishRequest, settings: AttemptSettings): Promise<PublishAnswer> {
-  let token: string;
+  // One for both, since neither a backend nor a gateway that never answers may hold up what waits behind this.
+  const deadline = AbortSignal.timeout(settings.retry.requestTimeoutMs);
+  let token: unknown;
   try {
-    token = await settings.token();
+    token = await before(deadline, "no token", async () => settings.token());
   } catch (error) {
     return failed(error, false);
   }
   // Not left to fetch, whose message would show the token.
-  if (!/^[\x21-\x7e]+$/.test(token)) throw new TypeError("the token holds characters that no token has");
+  if (typeof token !== "string" || !/^[\x21-\x7e]+$/.test(token))
+    throw new TypeError("the token is no text, or holds characters that no token has");
+  const headers = {
+    ...request.headers,
+    Authorization: `Bearer ${token}`,
+    "Content-Type": "application/json",
+  };
   try {
-    const response = await settings.fetch(request.url, {
-      method: request.method,
-      headers: { ...request.headers, Authorization: `Bearer ${token}`, "Content-Type": "application/json" },
-      body: request.body,
-      // A redirect would take the token elsewhere, or turn the POST into a GET.
-      redirect: "manual",
-      signal: AbortSignal.timeout(settings.retry.requestTimeoutMs),
+    return await before(deadline, "no answer", async () => {
+      const response = await settings.fetch(request.url, {
+        method: request.method,
+        headers,
+        body: request.body,
+        // A redirect would take the token elsewhere, or turn the POST into a GET.
+        redirect: "manual",
+        signal: deadline,
+      });
+      return readAnswer(response, request.expects, settings.clock.now());
     });
-    return await readAnswer(response, request.expects, settings.clock.now());
   } catch (error) {
     return failed(error, true);
   }
+}
+
+/** Settles as the work does, or rejects at the deadline; also where the work heeds no signal. */
+function before<Outcome>(
+  deadline: AbortSignal,
+  what: string,
+  work: () => Promise<Outcome>,
+): Promise<Outcome> {
+  const late = Promise.withResolvers<never>();
+  const onLate = () => late.reject(new Error(`${what} in time`, { cause: deadline.reason }));
+  if (deadline.aborted) onLate();
+  deadline.addEventListener("abort", onLate);
+  return Promise.race([late.promise, work()]).finally(() => deadline.removeEventListener("abort", onLate));
 }
 
 function failed(error: unknown, mayHaveBeenStored: boolean): PublishAnswer {

@@ -1,3 +1,5 @@
+import { CLOSE_CODES } from "../domain/close-code.ts";
+
 /** An event or a notice as it arrived. `event_id` is opaque; unknown fields are kept. */
 export interface WatchedEvent {
   readonly event_id: string;
@@ -38,4 +40,22 @@ function isFrame(value: unknown): value is Frame {
     "event_type" in value &&
     typeof value.event_type === "string"
   );
+}
+
+/** A `subscription_refused` as the close that says the same. */
+export function refusalOf({ code }: Frame): { readonly code: number; readonly reason: string } {
+  const reason = typeof code === "string" ? code : "not_allowed";
+  return { code: CLOSE_OF_REFUSAL[reason] ?? CLOSE_CODES.forbidden.code, reason };
+}
+
+const CLOSE_OF_REFUSAL: Readonly<Record<string, number>> = {
+  not_an_analysis_id: CLOSE_CODES.notAnAnalysisId.code,
+  too_many_subscriptions: CLOSE_CODES.tooManyConnections.code,
+  broker_unavailable: CLOSE_CODES.tryAgainLater.code,
+  internal: CLOSE_CODES.tryAgainLater.code,
+};
+
+/** What a `protocol_error` says. */
+export function problemOf({ code, message }: Frame): { readonly code: string; readonly message: string } {
+  return { code: String(code), message: String(message) };
 }

@@ -34,3 +34,44 @@ export function watchAddress(url: string, analysisId: string, lastEventId: strin
 export function subprotocols(token: string): string[] {
   return ["telltale.v1", `bearer.${token}`];
 }
+
+/** The runtime's own WebSocket; throws, naming the option that is to be used, where there is none. */
+export function runtimeSocket(): WatchedSocketConstructor {
+  const Socket: unknown = globalThis.WebSocket;
+  if (typeof Socket === "function") return Socket as unknown as WatchedSocketConstructor;
+  throw new TypeError(
+    "this runtime has no WebSocket: pass one as the option webSocket, as that of the package ws (Node has its own from 22 on)",
+  );
+}
+
+export interface KeepAlive {
+  readonly socket: WatchedSocket;
+  readonly clock: WatcherClock;
+  readonly intervalMs: number;
+  readonly timeoutMs: number;
+  /** When the server was last heard, in milliseconds. */
+  readonly lastHeard: () => number;
+  readonly onSilent: () => void;
+}
+
+/** Pings every interval, and gives the link up when nothing was heard for the timeout. */
+export function keepAlive(link: KeepAlive): () => void {
+  const { socket, clock, intervalMs, timeoutMs, lastHeard, onSilent } = link;
+  let stopPing = () => {};
+  let stopDeadline = () => {};
+  const ping = () => {
+    stopPing = clock.after(intervalMs, ping);
+    socket.send('{"type":"ping"}');
+  };
+  const checkDeadline = () => {
+    const left = lastHeard() + timeoutMs - clock.now();
+    if (left > 0) stopDeadline = clock.after(left, checkDeadline);
+    else onSilent();
+  };
+  stopPing = clock.after(intervalMs, ping);
+  stopDeadline = clock.after(timeoutMs, checkDeadline);
+  return () => {
+    stopPing();
+    stopDeadline();
+  };
+}

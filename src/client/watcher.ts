@@ -1,51 +1,30 @@
-import { planReconnect } from "./reconnect-plan.ts";
-import { type Frame, isEvent, parseFrame, secondsOr, type WatchedEvent } from "./watched-frame.ts";
+import type { AnalysisState } from "../domain/analysis-state.ts";
+import { CLOSE_CODES, isNotDeclared } from "../domain/close-code.ts";
+import { readState } from "./read-state.ts";
+import { atOnceThenBackoff, planReconnect } from "./reconnect-plan.ts";
+import { SilenceCheck } from "./silence-check.ts";
+import type { AnalysisWatch, ConnectionStatus, WatchOptions, WatchProblem } from "./watch-options.ts";
 import {
+  type Frame,
+  isEvent,
+  parseFrame,
+  problemOf,
+  refusalOf,
+  secondsOr,
+  type WatchedEvent,
+} from "./watched-frame.ts";
+import {
+  keepAlive,
   runtimeClock,
+  runtimeSocket,
   subprotocols,
   type WatchedSocket,
-  type WatchedSocketConstructor,
   type WatcherClock,
   watchAddress,
 } from "./watched-socket.ts";
+import { fetchToken, isSendable, messageOf } from "./watched-token.ts";
 
-export type { WatchedEvent };
-
-export type ConnectionStatus =
-  | { readonly kind: "connecting" }
-  | { readonly kind: "live" }
-  /** `code` and `reason` say why the last connection ended; 1006 for a link that broke. */
-  | { readonly kind: "waiting"; readonly retryInMs: number; readonly code: number; readonly reason: string }
-  /** Final: coming back would not help. */
-  | { readonly kind: "refused"; readonly code: number; readonly reason: string }
-  /** Final: the server sent everything it was asked for. */
-  | { readonly kind: "finished" }
-  /** Final: `close()` was called. */
-  | { readonly kind: "closed" };
-
-export interface WatchOptions {
-  /** Address of the gateway, `http(s):` or `ws(s):`, with any path prefix. */
-  readonly url: string;
-  readonly analysisId: string;
-  /** Asked before every connection; answer a token that is still good. A rejection counts as a failed connection. */
-  readonly token: () => string | Promise<string>;
-  /** Every event of the analysis and every notice, in order. `text` is the frame as it came. */
-  readonly onEvent: (event: WatchedEvent, text: string) => void;
-  readonly onConnection: (status: ConnectionStatus) => void;
-  /** The history before is gone or does not matter any more: forget what was folded; a replay follows. */
-  readonly onRestart?: () => void;
-  readonly webSocket?: WatchedSocketConstructor;
-  readonly clock?: WatcherClock;
-  /** From 0 up to 1. */
-  readonly random?: () => number;
-}
-
-export interface AnalysisWatch {
-  /** Ends the watch; nothing is called after the final `closed`. */
-  close(): void;
-  /** Does not wait out the pause before the next attempt. */
-  retryNow(): void;
-}
+export type { AnalysisState, AnalysisWatch, ConnectionStatus, WatchedEvent, WatchOptions, WatchProblem };
 
 /**
  * Watches one analysis for as long as it takes: reconnects by itself, from the last event seen, obeys the close
@@ -63,9 +42,12 @@ const ESTABLISH_TIMEOUT_MS = 10_000;
 const LASTING_MS = 5_000;
 /** What a browser reports for a link that broke. */
 const LINK_BROKEN = 1006;
+/** How often the state is tried for again where the socket can be had and the state cannot. */
+const MOST_RETRIES_FOR_STATE = 2;
 
 type Stage =
-  | { readonly kind: "fetching_token" }
+  /** Waiting for a token, for the state, or for the next attempt. */
+  | { readonly kind: "fetching" | "waiting"; readonly stopTimers: () => void }
   | { readonly kind: "opening"; readonly socket: WatchedSocket; readonly stopTimers: () => void }
   | {
       readonly kind: "live";
@@ -73,38 +55,41 @@ type Stage =
       readonly since: number;
       readonly stopTimers: () => void;
     }
-  | { readonly kind: "waiting"; readonly stopTimers: () => void }
   | { readonly kind: "over" };
 
 class Watch implements AnalysisWatch {
   readonly #options: WatchOptions;
   readonly #clock: WatcherClock;
   readonly #random: () => number;
+  readonly #silence: SilenceCheck;
   #stage: Stage = { kind: "over" };
+  #token = "";
   #lastEventId: string | undefined;
   #lastHeard = 0;
   #failures = 0;
   #tokenRejections = 0;
+  #undeclaredSince: number | undefined;
+  #retriesForState = 0;
 
   constructor(options: WatchOptions) {
     this.#options = options;
     this.#clock = options.clock ?? runtimeClock;
     this.#random = options.random ?? Math.random;
+    this.#silence = new SilenceCheck({
+      clock: this.#clock,
+      read: (done) => this.#readState(done),
+      isCurrent: (state) => state.last_event_id === this.#lastEventId,
+      onState: (state) => options.onState?.(state),
+    });
   }
 
   connect(): void {
-    const stage: Stage = { kind: "fetching_token" };
-    this.#stage = stage;
+    const stopTimers = fetchToken(this.#options.token, this.#clock, (token, reason) => {
+      if (token === undefined) this.#ended(LINK_BROKEN, reason);
+      else this.#begin(token);
+    });
+    this.#stage = { kind: "fetching", stopTimers };
     this.#options.onConnection({ kind: "connecting" });
-    // The promise covers a `token` that throws as well as one that rejects.
-    new Promise<string>((resolve) => resolve(this.#options.token())).then(
-      (token) => {
-        if (this.#stage === stage) this.#open(token);
-      },
-      (error: unknown) => {
-        if (this.#stage === stage) this.#ended(LINK_BROKEN, `no token: ${messageOf(error)}`);
-      },
-    );
   }
 
   close(): void {
@@ -119,16 +104,36 @@ class Watch implements AnalysisWatch {
     this.connect();
   }
 
-  #open(token: string): void {
+  /** A state that cannot be had holds nothing up: the socket says more precisely what is wrong. */
+  #begin(token: string): void {
+    this.#token = token;
+    if (this.#options.onState === undefined || this.#lastEventId !== undefined) {
+      this.#open();
+      return;
+    }
+    const stopTimers = this.#readState((state) => {
+      if (state !== undefined) this.#lastEventId = state.last_event_id;
+      this.#open();
+      if (state !== undefined && this.#stage.kind !== "over") this.#options.onState?.(state);
+    });
+    this.#stage = { kind: "fetching", stopTimers };
+  }
+
+  #readState(done: (state: AnalysisState | undefined) => void): () => void {
+    const { url, analysisId, fetch = globalThis.fetch } = this.#options;
+    return readState({ url, analysisId, token: this.#token, fetch, clock: this.#clock }, done);
+  }
+
+  #open(): void {
     const address = watchAddress(this.#options.url, this.#options.analysisId, this.#lastEventId);
-    const Socket = this.#options.webSocket ?? (WebSocket as WatchedSocketConstructor);
     let socket: WatchedSocket;
     try {
-      socket = new Socket(address, subprotocols(token));
+      const Socket = this.#options.webSocket ?? runtimeSocket();
+      if (!isSendable(this.#token)) throw new TypeError("the token holds characters that no token has");
+      socket = new Socket(address, subprotocols(this.#token));
     } catch (error) {
-      // An address or a token no WebSocket can carry: it will not get better by trying.
-      this.#stage = { kind: "over" };
-      this.#options.onConnection({ kind: "refused", code: LINK_BROKEN, reason: messageOf(error) });
+      // No WebSocket here, or none that can carry this address or token: it will not get better by trying.
+      this.#over({ kind: "refused", code: LINK_BROKEN, reason: messageOf(error) });
       return;
     }
     const stopTimers = this.#clock.after(ESTABLISH_TIMEOUT_MS, () =>
@@ -152,85 +157,92 @@ class Watch implements AnalysisWatch {
   #heard(socket: WatchedSocket, data: unknown): void {
     this.#lastHeard = this.#clock.now();
     const frame = parseFrame(data);
-    if (frame === undefined) {
-      this.#ended(LINK_BROKEN, "a frame that is no event");
-    } else if (frame.event_type === "connection_established") {
-      this.#established(socket, frame);
-    } else if (isEvent(frame)) {
-      // A notice is numbered on its own channel: its event_id is no position of the analysis.
-      if (frame.event_type !== "notice") this.#lastEventId = frame.event_id;
-      this.#options.onEvent(frame, data as string);
+    if (frame === undefined) this.#ended(LINK_BROKEN, "a frame that is no event");
+    else if (isEvent(frame)) this.#took(frame, data as string);
+    else if (frame.event_type === "connection_established") this.#established(socket, frame);
+    else if (frame.event_type === "protocol_error") this.#options.onProblem?.(problemOf(frame));
+    else if (frame.event_type === "subscription_refused") {
+      const { code, reason } = refusalOf(frame);
+      this.#ended(code, reason);
     }
+  }
+
+  #took(event: WatchedEvent, text: string): void {
+    // A notice is numbered on its own channel: its event_id is no position of the analysis.
+    if (event.event_type !== "notice") {
+      this.#lastEventId = event.event_id;
+      if (this.#options.onState !== undefined && this.#stage.kind === "live") this.#silence.restart();
+    }
+    this.#options.onEvent(event, text);
   }
 
   #established(socket: WatchedSocket, frame: Frame): void {
     if (frame.resumed === false && this.#lastEventId !== undefined) {
       this.#lastEventId = undefined;
       this.#options.onRestart?.();
+      if (!this.#holds(socket)) return;
     }
+    if (this.#startsOverForState()) return;
     if (this.#stage.kind !== "opening") return;
     this.#stage.stopTimers();
-    const stopTimers = this.#keepAlive(
+    const stopTimers = keepAlive({
       socket,
-      secondsOr(frame.heartbeat_interval_seconds, 15),
-      secondsOr(frame.heartbeat_timeout_seconds, 30),
-    );
+      clock: this.#clock,
+      intervalMs: secondsOr(frame.heartbeat_interval_seconds, 15),
+      timeoutMs: secondsOr(frame.heartbeat_timeout_seconds, 30),
+      lastHeard: () => this.#lastHeard,
+      onSilent: () => this.#ended(LINK_BROKEN, "the link went silent"),
+    });
     this.#stage = { kind: "live", socket, since: this.#clock.now(), stopTimers };
     this.#tokenRejections = 0;
+    this.#undeclaredSince = undefined;
+    this.#retriesForState = 0;
+    if (this.#options.onState !== undefined) this.#silence.restart();
     this.#options.onConnection({ kind: "live" });
   }
 
-  /** Pings every interval, and gives the link up when nothing was heard for the timeout. */
-  #keepAlive(socket: WatchedSocket, intervalMs: number, timeoutMs: number): () => void {
-    let stopPing = () => {};
-    let stopDeadline = () => {};
-    const ping = () => {
-      stopPing = this.#clock.after(intervalMs, ping);
-      socket.send('{"type":"ping"}');
-    };
-    const checkDeadline = () => {
-      const left = this.#lastHeard + timeoutMs - this.#clock.now();
-      if (left > 0) stopDeadline = this.#clock.after(left, checkDeadline);
-      else this.#ended(LINK_BROKEN, "the link went silent");
-    };
-    stopPing = this.#clock.after(intervalMs, ping);
-    stopDeadline = this.#clock.after(timeoutMs, checkDeadline);
-    return () => {
-      stopPing();
-      stopDeadline();
-    };
+  /** Whoever folds a state has nothing to fold a replay into: the state is read again, and events follow it. */
+  #startsOverForState(): boolean {
+    if (this.#options.onState === undefined || this.#lastEventId !== undefined) return false;
+    if (this.#retriesForState >= MOST_RETRIES_FOR_STATE) return false;
+    this.#retriesForState += 1;
+    this.#retryIn(atOnceThenBackoff(this.#failures, this.#random));
+    return true;
   }
 
   #ended(code: number, reason: string): void {
-    if (this.#stage.kind === "live" && this.#clock.now() - this.#stage.since >= LASTING_MS)
-      this.#failures = 0;
-    this.#tokenRejections = code === 4001 ? this.#tokenRejections + 1 : 0;
-    const plan = planReconnect(
-      { code, reason, failures: this.#failures, tokenRejections: this.#tokenRejections },
-      this.#random,
-    );
-    this.#failures += 1;
-    if (plan.next !== "retry") {
-      this.#leaveStage({ kind: "over" });
-      this.#options.onConnection(
-        plan.next === "finished" ? { kind: "finished" } : { kind: "refused", code, reason },
-      );
-      return;
+    const now = this.#clock.now();
+    if (this.#stage.kind === "live" && now - this.#stage.since >= LASTING_MS) this.#failures = 0;
+    if (code === CLOSE_CODES.unauthenticated.code && this.#stage.kind !== "live") this.#tokenRejections += 1;
+    if (isNotDeclared({ code, reason })) this.#undeclaredSince ??= now;
+    const undeclaredForMs = now - (this.#undeclaredSince ?? now);
+    const tries = { failures: this.#failures, tokenRejections: this.#tokenRejections, undeclaredForMs };
+    const plan = planReconnect({ code, reason, ...tries }, this.#random);
+    if (plan.next === "retry") {
+      this.#retryIn(plan.inMs);
+      this.#options.onConnection({ kind: "waiting", retryInMs: plan.inMs, code, reason });
+    } else {
+      this.#over(plan.next === "finished" ? { kind: "finished" } : { kind: "refused", code, reason });
     }
-    const stopTimers = this.#clock.after(plan.inMs, () => this.connect());
+  }
+
+  #retryIn(milliseconds: number): void {
+    this.#failures += 1;
+    const stopTimers = this.#clock.after(milliseconds, () => this.connect());
     this.#leaveStage({ kind: "waiting", stopTimers });
-    this.#options.onConnection({ kind: "waiting", retryInMs: plan.inMs, code, reason });
+  }
+
+  #over(status: ConnectionStatus): void {
+    this.#leaveStage({ kind: "over" });
+    this.#options.onConnection(status);
   }
 
   /** Leaves nothing of the stage behind: its timers stop, its socket is closed and no longer listened to. */
   #leaveStage(next: Stage): void {
     const left = this.#stage;
     this.#stage = next;
+    this.#silence.stop();
     if ("stopTimers" in left) left.stopTimers();
     if ("socket" in left) left.socket.close(1000);
   }
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

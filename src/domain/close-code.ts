@@ -81,6 +81,14 @@ export function closeCodeOf(code: number): CloseCode | undefined {
   return BY_CODE.get(code);
 }
 
+/** The reason of a 4003 that time may cure: nobody has declared yet who may watch. */
+export const NOT_DECLARED = "not_declared";
+
+/** Whether a close is the 4003 that a client comes back from. */
+export function isNotDeclared({ code, reason }: { readonly code: number; readonly reason: string }): boolean {
+  return code === CLOSE_CODES.forbidden.code && reason.split(/\s/).includes(NOT_DECLARED);
+}
+
 /** The reason of a close that says when to come back. */
 export function retryAfterReason(milliseconds: number): string {
   return `retry_after_ms=${Math.max(0, Math.round(milliseconds))}`;

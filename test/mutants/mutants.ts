@@ -1,4 +1,5 @@
 import { readFileSync } from "node:fs";
+import { PAGE_MUTANTS } from "./page-mutants.ts";
 
 /** One deliberate breakage: a text that stands once in one file of the product, and what takes its place. */
 export interface Mutant {
@@ -16,6 +17,7 @@ export interface Mutant {
 const MODEL = ["test/model/model.test.ts"];
 
 export const MUTANTS: readonly Mutant[] = [
+  ...PAGE_MUTANTS,
   {
     name: "believes a cookie where every page may ask",
     file: "src/adapters/origin-policy.ts",

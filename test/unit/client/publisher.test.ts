@@ -291,6 +291,37 @@ describe("TelltalePublisher tries again", () => {
 });
 
 describe("TelltalePublisher gives up", () => {
+  test("SDK-8: on a token() that never settles, and asks again; nothing of it may have been stored", async () => {
+    let asked = 0;
+    const token = () => {
+      asked += 1;
+      return new Promise<string>(() => {});
+    };
+    const { publisher } = setUp({ token, retry: { requestTimeoutMs: 2, totalMs: 1_000, firstPauseMs: 400 } });
+    const call = publisher.sendStatusUpdate(ID, update("x"));
+    expect(await rejection(call, PublishFailed)).toMatchObject({ attempts: 2, mayHaveBeenStored: false });
+    expect(asked).toBe(2);
+  });
+
+  test("SDK-8: on a fetch that heeds no signal, and what waits behind it is sent", async () => {
+    const { gateway, publisher } = setUp({
+      fetch: (url, init) =>
+        String(init.body).includes("deaf") ? new Promise<Response>(() => {}) : gateway.fetch(url, init),
+      retry: { requestTimeoutMs: 2, totalMs: 100 },
+    });
+    const call = publisher.sendStatusUpdate(ID, update("deaf"));
+    const behind = publisher.sendStatusUpdate(ID, update("behind"));
+    expect(await rejection(call, PublishFailed)).toMatchObject({ mayHaveBeenStored: true });
+    (await gateway.next()).accept("e-1");
+    expect((await behind).eventIds).toEqual(["e-1"]);
+  });
+
+  test.each([undefined, { token: "a.b" }, ""])("SDK-9: on a token that is %p, at once", async (token) => {
+    const { gateway, publisher } = setUp({ token: () => token as string });
+    await rejection(publisher.sendStatusUpdate(ID, update("x")), TypeError);
+    expect(gateway.requests).toHaveLength(0);
+  });
+
   test("when the time is over, and goes on with what follows", async () => {
     const { gateway, clock, publisher } = setUp({ retry: { totalMs: 1000, firstPauseMs: 400 } });
     const call = publisher.sendStatusUpdate(ID, update("x"));

@@ -1,78 +1,6 @@
 import { describe, expect, test } from "bun:test";
-import {
-  type AnalysisWatch,
-  type ConnectionStatus,
-  type WatchedEvent,
-  type WatchOptions,
-  watchAnalysis,
-} from "../../../src/client/watcher.ts";
-import { CountingClock, type FakeSocket, socketFactory } from "./fake-socket.ts";
-
-const ANALYSIS = "0190b7a4-2c1e-7c3a-9a51-5f6f0c2d8e11";
-
-interface Bench {
-  readonly watch: AnalysisWatch;
-  readonly clock: CountingClock;
-  readonly sockets: FakeSocket[];
-  readonly statuses: ConnectionStatus[];
-  readonly events: WatchedEvent[];
-  readonly log: string[];
-  /** The newest socket, once the token has been fetched. */
-  next(): Promise<FakeSocket>;
-  status(): ConnectionStatus;
-}
-
-function startWatch(overrides: Partial<WatchOptions> = {}): Bench {
-  const clock = new CountingClock();
-  const { made, Socket } = socketFactory();
-  const statuses: ConnectionStatus[] = [];
-  const events: WatchedEvent[] = [];
-  const log: string[] = [];
-  let taken = 0;
-  const watch = watchAnalysis({
-    url: "https://gateway.example/telltale/",
-    analysisId: ANALYSIS,
-    token: () => "a.b.c",
-    onEvent: (event) => {
-      events.push(event);
-      log.push(`event ${event.event_id}`);
-    },
-    onConnection: (status) => {
-      statuses.push(status);
-      log.push(status.kind);
-    },
-    onRestart: () => log.push("restart"),
-    webSocket: Socket,
-    clock,
-    random: () => 0.5,
-    ...overrides,
-  });
-  return {
-    watch,
-    clock,
-    sockets: made,
-    statuses,
-    events,
-    log,
-    async next() {
-      while (made.length <= taken) await Promise.resolve();
-      taken = made.length;
-      return made.at(-1) as FakeSocket;
-    },
-    status: () => statuses.at(-1) as ConnectionStatus,
-  };
-}
-
-async function startLive(overrides: Partial<WatchOptions> = {}): Promise<Bench & { socket: FakeSocket }> {
-  const bench = startWatch(overrides);
-  const socket = await bench.next();
-  socket.establish();
-  return { ...bench, socket };
-}
-
-function status(eventId: string, fields: Record<string, unknown> = {}): Record<string, unknown> {
-  return { event_id: eventId, event_type: "status_update", analysis_id: ANALYSIS, ...fields };
-}
+import type { WatchOptions } from "../../../src/client/watcher.ts";
+import { ANALYSIS, startLive, startWatch, status } from "./watch-bench.ts";
 
 describe("watchAnalysis() connecting", () => {
   test("offers the token as a subprotocol and keeps it out of the address", async () => {
@@ -144,7 +72,7 @@ describe("watchAnalysis() events", () => {
     bench.socket.serverSends(status("e-7"));
     bench.socket.serverSends({ event_id: "n-9", event_type: "notice", message: "hello" });
     bench.socket.serverCloses(1006);
-    bench.clock.advance(60_000);
+    bench.waitOut();
     expect((await bench.next()).url).toEndWith(`/ws/analysis/${ANALYSIS}?last_event_id=e-7`);
   });
 
@@ -152,7 +80,7 @@ describe("watchAnalysis() events", () => {
     const bench = await startLive();
     bench.socket.serverSends(status("e-7"));
     bench.socket.serverCloses(1006);
-    bench.clock.advance(60_000);
+    bench.waitOut();
     const again = await bench.next();
     again.establish({ resumed: false });
     again.serverSends(status("f-1"));
@@ -172,7 +100,7 @@ describe("watchAnalysis() events", () => {
     const bench = await startLive();
     bench.socket.serverSends(status("e-7"));
     bench.socket.serverCloses(1006);
-    bench.clock.advance(60_000);
+    bench.waitOut();
     (await bench.next()).establish({ resumed: true });
     expect(bench.log).not.toContain("restart");
     expect(bench.status()).toEqual({ kind: "live" });
@@ -236,7 +164,7 @@ describe("watchAnalysis() close codes", () => {
       socket.serverCloses(4009);
       const current = bench.status();
       if (current.kind === "waiting") waits.push(current.retryInMs);
-      bench.clock.advance(60_000);
+      bench.waitOut();
       socket = await bench.next();
       socket.establish();
     }
@@ -250,7 +178,7 @@ describe("watchAnalysis() close codes", () => {
       const socket = await bench.next();
       expect(socket.protocols[1]).toBe(`bearer.t.${round}.s`);
       socket.serverCloses(4001, "token expired");
-      bench.clock.advance(60_000);
+      bench.waitOut();
     }
     expect(bench.status()).toEqual({ kind: "refused", code: 4001, reason: "token expired" });
     expect(bench.clock.pending).toBe(0);
@@ -276,7 +204,7 @@ describe("watchAnalysis() close codes", () => {
       (await bench.next()).serverCloses(code);
       const current = bench.status();
       if (current.kind === "waiting") waits.push(current.retryInMs);
-      bench.clock.advance(60_000);
+      bench.waitOut();
     }
     expect(waits).toEqual([500, 1000, 2000, 4000, 8000, 15_000, 15_000]);
   });

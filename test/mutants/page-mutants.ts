@@ -1,0 +1,40 @@
+import type { Mutant } from "./mutants.ts";
+
+/** Breakages of what runs in browsers and publishers. */
+export const PAGE_MUTANTS: readonly Mutant[] = [
+  {
+    name: "waits for a token for ever",
+    file: "src/client/watched-token.ts",
+    find: "const TOKEN_TIMEOUT_MS = 10_000;",
+    replace: "const TOKEN_TIMEOUT_MS = 1e12;",
+    killers: ["test/unit/client/watcher-patience.test.ts"],
+  },
+  {
+    name: "takes it for final that nobody has declared viewers yet",
+    file: "src/client/reconnect-plan.ts",
+    find: "if (isNotDeclared(ended)) return untilDeclared(ended, random);",
+    replace: "",
+    killers: ["test/unit/client/watcher-patience.test.ts"],
+  },
+  {
+    name: "gives up within a second when a token is refused",
+    file: "src/client/reconnect-plan.ts",
+    find: "const TOKEN_PAUSES_MS = [10_000, 70_000];",
+    replace: "const TOKEN_PAUSES_MS = [500, 1_000];",
+    killers: ["test/unit/client/watcher-patience.test.ts"],
+  },
+  {
+    name: "watches from elsewhere than the state it has read",
+    file: "src/client/watcher.ts",
+    find: "if (state !== undefined) this.#lastEventId = state.last_event_id;",
+    replace: "",
+    killers: ["test/unit/client/watcher-state.test.ts"],
+  },
+  {
+    name: "lets a publish wait for ever for its token",
+    file: "src/client/publish-attempts.ts",
+    find: 'deadline.addEventListener("abort", onLate);',
+    replace: "",
+    killers: ["test/unit/client/publisher.test.ts"],
+  },
+];
