@@ -33,6 +33,8 @@ export interface Config {
   readonly drainMs: number;
   readonly maxConnections: number;
   readonly maxConnectionsPerUser: number;
+  /** 0: no limit. */
+  readonly maxSubscriptionsPerUser: number;
   /** Client frames a second on one socket; 0 is without limit. */
   readonly messageRate: number;
   readonly logLevel: LogLevel;
@@ -87,6 +89,7 @@ export function loadConfig(env: Environment, readFile: (path: string) => string)
     drainMs: settings.milliseconds("DRAIN_SECONDS", MOST_SECONDS, 0),
     maxConnections: settings.count("MAX_CONNECTIONS", 1, 10_000_000),
     maxConnectionsPerUser: settings.count("MAX_CONNECTIONS_PER_USER", 1, 10_000_000),
+    maxSubscriptionsPerUser: settings.count("MAX_SUBSCRIPTIONS_PER_USER", 0, 100_000_000),
     messageRate: settings.count("MESSAGE_RATE", 0, 1_000_000),
     logLevel: settings.choice("LOG_LEVEL", ["debug", "info", "warn", "error"], "info"),
   };

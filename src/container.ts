@@ -122,9 +122,9 @@ function bindBroker(container: Container, config: Config): void {
 }
 
 function bindCore(container: Container, config: Config): void {
-  const { heartbeatIntervalMs, heartbeatTimeoutMs, messageRate, maxConnections, maxConnectionsPerUser } =
-    config;
-  const limits = { maxConnections, maxPerUser: maxConnectionsPerUser };
+  const { heartbeatIntervalMs, heartbeatTimeoutMs, messageRate, maxConnections } = config;
+  const { maxConnectionsPerUser: maxPerUser, maxSubscriptionsPerUser } = config;
+  const limits = { maxConnections, maxPerUser, maxSubscriptionsPerUser };
   container
     .bind(T.Tokens)
     .toResolvedValue((clock: ClockPort) => new JoseTokenVerifier(config.jwt.secret, clock), [T.Clock]);

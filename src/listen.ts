@@ -32,6 +32,8 @@ export interface Listening {
 const MAX_REQUEST_BYTES = Number.MAX_SAFE_INTEGER;
 
 const LONGEST_ANSWER_SECONDS = 90;
+/** How long a client that is to go may take nothing of what waits for it. */
+const CUT_AFTER_SECONDS = 5;
 const LOOK_AGAIN_MS = 10;
 
 /** Serves HTTP and WebSockets on Bun. Throws when the address cannot be had. */
@@ -54,7 +56,7 @@ export function listen(options: ListenOptions): Listening {
       }
       // Bun would cut a request that waits for an event after ten quiet seconds.
       server.timeout(request, LONGEST_ANSWER_SECONDS);
-      return app.fetch(request);
+      return app.fetch(request, { cut: () => server.timeout(request, CUT_AFTER_SECONDS) });
     },
   });
   return {

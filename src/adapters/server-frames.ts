@@ -1,3 +1,4 @@
+import type { ControlFrame } from "../application/ports/client-connection-port.ts";
 import type { AnalysisId } from "../domain/channel.ts";
 import type { ProtocolFault } from "./protocol-fault.ts";
 import type { SessionServices } from "./session-services.ts";
@@ -15,9 +16,8 @@ export interface Established {
 export function connectionEstablished(
   { analysisId, connectionId, resumed }: Established,
   { settings, clock }: Pick<SessionServices, "settings" | "clock">,
-): string {
-  return JSON.stringify({
-    event_type: "connection_established",
+): ControlFrame {
+  return control("connection_established", {
     analysis_id: analysisId,
     message: messageFor(resumed),
     timestamp: isoTime(clock.now()),
@@ -28,22 +28,20 @@ export function connectionEstablished(
   });
 }
 
-export function heartbeat(message: "ping" | "pong", now: number): string {
-  return `{"event_type":"heartbeat","message":"${message}","timestamp":"${isoTime(now)}"}`;
+export function heartbeat(message: "ping" | "pong", now: number): ControlFrame {
+  return control("heartbeat", { message, timestamp: isoTime(now) });
 }
 
-export function authenticated(expiresAt: number, now: number): string {
-  return JSON.stringify({
-    event_type: "authenticated",
+export function authenticated(expiresAt: number, now: number): ControlFrame {
+  return control("authenticated", {
     expires_at: isoTime(expiresAt),
     timestamp: isoTime(now),
   });
 }
 
 /** On `/ws`: from here on the analysis is watched, whatever was before. */
-export function subscribed(analysisId: AnalysisId, resumed: boolean | null, now: number): string {
-  return JSON.stringify({
-    event_type: "subscribed",
+export function subscribed(analysisId: AnalysisId, resumed: boolean | null, now: number): ControlFrame {
+  return control("subscribed", {
     analysis_id: analysisId,
     resumed,
     timestamp: isoTime(now),
@@ -51,14 +49,15 @@ export function subscribed(analysisId: AnalysisId, resumed: boolean | null, now:
 }
 
 /** `analysisId` may be whatever a client took for one. */
-export function unsubscribed(analysisId: string, now: number): string {
-  return JSON.stringify({ event_type: "unsubscribed", analysis_id: analysisId, timestamp: isoTime(now) });
+export function unsubscribed(analysisId: string, now: number): ControlFrame {
+  return control("unsubscribed", { analysis_id: analysisId, timestamp: isoTime(now) });
 }
 
 const REFUSALS = {
   not_an_analysis_id: "analysis_id is not a UUID",
   not_allowed: "not allowed to watch this analysis",
-  too_many_subscriptions: "this socket watches as many analyses as it may",
+  not_declared: "nobody declared yet who may watch this analysis: try again in a moment",
+  too_many_subscriptions: "this socket, or its user over all sockets, watches as many analyses as may be",
   broker_unavailable: "the broker is away: try again in a moment",
   internal: "a fault of the gateway: try again in a moment",
 } as const;
@@ -66,9 +65,8 @@ const REFUSALS = {
 /** Why an analysis is not watched, or not any more; the socket stays. */
 export type Refusal = keyof typeof REFUSALS;
 
-export function subscriptionRefused(analysisId: string, code: Refusal, now: number): string {
-  return JSON.stringify({
-    event_type: "subscription_refused",
+export function subscriptionRefused(analysisId: string, code: Refusal, now: number): ControlFrame {
+  return control("subscription_refused", {
     analysis_id: analysisId,
     code,
     message: REFUSALS[code],
@@ -76,8 +74,15 @@ export function subscriptionRefused(analysisId: string, code: Refusal, now: numb
   });
 }
 
-export function protocolError(fault: ProtocolFault, now: number): string {
-  return JSON.stringify({ event_type: "protocol_error", ...fault, timestamp: isoTime(now) });
+export function protocolError(fault: ProtocolFault, now: number): ControlFrame {
+  return control("protocol_error", { ...fault, timestamp: isoTime(now) });
+}
+
+/** Answers the bare text `ping`; alone among the frames it is no JSON. */
+export const BARE_PONG: ControlFrame = { text: "pong", eventType: "pong" };
+
+function control(eventType: string, members: object): ControlFrame {
+  return { text: JSON.stringify({ event_type: eventType, ...members }), eventType };
 }
 
 function messageFor(resumed: boolean | null): string {

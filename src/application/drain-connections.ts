@@ -1,4 +1,5 @@
 import { CLOSE_CODES, retryAfterReason } from "../domain/close-code.ts";
+import { alone } from "./alone.ts";
 import type { OpenConnections } from "./open-connections.ts";
 import type { ClockPort } from "./ports/clock-port.ts";
 
@@ -44,7 +45,7 @@ export class DrainConnections {
     const batch = Math.max(BATCH, Math.ceil((this.#connections.size * 2 * BATCH_PAUSE_MS) / this.#drainMs));
     for (const connection of [...this.#connections.all()]) {
       const retryMs = SHORTEST_RETRY_MS + Math.floor(this.#random() * spreadMs);
-      connection.close(CLOSE_CODES.goingAway, retryAfterReason(retryMs));
+      alone(connection, () => connection.close(CLOSE_CODES.goingAway, retryAfterReason(retryMs)));
       if (++sent % batch === 0)
         await new Promise<void>((resolve) => this.#clock.after(BATCH_PAUSE_MS, resolve));
     }

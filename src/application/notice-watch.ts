@@ -9,8 +9,8 @@ import type { Outlet } from "./fan-out/outlet.ts";
 export interface NoticeRequest {
   readonly userId: string;
   readonly outlet: Outlet;
-  /** As `DeliveryOwner.tooSlow`: nothing else can become of notices, which are live only. */
-  readonly owner: Pick<DeliveryOwner, "tooSlow">;
+  /** As `DeliveryOwner`: nothing else can become of notices, which are live only. */
+  readonly owner: Pick<DeliveryOwner, "tooSlow" | "failed">;
 }
 
 /** The notices for one connection's user and for everybody: once a connection, however many analyses it watches. */
@@ -58,6 +58,10 @@ export class NoticeWatch implements DeliveryOwner {
 
   tooSlow(): void {
     this.#request.owner.tooSlow();
+  }
+
+  failed(error: unknown): void {
+    this.#request.owner.failed(error);
   }
 
   startsAfresh(): void {}

@@ -1,23 +1,23 @@
 import type { CloseCode } from "../domain/close-code.ts";
 import type { ConnectionRegistry } from "../domain/connection-registry.ts";
-import type { Outlet } from "./fan-out/outlet.ts";
+import type { FailsAlone } from "./alone.ts";
 import type { ConnectionId } from "./ports/client-connection-port.ts";
 import type { ClockPort } from "./ports/clock-port.ts";
 
-/** A connection as the use cases that look after all of them see it. */
-export interface OpenConnection {
-  readonly outlet: Outlet;
+/** A connection as the use cases that look after all of them see it, whatever its transport. */
+export interface OpenConnection extends FailsAlone {
+  readonly id: ConnectionId;
   /** Ends it with a code of the table. Harmless when it is closed already. */
   close(code: CloseCode, reason: string): void;
-  /** Sends the `heartbeat` event that browser code can see. */
-  sendHeartbeat(): void;
+  /** Asked if nothing was heard for the heartbeat timeout: whether its client took some of what waits for it. */
+  progresses(): boolean;
 }
 
 export type Admission =
   | { readonly admitted: true }
   | { readonly admitted: false; readonly limit: "total" | "user" | "draining" };
 
-/** Every admitted connection of this node: the registry's books, and the way to each socket. */
+/** Every admitted connection of this node: the registry's books, and the way to each client. */
 export class OpenConnections {
   readonly #registry: ConnectionRegistry;
   readonly #clock: ClockPort;
@@ -36,7 +36,7 @@ export class OpenConnections {
 
   admit(connection: OpenConnection, holder: { userId: string; tokenExpiresAt: number }): Admission {
     if (this.#draining) return { admitted: false, limit: "draining" };
-    const { id } = connection.outlet.connection;
+    const { id } = connection;
     const admission = this.#registry.add({ id, userId: holder.userId, connectedAt: this.#clock.now() });
     if (!admission.admitted) return admission;
     this.#registry.setTokenExpiry(id, holder.tokenExpiresAt);

@@ -8,8 +8,8 @@ import type { ChannelSnapshot, PublishedEvent, PubSubPort } from "./ports/pub-su
 export type ReadAnswer =
   /** `terminalText`: the result or error that stands, as it was written; undefined where neither does. */
   | { readonly type: "state"; readonly state: AnalysisState; readonly terminalText: string | undefined }
-  /** This user may not watch this analysis, hence not read it. */
-  | { readonly type: "not_allowed" };
+  /** This user may not watch this analysis, hence not read it, or nobody said yet who may. */
+  | { readonly type: "not_allowed" | "not_declared" };
 
 /** The folded state of an analysis, right also when its older events were trimmed: the history is not read for it. */
 export class ReadAnalysis {
@@ -26,7 +26,8 @@ export class ReadAnalysis {
   /** One command at the broker; rejects as `PubSubPort.snapshot` does. An unknown analysis has a state as well. */
   async execute(analysisId: AnalysisId, grant: AccessGrant): Promise<ReadAnswer> {
     const snapshot = await this.#pubSub.snapshot(analysisChannel(analysisId));
-    if (!grant.mayWatch(analysisId, snapshot.viewers, this.#watchDefault)) return { type: "not_allowed" };
+    const verdict = grant.judge(analysisId, snapshot.viewers, this.#watchDefault);
+    if (verdict !== "allowed") return { type: verdict };
     const state = stateFromSnapshot({
       analysisId,
       lastStatus: eventOf<StatusUpdate>(snapshot.lastStatus),

@@ -1,4 +1,4 @@
-import type { AccessGrant } from "../domain/access-grant.ts";
+import type { AccessGrant, WatchVerdict } from "../domain/access-grant.ts";
 import { type AnalysisId, analysisChannel } from "../domain/channel.ts";
 import { type EventPosition, formatEventId, type GivenPosition } from "../domain/event-position.ts";
 import type { AnalysisFeed } from "./fan-out/analysis-feed.ts";
@@ -25,7 +25,7 @@ export type ReadEventsAnswer =
       readonly lastEventId: string;
       readonly resumed: boolean | null;
     }
-  | { readonly type: "not_allowed" };
+  | { readonly type: "not_allowed" | "not_declared" };
 
 /** A page of the history, in order, and with patience the next event: for networks that let nothing else through. */
 export class ReadEvents {
@@ -48,7 +48,7 @@ export class ReadEvents {
     const patience = this.#waitFor(lease.feed, request);
     try {
       const page = await this.#permittedFrom(lease.feed, request);
-      if (page === undefined || page.events.length > 0) return answer(request, page);
+      if (typeof page === "string" || page.events.length > 0) return answer(request, page);
       await patience.over;
       return answer(request, await this.#permittedFrom(lease.feed, request));
     } finally {
@@ -57,39 +57,47 @@ export class ReadEvents {
     }
   }
 
-  /** Undefined for who may not watch: asked after the page was read, so that no event is newer than the right to it. */
-  async #permittedPage({ analysisId, grant, after, limit }: ReadEventsRequest): Promise<Page | undefined> {
+  /** The verdict for who may not watch: asked after the page was read, so that no event is newer than the right to it. */
+  async #permittedPage({ analysisId, grant, after, limit }: ReadEventsRequest): Promise<Page | Refused> {
     const channel = analysisChannel(analysisId);
     const page = await this.#pubSub.history(channel, after === "unreadable" ? undefined : after, limit);
     const { viewers } = await this.#pubSub.snapshot(channel);
-    return grant.mayWatch(analysisId, viewers, this.#watchDefault) ? page : undefined;
+    const verdict = grant.judge(analysisId, viewers, this.#watchDefault);
+    return verdict === "allowed" ? page : verdict;
   }
 
   /** As `#permittedPage`, of a feed: those who wait for one analysis share what is read for them, as watchers do. */
-  async #permittedFrom(feed: AnalysisFeed, request: ReadEventsRequest): Promise<Page | undefined> {
+  async #permittedFrom(feed: AnalysisFeed, request: ReadEventsRequest): Promise<Page | Refused> {
     const { analysisId, grant, after, limit } = request;
     const page = await pageOf(feed, after === "unreadable" ? undefined : after, limit);
-    return grant.mayWatch(analysisId, feed.viewers, this.#watchDefault) ? page : undefined;
+    const verdict = grant.judge(analysisId, feed.viewers, this.#watchDefault);
+    return verdict === "allowed" ? page : verdict;
   }
 
-  /** Over at the next event, when the time is up, or when nobody waits any more. */
+  /** Over at the next event, when the time is up, when nobody waits any more, or when it may not be watched any more. */
   #waitFor(
     feed: AnalysisFeed,
-    { waitMs, abandoned }: ReadEventsRequest,
+    { waitMs, abandoned, grant, analysisId }: ReadEventsRequest,
   ): { over: Promise<void>; end: () => void } {
     const { promise, resolve } = Promise.withResolvers<void>();
     const forget = feed.fanout.onceMoved(resolve);
+    const forgetViewers = feed.fanout.onViewers((viewers) => {
+      if (!grant.mayWatch(analysisId, viewers, this.#watchDefault)) resolve();
+    });
     const cancel = this.#clock.after(waitMs, resolve);
     if (abandoned.aborted) resolve();
     else abandoned.addEventListener("abort", () => resolve(), { once: true });
     const end = () => {
       forget();
+      forgetViewers();
       cancel();
       resolve();
     };
     return { over: promise, end };
   }
 }
+
+type Refused = Exclude<WatchVerdict, "allowed">;
 
 interface Page {
   readonly resumed: boolean;
@@ -104,8 +112,8 @@ async function pageOf(feed: AnalysisFeed, after: EventPosition | undefined, limi
   return { resumed, events: events.slice(from, from + limit) };
 }
 
-function answer({ after }: ReadEventsRequest, page: Page | undefined): ReadEventsAnswer {
-  if (page === undefined) return { type: "not_allowed" };
+function answer({ after }: ReadEventsRequest, page: Page | Refused): ReadEventsAnswer {
+  if (typeof page === "string") return { type: page };
   const resumed = after === undefined ? null : after !== "unreadable" && page.resumed;
   const last =
     page.events.at(-1)?.position ?? (resumed === true && after !== "unreadable" ? after : undefined);

@@ -1,6 +1,16 @@
+import { alone, type FailsAlone } from "./alone.ts";
 import { DueQueue } from "./due-queue.ts";
-import type { OpenConnection } from "./open-connections.ts";
 import type { ClockPort } from "./ports/clock-port.ts";
+
+/** A connection that is kept alive. */
+export interface HeartbeatConnection extends FailsAlone {
+  /** Milliseconds since 1970 at which it was last sent a frame. */
+  readonly lastSentAt: number;
+  /** Sends a ping frame, which browser code never sees. */
+  ping(): void;
+  /** Sends the `heartbeat` event that browser code can see. */
+  sendHeartbeat(): void;
+}
 
 /**
  * A ping frame to every connection each interval, busy or not; and a `heartbeat` event to each that was sent nothing
@@ -9,8 +19,8 @@ import type { ClockPort } from "./ports/clock-port.ts";
 export class SendHeartbeats {
   readonly #clock: ClockPort;
   readonly #intervalMs: number;
-  readonly #pings: DueQueue<OpenConnection>;
-  readonly #silences: DueQueue<OpenConnection>;
+  readonly #pings: DueQueue<HeartbeatConnection>;
+  readonly #silences: DueQueue<HeartbeatConnection>;
 
   constructor(clock: ClockPort, intervalMs: number) {
     this.#clock = clock;
@@ -20,13 +30,13 @@ export class SendHeartbeats {
     this.#silences = new DueQueue(granularityMs, clock.now());
   }
 
-  begin(connection: OpenConnection): void {
+  begin(connection: HeartbeatConnection): void {
     const due = this.#clock.now() + this.#intervalMs;
     this.#pings.schedule(connection, due);
     this.#silences.schedule(connection, due);
   }
 
-  end(connection: OpenConnection): void {
+  end(connection: HeartbeatConnection): void {
     this.#pings.remove(connection);
     this.#silences.remove(connection);
   }
@@ -34,16 +44,20 @@ export class SendHeartbeats {
   execute(): void {
     const now = this.#clock.now();
     for (const connection of this.#pings.take(now)) {
-      connection.outlet.connection.ping();
+      if (!alone(connection, ping)) continue;
       this.#pings.schedule(connection, now + this.#intervalMs);
     }
     for (const connection of this.#silences.take(now)) {
       // Sending leaves no trace here, so that it costs nothing: who was sent something meanwhile comes again later.
-      if (connection.outlet.lastSentAt + this.#intervalMs <= now) connection.sendHeartbeat();
+      const isDue = connection.lastSentAt + this.#intervalMs <= now;
+      if (isDue && !alone(connection, sendHeartbeat)) continue;
       this.#silences.schedule(
         connection,
-        Math.max(connection.outlet.lastSentAt, now - this.#intervalMs + 1) + this.#intervalMs,
+        Math.max(connection.lastSentAt, now - this.#intervalMs + 1) + this.#intervalMs,
       );
     }
   }
 }
+
+const ping = (connection: HeartbeatConnection) => connection.ping();
+const sendHeartbeat = (connection: HeartbeatConnection) => connection.sendHeartbeat();

@@ -1,4 +1,4 @@
-import type { AccessGrant, ViewerList } from "../domain/access-grant.ts";
+import type { AccessGrant, ViewerList, WatchVerdict } from "../domain/access-grant.ts";
 import { type AnalysisId, analysisChannel } from "../domain/channel.ts";
 import type { ConnectionRegistry } from "../domain/connection-registry.ts";
 import type { Feeds } from "./fan-out/feeds.ts";
@@ -7,8 +7,8 @@ import { Watch, type WatchRequest } from "./watch.ts";
 
 export type WatchAnswer =
   | { readonly type: "watching"; readonly watch: Watch }
-  /** This user may not watch this analysis. */
-  | { readonly type: "not_allowed" };
+  /** This user may not watch this analysis, or nobody said yet who may. */
+  | { readonly type: "not_allowed" | "not_declared" };
 
 /**
  * Admits one connection to one analysis, of as many as it wants to watch: may it, then replay, then live, with no gap
@@ -31,9 +31,10 @@ export class SubscribeToAnalysis {
    */
   async execute(request: WatchRequest): Promise<WatchAnswer> {
     const lease = await this.#feeds.analysis(analysisChannel(request.analysisId));
-    if (!this.mayStillWatch(request.grant, request.analysisId, lease.feed.viewers)) {
+    const verdict = this.judge(request.grant, request.analysisId, lease.feed.viewers);
+    if (verdict !== "allowed") {
       lease.release();
-      return { type: "not_allowed" };
+      return { type: verdict };
     }
     const watch = new Watch(request, lease, this.#registry);
     try {
@@ -46,8 +47,8 @@ export class SubscribeToAnalysis {
   }
 
   /** Whether a watcher may go on under a changed list of viewers, or with another token. */
-  mayStillWatch(grant: AccessGrant, analysisId: AnalysisId, viewers: ViewerList | undefined): boolean {
-    return grant.mayWatch(analysisId, viewers, this.#watchDefault);
+  judge(grant: AccessGrant, analysisId: AnalysisId, viewers: ViewerList | undefined): WatchVerdict {
+    return grant.judge(analysisId, viewers, this.#watchDefault);
   }
 
   /** What comes beside all that a connection watches. */

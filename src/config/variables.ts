@@ -72,6 +72,11 @@ export const CONFIG_VARIABLES = [
   variable("MAX_CONNECTIONS", "100000", "Connections of one gateway."),
   variable("MAX_CONNECTIONS_PER_USER", "100", "Connections of one user to one gateway."),
   variable(
+    "MAX_SUBSCRIPTIONS_PER_USER",
+    "5000",
+    "Analyses that one user watches on one gateway, over all connections; 0 is without limit.",
+  ),
+  variable(
     "MESSAGE_RATE",
     "100",
     "Client frames a second on one socket, with bursts of 20 seconds of it, of one second below 100; 0 is without limit.",

@@ -15,6 +15,12 @@ export interface VerifiedToken {
   readonly unreadable: readonly string[];
 }
 
+/**
+ * Whether an analysis may be watched. `not_declared`: nobody said yet who may, and nobody may by default: that may come
+ * to change in a moment.
+ */
+export type WatchVerdict = "allowed" | "not_allowed" | "not_declared";
+
 export type Scope = "analysis:publish" | "notice:publish";
 
 /** What the holder of a verified token may watch and publish. */
@@ -46,13 +52,21 @@ export class AccessGrant {
     return this.hasScope("analysis:publish") && this.#claimAllows(analysis) !== false;
   }
 
-  /** The first that applies: the token's claim, the declared viewers, the default. */
   mayWatch(analysis: AnalysisId, viewers: ViewerList | undefined, byDefault: "allow" | "deny"): boolean {
-    const claimed = this.#claimAllows(analysis);
-    if (claimed !== undefined) return claimed;
+    return this.judge(analysis, viewers, byDefault) === "allowed";
+  }
+
+  /** The first that applies: the token's claim, the declared viewers, the default. */
+  judge(analysis: AnalysisId, viewers: ViewerList | undefined, byDefault: "allow" | "deny"): WatchVerdict {
+    const allowed = this.#claimAllows(analysis) ?? this.#isAmong(viewers);
+    if (allowed === undefined) return byDefault === "allow" ? "allowed" : "not_declared";
+    return allowed ? "allowed" : "not_allowed";
+  }
+
+  #isAmong(viewers: ViewerList | undefined): boolean | undefined {
+    if (viewers === undefined) return undefined;
     if (viewers === "*") return true;
-    if (viewers !== undefined) return this.userId !== undefined && viewers.has(this.userId);
-    return byDefault === "allow";
+    return this.userId !== undefined && viewers.has(this.userId);
   }
 
   #claimAllows(analysis: AnalysisId): boolean | undefined {

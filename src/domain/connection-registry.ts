@@ -5,6 +5,8 @@ export interface ConnectionLimits {
   readonly maxConnections: number;
   /** 0: no limit. */
   readonly maxPerUser: number;
+  /** Of one user, over all connections of this node; 0: no limit. */
+  readonly maxSubscriptionsPerUser: number;
 }
 
 /** Times are milliseconds since 1970. */
@@ -29,6 +31,8 @@ export type Admission =
 
 interface Entry extends RegisteredConnection {
   lastHeardAt: number;
+  /** Taken with `takeSubscription` and not given back. */
+  subscriptions: number;
   readonly analyses: Set<string>;
 }
 
@@ -45,6 +49,7 @@ export class ConnectionRegistry {
   readonly #connections = new Map<string, Entry>();
   readonly #byAnalysis = new Map<string, Set<string>>();
   readonly #byUser = new Map<string, Set<string>>();
+  readonly #subscriptionsOf = new Map<string, number>();
   readonly #tokens = new TokenExpiries();
 
   constructor(limits: ConnectionLimits) {
@@ -61,7 +66,13 @@ export class ConnectionRegistry {
     if (maxPerUser > 0 && this.connectionsOfUser(userId).size >= maxPerUser) {
       return { admitted: false, limit: "user" };
     }
-    this.#connections.set(id, { userId, connectedAt, lastHeardAt: connectedAt, analyses: new Set() });
+    this.#connections.set(id, {
+      userId,
+      connectedAt,
+      lastHeardAt: connectedAt,
+      subscriptions: 0,
+      analyses: new Set(),
+    });
     join(this.#byUser, userId, id);
     if (analysisId !== undefined) this.watch(id, analysisId);
     return { admitted: true };
@@ -74,7 +85,42 @@ export class ConnectionRegistry {
     this.#connections.delete(id);
     this.#tokens.forget(id);
     leave(this.#byUser, entry.userId, id);
+    this.#count(entry.userId, -entry.subscriptions);
     for (const analysisId of entry.analyses) leave(this.#byAnalysis, analysisId, id);
+  }
+
+  /**
+   * Counts one more analysis that the connection asks for, over all connections of its user: false, and nothing is
+   * counted, if that is one too many or the connection is not in the books.
+   */
+  takeSubscription(id: string): boolean {
+    const entry = this.#connections.get(id);
+    if (entry === undefined) return false;
+    const { maxSubscriptionsPerUser } = this.#limits;
+    const isFull = this.subscriptionsOfUser(entry.userId) >= maxSubscriptionsPerUser;
+    if (maxSubscriptionsPerUser > 0 && isFull) return false;
+    this.countSubscription(id);
+    return true;
+  }
+
+  /** As `takeSubscription`, of a connection whose one analysis its own limits allow. */
+  countSubscription(id: string): void {
+    const entry = this.#connections.get(id);
+    if (entry === undefined) return;
+    entry.subscriptions++;
+    this.#count(entry.userId, 1);
+  }
+
+  /** Gives one back. `remove` gives back all that are left. */
+  giveBackSubscription(id: string): void {
+    const entry = this.#connections.get(id);
+    if (entry === undefined || entry.subscriptions === 0) return;
+    entry.subscriptions--;
+    this.#count(entry.userId, -1);
+  }
+
+  subscriptionsOfUser(userId: string): number {
+    return this.#subscriptionsOf.get(userId) ?? 0;
   }
 
   /** A connection may watch several analyses. Does nothing for one that is not in the books. */
@@ -126,6 +172,12 @@ export class ConnectionRegistry {
 
   connectionsOfUser(userId: string): ReadonlySet<string> {
     return this.#byUser.get(userId) ?? NOBODY;
+  }
+
+  #count(userId: string, more: number): void {
+    const count = (this.#subscriptionsOf.get(userId) ?? 0) + more;
+    if (count > 0) this.#subscriptionsOf.set(userId, count);
+    else this.#subscriptionsOf.delete(userId);
   }
 
   statistics(): { total_connections: number; active_analyses: number; users: number } {

@@ -1,6 +1,11 @@
 /** What an event means to the course of an analysis, so that nobody downstream has to read its text. */
 export type EventKind = "status" | "status_completed" | "status_failed" | "result" | "error" | "notice";
 
+/** The `event_type` that an event of this kind bears. */
+export function eventTypeOf(kind: EventKind): string {
+  return kind === "result" ? "result_update" : isStatusKind(kind) ? "status_update" : kind;
+}
+
 /** The kinds that are never dropped and never conflated, and stand until the analysis is reopened. */
 export type TerminalKind = "status_failed" | "result" | "error";
 

@@ -164,7 +164,7 @@ export class Judge {
 
 /** As the close codes say it where there is one analysis to a connection. */
 function refused(connection: ModelConnection, code: string): void {
-  const isFinal = code === "not_allowed";
+  const isFinal = code === "not_allowed" || code === "not_declared";
   connection.close((isFinal ? CLOSE_CODES.forbidden : CLOSE_CODES.tryAgainLater).code, code);
 }
 

@@ -2,6 +2,7 @@ import type { WatchSession } from "../../src/adapters/websocket/watch-session.ts
 import type { ReplayMode } from "../../src/application/fan-out/delivery-start.ts";
 import type {
   ClientConnectionPort,
+  Frame,
   SendOutcome,
 } from "../../src/application/ports/client-connection-port.ts";
 import { type AnalysisState, emptyState } from "../../src/domain/analysis-state.ts";
@@ -99,6 +100,7 @@ export class ModelConnection implements ClientConnectionPort {
   readonly #ended: (connection: ModelConnection) => void;
   /** What the client makes of each frame that it has not taken yet. */
   readonly #waiting: (() => void)[] = [];
+  #waited = 0;
   #takes = Number.POSITIVE_INFINITY;
 
   constructor(
@@ -124,7 +126,17 @@ export class ModelConnection implements ClientConnectionPort {
     return this.end === undefined;
   }
 
-  send(frame: string): SendOutcome {
+  get unsent(): number {
+    return this.#waiting.length;
+  }
+
+  tookSome(): boolean {
+    const took = this.#waiting.length === 0 || this.#waiting.length < this.#waited;
+    this.#waited = this.#waiting.length;
+    return took;
+  }
+
+  send({ text: frame }: Frame): SendOutcome {
     if (!this.open) return "gone";
     const taken = this.#sent(this, frame);
     if (this.#takes > 0) {
@@ -140,7 +152,7 @@ export class ModelConnection implements ClientConnectionPort {
   }
 
   ping(): void {
-    this.session?.signOfLife();
+    this.session?.ponged();
   }
 
   /** The closing handshake comes after what waits. */

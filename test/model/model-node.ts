@@ -41,7 +41,11 @@ export class ModelNode {
   readonly clock: ProcessClock;
   readonly pubSub: ModelPubSub;
   readonly telemetry = new CollectingTelemetry();
-  readonly registry = new ConnectionRegistry({ maxConnections: 0, maxPerUser: 0 });
+  readonly registry = new ConnectionRegistry({
+    maxConnections: 0,
+    maxPerUser: 0,
+    maxSubscriptionsPerUser: 0,
+  });
   readonly connections: OpenConnections;
   readonly feeds: Feeds;
   readonly broadcast: BroadcastEvent;

@@ -391,7 +391,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "drains without a goodbye",
     file: "src/application/drain-connections.ts",
-    find: "connection.close(CLOSE_CODES.goingAway, retryAfterReason(retryMs));",
+    find: "alone(connection, () => connection.close(CLOSE_CODES.goingAway, retryAfterReason(retryMs)));",
     replace: "",
     killers: ["test/unit/application/drain-connections.test.ts"],
   },
@@ -468,8 +468,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "admits though the list of viewers has changed",
     file: "src/adapters/websocket/watch-session.ts",
-    find: "if (!watching.mayGoOn(grant)) return;",
-    replace: "",
+    find: "if (!this.#admission.begin() || !watching.mayGoOn(grant)) return;",
+    replace: "if (!this.#admission.begin()) return;",
     killers: MODEL,
   },
   {

@@ -1,13 +1,16 @@
 import { Outlet } from "../../src/application/fan-out/outlet.ts";
 import type { OpenConnection } from "../../src/application/open-connections.ts";
 import type { ClockPort } from "../../src/application/ports/clock-port.ts";
+import type { HeartbeatConnection } from "../../src/application/send-heartbeats.ts";
 import type { CloseCode } from "../../src/domain/close-code.ts";
+import { controlFrame } from "./control-frame.ts";
 import { RecordingConnection } from "./recording-connection.ts";
 
 /** A connection as the use cases that look after all of them see it, on an in-memory wire. */
-export class RecordedOpenConnection implements OpenConnection {
+export class RecordedOpenConnection implements OpenConnection, HeartbeatConnection {
   readonly wire: RecordingConnection;
   readonly outlet: Outlet;
+  readonly faults: unknown[] = [];
 
   constructor(clock: ClockPort, wire = new RecordingConnection()) {
     this.wire = wire;
@@ -22,7 +25,23 @@ export class RecordedOpenConnection implements OpenConnection {
     this.wire.close(code, reason);
   }
 
+  get lastSentAt(): number {
+    return this.outlet.lastSentAt;
+  }
+
+  progresses(): boolean {
+    return false;
+  }
+
+  failed(error: unknown): void {
+    this.faults.push(error);
+  }
+
+  ping(): void {
+    this.wire.ping();
+  }
+
   sendHeartbeat(): void {
-    this.outlet.sendControl('{"event_type":"heartbeat"}', "dispensable");
+    this.outlet.sendControl(controlFrame('{"event_type":"heartbeat"}'), "dispensable");
   }
 }

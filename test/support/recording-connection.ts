@@ -1,5 +1,6 @@
 import type {
   ClientConnectionPort,
+  Frame,
   SendOutcome,
 } from "../../src/application/ports/client-connection-port.ts";
 
@@ -15,6 +16,7 @@ export class RecordingConnection implements ClientConnectionPort {
   readonly closes: { readonly code: number; readonly reason: string }[] = [];
   pings = 0;
   #takes = Number.POSITIVE_INFINITY;
+  #tookSome = false;
   #gone = false;
 
   constructor(id = `connection-${++made}`) {
@@ -54,9 +56,24 @@ export class RecordingConnection implements ClientConnectionPort {
     return this.closes[0]?.code;
   }
 
-  send(frame: string): SendOutcome {
+  get unsent(): number {
+    return this.#takes > 0 ? 0 : 1;
+  }
+
+  tookSome(): boolean {
+    const took = this.unsent === 0 || this.#tookSome;
+    this.#tookSome = false;
+    return took;
+  }
+
+  /** The client reads on, and something waits all the same. */
+  takeSome(): void {
+    this.#tookSome = true;
+  }
+
+  send(frame: Frame): SendOutcome {
     if (this.#gone || this.closes.length > 0) return "gone";
-    this.frames.push(frame);
+    this.frames.push(frame.text);
     this.#takes--;
     return this.#outcome();
   }

@@ -1,10 +1,12 @@
 import type { DeliveryOwner } from "../../src/application/fan-out/delivery.ts";
 import type { Outlet } from "../../src/application/fan-out/outlet.ts";
 import type { ViewerList } from "../../src/domain/access-grant.ts";
+import { controlFrame } from "./control-frame.ts";
 
 /** Keeps what a delivery asks for; that it starts afresh is said on the wire, as a session does. */
 export class RecordingOwner implements DeliveryOwner {
   readonly viewers: ViewerList[] = [];
+  readonly faults: unknown[] = [];
   timesTooSlow = 0;
   timesFinished = 0;
   readonly #outlet: Outlet;
@@ -18,11 +20,15 @@ export class RecordingOwner implements DeliveryOwner {
   }
 
   startsAfresh(): void {
-    this.#outlet.sendControl('{"event_type":"connection_established","resumed":false}');
+    this.#outlet.sendControl(controlFrame('{"event_type":"connection_established","resumed":false}'));
   }
 
   finished(): void {
     this.timesFinished++;
+  }
+
+  failed(error: unknown): void {
+    this.faults.push(error);
   }
 
   viewersChanged(viewers: ViewerList): void {

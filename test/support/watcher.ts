@@ -1,4 +1,5 @@
-import { Delivery, type DeliveryOptions } from "../../src/application/fan-out/delivery.ts";
+import { Delivery } from "../../src/application/fan-out/delivery.ts";
+import type { DeliveryOptions } from "../../src/application/fan-out/delivery-options.ts";
 import type { DeliverySource } from "../../src/application/fan-out/delivery-source.ts";
 import { type DeliveryStart, withWhatComes } from "../../src/application/fan-out/delivery-start.ts";
 import { Outlet } from "../../src/application/fan-out/outlet.ts";

@@ -46,6 +46,7 @@ describe("loadConfig() with nothing set", () => {
       drainMs: 10_000,
       maxConnections: 100_000,
       maxConnectionsPerUser: 100,
+      maxSubscriptionsPerUser: 5_000,
       messageRate: 100,
       logLevel: "info",
     });

@@ -2,6 +2,7 @@ import type { Context } from "hono";
 import type { ContentfulStatusCode } from "hono/utils/http-status";
 import { BrokerUnavailable, NewerFormat, OutcomeUnknown } from "../../application/errors.ts";
 import type { Issue } from "../../domain/decode-event.ts";
+import type { Refusal } from "../admission.ts";
 
 /** Every error that HTTP answers: a stable `code`, its status and a title. None echoes a body or a token. */
 const PROBLEMS = {
@@ -11,6 +12,7 @@ const PROBLEMS = {
   unauthenticated: [401, "A valid bearer token is needed"],
   scope_missing: [403, "The token does not have the scope for this"],
   not_allowed: [403, "The token is not for this analysis"],
+  not_declared: [403, "Nobody declared yet who may watch this analysis: try again in a moment"],
   origin_not_allowed: [403, "Pages of this origin may not read"],
   not_found: [404, "There is nothing here"],
   attempt_superseded: [409, "A later attempt of this analysis has begun"],
@@ -48,6 +50,11 @@ export function problem(context: Context, code: ProblemCode, details: ProblemDet
     JSON.stringify({ type: "about:blank", title, status, code, ...details }),
     status as ContentfulStatusCode,
   );
+}
+
+/** As `problem`, for somebody who was not let in, or not any more. */
+export function refused(context: Context, refusal: Refusal): Response {
+  return problem(context, refusal === "going_away" ? "over_capacity" : refusal);
 }
 
 /** The code of an error that the core raised; undefined for one that nobody expected. */

@@ -1,13 +1,25 @@
 import type { Context, MiddlewareHandler } from "hono";
 import { cors } from "hono/cors";
 import { TokenRejected } from "../../application/errors.ts";
-import { type WatcherGrant, watcherGrantOf } from "../../application/grant-of.ts";
+import type { WatcherGrant } from "../../application/grant-of.ts";
 import type { TokenVerifierPort } from "../../application/ports/token-verifier-port.ts";
 import type { AccessGrant } from "../../domain/access-grant.ts";
 import { type AnalysisId, parseAnalysisId } from "../../domain/channel.ts";
+import { holderOf } from "../admission.ts";
 import { cookiesCount, isOriginAllowed, type OriginPolicy } from "../origin-policy.ts";
 import { presentedToken } from "../presented-token.ts";
 import { problem } from "./problem.ts";
+
+/** What the server can do about a request beside answering it. */
+export interface RequestBindings {
+  /** Ends its connection once that was idle for some seconds, however long it might take otherwise. */
+  readonly cut: () => void;
+}
+
+/** Empty where the server can do nothing. */
+export function requestBindings(context: Context): Partial<RequestBindings> {
+  return (context.env as RequestBindings | undefined) ?? {};
+}
 
 /** What a route for readers knows of the request: whose it is and what it is about. */
 export interface Reader {
@@ -62,6 +74,5 @@ async function watcherGrant(
     cookieTrusted:
       cookiesCount(policy) && (header("Origin") !== null || header("Sec-Fetch-Site") !== "cross-site"),
   });
-  if (presented.type !== "token") return new TokenRejected(`token ${presented.type}`);
-  return watcherGrantOf(tokens, presented.token);
+  return holderOf(tokens, presented);
 }

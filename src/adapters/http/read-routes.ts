@@ -6,9 +6,10 @@ import type { AnalysisState } from "../../domain/analysis-state.ts";
 import type { OriginPolicy } from "../origin-policy.ts";
 import type { SessionServices } from "../session-services.ts";
 import { readEventsQuery } from "./events-query.ts";
-import { problem } from "./problem.ts";
+import { problem, refused } from "./problem.ts";
 import { type Reader, readCors, requireReader } from "./read-access.ts";
 import { eventStream, wantsStream } from "./sse/event-stream.ts";
+import { WaitingRead } from "./waiting-read.ts";
 
 const JSON_TYPE = { "Content-Type": "application/json" };
 
@@ -38,7 +39,7 @@ export function readRoutes({
 
   routes.get("/:id", reader, async (context) => {
     const answer = await read.execute(context.var.analysisId, context.var.grant);
-    if (answer.type === "not_allowed") return problem(context, "not_allowed");
+    if (answer.type !== "state") return refused(context, answer.type);
     return context.body(stateText(answer.state, answer.terminalText), 200, JSON_TYPE);
   });
 
@@ -46,10 +47,15 @@ export function readRoutes({
     if (wantsStream(context)) return eventStream(context, sessions);
     const query = readEventsQuery(context.req.query());
     if (!query.ok) return problem(context, "invalid_query", { issues: query.issues });
-    const { analysisId, grant } = context.var;
+    const { analysisId, grant, userId } = context.var;
     const abandoned = AbortSignal.any([context.req.raw.signal, leaving]);
-    const answer = await readEvents.execute({ analysisId, grant, ...query.query, abandoned });
-    if (answer.type === "not_allowed") return problem(context, "not_allowed");
+    const request = { analysisId, ...query.query, abandoned };
+    const answer =
+      request.waitMs > 0
+        ? await new WaitingRead(sessions).answer(readEvents, { grant, userId }, request)
+        : await readEvents.execute({ ...request, grant });
+    if (answer.type === "refused") return refused(context, answer.code);
+    if (answer.type !== "events") return refused(context, answer.type);
     const { texts, lastEventId, resumed } = answer;
     // Put together as text: an event is passed on as it was written.
     const rest = JSON.stringify({ last_event_id: lastEventId, resumed }).slice(1);

@@ -18,8 +18,6 @@ export type SubscribeFrame = z.infer<typeof subscribe>;
 export const MAX_FRAME_BYTES = 4 * 1024;
 
 const BARE_PING = "ping";
-/** What answers `BARE_PING`. */
-export const BARE_PONG = "pong";
 
 const ping = z.object({ type: z.literal("ping") });
 const authenticate = z.object({

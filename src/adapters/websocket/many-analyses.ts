@@ -15,6 +15,7 @@ export const MOST_WAITING_FRAMES = 2 * MOST_SUBSCRIPTIONS;
 /** What `/ws` watches: what its frames say. What becomes of one analysis is nothing to the others. */
 export class ManyAnalyses {
   readonly type = "many";
+  readonly analysisId = null;
   readonly resumed = null;
   readonly #host: SessionHost;
   #query: SubscriptionContext["query"] = { untilTerminal: false, conflates: true };
@@ -43,10 +44,10 @@ export class ManyAnalyses {
       this.#host.answer(unsubscribed(id ?? frame.analysis_id, now));
     } else if (id === undefined) {
       this.#host.answer(subscriptionRefused(frame.analysis_id, "not_an_analysis_id", now));
-    } else if (known === undefined && this.#subscriptions.size >= MOST_SUBSCRIPTIONS) {
-      this.#host.answer(subscriptionRefused(id, "too_many_subscriptions", now));
     } else if (this.#waiting >= MOST_WAITING_FRAMES) {
       this.#host.close(CLOSE_CODES.protocolViolation, "too many frames wait for an answer");
+    } else if (known === undefined && !this.#mayBegin()) {
+      this.#host.answer(subscriptionRefused(id, "too_many_subscriptions", now));
     } else {
       this.#waiting++;
       (known ?? this.#begin(id)).take(frame);
@@ -66,6 +67,12 @@ export class ManyAnalyses {
     this.#subscriptions.clear();
   }
 
+  /** Whether one more is within the limits of this socket and of its user, over all sockets; then it is counted. */
+  #mayBegin(): boolean {
+    const { registry } = this.#host.services;
+    return this.#subscriptions.size < MOST_SUBSCRIPTIONS && registry.takeSubscription(this.#host.id);
+  }
+
   #begin(analysisId: AnalysisId): Subscription {
     const many = this;
     const subscription = new Subscription(analysisId, {
@@ -75,7 +82,10 @@ export class ManyAnalyses {
         return many.#grant;
       },
       served: () => void this.#waiting--,
-      over: () => void this.#subscriptions.delete(analysisId),
+      over: () => {
+        if (this.#subscriptions.delete(analysisId))
+          this.#host.services.registry.giveBackSubscription(this.#host.id);
+      },
     });
     this.#subscriptions.set(analysisId, subscription);
     return subscription;

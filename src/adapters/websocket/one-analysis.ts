@@ -3,6 +3,7 @@ import type { Watch } from "../../application/watch.ts";
 import type { AccessGrant, ViewerList } from "../../domain/access-grant.ts";
 import type { AnalysisId } from "../../domain/channel.ts";
 import { CLOSE_CODES } from "../../domain/close-code.ts";
+import { REFUSALS } from "../admission.ts";
 import type { WatchQuery } from "../watch-query.ts";
 import type { SessionHost } from "./session-host.ts";
 
@@ -10,14 +11,14 @@ import type { SessionHost } from "./session-host.ts";
 export class OneAnalysis implements DeliveryOwner {
   readonly type = "one";
   readonly #host: SessionHost;
-  readonly #analysisId: AnalysisId;
+  readonly analysisId: AnalysisId;
   #grant: AccessGrant;
   #watch: Watch | undefined;
   #ended = false;
 
   constructor(host: SessionHost, analysisId: AnalysisId, grant: AccessGrant) {
     this.#host = host;
-    this.#analysisId = analysisId;
+    this.analysisId = analysisId;
     this.#grant = grant;
   }
 
@@ -28,8 +29,10 @@ export class OneAnalysis implements DeliveryOwner {
 
   /** Resolves when `begin` may be called, or the client was told why not. Rejects without the broker. */
   async join({ replay, untilTerminal, conflates }: WatchQuery): Promise<void> {
+    // Counted beside those of /ws; what limits it is the number of connections.
+    this.#host.services.registry.countSubscription(this.#host.id);
     const answer = await this.#host.services.subscribe.execute({
-      analysisId: this.#analysisId,
+      analysisId: this.analysisId,
       grant: this.#grant,
       outlet: this.#host.outlet,
       owner: this,
@@ -37,7 +40,7 @@ export class OneAnalysis implements DeliveryOwner {
       untilTerminal,
       conflates,
     });
-    if (answer.type === "not_allowed") this.#refuse();
+    if (answer.type !== "watching") this.#refuse(answer.type);
     else if (this.#ended) answer.watch.end();
     else this.#watch = answer.watch;
   }
@@ -70,6 +73,10 @@ export class OneAnalysis implements DeliveryOwner {
     this.#host.close(CLOSE_CODES.finished, "finished");
   }
 
+  failed(error: unknown): void {
+    this.#host.failed(error);
+  }
+
   viewersChanged(viewers: ViewerList): void {
     // Whoever is not in yet is looked at then.
     if (this.#watch !== undefined) this.#check(viewers);
@@ -77,12 +84,14 @@ export class OneAnalysis implements DeliveryOwner {
 
   #check(viewers: ViewerList | undefined): boolean {
     const { subscribe } = this.#host.services;
-    const allowed = subscribe.mayStillWatch(this.#grant, this.#analysisId, viewers);
-    if (!allowed) this.#refuse();
-    return allowed;
+    const verdict = subscribe.judge(this.#grant, this.analysisId, viewers);
+    if (verdict === "allowed") return true;
+    this.#refuse(verdict);
+    return false;
   }
 
-  #refuse(): void {
-    if (!this.#ended) this.#host.close(CLOSE_CODES.forbidden, "not allowed to watch this analysis");
+  #refuse(why: "not_allowed" | "not_declared"): void {
+    const { code, reason } = REFUSALS[why];
+    if (!this.#ended) this.#host.close(code, reason);
   }
 }

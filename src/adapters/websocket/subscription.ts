@@ -39,7 +39,7 @@ export class Subscription implements DeliveryOwner {
   take(frame: SubscriptionFrame): void {
     // It counts with the token that was sent before it.
     this.#waiting.push({ frame, after: this.#context.host.authenticating });
-    if (!this.#serving) void this.#serveAll();
+    if (!this.#serving) this.#serveAll().catch((error: unknown) => this.failed(error));
   }
 
   grantChanged(): void {
@@ -55,6 +55,10 @@ export class Subscription implements DeliveryOwner {
 
   tooSlow(): void {
     this.#context.host.tooSlow();
+  }
+
+  failed(error: unknown): void {
+    this.#context.host.failed(error);
   }
 
   startsAfresh(): void {
@@ -107,7 +111,7 @@ export class Subscription implements DeliveryOwner {
     let watch: Watch;
     try {
       const answer = await asked;
-      if (answer.type === "not_allowed") return this.#refuse("not_allowed");
+      if (answer.type !== "watching") return this.#refuse(answer.type);
       watch = answer.watch;
     } catch (error) {
       return this.#refuse(this.#refusalOf(error));
@@ -127,9 +131,10 @@ export class Subscription implements DeliveryOwner {
 
   #check(viewers: ViewerList | undefined): boolean {
     const { host, grant } = this.#context;
-    if (host.services.subscribe.mayStillWatch(grant, this.#analysisId, viewers)) return true;
+    const verdict = host.services.subscribe.judge(grant, this.#analysisId, viewers);
+    if (verdict === "allowed") return true;
     this.#stopWatching();
-    this.#refuse("not_allowed");
+    this.#refuse(verdict);
     this.#forgetIfOver();
     return false;
   }

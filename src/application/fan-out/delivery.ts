@@ -7,6 +7,7 @@ import {
   lastInCommon,
 } from "../../domain/event-position.ts";
 import type { PublishedEvent } from "../ports/pub-sub-port.ts";
+import type { DeliveryOptions } from "./delivery-options.ts";
 import type { DeliverySource } from "./delivery-source.ts";
 import {
   type ChannelNow,
@@ -14,7 +15,6 @@ import {
   goingOn,
   leadsTo,
   partOf,
-  type ReplayMode,
   startingAfresh,
 } from "./delivery-start.ts";
 import type { Fanout } from "./fanout.ts";
@@ -31,19 +31,8 @@ export interface DeliveryOwner {
   /** The end that `until=terminal` asked for: everything is sent, and a terminal event stands. */
   finished(): void;
   viewersChanged(viewers: ViewerList): void;
-}
-
-export interface DeliveryOptions {
-  /** Whether the delivery ends with the analysis. */
-  readonly untilTerminal: boolean;
-  /** Whether statuses that wait may be left out in favour of a newer one, where the client does not keep up. */
-  readonly conflates: boolean;
-  /** What is sent again where the history did not survive. */
-  readonly replay: ReplayMode;
-  /** The same, where it moves before anything was sent: `replay` where it is not given. */
-  readonly replayIfGone?: ReplayMode;
-  /** The position the client gave, up to which it has everything; undefined where it gave none. */
-  readonly after: EventPosition | undefined;
+  /** Serving it threw: log it and end the connection. Never throws. */
+  failed(error: unknown): void;
 }
 
 /**
@@ -150,6 +139,12 @@ export class Delivery implements FrameQueue {
     this.#owner.viewersChanged(viewers);
   }
 
+  /** The channel goes on without it. */
+  failed(error: unknown): void {
+    this.stop();
+    this.#owner.failed(error);
+  }
+
   /** Idempotent. */
   stop(): void {
     this.#state = "stopped";
@@ -169,15 +164,15 @@ export class Delivery implements FrameQueue {
     this.#outlet.drainFrom(this);
     if (this.#next() !== undefined) return;
     if (this.#replay !== undefined) {
-      void this.#readRest(this.#replay);
+      this.#readRest(this.#replay).catch((error: unknown) => this.failed(error));
       return;
     }
     this.#lagging = false;
     if (this.#options.untilTerminal && this.#terminalStands) this.#owner.finished();
   }
 
-  peek(): string | undefined {
-    return this.#next()?.text;
+  peek(): PublishedEvent | undefined {
+    return this.#next();
   }
 
   advance(): void {
@@ -224,7 +219,7 @@ export class Delivery implements FrameQueue {
     this.#terminalStands = terminalStands;
   }
 
-  /** Never rejects: the channel tries until the broker answers. */
+  /** The channel tries until the broker answers: rejects only if the connection itself throws. */
   async #readRest(replay: PendingReplay): Promise<void> {
     const { rest } = replay;
     const { replays } = this.#source;

@@ -1,6 +1,7 @@
 import type { ViewerList } from "../../domain/access-grant.ts";
 import { isStatusKind } from "../../domain/event-kind.ts";
 import type { EventPosition, KeptHistory } from "../../domain/event-position.ts";
+import { alone } from "../alone.ts";
 import type { PublishedEvent } from "../ports/pub-sub-port.ts";
 import type { Delivery } from "./delivery.ts";
 import { EventRing } from "./event-ring.ts";
@@ -22,6 +23,7 @@ export class Fanout {
   readonly #ring = new EventRing();
   readonly #deliveries = new Set<Delivery>();
   readonly #moved = new Set<() => void>();
+  readonly #declared = new Set<(viewers: ViewerList) => void>();
   #flushDue = false;
   #arrivals = 0;
   #returning = false;
@@ -107,6 +109,12 @@ export class Fanout {
     return () => void this.#moved.delete(moved);
   }
 
+  /** Calls `declared`, which must not throw, whenever viewers are declared, until the returned function is called. */
+  onViewers(declared: (viewers: ViewerList) => void): () => void {
+    this.#declared.add(declared);
+    return () => void this.#declared.delete(declared);
+  }
+
   push(event: PublishedEvent): void {
     if (isStatusKind(event.kind)) this.#lastStatus = this.#ring.next;
     this.#ring.push(event);
@@ -141,18 +149,19 @@ export class Fanout {
    * others start afresh.
    */
   moveTo(history: SurvivingHistory): void {
-    for (const delivery of [...this.#deliveries]) delivery.moveTo(history);
+    for (const delivery of [...this.#deliveries]) alone(delivery, () => delivery.moveTo(history));
     this.#ring.restart(history.position);
     this.#tellMoved();
   }
 
   viewersChanged(viewers: ViewerList): void {
-    for (const delivery of [...this.#deliveries]) delivery.viewersChanged(viewers);
+    for (const delivery of [...this.#deliveries]) alone(delivery, () => delivery.viewersChanged(viewers));
+    for (const declared of [...this.#declared]) declared(viewers);
   }
 
   #flush(): void {
     this.#flushDue = false;
-    for (const delivery of this.#deliveries) delivery.flush();
+    for (const delivery of this.#deliveries) alone(delivery, flush);
     this.#tellMoved();
     if (this.#ring.length > 2 * this.#kept || this.#ring.characters > 2 * KEPT_CHARACTERS) this.#prune();
   }
@@ -173,4 +182,9 @@ export class Fanout {
     for (const delivery of this.#deliveries) needed = Math.min(needed, delivery.cursor);
     this.#ring.dropBefore(needed);
   }
+}
+
+/** One function for all: a channel of ten thousand watchers makes no closure for each. */
+function flush(delivery: Delivery): void {
+  delivery.flush();
 }

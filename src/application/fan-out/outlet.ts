@@ -1,4 +1,9 @@
-import type { ClientConnectionPort, SendOutcome } from "../ports/client-connection-port.ts";
+import type {
+  ClientConnectionPort,
+  ControlFrame,
+  Frame,
+  SendOutcome,
+} from "../ports/client-connection-port.ts";
 import type { ClockPort } from "../ports/clock-port.ts";
 
 /** Something that has frames for a connection and goes on when the connection takes more. */
@@ -8,7 +13,7 @@ export interface OutletSource {
 
 /** Frames that wait, oldest first. */
 export interface FrameQueue {
-  peek(): string | undefined;
+  peek(): Frame | undefined;
   /** Takes the frame that `peek` showed. */
   advance(): void;
   /** Whether more than one frame waits, so that sending them in one piece pays. */
@@ -77,7 +82,7 @@ export class Outlet {
    * Sends a frame of the protocol itself, ahead of the events that wait. A frame that the client can do without is
    * left out while the socket takes no more, so that a client which asks and never reads costs no memory.
    */
-  sendControl(frame: string, need: "required" | "dispensable" = "required"): void {
+  sendControl(frame: ControlFrame, need: "required" | "dispensable" = "required"): void {
     if (this.gone || (need === "dispensable" && !this.open)) return;
     this.#note(this.#connection.send(frame));
   }
@@ -101,7 +106,7 @@ export class Outlet {
       const frame = frames.peek();
       if (frame === undefined) return;
       frames.advance();
-      characters += frame.length;
+      characters += frame.text.length;
       this.#connection.send(frame);
     }
   }

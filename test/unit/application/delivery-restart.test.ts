@@ -5,6 +5,7 @@ import { latestAfter } from "../../../src/application/fan-out/latest-events.ts";
 import { resumedOf } from "../../../src/application/fan-out/replay.ts";
 import type { SurvivingHistory } from "../../../src/application/fan-out/surviving-history.ts";
 import type { PublishedEvent } from "../../../src/application/ports/pub-sub-port.ts";
+import { controlFrame } from "../../support/control-frame.ts";
 import { fault, result, status } from "../../support/encoded-events.ts";
 import { published } from "../../support/published-event.ts";
 import { sourceOf } from "../../support/source-of.ts";
@@ -224,7 +225,7 @@ describe("a delivery until=terminal", () => {
   test("RES-5: ends with a replay that ends with it, at the pace of the socket", () => {
     const { watcher } = watching();
     watcher.wire.takeOnly(0);
-    watcher.outlet.sendControl("{}");
+    watcher.outlet.sendControl(controlFrame("{}"));
     watcher.begin({ replay: [published(1), published(2, fault())] });
     expect(watcher.owner.timesFinished).toBe(0);
     watcher.drain();

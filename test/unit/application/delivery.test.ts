@@ -2,6 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { Delivery, MAX_WAITING_CHARACTERS } from "../../../src/application/fan-out/delivery.ts";
 import { withWhatComes } from "../../../src/application/fan-out/delivery-start.ts";
 import { Fanout } from "../../../src/application/fan-out/fanout.ts";
+import { controlFrame } from "../../support/control-frame.ts";
 import { published, publishedOfLength } from "../../support/published-event.ts";
 import { sourceOf } from "../../support/source-of.ts";
 import { turn } from "../../support/turn.ts";
@@ -111,7 +112,7 @@ describe("Delivery", () => {
     for (let round = 0; round < 2; round++) {
       for (const { wire, outlet } of [one, two, both]) {
         wire.takeOnly(1);
-        outlet.sendControl("{}");
+        outlet.sendControl(controlFrame("{}"));
       }
       await pushToEach(8);
       for (const watcher of [one, two, both]) watcher.drain();
@@ -119,7 +120,7 @@ describe("Delivery", () => {
     expect([one, two, both].map(({ owner }) => owner.timesTooSlow)).toEqual([0, 0, 0]);
     for (const { wire, outlet } of [one, two, both]) {
       wire.takeOnly(1);
-      outlet.sendControl("{}");
+      outlet.sendControl(controlFrame("{}"));
     }
     await pushToEach(9);
     expect([one, two].map(({ owner }) => owner.timesTooSlow)).toEqual([0, 0]);
@@ -143,10 +144,10 @@ describe("Delivery", () => {
     const fanout = new Fanout();
     const slow = new Watcher(sourceOf(fanout)).begin();
     slow.wire.takeOnly(0);
-    slow.outlet.sendControl("{}");
+    slow.outlet.sendControl(controlFrame("{}"));
     const ahead = new Watcher(sourceOf(fanout)).begin({ cursor: 40 });
     ahead.wire.takeOnly(0);
-    ahead.outlet.sendControl("{}");
+    ahead.outlet.sendControl(controlFrame("{}"));
     for (let offset = 1; offset <= 20; offset++) fanout.push(publishedOfLength(offset, MEBIBYTE));
     await turn();
     expect([slow.owner.timesTooSlow > 0, ahead.owner.timesTooSlow]).toEqual([true, 0]);

@@ -13,7 +13,7 @@ describe("DrainConnections", () => {
   const opened = (count: number, drainMs = DRAIN) => {
     const clock = new ManualClock();
     const connections = new OpenConnections(
-      new ConnectionRegistry({ maxConnections: 0, maxPerUser: 0 }),
+      new ConnectionRegistry({ maxConnections: 0, maxPerUser: 0, maxSubscriptionsPerUser: 0 }),
       clock,
     );
     let drawn = 0;

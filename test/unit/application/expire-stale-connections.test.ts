@@ -10,7 +10,7 @@ const TIMEOUT = 30_000;
 describe("ExpireStaleConnections", () => {
   const opened = () => {
     const clock = new ManualClock();
-    const registry = new ConnectionRegistry({ maxConnections: 0, maxPerUser: 0 });
+    const registry = new ConnectionRegistry({ maxConnections: 0, maxPerUser: 0, maxSubscriptionsPerUser: 0 });
     const connections = new OpenConnections(registry, clock);
     const expire = new ExpireStaleConnections(registry, connections, clock, TIMEOUT);
     const admit = (tokenLastsMs = 3_600_000) => {

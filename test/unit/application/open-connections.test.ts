@@ -6,7 +6,7 @@ import { RecordedOpenConnection } from "../../support/open-connection.ts";
 import { turn } from "../../support/turn.ts";
 
 describe("OpenConnections", () => {
-  const opened = (limits = { maxConnections: 0, maxPerUser: 0 }) => {
+  const opened = (limits = { maxConnections: 0, maxPerUser: 0, maxSubscriptionsPerUser: 0 }) => {
     const clock = new ManualClock();
     const registry = new ConnectionRegistry(limits);
     const connections = new OpenConnections(registry, clock);
@@ -28,7 +28,11 @@ describe("OpenConnections", () => {
   });
 
   test("over a limit it is refused by name, and leaves no trace", () => {
-    const { registry, connections, admit } = opened({ maxConnections: 2, maxPerUser: 1 });
+    const { registry, connections, admit } = opened({
+      maxConnections: 2,
+      maxPerUser: 1,
+      maxSubscriptionsPerUser: 0,
+    });
     admit("alice");
     const second = admit("alice");
     expect(second.admission).toEqual({ admitted: false, limit: "user" });
@@ -39,7 +43,7 @@ describe("OpenConnections", () => {
   });
 
   test("removing gives the place back; removing twice gives back one", () => {
-    const { connections, admit } = opened({ maxConnections: 1, maxPerUser: 0 });
+    const { connections, admit } = opened({ maxConnections: 1, maxPerUser: 0, maxSubscriptionsPerUser: 0 });
     const { connection } = admit();
     connections.remove(connection.id);
     connections.remove(connection.id);

@@ -1,5 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { type FrameQueue, Outlet, type OutletSource } from "../../../src/application/fan-out/outlet.ts";
+import type { ControlFrame } from "../../../src/application/ports/client-connection-port.ts";
+import { controlFrame } from "../../support/control-frame.ts";
 import { ManualClock } from "../../support/manual-clock.ts";
 import { RecordingConnection } from "../../support/recording-connection.ts";
 
@@ -22,8 +24,9 @@ class Waiting implements FrameQueue, OutletSource {
     return this.#frames.length;
   }
 
-  peek(): string | undefined {
-    return this.#frames[0];
+  peek(): ControlFrame | undefined {
+    const [text] = this.#frames;
+    return text === undefined ? undefined : controlFrame(text);
   }
 
   advance(): void {
@@ -70,7 +73,7 @@ describe("Outlet", () => {
   test("a drain lets every source go on, until the socket is full again", () => {
     const { wire, outlet } = opened();
     wire.takeOnly(1);
-    outlet.sendControl("first");
+    outlet.sendControl(controlFrame("first"));
     const sources = ["a", "b", "c"].map((frame) => new Waiting(outlet, [frame]));
     for (const source of sources) source.flush();
     expect(wire.frames).toEqual(["first"]);
@@ -108,16 +111,16 @@ describe("Outlet", () => {
     const { wire, outlet } = opened();
     wire.takeOnly(1);
     const waiting = new Waiting(outlet, ["1"]);
-    outlet.sendControl("established");
+    outlet.sendControl(controlFrame("established"));
     waiting.flush();
-    outlet.sendControl("required");
+    outlet.sendControl(controlFrame("required"));
     expect(wire.frames).toEqual(["established", "required"]);
   });
 
   test("each source has its turn on a socket that takes little at a time", () => {
     const { wire, outlet } = opened();
     wire.takeOnly(1);
-    outlet.sendControl("full");
+    outlet.sendControl(controlFrame("full"));
     const large = (name: string) => Array.from({ length: 9 }, () => name.repeat(70_000));
     for (const source of [new Waiting(outlet, large("a")), new Waiting(outlet, large("b"))]) source.flush();
     for (let drained = 0; drained < 4; drained++) {
@@ -129,14 +132,14 @@ describe("Outlet", () => {
 
   test("a frame the client can do without is left out while the socket takes no more", () => {
     const { wire, outlet } = opened();
-    outlet.sendControl("pong 1", "dispensable");
+    outlet.sendControl(controlFrame("pong 1"), "dispensable");
     wire.takeOnly(1);
-    outlet.sendControl("last one taken");
-    for (let asked = 0; asked < 1_000; asked++) outlet.sendControl("pong 2", "dispensable");
+    outlet.sendControl(controlFrame("last one taken"));
+    for (let asked = 0; asked < 1_000; asked++) outlet.sendControl(controlFrame("pong 2"), "dispensable");
     expect(wire.frames).toEqual(["pong 1", "last one taken"]);
     wire.takeAll();
     outlet.drained();
-    outlet.sendControl("pong 3", "dispensable");
+    outlet.sendControl(controlFrame("pong 3"), "dispensable");
     expect(wire.frames.at(-1)).toBe("pong 3");
   });
 
@@ -147,7 +150,7 @@ describe("Outlet", () => {
     waiting.flush();
     expect(outlet.gone).toBe(true);
     outlet.drained();
-    outlet.sendControl("late");
+    outlet.sendControl(controlFrame("late"));
     expect([outlet.gone, outlet.open, wire.frames.length]).toEqual([true, false, 0]);
   });
 
@@ -157,7 +160,7 @@ describe("Outlet", () => {
     outlet.closed();
     outlet.drained();
     waiting.flush();
-    outlet.sendControl("late");
+    outlet.sendControl(controlFrame("late"));
     expect(wire.frames).toEqual([]);
   });
 
@@ -167,13 +170,13 @@ describe("Outlet", () => {
     expect(outlet.lastSentAt).toBe(began);
     clock.advance(1_000);
     wire.takeOnly(1);
-    outlet.sendControl("one");
+    outlet.sendControl(controlFrame("one"));
     expect(outlet.lastSentAt).toBe(began + 1_000);
     clock.advance(1_000);
-    outlet.sendControl("left out", "dispensable");
+    outlet.sendControl(controlFrame("left out"), "dispensable");
     expect(outlet.lastSentAt).toBe(began + 1_000);
     wire.breakDown();
-    outlet.sendControl("lost");
+    outlet.sendControl(controlFrame("lost"));
     expect(outlet.lastSentAt).toBe(began + 1_000);
   });
 });

@@ -87,7 +87,7 @@ describe("ReadAnalysis", () => {
     await elsewhere.declareViewers(channel, new Set(["bob"]));
     expect(await read()).toEqual({ type: "not_allowed" });
     expect((await read(someGrant({ userId: "bob" }))).type).toBe("state");
-    expect((await opened("deny").read()).type).toBe("not_allowed");
+    expect((await opened("deny").read()).type).toBe("not_declared");
   });
 
   test("without the broker it rejects", async () => {

@@ -3,6 +3,7 @@ import { ExpireStaleConnections } from "../../../src/application/expire-stale-co
 import { OpenConnections } from "../../../src/application/open-connections.ts";
 import { SendHeartbeats } from "../../../src/application/send-heartbeats.ts";
 import { ConnectionRegistry } from "../../../src/domain/connection-registry.ts";
+import { controlFrame } from "../../support/control-frame.ts";
 import { ManualClock } from "../../support/manual-clock.ts";
 import { RecordedOpenConnection } from "../../support/open-connection.ts";
 
@@ -33,7 +34,7 @@ describe("SendHeartbeats", () => {
   test("WS-19: pings every connection each interval, quiet or busy", () => {
     const { begin, pass } = opened();
     const [quiet, busy] = [begin(), begin()];
-    pass(10 * INTERVAL, () => busy.outlet.sendControl("event"));
+    pass(10 * INTERVAL, () => busy.outlet.sendControl(controlFrame("event")));
     for (const { wire } of [quiet, busy]) {
       expect(wire.pings).toBeGreaterThanOrEqual(9);
       expect(wire.pings).toBeLessThanOrEqual(10);
@@ -43,7 +44,7 @@ describe("SendHeartbeats", () => {
   test("WS-20: a heartbeat event goes to whoever was sent nothing for an interval, and to nobody else", () => {
     const { begin, pass } = opened();
     const [quiet, busy] = [begin(), begin()];
-    pass(10 * INTERVAL, () => busy.outlet.sendControl('{"event_type":"event"}'));
+    pass(10 * INTERVAL, () => busy.outlet.sendControl(controlFrame('{"event_type":"event"}')));
     expect(quiet.wire.frames.length).toBeGreaterThanOrEqual(9);
     expect(busy.wire.types).not.toContain("heartbeat");
   });
@@ -52,7 +53,7 @@ describe("SendHeartbeats", () => {
     const { clock, begin, pass } = opened();
     const connection = begin();
     pass(10_000);
-    connection.outlet.sendControl('{"event_type":"event"}');
+    connection.outlet.sendControl(controlFrame('{"event_type":"event"}'));
     const sentAt = clock.now();
     let heartbeatAfter = 0;
     pass(2 * INTERVAL, () => {
@@ -66,7 +67,7 @@ describe("SendHeartbeats", () => {
     const { begin, pass } = opened();
     const connection = begin();
     connection.wire.takeOnly(1);
-    connection.outlet.sendControl('{"event_type":"event"}');
+    connection.outlet.sendControl(controlFrame('{"event_type":"event"}'));
     pass(3 * INTERVAL);
     expect(connection.wire.types).toEqual(["event"]);
     connection.wire.takeAll();
@@ -97,7 +98,7 @@ describe("SendHeartbeats", () => {
 
   test("WS-8: a client that pings every 30 s and answers pings is never cut off by a timeout of 30 s", () => {
     const { clock, heartbeats, pass } = opened();
-    const registry = new ConnectionRegistry({ maxConnections: 0, maxPerUser: 0 });
+    const registry = new ConnectionRegistry({ maxConnections: 0, maxPerUser: 0, maxSubscriptionsPerUser: 0 });
     const connections = new OpenConnections(registry, clock);
     const expire = new ExpireStaleConnections(registry, connections, clock, TIMEOUT);
     const clients = Array.from({ length: 60 }, (_, index) => {

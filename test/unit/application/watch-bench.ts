@@ -32,7 +32,7 @@ export function watchBench({
   const node = memoryNode({ size });
   const { pubSub, clock, telemetry, elsewhere, broker } = node;
   const channel = someAnalysis();
-  const registry = new ConnectionRegistry({ maxConnections: 0, maxPerUser: 0 });
+  const registry = new ConnectionRegistry({ maxConnections: 0, maxPerUser: 0, maxSubscriptionsPerUser: 0 });
   const feeds = new Feeds(pubSub, clock, telemetry);
   const subscribe = new SubscribeToAnalysis(feeds, registry, watchDefault);
 

@@ -3,7 +3,7 @@ import { ConnectionRegistry } from "../../../src/domain/connection-registry.ts";
 import { TokenExpiries } from "../../../src/domain/token-expiries.ts";
 import { Seeded } from "./seeded.ts";
 
-const UNLIMITED = { maxConnections: 0, maxPerUser: 0 };
+const UNLIMITED = { maxConnections: 0, maxPerUser: 0, maxSubscriptionsPerUser: 0 };
 
 function registry(limits = UNLIMITED): ConnectionRegistry {
   return new ConnectionRegistry(limits);
@@ -26,7 +26,7 @@ describe("who watches what", () => {
     expect([...books.connectionsOf("x")]).toEqual(["c1", "c2"]);
     expect([...books.connectionsOf("y")]).toEqual(["c2"]);
     expect([...books.connectionsOfUser("alice")]).toEqual(["c1", "c2"]);
-    expect(books.get("c2")).toEqual({
+    expect(books.get("c2")).toMatchObject({
       userId: "alice",
       connectedAt: 6,
       lastHeardAt: 9,
@@ -72,7 +72,7 @@ describe("who watches what", () => {
 
 describe("limits", () => {
   test("refuse the connection beyond the total, and admit again when one has gone", () => {
-    const books = registry({ maxConnections: 2, maxPerUser: 0 });
+    const books = registry({ ...UNLIMITED, maxConnections: 2, maxPerUser: 0 });
     expect(books.add({ id: "c1", userId: "a", connectedAt: 0 })).toEqual({ admitted: true });
     expect(books.add({ id: "c2", userId: "b", connectedAt: 0 })).toEqual({ admitted: true });
     expect(books.add({ id: "c3", userId: "c", connectedAt: 0 })).toEqual({ admitted: false, limit: "total" });
@@ -82,14 +82,14 @@ describe("limits", () => {
   });
 
   test("refuse the connection beyond what one user may have, and nobody else's", () => {
-    const books = registry({ maxConnections: 10, maxPerUser: 1 });
+    const books = registry({ ...UNLIMITED, maxConnections: 10, maxPerUser: 1 });
     books.add({ id: "c1", userId: "a", connectedAt: 0 });
     expect(books.add({ id: "c2", userId: "a", connectedAt: 0 })).toEqual({ admitted: false, limit: "user" });
     expect(books.add({ id: "c3", userId: "b", connectedAt: 0 })).toEqual({ admitted: true });
   });
 
   test("count an id that comes again once", () => {
-    const books = registry({ maxConnections: 1, maxPerUser: 1 });
+    const books = registry({ ...UNLIMITED, maxConnections: 1, maxPerUser: 1 });
     books.add({ id: "c1", userId: "a", analysisId: "x", connectedAt: 0 });
     expect(books.add({ id: "c1", userId: "b", connectedAt: 1 })).toEqual({ admitted: true });
     expect(books.statistics()).toEqual({ total_connections: 1, active_analyses: 0, users: 1 });

@@ -1,8 +1,8 @@
 import type { Context } from "hono";
 import type { SessionServices } from "../../session-services.ts";
 import { readWatchQuery } from "../../watch-query.ts";
-import { problem } from "../problem.ts";
-import type { Reader } from "../read-access.ts";
+import { problem, refused } from "../problem.ts";
+import { type Reader, requestBindings } from "../read-access.ts";
 import { SseSession } from "./sse-session.ts";
 
 /** How a stream of events begins. */
@@ -20,8 +20,9 @@ export async function eventStream(context: Context<Reader>, services: SessionSer
     const issues = query.faults.map(({ message }) => ({ path: [], message }));
     return problem(context, "invalid_query", { issues });
   }
-  const answer = await new SseSession({ ...query, analysisId, grant, userId }, services).open();
-  if (answer.type === "refused") return problem(context, answer.code);
+  const { cut = () => {} } = requestBindings(context);
+  const answer = await new SseSession({ ...query, analysisId, grant, userId, cut }, services).open();
+  if (answer.type === "refused") return refused(context, answer.code);
   if (answer.type === "nothing_left") return context.body(null, 204);
   for (const [name, value] of Object.entries(SSE_HEADERS)) context.header(name, value);
   return context.body(answer.stream, 200);

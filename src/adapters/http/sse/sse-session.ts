@@ -1,3 +1,4 @@
+import { alone } from "../../../application/alone.ts";
 import type { DeliveryOwner } from "../../../application/fan-out/delivery.ts";
 import { Outlet } from "../../../application/fan-out/outlet.ts";
 import type { NoticeWatch } from "../../../application/notice-watch.ts";
@@ -6,7 +7,9 @@ import type { Watch } from "../../../application/watch.ts";
 import type { AccessGrant, ViewerList } from "../../../domain/access-grant.ts";
 import type { AnalysisId } from "../../../domain/channel.ts";
 import { CLOSE_CODES, type CloseCode } from "../../../domain/close-code.ts";
+import { Admission, REFUSALS, type Refusal, refusalOf } from "../../admission.ts";
 import { connectionEstablished } from "../../server-frames.ts";
+import { logFault } from "../../session-fault.ts";
 import type { SessionServices } from "../../session-services.ts";
 import type { WatchQuery } from "../../watch-query.ts";
 import { SseConnection } from "./sse-connection.ts";
@@ -15,17 +18,17 @@ export interface SseRequest extends WatchQuery {
   readonly analysisId: AnalysisId;
   readonly grant: AccessGrant;
   readonly userId: string;
+  /** As `SseConnection` needs it. */
+  readonly cut: () => void;
 }
 
 export type SseAnswer =
   | { readonly type: "stream"; readonly stream: ReadableStream<Uint8Array> }
   /** The end that `until=terminal` asked for has been seen already: the client need not come again. */
   | { readonly type: "nothing_left" }
-  | { readonly type: "refused"; readonly code: SseRefusal };
+  | { readonly type: "refused"; readonly code: Refusal };
 
-export type SseRefusal = "not_allowed" | "unauthenticated" | "too_many_connections" | "over_capacity";
-
-/** Clients of a stream say nothing, so a comment that was written is their sign of life. In milliseconds. */
+/** Clients of a stream say nothing, so that they take what is written is their sign of life. In milliseconds. */
 const COMMENT_EVERY_MS = 15_000;
 
 /** One event stream on `/v1/analyses/{id}/events`, through the same use case as a WebSocket. */
@@ -34,35 +37,40 @@ export class SseSession implements OpenConnection, DeliveryOwner {
   readonly #connection: SseConnection;
   readonly #request: SseRequest;
   readonly #services: SessionServices;
+  readonly #admission: Admission;
   readonly #notices: NoticeWatch;
-  #watch: Watch | undefined;
-  #state: SseState = { type: "admitting" };
 
   constructor(request: SseRequest, services: SessionServices) {
     this.#request = request;
     this.#services = services;
-    this.#connection = new SseConnection({
-      drained: () => this.outlet.drained(),
-      closed: () => this.#closed(),
-    });
+    this.#admission = new Admission(this, services);
+    this.#connection = new SseConnection(
+      {
+        drained: () => void alone(this, () => this.#drained()),
+        closed: () => void alone(this, () => this.#closed()),
+      },
+      request.cut,
+    );
     this.outlet = new Outlet(this.#connection, services.clock);
     this.#notices = services.subscribe.notices({ userId: request.userId, outlet: this.outlet, owner: this });
   }
 
+  get id(): string {
+    return this.#connection.id;
+  }
+
   /** Rejects where the broker is away, as `SubscribeToAnalysis` does; then nothing is left behind. */
   async open(): Promise<SseAnswer> {
-    const { connections } = this.#services;
-    const { userId, grant } = this.#request;
-    const admission = connections.admit(this, { userId, tokenExpiresAt: grant.expiresAt });
-    if (!admission.admitted) {
-      return { type: "refused", code: admission.limit === "user" ? "too_many_connections" : "over_capacity" };
-    }
+    const refusal = this.#admission.enter(this.#request);
+    if (refusal !== undefined) return { type: "refused", code: refusal };
+    this.#admission.hold(this.#notices);
+    this.#services.registry.countSubscription(this.id);
     try {
       const joining = this.#join();
       await Promise.all([joining, this.#notices.open()]);
-      const watch = await joining;
-      if (watch !== undefined && this.#state.type === "admitting") return this.#begin(watch);
-      const code = this.#state.type === "closed" ? refusalOf(this.#state.why) : "not_allowed";
+      const joined = await joining;
+      if (typeof joined !== "string" && this.#admission.begin()) return this.#begin(joined);
+      const code = typeof joined === "string" ? joined : refusalOf(this.#admission.why);
       this.#closed();
       return { type: "refused", code };
     } catch (error) {
@@ -72,12 +80,26 @@ export class SseSession implements OpenConnection, DeliveryOwner {
   }
 
   close(code: CloseCode, reason: string): void {
-    this.#connection.close(code.code, reason);
-    this.#closed(code);
+    try {
+      this.#connection.close(code.code, reason);
+    } finally {
+      this.#closed(code);
+    }
   }
 
-  /** A comment goes out in any case, and that is all a stream needs. */
-  sendHeartbeat(): void {}
+  /** A client of a stream says nothing: it is there for as long as it takes what is written. */
+  progresses(): boolean {
+    return this.#connection.tookSome();
+  }
+
+  failed(error: unknown): void {
+    logFault(this.#services.telemetry, error);
+    try {
+      this.close(REFUSALS.over_capacity.code, REFUSALS.over_capacity.reason);
+    } catch (again) {
+      logFault(this.#services.telemetry, again);
+    }
+  }
 
   tooSlow(): void {
     this.close(CLOSE_CODES.tooSlow, "more waits than may be kept");
@@ -93,26 +115,20 @@ export class SseSession implements OpenConnection, DeliveryOwner {
 
   viewersChanged(viewers: ViewerList): void {
     const { grant, analysisId } = this.#request;
-    if (!this.#services.subscribe.mayStillWatch(grant, analysisId, viewers)) {
-      this.close(CLOSE_CODES.forbidden, "not allowed to watch this analysis");
-    }
+    const verdict = this.#services.subscribe.judge(grant, analysisId, viewers);
+    if (verdict !== "allowed") this.close(REFUSALS[verdict].code, REFUSALS[verdict].reason);
   }
 
-  /** Undefined where it may not be watched, or nobody is there to watch it any more. */
-  async #join(): Promise<Watch | undefined> {
+  /** The reason where it may not be watched. Whatever ends the stream from here on ends the watch. */
+  async #join(): Promise<Watch | Refusal> {
     const answer = await this.#services.subscribe.execute({
       ...this.#request,
       outlet: this.outlet,
       owner: this,
     });
-    if (answer.type !== "watching") return undefined;
-    // From here on whatever ends the stream ends the watch, the notices that could not be had included.
-    if (this.#state.type === "admitting") {
-      this.#watch = answer.watch;
-      return answer.watch;
-    }
-    answer.watch.end();
-    return undefined;
+    if (answer.type !== "watching") return answer.type;
+    this.#admission.hold(answer.watch);
+    return answer.watch;
   }
 
   #begin(watch: Watch): SseAnswer {
@@ -120,44 +136,37 @@ export class SseSession implements OpenConnection, DeliveryOwner {
       this.#closed();
       return { type: "nothing_left" };
     }
-    const { clock, registry, settings } = this.#services;
-    const stopComments = clock.every(Math.min(COMMENT_EVERY_MS, settings.heartbeatTimeoutMs / 2), () => {
-      this.#connection.ping();
-      registry.heard(this.#connection.id, clock.now());
-    });
-    this.#state = { type: "watching", stopComments };
+    const { clock, settings } = this.#services;
+    const beat = () => void alone(this, () => this.#beat());
+    const stop = clock.every(Math.min(COMMENT_EVERY_MS, settings.heartbeatTimeoutMs / 2), beat);
+    this.#admission.hold({ end: stop });
     this.#establish(watch.resumed);
     this.#notices.begin();
     watch.begin();
     return { type: "stream", stream: this.#connection.stream };
   }
 
+  /** That a comment was written proves nothing: that it was taken does. */
+  #beat(): void {
+    if (this.#connection.tookSome()) this.#services.registry.heard(this.id, this.#services.clock.now());
+    this.#connection.ping();
+  }
+
+  #drained(): void {
+    this.#services.registry.heard(this.id, this.#services.clock.now());
+    this.outlet.drained();
+  }
+
   #establish(resumed: boolean | null): void {
     const { analysisId } = this.#request;
-    const connectionId = this.#connection.id;
-    this.outlet.sendControl(connectionEstablished({ analysisId, connectionId, resumed }, this.#services));
+    this.outlet.sendControl(
+      connectionEstablished({ analysisId, connectionId: this.id, resumed }, this.#services),
+    );
   }
 
   /** Leaves nothing behind, whichever side ended it. Idempotent. */
   #closed(why?: CloseCode): void {
-    const state = this.#state;
-    if (state.type === "closed") return;
-    this.#state = { type: "closed", why };
-    if (state.type === "watching") state.stopComments();
-    this.#watch?.end();
-    this.#notices.end();
     this.outlet.closed();
-    this.#services.connections.remove(this.#connection.id);
+    this.#admission.gone(why);
   }
-}
-
-type SseState =
-  | { readonly type: "admitting" }
-  | { readonly type: "watching"; readonly stopComments: () => void }
-  | { readonly type: "closed"; readonly why: CloseCode | undefined };
-
-/** What a client is told that was closed before its stream began. */
-function refusalOf(why: CloseCode | undefined): SseRefusal {
-  if (why === CLOSE_CODES.forbidden) return "not_allowed";
-  return why === CLOSE_CODES.unauthenticated ? "unauthenticated" : "over_capacity";
 }

@@ -43,7 +43,7 @@ export function appBench(policy: Partial<OriginPolicy> = {}) {
   const tokens = new KnownTokens(clock);
   tokens.know("publisher", { userId: undefined, scopes: new Set(["analysis:publish", "notice:publish"]) });
   tokens.know("watcher");
-  const registry = new ConnectionRegistry({ maxConnections: 0, maxPerUser: 0 });
+  const registry = new ConnectionRegistry({ maxConnections: 0, maxPerUser: 0, maxSubscriptionsPerUser: 0 });
   const feeds = new Feeds(pubSub, clock, telemetry);
   const sessions: SessionServices = {
     tokens,

@@ -38,11 +38,11 @@ describe("a client that speaks", () => {
       expires_at: new Date(expiresAt).toISOString(),
     });
     for (let passed = 0; passed < 100_000 - 250; passed += 250) {
-      session.signOfLife();
+      session.ponged();
       pass(250);
     }
     expect(wire.closes).toEqual([]);
-    session.signOfLife();
+    session.ponged();
     pass(1_000);
     expect(wire.closes).toEqual([{ code: 4001, reason: "token expired" }]);
   });

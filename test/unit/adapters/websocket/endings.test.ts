@@ -150,7 +150,7 @@ async function breakWhileSending(wire: OpenedSession["wire"], publish: Bench["pu
 
 function expireToken({ session }: OpenedSession, { pass }: Bench): void {
   for (let passed = 0; passed < 3_600_000; passed += 20_000) {
-    session.signOfLife();
+    session.ponged();
     pass(20_000);
   }
 }
@@ -173,7 +173,7 @@ async function beTooSlow({ wire }: OpenedSession, { publish }: Bench): Promise<v
 /** Time passes, and `other` is heard all the while. */
 function passHearing(other: OpenedSession, { pass }: Bench, milliseconds: number): void {
   for (let passed = 0; passed < milliseconds; passed += 10_000) {
-    other.session.signOfLife();
+    other.session.ponged();
     pass(10_000);
   }
 }

@@ -41,7 +41,7 @@ describe("a connection that watches", () => {
     session.received("{");
     clock.advance(1);
     for (let passed = 0; passed < 2; passed++) {
-      session.signOfLife();
+      session.ponged();
       pass(INTERVAL);
     }
     expect(wire.messages.filter(({ event_id }) => event_id !== undefined)).toHaveLength(1);
@@ -55,7 +55,7 @@ describe("a connection that watches", () => {
     const { watch, pass, clock } = sessionBench();
     const { session, wire } = await watch();
     pass(INTERVAL + 500);
-    session.signOfLife();
+    session.ponged();
     expect(wire.messages.at(-1)).toMatchObject({ event_type: "heartbeat", message: "ping" });
     expect(Date.parse(String(wire.messages.at(-1)?.timestamp))).toBeLessThanOrEqual(clock.now());
     expect(wire.pings).toBe(1);
@@ -67,7 +67,7 @@ describe("a connection that watches", () => {
     for (let round = 0; round < 5; round++) {
       pass(20_000);
       speaks.session.received('{"type":"ping"}');
-      pongs.session.signOfLife();
+      pongs.session.ponged();
     }
     expect([speaks, pongs, silent].map(({ wire }) => wire.closedWith)).toEqual([undefined, undefined, 4008]);
   });

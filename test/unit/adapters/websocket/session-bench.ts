@@ -23,6 +23,7 @@ export interface BenchOptions {
   readonly size?: number;
   readonly maxConnections?: number;
   readonly maxPerUser?: number;
+  readonly maxSubscriptionsPerUser?: number;
   readonly messageRate?: number;
   readonly watchDefault?: "allow" | "deny";
 }
@@ -41,6 +42,7 @@ export function sessionBench(options: BenchOptions = {}) {
     size = 1_000,
     maxConnections = 0,
     maxPerUser = 0,
+    maxSubscriptionsPerUser = 0,
     messageRate = 0,
     watchDefault = "allow",
   } = options;
@@ -49,7 +51,7 @@ export function sessionBench(options: BenchOptions = {}) {
   const channel = someAnalysis();
   const analysisId = analysisIdOf(channel);
   const tokens = new KnownTokens(clock);
-  const registry = new ConnectionRegistry({ maxConnections, maxPerUser });
+  const registry = new ConnectionRegistry({ maxConnections, maxPerUser, maxSubscriptionsPerUser });
   const connections = new OpenConnections(registry, clock);
   const feeds = new Feeds(pubSub, clock, telemetry);
   const heartbeats = new SendHeartbeats(clock, INTERVAL);
