@@ -1,12 +1,11 @@
 import type { AnalysisChannel } from "../domain/channel.ts";
-import { decodeAddressedEvent } from "../domain/decode-event.ts";
 import { TelltaleError } from "./errors.ts";
-import { letterReason } from "./letter-reason.ts";
 import type { ClockPort } from "./ports/clock-port.ts";
-import { INBOX, type InboxEntry, type InboxPort, type UnreadableEntry } from "./ports/inbox-port.ts";
+import { INBOX, type InboxEntry, type InboxPort } from "./ports/inbox-port.ts";
 import type { AppendRequest, PubSubPort } from "./ports/pub-sub-port.ts";
 import type { TelemetryPort } from "./ports/telemetry-port.ts";
 import type { WorkerChannelPort } from "./ports/worker-channel-port.ts";
+import { type AddressedEntry, type EntryLetter, readEntry } from "./read-entry.ts";
 import { reasonOf } from "./reason-of.ts";
 
 /** Between two attempts at what the broker could not take; others may try meanwhile. */
@@ -82,13 +81,13 @@ export class AdoptInboxEntries {
 
   /** Adds the ids of what was stored or buried to `done`; answers what kept the others from it. */
   async #adopt(entries: readonly InboxEntry[], done: string[]): Promise<unknown[]> {
-    const events = new Map<AnalysisChannel, Addressed[]>();
+    const events = new Map<AnalysisChannel, AddressedEntry[]>();
     const work: Promise<void>[] = [];
     for (const entry of entries) {
-      const read = this.#read(entry);
+      const read = readEntry(entry, this.#clock.now());
       if (read.type === "letter") work.push(this.#bury(read).then(() => void done.push(entry.id)));
-      else if (events.has(read.channel)) events.get(read.channel)?.push(read);
-      else events.set(read.channel, [read]);
+      else if (events.has(read.request.channel)) events.get(read.request.channel)?.push(read);
+      else events.set(read.request.channel, [read]);
     }
     for (const ofChannel of events.values()) work.push(this.#appendInOrder(ofChannel, done));
     const outcomes = await Promise.allSettled(work);
@@ -96,51 +95,38 @@ export class AdoptInboxEntries {
   }
 
   /** Up to the first that fails; rejects with its failure. */
-  async #appendInOrder(events: readonly Addressed[], done: string[]): Promise<void> {
+  async #appendInOrder(events: readonly AddressedEntry[], done: string[]): Promise<void> {
     for (const together of inRuns(events)) {
       const outcomes = await Promise.allSettled(together.map((event) => this.#append(event)));
       for (const [index, outcome] of outcomes.entries()) {
         if (outcome.status === "rejected") throw outcome.reason;
-        done.push((together[index] as Addressed).id);
+        done.push((together[index] as AddressedEntry).id);
       }
     }
   }
 
-  async #append({ id, payload, request }: Addressed): Promise<void> {
-    let reason: string;
+  /** An entry that is a dead letter whatever its append comes to is buried after it: a death between is made good. */
+  async #append({ id, payload, request, letter }: AddressedEntry): Promise<void> {
+    const reason = await this.#refusal(request);
+    if (letter !== undefined) await this.#bury(letter);
+    else if (reason !== undefined) await this.#bury({ id, channel: request.channel, payload, reason });
+  }
+
+  async #refusal(request: AppendRequest): Promise<string | undefined> {
     try {
       const outcome = await this.#pubSub.append(request);
-      if (outcome.type !== "refused") {
-        this.#telemetry.count(outcome.type === "duplicate" ? "inbox_entries_seen" : "inbox_events_adopted");
-        return;
-      }
-      reason = outcome.code;
+      if (outcome.type === "refused") return outcome.code;
+      this.#telemetry.count(outcome.type === "duplicate" ? "inbox_entries_seen" : "inbox_events_adopted");
+      return undefined;
     } catch (error) {
       // What the broker says of this channel alone, it would say for ever: the others must not wait for it.
       if (error instanceof TelltaleError) throw error;
-      reason = `fault: ${reasonOf(error)}`;
+      return `fault: ${reasonOf(error)}`;
     }
-    await this.#bury({ id, channel: request.channel, payload, reason });
-  }
-
-  #read(entry: InboxEntry): ({ type: "letter" } & Letter) | ({ type: "event" } & Addressed) {
-    const { id } = entry;
-    if (entry.type === "unreadable") {
-      return { type: "letter", id, channel: INBOX, payload: entry.payload, reason: FAULTS[entry.fault] };
-    }
-    const { event: payload } = entry;
-    const decoded = decodeAddressedEvent(payload, addedAt(id) ?? this.#clock.now());
-    const { channel } = decoded;
-    if (!decoded.ok || channel === undefined) {
-      const reason = decoded.ok ? "channel: names no analysis" : letterReason(decoded);
-      return { type: "letter", id, channel: channel ?? INBOX, payload, reason };
-    }
-    const request = { channel, events: [decoded.encoded], seen: { lane: "entry", id } } as const;
-    return { type: "event", id, channel, payload, request };
   }
 
   /** Every entry is an event of its own, so its letter is known by the entry, not by what it holds. */
-  async #bury({ id, channel, payload, reason }: Letter): Promise<void> {
+  async #bury({ id, channel, payload, reason }: EntryLetter): Promise<void> {
     await this.#letters.keepDeadLetter({ channel, payload, reason, name: `${INBOX} ${id}` });
     this.#telemetry.count("dead_letters");
     this.#telemetry.log("warn", "an inbox entry was refused", { entry: id, channel, reason });
@@ -193,39 +179,13 @@ export class AdoptInboxEntries {
   }
 }
 
-interface Letter {
-  readonly id: string;
-  readonly channel: string;
-  readonly payload: string;
-  readonly reason: string;
-}
-
-interface Addressed {
-  readonly id: string;
-  readonly channel: AnalysisChannel;
-  readonly payload: string;
-  readonly request: AppendRequest;
-}
-
-const FAULTS: Readonly<Record<UnreadableEntry["fault"], string>> = {
-  no_event: "invalid: entry: must have one field event",
-  garbled: "not_json: event: must be UTF-8",
-  too_large: "too_large: event: must be at most 1048576 bytes",
-};
-
-/** When the entry was added, in milliseconds; undefined where its worker named it otherwise than by the time. */
-function addedAt(id: string): number | undefined {
-  const time = Number(id.split("-")[0]);
-  return Number.isNaN(new Date(time).getTime()) ? undefined : time;
-}
-
 /**
  * An event of an attempt may be refused while those after it are stored. It would then count as seen before it was
  * buried, so it goes alone; nothing else is refused.
  */
-function inRuns(events: readonly Addressed[]): Addressed[][] {
-  const runs: Addressed[][] = [];
-  let last: Addressed[] | undefined;
+function inRuns(events: readonly AddressedEntry[]): AddressedEntry[][] {
+  const runs: AddressedEntry[][] = [];
+  let last: AddressedEntry[] | undefined;
   for (const event of events) {
     const alone = event.request.events.some(({ attemptId }) => attemptId !== undefined);
     if (last !== undefined && !alone) {

@@ -1,7 +1,9 @@
-import { parseChannel } from "../domain/channel.ts";
-import { decodeEvent } from "../domain/decode-event.ts";
+import type { EncodedEvent } from "../domain/analysis-event.ts";
+import { type ChannelName, parseChannel } from "../domain/channel.ts";
+import { decodeEvent, NOT_UTF8 } from "../domain/decode-event.ts";
+import { endInPlaceOf } from "../domain/refused-end.ts";
 import { BrokerUnavailable, OutcomeUnknown } from "./errors.ts";
-import { letterReason } from "./letter-reason.ts";
+import { channelFault, letterReason } from "./letter-reason.ts";
 import { OfferQueue } from "./offer-queue.ts";
 import type { ClockPort } from "./ports/clock-port.ts";
 import type { AppendRequest, PubSubPort } from "./ports/pub-sub-port.ts";
@@ -28,6 +30,7 @@ const LOOK_AGAIN_MS = 5;
  * - What may be more than two minutes late is left to the others, where others were listening.
  * - What the broker cannot store is offered again, in order, for two minutes or 64 MiB.
  * - What is invalid or refused is kept as a dead letter by the same rules, beside the events: it holds none of them up.
+ * - In place of an invalid terminal event an `error` is stored, so that nobody waits for an end that was sent.
  */
 export class AdoptPublishedEvent {
   readonly #pubSub: PubSubPort;
@@ -36,6 +39,8 @@ export class AdoptPublishedEvent {
   readonly #telemetry: TelemetryPort;
   readonly #events: OfferQueue<Heard>;
   readonly #letters: OfferQueue<Letter>;
+  /** What a letter was made of. */
+  readonly #letterOf = new WeakSet<Heard>();
 
   constructor(pubSub: PubSubPort, workers: WorkerChannelPort, clock: ClockPort, telemetry: TelemetryPort) {
     this.#pubSub = pubSub;
@@ -86,28 +91,42 @@ export class AdoptPublishedEvent {
   }
 
   async #adopt(heard: Heard): Promise<void> {
-    const read = this.#read(heard);
-    const reason = read.type === "letter" ? read.reason : await this.#append(read.request);
-    if (reason !== undefined) this.#letters.add({ ...heard, reason });
+    const { request, fault } = this.#read(heard);
+    if (fault !== undefined) this.#isLetter(heard, fault);
+    const refusal = request && (await this.#append(request));
+    if (refusal !== undefined) this.#isLetter(heard, refusal);
   }
 
-  #read(heard: Heard): { type: "append"; request: AppendRequest } | { type: "letter"; reason: string } {
+  /** At once, so that letters are kept in the order heard; once, though an end in its place be offered again. */
+  #isLetter(heard: Heard, reason: string): void {
+    if (this.#letterOf.has(heard)) return;
+    this.#letterOf.add(heard);
+    this.#letters.add({ ...heard, reason });
+  }
+
+  /** What to append, if anything, and why the message itself is a dead letter, if it is. */
+  #read(heard: Heard): { readonly request?: AppendRequest; readonly fault?: string } {
     const { message, heardAt } = heard;
-    if (message.garbled) return { type: "letter", reason: "not_json: event: must be UTF-8" };
     const channel = parseChannel(message.channel);
-    if (channel === undefined) return { type: "letter", reason: "channel: names no analysis or user" };
-    const decoded = decodeEvent(message.payload, { channel, now: heardAt });
-    if (!decoded.ok) {
-      return { type: "letter", reason: letterReason(decoded) };
-    }
+    if (channel === undefined) return { fault: `channel: ${channelFault(message.channel)}` };
+    const context = { channel, now: heardAt };
+    const decoded = message.garbled ? NOT_UTF8 : decodeEvent(message.payload, context);
+    if (decoded.ok) return { request: this.#request(heard, channel, decoded.encoded) };
+    const fault = letterReason(decoded);
+    const end = endInPlaceOf(message.payload, decoded, context);
+    return end === undefined ? { fault } : { fault, request: this.#request(heard, channel, end) };
+  }
+
+  /** The event is known again by the message it stands for, also where it is the end in place of a refused one. */
+  #request(heard: Heard, channel: ChannelName, event: EncodedEvent): AppendRequest {
     const seen = {
       lane: "content",
-      name: message.payload,
+      name: heard.message.payload,
       scope: "channel",
       windowMs: CONTENT_WINDOW_MS + this.#lateMs(heard),
       rememberMs: CONTENT_REMEMBERED_MS,
     } as const;
-    return { type: "append", request: { channel, events: [decoded.encoded], seen } };
+    return { channel, events: [event], seen };
   }
 
   /** Why it was refused, if it was. */

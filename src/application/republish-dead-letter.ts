@@ -1,6 +1,6 @@
 import { type ChannelName, parseChannel } from "../domain/channel.ts";
 import { type DecodeResult, decodeAddressedEvent, decodeEvent } from "../domain/decode-event.ts";
-import { letterReason } from "./letter-reason.ts";
+import { channelFault, letterReason } from "./letter-reason.ts";
 import { DEAD_LETTER_BYTES, type DeadLetterPort, type KeptDeadLetter } from "./ports/dead-letter-port.ts";
 import { INBOX } from "./ports/inbox-port.ts";
 import type { AppendRequest, PubSubPort } from "./ports/pub-sub-port.ts";
@@ -64,7 +64,7 @@ function decodeFor(
     return {
       ok: false,
       reason: "invalid",
-      issues: [{ path: ["channel"], message: "names no analysis or user" }],
+      issues: [{ path: ["channel"], message: channelFault(name) }],
     };
   }
   return { ...decodeEvent(payload, { channel, now }), channel };

@@ -51,10 +51,10 @@ export function decodeEvent(text: string, context: DecodeContext): DecodeResult 
   return parsed.ok ? decodeValue(parsed.value, text, context) : parsed;
 }
 
-export type AddressedEvent = DecodeResult & {
-  /** Also of an event that is refused, where it names one. */
-  readonly channel?: AnalysisChannel;
-};
+export type AddressedEvent =
+  | ({ readonly ok: true; readonly channel: AnalysisChannel } & DecodedEvent)
+  /** `channel` where it names one. */
+  | (DecodeFailure & { readonly channel?: AnalysisChannel });
 
 /** Decodes an event that itself says which analysis it is of. Never throws. */
 export function decodeAddressedEvent(text: string, now: number): AddressedEvent {
@@ -99,10 +99,7 @@ export function decodeEvents(text: string, context: DecodeContext): DecodeBatchR
 }
 
 function parse(text: string): { ok: true; value: unknown } | DecodeFailure {
-  if (exceedsBytes(text, MAX_EVENT_BYTES)) {
-    const message = `must be at most ${MAX_EVENT_BYTES} bytes`;
-    return { ok: false, reason: "too_large", issues: [{ path: [], message }] };
-  }
+  if (exceedsBytes(text, MAX_EVENT_BYTES)) return TOO_LARGE;
   const nesting = nestingOf(text);
   if (nesting.type === "too_deep") {
     return invalid([{ path: nesting.path, message: TOO_DEEP }]);
@@ -116,11 +113,14 @@ function parse(text: string): { ok: true; value: unknown } | DecodeFailure {
   }
 }
 
-const NOT_JSON: DecodeFailure = {
-  ok: false,
-  reason: "not_json",
-  issues: [{ path: [], message: "must be JSON" }],
-};
+const NOT_JSON = failureOfAll("not_json", "must be JSON");
+/** Of what is no UTF-8, hence no JSON, whatever is read into it. */
+export const NOT_UTF8 = failureOfAll("not_json", "must be UTF-8");
+export const TOO_LARGE = failureOfAll("too_large", `must be at most ${MAX_EVENT_BYTES} bytes`);
+
+function failureOfAll(reason: DecodeFailure["reason"], message: string): DecodeFailure {
+  return { ok: false, reason, issues: [{ path: [], message }] };
+}
 
 function invalid(issues: Issue[]): DecodeFailure {
   return { ok: false, reason: "invalid", issues: issues.slice(0, MAX_ISSUES) };

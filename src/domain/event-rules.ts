@@ -87,12 +87,7 @@ const regions = z.array(z.unknown(), says("must be an array")).transform((values
 const ATTEMPT = "must be text of 1 to 64 characters";
 const common = {
   timestamp: z.exactOptional(time),
-  attempt_id: z.exactOptional(
-    z.preprocess(
-      plainId,
-      z.string(says(ATTEMPT)).refine((value) => value !== "" && isAtMost64Characters(value), ATTEMPT),
-    ),
-  ),
+  attempt_id: z.exactOptional(z.preprocess(plainId, z.string(says(ATTEMPT)).refine(isAttemptId, ATTEMPT))),
 };
 
 /** By event_type, everything but `analysis_id`, whose rule needs the channel. Built once: building costs far more than using. */
@@ -164,7 +159,8 @@ function isCount(value: unknown): boolean {
   return Number.isInteger(value) && (value as number) >= 0;
 }
 
-/** Characters, not UTF-16 units: an emoji counts once. */
-function isAtMost64Characters(value: string): boolean {
+/** Text of 1 to 64 characters, not UTF-16 units: an emoji counts once. */
+export function isAttemptId(value: unknown): value is string {
+  if (typeof value !== "string" || value === "") return false;
   return value.length <= 64 || (value.length <= 128 && [...value].length <= 64);
 }

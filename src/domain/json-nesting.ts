@@ -84,7 +84,8 @@ function memberAt(text: string, end: number): (string | number)[] {
   return name === undefined ? path : [...path, shownName(name)];
 }
 
-function shownName(source: string): string {
+/** As much of a member's name as a path has. */
+export function shownName(source: string): string {
   const shown = source.slice(0, SHOWN_NAME_CHARACTERS);
   return shown.isWellFormed() ? shown : shown.slice(0, -1);
 }

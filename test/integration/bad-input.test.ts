@@ -89,7 +89,7 @@ describe.skipIf(!needs("redis-server"))("bad input, on both ways in", () => {
     expect(await worker.exists(`telltale:{analysis:${id}}`)).toBe(0);
   });
 
-  test("PUB-4: every broken event published bare is a dead letter with its reason, and the good one after it arrives", async () => {
+  test("PUB-4, EV-18: every broken event published bare is a dead letter with its reason, each end among them an error, and the good one after it arrives", async () => {
     const id = crypto.randomUUID();
     const socket = new WatchingSocket(watchUrl(gateway.url, id, { token: await tokenFor() }));
     await socket.established();
@@ -100,7 +100,17 @@ describe.skipIf(!needs("redis-server"))("bad input, on both ways in", () => {
     await socket.until((frame) => frame.message === "good");
     const buried = before + BROKEN.length + GARBAGE.length;
     await eventually("all are buried", async () => (await worker.xlen("telltale:deadletters")) === buried);
-    expect(socket.events).toHaveLength(1);
+    const ends = BROKEN.filter(
+      ([, { event_type }]) => event_type === "result_update" || event_type === "error",
+    );
+    expect(
+      socket.events.slice(0, -1).map(({ error_code, error_details }) => [error_code, error_details]),
+    ).toEqual(
+      ends.map(([, { event_type }, path]) => [
+        "event_refused",
+        { event_type, issues: [{ path, message: expect.any(String) }] },
+      ]),
+    );
     const letters = (await worker.xrange("telltale:deadletters", "-", "+")).slice(before);
     for (const [index, [, , path]] of BROKEN.entries()) {
       expect(letters[index]?.[1]).toContainEqual(expect.stringContaining(path.join(".")));

@@ -345,8 +345,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "adopts the same message once for each gateway",
     file: "src/application/adopt-published-event.ts",
-    find: 'lane: "content",\n      name: message.payload,',
-    replace: 'lane: "content",\n      name: message.payload + Math.random(),',
+    find: 'lane: "content",\n      name: heard.message.payload,',
+    replace: 'lane: "content",\n      name: heard.message.payload + Math.random(),',
     killers: MODEL,
   },
   {
@@ -524,6 +524,34 @@ export const MUTANTS: readonly Mutant[] = [
     find: "laterTime(last.started_at, timestamp)",
     replace: "timestamp",
     killers: ["test/unit/domain/analysis-state.test.ts"],
+  },
+  {
+    name: "lets watchers wait for an end that was refused",
+    file: "src/application/adopt-published-event.ts",
+    find: "return end === undefined ? { fault } : { fault, request: this.#request(heard, channel, end) };",
+    replace: "return { fault };",
+    killers: ["test/unit/application/adopt-refused-end.test.ts"],
+  },
+  {
+    name: "buries no entry whose end was stored in its place",
+    file: "src/application/adopt-inbox-entries.ts",
+    find: "if (letter !== undefined) await this.#bury(letter);",
+    replace: "if (letter !== undefined) return;",
+    killers: ["test/unit/application/adopt-inbox-refused-end.test.ts"],
+  },
+  {
+    name: "ends an analysis by a refused event of an attempt that is over",
+    file: "src/domain/refused-end.ts",
+    find: "...(isAttemptId(attempt) && { attempt_id: attempt }),",
+    replace: "",
+    killers: ["test/unit/application/adopt-refused-end.test.ts"],
+  },
+  {
+    name: "takes any id of an entry for a time",
+    file: "src/application/read-entry.ts",
+    find: "return time >= EARLIEST_MS && time <= now + MOST_AHEAD_MS ? time : now;",
+    replace: "return Number.isNaN(new Date(time).getTime()) ? now : time;",
+    killers: ["test/unit/application/adopt-inbox-refused-end.test.ts"],
   },
 ];
 

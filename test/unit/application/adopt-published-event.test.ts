@@ -104,6 +104,19 @@ describe("AdoptPublishedEvent", () => {
     expect(broker.deadLetters.map(({ reason }) => reason)).toEqual(["attempt_ended"]);
   });
 
+  test("PUB-4: and the reason says what a channel is named by", async () => {
+    const { hear, broker } = adopting();
+    hear(statusUpdate(), "analysis:job-42");
+    hear({ message: "m" }, "user: ");
+    hear({ message: "m" }, "weather");
+    await turn();
+    expect(broker.deadLetters.map(({ reason }) => reason)).toEqual([
+      "channel: an analysis id is a UUID",
+      "channel: a user id is text of 1 to 256 bytes that is not blank",
+      "channel: names no analysis or user",
+    ]);
+  });
+
   test("PUB-4: two gateways that hear the same fault keep one letter", async () => {
     const { adopt, elsewhere, workers, clock, telemetry, channel, broker } = adopting();
     const other = new AdoptPublishedEvent(elsewhere, workers, clock, telemetry);

@@ -1,29 +1,12 @@
 import { describe, expect, test } from "bun:test";
 import { OutcomeUnknown } from "../../../src/application/errors.ts";
-import type { DeadLetterPort, KeptDeadLetter } from "../../../src/application/ports/dead-letter-port.ts";
+import type { KeptDeadLetter } from "../../../src/application/ports/dead-letter-port.ts";
 import { RepublishDeadLetter } from "../../../src/application/republish-dead-letter.ts";
 import { analysisIdOf } from "../../../src/domain/channel.ts";
+import { ListedLetters } from "../../support/listed-letters.ts";
 import { memoryNode } from "../../support/memory-node.ts";
 import { statusUpdate } from "../../support/publishing.ts";
 import { someAnalysis } from "../../support/some-analysis.ts";
-
-/** Letters in a list: what becomes of them is what is looked at. */
-class ListedLetters implements DeadLetterPort {
-  readonly kept: KeptDeadLetter[] = [];
-
-  async *read(): AsyncIterable<KeptDeadLetter> {
-    yield* this.kept;
-  }
-  async find(id: string): Promise<KeptDeadLetter | undefined> {
-    return this.kept.find((letter) => letter.id === id);
-  }
-  async remove(id: string): Promise<boolean> {
-    const place = this.kept.findIndex((letter) => letter.id === id);
-    if (place >= 0) this.kept.splice(place, 1);
-    return place >= 0;
-  }
-  async close(): Promise<void> {}
-}
 
 describe("RepublishDeadLetter", () => {
   const bench = () => {
@@ -81,7 +64,10 @@ describe("RepublishDeadLetter", () => {
 
   test.each<[string, unknown, string]>([
     ["weather", statusUpdate(), "invalid: channel: names no analysis or user"],
+    ["analysis:job-42", statusUpdate(), "invalid: channel: an analysis id is a UUID"],
+    ["user: ", {}, "invalid: channel: a user id is text of 1 to 256 bytes that is not blank"],
     ["telltale:inbox", statusUpdate(), "invalid: analysis_id: is required"],
+    ["telltale:inbox", statusUpdate({ analysis_id: "job-42" }), "invalid: analysis_id: must be a UUID"],
     ["telltale:inbox", "data {}", "not_json: event: must be JSON"],
     ["user:alice", {}, "invalid: message: is required"],
     ["user:alice", "x".repeat(64 * 1024), "only its first 64 KiB were kept: it cannot be published again"],

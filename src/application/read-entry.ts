@@ -1,0 +1,74 @@
+import type { EncodedEvent } from "../domain/analysis-event.ts";
+import type { AnalysisChannel } from "../domain/channel.ts";
+import {
+  type AddressedEvent,
+  type DecodeFailure,
+  decodeAddressedEvent,
+  NOT_UTF8,
+  TOO_LARGE,
+} from "../domain/decode-event.ts";
+import { addressedEndInPlaceOf } from "../domain/refused-end.ts";
+import { letterReason } from "./letter-reason.ts";
+import { INBOX, type InboxEntry, type UnreadableEntry } from "./ports/inbox-port.ts";
+import type { AppendRequest } from "./ports/pub-sub-port.ts";
+
+/** An entry of the inbox that is kept as a dead letter. */
+export interface EntryLetter {
+  readonly id: string;
+  readonly channel: string;
+  readonly payload: string;
+  readonly reason: string;
+}
+
+/** An entry of the inbox that there is something to append for. */
+export interface AddressedEntry {
+  readonly id: string;
+  readonly payload: string;
+  readonly request: AppendRequest & { readonly channel: AnalysisChannel };
+  /** Set where the entry itself is a dead letter, and the request is the end in its place. */
+  readonly letter?: EntryLetter;
+}
+
+/** What becomes of an entry that was taken at `now`, in milliseconds since 1970. */
+export function readEntry(
+  entry: InboxEntry,
+  now: number,
+): ({ readonly type: "letter" } & EntryLetter) | ({ readonly type: "event" } & AddressedEntry) {
+  const { id } = entry;
+  const at = addedAt(id, now);
+  const payload = entry.type === "event" ? entry.event : entry.payload;
+  const decoded: AddressedEvent =
+    entry.type === "event" ? decodeAddressedEvent(payload, at) : FAULTS[entry.fault];
+  if (decoded.ok) {
+    return { type: "event", id, payload, request: requestOf(id, decoded.channel, decoded.encoded) };
+  }
+  const letter = { id, channel: decoded.channel ?? INBOX, payload, reason: letterReason(decoded) };
+  const end = addressedEndInPlaceOf(payload, decoded, at);
+  if (end === undefined) return { type: "letter", ...letter };
+  return { type: "event", id, payload, request: requestOf(id, end.channel, end.encoded), letter };
+}
+
+/** An end in place of an entry is known again by the entry. */
+function requestOf(id: string, channel: AnalysisChannel, event: EncodedEvent): AddressedEntry["request"] {
+  return { channel, events: [event], seen: { lane: "entry", id } };
+}
+
+const FAULTS: Readonly<Record<UnreadableEntry["fault"], DecodeFailure>> = {
+  no_event: {
+    ok: false,
+    reason: "invalid",
+    issues: [{ path: ["entry"], message: "must have one field event" }],
+  },
+  garbled: NOT_UTF8,
+  too_large: TOO_LARGE,
+};
+
+/** No worker wrote to an inbox before the year 2000, and no clock is a day ahead. */
+const EARLIEST_MS = Date.UTC(2000, 0, 1);
+const MOST_AHEAD_MS = 24 * 3_600_000;
+
+/** When the entry was added: its id says so, unless its worker numbered it by something else than the time. */
+function addedAt(id: string, now: number): number {
+  const time = Number(id.split("-")[0]);
+  return time >= EARLIEST_MS && time <= now + MOST_AHEAD_MS ? time : now;
+}
