@@ -12,7 +12,7 @@ import { startWebApp } from "./web/server.ts";
  * web application. Prints the page's address; Ctrl-C ends all that it started.
  *
  * PORT (a free one), REDIS_URL, GATEWAY_URL (of one that runs already, on the same Redis), JWT_SECRET_KEY (made up),
- * PYTHON, UPLOAD_MAX_MB [200], VIDEO_MAX_SECONDS [900].
+ * PYTHON, UPLOAD_MAX_MB [200]; and those of the worker, as worker/limits.py has them.
  */
 const here = import.meta.dirname;
 const root = join(here, "../..");

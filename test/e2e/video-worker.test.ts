@@ -10,6 +10,7 @@ import { type RunningRedis, startRedis } from "../support/redis-server.ts";
 import {
   descendants,
   exampleFolder,
+  makeFastVideo,
   makeLongVideo,
   makeSample,
   makeSong,
@@ -159,6 +160,17 @@ describe.skipIf(!able)("a real worker on a real video", () => {
     await makeSong(song);
     expect(await failureOf(await Bun.file(song).bytes(), "song.mp4")).toMatchObject({
       error_code: "no_video_stream",
+    });
+  });
+
+  test("refuses a small file of very many frames before it has written any of them", async () => {
+    const fast = join(folder, "fast.mp4");
+    await makeFastVideo(fast);
+    expect(Bun.file(fast).size).toBeLessThan(5_000_000);
+    expect(await failureOf(await Bun.file(fast).bytes(), "many-frames.mp4")).toMatchObject({
+      error_code: "too_many_frames",
+      error_message: "The video has more than 36,000 frames",
+      error_details: { found: 40_000, limit: 36_000 },
     });
   });
 

@@ -121,6 +121,12 @@ export function makeLongVideo(path: string): Promise<void> {
   return ffmpeg([...picture, "-c:v", "libx264", "-preset", "ultrafast", "-y", path]);
 }
 
+/** A small file of 40,000 frames, 5,000 a second. */
+export function makeFastVideo(path: string): Promise<void> {
+  const picture = ["-f", "lavfi", "-i", "color=gray:size=64x64:rate=5000:duration=8"];
+  return ffmpeg([...picture, "-c:v", "libx264", "-preset", "ultrafast", "-y", path]);
+}
+
 /** A song: a good file, and no video. */
 export function makeSong(path: string): Promise<void> {
   return ffmpeg(["-f", "lavfi", "-i", "sine=duration=1", "-c:a", "aac", "-y", path]);

@@ -2,15 +2,13 @@
 
 import hashlib
 import json
-import os
 import time
 from pathlib import Path
 
-from . import ffmpeg, measuring, rules
+from . import ffmpeg, limits, measuring, rules
 from .errors import AnalysisError
 
-LONGEST_SECONDS = float(os.environ.get("VIDEO_MAX_SECONDS", "900"))
-SMALLEST_SIDE = 64
+LIMITS = limits.from_environment()
 # A result must stay far below the 1 MiB that an event may have.
 MOST_REGIONS = 500
 READ_AT_ONCE = 1 << 20
@@ -24,11 +22,12 @@ def analyse(source, folder, reporter):
     reporter.status("initializing", 1.0, f"Ready with {programs['ffmpeg']}")
 
     path, digest = take_in(Path(source), folder, reporter)
-    video = checked(ffmpeg.probe(path))
+    video = ffmpeg.probe(path)
+    LIMITS.check_video(video)
 
     frames = folder / "frames.gray"
     told = _teller(reporter, "frame_extraction", "Extracting frames", video.packets)
-    count = measuring.extract_frames(path, frames, told)
+    count = measuring.extract_frames(path, frames, told, LIMITS)
     if count == 0:
         raise AnalysisError("no_frames", "Not a single frame of the video could be decoded")
 
@@ -55,6 +54,7 @@ def take_in(source, folder, reporter):
     if not source.is_file():
         raise AnalysisError("file_missing", "The uploaded file is not where the worker was told to look")
     size = source.stat().st_size
+    LIMITS.check_file(size)
     digest = hashlib.sha256()
     copy = folder / f"video{source.suffix}"
     with open(source, "rb") as incoming, open(copy, "wb") as kept:
@@ -66,22 +66,6 @@ def take_in(source, folder, reporter):
     if size == 0:
         raise AnalysisError("not_a_video", "The file is empty")
     return copy, digest.hexdigest()
-
-
-def checked(video):
-    if video.duration is not None and video.duration > LONGEST_SECONDS:
-        raise AnalysisError(
-            "video_too_long",
-            f"The video is longer than {LONGEST_SECONDS:.0f} seconds",
-            {"duration_seconds": video.duration, "most_seconds": LONGEST_SECONDS},
-        )
-    if min(video.width, video.height) < SMALLEST_SIDE:
-        raise AnalysisError(
-            "video_too_small",
-            f"The picture is smaller than {SMALLEST_SIDE} pixels",
-            {"width": video.width, "height": video.height},
-        )
-    return video
 
 
 def measure(path, frames, count, folder, reporter):
@@ -98,7 +82,7 @@ def measure(path, frames, count, folder, reporter):
         reporter.status("feature_extraction", share, f"Comparing frame {done} of {count}", total_frames=count)
 
     told_filters(0)
-    times, scene_scores, softness, blockiness = measuring.measure_features(path, folder, told_filters)
+    times, scene_scores, softness, blockiness = measuring.measure_features(path, folder, told_filters, LIMITS)
     darkness, changes = measuring.measure_frames(frames, count, told_frames)
     return measuring.Measurements(times, scene_scores, darkness, changes, softness, blockiness)
 

@@ -3,17 +3,21 @@
 import json
 import os
 import re
+import resource
+import signal
 import subprocess
 import tempfile
 from dataclasses import dataclass
 from fractions import Fraction
 
 from .errors import AnalysisError
+from .limits import Limits
 
 # A "video" may be a playlist that names other files or addresses: only real containers are opened, only from disk.
 CONTAINERS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,ogg,flv"
 SAFE_INPUT = ["-protocol_whitelist", "file", "-format_whitelist", CONTAINERS]
-MOST_PIXELS = 4096 * 2304
+# Reading what a container says of itself takes a moment; one that takes longer is made to.
+PROBE_SECONDS = 60
 QUIET = ["-hide_banner", "-nostdin", "-loglevel", "error"]
 
 
@@ -38,13 +42,17 @@ def probe(path):
     """Raises AnalysisError for what is no video."""
     command = ["ffprobe", "-v", "error", *SAFE_INPUT, "-count_packets", "-select_streams", "v:0"]
     entries = "stream=codec_name,width,height,avg_frame_rate,nb_read_packets:format=duration"
-    answer = subprocess.run(
-        [*command, "-show_entries", entries, "-of", "json", f"file:{path}"],
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        errors="replace",
-    )
+    try:
+        answer = subprocess.run(
+            [*command, "-show_entries", entries, "-of", "json", f"file:{path}"],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=PROBE_SECONDS,
+        )
+    except subprocess.TimeoutExpired as fault:
+        raise AnalysisError("unreadable_video", "The file could not be read in a reasonable time") from fault
     if answer.returncode != 0:
         raise AnalysisError(
             "not_a_video", "The file is no video that ffmpeg can read", {"ffprobe": readable(answer.stderr, path)}
@@ -70,9 +78,16 @@ def parse_probe(text):
     return video
 
 
-def run(arguments, path, on_frame, folder=None):
-    """Runs ffmpeg on the video, in `folder`; `on_frame` is told how many frames are done, a few times a second."""
-    command = ["ffmpeg", *QUIET, "-progress", "pipe:1", "-stats_period", "0.2", "-max_pixels", str(MOST_PIXELS)]
+def run(path, outputs, on_frame, limits=Limits(), graph=(), folder=None):
+    """Runs ffmpeg on the video, in `folder`; `on_frame` is told how many frames are done, a few times a second.
+
+    Each of `outputs` is an output with its options. Raises AnalysisError if the video is damaged, or turns out to be
+    more than `limits` let through, whatever its container said.
+    """
+    command = ["ffmpeg", *QUIET, "-progress", "pipe:1", "-stats_period", "0.2", "-max_pixels", str(limits.pixels)]
+    # One more than may be, so that it shows whether there was more.
+    end = ["-frames:v", str(limits.frames + 1), "-t", str(limits.seconds + 1)]
+    arguments = [*graph, *(argument for output in outputs for argument in [*end, *output])]
     # stderr goes to a file: a pipe that nobody empties would block ffmpeg.
     with tempfile.TemporaryFile() as complaints:
         process = subprocess.Popen(
@@ -82,19 +97,24 @@ def run(arguments, path, on_frame, folder=None):
             stderr=complaints,
             cwd=folder,
             text=True,
+            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limits.written_bytes, limits.written_bytes)),
         )
         try:
             for line in process.stdout:
-                frames = parse_progress(line)
+                frames, seconds = parse_progress(line)
+                limits.check_seconds(seconds or 0)
+                limits.check_frames(frames or 0)
                 if frames is not None:
                     on_frame(frames)
             code = process.wait()
         finally:
-            # A time limit or a fault in on_frame ends ffmpeg as well.
+            # A limit, or a fault in on_frame, ends ffmpeg as well.
             if process.poll() is None:
                 process.kill()
                 process.wait()
             process.stdout.close()
+        if code == -signal.SIGXFSZ:
+            raise limits.too_much_written()
         if code != 0:
             complaints.seek(0)
             said = readable(complaints.read().decode(errors="replace"), path)
@@ -104,9 +124,10 @@ def run(arguments, path, on_frame, folder=None):
 
 
 def parse_progress(line):
-    """The number of frames in a line of `-progress`; None for every other line."""
+    """The number of frames, or the seconds of video, that a line of `-progress` tells; None for what it does not."""
     name, _, value = line.strip().partition("=")
-    return int(value) if name == "frame" and value.strip().isdigit() else None
+    number = int(value) if re.fullmatch(r" *\d+", value) else None
+    return (number if name == "frame" else None), (number / 1e6 if name == "out_time_us" and number else None)
 
 
 def readable(complaint, path):

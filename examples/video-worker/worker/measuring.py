@@ -6,6 +6,7 @@ from operator import sub
 from statistics import median
 
 from . import ffmpeg
+from .limits import Limits
 
 # Frames are extracted as small grey pictures: enough to tell dark from light and moving from still.
 SMALL_WIDTH, SMALL_HEIGHT = 96, 54
@@ -41,22 +42,23 @@ class Measurements:
     blockiness: list  # grids: steps at the edges of blocks to steps elsewhere; rises where blocks show
 
 
-def extract_frames(video_path, frames_path, on_frame):
+def extract_frames(video_path, frames_path, on_frame, limits=Limits()):
     """Decodes every frame once and keeps it as a small grey picture; answers how many there are."""
     size = f"{SMALL_WIDTH}:{SMALL_HEIGHT}"
     picture = ["-map", "0:v:0", "-vf", f"scale={size}:flags=area,format=gray", "-fps_mode", "passthrough"]
-    ffmpeg.run([*picture, "-f", "rawvideo", "-y", frames_path], video_path, on_frame)
+    ffmpeg.run(video_path, [[*picture, "-f", "rawvideo", "-y", frames_path]], on_frame, limits)
     return frames_path.stat().st_size // SMALL_BYTES
 
 
-def measure_features(video_path, folder, on_frame):
+def measure_features(video_path, folder, on_frame, limits=Limits()):
     """ffmpeg's scene score of every frame, and its edges and block edges by tile, at full size."""
     scores, grids = folder / "scores.txt", folder / "grids.gray"
     one_by_one = ["-fps_mode", "passthrough"]
-    outputs = ["-map", "[scored]", *one_by_one, "-f", "null", "-"]
-    outputs += ["-map", "[grids]", *one_by_one, "-f", "rawvideo", "-y", grids]
     # The file's name stands in the filter graph, where a path would have to be escaped.
-    ffmpeg.run(["-filter_complex", filter_graph(scores.name), *outputs], video_path, on_frame, folder)
+    graph = ["-filter_complex", filter_graph(scores.name)]
+    scored = ["-map", "[scored]", *one_by_one, "-f", "null", "-"]
+    gridded = ["-map", "[grids]", *one_by_one, "-f", "rawvideo", "-y", grids]
+    ffmpeg.run(video_path, [scored, gridded], on_frame, limits, graph, folder)
     times, scene_scores = parse_scores(scores.read_text())
     softness, blockiness = read_grids(grids.read_bytes())
     return times, scene_scores, softness, blockiness

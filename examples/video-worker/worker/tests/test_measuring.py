@@ -7,9 +7,10 @@ from ..errors import AnalysisError
 
 
 class Progress(unittest.TestCase):
-    def test_only_the_frame_line_tells_frames(self):
-        lines = ["frame=62\n", "frame= 62\n", "fps=165.80\n", "out_time_us=10480000\n", "progress=continue\n", "\n"]
-        self.assertEqual([ffmpeg.parse_progress(line) for line in lines], [62, 62, None, None, None, None])
+    def test_one_line_tells_frames_and_one_tells_the_time(self):
+        lines = ["frame=62\n", "frame= 62\n", "fps=165.80\n", "out_time_us=10480000\n", "out_time_us=N/A\n", "\n"]
+        told = [(62, None), (62, None), (None, None), (None, 10.48), (None, None), (None, None)]
+        self.assertEqual([ffmpeg.parse_progress(line) for line in lines], told)
 
 
 class Probe(unittest.TestCase):
