@@ -1,6 +1,7 @@
 import { setTimeout as pause } from "node:timers/promises";
 import type { Server } from "bun";
 import type { Hono } from "hono";
+import { addressed } from "./adapters/addressed-request.ts";
 import type { OriginPolicy } from "./adapters/origin-policy.ts";
 import type { SessionServices } from "./adapters/session-services.ts";
 import { bunSocketHandler, type SocketData } from "./adapters/websocket/bun-sockets.ts";
@@ -10,7 +11,7 @@ export interface ListenOptions {
   readonly host: string;
   /** 0: a free one. */
   readonly port: number;
-  readonly app: Hono;
+  readonly app: Pick<Hono, "fetch">;
   readonly services: SessionServices;
   readonly policy: OriginPolicy;
   /** Pages that Bun bundles, by path. */
@@ -48,15 +49,16 @@ export function listen(options: ListenOptions): Listening {
     maxRequestBodySize: MAX_REQUEST_BYTES,
     routes: pages,
     websocket: bunSocketHandler(services),
-    fetch(request, server) {
+    fetch(received, server) {
+      const request = addressed(received);
       const upgrade = readUpgrade(request, policy);
       if (upgrade !== undefined) {
         const { intent, headers } = upgrade;
-        if (server.upgrade(request, { data: intent, headers })) return undefined;
+        if (server.upgrade(received, { data: intent, headers })) return undefined;
       }
       // Bun would cut a request that waits for an event after ten quiet seconds.
-      server.timeout(request, LONGEST_ANSWER_SECONDS);
-      return app.fetch(request, { cut: () => server.timeout(request, CUT_AFTER_SECONDS) });
+      server.timeout(received, LONGEST_ANSWER_SECONDS);
+      return app.fetch(request, { cut: () => server.timeout(received, CUT_AFTER_SECONDS) });
     },
   });
   return {

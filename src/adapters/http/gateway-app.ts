@@ -2,12 +2,15 @@ import { Hono } from "hono";
 import { secureHeaders } from "hono/secure-headers";
 import type { BroadcastEvent } from "../../application/broadcast-event.ts";
 import type { TelemetryPort } from "../../application/ports/telemetry-port.ts";
+import { isHostHeader } from "../addressed-request.ts";
 import { headersOnly } from "./head-routes.ts";
 import { type HealthSources, healthRoutes } from "./health-routes.ts";
 import { noticeRoutes } from "./notice-routes.ts";
 import { problem, problemOf } from "./problem.ts";
 import { publishRoutes } from "./publish-routes.ts";
+import { readCors } from "./read-access.ts";
 import { type ReadParts, readRoutes } from "./read-routes.ts";
+import { requestDeadline } from "./request-deadline.ts";
 
 export interface GatewayAppParts extends HealthSources, ReadParts {
   readonly broadcast: BroadcastEvent;
@@ -25,6 +28,13 @@ export function gatewayApp(parts: GatewayAppParts): Hono {
   const app = new Hono();
   // Whether the whole domain is bound to TLS is for whoever owns it to say.
   app.use(secureHeaders({ strictTransportSecurity: false }));
+  app.use(requestDeadline(parts.clock));
+  app.use(async (context, next) => {
+    if (!isHostHeader(context.req.header("Host") ?? null)) return problem(context, "bad_host");
+    return next();
+  });
+  // Before what refuses: a page must be able to read why.
+  app.use("/v1/*", readCors(parts.origins));
   // Before any GET handler: whatever lies below reads, waits or admits.
   app.use("/v1/*", headersOnly(tokens, parts.origins));
   app.route("/", healthRoutes(parts));
@@ -38,6 +48,11 @@ export function gatewayApp(parts: GatewayAppParts): Hono {
   app.notFound((context) => problem(context, "not_found"));
   app.onError((error, context) => {
     const code = problemOf(error);
+    if (code === "request_aborted") {
+      telemetry.log("debug", "a client went away before its request was whole", {
+        path: context.req.routePath,
+      });
+    }
     if (code !== undefined) return problem(context, code, { detail: error.message });
     telemetry.log("error", "a request could not be answered", {
       path: context.req.routePath,

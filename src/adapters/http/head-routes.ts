@@ -2,7 +2,7 @@ import { Hono, type MiddlewareHandler } from "hono";
 import type { TokenVerifierPort } from "../../application/ports/token-verifier-port.ts";
 import type { OriginPolicy } from "../origin-policy.ts";
 import { problem } from "./problem.ts";
-import { type Reader, readCors, requireReader } from "./read-access.ts";
+import { type Reader, requireReader } from "./read-access.ts";
 import { SSE_HEADERS, wantsStream } from "./sse/event-stream.ts";
 
 /**
@@ -23,7 +23,6 @@ export function headersOnly(tokens: TokenVerifierPort, origins: OriginPolicy): M
 function headRoutes(tokens: TokenVerifierPort, origins: OriginPolicy): Hono<Reader> {
   const routes = new Hono<Reader>();
   const reader = requireReader(tokens, origins);
-  routes.use("*", readCors(origins));
   routes.get("/v1/analyses/:id", reader, (context) => context.body(null, 200, JSON_TYPE));
   routes.get("/v1/analyses/:id/events", reader, (context) =>
     context.body(null, 200, wantsStream(context) ? SSE_HEADERS : JSON_TYPE),

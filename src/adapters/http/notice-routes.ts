@@ -11,28 +11,23 @@ import {
 import { nestingOf } from "../../domain/json-nesting.ts";
 import { problem } from "./problem.ts";
 import { answer } from "./publish-routes.ts";
-import { idempotencyKey, limitBody, parsedJson, requestText } from "./request-text.ts";
+import { idempotencyKey, parsedJson, requestText } from "./request-text.ts";
 import { type Granted, requireScope } from "./require-scope.ts";
 
 /** Notices for one user, or for everybody if the body has no `user_id` at all. */
 export function noticeRoutes(tokens: TokenVerifierPort, broadcast: BroadcastEvent): Hono<Granted> {
-  return new Hono<Granted>().post(
-    "/",
-    requireScope(tokens, "notice:publish"),
-    limitBody(),
-    async (context) => {
-      const idempotency = idempotencyKey(context);
-      if (!idempotency.ok) return problem(context, "invalid_idempotency_key");
-      const text = await requestText(context);
-      const addressee = text === undefined ? undefined : addresseeOf(text);
-      if (text === undefined || addressee === undefined) return problem(context, "not_json");
-      if (addressee.type === "invalid") {
-        const message = `must be text that is not blank, of at most ${MAX_USER_ID_BYTES} bytes`;
-        return problem(context, "invalid_event", { issues: [{ path: ["user_id"], message }] });
-      }
-      return answer(context, await broadcast.execute(addressee.channel, text, idempotency.key));
-    },
-  );
+  return new Hono<Granted>().post("/", requireScope(tokens, "notice:publish"), async (context) => {
+    const idempotency = idempotencyKey(context);
+    if (!idempotency.ok) return problem(context, "invalid_idempotency_key");
+    const text = await requestText(context);
+    const addressee = text === undefined ? undefined : addresseeOf(text);
+    if (text === undefined || addressee === undefined) return problem(context, "not_json");
+    if (addressee.type === "invalid") {
+      const message = `must be text that is not blank, of at most ${MAX_USER_ID_BYTES} bytes`;
+      return problem(context, "invalid_event", { issues: [{ path: ["user_id"], message }] });
+    }
+    return answer(context, await broadcast.execute(addressee.channel, text, idempotency.key));
+  });
 }
 
 type Addressee = { readonly type: "channel"; readonly channel: NoticeChannel } | { readonly type: "invalid" };

@@ -3,9 +3,12 @@ import type { ContentfulStatusCode } from "hono/utils/http-status";
 import { BrokerUnavailable, NewerFormat, OutcomeUnknown } from "../../application/errors.ts";
 import type { Issue } from "../../domain/decode-event.ts";
 import type { Refusal } from "../admission.ts";
+import { BodyRefused } from "./incoming-body.ts";
 
 /** Every error that HTTP answers: a stable `code`, its status and a title. None echoes a body or a token. */
 const PROBLEMS = {
+  bad_host: [400, "The Host header names no host"],
+  request_aborted: [400, "The request ended before it was whole"],
   invalid_query: [400, "The query breaks the rules"],
   not_json: [400, "The body is not JSON"],
   not_an_analysis_id: [400, "The path names no analysis: not a UUID"],
@@ -15,9 +18,11 @@ const PROBLEMS = {
   not_declared: [403, "Nobody declared yet who may watch this analysis: try again in a moment"],
   origin_not_allowed: [403, "Pages of this origin may not read"],
   not_found: [404, "There is nothing here"],
+  request_timeout: [408, "The request did not come whole within 30 seconds"],
   attempt_superseded: [409, "A later attempt of this analysis has begun"],
   attempt_ended: [409, "This attempt of the analysis has ended"],
   event_too_large: [413, "A body or event is larger than 1 MiB"],
+  expectation_failed: [417, "The gateway cannot say when to go on: repeat without Expect"],
   too_many_connections: [429, "This user has too many connections"],
   over_capacity: [503, "The gateway takes no more connections"],
   upgrade_required: [426, "This address speaks WebSocket"],
@@ -61,5 +66,6 @@ export function refused(context: Context, refusal: Refusal): Response {
 export function problemOf(error: unknown): ProblemCode | undefined {
   if (error instanceof BrokerUnavailable || error instanceof NewerFormat) return "broker_unavailable";
   if (error instanceof OutcomeUnknown) return "outcome_unknown";
+  if (error instanceof BodyRefused) return error.code;
   return undefined;
 }

@@ -5,7 +5,7 @@ import type { TokenVerifierPort } from "../../application/ports/token-verifier-p
 import { analysisChannel, parseAnalysisId } from "../../domain/channel.ts";
 import { nestingOf, TOO_DEEP } from "../../domain/json-nesting.ts";
 import { problem } from "./problem.ts";
-import { idempotencyKey, limitBody, parsedJson, requestText } from "./request-text.ts";
+import { idempotencyKey, parsedJson, requestText } from "./request-text.ts";
 import { type Granted, requireScope } from "./require-scope.ts";
 import { readViewers } from "./viewers-body.ts";
 
@@ -17,7 +17,7 @@ export function publishRoutes(
 ): Hono<Granted> {
   const routes = new Hono<Granted>();
 
-  routes.post("/:id/events", requireScope(tokens, "analysis:publish"), limitBody(), async (context) => {
+  routes.post("/:id/events", requireScope(tokens, "analysis:publish"), async (context) => {
     const id = parseAnalysisId(context.req.param("id"));
     if (id === undefined) return problem(context, "not_an_analysis_id");
     if (!context.var.grant.mayPublishTo(id)) return problem(context, "not_allowed");
@@ -28,7 +28,7 @@ export function publishRoutes(
     return answer(context, await broadcast.execute(analysisChannel(id), text, idempotency.key));
   });
 
-  routes.put("/:id", requireScope(tokens, "analysis:publish"), limitBody(), async (context) => {
+  routes.put("/:id", requireScope(tokens, "analysis:publish"), async (context) => {
     const id = parseAnalysisId(context.req.param("id"));
     if (id === undefined) return problem(context, "not_an_analysis_id");
     if (!context.var.grant.mayPublishTo(id)) return problem(context, "not_allowed");

@@ -26,14 +26,27 @@ export interface Reader {
   Variables: { grant: AccessGrant; userId: string; analysisId: AnalysisId };
 }
 
-/** Pages of allowed origins may read from elsewhere, with their cookies. */
+const READING = ["GET", "HEAD"];
+const PREFLIGHT_SECONDS = 600;
+
+/**
+ * Pages of allowed origins may read from elsewhere, with whatever header they send and with their cookies. If every
+ * origin is allowed, a cookie is no credential. Whatever else a method does is not for other sites' pages.
+ */
 export function readCors(policy: OriginPolicy): MiddlewareHandler {
-  return cors({
-    origin: (origin, context) => (originAllowed(context, policy) ? origin : null),
-    credentials: true,
-    allowMethods: ["GET"],
-    allowHeaders: ["Authorization", "Last-Event-ID"],
+  const everyOrigin = policy.allowedOrigins === "*";
+  const reading = cors({
+    origin: everyOrigin ? "*" : (origin, context) => (originAllowed(context, policy) ? origin : null),
+    credentials: !everyOrigin,
+    allowMethods: READING,
+    // Without a list the answer to a preflight allows the headers it asks for.
+    exposeHeaders: ["Retry-After"],
+    maxAge: PREFLIGHT_SECONDS,
   });
+  return (context, next) =>
+    READING.includes(context.req.method) || context.req.method === "OPTIONS"
+      ? reading(context, next)
+      : next();
 }
 
 /** Lets through who comes from an allowed page with a valid token and asks for an analysis, `:id` of the path. */

@@ -7,7 +7,7 @@ import type { OriginPolicy } from "../origin-policy.ts";
 import type { SessionServices } from "../session-services.ts";
 import { readEventsQuery } from "./events-query.ts";
 import { problem, refused } from "./problem.ts";
-import { type Reader, readCors, requireReader } from "./read-access.ts";
+import { type Reader, requireReader } from "./read-access.ts";
 import { eventStream, wantsStream } from "./sse/event-stream.ts";
 import { WaitingRead } from "./waiting-read.ts";
 
@@ -34,8 +34,6 @@ export function readRoutes({
 }: ReadParts): Hono<Reader> {
   const routes = new Hono<Reader>();
   const reader = requireReader(tokens, origins);
-  routes.use("/:id", readCors(origins));
-  routes.use("/:id/events", readCors(origins));
 
   routes.get("/:id", reader, async (context) => {
     const answer = await read.execute(context.var.analysisId, context.var.grant);

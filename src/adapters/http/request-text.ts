@@ -1,17 +1,8 @@
-import type { Context, MiddlewareHandler } from "hono";
-import { bodyLimit } from "hono/body-limit";
-import { problem } from "./problem.ts";
+import type { Context } from "hono";
 
-const MAX_BODY_BYTES = 1024 * 1024;
-
-/** Refuses a body over 1 MiB, also one that does not say its length. */
-export function limitBody(): MiddlewareHandler {
-  return bodyLimit({ maxSize: MAX_BODY_BYTES, onError: (context) => problem(context, "event_too_large") });
-}
-
-/** The body as text; undefined where it is not UTF-8, hence not JSON. */
+/** The body as text; undefined if it is not UTF-8, hence not JSON. Rejects with `BodyRefused`. */
 export async function requestText(context: Context): Promise<string | undefined> {
-  const bytes = await context.req.arrayBuffer();
+  const bytes = await context.get("body").bytes();
   try {
     return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
   } catch (error) {

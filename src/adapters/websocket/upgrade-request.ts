@@ -1,3 +1,4 @@
+import { isHostHeader } from "../addressed-request.ts";
 import { cookiesCount, isOriginAllowed, type OriginPolicy } from "../origin-policy.ts";
 import { offersProtocol, presentedToken } from "../presented-token.ts";
 import { readSocketQuery, readWatchQuery } from "../watch-query.ts";
@@ -15,14 +16,14 @@ export function readUpgrade(
 ): { intent: WatchIntent; headers: Headers } | undefined {
   const { headers } = request;
   if (headers.get("upgrade")?.toLowerCase() !== "websocket") return undefined;
-  // A Host header that names no host leaves no address to read.
-  const url = URL.parse(request.url);
+  const host = headers.get("host");
+  const url = isHostHeader(host) ? URL.parse(request.url) : null;
   const path = url === null ? null : PATH.exec(url.pathname);
   if (url === null || path === null) return undefined;
   const [, id] = path;
   const origin = headers.get("origin");
   const protocols = headers.get("sec-websocket-protocol");
-  const originAllowed = isOriginAllowed(origin, headers.get("host"), policy);
+  const originAllowed = isOriginAllowed(origin, host, policy);
   const token = presentedToken({
     query: url.searchParams.getAll("token"),
     authorization: headers.get("authorization"),

@@ -5,7 +5,7 @@ import type { ClockPort } from "../../../application/ports/clock-port.ts";
 import { TelltalePublisher } from "../../../client/publisher.ts";
 import type { Scope } from "../../../domain/access-grant.ts";
 import { problem } from "../problem.ts";
-import { limitBody, requestText } from "../request-text.ts";
+import { requestText } from "../request-text.ts";
 import { DemoPipelines } from "./demo-pipeline.ts";
 
 export interface DemoDependencies {
@@ -56,7 +56,7 @@ export function createDemo(dependencies: DemoDependencies): Demo {
     return context.json({ user, token });
   });
 
-  routes.post("/demo/analyses", limitBody(), async (context) => {
+  routes.post("/demo/analyses", async (context) => {
     const wish = readWish(await requestText(context));
     if (wish === undefined) {
       return problem(context, "invalid_request", {

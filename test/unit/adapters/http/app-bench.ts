@@ -1,3 +1,4 @@
+import type { Hono } from "hono";
 import { gatewayApp } from "../../../../src/adapters/http/gateway-app.ts";
 import { InMemoryInbox } from "../../../../src/adapters/memory/in-memory-inbox.ts";
 import type { OriginPolicy } from "../../../../src/adapters/origin-policy.ts";
@@ -35,7 +36,7 @@ export interface Problem {
 }
 
 /** Everything the gateway answers over HTTP, on a broker in memory, without a socket. */
-export function appBench(policy: Partial<OriginPolicy> = {}) {
+export function appBench(policy: Partial<OriginPolicy> = {}, demo: Hono | undefined = undefined) {
   const node = memoryNode();
   const { clock, telemetry, pubSub, elsewhere } = node;
   const channel = someAnalysis();
@@ -66,7 +67,7 @@ export function appBench(policy: Partial<OriginPolicy> = {}) {
     sessions,
     origins: { allowedOrigins: undefined, mode: "production", ...policy },
     telemetry,
-    demo: undefined,
+    demo,
     pubSub,
     workers: { away: undefined },
     inbox,
@@ -99,6 +100,7 @@ export function appBench(policy: Partial<OriginPolicy> = {}) {
 
   return {
     ...node,
+    app,
     channel,
     analysisId,
     tokens,

@@ -1,9 +1,11 @@
 import { afterEach, describe, expect, test } from "bun:test";
+import { Hono } from "hono";
 import {
   createDemo,
   type Demo,
   type DemoDependencies,
 } from "../../../../src/adapters/http/demo/demo-routes.ts";
+import { requestDeadline } from "../../../../src/adapters/http/request-deadline.ts";
 import { ManualClock } from "../../../support/manual-clock.ts";
 
 type Claims = Parameters<DemoDependencies["mintToken"]>[0];
@@ -28,17 +30,19 @@ function start() {
       return new Response(null, { status: 204 });
     },
   });
+  const clock = new ManualClock();
   demo = createDemo({
     baseUrl: () => server.url.href,
     mintToken: async (claims) => {
       minted.push(claims);
       return `token-${minted.length}`;
     },
-    clock: new ManualClock(),
+    clock,
     onFault: (_analysis, error) => heard.reject(error),
   });
+  const app = new Hono().use(requestDeadline(clock)).route("/", demo.routes);
   const post = async (path: string, body = "", cookie = "") =>
-    demo.routes.request(path, { method: "POST", body, headers: { cookie } });
+    app.request(path, { method: "POST", body, headers: { cookie } });
   return { minted, post, heard: heard.promise };
 }
 

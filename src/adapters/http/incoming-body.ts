@@ -1,0 +1,140 @@
+import type { ClockPort } from "../../application/ports/clock-port.ts";
+
+/** Of one request, as it comes in. */
+export const MAX_BODY_BYTES = 1024 * 1024;
+/**
+ * So much of a body that nobody reads is taken and thrown away, so that its sender gets to read the answer: who hangs
+ * up on a client that still sends takes the answer away with the line.
+ */
+const MOST_DISCARDED_BYTES = 16 * MAX_BODY_BYTES;
+/** A client that asked in vain whether it should go on is given so long to do it by itself. */
+const EXPECTATION_MS = 3_000;
+
+/** Why a body was not read: a code of `PROBLEMS`. */
+export type BodyFault = "event_too_large" | "request_timeout" | "request_aborted" | "expectation_failed";
+
+/** The body of a request could not be had whole; `code` says why. */
+export class BodyRefused extends Error {
+  override readonly name = "BodyRefused";
+  readonly code: BodyFault;
+
+  constructor(code: BodyFault) {
+    super(WORDS[code]);
+    this.code = code;
+  }
+}
+
+const WORDS: Readonly<Record<BodyFault, string>> = {
+  event_too_large: `a body has at most ${MAX_BODY_BYTES} bytes`,
+  request_timeout: "the body did not come whole in time",
+  request_aborted: "the client went away before its body was whole",
+  expectation_failed: "send it again without Expect",
+};
+
+/**
+ * The body of one request, bounded in bytes and in time. Nothing is read before somebody asks, and a body that is asked
+ * for costs a timer only.
+ */
+export class IncomingBody {
+  /** Whether the request says that one follows. */
+  readonly announced: boolean;
+  readonly #request: Request;
+  readonly #clock: ClockPort;
+  /** By the clock, in milliseconds. */
+  readonly #deadline: number;
+  readonly #declaredBytes: number | undefined;
+  /** `given_up`: what is still to come will not be read. */
+  #state: "unread" | "ended" | "given_up" = "unread";
+  #chunks: ReadableStreamDefaultReader<Uint8Array> | undefined;
+  #receivedBytes = 0;
+
+  constructor(request: Request, clock: ClockPort, deadlineMs: number) {
+    this.#request = request;
+    this.#clock = clock;
+    this.#deadline = clock.now() + deadlineMs;
+    const length = request.headers.get("Content-Length");
+    this.#declaredBytes = length === null ? undefined : Number(length);
+    this.announced = (length !== null && length !== "0") || request.headers.has("Transfer-Encoding");
+  }
+
+  /** All of it, at most 1 MiB. Rejects with `BodyRefused`. */
+  async bytes(): Promise<Uint8Array> {
+    if (this.#declaredBytes !== undefined && this.#declaredBytes > MAX_BODY_BYTES) {
+      throw new BodyRefused("event_too_large");
+    }
+    // What says its length is bounded by it, and the runtime puts it together at less cost.
+    const whole =
+      this.#declaredBytes === undefined || this.#waitsToContinue ? this.#collected() : this.#atOnce();
+    const bytes = await whole;
+    this.#state = "ended";
+    return bytes;
+  }
+
+  /** Takes what nobody read and throws it away. Resolves with whether the end was reached. Never rejects. */
+  async discarded(): Promise<boolean> {
+    if (this.#state !== "unread") return this.#state === "ended";
+    if (this.#waitsToContinue || (this.#declaredBytes ?? 0) > MOST_DISCARDED_BYTES) return false;
+    // Of a GET the runtime hands out no body: nobody can say whether it was there already.
+    if (this.#request.body === null) return false;
+    try {
+      await this.#read(MOST_DISCARDED_BYTES, () => {});
+      return true;
+    } catch (error) {
+      if (error instanceof BodyRefused) return false;
+      throw error;
+    }
+  }
+
+  async #atOnce(): Promise<Uint8Array> {
+    return new Uint8Array(await this.#inTime(this.#request.arrayBuffer()));
+  }
+
+  async #collected(): Promise<Uint8Array> {
+    const chunks: Uint8Array[] = [];
+    await this.#read(MAX_BODY_BYTES, (chunk) => chunks.push(chunk));
+    return Buffer.concat(chunks);
+  }
+
+  /** Up to the end, or until more than `mostBytes` have come. */
+  async #read(mostBytes: number, take: (chunk: Uint8Array) => void): Promise<void> {
+    this.#chunks ??= this.#request.body?.getReader() as ReadableStreamDefaultReader<Uint8Array> | undefined;
+    while (this.#chunks !== undefined) {
+      const { done, value } = await this.#inTime(this.#chunks.read());
+      if (done) break;
+      this.#receivedBytes += value.byteLength;
+      if (this.#receivedBytes > mostBytes) throw new BodyRefused("event_too_large");
+      take(value);
+    }
+    this.#state = "ended";
+  }
+
+  /** Rejects with `BodyRefused` if the client goes away, or if the time is up. */
+  async #inTime<Value>(reading: Promise<Value>): Promise<Value> {
+    const late = Promise.withResolvers<never>();
+    const [leftMs, code] = this.#patience();
+    const cancel = this.#clock.after(Math.max(0, leftMs), () => late.reject(new BodyRefused(code)));
+    try {
+      return await Promise.race([reading, late.promise]);
+    } catch (error) {
+      this.#state = "given_up";
+      if (error instanceof BodyRefused) throw error;
+      if (this.#request.signal.aborted) throw new BodyRefused("request_aborted");
+      throw error;
+    } finally {
+      cancel();
+    }
+  }
+
+  #patience(): readonly [number, BodyFault] {
+    const leftMs = this.#deadline - this.#clock.now();
+    return this.#waitsToContinue && this.#receivedBytes === 0 && leftMs > EXPECTATION_MS
+      ? [EXPECTATION_MS, "expectation_failed"]
+      : [leftMs, "request_timeout"];
+  }
+
+  /** Bun sends `100 Continue` for that very spelling alone: whoever spells it otherwise may wait for ever. */
+  get #waitsToContinue(): boolean {
+    const expected = this.#request.headers.get("Expect");
+    return expected !== null && expected !== "100-continue" && expected.toLowerCase() === "100-continue";
+  }
+}
