@@ -13,6 +13,7 @@ export interface Contestant {
 
 export interface RunningContestant {
   readonly url: string;
+  readonly pid: number;
   /** User and system time so far, in seconds. */
   cpuSeconds(): number;
   stop(): Promise<void>;
@@ -42,6 +43,7 @@ export async function startContestant({
   });
   return {
     url: await addressOf(child),
+    pid: child.pid,
     cpuSeconds: () => cpuSeconds(child.pid),
     async stop() {
       child.kill("SIGKILL");

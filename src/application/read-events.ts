@@ -1,10 +1,18 @@
-import type { AccessGrant, WatchVerdict } from "../domain/access-grant.ts";
-import { type AnalysisId, analysisChannel } from "../domain/channel.ts";
+import type { AccessGrant, ViewerList, WatchVerdict } from "../domain/access-grant.ts";
+import { Filling, fill } from "../domain/byte-budget.ts";
+import { type AnalysisChannel, type AnalysisId, analysisChannel } from "../domain/channel.ts";
 import { type EventPosition, formatEventId, type GivenPosition } from "../domain/event-position.ts";
+import { utf8Length } from "../domain/utf8.ts";
 import type { AnalysisFeed } from "./fan-out/analysis-feed.ts";
 import type { Feeds } from "./fan-out/feeds.ts";
 import type { ClockPort } from "./ports/clock-port.ts";
-import type { PublishedEvent, PubSubPort } from "./ports/pub-sub-port.ts";
+import { PAGE_BYTES, type PublishedEvent, type PubSubPort } from "./ports/pub-sub-port.ts";
+import { Slots } from "./slots.ts";
+
+/** An answer holds at most 4 MiB; what stands beside the events takes a few hundred bytes. */
+const ANSWER_BYTES = 4 * 1024 * 1024 - 1024;
+/** Answers read at once: each may take up as much memory while it waits for the rest of it. */
+const MOST_READS = 2;
 
 export interface ReadEventsRequest {
   readonly analysisId: AnalysisId;
@@ -27,12 +35,16 @@ export type ReadEventsAnswer =
     }
   | { readonly type: "not_allowed" | "not_declared" };
 
-/** A page of the history, in order, and with patience the next event: for networks that let nothing else through. */
+/**
+ * A page of the history, in order, and with patience the next event: for networks that let nothing else through. An
+ * answer holds at most 4 MiB, and always an event where there is one; `limit` is a maximum.
+ */
 export class ReadEvents {
   readonly #pubSub: PubSubPort;
   readonly #feeds: Feeds;
   readonly #clock: ClockPort;
   readonly #watchDefault: "allow" | "deny";
+  readonly #reads = new Slots(MOST_READS);
 
   constructor(pubSub: PubSubPort, feeds: Feeds, clock: ClockPort, watchDefault: "allow" | "deny") {
     this.#pubSub = pubSub;
@@ -57,21 +69,53 @@ export class ReadEvents {
     }
   }
 
-  /** The verdict for who may not watch: asked after the page was read, so that no event is newer than the right to it. */
-  async #permittedPage({ analysisId, grant, after, limit }: ReadEventsRequest): Promise<Page | Refused> {
-    const channel = analysisChannel(analysisId);
-    const page = await this.#pubSub.history(channel, after === "unreadable" ? undefined : after, limit);
-    const { viewers } = await this.#pubSub.snapshot(channel);
-    const verdict = grant.judge(analysisId, viewers, this.#watchDefault);
-    return verdict === "allowed" ? page : verdict;
+  /**
+   * The verdict for who may not watch: judged before anything is read, and again afterwards, so that no event is newer
+   * than the right to it.
+   */
+  async #permittedPage(request: ReadEventsRequest): Promise<Page | Refused> {
+    const channel = analysisChannel(request.analysisId);
+    const judged = async () => this.#judge(request, await this.#pubSub.viewers(channel));
+    const before = await judged();
+    if (before !== "allowed") return before;
+    const page = await this.#reads.run(() => this.#page(channel, request));
+    const after = await judged();
+    return after === "allowed" ? page : after;
+  }
+
+  /** As many of the broker's pages as an answer holds. */
+  async #page(channel: AnalysisChannel, { after, limit }: ReadEventsRequest): Promise<Page> {
+    let from = after === "unreadable" ? undefined : after;
+    const first = await this.#pubSub.history(channel, from, limit);
+    const events: PublishedEvent[] = [];
+    const filling = new Filling({ items: limit, bytes: ANSWER_BYTES });
+    for (let page = first; ; ) {
+      for (const event of page.events) {
+        if (filling.take(bytesOf(event))) events.push(event);
+        else return { resumed: first.resumed, events };
+      }
+      // A page of which not all may fit is not worth reading.
+      if (!page.more || filling.left.items === 0 || filling.left.bytes < PAGE_BYTES) break;
+      from = events.at(-1)?.position;
+      page = await this.#pubSub.history(channel, from, filling.left.items);
+      // Trimmed or lost meanwhile: what was read goes together, what it has now may not.
+      if (!page.resumed) break;
+    }
+    return { resumed: first.resumed, events };
   }
 
   /** As `#permittedPage`, of a feed: those who wait for one analysis share what is read for them, as watchers do. */
   async #permittedFrom(feed: AnalysisFeed, request: ReadEventsRequest): Promise<Page | Refused> {
-    const { analysisId, grant, after, limit } = request;
+    const { after, limit } = request;
+    const before = this.#judge(request, feed.viewers);
+    if (before !== "allowed") return before;
     const page = await pageOf(feed, after === "unreadable" ? undefined : after, limit);
-    const verdict = grant.judge(analysisId, feed.viewers, this.#watchDefault);
+    const verdict = this.#judge(request, feed.viewers);
     return verdict === "allowed" ? page : verdict;
+  }
+
+  #judge({ grant, analysisId }: ReadEventsRequest, viewers: ViewerList | undefined): WatchVerdict {
+    return grant.judge(analysisId, viewers, this.#watchDefault);
   }
 
   /** Over at the next event, when the time is up, when nobody waits any more, or when it may not be watched any more. */
@@ -99,17 +143,24 @@ export class ReadEvents {
 
 type Refused = Exclude<WatchVerdict, "allowed">;
 
+/** What an event takes up in an answer. */
+function bytesOf({ text }: PublishedEvent): number {
+  return utf8Length(text) + ",".length;
+}
+
 interface Page {
   readonly resumed: boolean;
   readonly events: readonly PublishedEvent[];
 }
 
 async function pageOf(feed: AnalysisFeed, after: EventPosition | undefined, limit: number): Promise<Page> {
+  const answered = (events: readonly PublishedEvent[]) =>
+    fill(events, { items: limit, bytes: ANSWER_BYTES }, bytesOf);
   const sequence = after === undefined ? undefined : feed.sequenceAfter(after);
-  if (sequence !== undefined) return { resumed: true, events: feed.fanout.from(sequence, limit) };
+  if (sequence !== undefined) return { resumed: true, events: answered(feed.fanout.from(sequence, limit)) };
   const { resumed, events, from } = await feed.history(after);
   if (!resumed) return { ...(await pageOf(feed, undefined, limit)), resumed };
-  return { resumed, events: events.slice(from, from + limit) };
+  return { resumed, events: answered(events.slice(from, from + limit)) };
 }
 
 function answer({ after }: ReadEventsRequest, page: Page | Refused): ReadEventsAnswer {

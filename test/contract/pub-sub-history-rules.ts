@@ -1,9 +1,11 @@
 import { expect, test } from "bun:test";
-import type { HistoryPage, SeenBefore } from "../../src/application/ports/pub-sub-port.ts";
+import { type HistoryPage, PAGE_BYTES, type SeenBefore } from "../../src/application/ports/pub-sub-port.ts";
 import { status } from "../support/encoded-events.ts";
 import { someAnalysis } from "../support/some-analysis.ts";
 import { epochOf } from "./pub-sub-append-rules.ts";
 import type { ContractContext } from "./pub-sub-contract.ts";
+
+const MEBIBYTE = 1024 * 1024;
 
 export function historyRules({ node, broker }: ContractContext): void {
   test("PS-19 pages follow each other without a gap", async () => {
@@ -21,11 +23,68 @@ export function historyRules({ node, broker }: ContractContext): void {
     expect(seen(await publisher.history(channel, { epoch: "", offset: 0 }, 2))).toEqual([true, 1, 2]);
   });
 
+  test("BUD-2 a page holds at most a mebibyte of texts, always an event, and says whether more follows", async () => {
+    const publisher = await node();
+    const channel = someAnalysis();
+    // A mebibyte each, then some that share a page, then one that leaves no room for the next.
+    const sizes = [
+      ...Array(4).fill(MEBIBYTE - 200),
+      ...Array(5).fill(300_000),
+      ...Array(40).fill(10),
+      MEBIBYTE - 200,
+    ];
+    for (const size of sizes)
+      await publisher.append({ channel, events: [status({ note: "ü".repeat(size / 2) })] });
+    const pages: number[][] = [];
+    let after: HistoryPage["position"] | undefined;
+    for (let more = true; more; ) {
+      const page = await publisher.history(channel, after, 1_000);
+      pages.push(page.events.map(({ position }) => position.offset));
+      const bytes = page.events.reduce((sum, { text }) => sum + Buffer.byteLength(text), 0);
+      expect(page.events.length === 1 || bytes <= PAGE_BYTES).toBe(true);
+      after = page.events.at(-1)?.position;
+      more = page.more;
+      expect(more).toBe(after?.offset !== sizes.length);
+    }
+    expect(pages.flat()).toEqual(sizes.map((_, index) => index + 1));
+    expect(pages.slice(0, 5)).toEqual([[1], [2], [3], [4], [5, 6, 7]]);
+    expect(pages.length).toBeLessThanOrEqual(8);
+  });
+
+  test("BUD-2 a page that ends by its limit, at the end, or before anything else says so", async () => {
+    const publisher = await node({ size: 3 });
+    const channel = someAnalysis();
+    const epoch = epochOf(await publisher.append({ channel, events: [status(), status(), status()] }));
+    const more = async (offset: number, limit: number) =>
+      (await publisher.history(channel, { epoch, offset }, limit)).more;
+    expect(await Promise.all([more(0, 2), more(1, 2), more(1, 1), more(3, 1), more(9, 2)])).toEqual([
+      true,
+      false,
+      true,
+      false,
+      true,
+    ]);
+    expect((await publisher.history(channel, undefined, 3)).more).toBe(false);
+  });
+
+  test("PS-24 viewers() answers who may watch, undefined where nobody said", async () => {
+    const [publisher, reader] = [await node(), await node()];
+    const channel = someAnalysis();
+    expect(await reader.viewers(channel)).toBeUndefined();
+    await publisher.declareViewers(channel, new Set(["alice", "ünal"]));
+    expect(await reader.viewers(channel)).toEqual(new Set(["alice", "ünal"]));
+    await publisher.declareViewers(channel, "*");
+    expect(await reader.viewers(channel)).toBe("*");
+    await publisher.declareViewers(channel, new Set());
+    expect(await reader.viewers(channel)).toEqual(new Set());
+  });
+
   test("PS-20 of an unknown channel nothing is kept: only the beginning is a good position", async () => {
     const reader = await node();
     const channel = someAnalysis();
     const nothing = {
       events: [],
+      more: false,
       position: { epoch: "", offset: 0 },
       kept: { oldestKept: 1, newest: 0, spans: [] },
     };

@@ -147,6 +147,10 @@ export class ModelPubSub implements PubSubPort {
     return this.#command("read", () => this.#server.snapshot(channel));
   }
 
+  viewers(channel: AnalysisChannel): Promise<ViewerList | undefined> {
+    return this.#command("read", () => this.#server.viewersOf(channel));
+  }
+
   history(channel: ChannelName, after: EventPosition | undefined, limit: number): Promise<HistoryPage> {
     return this.#command("read", () => this.#server.history(channel, after, limit));
   }

@@ -1,20 +1,23 @@
 import { BrokerUnavailable } from "../../src/application/errors.ts";
 import type { InboxEvent } from "../../src/application/ports/inbox-port.ts";
-import type {
-  AppendOutcome,
-  AppendRequest,
-  ChannelPositions,
-  ChannelSnapshot,
-  ChannelSubscriber,
-  HistoryPage,
-  PublishedEvent,
-  SeenBefore,
+import {
+  type AppendOutcome,
+  type AppendRequest,
+  type ChannelPositions,
+  type ChannelSnapshot,
+  type ChannelSubscriber,
+  type HistoryPage,
+  PAGE_BYTES,
+  type PublishedEvent,
+  type SeenBefore,
 } from "../../src/application/ports/pub-sub-port.ts";
 import type { DeadLetter } from "../../src/application/ports/worker-channel-port.ts";
 import type { ViewerList } from "../../src/domain/access-grant.ts";
+import { fill } from "../../src/domain/byte-budget.ts";
 import { type AnalysisChannel, type ChannelName, isAnalysisChannel } from "../../src/domain/channel.ts";
 import { admit, type ChannelRecord, newRecord } from "../../src/domain/channel-record.ts";
 import { type EpochSpan, type EventPosition, isOnHistory } from "../../src/domain/event-position.ts";
+import { utf8Length } from "../../src/domain/utf8.ts";
 
 export interface HistoryLimits {
   readonly size: number;
@@ -176,7 +179,9 @@ export class ModelServer {
     const resumed = after === undefined || isOnHistory(after, range);
     const start = after !== undefined && resumed ? after.offset + 1 - oldestKept : 0;
     const position = kept === undefined ? NOTHING : positionOf(kept);
-    return { resumed, events: held.slice(start, start + limit), position, kept: range };
+    const wanted = held.slice(start, start + limit);
+    const events = fill(wanted, { items: limit, bytes: PAGE_BYTES }, ({ text }) => utf8Length(text));
+    return { resumed, events, more: start + events.length < held.length, position, kept: range };
   }
 
   positions(channels: readonly AnalysisChannel[]): ChannelPositions {

@@ -14,7 +14,14 @@ import type { ViewerList } from "../../src/domain/access-grant.ts";
 import type { AnalysisChannel, ChannelName } from "../../src/domain/channel.ts";
 import type { EventPosition } from "../../src/domain/event-position.ts";
 
-export type CallName = "append" | "snapshot" | "history" | "positions" | "subscribe" | "declareViewers";
+export type CallName =
+  | "append"
+  | "snapshot"
+  | "viewers"
+  | "history"
+  | "positions"
+  | "subscribe"
+  | "declareViewers";
 
 export interface Call {
   readonly name: CallName;
@@ -105,6 +112,10 @@ export class HandDrivenPubSub implements PubSubPort {
 
   snapshot(channel: AnalysisChannel): Promise<ChannelSnapshot> {
     return this.#call({ name: "snapshot", channel }, () => this.#inner.snapshot(channel));
+  }
+
+  viewers(channel: AnalysisChannel): Promise<ViewerList | undefined> {
+    return this.#call({ name: "viewers", channel }, () => this.#inner.viewers(channel));
   }
 
   history(channel: ChannelName, after: EventPosition | undefined, limit: number): Promise<HistoryPage> {

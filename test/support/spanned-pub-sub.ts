@@ -37,8 +37,11 @@ export class SpannedPubSub implements PubSubPort {
     const resumed = after === undefined || isOnHistory(after, history);
     const from = resumed ? (after?.offset ?? 0) : 0;
     const events = this.#events.slice(from, from + limit);
-    return { resumed, events, position: this.#position, kept: history };
+    const more = from + events.length < this.#events.length;
+    return { resumed, events, more, position: this.#position, kept: history };
   }
+
+  async viewers(): Promise<undefined> {}
 
   async positions(): Promise<ChannelPositions> {
     return { line: this.#epoch, positions: [this.#position] };

@@ -89,11 +89,15 @@ export class InMemoryPubSub implements PubSubPort {
     };
   }
 
+  async viewers(channel: AnalysisChannel): Promise<ViewerList | undefined> {
+    return this.#broker.viewersOf(channel, this.#options.clock.now());
+  }
+
   async history(channel: ChannelName, after: EventPosition | undefined, limit: number): Promise<HistoryPage> {
     const kept = this.#broker.find(channel, this.#options.clock.now());
     if (kept !== undefined) return kept.page(after, limit);
     const resumed = after === undefined || after.offset === 0;
-    return { resumed, events: [], position: NOTHING, kept: NOTHING_KEPT };
+    return { resumed, events: [], more: false, position: NOTHING, kept: NOTHING_KEPT };
   }
 
   async positions(channels: readonly AnalysisChannel[]): Promise<ChannelPositions> {

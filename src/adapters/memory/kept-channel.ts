@@ -1,7 +1,14 @@
-import type { AppendOutcome, AppendRequest, HistoryPage } from "../../application/ports/pub-sub-port.ts";
+import {
+  type AppendOutcome,
+  type AppendRequest,
+  type HistoryPage,
+  PAGE_BYTES,
+} from "../../application/ports/pub-sub-port.ts";
+import { fill } from "../../domain/byte-budget.ts";
 import { admit, newRecord, type PublishedEvent } from "../../domain/channel-record.ts";
 import { type EpochSpan, type EventPosition, isOnHistory } from "../../domain/event-position.ts";
 import type { StageMark } from "../../domain/stages.ts";
+import { utf8Length } from "../../domain/utf8.ts";
 import { type FirstTime, SeenMemory } from "./seen-memory.ts";
 
 export type Kept =
@@ -72,7 +79,10 @@ export class KeptChannel {
     const kept = { oldestKept, newest: this.#record.offset, spans: this.spans };
     const resumed = after === undefined || isOnHistory(after, kept);
     const start = after !== undefined && resumed ? after.offset + 1 - oldestKept : 0;
-    return { resumed, events: this.#history.slice(start, start + limit), position: this.position, kept };
+    const wanted = this.#history.slice(start, start + limit);
+    const events = fill(wanted, { items: limit, bytes: PAGE_BYTES }, ({ text }) => utf8Length(text));
+    const more = start + events.length < this.#history.length;
+    return { resumed, events, more, position: this.position, kept };
   }
 }
 

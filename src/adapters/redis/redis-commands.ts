@@ -12,6 +12,7 @@ import declareViewers from "./declare-viewers.lua" with { type: "text" };
 import readChannel from "./read-channel.lua" with { type: "text" };
 import readHistory from "./read-history.lua" with { type: "text" };
 import readPositions from "./read-positions.lua" with { type: "text" };
+import readViewers from "./read-viewers.lua" with { type: "text" };
 import { RedisLink, type RedisTarget } from "./redis-link.ts";
 
 export type ScriptName = keyof typeof SCRIPTS;
@@ -210,6 +211,7 @@ const SCRIPTS = {
   readChannel: script(readChannel),
   readHistory: script(readHistory),
   readPositions: script(readPositions),
+  readViewers: script(readViewers),
 };
 
 function script(text: string): Script {

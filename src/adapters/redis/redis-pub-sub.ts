@@ -1,17 +1,19 @@
 import { NewerFormat, OutcomeUnknown } from "../../application/errors.ts";
 import type { ClockPort } from "../../application/ports/clock-port.ts";
-import type {
-  AppendOutcome,
-  AppendRequest,
-  BrokerHealth,
-  ChannelPositions,
-  ChannelSnapshot,
-  ChannelSubscriber,
-  ChannelSubscription,
-  HistoryPage,
-  PubSubPort,
+import {
+  type AppendOutcome,
+  type AppendRequest,
+  type BrokerHealth,
+  type ChannelPositions,
+  type ChannelSnapshot,
+  type ChannelSubscriber,
+  type ChannelSubscription,
+  type HistoryPage,
+  PAGE_BYTES,
+  type PubSubPort,
 } from "../../application/ports/pub-sub-port.ts";
 import type { TelemetryPort } from "../../application/ports/telemetry-port.ts";
+import { Slots } from "../../application/slots.ts";
 import type { ViewerList } from "../../domain/access-grant.ts";
 import type { AnalysisChannel, ChannelName } from "../../domain/channel.ts";
 import type { EventPosition } from "../../domain/event-position.ts";
@@ -44,6 +46,12 @@ export interface RedisPubSubOptions {
 /** Of what the scripts keep. */
 const FORMAT = "1";
 
+/**
+ * Pages of history that are asked for at once: Redis carries out what one connection asks in one go, and others wait
+ * for as long as it takes to read a mebibyte each.
+ */
+const HISTORY_READS = 4;
+
 /** Milliseconds that Redis has for one call, and from when its first append was called, which a queue may have held. */
 const CALL_MS = 2_000;
 const LATEST_CALL_MS = 4_000;
@@ -66,6 +74,7 @@ export class RedisPubSub implements PubSubPort {
   readonly #gateway = randomEpoch();
   #calls = 0;
   readonly #subscriptions: RedisSubscriptions;
+  readonly #historyReads = new Slots(HISTORY_READS);
   #newerFormat: string | undefined;
 
   constructor(options: RedisPubSubOptions) {
@@ -105,12 +114,19 @@ export class RedisPubSub implements PubSubPort {
     return snapshotOf(this.#known(await this.#commands.read("readChannel", keys, [FORMAT])));
   }
 
+  async viewers(channel: AnalysisChannel): Promise<ViewerList | undefined> {
+    const [, viewers] = await this.#commands.read("readViewers", [keysOf(channel).viewers], []);
+    return typeof viewers === "string" ? viewersOfText(viewers) : undefined;
+  }
+
   async history(channel: ChannelName, after: EventPosition | undefined, limit: number): Promise<HistoryPage> {
     const { record, history } = keysOf(channel);
     const from = after === undefined ? ["oldest", "", "0"] : ["from", after.epoch, `${after.offset}`];
-    return pageOf(
-      this.#known(await this.#commands.read("readHistory", [record, history], [FORMAT, ...from, `${limit}`])),
+    const args = [FORMAT, ...from, `${limit}`, `${PAGE_BYTES}`];
+    const reply = await this.#historyReads.run(() =>
+      this.#commands.read("readHistory", [record, history], args),
     );
+    return pageOf(this.#known(reply));
   }
 
   async positions(channels: readonly AnalysisChannel[]): Promise<ChannelPositions> {
@@ -217,13 +233,14 @@ function positionsOf([, line, ...stands]: ScriptReply): ChannelPositions {
   return { line: String(line), positions };
 }
 
-function pageOf([, resumed, epoch, offset, rows, oldest, epochs]: ScriptReply): HistoryPage {
+function pageOf([, resumed, epoch, offset, rows, oldest, epochs, more]: ScriptReply): HistoryPage {
   const newest = Number(offset);
   return {
     resumed: resumed === 1,
     position: { epoch: String(epoch), offset: newest },
     kept: { oldestKept: Number(oldest), newest, spans: spansOfText(String(epochs)) },
     events: (rows as HistoryRow[]).map(([, [flag, text]]) => eventOf(flag, text)),
+    more: more === 1,
   };
 }
 

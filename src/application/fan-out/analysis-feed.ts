@@ -193,7 +193,7 @@ export class AnalysisFeed implements ChannelFeed, ChannelSubscriber, ReplaySourc
       // Somebody may stand further than this node, where another one or the broker itself brought them.
       if (!page.resumed || this.fanout.hasLost(page.kept)) return this.#moveToSurviving();
       for (const event of page.events) this.#apply(event);
-      if (page.events.length < HISTORY_PAGE) return this.#takeViewers(await this.#read());
+      if (!page.more) return this.#takeViewers(await this.#read());
     }
   }
 

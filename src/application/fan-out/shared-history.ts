@@ -1,11 +1,15 @@
+import { type ByteBudget, Filling } from "../../domain/byte-budget.ts";
 import { type EventPosition, isOnHistory } from "../../domain/event-position.ts";
-import type { HistoryPage, PublishedEvent } from "../ports/pub-sub-port.ts";
+import { utf8Length } from "../../domain/utf8.ts";
+import { type HistoryPage, PAGE_BYTES, type PublishedEvent } from "../ports/pub-sub-port.ts";
 
-/** Events in one page of the broker's: few, since each may be of a megabyte. */
+/** Events in one page of the broker's. */
 const PAGE = 200;
-/** What is read in one go at most, in events and in characters: the rest waits until somebody is there to take it. */
-const MOST_EVENTS = 1_000;
-const MOST_CHARACTERS = 4 * 1024 * 1024;
+/**
+ * What is read in one go at most, give or take the last page: the rest waits until somebody is there to take it. As
+ * much for each of ten thousand channels must still fit into memory.
+ */
+const READ: ByteBudget = { items: 1_000, bytes: PAGE_BYTES };
 
 /** Reads one page of a channel's history, as `PubSubPort.history` does. */
 export type ReadPage = (after: EventPosition | undefined, limit: number) => Promise<HistoryPage>;
@@ -77,7 +81,9 @@ export class SharedHistory {
       if (read === undefined) continue;
       const { events, newest } = read;
       const reached = events.at(-1)?.position.offset ?? newest.offset;
-      const isReached = ({ after }: Waiting) => after === undefined || after.offset <= reached;
+      // Who stands at its end needs the next stretch, if there is one.
+      const isReached = ({ after }: Waiting) =>
+        after === undefined || after.offset < reached || reached >= newest.offset;
       for (const { after, resolve } of left.filter(isReached))
         resolve({ resumed: true, events, start: from, newest, from: indexAfter(after, events) });
       left = left.filter((one) => !isReached(one));
@@ -87,14 +93,13 @@ export class SharedHistory {
   /** The pages after the first; undefined where the history was lost or trimmed in between. */
   async #readOn(first: HistoryPage): Promise<Pick<ReadHistory, "events" | "newest"> | undefined> {
     const events: PublishedEvent[] = [];
-    let characters = 0;
+    const read = new Filling(READ);
     for (let page = first; ; ) {
       for (const event of page.events) {
         events.push(event);
-        characters += event.text.length;
+        read.add(utf8Length(event.text));
       }
-      const isEnough = events.length >= MOST_EVENTS || characters >= MOST_CHARACTERS;
-      if (isEnough || page.events.length < PAGE) return { events, newest: page.position };
+      if (read.isFull || !page.more) return { events, newest: page.position };
       page = await this.#read(events.at(-1)?.position, PAGE);
       if (!page.resumed) return undefined;
     }

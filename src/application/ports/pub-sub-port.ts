@@ -33,7 +33,13 @@ export interface PubSubPort {
   /** What is kept beside the counter, in one command: never reads the history. */
   snapshot(channel: AnalysisChannel): Promise<ChannelSnapshot>;
 
-  /** Kept events after `after` (`undefined`: from the oldest kept), in order, at most `limit`. */
+  /** Who may watch, as last declared; undefined where nobody said. In one command: reads no event. */
+  viewers(channel: AnalysisChannel): Promise<ViewerList | undefined>;
+
+  /**
+   * Kept events after `after` (`undefined`: from the oldest kept), in order: at most `limit` of them and `PAGE_BYTES`
+   * of their texts, of which the broker reads little more, and always one where there is one.
+   */
   history(channel: ChannelName, after: EventPosition | undefined, limit: number): Promise<HistoryPage>;
 
   /** Where channels stand, at most `MOST_POSITIONS` of them, in one step and one command: reads no history. */
@@ -130,11 +136,16 @@ export interface HistoryPage {
   /** False where `after` is gone: then `events` starts at the oldest kept. */
   readonly resumed: boolean;
   readonly events: readonly PublishedEvent[];
+  /** Whether more is kept after the last of them: a page may end before `limit`. */
+  readonly more: boolean;
   /** Of the channel's last event when the page was read. */
   readonly position: EventPosition;
   /** With `position`, what it takes to judge any other position as of then. */
   readonly kept: KeptHistory;
 }
+
+/** Bytes of UTF-8 in a page of the history: so few that the broker does nothing else for a few milliseconds only. */
+export const PAGE_BYTES = 1024 * 1024;
 
 export interface ChannelPositions {
   /**

@@ -3,6 +3,7 @@ import { AdoptPublishedEvent } from "../../../src/application/adopt-published-ev
 import { memoryNode } from "../../support/memory-node.ts";
 import { someAnalysis } from "../../support/some-analysis.ts";
 import { turn } from "../../support/turn.ts";
+import { wholeHistory } from "../../support/whole-history.ts";
 
 /** Between two attempts to store what the broker could not. */
 export const RETRY = 250;
@@ -16,8 +17,7 @@ export function adopting() {
   const adopt = new AdoptPublishedEvent(pubSub, workers, clock, telemetry);
   const hear = (body: unknown, on: string = channel) =>
     adopt.execute({ channel: on, payload: typeof body === "string" ? body : JSON.stringify(body) });
-  const kept = async () =>
-    (await node.elsewhere.history(channel, undefined, 1_000)).events.map(({ text }) => JSON.parse(text));
+  const kept = async () => (await wholeHistory(node.elsewhere, channel)).map(({ text }) => JSON.parse(text));
   const messages = async () => (await kept()).map(({ message }) => message);
   const count = (name: string) => telemetry.counts.get(name) ?? 0;
   /** Passes time as it comes, so that every retry falls due. */

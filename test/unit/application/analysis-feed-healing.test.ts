@@ -29,6 +29,18 @@ describe("AnalysisFeed, reading what it missed", () => {
     expect(watcher.wire.offsets).toEqual(Array.from({ length: 2_501 }, (_, index) => index + 1));
   });
 
+  test("ID-3: what it missed is read to its end, also where each page is full of bytes", async () => {
+    const { feed, pubSub, publish, watch, settle } = feedBench();
+    await publish();
+    await feed.open();
+    const watcher = watch();
+    pubSub.breakLink();
+    for (let count = 0; count < 7; count++) await publish(status({ note: "x".repeat(400_000) }));
+    pubSub.restoreLink();
+    await settle();
+    expect(watcher.wire.offsets).toEqual([1, 2, 3, 4, 5, 6, 7, 8]);
+  });
+
   test("ID-3: a message that arrives twice, or late, is delivered once", async () => {
     const { feed, publish, watch, settle, pubSub, channel } = feedBench();
     await feed.open();

@@ -1,8 +1,13 @@
 import { describe, expect, test } from "bun:test";
 import { BrokerUnavailable } from "../../../src/application/errors.ts";
 import { Feeds } from "../../../src/application/fan-out/feeds.ts";
-import { ReadEvents, type ReadEventsRequest } from "../../../src/application/read-events.ts";
+import {
+  ReadEvents,
+  type ReadEventsAnswer,
+  type ReadEventsRequest,
+} from "../../../src/application/read-events.ts";
 import { analysisIdOf } from "../../../src/domain/channel.ts";
+import { type GivenPosition, readPosition } from "../../../src/domain/event-position.ts";
 import { status } from "../../support/encoded-events.ts";
 import { memoryNode } from "../../support/memory-node.ts";
 import { someAnalysis } from "../../support/some-analysis.ts";
@@ -29,6 +34,81 @@ describe("ReadEvents", () => {
     const publish = () => node.elsewhere.append({ channel, events: [status()] });
     return { ...node, channel, feeds, read, publish, leave };
   };
+
+  const MEBIBYTE = 1024 * 1024;
+  const offsetsOf = (answer: ReadEventsAnswer): (number | string)[] =>
+    answer.type === "events" ? answer.texts.map((text) => Number(/-(\d+)"/.exec(text)?.[1])) : [answer.type];
+
+  test.each([0, 25_000])(
+    "BUD-3: with wait %d an answer holds at most 4 MiB, and all can be read",
+    async (waitMs) => {
+      const { read, elsewhere, channel } = opened();
+      const sizes = [...Array(9).fill(MEBIBYTE - 200), ...Array(30).fill(400_000), ...Array(100).fill(1_000)];
+      for (const size of sizes)
+        await elsewhere.append({ channel, events: [status({ note: "ü".repeat(size / 2) })] });
+      const all: (number | string)[] = [];
+      let after: GivenPosition | undefined;
+      for (let reads = 0; all.length < sizes.length; reads++) {
+        const answer = await read({ after, limit: 1_000, waitMs });
+        const offsets = offsetsOf(answer);
+        expect(offsets.length).toBeGreaterThan(0);
+        expect(reads).toBeLessThan(30);
+        if (answer.type === "events") {
+          expect(Buffer.byteLength(answer.texts.join(","))).toBeLessThan(4 * MEBIBYTE - 500);
+          after = readPosition(answer.lastEventId);
+        }
+        all.push(...offsets);
+      }
+      expect(all).toEqual(sizes.map((_, index) => index + 1));
+    },
+  );
+
+  test("BUD-3: an answer is as large as it may be, and `limit` is a maximum", async () => {
+    const { read, elsewhere, channel } = opened();
+    for (let count = 0; count < 12; count++)
+      await elsewhere.append({ channel, events: [status({ note: "x".repeat(400_000) })] });
+    expect(offsetsOf(await read({ limit: 1_000, waitMs: 0 }))).toHaveLength(8);
+    expect(offsetsOf(await read({ limit: 3, waitMs: 0 }))).toEqual([1, 2, 3]);
+  });
+
+  test.each([0, 25_000])(
+    "BUD-4: with wait %d who may not watch has nothing read for them",
+    async (waitMs) => {
+      const { read, pubSub, elsewhere, channel, publish } = opened();
+      await publish();
+      await elsewhere.declareViewers(channel, new Set(["bob"]));
+      expect(await read({ waitMs, after: { epoch: "", offset: 0 } })).toEqual({ type: "not_allowed" });
+      expect(pubSub.countOf("history")).toBe(0);
+    },
+  );
+
+  test("BUD-4: without wait, too, who loses the right at any instant of the read is refused", async () => {
+    for (let instant = 0; instant < 8; instant++) {
+      const { read, pubSub, elsewhere, channel, publish } = opened();
+      await publish();
+      pubSub.holdsCalls = true;
+      const answer = read({ waitMs: 0 });
+      for (let step = 0; step < instant; step++) await pubSub.proceed();
+      await elsewhere.declareViewers(channel, new Set(["bob"]));
+      await publish();
+      for (let step = 0; step < 8; step++) await pubSub.proceed();
+      // What was judged last before the change was read before it.
+      const expected: (number | string)[] = instant < 5 ? ["not_allowed"] : [1];
+      expect([instant, offsetsOf(await answer)]).toEqual([instant, expected]);
+    }
+  });
+
+  test("BUD-3: of many that read at once two hold pages, the others wait their turn", async () => {
+    const { read, pubSub, publish } = opened();
+    await publish();
+    pubSub.holdsCalls = true;
+    const answers = Array.from({ length: 10 }, () => read({ waitMs: 0 }));
+    for (let step = 0; step < 20; step++) await pubSub.proceed();
+    expect(pubSub.waiting.map(({ name }) => name)).toEqual(Array(2).fill("history"));
+    pubSub.holdsCalls = false;
+    while (pubSub.waiting.length > 0) await pubSub.proceed();
+    expect((await Promise.all(answers)).map(offsetsOf)).toEqual(Array(10).fill([1]));
+  });
 
   test("READ-4: an event published at any instant of the wait is the answer", async () => {
     // Far more instants than a read has: each call is carried out, then its answer arrives.

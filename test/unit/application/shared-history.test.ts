@@ -7,14 +7,14 @@ import { memoryNode } from "../../support/memory-node.ts";
 import { someAnalysis } from "../../support/some-analysis.ts";
 import { turn } from "../../support/turn.ts";
 
-async function bench({ published = 10, size = 5_000 } = {}) {
+async function bench({ published = 10, size = 5_000, note = "" } = {}) {
   const { pubSub, elsewhere, broker } = memoryNode({ size });
   const channel = someAnalysis();
   const publish = async (count: number) => {
     for (let left = count; left > 0; left -= 500)
       await elsewhere.append({
         channel,
-        events: Array.from({ length: Math.min(500, left) }, () => status()),
+        events: Array.from({ length: Math.min(500, left) }, () => status({ note })),
       });
   };
   await publish(published);
@@ -84,6 +84,22 @@ describe("SharedHistory", () => {
       [0, 3_500],
     ]);
     expect(read.map(({ newest }) => newest.offset)).toEqual([3_500, 3_500, 3_500]);
+  });
+
+  test("BUD-5: one read is little more than a mebibyte; who stands at its end gets what follows it", async () => {
+    const { shared, at } = await bench({ published: 30, note: "ü".repeat(200_000) });
+    const read = await Promise.all([2, 3, 4, 20].map((offset) => shared.after(at(offset))));
+    expect(read.map(({ events, from }) => events.slice(from).length > 0)).toEqual([true, true, true, true]);
+    for (const { events } of read) {
+      const bytes = events.reduce((sum, { text }) => sum + Buffer.byteLength(text), 0);
+      expect([bytes > 0, bytes < 2 * 1024 * 1024]).toEqual([true, true]);
+    }
+    const end = read[0]?.events.at(-1)?.position;
+    const next = await shared.after(end);
+    expect(next.events[next.from]?.position.offset).toBe((end?.offset ?? 0) + 1);
+    // In one read with somebody who stands earlier, too.
+    const [, together] = await Promise.all([shared.after(at(2)), shared.after(end)]);
+    expect(together?.events[together.from]?.position.offset).toBe((end?.offset ?? 0) + 1);
   });
 
   test("a history that is lost between two pages is judged anew", async () => {

@@ -16,6 +16,7 @@ import { ConnectionRegistry } from "../../../../src/domain/connection-registry.t
 import { KnownTokens } from "../../../support/known-tokens.ts";
 import { memoryNode } from "../../../support/memory-node.ts";
 import { someAnalysis } from "../../../support/some-analysis.ts";
+import { wholeHistory } from "../../../support/whole-history.ts";
 
 export interface AskOptions {
   readonly method?: string;
@@ -115,7 +116,7 @@ export function appBench(policy: Partial<OriginPolicy> = {}, demo: Hono | undefi
     declare: send("PUT", `/v1/analyses/${analysisId}`),
     drain: () => leaving.abort(),
     kept: async (of: ChannelName = channel) =>
-      (await elsewhere.history(of, undefined, 1_000)).events.map(({ text }) => JSON.parse(text)),
+      (await wholeHistory(elsewhere, of)).map(({ text }) => JSON.parse(text)),
   };
 }
 
