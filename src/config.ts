@@ -1,12 +1,16 @@
 import type { LogLevel } from "./application/ports/telemetry-port.ts";
+import { type BrokerConfig, readBroker } from "./config/broker-config.ts";
+import { closeNames } from "./config/close-names.ts";
+import { readDemo } from "./config/demo-config.ts";
+import { type JwtConfig, readJwt } from "./config/jwt-key.ts";
 import { type OriginList, parseOrigins } from "./config/origins.ts";
-import { isHost, type RedisTarget, readRedisTarget } from "./config/redis-target.ts";
+import { isHost } from "./config/redis-target.ts";
 import { refuseReserved } from "./config/reserved.ts";
 import { type ConfigFault, type Environment, Settings } from "./config/settings.ts";
 
 /** What the environment says, checked whole. Frozen. */
 export interface Config {
-  /** `production` with NODE_ENV=production and nothing else. */
+  /** `production` with NODE_ENV=production; `test` counts as development. */
   readonly mode: "development" | "production";
   readonly host: string;
   /** 0: a free one. */
@@ -15,6 +19,8 @@ export interface Config {
   /** Which plain channels of workers are listened to. */
   readonly listen: ReadonlySet<ListenLane>;
   readonly jwt: JwtConfig;
+  /** Whether the demo is served, with tokens for whoever asks. Never in production. */
+  readonly demo: boolean;
   /** Origins as browsers send them; undefined where nothing was said (the mode decides). */
   readonly allowedOrigins: OriginList | undefined;
   /** Who may watch an analysis that nobody declared viewers for. */
@@ -40,43 +46,33 @@ export interface Config {
   readonly logLevel: LogLevel;
 }
 
-export type BrokerConfig = { readonly kind: "memory" } | RedisConfig;
-
-export interface RedisConfig extends RedisTarget {
-  readonly kind: "redis";
-  /** Replicas that must hold an event before it is acknowledged; `seen`: one, as soon as one was ever reported. */
-  readonly waitReplicas: number | "seen";
-}
-
 export type ListenLane = "analysis" | "user" | "system";
 
-export interface JwtConfig {
-  /** Key of HS256, at least 32 bytes of UTF-8. */
-  readonly secret: string;
-  /** Made up at this start: tokens signed with it are worthless after the next. */
-  readonly generated: boolean;
-}
-
 export type LoadedConfig =
-  /** `notes` are for the operator: what was made up, what is not used. */
+  /** `notes` are for the operator: what was made up, what is not used, what looks like a slip. */
   | { readonly ok: true; readonly config: Config; readonly notes: readonly string[] }
   /** Every fault, never only the first. */
-  | { readonly ok: false; readonly faults: readonly ConfigFault[] };
+  | { readonly ok: false; readonly faults: readonly ConfigFault[]; readonly notes: readonly string[] };
 
 /** Reads the whole configuration. `readFile` gives the text of a file or throws. Never throws itself. */
 export function loadConfig(env: Environment, readFile: (path: string) => string): LoadedConfig {
   const settings = new Settings(env, readFile);
   const notes: string[] = [];
   const note = (text: string) => notes.push(text);
-  const mode = readMode(env.NODE_ENV, note);
+  const mode = readMode(settings);
+  const host = readHost(settings);
+  const broker = readBroker(settings, note);
+  if (mode === "production" && broker.kind === "memory") note(MEMORY_IN_PRODUCTION);
+  const jwt = readJwt(settings, mode, note);
   const config: Config = {
     mode,
-    host: readHost(settings),
+    host,
     port: settings.count("PORT", 0, 65535),
-    broker: readBroker(settings, note),
+    broker,
     listen: readListen(settings),
-    jwt: readJwt(settings, mode, note),
-    allowedOrigins: readOrigins(settings),
+    jwt,
+    demo: readDemo(settings, { mode, host, keyMadeUp: jwt.generated }, note),
+    allowedOrigins: readOrigins(settings, note),
     watchDefault: settings.choice(
       "WATCH_DEFAULT",
       ["allow", "deny"],
@@ -93,8 +89,9 @@ export function loadConfig(env: Environment, readFile: (path: string) => string)
     messageRate: settings.count("MESSAGE_RATE", 0, 1_000_000),
     logLevel: settings.choice("LOG_LEVEL", ["debug", "info", "warn", "error"], "info"),
   };
-  refuseReserved(settings);
-  if (settings.faults.length > 0) return { ok: false, faults: settings.faults };
+  refuseReserved(settings, note);
+  notes.push(...closeNames(env));
+  if (settings.faults.length > 0) return { ok: false, faults: settings.faults, notes };
   Object.freeze(config.broker);
   Object.freeze(config.jwt);
   Object.freeze(config.allowedOrigins);
@@ -104,36 +101,19 @@ export function loadConfig(env: Environment, readFile: (path: string) => string)
 /** Timers of every runtime hold 2^31 milliseconds; this stays well below. */
 const MOST_SECONDS = 1_000_000;
 const LANES: readonly ListenLane[] = ["analysis", "user", "system"];
-const MOST_REPLICAS = 1_000;
-const LEAST_KEY_BYTES = 32;
+const MEMORY_IN_PRODUCTION =
+  "The broker is memory, with NODE_ENV=production: one gateway only, nothing survives a restart, and what workers " +
+  "PUBLISH on Redis is not heard. Set REDIS_URL to change that.";
 
-function readMode(nodeEnv: string | undefined, note: (text: string) => void): Config["mode"] {
-  if (nodeEnv === "production") return "production";
-  if (!["", "development", "test", undefined].includes(nodeEnv)) {
-    note("NODE_ENV is set to something other than production: this is development mode.");
-  }
-  return "development";
+function readMode(settings: Settings): Config["mode"] {
+  const name = settings.choice("NODE_ENV", ["development", "test", "production"], "development");
+  return name === "production" ? name : "development";
 }
 
 function readHost(settings: Settings): string {
   const host = settings.text("HOST") ?? "127.0.0.1";
   if (!isHost(host)) settings.badValue("HOST", "must be a host name or an address, without a port");
   return host;
-}
-
-function readBroker(settings: Settings, note: (text: string) => void): BrokerConfig {
-  const target = readRedisTarget(settings, note);
-  const waitReplicas = settings.isSet("REDIS_WAIT_REPLICAS")
-    ? settings.count("REDIS_WAIT_REPLICAS", 0, MOST_REPLICAS)
-    : "seen";
-  const named = settings.text("BROKER");
-  if (named === "nats" || named?.startsWith("module:")) {
-    settings.fault("BROKER", "nats and module:… are not implemented in this release");
-    return { kind: "memory" };
-  }
-  const whenUnset = settings.isSet("REDIS_URL") || settings.isSet("REDIS_HOST") ? "redis" : "memory";
-  const kind = settings.choice("BROKER", ["memory", "redis"], whenUnset);
-  return kind === "redis" ? { kind, ...target, waitReplicas } : { kind };
 }
 
 function readListen(settings: Settings): ReadonlySet<ListenLane> {
@@ -148,23 +128,7 @@ function readListen(settings: Settings): ReadonlySet<ListenLane> {
   return new Set(lanes);
 }
 
-function readJwt(settings: Settings, mode: Config["mode"], note: (text: string) => void): JwtConfig {
-  const secret = settings.text("JWT_SECRET_KEY");
-  if (secret !== undefined) {
-    const bytes = new TextEncoder().encode(secret).length;
-    if (bytes < LEAST_KEY_BYTES) {
-      settings.fault("JWT_SECRET_KEY", `must be at least ${LEAST_KEY_BYTES} bytes long, is ${bytes}`);
-    }
-    return { secret, generated: false };
-  }
-  if (mode === "production" && !settings.isSet("JWT_SECRET_KEY")) {
-    settings.fault("JWT_SECRET_KEY", "is required with NODE_ENV=production");
-  }
-  note("JWT_SECRET_KEY is not set: a key was made up, and tokens signed with it end with this process.");
-  return { secret: crypto.getRandomValues(new Uint8Array(LEAST_KEY_BYTES)).toBase64(), generated: true };
-}
-
-function readOrigins(settings: Settings): OriginList | undefined {
+function readOrigins(settings: Settings, note: (text: string) => void): OriginList | undefined {
   const text = settings.text("ALLOWED_ORIGINS");
   if (text === undefined) return undefined;
   const origins = parseOrigins(text);
@@ -174,6 +138,7 @@ function readOrigins(settings: Settings): OriginList | undefined {
       "must be origins as https://app.example.com, separated by commas, or *",
     );
   }
+  if (origins === "*") note("ALLOWED_ORIGINS is *: every page may connect, so cookies are not looked at.");
   return origins;
 }
 

@@ -6,8 +6,9 @@ import { type RunningGateway, startGateway } from "./start-gateway.ts";
 /** The exit code of a configuration fault (EX_CONFIG of sysexits). */
 const EXIT_CONFIG = 78;
 
+const asksHealth = process.argv[2] === "health";
 const config = configuredOrExit();
-if (process.argv[2] === "health") process.exit(await askHealth(config.host, config.port));
+if (asksHealth) process.exit(await askHealth(config.host, config.port));
 
 let gateway: RunningGateway | undefined;
 endOnSignal(() => gateway);
@@ -21,10 +22,9 @@ try {
 
 function configuredOrExit(): Config {
   const loaded = loadConfig(process.env, (path) => readFileSync(path, "utf8"));
-  if (loaded.ok) {
-    for (const note of loaded.notes) console.error(note);
-    return loaded.config;
-  }
+  // The gateway whose health is asked said them at its start.
+  if (!asksHealth) for (const note of loaded.notes) console.error(note);
+  if (loaded.ok) return loaded.config;
   for (const { name, message } of loaded.faults) console.error(`${name}: ${message}`);
   process.exit(EXIT_CONFIG);
 }

@@ -30,7 +30,7 @@ export async function startGateway(config: Config): Promise<RunningGateway> {
   const { telemetry, clock } = gateway;
   const leaving = new AbortController();
   let url = "";
-  const demo = config.mode === "development" ? demoOf(gateway, () => url) : undefined;
+  const demo = config.demo ? demoOf(gateway, () => url) : undefined;
   const app = gatewayApp({
     ...gateway,
     origins: config,

@@ -11,25 +11,24 @@ export interface RedisTarget {
 }
 
 const MOST_DB = 1_000_000;
+const LOCAL: RedisTarget = { host: "127.0.0.1", port: 6379, db: 0, username: undefined, password: undefined };
 const LATER_SCHEMES = ["rediss:", "redis+cluster:", "redis+sentinel:"];
 
-/** Reads REDIS_URL, or REDIS_HOST and its companions. `note` is told of what is set and not used. */
+/** Reads REDIS_URL, or REDIS_HOST and its companions; what is not used is not judged. `note` is told of what is set and not used. */
 export function readRedisTarget(settings: Settings, note: (text: string) => void): RedisTarget {
-  const url = settings.text("REDIS_URL");
-  const parts = readParts(settings);
-  if (url === undefined) return parts;
+  if (!settings.isSet("REDIS_URL")) return readParts(settings);
   if (settings.isSet("REDIS_HOST")) {
     settings.fault("REDIS_URL", "REDIS_URL and REDIS_HOST are both set; set one of them");
   }
-  const target = parseRedisUrl(settings, url);
-  if (target === undefined) return parts;
   for (const name of ["REDIS_PORT", "REDIS_DB"] as const) {
-    if (settings.isSet(name)) note(`${name} is not used: REDIS_URL is set.`);
+    settings.noteUnused(name, "REDIS_URL is set", note);
   }
-  if (target.password !== undefined && settings.isSet("REDIS_PASSWORD")) {
-    note("REDIS_PASSWORD is not used: REDIS_URL holds a password.");
-  }
-  return { ...target, password: target.password ?? parts.password };
+  const url = settings.text("REDIS_URL");
+  const target = url === undefined ? undefined : parseRedisUrl(settings, url);
+  if (target?.password === undefined)
+    return { ...LOCAL, ...target, password: settings.text("REDIS_PASSWORD") };
+  settings.noteUnused("REDIS_PASSWORD", "REDIS_URL holds a password", note);
+  return target;
 }
 
 function readParts(settings: Settings): RedisTarget {

@@ -1,13 +1,22 @@
 import type { Settings } from "./settings.ts";
-import { CONFIG_VARIABLES } from "./variables.ts";
+import { CONFIG_VARIABLES, type VariableName } from "./variables.ts";
+
+/** Settings that say nothing if BROKER names another one. */
+const NEEDED_BROKER: Partial<Record<VariableName, string>> = { NATS_URL: "nats", REDIS_CA_FILE: "redis" };
 
 /**
  * A setting of a later release stops the start rather than being ignored: whoever sets it relies on what it does.
- * Those whose default is 0 accept 0, which means the same here as there.
+ * Those whose default is 0 accept 0, which means the same here as there. `note` is told of what is not used.
  */
-export function refuseReserved(settings: Settings): void {
+export function refuseReserved(settings: Settings, note: (text: string) => void): void {
+  const broker = settings.text("BROKER");
   for (const variable of CONFIG_VARIABLES) {
     if (variable.implemented || !settings.isSet(variable.name)) continue;
+    const needed = NEEDED_BROKER[variable.name];
+    if (broker !== undefined && needed !== undefined && broker !== needed) {
+      note(`${variable.name} is not used: BROKER is ${broker}.`);
+      continue;
+    }
     if (variable.default === "0" && settings.count(variable.name, 0, 1_000_000) === 0) continue;
     settings.fault(variable.name, "is not implemented in this release");
   }

@@ -34,6 +34,16 @@ export class Settings {
     return this.#texts.get(name);
   }
 
+  /** What stands in the variable itself, neither judged nor read from a file; "" where nothing does. */
+  unread(name: VariableName): string {
+    return this.#env[name] ?? "";
+  }
+
+  /** Tells `note` that a setting is not used, unless nobody set it by hand: Kubernetes sets REDIS_PORT by itself. */
+  noteUnused(name: VariableName, why: string, note: (text: string) => void): void {
+    if (this.isSet(name) && !isServiceAddress(this.unread(name))) note(`${name} is not used: ${why}.`);
+  }
+
   fault(name: VariableName, message: string): void {
     const set = nonEmpty(this.#env[name]) === undefined && this.isSet(name) ? `${name}_FILE` : name;
     this.faults.push({ name: set, message });
@@ -51,7 +61,8 @@ export class Settings {
     const text = this.text(name) ?? defaultOf(name);
     const value = /^\d{1,15}$/.test(text) ? Number(text) : Number.NaN;
     if (value >= least && value <= most) return value;
-    this.badValue(name, `must be a whole number from ${least} to ${most}`);
+    const hint = isServiceAddress(text) ? SERVICE_HINT : "";
+    this.badValue(name, `must be a whole number from ${least} to ${most}${hint}`);
     return least;
   }
 
@@ -99,6 +110,15 @@ export class Settings {
     return text;
   }
 }
+
+/** Whether Kubernetes wrote this value, or a Docker link: the address of a Service. */
+export function isServiceAddress(value: string): boolean {
+  return /^(tcp|udp|sctp):\/\//.test(value);
+}
+
+const SERVICE_HINT =
+  ", not the address of a Service: Kubernetes sets the variable for a Service of that name, " +
+  "and `enableServiceLinks: false` in the pod keeps it from doing so";
 
 function nonEmpty(text: string | undefined): string | undefined {
   return text === "" ? undefined : text;

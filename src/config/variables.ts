@@ -10,6 +10,11 @@ export interface ConfigVariable {
 
 /** Every variable of the gateway. The defaults of numbers are read from here, so that docs checked against it are true. */
 export const CONFIG_VARIABLES = [
+  variable(
+    "NODE_ENV",
+    "development",
+    "`development`, `test` (the same) or `production`; anything else stops the start.",
+  ),
   variable("HOST", "127.0.0.1", "Address to listen on."),
   variable("PORT", "8000", "Port to listen on; 0 takes a free one."),
   variable(
@@ -39,12 +44,17 @@ export const CONFIG_VARIABLES = [
   variable(
     "JWT_SECRET_KEY",
     "made up at every start in development; none in production",
-    "Key of HS256 tokens, at least 32 bytes. Required with NODE_ENV=production.",
+    "Key of HS256 tokens, at least 32 bytes. Required with NODE_ENV=production, and hard to guess there.",
+  ),
+  variable(
+    "DEMO",
+    "on if the key was made up and HOST is this machine's own (127.0.0.1, ::1, localhost); else off",
+    "The demo page at `/`, its pipeline, and a token for whoever asks: `on` or `off`. Always off with NODE_ENV=production.",
   ),
   variable(
     "ALLOWED_ORIGINS",
     "production: the page's own origin; development: every origin",
-    "Origins that browsers may connect from, comma-separated, or `*`.",
+    "Origins that browsers may connect from, comma-separated, or `*`, under which cookies are not looked at.",
   ),
   variable(
     "WATCH_DEFAULT",
@@ -83,6 +93,8 @@ export const CONFIG_VARIABLES = [
   ),
   variable("LOG_LEVEL", "info", "`debug`, `info`, `warn` or `error`."),
 
+  reserved("TLS_CERT_FILE", "", "Certificate of the gateway's own TLS."),
+  reserved("TLS_KEY_FILE", "", "Key of the gateway's own TLS."),
   reserved("NATS_URL", "", "Address of a NATS server."),
   reserved("REDIS_CA_FILE", "", "Certificate authority of a Redis reached over TLS."),
   reserved("JWT_JWKS_URL", "", "Address of a key set for tokens."),

@@ -36,7 +36,7 @@ describe.skipIf(!needs("chromium"))("the demo page", () => {
   describe("on the in-memory broker", () => {
     let gateway: GatewayProcess;
     beforeAll(async () => {
-      gateway = await startGateway();
+      gateway = await startGateway({ DEMO: "on" });
     });
     afterAll(async () => {
       await gateway.kill9();
@@ -149,7 +149,7 @@ describe.skipIf(!needs("chromium"))("the demo page", () => {
       await gateway.kill9();
       await page.waitForSelector(connectionIs("waiting"));
       expect(await page.getAttribute(PROGRESS, "aria-valuenow")).toBe("40");
-      gateway = await startGateway({ PORT: String(gateway.port) });
+      gateway = await startGateway({ DEMO: "on", PORT: String(gateway.port) });
       await page.waitForSelector("[data-testid=unknown]");
     });
   });
@@ -160,7 +160,7 @@ describe.skipIf(!needs("chromium"))("the demo page", () => {
     let worker: Redis;
     beforeAll(async () => {
       redis = await startRedis();
-      gateway = await startGateway({ REDIS_URL: redis.url });
+      gateway = await startGateway({ DEMO: "on", REDIS_URL: redis.url });
       worker = new Redis(redis.url);
     });
     afterAll(async () => {
@@ -180,7 +180,7 @@ describe.skipIf(!needs("chromium"))("the demo page", () => {
 
       await gateway.kill9();
       await page.waitForSelector(connectionIs("waiting"));
-      gateway = await startGateway({ PORT: String(gateway.port), REDIS_URL: redis.url });
+      gateway = await startGateway({ DEMO: "on", PORT: String(gateway.port), REDIS_URL: redis.url });
       await heardByGateway(() => say(statusUpdate({ progress: 0.7, current_stage: "model_inference" })));
 
       await page.waitForSelector(progressOf(70));

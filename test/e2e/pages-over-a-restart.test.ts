@@ -58,7 +58,7 @@ describe.skipIf(!needs("chromium") || !needs("redis-server"))("over a restart of
   };
 
   test("RES-1: the demo page misses nothing: the whole timeline, the verdict, and each event once in its list", async () => {
-    let gateway = await startGateway({ REDIS_URL: redis.url });
+    let gateway = await startGateway({ DEMO: "on", REDIS_URL: redis.url });
     const worker = new Redis(redis.url);
     const id = crypto.randomUUID();
     const page = await (await browser.newContext()).newPage();
@@ -80,7 +80,7 @@ describe.skipIf(!needs("chromium") || !needs("redis-server"))("over a restart of
     await page.waitForSelector(connectionIs("waiting"));
     await work(STAGES.slice(2, 4));
     const working = work(STAGES.slice(4));
-    gateway = await startGateway({ PORT: String(gateway.port), REDIS_URL: redis.url });
+    gateway = await startGateway({ DEMO: "on", PORT: String(gateway.port), REDIS_URL: redis.url });
     await working;
     await say(resultUpdate());
     await page.waitForSelector(`${VERDICT}[data-verdict=fake]`);

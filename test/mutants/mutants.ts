@@ -17,6 +17,41 @@ export interface Mutant {
 const MODEL = ["test/model/model.test.ts"];
 
 export const MUTANTS: readonly Mutant[] = [
+  {
+    name: "gives tokens to whoever asks, though the key is the operator's own",
+    file: "src/config/demo-config.ts",
+    find: "gateway.keyMadeUp && isLoopback(gateway.host);",
+    replace: "isLoopback(gateway.host);",
+    killers: ["test/unit/config/used-settings.test.ts"],
+  },
+  {
+    name: "takes staging for development",
+    file: "src/config.ts",
+    find: '["development", "test", "production"], "development"',
+    replace: '["development", "test", "production", "staging"], "development"',
+    killers: ["test/unit/config.test.ts"],
+  },
+  {
+    name: "counts a repeated character of a key as often as it stands there",
+    file: "src/config/key-strength.ts",
+    find: "Math.max(repeatedAt(text, at), sequenceAt(text, at))",
+    replace: "sequenceAt(text, at)",
+    killers: ["test/unit/config/key-strength.test.ts"],
+  },
+  {
+    name: "judges the settings of a Redis that is not used",
+    file: "src/config/broker-config.ts",
+    find: '  if (kind === "redis") {',
+    replace: '  readRedisTarget(settings, note);\n  if (kind === "redis") {',
+    killers: ["test/unit/config/used-settings.test.ts"],
+  },
+  {
+    name: "warns of what Kubernetes sets by itself",
+    file: "src/config/close-names.ts",
+    find: "isOfKubernetes(name, value)",
+    replace: "false",
+    killers: ["test/unit/config/close-names.test.ts"],
+  },
   ...PAGE_MUTANTS,
   {
     name: "believes a cookie where every page may ask",

@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { CONFIG_VARIABLES } from "../../src/config/variables.ts";
 import { type Config, loadConfig } from "../../src/config.ts";
 
-const KEY = "k".repeat(32);
+const KEY = "7f3a9c51e0d24b68a1f7c93e5d08b246";
 const NO_FILES = (path: string): string => {
   throw Object.assign(new Error(`no such file: ${path}`), { code: "ENOENT" });
 };
@@ -36,6 +36,7 @@ describe("loadConfig() with nothing set", () => {
       broker: { kind: "memory" },
       listen: new Set(["analysis", "user", "system"]),
       jwt: { secret: KEY, generated: false },
+      demo: false,
       allowedOrigins: undefined,
       watchDefault: "allow",
       heartbeatIntervalMs: 15_000,
@@ -90,6 +91,28 @@ describe("the token key", () => {
     expect(faultsOf({ JWT_SECRET_KEY: "k".repeat(31) })).toEqual(["JWT_SECRET_KEY"]);
     expect(faultsOf({ JWT_SECRET_KEY: "é".repeat(16) })).toEqual([]);
   });
+
+  test.each([
+    "at-least-32-bytes-that-the-gateway-has-too",
+    "a".repeat(32),
+    " ".repeat(32),
+    "!ChangeThisMercureHubJWTSecretKey!",
+  ])("CFG-2: %p stops production by name, never shown, and is a warning in development", (secret) => {
+    const env = { JWT_SECRET_KEY: secret, NODE_ENV: "production" };
+    expect(faultsOf(env)).toEqual(["JWT_SECRET_KEY"]);
+    expect(messageOf(env)).not.toContain(secret);
+    expect(messageOf(env)).toContain("openssl rand");
+    const loaded = load({ JWT_SECRET_KEY: secret });
+    if (!loaded.ok) throw new Error("refused");
+    expect(loaded.notes.join()).toContain("JWT_SECRET_KEY is ");
+    expect(loaded.notes.join()).not.toContain(secret);
+  });
+
+  test("CFG-2: from a file is judged as well", () => {
+    const env = { JWT_SECRET_KEY_FILE: "/run/key", NODE_ENV: "production" };
+    expect(faultsOf(env, { "/run/key": `${"ab".repeat(20)}\n` })).toEqual(["JWT_SECRET_KEY_FILE"]);
+    expect(faultsOf(env, { "/run/key": `${KEY}\n` })).toEqual([]);
+  });
 });
 
 describe("NODE_ENV", () => {
@@ -99,13 +122,19 @@ describe("NODE_ENV", () => {
     expect(configOf({ ...production, WATCH_DEFAULT: "allow" }).watchDefault).toBe("allow");
   });
 
-  test("anything else is development, and a name that looks like production is pointed out", () => {
-    const loaded = load({ JWT_SECRET_KEY: KEY, NODE_ENV: "prod" });
-    if (!loaded.ok) throw new Error("refused");
-    expect(loaded.config.mode).toBe("development");
-    expect(loaded.notes.join()).toContain("NODE_ENV");
-    expect(load({ JWT_SECRET_KEY: KEY, NODE_ENV: "test" })).toMatchObject({ notes: [] });
+  test.each([undefined, "", "development", "test"])("CFG-1: %p is development, without a word", (name) => {
+    expect(load({ JWT_SECRET_KEY: KEY, NODE_ENV: name })).toMatchObject({
+      config: { mode: "development", watchDefault: "allow" },
+      notes: [],
+    });
   });
+
+  test.each(["prod", "Production", "PRODUCTION", "production ", "staging", "dev", "live", "0"])(
+    "CFG-1: %p is refused by name, never taken for development",
+    (name) => {
+      expect(faultsOf({ JWT_SECRET_KEY: KEY, NODE_ENV: name })).toEqual(["NODE_ENV"]);
+    },
+  );
 });
 
 describe("numbers", () => {
@@ -116,8 +145,6 @@ describe("numbers", () => {
     ["PORT", "0x50"],
     ["PORT", "1e3"],
     ["PORT", " 80"],
-    ["REDIS_PORT", "0"],
-    ["REDIS_DB", "-1"],
     ["HEARTBEAT_INTERVAL_SECONDS", "0"],
     ["HEARTBEAT_INTERVAL_SECONDS", "abc"],
     ["HEARTBEAT_TIMEOUT_SECONDS", "Infinity"],
@@ -169,6 +196,8 @@ describe("words", () => {
     ["LISTEN", "analysis,,user"],
     ["REDIS_HOST", "redis:6379"],
     ["REDIS_HOST", "127.0.0.1:6379"],
+    ["DEMO", "yes"],
+    ["DEMO", "ON"],
   ])("%s=%s is refused by name", (name, value) => {
     expect(faultsOf({ [name]: value })).toEqual([name]);
   });
@@ -289,10 +318,10 @@ describe("NAME_FILE", () => {
     });
   });
 
-  test("works for every variable", () => {
-    const env = Object.fromEntries(CONFIG_VARIABLES.map(({ name }) => [`${name}_FILE`, `/missing/${name}`]));
-    const faults = faultsOf(env);
-    for (const { name } of CONFIG_VARIABLES) expect(faults).toContain(`${name}_FILE`);
+  test.each(CONFIG_VARIABLES.map(({ name }) => name))("works for %s", (name) => {
+    const broker = name === "REDIS_URL" ? {} : { REDIS_HOST: "redis" };
+    const used = /^REDIS_(?!URL|HOST)/.test(name) ? broker : {};
+    expect(faultsOf({ ...used, [`${name}_FILE`]: `/missing/${name}` })).toEqual([`${name}_FILE`]);
   });
 
   test("is refused beside the variable itself, when it cannot be read and when it is empty", () => {
@@ -322,7 +351,7 @@ describe("replicas to wait for", () => {
     };
     expect(["", "0", "1", "3"].map(waitReplicas)).toEqual(["seen", 0, 1, 3]);
     for (const bad of ["-1", "one", "1.5", "1001"]) {
-      expect(faultsOf({ REDIS_WAIT_REPLICAS: bad })).toEqual(["REDIS_WAIT_REPLICAS"]);
+      expect(faultsOf({ BROKER: "redis", REDIS_WAIT_REPLICAS: bad })).toEqual(["REDIS_WAIT_REPLICAS"]);
     }
   });
 });
@@ -335,6 +364,8 @@ describe("settings of a later release", () => {
     ["REDIS_URL", "redis+cluster://a:1,b:2"],
     ["REDIS_URL", "redis+sentinel://a:1,b:2/main"],
     ["REDIS_CA_FILE", "/ca.pem"],
+    ["TLS_CERT_FILE", "/cert.pem"],
+    ["TLS_KEY_FILE", "/key.pem"],
     ["NATS_URL", "nats://nats"],
     ["JWT_JWKS_URL", "https://a.example/keys"],
     ["JWT_PUBLIC_KEY", "PEM"],
@@ -382,6 +413,7 @@ describe("faults", () => {
     const all = [
       messageOf({ JWT_SECRET_KEY: secret, REDIS_URL: `redis://:${secret}@redis:99999` }),
       messageOf({ REDIS_URL: `rediss://:${secret}@redis`, NATS_URL: secret, JWT_PUBLIC_KEY: secret }),
+      messageOf({ BROKER: "redis", REDIS_PORT: `tcp://:${secret}@redis:1` }),
       messageOf({ REDIS_HOST: `:${secret}@redis`, AUTHORIZE_URL: secret, JWT_JWKS_URL: secret }),
       messageOf({ JWT_SECRET_KEY_FILE: secret, ALLOWED_ORIGINS: `https://u:${secret}@a.example` }),
       messageOf({ BROKER: `redis://:${secret}@redis` }),

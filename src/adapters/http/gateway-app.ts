@@ -15,9 +15,12 @@ import { requestDeadline } from "./request-deadline.ts";
 export interface GatewayAppParts extends HealthSources, ReadParts {
   readonly broadcast: BroadcastEvent;
   readonly telemetry: TelemetryPort;
-  /** The demo of development mode; undefined leaves it out. */
+  /** The demo; undefined where it is off. */
   readonly demo: Hono | undefined;
 }
+
+/** For whoever opens the page and would wonder. In production there never is one. */
+const DEMO_IS_OFF = { detail: "The demo page is off; DEMO=on serves it, with tokens for whoever asks." };
 
 /** Promised by the wire contract, served by a later release. */
 const NOT_YET = ["/metrics", "/openapi.json", "/asyncapi.json"];
@@ -42,6 +45,8 @@ export function gatewayApp(parts: GatewayAppParts): Hono {
   app.route("/v1/analyses", readRoutes(parts));
   app.route("/v1/notices", noticeRoutes(tokens, broadcast));
   if (demo !== undefined) app.route("/", demo);
+  else if (parts.origins.mode === "development")
+    app.get("/", (context) => problem(context, "not_found", DEMO_IS_OFF));
   for (const path of NOT_YET) app.get(path, (context) => problem(context, "not_implemented"));
   for (const path of ["/ws", "/ws/", "/ws/analysis/:id"])
     app.get(path, (context) => problem(context, "upgrade_required"));

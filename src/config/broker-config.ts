@@ -1,0 +1,42 @@
+import { type RedisTarget, readRedisTarget } from "./redis-target.ts";
+import type { Settings } from "./settings.ts";
+import type { VariableName } from "./variables.ts";
+
+export type BrokerConfig = { readonly kind: "memory" } | RedisConfig;
+
+export interface RedisConfig extends RedisTarget {
+  readonly kind: "redis";
+  /** Replicas that must hold an event before it is acknowledged; `seen`: one, as soon as one was ever reported. */
+  readonly waitReplicas: number | "seen";
+}
+
+const MOST_REPLICAS = 1_000;
+const OF_REDIS: readonly VariableName[] = [
+  "REDIS_URL",
+  "REDIS_HOST",
+  "REDIS_PORT",
+  "REDIS_DB",
+  "REDIS_PASSWORD",
+  "REDIS_WAIT_REPLICAS",
+];
+
+/** Reads which broker is used, and of its settings those alone. `note` is told of what is set and not used. */
+export function readBroker(settings: Settings, note: (text: string) => void): BrokerConfig {
+  const named = settings.text("BROKER");
+  if (named === "nats" || named?.startsWith("module:")) {
+    settings.fault("BROKER", "nats and module:… are not implemented in this release");
+    return { kind: "memory" };
+  }
+  const whenUnset = settings.isSet("REDIS_URL") || settings.isSet("REDIS_HOST") ? "redis" : "memory";
+  const kind = settings.choice("BROKER", ["memory", "redis"], whenUnset);
+  if (kind === "redis") {
+    return { kind, ...readRedisTarget(settings, note), waitReplicas: readWaitReplicas(settings) };
+  }
+  for (const name of OF_REDIS) settings.noteUnused(name, "the broker is memory", note);
+  return { kind };
+}
+
+function readWaitReplicas(settings: Settings): number | "seen" {
+  if (settings.text("REDIS_WAIT_REPLICAS") === undefined) return "seen";
+  return settings.count("REDIS_WAIT_REPLICAS", 0, MOST_REPLICAS);
+}

@@ -1,0 +1,37 @@
+import type { Settings } from "./settings.ts";
+
+/**
+ * Whether the demo is served: its page, its pipeline, and tokens for whoever asks. Never in production; else as DEMO
+ * says, and if it says nothing, only where nobody but this machine can ask and the key is worth nothing elsewhere.
+ */
+export function readDemo(
+  settings: Settings,
+  gateway: {
+    readonly mode: "development" | "production";
+    readonly host: string;
+    readonly keyMadeUp: boolean;
+  },
+  note: (text: string) => void,
+): boolean {
+  if (gateway.mode === "production") {
+    if (settings.isSet("DEMO") && settings.unread("DEMO") !== "off") {
+      note("DEMO is not used: with NODE_ENV=production the demo is always off.");
+    }
+    return false;
+  }
+  const isHarmless = gateway.keyMadeUp && isLoopback(gateway.host);
+  const isOn = settings.choice("DEMO", ["on", "off"], isHarmless ? "on" : "off") === "on";
+  if (isOn && !isHarmless) {
+    const why = gateway.keyMadeUp ? "HOST is reached from other machines" : "JWT_SECRET_KEY is yours";
+    note(`DEMO is on, and ${why}: whoever reaches this gateway gets a token that it takes.`);
+  }
+  return isOn;
+}
+
+/** Whether only this machine reaches the address. A name other than `localhost` may mean anything. */
+export function isLoopback(host: string): boolean {
+  const url = URL.parse(`http://${host.includes(":") ? `[${host}]` : host}`);
+  const name = url?.hostname ?? "";
+  // The standard writes every spelling of an address in one way: `127.1` as `127.0.0.1`.
+  return name === "localhost" || name === "[::1]" || /^127\.\d+\.\d+\.\d+$/.test(name);
+}

@@ -1,0 +1,47 @@
+import { weaknessOf } from "./key-strength.ts";
+import type { Settings } from "./settings.ts";
+
+export interface JwtConfig {
+  /** Key of HS256, at least 32 bytes of UTF-8. */
+  readonly secret: string;
+  /** Made up at this start: tokens signed with it are worthless after the next. */
+  readonly generated: boolean;
+}
+
+const LEAST_KEY_BYTES = 32;
+const ADVICE = "make one with: openssl rand -hex 32";
+
+/** Reads the key of tokens, or makes one up. In production it has to be there, and hard to guess. */
+export function readJwt(
+  settings: Settings,
+  mode: "development" | "production",
+  note: (text: string) => void,
+): JwtConfig {
+  const secret = settings.text("JWT_SECRET_KEY");
+  if (secret !== undefined) {
+    judge(secret, settings, mode, note);
+    return { secret, generated: false };
+  }
+  if (mode === "production" && !settings.isSet("JWT_SECRET_KEY")) {
+    settings.fault("JWT_SECRET_KEY", "is required with NODE_ENV=production");
+  }
+  note("JWT_SECRET_KEY is not set: a key was made up, and tokens signed with it end with this process.");
+  return { secret: crypto.getRandomValues(new Uint8Array(LEAST_KEY_BYTES)).toBase64(), generated: true };
+}
+
+function judge(
+  secret: string,
+  settings: Settings,
+  mode: "development" | "production",
+  note: (text: string) => void,
+): void {
+  const bytes = new TextEncoder().encode(secret).length;
+  if (bytes < LEAST_KEY_BYTES) {
+    settings.fault("JWT_SECRET_KEY", `must be at least ${LEAST_KEY_BYTES} bytes long, is ${bytes}`);
+    return;
+  }
+  const weakness = weaknessOf(secret);
+  if (weakness === undefined) return;
+  if (mode === "production") settings.fault("JWT_SECRET_KEY", `${weakness}; ${ADVICE}`);
+  else note(`JWT_SECRET_KEY ${weakness}. Production refuses it; ${ADVICE}`);
+}

@@ -1,0 +1,112 @@
+/**
+ * Why a token key is too easy to guess; undefined for one that is not. It is a known example, or holds under 128 bits
+ * by `estimatedBits`. A random key of 32 hexadecimal digits, letters, Base32 or Base64 characters passes.
+ */
+export function weaknessOf(key: string): string | undefined {
+  if (KNOWN_EXAMPLES.has(folded(key))) return "is a known example";
+  if (estimatedBits(key) >= LEAST_BITS) return undefined;
+  return `is easy to guess: it holds under ${LEAST_BITS} bits by a simple estimate`;
+}
+
+const LEAST_BITS = 128;
+
+/** A shorter repetition or sequence occurs in random keys as well. */
+const SHORTEST_PATTERN = 5;
+
+/** No key that people use is longer; what stands beyond is not looked at. */
+const LONGEST_LOOKED_AT = 1_024;
+
+const WORDS = [
+  "secret",
+  "password",
+  "change",
+  "example",
+  "default",
+  "insecure",
+  "private",
+  "production",
+  "development",
+  "please",
+  "super",
+  "token",
+  "telltale",
+];
+
+/** What others read in a README, a tutorial or a template and took as it was, without case and punctuation. */
+const KNOWN_EXAMPLES: ReadonlySet<string> = new Set(
+  [
+    // Telltale's own.
+    "at-least-32-bytes-that-the-gateway-has-too",
+    "at least 32 random bytes that your token issuer knows as well",
+    "the-same-key-as-the-gateway-at-least-32-bytes",
+    // jwt.io.
+    "your-256-bit-secret-your-256-bit-secret",
+    "a-string-secret-at-least-256-bits-long",
+    "a-valid-string-secret-that-is-at-least-512-bits-long-which-is-very-long",
+    // FastAPI, Spring tutorials, Supabase, PostgREST, Mercure, Laravel and others.
+    "09d25e094faa6ca2556c818166b7a9563b93f7099f6f0f4caa6cf63b88e8d3e7",
+    "404E635266556A586E3272357538782F413F4428472B4B6250645367566B5970",
+    "3cfa76ef14937c1c0ea519f8fc057a80fcd04a7420f8e8bcd0a7567c272e007b",
+    "super-secret-jwt-token-with-at-least-32-characters-long",
+    "your-super-secret-jwt-token-with-at-least-32-characters-long",
+    "reallyreallyreallyreallyverysafe",
+    "!ChangeThisMercureHubJWTSecretKey!",
+    "your-secret-key-at-least-32-characters-long",
+    "your-secret-key-must-be-at-least-32-characters",
+    "your-super-secret-key-change-in-production",
+    "your_jwt_secret_key_here_change_in_production",
+    "this-is-a-secret-key-that-is-at-least-32-bytes",
+    "this is my custom Secret key for authentication",
+    "THIS IS USED TO SIGN AND VERIFY JWT TOKENS, REPLACE IT WITH YOUR OWN SECRET, IT CAN BE ANY STRING",
+    "AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ-EstJQLr_T-1qS0gZH75aKtMN3Yj0iPS4hcgUuTwjAzZr1Z9CAow",
+  ].map(folded),
+);
+
+function folded(key: string): string {
+  return key.toLowerCase().replace(/[^a-z0-9]/g, "");
+}
+
+/**
+ * Characters of the key times the bits of one, where each of these counts as one character: five or more that stood
+ * before (hence a repeated character or word as well), five or more in sequence as `abcde` or `54321`, a word that
+ * secrets are made of. A character holds as many bits as its kinds (digits, small letters, capitals, others) allow.
+ */
+function estimatedBits(key: string): number {
+  const text = key.slice(0, LONGEST_LOOKED_AT);
+  const lower = text.toLowerCase();
+  let characters = 0;
+  for (let at = 0; at < lower.length; at += patternAt(lower, at)) characters++;
+  return characters * bitsOfCharacter(text);
+}
+
+function bitsOfCharacter(text: string): number {
+  const kinds: readonly (readonly [RegExp, number])[] = [
+    [/[0-9]/, 10],
+    [/[a-z]/, 26],
+    [/[A-Z]/, 26],
+    [/[^0-9A-Za-z]/, 33],
+  ];
+  return Math.log2(kinds.reduce((sum, [kind, size]) => (kind.test(text) ? sum + size : sum), 0));
+}
+
+/** How many characters from `at` on count as one. */
+function patternAt(text: string, at: number): number {
+  const word = WORDS.find((one) => text.startsWith(one, at))?.length ?? 1;
+  const longest = Math.max(repeatedAt(text, at), sequenceAt(text, at));
+  return Math.max(word, longest >= SHORTEST_PATTERN ? longest : 1);
+}
+
+/** How many characters from `at` on stood before, overlapping or not. */
+function repeatedAt(text: string, at: number): number {
+  let length = 0;
+  while (at + length < text.length && text.indexOf(text.slice(at, at + length + 1)) < at) length++;
+  return length;
+}
+
+function sequenceAt(text: string, at: number): number {
+  const step = text.charCodeAt(at + 1) - text.charCodeAt(at);
+  if (Math.abs(step) !== 1) return 1;
+  let length = 2;
+  while (text.charCodeAt(at + length) - text.charCodeAt(at + length - 1) === step) length++;
+  return length;
+}

@@ -1,0 +1,146 @@
+import { describe, expect, test } from "bun:test";
+import { freePort } from "../../examples/video-worker/run/free-port.ts";
+import { eventually } from "../support/eventually.ts";
+import { type GatewayProcess, startGateway } from "../support/gateway-process.ts";
+
+const KEY = "7f3a9c51e0d24b68a1f7c93e5d08b246";
+const ROOT = new URL("../..", import.meta.url).pathname;
+
+/** Runs a start that is expected to fail, and answers what it wrote to standard error. */
+async function failedStart(env: Record<string, string>): Promise<string> {
+  const child = Bun.spawn([process.execPath, "run", "src/main.ts"], {
+    cwd: ROOT,
+    env: { PATH: process.env.PATH ?? "", PORT: "0", JWT_SECRET_KEY: KEY, ...env },
+    stdout: "ignore",
+    stderr: "pipe",
+    timeout: 10_000,
+  });
+  const said = await new Response(child.stderr).text();
+  expect([await child.exited, said]).toEqual([78, said]);
+  return said;
+}
+
+async function started<Result>(
+  env: Record<string, string>,
+  use: (gateway: GatewayProcess) => Promise<Result>,
+): Promise<Result> {
+  const gateway = await startGateway({ JWT_SECRET_KEY: KEY, ...env });
+  try {
+    return await use(gateway);
+  } finally {
+    await gateway.stop();
+  }
+}
+
+/** What the demo answers: page, token, pipeline. */
+async function demoOf({ url }: GatewayProcess): Promise<number[]> {
+  const ask = async (path: string, init?: RequestInit) => (await fetch(`${url}${path}`, init)).status;
+  return [
+    await ask("/"),
+    await ask("/demo/session", { method: "POST" }),
+    await ask("/demo/analyses", { method: "POST", body: '{"speed":50}' }),
+  ];
+}
+
+describe("the demo on a real gateway", () => {
+  const ON = [200, 200, 201];
+  const OFF = [404, 404, 404];
+
+  test.each<[string, Record<string, string>, number[]]>([
+    ["with a key that was made up", { JWT_SECRET_KEY: "" }, ON],
+    ["with a key that was made up, at localhost", { JWT_SECRET_KEY: "", HOST: "localhost" }, ON],
+    ["with a key that was made up, and DEMO=off", { JWT_SECRET_KEY: "", DEMO: "off" }, OFF],
+    ["with a key of one's own", {}, OFF],
+    ["with a key of one's own, and DEMO=on", { DEMO: "on" }, ON],
+    ["with a key of one's own under NODE_ENV=test", { NODE_ENV: "test" }, OFF],
+    ["in production, and DEMO=on", { NODE_ENV: "production", DEMO: "on" }, OFF],
+  ])("CFG-4: %s", async (_, env, answers) => {
+    expect(await started(env, demoOf)).toEqual(answers);
+  });
+
+  test("CFG-4: whoever opens the page is told how to have it in development, and nothing in production", async () => {
+    const page = async ({ url }: GatewayProcess) => (await fetch(url)).json();
+    expect(await started({}, page)).toMatchObject({
+      code: "not_found",
+      detail: expect.stringContaining("DEMO=on"),
+    });
+    expect(await started({ NODE_ENV: "production" }, page)).not.toHaveProperty("detail");
+  });
+});
+
+describe("a start with settings as people have them", () => {
+  test.each(["prod", "Production", "staging"])("CFG-1: NODE_ENV=%s is refused by name", async (name) => {
+    expect(await failedStart({ NODE_ENV: name })).toContain("NODE_ENV: must be one of");
+  });
+
+  test("CFG-2: production refuses a known key and a simple one, and development warns of it", async () => {
+    for (const key of ["at-least-32-bytes-that-the-gateway-has-too", "a".repeat(32), " ".repeat(32)]) {
+      const said = await failedStart({ NODE_ENV: "production", JWT_SECRET_KEY: key });
+      expect(said).toContain("JWT_SECRET_KEY: is ");
+      expect(said).not.toContain(key);
+    }
+    await started({ JWT_SECRET_KEY: "a".repeat(32) }, async (gateway) => {
+      await eventually("it warns", async () => gateway.output().includes("Production refuses it"));
+    });
+  }, 20_000);
+
+  test("CFG-3: Kubernetes' REDIS_PORT stops nobody who does not use it, and is explained to whoever does", async () => {
+    const service = { REDIS_PORT: "tcp://10.0.0.5:6379", REDIS_SERVICE_HOST: "10.0.0.5" };
+    await started({ ...service, BROKER: "memory" }, async ({ url, output }) => {
+      expect((await fetch(`${url}/ready`)).status).toBe(200);
+      expect(output()).not.toContain("REDIS_");
+    });
+    const away = `redis://127.0.0.1:${freePort()}`;
+    await started({ ...service, REDIS_URL: away }, async ({ url }) => {
+      expect((await fetch(`${url}/health`)).status).toBe(200);
+    });
+    expect(await failedStart({ ...service, REDIS_HOST: "127.0.0.1" })).toContain("enableServiceLinks: false");
+  }, 20_000);
+
+  test("CFG-5: production on the memory broker says what that means", async () => {
+    await started({ NODE_ENV: "production" }, async (gateway) => {
+      await eventually("it warns", async () => gateway.output().includes("one gateway only"));
+    });
+  });
+
+  test("CFG-6: a name close to a setting's is pointed out, and TLS that is not there stops the start", async () => {
+    const misspelt = { HISTROY_SIZE: "7", JWT_SECRET: "hunter2" };
+    await started(misspelt, async (gateway) => {
+      await eventually("it warns", async () => gateway.output().includes("HISTROY_SIZE"));
+      for (const name of ["HISTORY_SIZE", "JWT_SECRET_KEY"])
+        expect(gateway.output()).toContain(`Is ${name} meant?`);
+      expect(gateway.output()).not.toContain("hunter2");
+    });
+    const said = await failedStart({ TLS_CERT_FILE: "/cert.pem", TLS_KEY_FILE: "/key.pem" });
+    for (const name of ["TLS_CERT_FILE", "TLS_KEY_FILE"])
+      expect(said).toContain(`${name}: is not implemented`);
+  });
+
+  test("CFG-7: log lines name their level", async () => {
+    await started({ REDIS_URL: `redis://127.0.0.1:${freePort()}`, LOG_LEVEL: "debug" }, async (gateway) => {
+      const lines = () =>
+        gateway
+          .output()
+          .split("\n")
+          .filter((line) => line.startsWith("{"));
+      await eventually("it logs that Redis is away", async () => lines().length > 0);
+      for (const line of lines()) {
+        const { level, time } = JSON.parse(line) as { level: unknown; time: string };
+        expect(["debug", "info", "warn", "error"]).toContain(level as string);
+        expect(Date.parse(time)).not.toBeNaN();
+      }
+    });
+  }, 20_000);
+
+  test("CFG-8: the health command says nothing of what the start has said", async () => {
+    await started({ JWT_SECRET_KEY: "a".repeat(32) }, async ({ port }) => {
+      const health = Bun.spawn([process.execPath, "run", "src/main.ts", "health"], {
+        cwd: ROOT,
+        env: { PATH: process.env.PATH ?? "", PORT: `${port}`, HISTROY_SIZE: "7" },
+        stderr: "pipe",
+      });
+      expect(await new Response(health.stderr).text()).toBe("");
+      expect(await health.exited).toBe(0);
+    });
+  });
+});
