@@ -4,10 +4,15 @@ const LOOK_AGAIN_MS = 20;
 const PATIENCE_MS = 20_000;
 
 /** Resolves once `holds` does: for what a process outside tells nobody about. Rejects after 20 seconds. */
-export async function eventually(what: string, holds: () => Promise<boolean>): Promise<void> {
+export async function eventually(
+  what: string | (() => string),
+  holds: () => Promise<boolean>,
+): Promise<void> {
   const deadline = performance.now() + PATIENCE_MS;
   while (!(await holds())) {
-    if (performance.now() > deadline) throw new Error(`never came true: ${what}`);
+    if (performance.now() > deadline) {
+      throw new Error(`never came true: ${typeof what === "string" ? what : what()}`);
+    }
     await pause(LOOK_AGAIN_MS);
   }
 }
