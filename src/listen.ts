@@ -14,8 +14,6 @@ export interface ListenOptions {
   readonly app: Pick<Hono, "fetch">;
   readonly services: SessionServices;
   readonly policy: OriginPolicy;
-  /** Pages that Bun bundles, by path. */
-  readonly pages: Readonly<Record<string, Bun.HTMLBundle>>;
 }
 
 export interface Listening {
@@ -39,7 +37,7 @@ const LOOK_AGAIN_MS = 10;
 
 /** Serves HTTP and WebSockets on Bun. Throws when the address cannot be had. */
 export function listen(options: ListenOptions): Listening {
-  const { host, port, app, services, policy, pages } = options;
+  const { host, port, app, services, policy } = options;
   const server: Server<SocketData> = Bun.serve({
     hostname: host,
     port,
@@ -47,7 +45,6 @@ export function listen(options: ListenOptions): Listening {
     // Outside its development mode Bun shares a port with whoever else asks for it, and each gets half of the clients.
     reusePort: false,
     maxRequestBodySize: MAX_REQUEST_BYTES,
-    routes: pages,
     websocket: bunSocketHandler(services),
     fetch(received, server) {
       const request = addressed(received);

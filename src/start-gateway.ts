@@ -46,7 +46,6 @@ export async function startGateway(config: Config): Promise<RunningGateway> {
     app,
     services: gateway.sessions,
     policy: config,
-    pages: demo === undefined ? {} : { "/": demoPage },
   });
   gateway.adoptInbox.start();
   const stopWatchingInbox = clock.every(WATCH_INBOX_MS, () => void gateway.inbox.execute());
@@ -111,6 +110,7 @@ function brokerUp({ pubSub, clock }: Gateway): Promise<void> {
 function demoOf(gateway: Gateway, baseUrl: () => string) {
   const { config, clock, telemetry } = gateway;
   return createDemo({
+    page: demoPage,
     baseUrl,
     clock,
     mintToken: ({ scopes, ...claims }) => signToken(config.jwt.secret, { ...claims, scopes }, clock.now()),

@@ -65,6 +65,33 @@ describe.skipIf(!needs("chromium"))("the demo page", () => {
       expect(complaints).toEqual([]);
     });
 
+    test("WEB-12: runs no script and no style but its own, and stands in nobody's frame", async () => {
+      const { page } = await open(gateway.url);
+      const ran = await page.evaluate(() => {
+        const script = document.createElement("script");
+        script.textContent = "window.injected = true";
+        document.body.append(script);
+        document.body.setAttribute("style", "outline: 7px solid");
+        return {
+          script: "injected" in window,
+          style: getComputedStyle(document.body).outlineWidth === "7px",
+        };
+      });
+      expect(ran).toEqual({ script: false, style: false });
+      const framing = Bun.serve({
+        port: 0,
+        hostname: "127.0.0.1",
+        fetch: () =>
+          new Response(`<iframe src="${gateway.url}"></iframe>`, {
+            headers: { "Content-Type": "text/html" },
+          }),
+      });
+      await page.goto(framing.url.href);
+      const framed = page.frames().find((frame) => frame !== page.mainFrame());
+      expect(await framed?.$("#app")).toBeNull();
+      await framing.stop(true);
+    });
+
     test("links the list of regions with the boxes on the frame", async () => {
       const { page } = await open(gateway.url);
       await makeFast(page, 50);

@@ -74,6 +74,16 @@ describe.skipIf(!able)("the page of the video worker", () => {
     await page.context().close();
   });
 
+  test("WEB-12: runs no script and no style but its own, and stands in nobody's frame", async () => {
+    const { headers } = await fetch(example.pageUrl);
+    const policy = headers.get("Content-Security-Policy") ?? "";
+    for (const directive of ["default-src 'none'", "script-src 'self'", "frame-ancestors 'none'"])
+      expect(policy.split("; ")).toContain(directive);
+    expect(policy).not.toContain("unsafe");
+    expect(headers.get("X-Content-Type-Options")).toBe("nosniff");
+    expect(headers.get("Referrer-Policy")).toBe("no-referrer");
+  });
+
   test("reloaded in the middle shows the state at once, and a stranger sees nothing of it", async () => {
     const page = await visit();
     await send(page, "long.mp4");

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { createDemo } from "../../src/adapters/http/demo/demo-routes.ts";
 import { REQUEST_DEADLINE_MS } from "../../src/adapters/http/request-deadline.ts";
+import demoPage from "../../src/web/demo/index.html";
 import { eventually } from "../support/eventually.ts";
 import { ManualClock } from "../support/manual-clock.ts";
 import { statusUpdate } from "../support/publishing.ts";
@@ -11,6 +12,7 @@ import { turn } from "../support/turn.ts";
 type Served = ReturnType<typeof servedApp>;
 
 const DEMO = createDemo({
+  page: demoPage,
   baseUrl: () => "http://host.invalid",
   mintToken: async () => "token",
   clock: new ManualClock(),
@@ -103,7 +105,7 @@ describe("a request that does not come to its end", () => {
     test.each(["GET", "HEAD"])(
       `WEB-4: a %s with a body ${form} is answered at once, and the line closed`,
       async (method) => {
-        for (const path of ["/health", "/nowhere", "/v1/analyses/ID", "/v1/analyses/ID/events"]) {
+        for (const path of ["/", "/health", "/nowhere", "/v1/analyses/ID", "/v1/analyses/ID/events"]) {
           const answer = await start([`${method} ${path}`, header], beginning).closed();
           expect(answer).toMatch(/^HTTP\/1.1 (200|401|404) /);
           expect(answer.toLowerCase()).toContain("connection: close");

@@ -387,6 +387,13 @@ export const MUTANTS: readonly Mutant[] = [
     killers: ["test/integration/request-target.test.ts"],
   },
   {
+    name: "puts the headers of every other answer on a page",
+    file: "src/adapters/http/gateway-app.ts",
+    find: "  overwrite: false,\n",
+    replace: "",
+    killers: ["test/unit/adapters/http/answer-headers.test.ts"],
+  },
+  {
     name: "allows the pages of every origin to read with cookies",
     file: "src/adapters/http/read-access.ts",
     find: "credentials: !everyOrigin,",

@@ -24,7 +24,6 @@ export function servedApp(policy: Partial<OriginPolicy> = {}, demo?: Hono) {
     },
     services: bench.sessions,
     policy: { ...NOBODY_IN_PARTICULAR, ...policy },
-    pages: {},
   });
 
   return {

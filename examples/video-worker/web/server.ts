@@ -1,5 +1,6 @@
 import { Hono } from "hono";
 import page from "./page/index.html";
+import { pageFiles } from "./page-files.ts";
 import type { Enqueue } from "./queue.ts";
 import { createTokens } from "./tokens.ts";
 import { Uploads, UploadTooLarge } from "./uploads.ts";
@@ -38,7 +39,6 @@ export function startWebApp(settings: WebAppSettings): WebApp {
     // Ours answers with words; Bun's limit would cut the line.
     maxRequestBodySize: Number.MAX_SAFE_INTEGER,
     idleTimeout: IDLE_SECONDS,
-    routes: { "/": page },
     fetch: app.fetch,
   });
   return { url: `http://${HOST}:${server.port}`, stop: () => server.stop(true) };
@@ -91,6 +91,8 @@ function createApi({ folder, gatewayUrl, jwtSecret, mostBytes, enqueue }: WebApp
       },
     });
   });
+
+  app.route("/", pageFiles(page, gatewayUrl));
 
   app.onError((error) => {
     if (error instanceof UploadTooLarge) return tooLarge(mostBytes);

@@ -1,4 +1,4 @@
-import { Hono } from "hono";
+import { Hono, type MiddlewareHandler } from "hono";
 import { secureHeaders } from "hono/secure-headers";
 import type { BroadcastEvent } from "../../application/broadcast-event.ts";
 import type { TelemetryPort } from "../../application/ports/telemetry-port.ts";
@@ -25,12 +25,21 @@ const DEMO_IS_OFF = { detail: "The demo page is off; DEMO=on serves it, with tok
 /** Promised by the wire contract, served by a later release. */
 const NOT_YET = ["/metrics", "/openapi.json", "/asyncapi.json"];
 
+/** For whatever says nothing else of itself, as a page does. */
+const SAFE_HEADERS = {
+  // Whether the whole domain is bound to TLS is for whoever owns it to say.
+  strictTransportSecurity: false,
+  xFrameOptions: "DENY",
+  contentSecurityPolicy: { defaultSrc: ["'none'"], frameAncestors: ["'none'"] },
+  overwrite: false,
+};
+
 /** Everything Telltale answers over plain HTTP. */
 export function gatewayApp(parts: GatewayAppParts): Hono {
   const { tokens, broadcast, pubSub, telemetry, demo } = parts;
   const app = new Hono();
-  // Whether the whole domain is bound to TLS is for whoever owns it to say.
-  app.use(secureHeaders({ strictTransportSecurity: false }));
+  app.use(secureHeaders(SAFE_HEADERS));
+  app.use(notCached);
   app.use(requestDeadline(parts.clock));
   app.use(async (context, next) => {
     if (!isHostHeader(context.req.header("Host") ?? null)) return problem(context, "bad_host");
@@ -67,3 +76,9 @@ export function gatewayApp(parts: GatewayAppParts): Hono {
   });
   return app;
 }
+
+/** Nothing on the way keeps an answer that does not say that it may be kept. */
+const notCached: MiddlewareHandler = async (context, next) => {
+  await next();
+  if (!context.res.headers.has("Cache-Control")) context.header("Cache-Control", "no-store");
+};

@@ -4,11 +4,14 @@ import { z } from "zod";
 import type { ClockPort } from "../../../application/ports/clock-port.ts";
 import { TelltalePublisher } from "../../../client/publisher.ts";
 import type { Scope } from "../../../domain/access-grant.ts";
+import { pageRoutes } from "../page-routes.ts";
 import { problem } from "../problem.ts";
 import { requestText } from "../request-text.ts";
 import { DemoPipelines } from "./demo-pipeline.ts";
 
 export interface DemoDependencies {
+  /** What is served at `/`. */
+  readonly page: Bun.HTMLBundle;
   /** Where this gateway answers; asked at each use, since the port may be known only after the start. */
   readonly baseUrl: () => string;
   /** Without `analyses` the token is not limited to any. */
@@ -48,6 +51,7 @@ const wishBody = z.object({
 export function createDemo(dependencies: DemoDependencies): Demo {
   const pipelines = new DemoPipelines(dependencies.clock, MOST_PIPELINES, dependencies.onFault);
   const routes = new Hono();
+  routes.route("/", pageRoutes(dependencies.page));
 
   routes.post("/demo/session", async (context) => {
     const user = visitorOf(context);

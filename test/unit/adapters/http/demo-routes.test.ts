@@ -6,6 +6,7 @@ import {
   type DemoDependencies,
 } from "../../../../src/adapters/http/demo/demo-routes.ts";
 import { requestDeadline } from "../../../../src/adapters/http/request-deadline.ts";
+import demoPage from "../../../../src/web/demo/index.html";
 import { ManualClock } from "../../../support/manual-clock.ts";
 
 type Claims = Parameters<DemoDependencies["mintToken"]>[0];
@@ -32,6 +33,7 @@ function start() {
   });
   const clock = new ManualClock();
   demo = createDemo({
+    page: demoPage,
     baseUrl: () => server.url.href,
     mintToken: async (claims) => {
       minted.push(claims);
