@@ -17,6 +17,7 @@ export class RecordingConnection implements ClientConnectionPort {
   pings = 0;
   #takes = Number.POSITIVE_INFINITY;
   #tookSome = false;
+  #throws: "nothing" | "send" | "everything" = "nothing";
   #gone = false;
 
   constructor(id = `connection-${++made}`) {
@@ -31,6 +32,11 @@ export class RecordingConnection implements ClientConnectionPort {
   /** The socket takes everything again; telling the session is the test's part, as it is the adapter's. */
   takeAll(): void {
     this.#takes = Number.POSITIVE_INFINITY;
+  }
+
+  /** Every send throws from now on, and so does the close of a socket that fails throughout. */
+  throwOn(what: "send" | "everything"): void {
+    this.#throws = what;
   }
 
   /** Everything answers `gone` from now on, as on a socket that broke. */
@@ -72,6 +78,7 @@ export class RecordingConnection implements ClientConnectionPort {
   }
 
   send(frame: Frame): SendOutcome {
+    if (this.#throws !== "nothing") throw new Error("the socket throws");
     if (this.#gone || this.closes.length > 0) return "gone";
     this.frames.push(frame.text);
     this.#takes--;
@@ -86,10 +93,12 @@ export class RecordingConnection implements ClientConnectionPort {
   }
 
   ping(): void {
+    if (this.#throws !== "nothing") throw new Error("the socket throws");
     this.pings++;
   }
 
   close(code: number, reason: string): void {
+    if (this.#throws === "everything") throw new Error("the socket throws");
     this.closes.push({ code, reason });
   }
 

@@ -4,6 +4,7 @@ import { InMemoryInbox } from "../../../../src/adapters/memory/in-memory-inbox.t
 import type { OriginPolicy } from "../../../../src/adapters/origin-policy.ts";
 import type { SessionServices } from "../../../../src/adapters/session-services.ts";
 import { BroadcastEvent } from "../../../../src/application/broadcast-event.ts";
+import { ExpireStaleConnections } from "../../../../src/application/expire-stale-connections.ts";
 import { Feeds } from "../../../../src/application/fan-out/feeds.ts";
 import { OpenConnections } from "../../../../src/application/open-connections.ts";
 import { ReadAnalysis } from "../../../../src/application/read-analysis.ts";
@@ -16,6 +17,7 @@ import { ConnectionRegistry } from "../../../../src/domain/connection-registry.t
 import { KnownTokens } from "../../../support/known-tokens.ts";
 import { memoryNode } from "../../../support/memory-node.ts";
 import { someAnalysis } from "../../../support/some-analysis.ts";
+import { turn } from "../../../support/turn.ts";
 import { wholeHistory } from "../../../support/whole-history.ts";
 
 export interface AskOptions {
@@ -25,6 +27,13 @@ export interface AskOptions {
   /** Text and bytes go as they are, everything else as JSON. */
   readonly body?: unknown;
   readonly headers?: Record<string, string>;
+  readonly signal?: AbortSignal;
+}
+
+export interface BenchOptions {
+  readonly watchDefault?: "allow" | "deny";
+  readonly maxConnections?: number;
+  readonly maxPerUser?: number;
 }
 
 export interface Problem {
@@ -37,7 +46,12 @@ export interface Problem {
 }
 
 /** Everything the gateway answers over HTTP, on a broker in memory, without a socket. */
-export function appBench(policy: Partial<OriginPolicy> = {}, demo: Hono | undefined = undefined) {
+export function appBench(
+  policy: Partial<OriginPolicy> = {},
+  demo: Hono | undefined = undefined,
+  options: BenchOptions = {},
+) {
+  const { watchDefault = "allow", maxConnections = 0, maxPerUser = 0 } = options;
   const node = memoryNode();
   const { clock, telemetry, pubSub, elsewhere } = node;
   const channel = someAnalysis();
@@ -45,11 +59,11 @@ export function appBench(policy: Partial<OriginPolicy> = {}, demo: Hono | undefi
   const tokens = new KnownTokens(clock);
   tokens.know("publisher", { userId: undefined, scopes: new Set(["analysis:publish", "notice:publish"]) });
   tokens.know("watcher");
-  const registry = new ConnectionRegistry({ maxConnections: 0, maxPerUser: 0, maxSubscriptionsPerUser: 0 });
+  const registry = new ConnectionRegistry({ maxConnections, maxPerUser, maxSubscriptionsPerUser: 0 });
   const feeds = new Feeds(pubSub, clock, telemetry);
   const sessions: SessionServices = {
     tokens,
-    subscribe: new SubscribeToAnalysis(feeds, registry, "allow"),
+    subscribe: new SubscribeToAnalysis(feeds, registry, watchDefault),
     connections: new OpenConnections(registry, clock),
     registry,
     heartbeats: new SendHeartbeats(clock, 15_000),
@@ -60,11 +74,20 @@ export function appBench(policy: Partial<OriginPolicy> = {}, demo: Hono | undefi
   const inboxOfWorkers = new InMemoryInbox({ broker: node.broker, clock });
   const inbox = new WatchInbox(inboxOfWorkers, clock);
   const leaving = new AbortController();
+  const expire = new ExpireStaleConnections(registry, sessions.connections, clock, 30_000);
+  /** Time passes in sweeps, as in a running gateway, and what is written is taken as fast as it is read. */
+  const pass = async (milliseconds: number) => {
+    for (let passed = 0; passed < milliseconds; passed += 1_000) {
+      clock.advance(1_000);
+      await turn();
+      expire.execute();
+    }
+  };
   const app = gatewayApp({
     tokens,
     broadcast: new BroadcastEvent(pubSub, clock, telemetry),
-    read: new ReadAnalysis(pubSub, "allow", 60_000),
-    readEvents: new ReadEvents(pubSub, feeds, clock, "allow"),
+    read: new ReadAnalysis(pubSub, watchDefault, 60_000),
+    readEvents: new ReadEvents(pubSub, feeds, clock, watchDefault),
     sessions,
     origins: { allowedOrigins: undefined, mode: "production", ...policy },
     telemetry,
@@ -79,11 +102,12 @@ export function appBench(policy: Partial<OriginPolicy> = {}, demo: Hono | undefi
   });
 
   const ask = async (path: string, options: AskOptions = {}): Promise<Response> => {
-    const { method = "GET", token = "watcher", body, headers = {} } = options;
+    const { method = "GET", token = "watcher", body, headers = {}, signal } = options;
     const raw = typeof body === "string" || body instanceof Uint8Array || body instanceof ReadableStream;
     return app.fetch(
       new Request(`http://telltale.example${path}`, {
         method,
+        ...(signal !== undefined && { signal }),
         headers: {
           ...(token !== null && { Authorization: `Bearer ${token}` }),
           Host: "telltale.example",
@@ -109,7 +133,9 @@ export function appBench(policy: Partial<OriginPolicy> = {}, demo: Hono | undefi
     sessions,
     inbox,
     inboxOfWorkers,
+    feeds,
     ask,
+    pass,
     eventsPath,
     publish: send("POST", eventsPath),
     notify: send("POST", "/v1/notices"),
