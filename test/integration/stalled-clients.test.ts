@@ -91,6 +91,7 @@ describe("clients that do not read, on a real server", () => {
       const reading = healthy.comments(Number.POSITIVE_INFINITY).catch((error: unknown) => error);
       await eventually("the stuck one is gone", async () => (await connections(gateway)) === 1);
       await healthy.leave();
+      await reading;
       await eventually("its socket as well", async () => (await openFiles()) <= before);
     },
     40_000,
