@@ -1,8 +1,40 @@
 import { DEAD_LETTER_BYTES } from "../application/ports/dead-letter-port.ts";
+import { INBOX } from "../application/ports/inbox-port.ts";
 import type { DeadLetter } from "../application/ports/worker-channel-port.ts";
+import type { ByteBudget } from "../domain/byte-budget.ts";
+import { isAnalysisChannel, parseChannel, SYSTEM_CHANNEL } from "../domain/channel.ts";
+import { firstBytes, shortened } from "../domain/utf8.ts";
 
-/** What is kept of invalid or refused messages, whatever broker keeps them. */
-export const DEAD_LETTERS_KEPT = 10_000;
+/** What is kept of invalid or refused messages in all, whatever broker keeps them. */
+export const DEAD_LETTERS: ByteBudget = { items: 10_000, bytes: 64 * 1024 * 1024 };
+/** The name of every channel of ours fits. */
+const CHANNEL_BYTES = 512;
+const REASON_BYTES = 1024;
+
+/**
+ * Where a letter came in. When there are too many letters, or too many bytes of them, the oldest goes of the kind that
+ * has the most: a kind that keeps to its fifth loses none, however many there are of another.
+ */
+export const LETTER_KINDS = ["analysis", "user", "system", "inbox", "foreign"] as const;
+export type LetterKind = (typeof LETTER_KINDS)[number];
+
+export function kindOfLetter({ channel: name }: Pick<DeadLetter, "channel">): LetterKind {
+  if (name === INBOX) return "inbox";
+  const channel = parseChannel(name);
+  if (channel === undefined) return "foreign";
+  if (isAnalysisChannel(channel)) return "analysis";
+  return channel === SYSTEM_CHANNEL ? "system" : "user";
+}
+
+/** A letter as it is kept: its payload cut to 64 KiB, between characters, its other fields so that they show it. */
+export function keptLetter({ channel, payload, reason }: DeadLetter) {
+  return {
+    channel: shortened(channel, CHANNEL_BYTES),
+    payload: firstBytes(payload, DEAD_LETTER_BYTES),
+    reason: shortened(reason, REASON_BYTES),
+  };
+}
+
 /** How long letters are known again. Contents: as long as a node may report late what others reported before. */
 const CONTENT_WINDOW_MS = 60_000;
 const CONTENT_REMEMBERED_MS = 180_000;
@@ -24,13 +56,4 @@ export function knownLetter({ channel, payload, name, windowMs }: DeadLetter): K
     windowMs: windowMs ?? CONTENT_WINDOW_MS,
     rememberMs: CONTENT_REMEMBERED_MS,
   };
-}
-
-/** The first 64 KiB of `payload`, cut between characters. */
-export function keptPayload(payload: string): string {
-  // A UTF-16 unit takes at most three bytes, so most payloads need no encoding to be known as short.
-  if (payload.length * 3 <= DEAD_LETTER_BYTES) return payload;
-  const bytes = new Uint8Array(DEAD_LETTER_BYTES);
-  const { read } = new TextEncoder().encodeInto(payload, bytes);
-  return payload.slice(0, read);
 }

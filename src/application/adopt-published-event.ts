@@ -68,7 +68,7 @@ export class AdoptPublishedEvent {
   execute(message: BareMessage): void {
     this.#events.add({
       message,
-      characters: message.payload.length,
+      characters: message.channel.length + message.payload.length,
       heardAt: this.#clock.now(),
       listening: this.#workers.listening(),
     });

@@ -26,3 +26,10 @@ export function firstBytes(text: string, most: number): string {
   const { read } = encoder.encodeInto(text, new Uint8Array(most));
   return text.slice(0, read);
 }
+
+const CUT = " … (cut)";
+
+/** A text of at most `most` bytes: as it is, or its beginning and a mark that says that it was cut. */
+export function shortened(text: string, most: number): string {
+  return exceedsBytes(text, most) ? firstBytes(text, most - utf8Length(CUT)) + CUT : text;
+}

@@ -15,7 +15,7 @@ import { brokerOfEachTest } from "./broker-of-each-test.ts";
  * | WC-5 | the same letter, by channel and content, is kept once within its window, however many nodes report it    |
  * | WC-6 | a letter with a name is known by its name alone                                                          |
  * | WC-7 | of a letter the first 64 KiB are kept, whole characters only, with its channel, its reason and the time  |
- * | WC-8 | at most 10,000 letters are kept, the newest                                                              |
+ * | WC-8 | at most 10,000 letters are kept, the newest, and what is too much goes of the kind that has the most     |
  */
 
 export interface KeptLetter {
@@ -142,12 +142,68 @@ export function workerChannelContract(name: string, open: () => Promise<WorkersU
 
     test("WC-8 at most 10,000 letters are kept, the newest", async () => {
       const node = make();
-      await Promise.all(
-        Array.from({ length: 10_050 }, (_, n) => node.keepDeadLetter({ ...letter, payload: `${n}` })),
-      );
+      await keepMany(node, letter, 10_050);
       const kept = await broker().letters();
       expect(kept).toHaveLength(10_000);
       expect(kept[0]?.payload).toBe("50");
     }, 20_000);
+
+    test("BUD-6 every field of a letter is cut, and the cut is to be seen", async () => {
+      const node = make();
+      const channel = `user:${"ü".repeat(2_500_000)}`;
+      await node.keepDeadLetter({ channel, payload: "{", reason: `invalid: ${"r".repeat(2_000_000)}` });
+      const [kept] = await broker().letters();
+      expect(kept?.channel).toStartWith("user:üüü");
+      expect(kept?.reason).toStartWith("invalid: rrr");
+      expect([kept?.channel, kept?.reason].every((text) => text?.endsWith(" … (cut)"))).toBe(true);
+      expect(Buffer.byteLength(kept?.channel ?? "")).toBeLessThanOrEqual(512);
+      expect(Buffer.byteLength(kept?.reason ?? "")).toBeLessThanOrEqual(1024);
+      // Known again by what it was, not by what was kept of it.
+      await node.keepDeadLetter({ channel: `${channel}ü`, payload: "{", reason: "invalid" });
+      expect(await broker().letters()).toHaveLength(2);
+    });
+
+    const analysis = "analysis:0e8dddc7-9ebf-01f3-f08a-5a3f91f1c3c0";
+    const others = [analysis, "user:alice", "system:updates", "telltale:inbox", "analysis:job-42"];
+
+    test.each([["user:alice"], ["analysis:job-42"]])(
+      "BUD-7 however many letters there are of %s, those of the other kinds stay",
+      async (flooding) => {
+        const node = make();
+        for (const channel of others) await node.keepDeadLetter({ ...letter, channel, payload: "the first" });
+        await keepMany(node, { ...letter, channel: flooding }, 10_100);
+        const kept = await broker().letters();
+        expect(kept).toHaveLength(10_000);
+        const first = kept.filter(({ payload }) => payload === "the first").map(({ channel }) => channel);
+        expect(first).toEqual(others.filter((channel) => channel !== flooding));
+      },
+      30_000,
+    );
+
+    test("BUD-7 letters are at most 64 MiB in all, and what is too much goes of the kind that has the most", async () => {
+      const node = make();
+      await node.keepDeadLetter({ ...letter, channel: analysis });
+      await node.keepDeadLetter({ ...letter, channel: "user:alice" });
+      for (let n = 0; n < 1_100; n++)
+        await node.keepDeadLetter({ ...letter, channel: "user:bob", payload: `${n} ${"x".repeat(70_000)}` });
+      const kept = await broker().letters();
+      expect([kept.length, kept[0]?.channel]).toEqual([expect.any(Number), analysis]);
+      const bytes = kept.reduce((sum, one) => sum + Buffer.byteLength(one.payload), 0);
+      expect(bytes).toBeWithin(63 * 1024 * 1024, 64 * 1024 * 1024);
+      expect(kept[1]?.channel).toBe("user:bob");
+      expect(kept.at(-1)?.payload).toStartWith("1099 ");
+    }, 30_000);
   });
+}
+
+/** As many at once as a connection takes before its first command times out, on a busy machine too. */
+async function keepMany(
+  node: WorkerChannelPort,
+  letter: Omit<KeptLetter, "at">,
+  count: number,
+): Promise<void> {
+  for (let from = 0; from < count; from += 500) {
+    const numbers = Array.from({ length: Math.min(500, count - from) }, (_, index) => from + index);
+    await Promise.all(numbers.map((n) => node.keepDeadLetter({ ...letter, payload: `${n}` })));
+  }
 }

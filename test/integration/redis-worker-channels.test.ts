@@ -1,5 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test";
 import { Redis } from "ioredis";
+import { RedisDeadLetters } from "../../src/adapters/redis/redis-dead-letters.ts";
 import { RedisWorkerChannels } from "../../src/adapters/redis/redis-worker-channels.ts";
 import { SystemClock } from "../../src/adapters/system/system-clock.ts";
 import { BrokerUnavailable } from "../../src/application/errors.ts";
@@ -184,6 +185,50 @@ describe.skipIf(!needs("redis-server"))("workers' channels on Redis", () => {
     await make().keepDeadLetter({ ...letter, name: "1-0" });
     const [name = ""] = await worker.keys(seen);
     expect(await worker.pttl(name)).toBeWithin(3_500_000, 3_600_001);
+  });
+
+  test("BUD-7 what was removed by hand, or is of an earlier version, is in no book and harms none", async () => {
+    await worker.flushall();
+    const node = make();
+    const stream = "telltale:deadletters";
+    const keep = (channel: string, payload: string) => node.keepDeadLetter({ channel, payload, reason: "r" });
+    const old = worker.pipeline();
+    for (let n = 0; n < 9_990; n++)
+      old.xadd(stream, "*", "channel", "user:x", "payload", `${n}`, "reason", "r", "at", "");
+    await old.exec();
+    for (let n = 0; n < 30; n++) await keep("user:x", `new ${n}`);
+    expect(await worker.xlen(stream)).toBe(10_000);
+    expect((await worker.xrange(stream, "-", "+", "COUNT", 1))[0]?.[1][3]).toBe("20");
+    // Those of the newest that were booked are gone, their books stay.
+    for (const [id] of await worker.xrevrange(stream, "+", "-", "COUNT", 20)) await worker.xdel(stream, id);
+    for (let n = 0; n < 40; n++) await keep("analysis:x", `${n}`);
+    expect(await worker.xlen(stream)).toBe(10_000);
+    await worker.del(stream);
+    await keep("user:x", "after all");
+    expect(await worker.hgetall("telltale:{telltale:deadletters}:bytes")).toEqual({ 2: "40", all: "40" });
+    expect(await worker.xlen("telltale:{telltale:deadletters}:user")).toBe(1);
+  });
+
+  test("BUD-7 a letter that is removed leaves the books", async () => {
+    await worker.flushall();
+    const node = make();
+    for (const channel of ["user:x", "telltale:inbox"])
+      await node.keepDeadLetter({ channel, payload: "p", reason: "r" });
+    const letters = new RedisDeadLetters({
+      target: { host: redis.host, port: redis.port, db: 0 },
+      clock: new SystemClock(),
+      telemetry: new CollectingTelemetry(),
+    });
+    for await (const { id } of letters.read("oldest")) expect(await letters.remove(id)).toBe(true);
+    expect(await letters.remove("1-1")).toBe(false);
+    await letters.close();
+    expect(await worker.hgetall("telltale:{telltale:deadletters}:bytes")).toEqual({
+      2: "0",
+      4: "0",
+      all: "0",
+    });
+    for (const kind of ["user", "inbox"])
+      expect(await worker.xlen(`telltale:{telltale:deadletters}:${kind}`)).toBe(0);
   });
 
   test("a dead letter that Redis cannot take is refused like an append", async () => {

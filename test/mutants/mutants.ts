@@ -82,6 +82,20 @@ export const MUTANTS: readonly Mutant[] = [
     killers: ["test/unit/application/analysis-feed-races.test.ts"],
   },
   {
+    name: "counts letters of no channel among those of analyses",
+    file: "src/adapters/dead-letter-limits.ts",
+    find: 'if (channel === undefined) return "foreign";',
+    replace: 'if (channel === undefined) return "analysis";',
+    killers: ["test/contract/in-memory-worker-channels.test.ts"],
+  },
+  {
+    name: "keeps the name of a channel in a dead letter however long it is",
+    file: "src/adapters/dead-letter-limits.ts",
+    find: "channel: shortened(channel, CHANNEL_BYTES),",
+    replace: "channel,",
+    killers: ["test/contract/in-memory-worker-channels.test.ts"],
+  },
+  {
     name: "reads a page of the history however many bytes it has",
     file: "src/adapters/redis/read-history.lua",
     find: "if left < 0 and #rows > 0 then break end",

@@ -1,9 +1,11 @@
 import type { ChannelSubscriber, PublishedEvent } from "../../application/ports/pub-sub-port.ts";
-import type { BareMessage, DeadLetter } from "../../application/ports/worker-channel-port.ts";
+import type { BareMessage } from "../../application/ports/worker-channel-port.ts";
 import type { ViewerList } from "../../domain/access-grant.ts";
 import type { ChannelName } from "../../domain/channel.ts";
+import { DEAD_LETTERS } from "../dead-letter-limits.ts";
 import { randomEpoch } from "../random-epoch.ts";
 import { KeptChannel } from "./kept-channel.ts";
+import { KeptDeadLetters, type KeptLetter } from "./kept-dead-letters.ts";
 import { KeptInbox } from "./kept-inbox.ts";
 import { SeenMemory } from "./seen-memory.ts";
 
@@ -30,13 +32,18 @@ export class InMemoryBroker {
   #seenNotices = new SeenMemory();
   readonly seenDeadLetters = new SeenMemory();
   readonly inbox = new KeptInbox();
-  readonly deadLetters: (DeadLetter & { readonly at: number })[] = [];
+  readonly keptDeadLetters = new KeptDeadLetters(DEAD_LETTERS);
   readonly #channels = new Map<ChannelName, KeptChannel>();
   readonly #viewers = new Map<ChannelName, DeclaredViewers>();
   readonly #listeners = new Map<ChannelName, Set<Listener>>();
   readonly #workers = new Set<(message: BareMessage) => void>();
   readonly #deliveries: { readonly to: readonly Listener[]; readonly delivery: Delivery }[] = [];
   #delivering = false;
+
+  /** Oldest first. */
+  get deadLetters(): readonly KeptLetter[] {
+    return this.keptDeadLetters.all();
+  }
 
   /** One name space over all notice channels. */
   get seenNotices(): SeenMemory {

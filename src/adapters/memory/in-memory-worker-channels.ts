@@ -6,7 +6,7 @@ import type {
   Listening,
   WorkerChannelPort,
 } from "../../application/ports/worker-channel-port.ts";
-import { DEAD_LETTERS_KEPT, keptPayload, knownLetter } from "../dead-letter-limits.ts";
+import { keptLetter, kindOfLetter, knownLetter } from "../dead-letter-limits.ts";
 import type { InMemoryBroker } from "./in-memory-broker.ts";
 
 export interface InMemoryWorkerChannelsOptions {
@@ -54,17 +54,15 @@ export class InMemoryWorkerChannels implements WorkerChannelPort {
   }
 
   async keepDeadLetter(letter: DeadLetter): Promise<void> {
-    const { channel, payload, reason } = letter;
     const at = this.#clock.now();
-    const { seenDeadLetters: seen, deadLetters } = this.#broker;
+    const { seenDeadLetters: seen, keptDeadLetters } = this.#broker;
     const { name, windowMs, rememberMs } = knownLetter(letter);
     // What is remembered for another time must stand in a lane of its own.
     const lane = `dead_letter ${rememberMs}`;
     const digest = createHash("sha256").update(name).digest("base64");
     if (seen.find(lane, digest, windowMs, at) !== undefined) return;
     seen.remember(lane, digest, { epoch: "", firstOffset: 0, count: 1, at }, rememberMs);
-    deadLetters.push({ channel, payload: keptPayload(payload), reason, at });
-    if (deadLetters.length > DEAD_LETTERS_KEPT) deadLetters.shift();
+    keptDeadLetters.add(kindOfLetter(letter), { ...keptLetter(letter), at });
   }
 
   async close(): Promise<void> {

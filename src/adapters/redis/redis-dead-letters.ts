@@ -1,8 +1,10 @@
 import type { ClockPort } from "../../application/ports/clock-port.ts";
 import type { DeadLetterPort, KeptDeadLetter } from "../../application/ports/dead-letter-port.ts";
 import type { TelemetryPort } from "../../application/ports/telemetry-port.ts";
+import { LETTER_KINDS } from "../dead-letter-limits.ts";
 import { readFailure, writeFailure } from "./broker-errors.ts";
-import { DEAD_LETTERS_KEY } from "./redis-keys.ts";
+import dropDeadLetter from "./drop-dead-letter.lua" with { type: "text" };
+import { DEAD_LETTERS_KEY, deadLetterBooks } from "./redis-keys.ts";
 import { RedisLink, type RedisTarget } from "./redis-link.ts";
 import { sendCommand } from "./send-command.ts";
 
@@ -49,7 +51,11 @@ export class RedisDeadLetters implements DeadLetterPort {
 
   async remove(id: string): Promise<boolean> {
     if (!ID.test(id)) return false;
-    return (await sendCommand(this.#link, writeFailure, (redis) => redis.xdel(DEAD_LETTERS_KEY, id))) === 1;
+    const keys = [DEAD_LETTERS_KEY, ...deadLetterBooks(LETTER_KINDS)];
+    const removed = await sendCommand(this.#link, writeFailure, (redis) =>
+      redis.eval(dropDeadLetter, keys.length, ...keys, id),
+    );
+    return removed === 1;
   }
 
   async close(): Promise<void> {

@@ -50,6 +50,11 @@ export function seenDeadLetterKey(name: string): string {
   return `telltale:{${DEAD_LETTERS_KEY}}:seen:${digest(name)}`;
 }
 
+/** What is known of the kinds of dead letters: how many bytes each has, and a stream of ids for each kind. */
+export function deadLetterBooks(kinds: readonly string[]): string[] {
+  return ["bytes", ...kinds].map((name) => `telltale:{${DEAD_LETTERS_KEY}}:${name}`);
+}
+
 const NOTICES = "telltale:{notices}";
 
 function digest(text: string): string {

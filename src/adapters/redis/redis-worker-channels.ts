@@ -9,10 +9,10 @@ import type {
 } from "../../application/ports/worker-channel-port.ts";
 import { reasonOf } from "../../application/reason-of.ts";
 import { SYSTEM_CHANNEL } from "../../domain/channel.ts";
-import { DEAD_LETTERS_KEPT, keptPayload, knownLetter } from "../dead-letter-limits.ts";
+import { DEAD_LETTERS, keptLetter, kindOfLetter, knownLetter, LETTER_KINDS } from "../dead-letter-limits.ts";
 import { ListeningLink } from "./listening-link.ts";
 import { RedisCommands } from "./redis-commands.ts";
-import { DEAD_LETTERS_KEY, listeningChannel, seenDeadLetterKey } from "./redis-keys.ts";
+import { DEAD_LETTERS_KEY, deadLetterBooks, listeningChannel, seenDeadLetterKey } from "./redis-keys.ts";
 import type { RedisTarget } from "./redis-link.ts";
 
 export interface RedisWorkerChannelsOptions {
@@ -96,14 +96,15 @@ export class RedisWorkerChannels implements WorkerChannelPort {
   }
 
   async keepDeadLetter(letter: DeadLetter): Promise<void> {
-    const { channel, payload, reason } = letter;
+    const { channel, payload, reason } = keptLetter(letter);
     const { name, windowMs, rememberMs } = knownLetter(letter);
     const at = new Date(this.#options.clock.now()).toISOString();
-    const times = [`${windowMs}`, `${rememberMs}`];
+    const numbers = [DEAD_LETTERS.items, DEAD_LETTERS.bytes, windowMs, rememberMs];
+    const kind = LETTER_KINDS.indexOf(kindOfLetter(letter)) + 1;
     await this.#commands.write(
       "deadLetter",
-      [DEAD_LETTERS_KEY, seenDeadLetterKey(name)],
-      [channel, keptPayload(payload), reason, at, `${DEAD_LETTERS_KEPT}`, ...times],
+      [DEAD_LETTERS_KEY, seenDeadLetterKey(name), ...deadLetterBooks(LETTER_KINDS)],
+      [channel, payload, reason, at, ...numbers.map(String), `${kind}`],
     );
   }
 
