@@ -382,7 +382,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "leaves the line open on which some of a body is still to come",
     file: "src/adapters/http/request-deadline.ts",
-    find: 'if (body.announced && !(await body.discarded())) context.header("Connection", "close");',
+    find: 'if (body.announced && !(await body.discarded())) context.res.headers.set("Connection", "close");',
     replace: "",
     killers: ["test/integration/request-deadline.test.ts"],
   },

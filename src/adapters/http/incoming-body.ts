@@ -43,6 +43,8 @@ export class IncomingBody {
   /** By the clock, in milliseconds. */
   readonly #deadline: number;
   readonly #declaredBytes: number | undefined;
+  /** Bun sends `100 Continue` for that very spelling alone: whoever spells it otherwise may wait for ever. */
+  readonly #waitsToContinue: boolean;
   /** `given_up`: what is still to come will not be read. */
   #state: "unread" | "ended" | "given_up" = "unread";
   #chunks: ReadableStreamDefaultReader<Uint8Array> | undefined;
@@ -54,6 +56,8 @@ export class IncomingBody {
     this.#deadline = clock.now() + deadlineMs;
     const length = request.headers.get("Content-Length");
     this.#declaredBytes = length === null ? undefined : Number(length);
+    const expected = request.headers.get("Expect");
+    this.#waitsToContinue = expected !== "100-continue" && expected?.toLowerCase() === "100-continue";
     this.announced = (length !== null && length !== "0") || request.headers.has("Transfer-Encoding");
   }
 
@@ -86,7 +90,10 @@ export class IncomingBody {
   }
 
   async #atOnce(): Promise<Uint8Array> {
-    return new Uint8Array(await this.#inTime(this.#request.arrayBuffer()));
+    const reading = this.#request.arrayBuffer();
+    // Most bodies came with their header: nothing is to be waited for.
+    const there = Bun.peek(reading);
+    return new Uint8Array(there instanceof ArrayBuffer ? there : await this.#inTime(reading));
   }
 
   async #collected(): Promise<Uint8Array> {
@@ -130,11 +137,5 @@ export class IncomingBody {
     return this.#waitsToContinue && this.#receivedBytes === 0 && leftMs > EXPECTATION_MS
       ? [EXPECTATION_MS, "expectation_failed"]
       : [leftMs, "request_timeout"];
-  }
-
-  /** Bun sends `100 Continue` for that very spelling alone: whoever spells it otherwise may wait for ever. */
-  get #waitsToContinue(): boolean {
-    const expected = this.#request.headers.get("Expect");
-    return expected !== null && expected !== "100-continue" && expected.toLowerCase() === "100-continue";
   }
 }

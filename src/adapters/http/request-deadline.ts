@@ -21,6 +21,6 @@ export function requestDeadline(clock: ClockPort): MiddlewareHandler {
     const body = new IncomingBody(context.req.raw, clock, REQUEST_DEADLINE_MS);
     context.set("body", body);
     await next();
-    if (body.announced && !(await body.discarded())) context.header("Connection", "close");
+    if (body.announced && !(await body.discarded())) context.res.headers.set("Connection", "close");
   };
 }
