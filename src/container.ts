@@ -82,7 +82,10 @@ export function createGateway(config: Config): Gateway {
   const container = new Container({ defaultScope: "Singleton" });
   container.bind(T.Config).toConstantValue(config);
   container.bind(T.Clock).toResolvedValue(() => new SystemClock());
-  container.bind(T.Telemetry).toConstantValue(new PinoTelemetry(config.logLevel));
+  container
+    .bind(T.Telemetry)
+    .toResolvedValue((clock: ClockPort) => new PinoTelemetry(config.logLevel, clock), [T.Clock])
+    .onDeactivation((telemetry) => telemetry.flush());
   bindBroker(container, config);
   bindCore(container, config);
   return {

@@ -1,30 +1,16 @@
 import { DEAD_LETTER_BYTES } from "../application/ports/dead-letter-port.ts";
-import { INBOX } from "../application/ports/inbox-port.ts";
 import type { DeadLetter } from "../application/ports/worker-channel-port.ts";
 import type { ByteBudget } from "../domain/byte-budget.ts";
-import { isAnalysisChannel, parseChannel, SYSTEM_CHANNEL } from "../domain/channel.ts";
 import { firstBytes, shortened } from "../domain/utf8.ts";
 
-/** What is kept of invalid or refused messages in all, whatever broker keeps them. */
+/**
+ * What is kept of invalid or refused messages in all, whatever broker keeps them. What is too much goes, the oldest of
+ * the kind that has the most of it: a kind that keeps to its fifth loses none, however many there are of another.
+ */
 export const DEAD_LETTERS: ByteBudget = { items: 10_000, bytes: 64 * 1024 * 1024 };
 /** The name of every channel of ours fits. */
 const CHANNEL_BYTES = 512;
 const REASON_BYTES = 1024;
-
-/**
- * Where a letter came in. When there are too many letters, or too many bytes of them, the oldest goes of the kind that
- * has the most: a kind that keeps to its fifth loses none, however many there are of another.
- */
-export const LETTER_KINDS = ["analysis", "user", "system", "inbox", "foreign"] as const;
-export type LetterKind = (typeof LETTER_KINDS)[number];
-
-export function kindOfLetter({ channel: name }: Pick<DeadLetter, "channel">): LetterKind {
-  if (name === INBOX) return "inbox";
-  const channel = parseChannel(name);
-  if (channel === undefined) return "foreign";
-  if (isAnalysisChannel(channel)) return "analysis";
-  return channel === SYSTEM_CHANNEL ? "system" : "user";
-}
 
 /** A letter as it is kept: its payload cut to 64 KiB, between characters, its other fields so that they show it. */
 export function keptLetter({ channel, payload, reason }: DeadLetter) {

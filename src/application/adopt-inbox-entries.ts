@@ -1,5 +1,6 @@
 import type { AnalysisChannel } from "../domain/channel.ts";
 import { TelltaleError } from "./errors.ts";
+import { kindOfLetter } from "./letter-kind.ts";
 import type { ClockPort } from "./ports/clock-port.ts";
 import { INBOX, type InboxEntry, type InboxPort } from "./ports/inbox-port.ts";
 import type { AppendRequest, PubSubPort } from "./ports/pub-sub-port.ts";
@@ -129,7 +130,12 @@ export class AdoptInboxEntries {
   async #bury({ id, channel, payload, reason }: EntryLetter): Promise<void> {
     await this.#letters.keepDeadLetter({ channel, payload, reason, name: `${INBOX} ${id}` });
     this.#telemetry.count("dead_letters");
-    this.#telemetry.log("warn", "an inbox entry was refused", { entry: id, channel, reason });
+    this.#telemetry.log("warn", "an inbox entry was refused", {
+      kind: kindOfLetter(channel),
+      entry: id,
+      channel,
+      reason,
+    });
   }
 
   #untilArrival(): Promise<void> {

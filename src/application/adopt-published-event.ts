@@ -3,6 +3,7 @@ import { type ChannelName, parseChannel } from "../domain/channel.ts";
 import { decodeEvent, NOT_UTF8 } from "../domain/decode-event.ts";
 import { endInPlaceOf } from "../domain/refused-end.ts";
 import { BrokerUnavailable, OutcomeUnknown } from "./errors.ts";
+import { kindOfLetter } from "./letter-kind.ts";
 import { channelFault, letterReason } from "./letter-reason.ts";
 import { OfferQueue } from "./offer-queue.ts";
 import type { ClockPort } from "./ports/clock-port.ts";
@@ -143,7 +144,11 @@ export class AdoptPublishedEvent {
     // Before it is counted: what could not be kept comes here again.
     await this.#workers.keepDeadLetter({ channel, payload, reason: letter.reason, windowMs });
     this.#telemetry.count("dead_letters");
-    this.#telemetry.log("warn", "a worker's event was refused", { channel, reason: letter.reason });
+    this.#telemetry.log("warn", "a worker's event was refused", {
+      kind: kindOfLetter(channel),
+      channel,
+      reason: letter.reason,
+    });
   }
 
   /** How long after it was published it is, in milliseconds, at most. */

@@ -82,8 +82,15 @@ export const MUTANTS: readonly Mutant[] = [
     killers: ["test/unit/application/analysis-feed-races.test.ts"],
   },
   {
+    name: "writes a line for every message that is refused",
+    file: "src/adapters/telemetry/line-limit.ts",
+    find: "return ++this.#lines <= MOST_LINES;",
+    replace: "return ++this.#lines > 0;",
+    killers: ["test/unit/adapters/telemetry/line-limit.test.ts"],
+  },
+  {
     name: "counts letters of no channel among those of analyses",
-    file: "src/adapters/dead-letter-limits.ts",
+    file: "src/application/letter-kind.ts",
     find: 'if (channel === undefined) return "foreign";',
     replace: 'if (channel === undefined) return "analysis";',
     killers: ["test/contract/in-memory-worker-channels.test.ts"],

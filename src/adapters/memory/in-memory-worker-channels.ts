@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { kindOfLetter } from "../../application/letter-kind.ts";
 import type { ClockPort } from "../../application/ports/clock-port.ts";
 import type {
   BareMessage,
@@ -6,7 +7,7 @@ import type {
   Listening,
   WorkerChannelPort,
 } from "../../application/ports/worker-channel-port.ts";
-import { keptLetter, kindOfLetter, knownLetter } from "../dead-letter-limits.ts";
+import { keptLetter, knownLetter } from "../dead-letter-limits.ts";
 import type { InMemoryBroker } from "./in-memory-broker.ts";
 
 export interface InMemoryWorkerChannelsOptions {
@@ -62,7 +63,7 @@ export class InMemoryWorkerChannels implements WorkerChannelPort {
     const digest = createHash("sha256").update(name).digest("base64");
     if (seen.find(lane, digest, windowMs, at) !== undefined) return;
     seen.remember(lane, digest, { epoch: "", firstOffset: 0, count: 1, at }, rememberMs);
-    keptDeadLetters.add(kindOfLetter(letter), { ...keptLetter(letter), at });
+    keptDeadLetters.add(kindOfLetter(letter.channel), { ...keptLetter(letter), at });
   }
 
   async close(): Promise<void> {

@@ -1,6 +1,6 @@
+import { LETTER_KINDS, type LetterKind } from "../../application/letter-kind.ts";
 import type { ByteBudget } from "../../domain/byte-budget.ts";
 import { utf8Length } from "../../domain/utf8.ts";
-import { LETTER_KINDS, type LetterKind } from "../dead-letter-limits.ts";
 
 export interface KeptLetter {
   readonly channel: string;

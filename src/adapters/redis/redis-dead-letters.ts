@@ -1,7 +1,7 @@
+import { LETTER_KINDS } from "../../application/letter-kind.ts";
 import type { ClockPort } from "../../application/ports/clock-port.ts";
 import type { DeadLetterPort, KeptDeadLetter } from "../../application/ports/dead-letter-port.ts";
 import type { TelemetryPort } from "../../application/ports/telemetry-port.ts";
-import { LETTER_KINDS } from "../dead-letter-limits.ts";
 import { readFailure, writeFailure } from "./broker-errors.ts";
 import dropDeadLetter from "./drop-dead-letter.lua" with { type: "text" };
 import { DEAD_LETTERS_KEY, deadLetterBooks } from "./redis-keys.ts";

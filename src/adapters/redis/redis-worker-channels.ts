@@ -1,4 +1,5 @@
 import { isUtf8 } from "node:buffer";
+import { kindOfLetter, LETTER_KINDS } from "../../application/letter-kind.ts";
 import type { ClockPort } from "../../application/ports/clock-port.ts";
 import type { TelemetryPort } from "../../application/ports/telemetry-port.ts";
 import type {
@@ -9,7 +10,7 @@ import type {
 } from "../../application/ports/worker-channel-port.ts";
 import { reasonOf } from "../../application/reason-of.ts";
 import { SYSTEM_CHANNEL } from "../../domain/channel.ts";
-import { DEAD_LETTERS, keptLetter, kindOfLetter, knownLetter, LETTER_KINDS } from "../dead-letter-limits.ts";
+import { DEAD_LETTERS, keptLetter, knownLetter } from "../dead-letter-limits.ts";
 import { ListeningLink } from "./listening-link.ts";
 import { RedisCommands } from "./redis-commands.ts";
 import { DEAD_LETTERS_KEY, deadLetterBooks, listeningChannel, seenDeadLetterKey } from "./redis-keys.ts";
@@ -100,7 +101,7 @@ export class RedisWorkerChannels implements WorkerChannelPort {
     const { name, windowMs, rememberMs } = knownLetter(letter);
     const at = new Date(this.#options.clock.now()).toISOString();
     const numbers = [DEAD_LETTERS.items, DEAD_LETTERS.bytes, windowMs, rememberMs];
-    const kind = LETTER_KINDS.indexOf(kindOfLetter(letter)) + 1;
+    const kind = LETTER_KINDS.indexOf(kindOfLetter(letter.channel)) + 1;
     await this.#commands.write(
       "deadLetter",
       [DEAD_LETTERS_KEY, seenDeadLetterKey(name), ...deadLetterBooks(LETTER_KINDS)],

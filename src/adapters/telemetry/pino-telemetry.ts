@@ -1,12 +1,16 @@
 import pino, { type Logger } from "pino";
+import type { ClockPort } from "../../application/ports/clock-port.ts";
 import type { LogFields, LogLevel, TelemetryPort } from "../../application/ports/telemetry-port.ts";
+import { LineLimit } from "./line-limit.ts";
 
 /** One JSON line a message on standard error, its level by name, and counters that `/ws/health` shows. */
 export class PinoTelemetry implements TelemetryPort {
   readonly #logger: Logger;
   readonly #counters = new Map<string, number>();
 
-  constructor(level: LogLevel) {
+  readonly #lines: LineLimit;
+
+  constructor(level: LogLevel, clock: ClockPort) {
     this.#logger = pino(
       {
         level,
@@ -16,10 +20,16 @@ export class PinoTelemetry implements TelemetryPort {
       },
       pino.destination({ fd: 2, sync: true }),
     );
+    this.#lines = new LineLimit(clock, (at, message, fields) => this.#logger[at](fields, message));
   }
 
   log(level: LogLevel, message: string, fields: LogFields = {}): void {
-    this.#logger[level](fields, message);
+    this.#lines.log(level, message, fields);
+  }
+
+  /** Says what was left out until now; at the end of the process. */
+  flush(): void {
+    this.#lines.flush();
   }
 
   count(name: string, by = 1): void {
