@@ -8,7 +8,7 @@ import {
   parseAnalysisId,
 } from "./channel.ts";
 import { encodeEvent } from "./encode-event.ts";
-import { EVENT_RULES, MAX_ISSUES } from "./event-rules.ts";
+import { EVENT_RULES, MAX_ISSUES, toBounds } from "./event-rules.ts";
 import { arrayElements } from "./json-members.ts";
 import { nestingOf, TOO_DEEP } from "./json-nesting.ts";
 import { plainId } from "./kombu-value.ts";
@@ -142,7 +142,7 @@ function decodeValue(value: unknown, source: string, context: DecodeContext): De
     return invalid(analysisIssue === undefined ? issues : [analysisIssue, ...issues]);
   }
   const timestamp = parsed.data.timestamp ?? new Date(context.now).toISOString();
-  const event = { ...parsed.data, timestamp, ...analysisIdField(context.channel) } as AnalysisEvent;
+  const event = { ...toBounds(parsed.data), timestamp, ...analysisIdField(context.channel) } as AnalysisEvent;
   return { ok: true, event, encoded: encodeEvent(event, given, source) };
 }
 

@@ -6,14 +6,10 @@ import { arrayElements, memberValue, objectMembers } from "./json-members.ts";
  * The event as it goes on: `source` as it was written, without an `event_id`, with what the rules filled in, and with
  * what they changed rewritten at its place. `given` is what `source` holds, `event` what the rules made of it.
  */
-export function encodeEvent(
-  event: AnalysisEvent,
-  given: Readonly<Record<string, unknown>>,
-  source: string,
-): EncodedEvent {
+export function encodeEvent(event: AnalysisEvent, given: Fields, source: string): EncodedEvent {
   const members = objectMembers(oneLine(source));
   members.delete("event_id");
-  setMembers(members, event, given);
+  setMembers(members, event as unknown as Fields, given);
   return {
     kind: kindOf(event),
     stage: event.event_type === "status_update" ? event.current_stage : undefined,
@@ -29,44 +25,36 @@ function oneLine(source: string): string {
   return /[\r\n]/.test(source) ? source.replace(/[\r\n]/g, " ") : source;
 }
 
-function setMembers(members: Map<string, string>, decoded: object, given: object): void {
+/** Replaces what the rules changed; whatever they left alone is the very value that was given. */
+function setMembers(members: Map<string, string>, decoded: Fields, given: Fields): void {
   for (const [name, value] of Object.entries(decoded)) {
     const member = members.get(name);
-    if (member === undefined) members.set(name, memberOf(name, JSON.stringify(value)));
-    else {
-      const before = (given as Readonly<Record<string, unknown>>)[name];
-      if (!isAsGiven(value, before))
-        members.set(name, memberOf(name, changed(value, before, memberValue(member))));
-    }
+    if (member !== undefined && value === given[name]) continue;
+    members.set(name, `${JSON.stringify(name)}:${changed(value, given[name], member ?? "")}`);
   }
 }
 
-function memberOf(name: string, source: string): string {
-  return `${JSON.stringify(name)}:${source}`;
+/** The source of a changed value of `member`, with all that did not change within it as it was written. */
+function changed(decoded: unknown, given: unknown, member: string): string {
+  const isNested = isObject(decoded) && isObject(given) && member !== "";
+  return isNested ? changedWithin(decoded, given, memberValue(member)) : JSON.stringify(decoded);
 }
 
-/** Whether the rules left it alone; fields they do not know stand in `given` only and do not count. */
-function isAsGiven(decoded: unknown, given: unknown): boolean {
-  if (decoded === given) return true;
-  if (!isObject(decoded) || !isObject(given)) return false;
-  return Object.entries(decoded).every(([name, value]) => isAsGiven(value, given[name]));
-}
-
-/** The source of a value that the rules changed, with all that they did not change as it was written. */
-function changed(decoded: unknown, given: unknown, source: string): string {
+function changedWithin(decoded: Fields, given: Fields, source: string): string {
   if (Array.isArray(decoded) && Array.isArray(given)) {
     const elements = arrayElements(source).map((element, index) =>
-      isAsGiven(decoded[index], given[index]) ? element : changed(decoded[index], given[index], element),
+      decoded[index] === given[index] ? element : changedWithin(decoded[index], given[index], element),
     );
     return `[${elements.join(",")}]`;
   }
-  if (!isObject(decoded) || !isObject(given)) return JSON.stringify(decoded);
   const members = objectMembers(source);
   setMembers(members, decoded, given);
   return `{${[...members.values()].join(",")}}`;
 }
 
-function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+type Fields = Readonly<Record<string, unknown>>;
+
+function isObject(value: unknown): value is Fields {
   return typeof value === "object" && value !== null;
 }
 

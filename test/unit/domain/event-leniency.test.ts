@@ -76,6 +76,22 @@ describe("EV-14: a number within 1e-6 outside its bound is taken as the bound", 
     expect(wireOf(result)).toMatchObject({ frames_processed: 0, total_frames: 0, processing_time_ms: 0 });
   });
 
+  test("a publisher's own fields have no bounds, in a region neither", () => {
+    const own = { progress: 1.0000001, confidence_score: -1e-9, total_frames: -1e-9 };
+    const region = { ...REGION, ...own };
+    const text = sampleText("result_update", { progress: 7.0000001, suspicious_regions: [region] });
+    expect(`{${membersOf(decodeText(text))}`).toBe(text);
+    const rounded = sampleText("result_update", { suspicious_regions: [{ ...region, x: 1.0000001 }] });
+    expect(wireOf(decodeText(rounded)).suspicious_regions).toEqual([{ ...region, x: 1 }]);
+  });
+
+  test("frames that are more than those there are stay a fault", () => {
+    expect(pathsOf(decodeSample("result_update", { frames_processed: 1, total_frames: -1e-9 }))).toEqual([
+      ["total_frames"],
+    ]);
+    expect(decodeSample("result_update", { frames_processed: 0, total_frames: -1e-9 }).ok).toBe(true);
+  });
+
   test("in a batch the same", () => {
     const event = sampleText("status_update", { progress: 1.0000001 });
     const result = decodeEvents(`[${event},${event}]`, { channel: CHANNEL, now: NOW });
