@@ -3,6 +3,7 @@ import { InMemoryInbox } from "./adapters/memory/in-memory-inbox.ts";
 import { InMemoryPubSub } from "./adapters/memory/in-memory-pub-sub.ts";
 import { InMemoryWorkerChannels } from "./adapters/memory/in-memory-worker-channels.ts";
 import { RedisInbox } from "./adapters/redis/redis-inbox.ts";
+import { RedisLinks } from "./adapters/redis/redis-links.ts";
 import { RedisPubSub } from "./adapters/redis/redis-pub-sub.ts";
 import { RedisWorkerChannels } from "./adapters/redis/redis-worker-channels.ts";
 import type { ClockPort } from "./application/ports/clock-port.ts";
@@ -32,12 +33,14 @@ export function openBroker(config: Config, clock: ClockPort, telemetry: Telemetr
         inbox: new InMemoryInbox({ broker, clock }),
       };
     }
-    case "redis":
+    case "redis": {
+      const shared = { target, clock, telemetry, links: new RedisLinks(clock, telemetry) };
       return {
-        pubSub: new RedisPubSub({ target, history, waitReplicas: target.waitReplicas, clock, telemetry }),
-        workers: new RedisWorkerChannels({ target, listen, clock, telemetry }),
-        inbox: new RedisInbox({ target, clock, telemetry }),
+        pubSub: new RedisPubSub({ ...shared, history, waitReplicas: target.waitReplicas }),
+        workers: new RedisWorkerChannels({ ...shared, listen }),
+        inbox: new RedisInbox(shared),
       };
+    }
   }
 }
 

@@ -100,7 +100,9 @@ function brokerUp({ pubSub, clock }: Gateway): Promise<void> {
   const deadline = clock.now() + BROKER_PATIENCE_MS;
   return new Promise((resolve) => {
     const look = () => {
-      if (pubSub.health().status === "up" || clock.now() >= deadline) resolve();
+      const health = pubSub.health();
+      const ready = health.status === "up" && health.refuses === undefined;
+      if (ready || clock.now() >= deadline) resolve();
       else clock.after(LOOK_AGAIN_MS, look);
     };
     look();

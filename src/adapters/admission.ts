@@ -1,4 +1,4 @@
-import { TokenRejected } from "../application/errors.ts";
+import { NewerFormat, TokenRejected } from "../application/errors.ts";
 import { type WatcherGrant, watcherGrantOf } from "../application/grant-of.ts";
 import type { OpenConnection } from "../application/open-connections.ts";
 import type { TokenVerifierPort } from "../application/ports/token-verifier-port.ts";
@@ -8,6 +8,8 @@ import type { SessionServices } from "./session-services.ts";
 
 /** How long a refused client should wait, if it is the gateway that cannot serve it. */
 const RETRY_AFTER_MS = 1_000;
+/** Until another gateway answers, or what was newer is gone: a matter of a release, not of a moment. */
+const NEWER_FORMAT_RETRY_MS = 10_000;
 
 /** Why somebody is not let in, or not any more: a WebSocket is closed with its code, over HTTP the name is the problem. */
 export const REFUSALS = {
@@ -16,12 +18,21 @@ export const REFUSALS = {
   unauthenticated: { code: CLOSE_CODES.unauthenticated, reason: "no valid token" },
   too_many_connections: { code: CLOSE_CODES.tooManyConnections, reason: "too many connections of this user" },
   over_capacity: { code: CLOSE_CODES.tryAgainLater, reason: retryAfterReason(RETRY_AFTER_MS) },
+  newer_format: {
+    code: CLOSE_CODES.tryAgainLater,
+    reason: `${retryAfterReason(NEWER_FORMAT_RETRY_MS)} newer_format`,
+  },
   going_away: { code: CLOSE_CODES.goingAway, reason: retryAfterReason(RETRY_AFTER_MS) },
   not_allowed: { code: CLOSE_CODES.forbidden, reason: "not allowed to watch this analysis" },
   not_declared: { code: CLOSE_CODES.forbidden, reason: "not_declared" },
 } as const satisfies Record<string, { readonly code: CloseCode; readonly reason: string }>;
 
 export type Refusal = keyof typeof REFUSALS;
+
+/** What somebody is told whom a fault kept from being served. */
+export function refusalFor(error: unknown): Refusal {
+  return error instanceof NewerFormat ? "newer_format" : "over_capacity";
+}
 
 /** Something to be given back when the connection that holds it leaves. Idempotent. */
 export interface Held {

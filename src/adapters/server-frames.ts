@@ -59,6 +59,7 @@ const REFUSALS = {
   not_declared: "nobody declared yet who may watch this analysis: try again in a moment",
   too_many_subscriptions: "this socket, or its user over all sockets, watches as many analyses as may be",
   broker_unavailable: "the broker is away: try again in a moment",
+  newer_format: "what is kept of it was written by a newer Telltale than this gateway",
   internal: "a fault of the gateway: try again in a moment",
 } as const;
 

@@ -1,5 +1,7 @@
 import type { AnalysisChannel } from "../domain/channel.ts";
+import type { BrokerTrouble } from "./broker-trouble.ts";
 import { TelltaleError } from "./errors.ts";
+import { InboxTrouble } from "./inbox-trouble.ts";
 import { kindOfLetter } from "./letter-kind.ts";
 import type { ClockPort } from "./ports/clock-port.ts";
 import { INBOX, type InboxEntry, type InboxPort } from "./ports/inbox-port.ts";
@@ -27,8 +29,7 @@ export class AdoptInboxEntries {
   #stopping = false;
   #wake = () => {};
   #ended: Promise<void> = Promise.resolve();
-  /** Why the last round failed; undefined where it did not. */
-  #trouble: string | undefined;
+  readonly #trouble: InboxTrouble;
 
   constructor(
     inbox: InboxPort,
@@ -42,6 +43,12 @@ export class AdoptInboxEntries {
     this.#letters = letters;
     this.#clock = clock;
     this.#telemetry = telemetry;
+    this.#trouble = new InboxTrouble(telemetry);
+  }
+
+  /** What the broker failed at in the last round; undefined where it did not. */
+  get trouble(): BrokerTrouble | undefined {
+    return this.#trouble.now;
   }
 
   /** To be called once. Takes from then on, whatever happens to the broker meanwhile. */
@@ -60,9 +67,9 @@ export class AdoptInboxEntries {
     while (!this.#stopping) {
       try {
         await this.#takeLot();
-        this.#recovered();
+        this.#trouble.recovered();
       } catch (error) {
-        this.#failed(error);
+        this.#trouble.failed(error);
         await this.#release();
         await this.#pause(INBOX_RETRY_MS);
       }
@@ -168,20 +175,6 @@ export class AdoptInboxEntries {
     } catch (error) {
       this.#telemetry.log("debug", "the lease of the inbox was not released", { reason: reasonOf(error) });
     }
-  }
-
-  #failed(error: unknown): void {
-    const reason = reasonOf(error);
-    if (reason !== this.#trouble) {
-      this.#telemetry.log("warn", "the inbox cannot be emptied", { reason });
-      this.#telemetry.count("inbox_failures");
-    }
-    this.#trouble = reason;
-  }
-
-  #recovered(): void {
-    if (this.#trouble !== undefined) this.#telemetry.log("info", "the inbox is being emptied again");
-    this.#trouble = undefined;
   }
 }
 

@@ -1,6 +1,6 @@
 import type { AnalysisFeed } from "./fan-out/analysis-feed.ts";
 import type { Feeds } from "./fan-out/feeds.ts";
-import { MOST_POSITIONS, type PubSubPort } from "./ports/pub-sub-port.ts";
+import { canRead, MOST_POSITIONS, type PubSubPort } from "./ports/pub-sub-port.ts";
 import type { TelemetryPort } from "./ports/telemetry-port.ts";
 import { reasonOf } from "./reason-of.ts";
 
@@ -26,7 +26,7 @@ export class CheckPositions {
   /** To be called every `CHECK_POSITIONS_MS`. Never rejects; does nothing while the check before is still out. */
   async execute(): Promise<void> {
     // A broker that is away is asked nothing: when it is back, every feed reads its channel again anyway.
-    if (this.#checking || this.#pubSub.health().status === "down") return;
+    if (this.#checking || !canRead(this.#pubSub.health())) return;
     this.#checking = true;
     try {
       const feeds = [...this.#feeds.analyses()];

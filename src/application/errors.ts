@@ -1,3 +1,5 @@
+import { type BrokerTrouble, wordsOf } from "./broker-trouble.ts";
+
 /** Every error that Telltale itself raises: `code` is stable and part of the interface, the message is for people. */
 export abstract class TelltaleError extends Error {
   abstract readonly code: string;
@@ -12,17 +14,49 @@ export class TokenRejected extends TelltaleError {
   readonly code = "token_rejected";
 }
 
+export interface BrokerErrorOptions extends ErrorOptions {
+  readonly trouble?: BrokerTrouble | undefined;
+}
+
+/** What the broker failed at. The message is for the log alone: it may hold an address, or what the broker wrote. */
+export abstract class BrokerError extends TelltaleError {
+  abstract override readonly code: "broker_unavailable" | "outcome_unknown" | "newer_format";
+  readonly trouble: BrokerTrouble;
+
+  constructor(message: string, trouble: BrokerTrouble, options?: ErrorOptions) {
+    super(message, options);
+    this.trouble = trouble;
+  }
+
+  /** What anybody may be told. */
+  get publicReason(): string {
+    return wordsOf(this.trouble);
+  }
+}
+
 /** The broker is known to be away or refused: nothing was stored, nor will be. */
-export class BrokerUnavailable extends TelltaleError {
+export class BrokerUnavailable extends BrokerError {
   readonly code = "broker_unavailable";
+
+  constructor(message: string, { trouble = { cause: "away" }, ...options }: BrokerErrorOptions = {}) {
+    super(message, trouble, options);
+  }
 }
 
 /** The command was sent and no answer came: it may have been carried out. Repeat it under the same idempotency key. */
-export class OutcomeUnknown extends TelltaleError {
+export class OutcomeUnknown extends BrokerError {
   readonly code = "outcome_unknown";
+
+  constructor(message: string, { trouble = { cause: "silent" }, ...options }: BrokerErrorOptions = {}) {
+    super(message, trouble, options);
+  }
 }
 
 /** What the broker keeps was written by a newer Telltale than this one. */
-export class NewerFormat extends TelltaleError {
+export class NewerFormat extends BrokerError {
   readonly code = "newer_format";
+
+  constructor(message: string) {
+    super(message, { cause: "newer_format" });
+  }
 }

@@ -1,6 +1,7 @@
+import type { BrokerCause } from "./broker-trouble.ts";
+import { BrokerError } from "./errors.ts";
 import type { ClockPort } from "./ports/clock-port.ts";
 import type { InboxPort } from "./ports/inbox-port.ts";
-import { reasonOf } from "./reason-of.ts";
 
 export const WATCH_INBOX_MS = 2_000;
 /** How long an entry may be the oldest before something is wrong, whoever should have taken it. */
@@ -9,7 +10,7 @@ const LONGEST_AT_HEAD_MS = 30_000;
 /** What is known of the inbox. `stuck`: its oldest entry has not moved for 30 s, so nobody empties it. */
 export type InboxHealth =
   | { readonly status: "unknown" }
-  | { readonly status: "down"; readonly reason: string }
+  | { readonly status: "down"; readonly cause: BrokerCause; readonly reason: string }
   | {
       readonly status: "up" | "stuck";
       readonly entries: number;
@@ -45,7 +46,10 @@ export class WatchInbox {
     } catch (error) {
       // Whether it moves while it cannot be seen is not known: the time counts anew.
       this.#head = undefined;
-      this.#health = { status: "down", reason: reasonOf(error) };
+      this.#health =
+        error instanceof BrokerError
+          ? { status: "down", cause: error.trouble.cause, reason: error.publicReason }
+          : { status: "down", cause: "fault", reason: "the inbox cannot be read" };
     } finally {
       this.#looking = false;
     }

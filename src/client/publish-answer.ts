@@ -12,6 +12,7 @@ export type PublishAnswer =
     };
 
 const RETRIED = [429, 502, 503, 504];
+const NOTHING_STORED: ReadonlySet<string> = new Set(["broker_unavailable", "newer_format"]);
 
 /** Reads an answer to its end. `now` is in milliseconds since 1970. */
 export async function readAnswer(
@@ -29,7 +30,7 @@ export async function readAnswer(
   const problem = readProblem(body, status);
   if (!RETRIED.includes(status))
     return { type: "refused", error: new PublishRefused(problem.message, problem) };
-  const nothingStored = status === 429 || problem.code === "broker_unavailable";
+  const nothingStored = status === 429 || NOTHING_STORED.has(problem.code);
   return retry(problem.message, retryAfter(response.headers.get("Retry-After"), now), !nothingStored);
 }
 

@@ -34,20 +34,13 @@ describe.skipIf(!needs("redis-server"))("a gateway whose Redis is at fault", () 
     });
     const ready = await fetch(`${gateway.url}/ready`);
     expect(ready.status).toBe(503);
-    expect(await ready.json()).toMatchObject({ reason: expect.stringContaining("DB index is out of range") });
+    expect(await ready.json()).toMatchObject({
+      reason: "the broker does not have the database that is configured",
+    });
     const answer = await publish(gateway, crypto.randomUUID(), statusUpdate());
     expect([answer.status, await answer.json()]).toMatchObject([503, { code: "broker_unavailable" }]);
     expect(await admin.dbsize()).toBe(0);
     expect(await gateway.stop()).toBe(0);
-  });
-
-  test("PUB-10: a script that Redis stops midway for want of a right has an unknown outcome", async () => {
-    await admin.call("ACL", "SETUSER", "narrow", "on", ">secret", "~telltale:*", "&*", "+@all", "-info");
-    const gateway = await startGateway({ REDIS_URL: `redis://narrow:secret@${redis.host}:${redis.port}` });
-    const answer = await publish(gateway, crypto.randomUUID(), statusUpdate());
-    expect([answer.status, await answer.json()]).toMatchObject([503, { code: "outcome_unknown" }]);
-    expect(answer.headers.get("Retry-After")).toMatch(/^\d+$/);
-    await gateway.stop();
   });
 
   test("PUB-10: a Redis that hangs: 503 outcome_unknown within five seconds, and it is not stored on waking", async () => {

@@ -183,7 +183,8 @@ export class ModelPubSub implements PubSubPort {
 
   health(): BrokerHealth {
     const down = !this.#commandsUp || !this.#listeningUp;
-    return down ? { status: "down", reason: "cut", warnings: [] } : { status: "up", warnings: [] };
+    if (!down) return { status: "up", warnings: [] };
+    return { status: "down", cause: "unreachable", reason: "cut", warnings: [] };
   }
 
   async close(): Promise<void> {

@@ -159,7 +159,8 @@ export class HandDrivenPubSub implements PubSubPort {
   }
 
   health(): BrokerHealth {
-    return this.#away ? { status: "down", reason: "the broker is away", warnings: [] } : this.#inner.health();
+    if (!this.#away) return this.#inner.health();
+    return { status: "down", cause: "away", reason: "the broker is away", warnings: [] };
   }
 
   close(): Promise<void> {

@@ -5,8 +5,9 @@ import type { TelemetryPort } from "../../application/ports/telemetry-port.ts";
 import { isHostHeader } from "../addressed-request.ts";
 import { headersOnly } from "./head-routes.ts";
 import { type HealthSources, healthRoutes } from "./health-routes.ts";
+import { BodyRefused } from "./incoming-body.ts";
 import { noticeRoutes } from "./notice-routes.ts";
-import { problem, problemOf } from "./problem.ts";
+import { brokerProblem, problem } from "./problem.ts";
 import { publishRoutes } from "./publish-routes.ts";
 import { readCors } from "./read-access.ts";
 import { type ReadParts, readRoutes } from "./read-routes.ts";
@@ -67,13 +68,16 @@ export function gatewayApp(parts: GatewayAppParts): Hono {
     app.get(path, (context) => problem(context, "upgrade_required"));
   app.notFound((context) => problem(context, "not_found"));
   app.onError((error, context) => {
-    const code = problemOf(error);
-    if (code === "request_aborted") {
-      telemetry.log("debug", "a client went away before its request was whole", {
-        path: context.req.routePath,
-      });
+    const expected = brokerProblem(context, error);
+    if (expected !== undefined) return expected;
+    if (error instanceof BodyRefused) {
+      if (error.code === "request_aborted") {
+        telemetry.log("debug", "a client went away before its request was whole", {
+          path: context.req.routePath,
+        });
+      }
+      return problem(context, error.code, { detail: error.message });
     }
-    if (code !== undefined) return problem(context, code, { detail: error.message });
     telemetry.log("error", "a request could not be answered", {
       path: context.req.routePath,
       message: error.message,

@@ -1,4 +1,6 @@
 import { Hono } from "hono";
+import type { AdoptInboxEntries } from "../../application/adopt-inbox-entries.ts";
+import { type BrokerTrouble, wordsOf } from "../../application/broker-trouble.ts";
 import type { ClockPort } from "../../application/ports/clock-port.ts";
 import type { BrokerHealth, PubSubPort } from "../../application/ports/pub-sub-port.ts";
 import type { WorkerChannelPort } from "../../application/ports/worker-channel-port.ts";
@@ -9,6 +11,8 @@ export interface HealthSources {
   readonly pubSub: PubSubPort;
   readonly workers: Pick<WorkerChannelPort, "away">;
   readonly inbox: Pick<WatchInbox, "health">;
+  /** Why entries of the inbox cannot be taken, where they cannot. */
+  readonly adoptInbox: Pick<AdoptInboxEntries, "trouble">;
   readonly registry: ConnectionRegistry;
   readonly clock: ClockPort;
   /** Counters since the start, by name. */
@@ -19,7 +23,8 @@ export interface HealthSources {
 
 /** What balancers and operators ask. None of it waits for the broker. */
 export function healthRoutes(sources: HealthSources): Hono {
-  const { pubSub, workers, inbox, registry, clock, counters, leaving } = sources;
+  const { pubSub, workers, inbox, adoptInbox, registry, clock, counters, leaving } = sources;
+  const inboxFault = () => faultOfInbox(inbox.health, adoptInbox.trouble);
   const routes = new Hono();
 
   routes.get("/health", (context) => context.json({ status: "alive" }));
@@ -28,7 +33,8 @@ export function healthRoutes(sources: HealthSources): Hono {
     const health = brokerHealth(pubSub, workers);
     if (leaving.aborted) return context.json({ ready: false, reason: "draining" }, 503);
     if (health.status === "down") return context.json({ ready: false, reason: health.reason }, 503);
-    if (inbox.health.status === "stuck") return context.json({ ready: false, reason: STUCK }, 503);
+    const fault = inboxFault();
+    if (fault !== undefined) return context.json({ ready: false, reason: fault }, 503);
     return context.json({ ready: true });
   });
 
@@ -36,7 +42,7 @@ export function healthRoutes(sources: HealthSources): Hono {
     const broker = brokerHealth(pubSub, workers);
     const { total_connections, active_analyses } = registry.statistics();
     return context.json({
-      status: broker.status === "up" && inbox.health.status !== "stuck" ? "ok" : "degraded",
+      status: broker.status === "up" && inboxFault() === undefined ? "ok" : "degraded",
       broker: { kind: pubSub.kind, ...broker },
       inbox: inboxFields(inbox.health),
       websocket_stats: { total_connections, active_analyses },
@@ -48,14 +54,24 @@ export function healthRoutes(sources: HealthSources): Hono {
   return routes;
 }
 
-/** The broker as a whole: a gateway that hears no worker is as little ready as one that cannot store. */
+/** The broker as a whole: a gateway that hears no worker, or cannot store, is as little ready as one without it. */
 function brokerHealth(pubSub: PubSubPort, { away }: Pick<WorkerChannelPort, "away">): BrokerHealth {
-  const health = pubSub.health();
-  if (health.status === "down" || away === undefined) return health;
-  return { status: "down", reason: away, warnings: health.warnings };
+  const { warnings, ...health } = pubSub.health();
+  const fault = health.status === "down" ? { cause: health.cause, reason: health.reason } : health.refuses;
+  const worst = fault ?? (away && { cause: away.cause, reason: wordsOf(away) });
+  return worst === undefined ? { status: "up", warnings } : { status: "down", ...worst, warnings };
 }
 
 const STUCK = "the oldest entry of the inbox has not moved for 30 s";
+
+/**
+ * Why workers that use the inbox are not served: a gateway whose user may not empty it, or an oldest entry that nobody
+ * moves. Anything else passes with the broker's own trouble, or is of the inbox alone and no gateway can mend it.
+ */
+function faultOfInbox(health: InboxHealth, trouble: BrokerTrouble | undefined): string | undefined {
+  if (trouble?.cause === "permission") return `the inbox: ${wordsOf(trouble)}`;
+  return health.status === "stuck" ? STUCK : undefined;
+}
 
 function inboxFields(health: InboxHealth) {
   if (!("entries" in health)) return { entries: null, oldest_age_seconds: null, ...health };

@@ -1,9 +1,8 @@
 import type { Context } from "hono";
 import type { ContentfulStatusCode } from "hono/utils/http-status";
-import { BrokerUnavailable, NewerFormat, OutcomeUnknown } from "../../application/errors.ts";
+import { BrokerError } from "../../application/errors.ts";
 import type { Issue } from "../../domain/decode-event.ts";
 import type { Refusal } from "../admission.ts";
-import { BodyRefused } from "./incoming-body.ts";
 
 /** Every error that HTTP answers: a stable `code`, its status and a title. None echoes a body or a token. */
 const PROBLEMS = {
@@ -32,6 +31,7 @@ const PROBLEMS = {
   invalid_request: [422, "The request breaks the rules"],
   not_implemented: [501, "Not implemented in this release"],
   broker_unavailable: [503, "The broker is away: nothing was stored"],
+  newer_format: [503, "What is kept of it was written by a newer Telltale than this gateway"],
   outcome_unknown: [503, "The broker did not answer: repeat with the same Idempotency-Key"],
   internal: [500, "The gateway failed to answer"],
 } as const satisfies Record<string, readonly [number, string]>;
@@ -62,10 +62,8 @@ export function refused(context: Context, refusal: Refusal): Response {
   return problem(context, refusal === "going_away" ? "over_capacity" : refusal);
 }
 
-/** The code of an error that the core raised; undefined for one that nobody expected. */
-export function problemOf(error: unknown): ProblemCode | undefined {
-  if (error instanceof BrokerUnavailable || error instanceof NewerFormat) return "broker_unavailable";
-  if (error instanceof OutcomeUnknown) return "outcome_unknown";
-  if (error instanceof BodyRefused) return error.code;
-  return undefined;
+/** An error of the broker, in the words that anybody may read; undefined for one that nobody expected. */
+export function brokerProblem(context: Context, error: unknown): Response | undefined {
+  if (!(error instanceof BrokerError)) return undefined;
+  return problem(context, error.code, { detail: error.publicReason });
 }

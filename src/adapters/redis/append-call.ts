@@ -5,11 +5,14 @@ import type {
   SeenBefore,
 } from "../../application/ports/pub-sub-port.ts";
 import type { ChannelName } from "../../domain/channel.ts";
-import { seenKey } from "./redis-keys.ts";
+import { seenKey, type TryChannel } from "./redis-keys.ts";
 import { flagOf } from "./redis-messages.ts";
 
 /** The part of append-events.lua's arguments that is about the requests. */
-export function requestArguments(channel: ChannelName, requests: readonly AppendRequest[]): string[] {
+export function requestArguments(
+  channel: ChannelName | TryChannel,
+  requests: readonly Pick<AppendRequest, "events" | "seen">[],
+): string[] {
   const args: string[] = [];
   for (const { seen, events } of requests) {
     args.push(...seenArguments(channel, seen), `${events.length}`);
@@ -35,7 +38,7 @@ export function outcomeOf(answer: unknown): AppendOutcome {
   }
 }
 
-function seenArguments(channel: ChannelName, seen: SeenBefore | undefined): string[] {
+function seenArguments(channel: ChannelName | TryChannel, seen: SeenBefore | undefined): string[] {
   if (seen === undefined) return ["", "", "", "0", "0"];
   if (seen.lane === "entry") return ["entry", "", seen.id, "0", "0"];
   return [seen.scope, ...seenKey(channel, seen), `${seen.windowMs}`, `${seen.rememberMs}`];

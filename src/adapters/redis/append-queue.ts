@@ -111,5 +111,6 @@ function failureOfUnsent(error: unknown): unknown {
   if (!(error instanceof OutcomeUnknown)) return error;
   return new BrokerUnavailable("not sent: an earlier append to the channel has an unknown outcome", {
     cause: error,
+    trouble: { cause: "behind" },
   });
 }

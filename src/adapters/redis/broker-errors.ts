@@ -1,52 +1,89 @@
+import type { BrokerCause, BrokerTrouble } from "../../application/broker-trouble.ts";
 import { BrokerUnavailable, OutcomeUnknown } from "../../application/errors.ts";
 import { reasonOf } from "../../application/reason-of.ts";
+import { deniedInScript, isDenied, permissionOf } from "./denied-permission.ts";
 
-/** Replies by which Redis says that it did not carry out the command. */
-const REFUSALS = new Set([
-  "BUSY",
-  "CLUSTERDOWN",
-  "LOADING",
-  "MASTERDOWN",
-  "MISCONF",
-  "NOAUTH",
-  "NOPERM",
-  "NOREPLICAS",
-  "OOM",
-  "READONLY",
-  "TRYAGAIN",
-  "WRONGPASS",
-]);
+/** Replies by which Redis says that it did not carry out the command, and why. */
+const REFUSALS: Readonly<Record<string, BrokerCause>> = {
+  BUSY: "busy",
+  CLUSTERDOWN: "cluster",
+  DENIED: "credentials",
+  LOADING: "loading",
+  MASTERDOWN: "read_only",
+  MISCONF: "disk",
+  NOAUTH: "credentials",
+  NOPERM: "permission",
+  NOREPLICAS: "replicas",
+  OOM: "full",
+  READONLY: "read_only",
+  TRYAGAIN: "busy",
+  UNBLOCKED: "read_only",
+  WRONGPASS: "credentials",
+};
+
+/** Replies that begin with ERR and are none to a command: what the connection itself was refused for. */
+const CONNECTION_FAULTS: readonly (readonly [begins: string, BrokerCause])[] = [
+  ["ERR max number of clients", "too_many_clients"],
+  ["ERR DB index is out of range", "database"],
+  ["ERR invalid DB index", "database"],
+  ["ERR SELECT is not allowed", "cluster"],
+  ["ERR AUTH", "credentials"],
+  ["ERR invalid password", "credentials"],
+  ["ERR WAIT cannot be used with replica", "read_only"],
+];
 
 export function isReply(error: unknown): error is Error {
   return error instanceof Error && error.name === "ReplyError";
+}
+
+/** What a command that waits is answered when its server becomes a replica, which closes the connection. */
+export function isDemotion(error: unknown): boolean {
+  return isReply(error) && error.message.startsWith("UNBLOCKED");
 }
 
 export function isTimeout(error: unknown): boolean {
   return error instanceof Error && error.message === "Command timed out";
 }
 
-/** What a failed command that writes means to the caller; what is neither is a fault of ours and stays as it is. */
-export function writeFailure(error: unknown): unknown {
-  if (isReply(error) && wasCutShort(error)) {
-    return new OutcomeUnknown(`Redis stopped a script midway: ${reasonOf(error)}`, { cause: error });
+/** What a failure says of the broker: of a reply its cause, else that there is no connection or no answer. */
+export function troubleOf(error: unknown): BrokerTrouble {
+  if (isTimeout(error)) return { cause: "silent" };
+  if (!isReply(error)) return { cause: "unreachable" };
+  const { message } = error;
+  if (isDenied(message)) return { cause: "permission", permission: permissionOf(message) };
+  const refusal = refusalOf(error) ?? CONNECTION_FAULTS.find(([begins]) => message.startsWith(begins))?.[1];
+  return { cause: refusal ?? "fault" };
+}
+
+/**
+ * What a failed command that writes means to the caller; what is neither is a fault of ours and stays as it is. Of a
+ * script that Redis stopped, its text tells whether anything was written before.
+ */
+export function writeFailure(error: unknown, script = ""): unknown {
+  const denied = isReply(error) ? deniedInScript(error.message, script) : undefined;
+  if (denied !== undefined) {
+    const trouble = { cause: "permission", permission: denied.permission } as const;
+    if (denied.nothingWritten) return unavailable(error, trouble);
+    return new OutcomeUnknown(`Redis stopped a script midway: ${reasonOf(error)}`, { cause: error, trouble });
   }
-  if (isReply(error)) return isRefusal(error) ? unavailable(error) : error;
+  if (isReply(error)) return refusalOf(error) === undefined ? error : unavailable(error);
   if (wasNotSent(error)) return unavailable(error);
-  return new OutcomeUnknown(`Redis did not answer: ${reasonOf(error)}`, { cause: error });
+  const trouble = { cause: "silent" } as const;
+  return new OutcomeUnknown(`Redis did not answer: ${reasonOf(error)}`, { cause: error, trouble });
 }
 
 /** As `writeFailure`, of a command that changes nothing: without an answer nothing happened. */
-export function readFailure(error: unknown): unknown {
-  return isReply(error) && !isRefusal(error) && !wasCutShort(error) ? error : unavailable(error);
+export function readFailure(error: unknown, script = ""): unknown {
+  const denied = isReply(error) ? deniedInScript(error.message, script) : undefined;
+  if (denied !== undefined) {
+    return unavailable(error, { cause: "permission", permission: denied.permission });
+  }
+  return isReply(error) && refusalOf(error) === undefined ? error : unavailable(error);
 }
 
-/** Its user may not do something that the script does: what was written until there stays. */
-function wasCutShort(error: Error): boolean {
-  return error.message.startsWith("ERR The user executing the script");
-}
-
-function isRefusal(error: Error): boolean {
-  return REFUSALS.has(error.message.slice(0, error.message.search(/[ :]|$/)));
+function refusalOf({ message }: Error): BrokerCause | undefined {
+  const code = message.slice(0, message.search(/[ :]|$/));
+  return Object.hasOwn(REFUSALS, code) ? REFUSALS[code] : undefined;
 }
 
 /** The client refuses before it writes to a socket that it knows to be closed. */
@@ -54,6 +91,6 @@ function wasNotSent(error: unknown): boolean {
   return error instanceof Error && error.message.startsWith("Stream isn't writeable");
 }
 
-function unavailable(error: unknown): BrokerUnavailable {
-  return new BrokerUnavailable(`Redis refused or is away: ${reasonOf(error)}`, { cause: error });
+function unavailable(error: unknown, trouble: BrokerTrouble = troubleOf(error)): BrokerUnavailable {
+  return new BrokerUnavailable(`Redis refused or is away: ${reasonOf(error)}`, { cause: error, trouble });
 }

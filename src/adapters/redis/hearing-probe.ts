@@ -1,3 +1,4 @@
+import type { BrokerTrouble } from "../../application/broker-trouble.ts";
 import type { ClockPort } from "../../application/ports/clock-port.ts";
 import type { TelemetryPort } from "../../application/ports/telemetry-port.ts";
 import { reasonOf } from "../../application/reason-of.ts";
@@ -11,6 +12,8 @@ export interface HearingProbeOptions {
   readonly publish: (probe: string) => Promise<number>;
   /** Called each time the connection was found deaf; it is to be made anew. */
   readonly onDeaf: () => void;
+  /** Called when it hears again. */
+  readonly onHeard: () => void;
 }
 
 const PROBE_EVERY_MS = 2_000;
@@ -42,9 +45,9 @@ export class HearingProbe {
   }
 
   /** Why nothing that the connection should hear can be relied on, or undefined. */
-  get away(): string | undefined {
+  get away(): BrokerTrouble | undefined {
     const doubted = this.#deaf || (this.#ear?.unheard ?? 0) >= DOUBTED_AT;
-    return doubted ? `connected to Redis but deaf: ${this.#options.purpose}` : undefined;
+    return doubted ? { cause: "deaf" } : undefined;
   }
 
   /** How long ago, in milliseconds, what is read now may have been published at most. */
@@ -81,7 +84,7 @@ export class HearingProbe {
     this.#heardUpTo = Math.max(this.#heardUpTo, Number(sentAt));
     if (!this.#deaf) return;
     this.#deaf = false;
-    this.#options.telemetry.log("info", "hears Redis again", { connection: this.#options.purpose });
+    this.#options.onHeard();
   }
 
   /** Anything at all arrived: it may be behind, but it is not deaf. */
@@ -114,9 +117,6 @@ export class HearingProbe {
     this.#deaf = true;
     this.#ear = undefined;
     this.#options.telemetry.count("deaf_connections");
-    this.#options.telemetry.log("error", "connected to Redis but deaf, connecting anew", {
-      connection: this.#options.purpose,
-    });
     this.#options.onDeaf();
   }
 

@@ -1,7 +1,11 @@
 import type { Redis } from "ioredis";
+import type { BrokerTrouble } from "../../application/broker-trouble.ts";
+import { BrokerUnavailable } from "../../application/errors.ts";
 import { reasonOf } from "../../application/reason-of.ts";
+import { troubleOf } from "./broker-errors.ts";
 import { HearingProbe } from "./hearing-probe.ts";
 import { RedisLink, type RedisLinkOptions } from "./redis-link.ts";
+import { RedisLinks } from "./redis-links.ts";
 
 export interface ListeningLinkOptions extends RedisLinkOptions {
   /** Where its probes are published; heard by this connection, and by whoever else subscribes to it. */
@@ -15,19 +19,27 @@ export class ListeningLink {
   readonly #options: ListeningLinkOptions;
   readonly #link: RedisLink;
   readonly #probe: HearingProbe;
+  /** What it was last refused to listen to, by whoever asked. */
+  readonly #refusals = new Map<Asker, BrokerTrouble>();
   /** Counts connections: an answer of an earlier one says nothing about this one. */
   #connection = 0;
 
   constructor(options: ListeningLinkOptions) {
     this.#options = options;
-    const { probeChannel, publish } = options;
+    const { probeChannel, publish, purpose } = options;
+    const links = options.links ?? new RedisLinks(options.clock, options.telemetry);
     this.#probe = new HearingProbe({
       ...options,
       publish: (probe) => publish(probeChannel, probe),
-      onDeaf: () => this.reconnect(),
+      onDeaf: () => {
+        links.outages.report(`${purpose} (hearing)`, { cause: "deaf" });
+        this.reconnect();
+      },
+      onHeard: () => links.outages.clear(`${purpose} (hearing)`),
     });
     this.#link = new RedisLink({
       ...options,
+      links,
       onReady: () => {
         this.#probe.connected();
         options.onReady();
@@ -51,8 +63,9 @@ export class ListeningLink {
   }
 
   /** Why it cannot be relied on to hear what is published, or undefined. */
-  get away(): string | undefined {
-    return this.#probe.away ?? this.#link.away;
+  get away(): BrokerTrouble | undefined {
+    const [refusal] = this.#refusals.values();
+    return this.#probe.away ?? refusal ?? this.#link.away;
   }
 
   /** How long ago, in milliseconds, what is read now may have been published at most. */
@@ -75,6 +88,25 @@ export class ListeningLink {
 
   assertUp(): void {
     this.#link.assertUp();
+    const [trouble] = this.#refusals.values();
+    if (trouble !== undefined) throw new BrokerUnavailable("Redis refuses to be listened to", { trouble });
+  }
+
+  /** To be told that a SUBSCRIBE failed: what Redis has agreed to is not known any more, and a new connection begins. */
+  refused(error: unknown, asker: Asker = "owner"): void {
+    const { purpose, telemetry } = this.#options;
+    telemetry.log("debug", "subscribing failed, connecting anew", {
+      connection: purpose,
+      reason: reasonOf(error),
+    });
+    const trouble = troubleOf(error);
+    if (trouble.cause === "permission") this.#refusals.set(asker, trouble);
+    this.#link.giveUp(error);
+  }
+
+  /** To be told that Redis agreed to all that was asked. */
+  agreed(asker: Asker = "owner"): void {
+    this.#refusals.delete(asker);
   }
 
   reconnect(): void {
@@ -93,14 +125,14 @@ export class ListeningLink {
     try {
       await this.redis.subscribe(this.#options.probeChannel);
     } catch (error) {
-      if (connection !== this.#connection) return;
-      this.#options.telemetry.log("warn", "subscribing failed, connecting anew", {
-        connection: this.#options.purpose,
-        reason: reasonOf(error),
-      });
-      this.reconnect();
+      if (connection === this.#connection) this.refused(error, "probe");
       return;
     }
-    if (connection === this.#connection) this.#probe.begin();
+    if (connection !== this.#connection) return;
+    this.agreed("probe");
+    this.#probe.begin();
   }
 }
+
+/** Whoever subscribes over the connection: its owner to what it is for, the probe to its own channel. */
+type Asker = "owner" | "probe";

@@ -1,21 +1,16 @@
-import { createHash } from "node:crypto";
 import type { Redis } from "ioredis";
+import type { BrokerTrouble } from "../../application/broker-trouble.ts";
 import { BrokerUnavailable, OutcomeUnknown } from "../../application/errors.ts";
 import type { ClockPort } from "../../application/ports/clock-port.ts";
 import type { TelemetryPort } from "../../application/ports/telemetry-port.ts";
 import { reasonOf } from "../../application/reason-of.ts";
-import appendEvents from "./append-events.lua" with { type: "text" };
 import { BrokerClock } from "./broker-clock.ts";
 import { isReply, readFailure, writeFailure } from "./broker-errors.ts";
-import deadLetter from "./dead-letter.lua" with { type: "text" };
-import declareViewers from "./declare-viewers.lua" with { type: "text" };
-import readChannel from "./read-channel.lua" with { type: "text" };
-import readHistory from "./read-history.lua" with { type: "text" };
-import readPositions from "./read-positions.lua" with { type: "text" };
-import readViewers from "./read-viewers.lua" with { type: "text" };
-import { RedisLink, type RedisTarget } from "./redis-link.ts";
+import type { RedisTarget } from "./redis-connection.ts";
+import { RedisLink } from "./redis-link.ts";
+import type { RedisLinks } from "./redis-links.ts";
+import { SCRIPTS, type Script, type ScriptName } from "./redis-scripts.ts";
 
-export type ScriptName = keyof typeof SCRIPTS;
 export type ScriptReply = readonly unknown[];
 
 export interface RedisCommandsOptions {
@@ -24,6 +19,11 @@ export interface RedisCommandsOptions {
   readonly telemetry: TelemetryPort;
   /** What the connection is for: seen in CLIENT LIST and in the log. */
   readonly purpose: string;
+  /** What it shares with the other connections of the gateway; on its own where left out. */
+  readonly links?: RedisLinks | undefined;
+  /** Called each time scripts can be sent again. */
+  readonly onReady?: () => void;
+  readonly onLost?: () => void;
   /** Told what `INFO replication` says, on every connection and every two seconds. */
   readonly replication?: (info: string) => void;
 }
@@ -42,14 +42,25 @@ export class RedisCommands {
     this.#link = new RedisLink({
       ...options,
       check: (redis) => this.#look(redis),
-      onReady: () => void this.#prepare(),
-      onLost: () => this.#brokerClock.forget(),
+      onReady: () => {
+        void this.#prepare();
+        options.onReady?.();
+      },
+      onLost: () => {
+        this.#brokerClock.forget();
+        options.onLost?.();
+      },
     });
   }
 
-  /** Why a command would be refused now, or undefined. */
-  get away(): string | undefined {
+  /** Why a command would be refused now. */
+  get away(): BrokerTrouble | undefined {
     return this.#link.away;
+  }
+
+  /** Which server it is connected to, where one may ask. */
+  get server(): string | undefined {
+    return this.#link.server;
   }
 
   /** Throws `BrokerUnavailable` where Redis is known to be away: not while nobody knows yet. */
@@ -63,7 +74,9 @@ export class RedisCommands {
 
   /** Runs a script that writes. Once connected, scripts are sent in the order of the calls. */
   async write(name: ScriptName, keys: readonly string[], args: readonly string[]): Promise<ScriptReply> {
-    return this.#run(name, keys, args, writeFailure);
+    const reply = await this.#run(name, keys, args, writeFailure);
+    this.#link.worked(true);
+    return reply;
   }
 
   /**
@@ -81,7 +94,9 @@ export class RedisCommands {
     this.#link.assertUp();
     const until = this.#brokerClock.now() + within;
     const deadline = this.#brokerClock.atBroker(until);
-    if (deadline === undefined) throw new BrokerUnavailable("the clock of Redis is not known");
+    if (deadline === undefined) {
+      throw new BrokerUnavailable("the clock of Redis is not known", { trouble: { cause: "connecting" } });
+    }
     let reply: ScriptReply;
     try {
       reply = await this.write(name, keys, argsBy(`${deadline}`));
@@ -89,7 +104,11 @@ export class RedisCommands {
       if (error instanceof OutcomeUnknown && !isReply(error.cause)) await this.#reached(until);
       throw error;
     }
-    if (reply[0] === "LATE") throw new BrokerUnavailable("Redis came to it after its deadline had passed");
+    if (reply[0] === "LATE") {
+      throw new BrokerUnavailable("Redis came to it after its deadline had passed", {
+        trouble: { cause: "late" },
+      });
+    }
     return reply;
   }
 
@@ -128,15 +147,17 @@ export class RedisCommands {
     name: ScriptName,
     keys: readonly string[],
     args: readonly string[],
-    translate: (error: unknown) => unknown,
+    translate: (error: unknown, script: string) => unknown,
   ): Promise<ScriptReply> {
     if (this.#link.starting) await this.#link.started;
     this.#link.assertUp();
     try {
-      return await this.#evaluate(SCRIPTS[name], keys, args);
+      const reply = await this.#evaluate(SCRIPTS[name], keys, args);
+      this.#link.worked();
+      return reply;
     } catch (error) {
       this.#link.failed(error);
-      throw translate(error);
+      throw translate(error, SCRIPTS[name].text);
     }
   }
 
@@ -197,25 +218,6 @@ export class RedisCommands {
     const answer = (await this.#link.redis.config("GET", "maxmemory-policy")) as string[];
     return answer[1];
   }
-}
-
-interface Script {
-  readonly text: string;
-  readonly sha: string;
-}
-
-const SCRIPTS = {
-  appendEvents: script(appendEvents),
-  deadLetter: script(deadLetter),
-  declareViewers: script(declareViewers),
-  readChannel: script(readChannel),
-  readHistory: script(readHistory),
-  readPositions: script(readPositions),
-  readViewers: script(readViewers),
-};
-
-function script(text: string): Script {
-  return { text, sha: createHash("sha1").update(text).digest("hex") };
 }
 
 function evictionWarning(policy: string | undefined): string | undefined {

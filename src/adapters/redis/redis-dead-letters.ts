@@ -4,8 +4,9 @@ import type { DeadLetterPort, KeptDeadLetter } from "../../application/ports/dea
 import type { TelemetryPort } from "../../application/ports/telemetry-port.ts";
 import { readFailure, writeFailure } from "./broker-errors.ts";
 import dropDeadLetter from "./drop-dead-letter.lua" with { type: "text" };
+import type { RedisTarget } from "./redis-connection.ts";
 import { DEAD_LETTERS_KEY, deadLetterBooks } from "./redis-keys.ts";
-import { RedisLink, type RedisTarget } from "./redis-link.ts";
+import { RedisLink } from "./redis-link.ts";
 import { sendCommand } from "./send-command.ts";
 
 export interface RedisDeadLettersOptions {

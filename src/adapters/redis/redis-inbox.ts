@@ -1,5 +1,6 @@
 import { isUtf8 } from "node:buffer";
 import type { Redis } from "ioredis";
+import { wordsOf } from "../../application/broker-trouble.ts";
 import { BrokerUnavailable } from "../../application/errors.ts";
 import type { ClockPort } from "../../application/ports/clock-port.ts";
 import {
@@ -14,7 +15,9 @@ import { MAX_EVENT_BYTES } from "../../domain/decode-event.ts";
 import { ASK_AGAIN_MS, LEASE_MS, LOT_BYTES, LOT_ENTRIES, SHOWN_BYTES } from "../inbox-limits.ts";
 import { isReply, readFailure, writeFailure } from "./broker-errors.ts";
 import readInbox from "./read-inbox.lua" with { type: "text" };
-import { RedisLink, type RedisTarget } from "./redis-link.ts";
+import type { RedisTarget } from "./redis-connection.ts";
+import { RedisLink } from "./redis-link.ts";
+import { RedisLinks } from "./redis-links.ts";
 import { sendCommand } from "./send-command.ts";
 import takeInbox from "./take-inbox.lua" with { type: "text" };
 
@@ -22,6 +25,8 @@ export interface RedisInboxOptions {
   readonly target: RedisTarget;
   readonly clock: ClockPort;
   readonly telemetry: TelemetryPort;
+  /** What its connections share with the others of the gateway; on their own where left out. */
+  readonly links?: RedisLinks | undefined;
   /** By which the lease knows this node; a name of its own where left out. */
   readonly node?: string;
 }
@@ -41,14 +46,15 @@ export class RedisInbox implements InboxPort {
 
   constructor(options: RedisInboxOptions) {
     this.#node = options.node ?? crypto.randomUUID();
-    this.#commands = new RedisLink({ ...options, purpose: "inbox", onReady: () => {} });
-    this.#waiting = new RedisLink({ ...options, purpose: "inbox-wait", onReady: () => {} });
+    const links = options.links ?? new RedisLinks(options.clock, options.telemetry);
+    this.#commands = new RedisLink({ ...options, links, purpose: "inbox", onReady: () => {} });
+    this.#waiting = new RedisLink({ ...options, links, purpose: "inbox-wait", onReady: () => {} });
   }
 
   async take(): Promise<Taken> {
     const limits = [LEASE_MS, LOT_ENTRIES, LOT_BYTES, MAX_EVENT_BYTES, SHOWN_BYTES];
     // The text goes with every call: a few hundred bytes, and nothing to load again.
-    const [type, answer] = (await send(this.#commands, readFailure, (redis) =>
+    const [type, answer] = (await send(this.#commands, readFailureOf(takeInbox), (redis) =>
       redis.callBuffer("EVAL", takeInbox, 2, INBOX, LEASE, this.#node, ...limits),
     )) as [Buffer, number | EntryReply[]];
     if (type.toString() === "ELSEWHERE") {
@@ -72,7 +78,7 @@ export class RedisInbox implements InboxPort {
   }
 
   async backlog(): Promise<InboxBacklog> {
-    const [now, entries, oldest] = (await send(this.#commands, readFailure, (redis) =>
+    const [now, entries, oldest] = (await send(this.#commands, readFailureOf(readInbox), (redis) =>
       redis.eval(readInbox, 1, INBOX),
     )) as [number, number, string];
     if (oldest === "") return { entries, oldest: undefined };
@@ -104,6 +110,10 @@ function entryOf([id, type, payload]: EntryReply): InboxEntry {
   }
 }
 
+function readFailureOf(script: string): (error: unknown) => unknown {
+  return (error) => readFailure(error, script);
+}
+
 /** As `sendCommand`, of an inbox that may have been made something else by hand. */
 async function send<Answer>(
   link: RedisLink,
@@ -115,5 +125,6 @@ async function send<Answer>(
 
 function noStream(error: unknown): BrokerUnavailable | undefined {
   if (!isReply(error) || !error.message.includes("WRONGTYPE")) return undefined;
-  return new BrokerUnavailable(`${INBOX} is no stream: what it is must be moved away`, { cause: error });
+  const trouble = { cause: "no_stream" } as const;
+  return new BrokerUnavailable(wordsOf(trouble), { cause: error, trouble });
 }

@@ -11,7 +11,14 @@ export interface ChannelKeys {
 
 export const DEAD_LETTERS_KEY = "telltale:deadletters";
 
-export function keysOf(channel: ChannelName): ChannelKeys {
+/** Where one gateway tries whether events can be stored: nobody can name it, watch it or publish to it. */
+export type TryChannel = `try:${string}`;
+
+export function keysOf(channel: ChannelName | TryChannel): ChannelKeys {
+  if (isTryChannel(channel)) {
+    const record = `telltale:{${channel}}`;
+    return { record, history: `${record}:tried`, viewers: `${record}:nobody` };
+  }
   if (isAnalysisChannel(channel)) {
     const record = `telltale:{${channel}}`;
     return { record, history: `${record}:history`, viewers: `${record}:viewers` };
@@ -25,7 +32,8 @@ export function keysOf(channel: ChannelName): ChannelKeys {
 }
 
 /** Redis channels know no databases: two deployments in two of them must not hear each other. */
-export function publishedOn(channel: ChannelName, db: number): string {
+export function publishedOn(channel: ChannelName | TryChannel, db: number): string {
+  if (isTryChannel(channel)) return `telltale:${db}:{${channel}}`;
   return isAnalysisChannel(channel) ? `telltale:${db}:{${channel}}` : `telltale:${db}:{notices}:${channel}`;
 }
 
@@ -40,7 +48,10 @@ export function hearingChannel(db: number): string {
 }
 
 /** The two parts of the key that remembers a request; for scope `channel` the script puts the channel's birth between. */
-export function seenKey(channel: ChannelName, seen: SeenByName): readonly [prefix: string, rest: string] {
+export function seenKey(
+  channel: ChannelName | TryChannel,
+  seen: SeenByName,
+): readonly [prefix: string, rest: string] {
   const scope = seen.scope === "notices" ? NOTICES : keysOf(channel).record;
   return [`${scope}:seen:`, `${seen.lane}:${digest(seen.name)}`];
 }
@@ -53,6 +64,10 @@ export function seenDeadLetterKey(name: string): string {
 /** What is known of the kinds of dead letters: how many bytes each has, and a stream of ids for each kind. */
 export function deadLetterBooks(kinds: readonly string[]): string[] {
   return ["bytes", ...kinds].map((name) => `telltale:{${DEAD_LETTERS_KEY}}:${name}`);
+}
+
+function isTryChannel(channel: ChannelName | TryChannel): channel is TryChannel {
+  return channel.startsWith("try:");
 }
 
 const NOTICES = "telltale:{notices}";

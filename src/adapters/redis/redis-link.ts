@@ -1,18 +1,15 @@
-import { Redis } from "ioredis";
+import type { Redis } from "ioredis";
+import type { BrokerTrouble } from "../../application/broker-trouble.ts";
+import { wordsOf } from "../../application/broker-trouble.ts";
 import { BrokerUnavailable } from "../../application/errors.ts";
 import type { ClockPort } from "../../application/ports/clock-port.ts";
 import type { TelemetryPort } from "../../application/ports/telemetry-port.ts";
 import { reasonOf } from "../../application/reason-of.ts";
-import { isReply, isTimeout } from "./broker-errors.ts";
-
-/** Which Redis, and as whom. */
-export interface RedisTarget {
-  readonly host: string;
-  readonly port: number;
-  readonly db: number;
-  readonly username?: string | undefined;
-  readonly password?: string | undefined;
-}
+import { isDemotion, isReply, isTimeout, troubleOf } from "./broker-errors.ts";
+import { type LinkEnd, type LinkState, MOVING, SILENT, troubleIn, UNREACHABLE } from "./link-state.ts";
+import { connect, type RedisTarget } from "./redis-connection.ts";
+import { RedisLinks } from "./redis-links.ts";
+import { RepeatedFailures, RetryPauses } from "./repeated-failures.ts";
 
 export interface RedisLinkOptions {
   readonly target: RedisTarget;
@@ -20,6 +17,8 @@ export interface RedisLinkOptions {
   readonly telemetry: TelemetryPort;
   /** What the connection is for: seen in CLIENT LIST and in the log. */
   readonly purpose: string;
+  /** What it shares with the other connections of the gateway; on its own where left out. */
+  readonly links?: RedisLinks | undefined;
   /**
    * Asked on every new connection before it counts as made, and from then on every two seconds to see whether Redis
    * still answers; PING where left out.
@@ -31,47 +30,53 @@ export interface RedisLinkOptions {
   readonly onLost?: () => void;
 }
 
-/** Longer than a script that is let through ever takes; shorter than a publisher waits for its answer. */
-const COMMAND_TIMEOUT_MS = 2_000;
 const PROBE_EVERY_MS = 2_000;
 /** Unanswered probes after which the peer is taken for gone: a cut cable closes no connection. */
 const PROBES_UNANSWERED = 3;
-
-type LinkState =
-  | { readonly type: "starting" }
-  | { readonly type: "up" }
-  /** Connected, but a command went unanswered. */
-  | { readonly type: "silent"; readonly unanswered: number }
-  | { readonly type: "lost"; readonly reason: string }
-  | { readonly type: "closed" };
+/** How long a connection may fail at all that it is asked before it is made anew, and how long it may be a replica's. */
+const FAILS_MS = { first: 3_000, longest: 60_000 };
+const READ_ONLY_MS = { first: 300, longest: 300 };
+/** What is under way on a connection that is given up gets its answers first. */
+const LEAVE_AFTER_MS = 100;
 
 /**
- * One connection to Redis that knows whether it is good, and comes back by itself. Never queues: a command is sent
- * now or refused now, since one that waits for a connection is sent at a time nobody asked for, or twice.
+ * One connection to Redis that knows whether it is good, and comes back by itself, to wherever the address leads by
+ * then. Never queues: a command is sent now or refused now, since one that waits for a connection is sent at a time
+ * nobody asked for, or twice.
  */
 export class RedisLink {
   readonly redis: Redis;
   readonly #options: RedisLinkOptions;
+  readonly #links: RedisLinks;
   readonly #started = Promise.withResolvers<void>();
   readonly #stopProbing: () => void;
+  readonly #failures: RepeatedFailures;
+  readonly #readOnly: RepeatedFailures;
+  readonly #pauses: RetryPauses;
   #state: LinkState = { type: "starting" };
-  #lastError = "not connected";
+  /** Why the connection is about to be lost, or was. */
+  #ending: LinkEnd = UNREACHABLE;
+  #server: string | undefined;
   #probing = false;
 
   constructor(options: RedisLinkOptions) {
     this.#options = options;
-    this.redis = connect(options);
-    this.redis.on("error", (error: Error) => {
-      this.#lastError = reasonOf(error);
-    });
+    const { target, purpose, clock } = options;
+    this.#links = options.links ?? new RedisLinks(clock, options.telemetry);
+    this.#failures = new RepeatedFailures(clock, FAILS_MS);
+    this.#readOnly = new RepeatedFailures(clock, READ_ONLY_MS);
+    this.#pauses = new RetryPauses(clock);
+    this.redis = connect(target, purpose, (attempts) => this.#pauses.after(attempts));
+    this.redis.on("error", (error: Error) => this.#endsFor(error));
     this.redis.on("ready", () => void this.#connected());
     this.redis.on("close", () => this.#lost());
-    this.#stopProbing = options.clock.every(PROBE_EVERY_MS, () => void this.#probe());
+    this.#stopProbing = clock.every(PROBE_EVERY_MS, () => void this.#probe());
+    this.#links.add(this);
   }
 
   /** Why commands would fail now, or undefined where they are sent. */
-  get away(): string | undefined {
-    return reasonAway(this.#state);
+  get away(): BrokerTrouble | undefined {
+    return troubleIn(this.#state);
   }
 
   get starting(): boolean {
@@ -83,14 +88,50 @@ export class RedisLink {
     return this.#started.promise;
   }
 
-  /** Throws `BrokerUnavailable` where a command would not be sent, or not be answered. */
-  assertUp(): void {
-    if (this.away !== undefined) throw new BrokerUnavailable(this.away);
+  /** Which server it is connected to: another one after each restart. Undefined where nobody may ask. */
+  get server(): string | undefined {
+    return this.#state.type === "up" ? this.#server : undefined;
   }
 
-  /** To be told of every failed command: one that ran out of time shows that Redis hangs before any probe does. */
+  /** Throws `BrokerUnavailable` where a command would not be sent, or not be answered. */
+  assertUp(): void {
+    const trouble = this.away;
+    if (trouble === undefined) return;
+    const message = this.#state.type === "lost" ? this.#state.detail : wordsOf(trouble);
+    throw new BrokerUnavailable(message, { trouble });
+  }
+
+  /**
+   * To be told of every failed command. One that ran out of time shows that Redis hangs before any probe does; a
+   * server that takes no writes, or that refuses for long, is left for whichever the address leads to by now.
+   */
   failed(error: unknown): void {
     if (isTimeout(error) && this.#state.type === "up") this.#silent(1);
+    if (!isReply(error) && !isTimeout(error)) return;
+    const trouble = troubleOf(error);
+    if (trouble.cause === "fault") return;
+    const stays = trouble.cause === "read_only" ? this.#readOnly.areTooMany() : this.#failures.areTooMany();
+    if (stays || isDemotion(error)) this.giveUp(error);
+  }
+
+  /** To be told of every command that did what it was to do, and whether it may have written. */
+  worked(wrote = false): void {
+    this.#failures.end();
+    if (wrote) this.#readOnly.end();
+  }
+
+  /** Makes the connection anew, for what a command on it was answered; each time in a row after a longer pause. */
+  giveUp(error: unknown): void {
+    if (this.#state.type !== "up" && this.#state.type !== "silent") return;
+    const trouble = troubleOf(error);
+    this.#state = { type: "leaving", trouble };
+    this.#pauses.givenUp();
+    this.#links.outages.report(this.#options.purpose, trouble, reasonOf(error));
+    this.#options.clock.after(LEAVE_AFTER_MS, () => {
+      if (this.#state.type !== "leaving") return;
+      this.#endsFor(error);
+      this.redis.disconnect(true);
+    });
   }
 
   /** Makes the connection anew, for when its state is no longer what it should be. */
@@ -98,61 +139,78 @@ export class RedisLink {
     this.redis.disconnect(true);
   }
 
+  move(): void {
+    this.#ending = MOVING;
+    this.reconnect();
+  }
+
   close(): void {
     this.#state = { type: "closed" };
     this.#stopProbing();
     this.#started.resolve();
+    this.#links.remove(this);
+    this.#links.outages.forget(this.#options.purpose);
     this.redis.disconnect();
+  }
+
+  #endsFor(error: unknown): void {
+    this.#ending = { trouble: troubleOf(error), detail: reasonOf(error) };
   }
 
   /** The client takes a database that it was refused for no obstacle and stays in the first: ask once more. */
   async #connected(): Promise<void> {
     const { db } = this.#options.target;
     try {
+      await this.#greet();
       if (db !== 0) await this.redis.select(db);
       await this.#options.check?.(this.redis);
       this.#ready();
     } catch (error) {
-      this.#lastError = reasonOf(error);
       // Any other failure is that of a connection that is gone already.
-      if (isReply(error) || isTimeout(error)) this.reconnect();
+      if (!isReply(error) && !isTimeout(error)) return;
+      this.#endsFor(error);
+      this.#pauses.givenUp();
+      this.reconnect();
     }
+  }
+
+  /** Whether it serves anybody, and which server it is. */
+  async #greet(): Promise<void> {
+    const [ping, info] = await Promise.allSettled([this.redis.ping(), this.redis.info("server")]);
+    if (ping.status === "rejected" && troubleOf(ping.reason).cause !== "permission") throw ping.reason;
+    this.#server = info.status === "fulfilled" ? /^run_id:(\w+)/m.exec(info.value)?.[1] : undefined;
   }
 
   #ready(): void {
     if (this.#state.type === "closed") return;
-    const was = this.#state.type;
     this.#state = { type: "up" };
-    this.#options.telemetry.log(
-      "info",
-      was === "starting" ? "connected to Redis" : "connected to Redis again",
-      {
-        connection: this.#options.purpose,
-      },
-    );
-    this.#options.onReady();
+    this.#ending = UNREACHABLE;
+    const { purpose, telemetry, onReady } = this.#options;
+    telemetry.log("debug", "connected to Redis", { connection: purpose });
+    this.#links.outages.clear(purpose);
+    onReady();
     this.#started.resolve();
   }
 
   #lost(): void {
     if (this.#state.type === "closed") return;
-    if (this.#state.type !== "lost") {
-      this.#options.telemetry.log("warn", "no connection to Redis", {
-        connection: this.#options.purpose,
-        reason: this.#lastError,
-      });
-      this.#options.telemetry.count("broker_links_lost");
+    const { purpose, telemetry, onLost } = this.#options;
+    const { trouble } = this.#ending;
+    const detail = `no connection to Redis: ${this.#ending.detail}`;
+    if (this.#state.type !== "lost") telemetry.count("broker_links_lost");
+    this.#state = { type: "lost", trouble, detail };
+    // A connection that moves is none that was lost, until it cannot be made anew.
+    if (this.#ending !== MOVING) {
+      this.#links.outages.report(purpose, trouble, detail);
     }
-    this.#state = { type: "lost", reason: this.#lastError };
-    this.#options.onLost?.();
+    this.#ending = UNREACHABLE;
+    onLost?.();
     this.#started.resolve();
   }
 
   #silent(unanswered: number): void {
     this.#state = { type: "silent", unanswered };
-    if (unanswered === 1) {
-      this.#options.telemetry.log("warn", "Redis does not answer", { connection: this.#options.purpose });
-    }
+    this.#links.outages.report(this.#options.purpose, SILENT);
   }
 
   async #probe(): Promise<void> {
@@ -172,7 +230,7 @@ export class RedisLink {
   #answered(): void {
     if (this.#state.type !== "silent") return;
     this.#state = { type: "up" };
-    this.#options.telemetry.log("info", "Redis answers again", { connection: this.#options.purpose });
+    this.#links.outages.clear(this.#options.purpose);
   }
 
   #unanswered(error: unknown): void {
@@ -183,40 +241,4 @@ export class RedisLink {
     this.#silent(before + 1);
     if (before + 1 >= PROBES_UNANSWERED) this.reconnect();
   }
-}
-
-function reasonAway(state: LinkState): string | undefined {
-  switch (state.type) {
-    case "up":
-      return undefined;
-    case "starting":
-      return "connecting to Redis";
-    case "silent":
-      return "Redis does not answer";
-    case "lost":
-      return `no connection to Redis: ${state.reason}`;
-    case "closed":
-      return "closed";
-  }
-}
-
-function connect({ target, purpose }: RedisLinkOptions): Redis {
-  return new Redis({
-    host: target.host,
-    port: target.port,
-    db: target.db,
-    ...(target.username === undefined ? {} : { username: target.username }),
-    ...(target.password === undefined ? {} : { password: target.password }),
-    connectionName: `telltale-${purpose}`,
-    protocol: 2,
-    connectTimeout: COMMAND_TIMEOUT_MS,
-    commandTimeout: COMMAND_TIMEOUT_MS,
-    enableOfflineQueue: false,
-    // With these two a command without an answer fails when its connection does, and is never sent again.
-    maxRetriesPerRequest: 0,
-    autoResendUnfulfilledCommands: false,
-    autoResubscribe: false,
-    // Without a pause the attempts starve the event loop they need.
-    retryStrategy: (times) => Math.min(200 * times, 1_000),
-  });
 }

@@ -1,8 +1,9 @@
-import { NewerFormat, OutcomeUnknown } from "../../application/errors.ts";
+import { type BrokerTrouble, wordsOf } from "../../application/broker-trouble.ts";
 import type { ClockPort } from "../../application/ports/clock-port.ts";
 import {
   type AppendOutcome,
   type AppendRequest,
+  type BrokerFault,
   type BrokerHealth,
   type ChannelPositions,
   type ChannelSnapshot,
@@ -17,40 +18,35 @@ import { Slots } from "../../application/slots.ts";
 import type { ViewerList } from "../../domain/access-grant.ts";
 import type { AnalysisChannel, ChannelName } from "../../domain/channel.ts";
 import type { EventPosition } from "../../domain/event-position.ts";
-import { randomEpoch } from "../random-epoch.ts";
-import { outcomeOf, requestArguments } from "./append-call.ts";
-import { type AppendCall, AppendQueue, isAcknowledged } from "./append-queue.ts";
-import { RedisCommands, type ScriptReply } from "./redis-commands.ts";
+import { AppendTrials, type Lane } from "./append-trials.ts";
+import { KnownFormat } from "./known-format.ts";
+import { ANSWER_MS, CALL_MS, type HistoryLimits, RedisAppends } from "./redis-appends.ts";
+import { RedisCommands } from "./redis-commands.ts";
+import type { RedisTarget } from "./redis-connection.ts";
 import { keysOf, publishedOn } from "./redis-keys.ts";
-import type { RedisTarget } from "./redis-link.ts";
+import { RedisLinks } from "./redis-links.ts";
 import { viewersOfText, viewersToText } from "./redis-messages.ts";
 import { RedisReplicas, type RequiredReplicas } from "./redis-replicas.ts";
 import { pageOf, positionsOf, snapshotOf } from "./redis-replies.ts";
 import { RedisSubscriptions } from "./redis-subscriptions.ts";
+import { TrialAppend } from "./trial-append.ts";
 
 export interface RedisPubSubOptions {
   readonly target: RedisTarget;
-  readonly history: { readonly size: number; readonly ttlMs: number };
+  readonly history: HistoryLimits;
   /** Replicas that must hold what is acknowledged; `seen` where left out. */
   readonly waitReplicas?: RequiredReplicas;
   readonly clock: ClockPort;
   readonly telemetry: TelemetryPort;
+  /** What its connections share with the others of the gateway; on their own where left out. */
+  readonly links?: RedisLinks | undefined;
 }
-
-/** Of what the scripts keep. */
-const FORMAT = "1";
 
 /**
  * Pages of history that are asked for at once: Redis carries out what one connection asks in one go, and others wait
  * for as long as it takes to read a mebibyte each.
  */
 const HISTORY_READS = 4;
-
-/** Milliseconds that Redis has for one call, and from when its first append was called, which a queue may have held. */
-const CALL_MS = 2_000;
-const LATEST_CALL_MS = 4_000;
-/** Milliseconds within which whoever appends is answered, whatever happens. */
-const ANSWER_MS = 4_500;
 
 /**
  * `PubSubPort` on one Redis, 7 or newer. Connects when it is made and comes back by itself. Three connections: one on
@@ -63,49 +59,73 @@ export class RedisPubSub implements PubSubPort {
   readonly #publishing: RedisCommands;
   readonly #commands: RedisCommands;
   readonly #replicas: RedisReplicas;
-  readonly #appends: AppendQueue;
-  /** Among all gateways, so that a call is known when it comes twice. */
-  readonly #gateway = randomEpoch();
-  #calls = 0;
+  readonly #links: RedisLinks;
+  readonly #format: KnownFormat;
+  readonly #appends: RedisAppends;
+  readonly #trials: AppendTrials;
   readonly #subscriptions: RedisSubscriptions;
   readonly #historyReads = new Slots(HISTORY_READS);
-  #newerFormat: string | undefined;
 
   constructor(options: RedisPubSubOptions) {
     this.#options = options;
-    const { telemetry, waitReplicas = "seen" } = options;
+    const { telemetry, clock, history, waitReplicas = "seen" } = options;
+    const links = options.links ?? new RedisLinks(clock, telemetry);
+    this.#links = links;
+    this.#format = new KnownFormat(links);
+    const shared = { ...options, links };
+    const appending = (purpose: Lane) => ({
+      ...shared,
+      purpose,
+      onReady: () => this.#trials.made(purpose),
+      onLost: () => this.#trials.lost(purpose),
+    });
     this.#publishing = new RedisCommands({
-      ...options,
-      purpose: "publishing",
+      ...appending("publishing"),
       replication: (info) => this.#replicas.look(info),
     });
     this.#replicas = new RedisReplicas({
       required: waitReplicas,
       wait: (replicas, milliseconds) => this.#publishing.wait(replicas, milliseconds),
-      clock: options.clock,
+      clock,
       telemetry,
     });
-    this.#appends = new AppendQueue({
-      carryOut: (call) => this.#carryOut(call),
-      now: () => performance.now(),
+    this.#commands = new RedisCommands(appending("commands"));
+    const connections = { publishing: this.#publishing, commands: this.#commands };
+    this.#appends = new RedisAppends({
+      ...connections,
+      db: options.target.db,
+      history,
+      replicas: this.#replicas,
+      format: this.#format,
+      links,
+      onFailure: (acknowledged, error) =>
+        this.#trials.failed(acknowledged ? "publishing" : "commands", error),
     });
-    this.#commands = new RedisCommands({ ...options, purpose: "commands" });
+    const trial = new TrialAppend();
+    this.#trials = new AppendTrials({
+      clock,
+      telemetry,
+      links,
+      isUp: (lane) => connections[lane].away === undefined,
+      attempt: async (lane) => void (await this.#appends.send(trial.callFor(lane))),
+      lookAtFormat: () => this.#lookAtFormat(),
+      serverOf: (lane) => connections[lane].server,
+    });
     this.#subscriptions = new RedisSubscriptions({
-      ...options,
+      ...shared,
       publish: (channel, message) => this.#commands.publish(channel, message),
     });
   }
 
-  async append(request: AppendRequest): Promise<AppendOutcome> {
-    // At once, also where an earlier append to the channel still waits for its deadline.
-    this.#connectionFor(isAcknowledged(request)).assertNotAway();
+  append(request: AppendRequest): Promise<AppendOutcome> {
     return this.#appends.append(request);
   }
 
   async snapshot(channel: AnalysisChannel): Promise<ChannelSnapshot> {
     const { record, viewers, history } = keysOf(channel);
     const keys = [record, viewers, history];
-    return snapshotOf(this.#known(await this.#commands.read("readChannel", keys, [FORMAT])));
+    const reply = await this.#commands.read("readChannel", keys, [this.#format.newest]);
+    return snapshotOf(this.#format.understood(reply, channel));
   }
 
   async viewers(channel: AnalysisChannel): Promise<ViewerList | undefined> {
@@ -116,16 +136,16 @@ export class RedisPubSub implements PubSubPort {
   async history(channel: ChannelName, after: EventPosition | undefined, limit: number): Promise<HistoryPage> {
     const { record, history } = keysOf(channel);
     const from = after === undefined ? ["oldest", "", "0"] : ["from", after.epoch, `${after.offset}`];
-    const args = [FORMAT, ...from, `${limit}`, `${PAGE_BYTES}`];
+    const args = [this.#format.newest, ...from, `${limit}`, `${PAGE_BYTES}`];
     const reply = await this.#historyReads.run(() =>
       this.#commands.read("readHistory", [record, history], args),
     );
-    return pageOf(this.#known(reply));
+    return pageOf(this.#format.understood(reply, channel));
   }
 
   async positions(channels: readonly AnalysisChannel[]): Promise<ChannelPositions> {
     const records = channels.map((channel) => keysOf(channel).record);
-    return positionsOf(await this.#commands.read("readPositions", records, [FORMAT]));
+    return positionsOf(await this.#commands.read("readPositions", records, [this.#format.newest]));
   }
 
   subscribe(channel: ChannelName, subscriber: ChannelSubscriber): Promise<ChannelSubscription> {
@@ -134,6 +154,7 @@ export class RedisPubSub implements PubSubPort {
 
   async declareViewers(channel: AnalysisChannel, viewers: ViewerList): Promise<void> {
     const args = [viewersToText(viewers), `${this.#options.history.ttlMs}`, this.#published(channel)];
+    this.#links.assertPermitted();
     await this.#publishing.writeBy(CALL_MS, "declareViewers", [keysOf(channel).viewers], (deadline) => [
       deadline,
       ...args,
@@ -143,61 +164,36 @@ export class RedisPubSub implements PubSubPort {
 
   health(): BrokerHealth {
     const { warnings } = this.#commands;
-    const reason =
-      this.#newerFormat ?? this.#publishing.away ?? this.#commands.away ?? this.#subscriptions.away;
-    return reason === undefined ? { status: "up", warnings } : { status: "down", reason, warnings };
+    const away =
+      this.#commands.away ?? this.#subscriptions.away ?? this.#publishing.away ?? this.#format.trouble;
+    const refuses = this.#trials.trouble;
+    // A connection that is made anew says less than what the one before it was given up for.
+    const trouble = away?.cause === "connecting" && refuses !== undefined ? refuses : away;
+    if (trouble !== undefined) return { status: "down", ...faultOf(trouble), warnings };
+    return { status: "up", ...(refuses && { refuses: faultOf(refuses) }), warnings };
   }
 
   async close(): Promise<void> {
+    this.#trials.close();
     this.#publishing.close();
     this.#commands.close();
     this.#subscriptions.close();
   }
 
-  #connectionFor(acknowledged: boolean): RedisCommands {
-    return acknowledged ? this.#publishing : this.#commands;
-  }
-
-  async #carryOut({ channel, requests, acknowledged, calledAt }: AppendCall): Promise<AppendOutcome[]> {
-    const { size, ttlMs } = this.#options.history;
-    const { record, history, viewers } = keysOf(channel);
-    const call = `${this.#calls++}`;
-    const within = Math.min(CALL_MS, calledAt + LATEST_CALL_MS - performance.now());
-    const reply = await this.#connectionFor(acknowledged).writeBy(
-      within,
-      "appendEvents",
-      [record, history, viewers],
-      (deadline) => [
-        FORMAT,
-        deadline,
-        requests.every(({ seen }) => seen !== undefined) ? "" : this.#gateway,
-        call,
-        randomEpoch(),
-        randomEpoch(),
-        `${size}`,
-        `${ttlMs}`,
-        this.#published(channel),
-        ...requestArguments(channel, requests),
-      ],
-    );
-    const [type, ...answers] = this.#known(reply);
-    if (type === "REPEATED")
-      throw new OutcomeUnknown("stored, but the answer went to another copy of the call");
-    if (type !== "APPENDED") throw new Error(`the append script answered ${String(type)}`);
-    if (acknowledged) await this.#replicas.hold(calledAt + ANSWER_MS - performance.now());
-    return answers.map(outcomeOf);
+  /** Looks whether what was met of a newer format is still there. */
+  async #lookAtFormat(): Promise<void> {
+    const { met, newest } = this.#format;
+    if (met === undefined) return;
+    const { record, viewers, history } = keysOf(met);
+    const [type] = await this.#commands.read("readChannel", [record, viewers, history], [newest]);
+    if (type !== "NEWER") this.#format.forget();
   }
 
   #published(channel: ChannelName): string {
     return publishedOn(channel, this.#options.target.db);
   }
+}
 
-  /** Passes on what this version understands. */
-  #known(reply: ScriptReply): ScriptReply {
-    if (reply[0] !== "NEWER") return reply;
-    const message = `Redis holds data of format ${reply[1]}, newer than ${FORMAT}: this gateway is too old for it`;
-    if (this.#newerFormat === undefined) this.#options.telemetry.log("error", message);
-    this.#newerFormat = message;
-    throw new NewerFormat(message);
-  }
+function faultOf(trouble: BrokerTrouble): BrokerFault {
+  return { cause: trouble.cause, reason: wordsOf(trouble) };
 }

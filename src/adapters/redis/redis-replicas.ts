@@ -16,6 +16,7 @@ export interface RedisReplicasOptions {
 }
 
 const WAIT_MS = 1_000;
+const TOO_FEW = { cause: "replicas" } as const;
 
 /**
  * Sees to it that replicas have what was written before anybody is told so. One WAIT is under way at a time; whoever
@@ -53,7 +54,11 @@ export class RedisReplicas {
     if (this.#required === 0) return;
     const late = Promise.withResolvers<never>();
     const stop = this.#options.clock.after(Math.max(0, within), () =>
-      late.reject(new OutcomeUnknown(`stored, but nobody says whether on ${replicas(this.#required)}`)),
+      late.reject(
+        new OutcomeUnknown(`stored, but nobody says whether on ${replicas(this.#required)}`, {
+          trouble: TOO_FEW,
+        }),
+      ),
     );
     try {
       await Promise.race([this.#waited.get(), late.promise]);
@@ -69,11 +74,14 @@ export class RedisReplicas {
     } catch (error) {
       throw new OutcomeUnknown(`stored, but not known to be on ${replicas(required)}: ${reasonOf(error)}`, {
         cause: error,
+        trouble: TOO_FEW,
       });
     }
     if (having >= required) return;
     this.#options.telemetry.count("replicas_short");
-    throw new OutcomeUnknown(`stored, but on ${having} of ${replicas(required)} within a second`);
+    throw new OutcomeUnknown(`stored, but on ${having} of ${replicas(required)} within a second`, {
+      trouble: TOO_FEW,
+    });
   }
 }
 

@@ -1,17 +1,20 @@
+import type { BrokerTrouble } from "../../application/broker-trouble.ts";
 import { BrokerUnavailable } from "../../application/errors.ts";
 import type { ClockPort } from "../../application/ports/clock-port.ts";
 import type { ChannelSubscriber, ChannelSubscription } from "../../application/ports/pub-sub-port.ts";
 import type { TelemetryPort } from "../../application/ports/telemetry-port.ts";
 import { reasonOf } from "../../application/reason-of.ts";
 import { ListeningLink } from "./listening-link.ts";
+import type { RedisTarget } from "./redis-connection.ts";
 import { hearingChannel } from "./redis-keys.ts";
-import type { RedisTarget } from "./redis-link.ts";
+import type { RedisLinks } from "./redis-links.ts";
 import { eventOfMessage, VIEWERS_FLAG, viewersOfText } from "./redis-messages.ts";
 
 export interface RedisSubscriptionsOptions {
   readonly target: RedisTarget;
   readonly clock: ClockPort;
   readonly telemetry: TelemetryPort;
+  readonly links?: RedisLinks | undefined;
   /** Publishes over another connection; resolves with how many connections Redis sent it to. */
   readonly publish: (channel: string, message: string) => Promise<number>;
 }
@@ -54,7 +57,7 @@ export class RedisSubscriptions {
   }
 
   /** Why nothing can be subscribed now, or undefined. */
-  get away(): string | undefined {
+  get away(): BrokerTrouble | undefined {
     return this.#link.away;
   }
 
@@ -115,13 +118,12 @@ export class RedisSubscriptions {
         if (this.#changed.size > 0 && lot.length < LOT) await this.#gather();
       }
     } catch (error) {
-      if (connection !== this.#connection) return;
-      // What Redis has agreed to is not known any more: a new connection starts from nothing.
-      this.#telemetry.log("warn", "subscribing failed, connecting anew", { reason: reasonOf(error) });
-      this.#link.reconnect();
+      if (connection === this.#connection) this.#link.refused(error);
       return;
     }
-    if (this.#loopOn === connection) this.#loopOn = undefined;
+    if (this.#loopOn !== connection) return;
+    this.#loopOn = undefined;
+    this.#link.agreed();
   }
 
   /** While many come and go, few and large lots cost Redis less than many and small ones. */
@@ -191,7 +193,9 @@ export class RedisSubscriptions {
         if (listener.connection === undefined) watched.listeners.delete(listener);
       }
       if (watched.listeners.size === 0) this.#watched.delete(channel);
-      watched.agreement.reject(new BrokerUnavailable("the connection to Redis broke while subscribing"));
+      const trouble = this.#link.away ?? ({ cause: "unreachable" } as const);
+      const message = "the connection to Redis broke while subscribing";
+      watched.agreement.reject(new BrokerUnavailable(message, { trouble }));
       watched.agreement = undefined;
     }
   }

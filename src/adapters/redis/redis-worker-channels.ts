@@ -1,4 +1,5 @@
 import { isUtf8 } from "node:buffer";
+import type { BrokerTrouble } from "../../application/broker-trouble.ts";
 import { kindOfLetter, LETTER_KINDS } from "../../application/letter-kind.ts";
 import type { ClockPort } from "../../application/ports/clock-port.ts";
 import type { TelemetryPort } from "../../application/ports/telemetry-port.ts";
@@ -11,10 +12,12 @@ import type {
 import { reasonOf } from "../../application/reason-of.ts";
 import { SYSTEM_CHANNEL } from "../../domain/channel.ts";
 import { DEAD_LETTERS, keptLetter, knownLetter } from "../dead-letter-limits.ts";
+import { LastingDenial } from "./lasting-denial.ts";
 import { ListeningLink } from "./listening-link.ts";
 import { RedisCommands } from "./redis-commands.ts";
+import type { RedisTarget } from "./redis-connection.ts";
 import { DEAD_LETTERS_KEY, deadLetterBooks, listeningChannel, seenDeadLetterKey } from "./redis-keys.ts";
-import type { RedisTarget } from "./redis-link.ts";
+import { RedisLinks } from "./redis-links.ts";
 
 export interface RedisWorkerChannelsOptions {
   readonly target: RedisTarget;
@@ -22,6 +25,8 @@ export interface RedisWorkerChannelsOptions {
   readonly listen: ReadonlySet<"analysis" | "user" | "system">;
   readonly clock: ClockPort;
   readonly telemetry: TelemetryPort;
+  /** What its connections share with the others of the gateway; on their own where left out. */
+  readonly links?: RedisLinks | undefined;
 }
 
 /**
@@ -31,8 +36,10 @@ export interface RedisWorkerChannelsOptions {
  */
 export class RedisWorkerChannels implements WorkerChannelPort {
   readonly #options: RedisWorkerChannelsOptions;
+  readonly #links: RedisLinks;
   readonly #commands: RedisCommands;
   readonly #heard = Promise.withResolvers<void>();
+  readonly #unkept: LastingDenial;
   #link: ListeningLink | undefined;
   /** How the connection hears; undefined while it does not. */
   #spell: Spell | undefined;
@@ -40,7 +47,9 @@ export class RedisWorkerChannels implements WorkerChannelPort {
 
   constructor(options: RedisWorkerChannelsOptions) {
     this.#options = options;
-    this.#commands = new RedisCommands({ ...options, purpose: "dead-letters" });
+    this.#unkept = new LastingDenial(options.clock);
+    this.#links = options.links ?? new RedisLinks(options.clock, options.telemetry);
+    this.#commands = new RedisCommands({ ...options, links: this.#links, purpose: "dead-letters" });
   }
 
   /** To be called once. Resolves at the first time that Redis delivers, however long it is away. */
@@ -51,6 +60,7 @@ export class RedisWorkerChannels implements WorkerChannelPort {
       target,
       clock,
       telemetry,
+      links: this.#links,
       purpose: "workers",
       probeChannel: listeningChannel(target.db),
       publish: (channel, message) => this.#commands.publish(channel, message),
@@ -92,8 +102,8 @@ export class RedisWorkerChannels implements WorkerChannelPort {
     return this.#spell;
   }
 
-  get away(): string | undefined {
-    return this.#stopped ? undefined : this.#link?.away;
+  get away(): BrokerTrouble | undefined {
+    return this.#stopped ? undefined : (this.#link?.away ?? this.#unkept.trouble);
   }
 
   async keepDeadLetter(letter: DeadLetter): Promise<void> {
@@ -102,10 +112,13 @@ export class RedisWorkerChannels implements WorkerChannelPort {
     const at = new Date(this.#options.clock.now()).toISOString();
     const numbers = [DEAD_LETTERS.items, DEAD_LETTERS.bytes, windowMs, rememberMs];
     const kind = LETTER_KINDS.indexOf(kindOfLetter(letter.channel)) + 1;
-    await this.#commands.write(
-      "deadLetter",
-      [DEAD_LETTERS_KEY, seenDeadLetterKey(name), ...deadLetterBooks(LETTER_KINDS)],
-      [channel, payload, reason, at, ...numbers.map(String), `${kind}`],
+    this.#links.assertPermitted();
+    await this.#unkept.watch(
+      this.#commands.write(
+        "deadLetter",
+        [DEAD_LETTERS_KEY, seenDeadLetterKey(name), ...deadLetterBooks(LETTER_KINDS)],
+        [channel, payload, reason, at, ...numbers.map(String), `${kind}`],
+      ),
     );
   }
 
@@ -117,19 +130,18 @@ export class RedisWorkerChannels implements WorkerChannelPort {
   async #ask(): Promise<void> {
     const link = this.#link;
     if (link === undefined || this.#stopped) return;
-    const { clock, telemetry } = this.#options;
+    const { clock } = this.#options;
     const spell = new Spell(link, clock.now());
     this.#spell = spell;
     try {
       spell.newcomer = (await this.#join(link)) > 0;
       // Where the answer was slow, others began to hear before this node did.
       spell.since = clock.now();
+      link.agreed();
       this.#heard.resolve();
     } catch (error) {
-      if (this.#stopped) return;
       // A connection that hears half of what it should is worse than none.
-      telemetry.log("warn", "listening to workers failed, connecting anew", { reason: reasonOf(error) });
-      link.reconnect();
+      if (!this.#stopped) link.refused(error);
     }
   }
 

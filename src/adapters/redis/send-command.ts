@@ -10,7 +10,9 @@ export async function sendCommand<Answer>(
   if (link.starting) await link.started;
   link.assertUp();
   try {
-    return await command(link.redis);
+    const answer = await command(link.redis);
+    link.worked();
+    return answer;
   } catch (error) {
     link.failed(error);
     throw translate(error);

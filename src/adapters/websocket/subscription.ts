@@ -1,4 +1,4 @@
-import { TelltaleError } from "../../application/errors.ts";
+import { BrokerUnavailable, NewerFormat, TelltaleError } from "../../application/errors.ts";
 import type { DeliveryOwner } from "../../application/fan-out/delivery.ts";
 import { reasonOf } from "../../application/reason-of.ts";
 import type { Watch } from "../../application/watch.ts";
@@ -145,11 +145,14 @@ export class Subscription implements DeliveryOwner {
 
   #refusalOf(error: unknown): Refusal {
     const expected = error instanceof TelltaleError;
+    // That the broker is away was said once, by whoever noticed: not again for each analysis.
+    const level = error instanceof BrokerUnavailable ? "debug" : "warn";
     this.#context.host.services.telemetry.log(
-      expected ? "warn" : "error",
+      expected ? level : "error",
       "an analysis could not be subscribed to",
       { code: expected ? error.code : "internal", message: reasonOf(error) },
     );
+    if (error instanceof NewerFormat) return "newer_format";
     return expected ? "broker_unavailable" : "internal";
   }
 

@@ -6,7 +6,7 @@ import type { ClientConnectionPort, ControlFrame } from "../../application/ports
 import type { HeartbeatConnection } from "../../application/send-heartbeats.ts";
 import { parseAnalysisId } from "../../domain/channel.ts";
 import { CLOSE_CODES, type CloseCode } from "../../domain/close-code.ts";
-import { Admission, holderOf, REFUSALS, type Refusal } from "../admission.ts";
+import { Admission, holderOf, REFUSALS, type Refusal, refusalFor } from "../admission.ts";
 import type { PresentedToken } from "../presented-token.ts";
 import {
   authenticated,
@@ -115,7 +115,7 @@ export class WatchSession implements OpenConnection, HeartbeatConnection, Sessio
   failed(error: unknown): void {
     logFault(this.services.telemetry, error);
     try {
-      this.#refuse("over_capacity");
+      this.#refuse(refusalFor(error));
     } catch (again) {
       logFault(this.services.telemetry, again);
       this.services.connections.remove(this.id);

@@ -1,7 +1,7 @@
 import type { AnalysisChannel, ChannelName, NoticeChannel } from "../../domain/channel.ts";
 import { BrokerUnavailable } from "../errors.ts";
 import type { ClockPort } from "../ports/clock-port.ts";
-import type { PubSubPort } from "../ports/pub-sub-port.ts";
+import { canRead, type PubSubPort } from "../ports/pub-sub-port.ts";
 import type { TelemetryPort } from "../ports/telemetry-port.ts";
 import { AnalysisFeed } from "./analysis-feed.ts";
 import type { ChannelFeed } from "./channel-feed.ts";
@@ -49,7 +49,9 @@ export class Feeds {
   async #lease<Feed extends ChannelFeed>(channel: ChannelName, make: () => Feed): Promise<FeedLease<Feed>> {
     // What an open feed knew before the broker went may be long out of date, and who may watch with it.
     const health = this.#pubSub.health();
-    if (health.status === "down") throw new BrokerUnavailable(health.reason);
+    if (health.status === "down" && !canRead(health)) {
+      throw new BrokerUnavailable(health.reason, { trouble: { cause: health.cause } });
+    }
     // The name of a channel decides the kind of its feed, so the one that is open is a `Feed`.
     const open = (this.#open.get(channel) as OpenFeed<Feed> | undefined) ?? this.#begin(channel, make());
     const lease = new Lease(open);

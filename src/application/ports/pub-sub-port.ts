@@ -5,6 +5,7 @@ import type { AnalysisChannel, ChannelName } from "../../domain/channel.ts";
 import type { PublishedEvent } from "../../domain/channel-record.ts";
 import type { EpochSpan, EventPosition, KeptHistory } from "../../domain/event-position.ts";
 import type { StageMark } from "../../domain/stages.ts";
+import type { BrokerCause } from "../broker-trouble.ts";
 
 export type { AttemptRefusal, PublishedEvent, StageMark };
 
@@ -53,7 +54,7 @@ export interface PubSubPort {
    */
   declareViewers(channel: AnalysisChannel, viewers: ViewerList): Promise<void>;
 
-  /** Never waits for the broker: what the adapter knows of it now. */
+  /** Never waits for the broker: what the adapter knows of it now, at most 10 s old. */
   health(): BrokerHealth;
 
   close(): Promise<void>;
@@ -161,6 +162,21 @@ export interface ChannelPositions {
 export const MOST_POSITIONS = 1_000;
 
 export type BrokerHealth = { readonly warnings: readonly string[] } & (
-  | { readonly status: "up" }
-  | { readonly status: "down"; readonly reason: string }
+  | {
+      readonly status: "up";
+      /** Why an append would not be stored, though what is kept can be read and watched. */
+      readonly refuses?: BrokerFault | undefined;
+    }
+  | ({ readonly status: "down" } & BrokerFault)
 );
+
+export interface BrokerFault {
+  readonly cause: BrokerCause;
+  /** The words for the cause: anybody may read them. */
+  readonly reason: string;
+}
+
+/** Whether what is kept can be read: of a newer format it is one channel that cannot. */
+export function canRead(health: BrokerHealth): boolean {
+  return health.status === "up" || health.cause === "newer_format";
+}

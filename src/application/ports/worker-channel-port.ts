@@ -1,3 +1,5 @@
+import type { BrokerTrouble } from "../broker-trouble.ts";
+
 /** What a worker that knows nothing of Telltale published: raw, as heard. */
 export interface BareMessage {
   readonly channel: string;
@@ -42,7 +44,7 @@ export interface WorkerChannelPort {
   /** Undefined while this node does not listen. Never waits for the broker. */
   listening(): Listening | undefined;
   /** Why workers are not heard though they should be, or undefined. */
-  readonly away: string | undefined;
+  readonly away: BrokerTrouble | undefined;
   /** Keeps what cannot be delivered, once however many nodes report it. Fails like `PubSubPort.append`. */
   keepDeadLetter(letter: DeadLetter): Promise<void>;
   close(): Promise<void>;

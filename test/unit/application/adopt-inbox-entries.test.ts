@@ -187,26 +187,33 @@ describe("AdoptInboxEntries", () => {
   });
 
   test.each([
-    ["refuses", () => undefined],
-    ["does not answer", () => new OutcomeUnknown("no answer")],
-    ["is of a newer format", () => new NewerFormat("newer")],
-  ])("INB-6: while the broker %s, entries wait in the inbox; then they follow in order", async (_, fault) => {
-    const { taker, addTo, channel, pubSub, messages, left, telemetry, pass } = adopting();
-    pubSub.goesAway();
-    const error = fault();
-    if (error !== undefined) pubSub.fault = () => error;
-    for (const step of numbers(20)) addTo(channel, step);
-    taker().start();
-    await pass(10_000);
-    expect([await messages(), left()]).toEqual([[], 20]);
-    expect(pubSub.countOf("append") / 20).toBeGreaterThanOrEqual(5);
-    expect(pubSub.countOf("append") / 20).toBeLessThanOrEqual(12);
-    expect(telemetry.logs.filter(({ level }) => level === "warn")).toHaveLength(1);
-    pubSub.comesBack();
-    await pass(INBOX_RETRY_MS);
-    expect([await messages(), left()]).toEqual([numbers(20), 0]);
-    expect(telemetry.logs.at(-1)).toMatchObject({ level: "info" });
-  });
+    ["refuses", () => undefined, "warn"],
+    // Whoever notices that it is away has told operators already.
+    ["does not answer", () => new OutcomeUnknown("no answer"), "debug"],
+    ["is of a newer format", () => new NewerFormat("newer"), "warn"],
+  ])(
+    "INB-6: while the broker %s, entries wait in the inbox; then they follow in order",
+    async (_, fault, level) => {
+      const { taker, addTo, channel, pubSub, messages, left, telemetry, pass } = adopting();
+      pubSub.goesAway();
+      const error = fault();
+      if (error !== undefined) pubSub.fault = () => error;
+      for (const step of numbers(20)) addTo(channel, step);
+      taker().start();
+      await pass(10_000);
+      expect([await messages(), left()]).toEqual([[], 20]);
+      expect(pubSub.countOf("append") / 20).toBeGreaterThanOrEqual(5);
+      expect(pubSub.countOf("append") / 20).toBeLessThanOrEqual(12);
+      const told = () => telemetry.logs.filter(({ message }) => message.startsWith("the inbox"));
+      expect(told().map((line) => line.level as string)).toEqual([level]);
+      pubSub.comesBack();
+      await pass(INBOX_RETRY_MS);
+      expect([await messages(), left()]).toEqual([numbers(20), 0]);
+      expect(told().map((line) => line.level as string)).toEqual(
+        level === "warn" ? ["warn", "info"] : [level],
+      );
+    },
+  );
 
   test("INB-6: a channel that cannot be stored holds up itself alone", async () => {
     const { taker, addTo, channel, pubSub, messages, left, pass } = adopting();
@@ -329,8 +336,12 @@ describe("WatchInbox", () => {
     await look(0);
     await look(20_000);
     const backlog = worker.backlog;
-    worker.backlog = () => Promise.reject(new OutcomeUnknown("no stream"));
-    expect(await look(15_000)).toEqual({ status: "down", reason: "no stream" });
+    worker.backlog = () => Promise.reject(new OutcomeUnknown("timed out at 10.0.0.1"));
+    expect(await look(15_000)).toEqual({
+      status: "down",
+      cause: "silent",
+      reason: "the broker does not answer",
+    });
     worker.backlog = backlog;
     expect(await look(2_000)).toMatchObject({ status: "up" });
     expect(await look(30_000)).toMatchObject({ status: "stuck" });

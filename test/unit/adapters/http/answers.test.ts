@@ -79,7 +79,12 @@ describe("what operators ask", () => {
     };
     expect(await get("/health")).toEqual([200, { status: "alive" }]);
     expect(await get("/ready")).toEqual([200, { ready: true }]);
-    pubSub.health = () => ({ status: "down", reason: "cannot be reached", warnings: [] });
+    pubSub.health = () => ({
+      status: "down",
+      cause: "unreachable",
+      reason: "cannot be reached",
+      warnings: [],
+    });
     expect(await get("/health")).toEqual([200, { status: "alive" }]);
     expect(await get("/ready")).toEqual([503, { ready: false, reason: "cannot be reached" }]);
     drain();
@@ -97,7 +102,12 @@ describe("what operators ask", () => {
       websocket_stats: { total_connections: 2, active_analyses: 1 },
       timestamp: new Date(clock.now()).toISOString(),
     });
-    pubSub.health = () => ({ status: "down", reason: "away", warnings: ["maxmemory-policy"] });
+    pubSub.health = () => ({
+      status: "down",
+      cause: "away",
+      reason: "away",
+      warnings: ["maxmemory-policy"],
+    });
     const down = await ask("/ws/health", { token: null });
     expect(down.status).toBe(200);
     expect(await down.json()).toMatchObject({

@@ -94,6 +94,7 @@ export function appBench(
     demo,
     pubSub,
     workers: { away: undefined },
+    adoptInbox: { trouble: undefined },
     inbox,
     registry,
     clock,

@@ -24,11 +24,12 @@ describe("the inbox, as operators see it", () => {
     inboxOfWorkers.add(["event", "{}"]);
     await look(2_500);
     expect(await inbox()).toEqual({ status: "up", entries: 1, oldest_age_seconds: 2.5 });
-    inboxOfWorkers.backlog = () => Promise.reject(new Error("no stream"));
+    inboxOfWorkers.backlog = () => Promise.reject(new Error("10.0.0.1: no stream"));
     await look(2_000);
     expect(await inbox()).toEqual({
       status: "down",
-      reason: "no stream",
+      cause: "fault",
+      reason: "the inbox cannot be read",
       entries: null,
       oldest_age_seconds: null,
     });

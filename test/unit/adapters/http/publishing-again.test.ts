@@ -73,7 +73,7 @@ describe("publishing again", () => {
   test.each([
     ["broker_unavailable", new BrokerUnavailable("the broker is away")],
     ["outcome_unknown", new OutcomeUnknown("no answer in time")],
-    ["broker_unavailable", new NewerFormat("written by a newer Telltale")],
+    ["newer_format", new NewerFormat("written by a newer Telltale")],
   ])("PUB-10: 503 %s with Retry-After, on every way in; nothing is stored by it", async (code, fault) => {
     const { publish, notify, declare, pubSub, kept } = appBench();
     pubSub.fault = () => fault;

@@ -24,6 +24,7 @@ function probing() {
       found++;
       probe.end();
     },
+    onHeard: () => {},
   });
   const connect = async () => {
     probe.connected();
@@ -54,7 +55,7 @@ describe("HearingProbe", () => {
     await pass(1_500);
     broker.delivers = false;
     await pass(5_000);
-    expect(probe.away).toContain("deaf");
+    expect(probe.away).toEqual({ cause: "deaf" });
     expect(found()).toBe(0);
     await pass(2_000);
     expect(found()).toBe(1);
@@ -67,7 +68,7 @@ describe("HearingProbe", () => {
     broker.delivers = false;
     await pass(10_000);
     await connect();
-    expect(probe.away).toContain("deaf");
+    expect(probe.away).toEqual({ cause: "deaf" });
     await pass(8_000);
     expect(found()).toBe(2);
     broker.delivers = true;

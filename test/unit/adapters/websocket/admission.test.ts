@@ -120,21 +120,29 @@ describe("a client that comes", () => {
   });
 
   test.each([
-    ["is away", new BrokerUnavailable("away")],
-    ["does not answer", new OutcomeUnknown("no answer")],
-    ["holds what a newer Telltale wrote", new NewerFormat("newer")],
-    ["has a fault that nobody expected", new TypeError("a bug")],
-  ])("WS-14: while the broker %s, 1013 with a time to come back, and nothing is left", async (_, fault) => {
-    const { watch, pubSub, books, telemetry } = sessionBench();
-    pubSub.fault = () => fault;
-    const { wire, hangUp } = await watch();
-    expect(wire.closes).toEqual([{ code: 1013, reason: "retry_after_ms=1000" }]);
-    hangUp();
-    expect(books()).toEqual(NOTHING);
-    expect(telemetry.logs.at(-1)?.level).toBe(fault instanceof TypeError ? "error" : "warn");
-    pubSub.comesBack();
-    expect((await watch()).wire.types).toEqual(["connection_established"]);
-  });
+    ["is away", new BrokerUnavailable("away"), "retry_after_ms=1000", "debug"],
+    ["does not answer", new OutcomeUnknown("no answer"), "retry_after_ms=1000", "warn"],
+    [
+      "holds what a newer Telltale wrote",
+      new NewerFormat("newer"),
+      "retry_after_ms=10000 newer_format",
+      "warn",
+    ],
+    ["has a fault that nobody expected", new TypeError("a bug"), "retry_after_ms=1000", "error"],
+  ])(
+    "WS-14: while the broker %s, 1013 with a time to come back, and nothing is left",
+    async (_, fault, reason, level) => {
+      const { watch, pubSub, books, telemetry } = sessionBench();
+      pubSub.fault = () => fault;
+      const { wire, hangUp } = await watch();
+      expect(wire.closes).toEqual([{ code: 1013, reason }]);
+      hangUp();
+      expect(books()).toEqual(NOTHING);
+      expect(telemetry.logs.at(-1)?.level as string).toBe(level);
+      pubSub.comesBack();
+      expect((await watch()).wire.types).toEqual(["connection_established"]);
+    },
+  );
 
   test("WS-14: a verifier that fails is no fault of the token: 1013", async () => {
     const { watch, tokens } = sessionBench();

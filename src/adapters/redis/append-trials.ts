@@ -1,0 +1,145 @@
+import type { BrokerTrouble } from "../../application/broker-trouble.ts";
+import { BrokerError } from "../../application/errors.ts";
+import type { ClockPort } from "../../application/ports/clock-port.ts";
+import type { TelemetryPort } from "../../application/ports/telemetry-port.ts";
+import { reasonOf } from "../../application/reason-of.ts";
+import type { RedisLinks } from "./redis-links.ts";
+
+/** The connections that events are appended on. */
+export type Lane = "publishing" | "commands";
+
+export interface AppendTrialsOptions {
+  readonly clock: ClockPort;
+  readonly telemetry: TelemetryPort;
+  readonly links: RedisLinks;
+  /** Whether the connection is up, hence whether trying says more than its state does. */
+  readonly isUp: (lane: Lane) => boolean;
+  /** Appends as everybody does, where nobody sees it; rejects as an append does. */
+  readonly attempt: (lane: Lane) => Promise<void>;
+  /** Looks whether data of a newer format that was met is still there. Rejects as a read does. */
+  readonly lookAtFormat: () => Promise<void>;
+  /** The server that the connection leads to, where that is known. */
+  readonly serverOf: (lane: Lane) => string | undefined;
+}
+
+const LOOK_EVERY_MS = 2_000;
+/** Longer than a connection to a replica is borne. */
+const AGAIN_MS = 500;
+/** In looks: while all is well every second one, that is every four seconds, appends. */
+const TRY_EVERY = 2;
+const LANES: readonly Lane[] = ["publishing", "commands"];
+
+/**
+ * Whether an append would succeed: each connection tries one from time to time, at once when it was made, and sooner
+ * after a failure. So a full memory, a replica, a missing permission or too few replicas show within ten seconds
+ * though nobody publishes, and their end as well.
+ */
+export class AppendTrials {
+  readonly #options: AppendTrialsOptions;
+  readonly #troubles = new Map<Lane, BrokerTrouble>(LANES.map((lane) => [lane, { cause: "connecting" }]));
+  /** Counts the connections of each: what was tried on an earlier one says nothing about this one. */
+  readonly #connections = new Map<Lane, number>();
+  /** The connection on which an attempt is under way. */
+  readonly #trying = new Map<Lane, number>();
+  readonly #stop: () => void;
+  #looks = 0;
+  #everStored = false;
+
+  constructor(options: AppendTrialsOptions) {
+    this.#options = options;
+    this.#stop = options.clock.every(LOOK_EVERY_MS, () => {
+      const isDue = ++this.#looks % TRY_EVERY === 0;
+      if (isDue || this.trouble !== undefined) void this.#look();
+    });
+  }
+
+  /** Why an append would fail, or undefined where it would be stored. */
+  get trouble(): BrokerTrouble | undefined {
+    return this.#troubles.get("publishing") ?? this.#troubles.get("commands");
+  }
+
+  /** The connection was made: nothing is known of it yet. */
+  made(lane: Lane): void {
+    void this.#try(lane);
+  }
+
+  /** The connection was lost. */
+  lost(lane: Lane): void {
+    this.#connections.set(lane, this.#connectionOf(lane) + 1);
+    if (!this.#troubles.has(lane)) this.#troubles.set(lane, { cause: "connecting" });
+  }
+
+  /** An append of somebody's failed: what the broker refused, it would refuse the next one. */
+  failed(lane: Lane, error: unknown): void {
+    const trouble = error instanceof BrokerError ? error.trouble : undefined;
+    if (trouble !== undefined && LASTING.has(trouble.cause)) this.#fails(lane, trouble, reasonOf(error));
+  }
+
+  close(): void {
+    this.#stop();
+    for (const lane of LANES) this.#options.links.outages.forget(sourceOf(lane));
+  }
+
+  /** Never rejects. */
+  async #look(): Promise<void> {
+    for (const lane of LANES) await this.#try(lane);
+    try {
+      await this.#options.lookAtFormat();
+    } catch (error) {
+      // What keeps it from being read is told by whoever it concerns.
+      this.#options.telemetry.log("debug", "the format was not looked at", { reason: reasonOf(error) });
+    }
+  }
+
+  /** Never rejects. */
+  async #try(lane: Lane): Promise<void> {
+    const connection = this.#connectionOf(lane);
+    if (!this.#options.isUp(lane) || this.#trying.get(lane) === connection) return;
+    this.#trying.set(lane, connection);
+    try {
+      await this.#options.attempt(lane);
+      if (connection === this.#connectionOf(lane)) this.#succeeds(lane);
+    } catch (error) {
+      if (connection !== this.#connectionOf(lane)) return;
+      const trouble = error instanceof BrokerError ? error.trouble : ({ cause: "fault" } as const);
+      this.#fails(lane, trouble, reasonOf(error));
+    } finally {
+      if (this.#trying.get(lane) === connection) this.#trying.delete(lane);
+    }
+  }
+
+  #succeeds(lane: Lane): void {
+    const { links, serverOf, telemetry } = this.#options;
+    this.#troubles.delete(lane);
+    links.outages.clear(sourceOf(lane));
+    this.#tellOfPermissions();
+    if (lane === "publishing") links.storedAt(serverOf(lane));
+    if (this.#everStored || this.trouble !== undefined) return;
+    this.#everStored = true;
+    telemetry.log("info", "connected to Redis: events can be stored");
+  }
+
+  #fails(lane: Lane, trouble: BrokerTrouble, detail: string): void {
+    this.#troubles.set(lane, trouble);
+    this.#options.links.outages.report(sourceOf(lane), trouble, detail);
+    this.#tellOfPermissions();
+    // A second answer of this kind has the connection made anew: it must not take seconds to come.
+    if (trouble.cause === "read_only") this.#options.clock.after(AGAIN_MS, () => void this.#try(lane));
+  }
+
+  #connectionOf(lane: Lane): number {
+    return this.#connections.get(lane) ?? 0;
+  }
+
+  #tellOfPermissions(): void {
+    const denied = [...this.#troubles.values()].find(({ cause }) => cause === "permission");
+    this.#options.links.lacks(denied);
+  }
+}
+
+/** What the broker says of itself rather than of one append. */
+const LASTING: ReadonlySet<string> = new Set(["full", "disk", "permission", "read_only", "replicas"]);
+
+function sourceOf(lane: Lane): string {
+  return `${lane} (append)`;
+}

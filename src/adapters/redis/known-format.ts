@@ -1,0 +1,46 @@
+import type { BrokerTrouble } from "../../application/broker-trouble.ts";
+import { NewerFormat } from "../../application/errors.ts";
+import type { ChannelName } from "../../domain/channel.ts";
+import type { ScriptReply } from "./redis-commands.ts";
+import type { TryChannel } from "./redis-keys.ts";
+import type { RedisLinks } from "./redis-links.ts";
+
+const SOURCE = "format";
+const TROUBLE: BrokerTrouble = { cause: "newer_format" };
+
+/** Which format of what the scripts keep this version understands, and whether it has met a newer one. */
+export class KnownFormat {
+  readonly newest = "1";
+  readonly #links: RedisLinks;
+  #met: ChannelName | TryChannel | undefined;
+
+  constructor(links: RedisLinks) {
+    this.#links = links;
+  }
+
+  /** The channel that was found to be of a newer format, to be looked at again; undefined where none is. */
+  get met(): ChannelName | TryChannel | undefined {
+    return this.#met;
+  }
+
+  get trouble(): BrokerTrouble | undefined {
+    return this.#met === undefined ? undefined : TROUBLE;
+  }
+
+  /** Passes on what this version understands; else throws `NewerFormat`. */
+  understood(reply: ScriptReply, channel: ChannelName | TryChannel): ScriptReply {
+    if (reply[0] !== "NEWER") return reply;
+    const message = `Redis holds data of format ${reply[1]}, newer than ${this.newest}: this gateway is too old for it`;
+    if (this.#met === undefined) {
+      this.#met = channel;
+      this.#links.outages.report(SOURCE, TROUBLE, message);
+    }
+    throw new NewerFormat(message);
+  }
+
+  /** The channel that was met is gone, or is of a format that this version understands. */
+  forget(): void {
+    this.#met = undefined;
+    this.#links.outages.clear(SOURCE);
+  }
+}

@@ -1,0 +1,121 @@
+import { BrokerError, OutcomeUnknown } from "../../application/errors.ts";
+import type { AppendOutcome, AppendRequest } from "../../application/ports/pub-sub-port.ts";
+import type { ChannelName } from "../../domain/channel.ts";
+import { randomEpoch } from "../random-epoch.ts";
+import { outcomeOf, requestArguments } from "./append-call.ts";
+import { AppendQueue, isAcknowledged } from "./append-queue.ts";
+import type { KnownFormat } from "./known-format.ts";
+import type { RedisCommands } from "./redis-commands.ts";
+import { keysOf, publishedOn, type TryChannel } from "./redis-keys.ts";
+import type { RedisLinks } from "./redis-links.ts";
+import type { RedisReplicas } from "./redis-replicas.ts";
+
+export interface RedisAppendsOptions {
+  readonly db: number;
+  readonly history: HistoryLimits;
+  /** On which publishers are answered, held up where it waits for replicas. */
+  readonly publishing: RedisCommands;
+  /** For what need not wait for them. */
+  readonly commands: RedisCommands;
+  readonly replicas: RedisReplicas;
+  readonly format: KnownFormat;
+  readonly links: RedisLinks;
+  /** Told of every call that failed. */
+  readonly onFailure: (acknowledged: boolean, error: unknown) => void;
+}
+
+export interface HistoryLimits {
+  readonly size: number;
+  readonly ttlMs: number;
+}
+
+/** One call of the append script. */
+export interface AppendScriptCall {
+  readonly channel: ChannelName | TryChannel;
+  readonly requests: readonly Pick<AppendRequest, "events" | "seen">[];
+  /** Whether somebody is answered for it, hence whether replicas must have it as well. */
+  readonly acknowledged: boolean;
+  /** When the first of its appends was called, on `performance`'s clock. */
+  readonly calledAt: number;
+  readonly limits: HistoryLimits;
+}
+
+/** Milliseconds that Redis has for one call, and from when its first append was called, which a queue may have held. */
+export const CALL_MS = 2_000;
+const LATEST_CALL_MS = 4_000;
+/** Milliseconds within which whoever appends is answered, whatever happens. */
+export const ANSWER_MS = 4_500;
+
+/** The appends of one gateway: each node of it has one. */
+export class RedisAppends {
+  readonly #options: RedisAppendsOptions;
+  readonly #queue: AppendQueue;
+  /** Among all gateways, so that a call is known when it comes twice. */
+  readonly #gateway = randomEpoch();
+  #calls = 0;
+
+  constructor(options: RedisAppendsOptions) {
+    this.#options = options;
+    this.#queue = new AppendQueue({
+      carryOut: (call) => this.#carryOut({ ...call, limits: options.history }),
+      now: () => performance.now(),
+    });
+  }
+
+  async append(request: AppendRequest): Promise<AppendOutcome> {
+    // At once, also where an earlier append to the channel still waits for its deadline.
+    this.#connectionFor(isAcknowledged(request)).assertNotAway();
+    this.#options.links.assertPermitted();
+    return this.#queue.append(request);
+  }
+
+  /** Sends a call past the queue and whatever else holds appends back. Rejects as `append` does. */
+  async send({
+    channel,
+    requests,
+    acknowledged,
+    calledAt,
+    limits,
+  }: AppendScriptCall): Promise<AppendOutcome[]> {
+    const { format, db, replicas } = this.#options;
+    const { record, history, viewers } = keysOf(channel);
+    const call = `${this.#calls++}`;
+    const within = Math.min(CALL_MS, calledAt + LATEST_CALL_MS - performance.now());
+    const reply = await this.#connectionFor(acknowledged).writeBy(
+      within,
+      "appendEvents",
+      [record, history, viewers],
+      (deadline) => [
+        format.newest,
+        deadline,
+        requests.every(({ seen }) => seen !== undefined) ? "" : this.#gateway,
+        call,
+        randomEpoch(),
+        randomEpoch(),
+        `${limits.size}`,
+        `${limits.ttlMs}`,
+        publishedOn(channel, db),
+        ...requestArguments(channel, requests),
+      ],
+    );
+    const [type, ...answers] = format.understood(reply, channel);
+    if (type === "REPEATED")
+      throw new OutcomeUnknown("stored, but the answer went to another copy of the call");
+    if (type !== "APPENDED") throw new Error(`the append script answered ${String(type)}`);
+    if (acknowledged) await replicas.hold(calledAt + ANSWER_MS - performance.now());
+    return answers.map(outcomeOf);
+  }
+
+  async #carryOut(call: AppendScriptCall): Promise<AppendOutcome[]> {
+    try {
+      return await this.send(call);
+    } catch (error) {
+      if (error instanceof BrokerError) this.#options.onFailure(call.acknowledged, error);
+      throw error;
+    }
+  }
+
+  #connectionFor(acknowledged: boolean): RedisCommands {
+    return acknowledged ? this.#options.publishing : this.#options.commands;
+  }
+}

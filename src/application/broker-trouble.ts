@@ -1,0 +1,62 @@
+/**
+ * Why the broker cannot be used: for each cause the words that anybody may read. They hold no address and nothing that
+ * the broker wrote; that stands in the log.
+ */
+const WORDS = {
+  away: "the broker is away",
+  behind: "an earlier append to the channel has no known outcome, so this one was not sent",
+  busy: "the broker is busy with something else",
+  closed: "the gateway has closed its connections to the broker",
+  cluster: "the broker is a cluster that does not serve this gateway",
+  connecting: "the gateway is connecting to the broker",
+  credentials: "the broker does not accept the gateway's user name or password",
+  cut_short: "the broker stopped an append midway",
+  database: "the broker does not have the database that is configured",
+  deaf: "a connection to the broker is deaf: nothing is heard on it",
+  disk: "the broker cannot write to its disk",
+  fault: "the broker answered with an error that the gateway does not know",
+  full: "the memory of the broker is full",
+  late: "the broker came to it after its deadline had passed",
+  loading: "the broker is loading its data",
+  newer_format: "the broker holds data of a newer format than this gateway knows",
+  no_stream: "telltale:inbox is no stream: what it is must be moved away",
+  permission: "the gateway's user at the broker lacks a permission",
+  read_only: "the broker is a replica and takes no writes",
+  replicas: "too few replicas of the broker are in step",
+  silent: "the broker does not answer",
+  too_many_clients: "the broker takes no more connections",
+  unreachable: "there is no connection to the broker",
+} as const;
+
+/** Stable: part of what `/ready` and `/ws/health` answer. */
+export type BrokerCause = keyof typeof WORDS;
+
+export interface BrokerTrouble {
+  readonly cause: BrokerCause;
+  /** With cause `permission` the name of the command, or what may not be used: never anything of a user's. */
+  readonly permission?: string | undefined;
+}
+
+/** What anybody may be told of it. */
+export function wordsOf({ cause, permission }: BrokerTrouble): string {
+  return permission === undefined ? WORDS[cause] : `${WORDS[cause]}: ${permission}`;
+}
+
+const AWAY: ReadonlySet<BrokerCause> = new Set([
+  "closed",
+  "connecting",
+  "credentials",
+  "loading",
+  "silent",
+  "unreachable",
+]);
+
+/** Whether nothing at all can be had of the broker, so that everybody who asks finds the same. */
+export function isAway({ cause }: BrokerTrouble): boolean {
+  return AWAY.has(cause);
+}
+
+/** Whether these are troubles of one kind, so that nobody need be told again. */
+export function isSameTrouble(one: BrokerTrouble | undefined, other: BrokerTrouble | undefined): boolean {
+  return one?.cause === other?.cause && one?.permission === other?.permission;
+}
