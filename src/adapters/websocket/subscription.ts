@@ -1,5 +1,6 @@
-import { BrokerUnavailable, NewerFormat, TelltaleError } from "../../application/errors.ts";
+import { NewerFormat, TelltaleError } from "../../application/errors.ts";
 import type { DeliveryOwner } from "../../application/fan-out/delivery.ts";
+import { faultLevel } from "../../application/fault-level.ts";
 import { reasonOf } from "../../application/reason-of.ts";
 import type { Watch } from "../../application/watch.ts";
 import type { AccessGrant, ViewerList } from "../../domain/access-grant.ts";
@@ -145,13 +146,10 @@ export class Subscription implements DeliveryOwner {
 
   #refusalOf(error: unknown): Refusal {
     const expected = error instanceof TelltaleError;
-    // That the broker is away was said once, by whoever noticed: not again for each analysis.
-    const level = error instanceof BrokerUnavailable ? "debug" : "warn";
-    this.#context.host.services.telemetry.log(
-      expected ? level : "error",
-      "an analysis could not be subscribed to",
-      { code: expected ? error.code : "internal", message: reasonOf(error) },
-    );
+    this.#context.host.services.telemetry.log(faultLevel(error), "an analysis could not be subscribed to", {
+      code: expected ? error.code : "internal",
+      message: reasonOf(error),
+    });
     if (error instanceof NewerFormat) return "newer_format";
     return expected ? "broker_unavailable" : "internal";
   }

@@ -1,6 +1,7 @@
 import type { ViewerList } from "../../domain/access-grant.ts";
 import type { AnalysisChannel } from "../../domain/channel.ts";
 import type { EventPosition } from "../../domain/event-position.ts";
+import { faultLevel } from "../fault-level.ts";
 import type { ClockPort } from "../ports/clock-port.ts";
 import type {
   ChannelSnapshot,
@@ -177,7 +178,7 @@ export class AnalysisFeed implements ChannelFeed, ChannelSubscriber, ReplaySourc
       this.#settle();
     } catch (error) {
       if (this.#closed()) return;
-      this.#telemetry.log("warn", "a channel could not be read again yet", {
+      this.#telemetry.log(faultLevel(error), "a channel could not be read again yet", {
         channel: this.channel,
         message: reasonOf(error),
       });
