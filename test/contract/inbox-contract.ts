@@ -120,6 +120,30 @@ export function inboxContract(name: string, open: () => Promise<InboxUnderTest>)
       expect((await lotOf(inbox)).length).toBeWithin(1, 6);
     });
 
+    test("BUD-9 whatever workers add, a lot holds at most 4 MiB of it and shows 64 KiB of what is unreadable", async () => {
+      const inbox = make();
+      const sizes = [
+        ...Array(3).fill(3_000_000),
+        ...Array(9).fill(1_040_000),
+        ...Array(40).fill(10),
+        3_000_000,
+      ];
+      const ids: string[] = [];
+      for (const [n, size] of sizes.entries())
+        ids.push(await broker().add([[n % 2 === 0 ? "event" : "data", "ü".repeat(size / 2)]]));
+      const taken: string[] = [];
+      while (taken.length < ids.length) {
+        const lot = await lotOf(inbox);
+        const read = lot.map(({ id }) => sizes[ids.indexOf(id)] ?? 0).reduce((sum, size) => sum + size, 0);
+        expect(lot.length === 1 || read <= 4 * 1024 * 1024).toBe(true);
+        for (const entry of lot.filter((one) => one.type === "unreadable"))
+          expect(Buffer.byteLength(entry.payload)).toBeLessThanOrEqual(64 * 1024 + 2);
+        taken.push(...lot.map(({ id }) => id));
+        await inbox.remove(lot.map(({ id }) => id));
+      }
+      expect(taken).toEqual(ids);
+    });
+
     test("IB-6 one takes, the others wait, until it lets go or says nothing for three seconds", async () => {
       const [one, two] = [make("one"), make("two")];
       await add("one");

@@ -52,6 +52,30 @@ describe.skipIf(!needs("redis-server"))("the inbox on Redis", () => {
       expect(await inbox.take()).toMatchObject({ entries: [{ type: "unreadable", fault: "garbled" }] });
     });
 
+    test("BUD-9 of giant entries one is read at a time, and none of them reaches the gateway", async () => {
+      const giant = Buffer.alloc(20 * 1024 * 1024, "x");
+      for (let n = 0; n < 6; n++) {
+        if (n % 2 === 0) await worker.xadd("telltale:inbox", "*", "event", giant);
+        else await worker.xadd("telltale:inbox", "*", "data", giant, "more", giant);
+      }
+      await worker.config("RESETSTAT");
+      const taken = await inbox.take();
+      expect(taken).toMatchObject({ type: "lot", entries: [{ type: "unreadable", fault: "too_large" }] });
+      const stats = await worker.info("commandstats");
+      expect(Number(/cmdstat_xrange:calls=(\d+)/.exec(stats)?.[1])).toBe(1);
+      const sent = Number(/total_net_output_bytes:(\d+)/.exec(await worker.info("stats"))?.[1]);
+      expect(sent).toBeLessThan(256 * 1024);
+    });
+
+    test("BUD-9 small entries before large ones do not make it read much more than a lot", async () => {
+      for (let n = 0; n < 40; n++) await worker.xadd("telltale:inbox", "*", "event", "{}");
+      for (let n = 0; n < 40; n++) await worker.xadd("telltale:inbox", "*", "event", "x".repeat(1_000_000));
+      await worker.config("RESETSTAT");
+      expect(await inbox.take()).toMatchObject({ entries: { length: 44 } });
+      // One, then sixteen at most in each step: no more than 49 were read.
+      expect(Number(/cmdstat_xrange:calls=(\d+)/.exec(await worker.info("commandstats"))?.[1])).toBe(4);
+    });
+
     test("IB-6 a lease that never ends, or is none, keeps nobody from taking", async () => {
       await worker.xadd("telltale:inbox", "*", "event", "{}");
       await worker.set("telltale:inbox:taker", "somebody");

@@ -82,6 +82,14 @@ export const MUTANTS: readonly Mutant[] = [
     killers: ["test/unit/application/analysis-feed-races.test.ts"],
   },
   {
+    name: "reads many entries of the inbox at once, however large they are",
+    file: "src/adapters/redis/take-inbox.lua",
+    find: "step = math.min(LARGEST_STEP, math.floor(left / largest))",
+    replace: "step = 512",
+    killers: ["test/integration/redis-inbox.test.ts"],
+    needs: "redis-server",
+  },
+  {
     name: "writes a line for every message that is refused",
     file: "src/adapters/telemetry/line-limit.ts",
     find: "return ++this.#lines <= MOST_LINES;",

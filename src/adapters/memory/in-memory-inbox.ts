@@ -1,7 +1,9 @@
 import type { ClockPort } from "../../application/ports/clock-port.ts";
 import type { InboxBacklog, InboxEntry, InboxPort, Taken } from "../../application/ports/inbox-port.ts";
+import { fill } from "../../domain/byte-budget.ts";
 import { MAX_EVENT_BYTES } from "../../domain/decode-event.ts";
-import { ASK_AGAIN_MS, LOT_BYTES, LOT_ENTRIES, SHOWN_BYTES } from "../inbox-limits.ts";
+import { exceedsBytes, firstBytes, utf8Length } from "../../domain/utf8.ts";
+import { ASK_AGAIN_MS, LOT, SHOWN_BYTES } from "../inbox-limits.ts";
 import type { InMemoryBroker } from "./in-memory-broker.ts";
 
 export interface InMemoryInboxOptions {
@@ -34,16 +36,8 @@ export class InMemoryInbox implements InboxPort {
   async take(): Promise<Taken> {
     const left = this.#broker.inbox.lease(this.#node, this.#clock.now());
     if (left !== undefined) return { type: "elsewhere", againMs: Math.min(ASK_AGAIN_MS, left + 1) };
-    const entries: InboxEntry[] = [];
-    let bytes = 0;
-    for (const [id, fields] of this.#broker.inbox.entries()) {
-      const entry = entryOf(id, fields);
-      bytes += bytesOf(entry.type === "event" ? entry.event : entry.payload);
-      if (entries.length > 0 && bytes > LOT_BYTES) break;
-      entries.push(entry);
-      if (entries.length === LOT_ENTRIES) break;
-    }
-    return { type: "lot", entries };
+    const lot = fill(this.#broker.inbox.entries(), LOT, ([, fields]) => utf8Length(fields.flat().join("")));
+    return { type: "lot", entries: lot.map(([id, fields]) => entryOf(id, fields)) };
   }
 
   arrival(): Promise<void> {
@@ -86,14 +80,15 @@ export class InMemoryInbox implements InboxPort {
 function entryOf(id: string, fields: readonly [name: string, value: string][]): InboxEntry {
   const [event, ...others] = fields.filter(([name]) => name === "event").map(([, value]) => value);
   if (event === undefined || others.length > 0) {
-    return { type: "unreadable", id, fault: "no_event", payload: fields.flat().join(" ") };
+    return {
+      type: "unreadable",
+      id,
+      fault: "no_event",
+      payload: firstBytes(fields.flat().join(" "), SHOWN_BYTES),
+    };
   }
-  if (bytesOf(event) > MAX_EVENT_BYTES) {
-    return { type: "unreadable", id, fault: "too_large", payload: event.slice(0, SHOWN_BYTES) };
+  if (exceedsBytes(event, MAX_EVENT_BYTES)) {
+    return { type: "unreadable", id, fault: "too_large", payload: firstBytes(event, SHOWN_BYTES) };
   }
   return { type: "event", id, event };
-}
-
-function bytesOf(text: string): number {
-  return new TextEncoder().encode(text).length;
 }

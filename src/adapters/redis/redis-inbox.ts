@@ -12,7 +12,7 @@ import {
 } from "../../application/ports/inbox-port.ts";
 import type { TelemetryPort } from "../../application/ports/telemetry-port.ts";
 import { MAX_EVENT_BYTES } from "../../domain/decode-event.ts";
-import { ASK_AGAIN_MS, LEASE_MS, LOT_BYTES, LOT_ENTRIES, SHOWN_BYTES } from "../inbox-limits.ts";
+import { ASK_AGAIN_MS, LEASE_MS, LOT, SHOWN_BYTES } from "../inbox-limits.ts";
 import { isReply, readFailure, writeFailure } from "./broker-errors.ts";
 import readInbox from "./read-inbox.lua" with { type: "text" };
 import type { RedisTarget } from "./redis-connection.ts";
@@ -52,7 +52,7 @@ export class RedisInbox implements InboxPort {
   }
 
   async take(): Promise<Taken> {
-    const limits = [LEASE_MS, LOT_ENTRIES, LOT_BYTES, MAX_EVENT_BYTES, SHOWN_BYTES];
+    const limits = [LEASE_MS, LOT.items, LOT.bytes, MAX_EVENT_BYTES, SHOWN_BYTES];
     // The text goes with every call: a few hundred bytes, and nothing to load again.
     const [type, answer] = (await send(this.#commands, readFailureOf(takeInbox), (redis) =>
       redis.callBuffer("EVAL", takeInbox, 2, INBOX, LEASE, this.#node, ...limits),
@@ -65,7 +65,8 @@ export class RedisInbox implements InboxPort {
 
   async arrival(): Promise<void> {
     await send(this.#waiting, readFailure, (redis) =>
-      redis.call("XREAD", "COUNT", 1, "BLOCK", ARRIVAL_MS, "STREAMS", INBOX, "0"),
+      // As bytes, which nobody looks at: an entry may be of any size.
+      redis.callBuffer("XREAD", "COUNT", 1, "BLOCK", ARRIVAL_MS, "STREAMS", INBOX, "0"),
     );
   }
 

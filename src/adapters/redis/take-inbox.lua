@@ -14,27 +14,43 @@ if type(holder) == 'string' and holder ~= ARGV[1] then
 end
 redis.pcall('SET', lease, ARGV[1], 'PX', ARGV[2])
 
+-- The beginning of what cannot be read: no more of it is put together than is shown.
+local function shown(fields)
+  local parts, left = {}, tonumber(ARGV[6])
+  for _, field in ipairs(fields) do
+    if left <= 0 then break end
+    parts[#parts + 1] = string.sub(field, 1, left)
+    left = left - #field - 1
+  end
+  return string.sub(table.concat(parts, ' '), 1, tonumber(ARGV[6]))
+end
+
 local function read(id, fields)
   local event, events = nil, 0
   for i = 1, #fields, 2 do
     if fields[i] == 'event' then event, events = fields[i + 1], events + 1 end
   end
-  if events ~= 1 then return { id, 'NONE', string.sub(table.concat(fields, ' '), 1, tonumber(ARGV[6])) } end
+  if events ~= 1 then return { id, 'NONE', shown(fields) } end
   if #event > tonumber(ARGV[5]) then return { id, 'LARGE', string.sub(event, 1, tonumber(ARGV[6])) } end
   return { id, 'EVENT', event }
 end
 
-local STEP = 32
-local lot, bytes, from = {}, 0, '-'
+-- What is read costs this server as much as what is answered, and nobody limits what a worker adds. So the first is
+-- read alone, then never more at once than would fit if all were as large as the largest so far, and a few where they
+-- are small. What is read counts, be it answered or not.
+local LARGEST_STEP = 16
+local lot, left, largest, step, from = {}, tonumber(ARGV[4]), 1, 1, '-'
 while true do
-  local rows = redis.call('XRANGE', inbox, from, '+', 'COUNT', STEP)
+  local rows = redis.call('XRANGE', inbox, from, '+', 'COUNT', step)
   for _, row in ipairs(rows) do
-    local entry = read(row[1], row[2])
-    bytes = bytes + #entry[3]
-    if #lot > 0 and bytes > tonumber(ARGV[4]) then return { 'LOT', lot } end
-    lot[#lot + 1] = entry
+    local bytes = 0
+    for _, field in ipairs(row[2]) do bytes = bytes + #field end
+    left, largest = left - bytes, math.max(largest, bytes)
+    if #lot > 0 and left < 0 then return { 'LOT', lot } end
+    lot[#lot + 1] = read(row[1], row[2])
     if #lot == tonumber(ARGV[3]) then return { 'LOT', lot } end
   end
-  if #rows < STEP then return { 'LOT', lot } end
+  if #rows < step or left < largest then return { 'LOT', lot } end
   from = '(' .. rows[#rows][1]
+  step = math.min(LARGEST_STEP, math.floor(left / largest))
 end
