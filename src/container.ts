@@ -20,6 +20,7 @@ import type { TokenVerifierPort } from "./application/ports/token-verifier-port.
 import type { WorkerChannelPort } from "./application/ports/worker-channel-port.ts";
 import { ReadAnalysis } from "./application/read-analysis.ts";
 import { ReadEvents } from "./application/read-events.ts";
+import { notingRefusals, RecentRefusals } from "./application/recent-refusals.ts";
 import { SendHeartbeats } from "./application/send-heartbeats.ts";
 import { SubscribeToAnalysis } from "./application/subscribe-to-analysis.ts";
 import { WatchInbox } from "./application/watch-inbox.ts";
@@ -48,6 +49,7 @@ const T = {
   ReadEvents: Symbol("ReadEvents") as ServiceIdentifier<ReadEvents>,
   Adopt: Symbol("Adopt") as ServiceIdentifier<AdoptPublishedEvent>,
   AdoptInbox: Symbol("AdoptInbox") as ServiceIdentifier<AdoptInboxEntries>,
+  Refusals: Symbol("Refusals") as ServiceIdentifier<RecentRefusals>,
   WatchInbox: Symbol("WatchInbox") as ServiceIdentifier<WatchInbox>,
   CheckPositions: Symbol("CheckPositions") as ServiceIdentifier<CheckPositions>,
   Sessions: Symbol("Sessions") as ServiceIdentifier<SessionServices>,
@@ -72,6 +74,8 @@ export interface Gateway {
   readonly adoptInbox: AdoptInboxEntries;
   readonly inbox: WatchInbox;
   readonly checkPositions: CheckPositions;
+  /** Empty for ever where the demo is off. */
+  readonly refusals: RecentRefusals;
   readonly sessions: SessionServices;
   /** Closes the broker's connections, in the reverse order of their making. */
   close(): Promise<void>;
@@ -106,17 +110,22 @@ export function createGateway(config: Config): Gateway {
     adoptInbox: container.get(T.AdoptInbox),
     inbox: container.get(T.WatchInbox),
     checkPositions: container.get(T.CheckPositions),
+    refusals: container.get(T.Refusals),
     sessions: container.get(T.Sessions),
     close: () => container.unbindAllAsync(),
   };
 }
 
 function bindBroker(container: Container, config: Config): void {
+  container.bind(T.Refusals).toResolvedValue(() => new RecentRefusals());
   container
     .bind(T.Broker)
     .toResolvedValue(
-      (clock: ClockPort, telemetry: TelemetryPort) => openBroker(config, clock, telemetry),
-      [T.Clock, T.Telemetry],
+      (clock: ClockPort, telemetry: TelemetryPort, refusals: RecentRefusals) => {
+        const broker = openBroker(config, clock, telemetry);
+        return config.demo ? { ...broker, workers: notingRefusals(broker.workers, refusals) } : broker;
+      },
+      [T.Clock, T.Telemetry, T.Refusals],
     )
     .onDeactivation(closeBroker);
   container.bind(T.PubSub).toResolvedValue(({ pubSub }: Broker) => pubSub, [T.Broker]);

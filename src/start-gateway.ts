@@ -115,6 +115,7 @@ function demoOf(gateway: Gateway, baseUrl: () => string) {
     page: demoPage,
     baseUrl,
     clock,
+    refusals: gateway.refusals,
     mintToken: ({ scopes, ...claims }) => signToken(config.jwt.secret, { ...claims, scopes }, clock.now()),
     onFault: (analysis, error) =>
       telemetry.log("error", "the demo could not publish", { analysis, message: String(error) }),

@@ -45,15 +45,15 @@ function isFrame(value: unknown): value is Frame {
 /** A `subscription_refused` as the close that says the same. */
 export function refusalOf({ code }: Frame): { readonly code: number; readonly reason: string } {
   const reason = typeof code === "string" ? code : "not_allowed";
-  return { code: CLOSE_OF_REFUSAL[reason] ?? CLOSE_CODES.forbidden.code, reason };
+  return { code: CLOSE_OF_REFUSAL.get(reason) ?? CLOSE_CODES.forbidden.code, reason };
 }
 
-const CLOSE_OF_REFUSAL: Readonly<Record<string, number>> = {
-  not_an_analysis_id: CLOSE_CODES.notAnAnalysisId.code,
-  too_many_subscriptions: CLOSE_CODES.tooManyConnections.code,
-  broker_unavailable: CLOSE_CODES.tryAgainLater.code,
-  internal: CLOSE_CODES.tryAgainLater.code,
-};
+const CLOSE_OF_REFUSAL: ReadonlyMap<string, number> = new Map<string, number>([
+  ["not_an_analysis_id", CLOSE_CODES.notAnAnalysisId.code],
+  ["too_many_subscriptions", CLOSE_CODES.tooManyConnections.code],
+  ["broker_unavailable", CLOSE_CODES.tryAgainLater.code],
+  ["internal", CLOSE_CODES.tryAgainLater.code],
+]);
 
 /** What a `protocol_error` says. */
 export function problemOf({ code, message }: Frame): { readonly code: string; readonly message: string } {

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { createDemo } from "../../src/adapters/http/demo/demo-routes.ts";
 import { REQUEST_DEADLINE_MS } from "../../src/adapters/http/request-deadline.ts";
+import { RecentRefusals } from "../../src/application/recent-refusals.ts";
 import demoPage from "../../src/web/demo/index.html";
 import { eventually } from "../support/eventually.ts";
 import { ManualClock } from "../support/manual-clock.ts";
@@ -16,6 +17,7 @@ const DEMO = createDemo({
   baseUrl: () => "http://host.invalid",
   mintToken: async () => "token",
   clock: new ManualClock(),
+  refusals: new RecentRefusals(),
   onFault: () => {},
 });
 const PUBLISHER = "Authorization: Bearer publisher";

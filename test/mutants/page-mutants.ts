@@ -37,4 +37,25 @@ export const PAGE_MUTANTS: readonly Mutant[] = [
     replace: "",
     killers: ["test/unit/client/publisher.test.ts"],
   },
+  {
+    name: "shows an estimate that is overdue",
+    file: "src/web/demo/format.ts",
+    find: "return left >= 1000 ? clockTime(left) : undefined;",
+    replace: "return clockTime(left);",
+    killers: ["test/unit/web/format.test.ts"],
+  },
+  {
+    name: "takes the first stage that it has seen for the beginning",
+    file: "src/web/demo/analysis-view.ts",
+    find: "startedAt: index === 0 && !fromBeginning ? undefined : timeOf(span.started_at),",
+    replace: "startedAt: timeOf(span.started_at),",
+    killers: ["test/unit/web/analysis-view.test.ts"],
+  },
+  {
+    name: "believes a field that the gateway passes on unread",
+    file: "examples/video-worker/web/page/region.ts",
+    find: 'return typeof value === "number" && Number.isFinite(value) && value >= 0 ? value : otherwise;',
+    replace: "return (value as number) ?? otherwise;",
+    killers: ["test/unit/web/any-accepted-event.test.ts"],
+  },
 ];

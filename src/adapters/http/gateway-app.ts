@@ -56,13 +56,14 @@ export function gatewayApp(parts: GatewayAppParts): Hono {
   app.use("/v1/*", readCors(parts.origins));
   // Before any GET handler: whatever lies below reads, waits or admits.
   app.use("/v1/*", headersOnly(tokens, parts.origins));
+  // Before the routes that it looks over the shoulder of.
+  if (demo !== undefined) app.route("/", demo);
+  else if (parts.origins.mode === "development")
+    app.get("/", (context) => problem(context, "not_found", DEMO_IS_OFF));
   app.route("/", healthRoutes(parts));
   app.route("/v1/analyses", publishRoutes(tokens, broadcast, pubSub));
   app.route("/v1/analyses", readRoutes(parts));
   app.route("/v1/notices", noticeRoutes(tokens, broadcast));
-  if (demo !== undefined) app.route("/", demo);
-  else if (parts.origins.mode === "development")
-    app.get("/", (context) => problem(context, "not_found", DEMO_IS_OFF));
   for (const path of NOT_YET) app.get(path, (context) => problem(context, "not_implemented"));
   for (const path of ["/ws", "/ws/", "/ws/analysis/:id"])
     app.get(path, (context) => problem(context, "upgrade_required"));

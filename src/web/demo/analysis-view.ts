@@ -4,12 +4,13 @@ import type {
   StatusUpdate,
   SuspiciousRegion,
 } from "../../domain/analysis-event.ts";
-import { type AnalysisState, emptyState, fold, type StageSpan } from "../../domain/analysis-state.ts";
-import { stageIndex } from "./stage-labels.ts";
+import { type AnalysisState, emptyState, fold } from "../../domain/analysis-state.ts";
+import { STAGE_MARKS_KEPT } from "../../domain/stages.ts";
 
 /** What the page shows of an analysis. Times are milliseconds since 1970. */
 export interface AnalysisView {
-  readonly status: "running" | "completed" | "failed";
+  /** `stalled`: running, and its worker has been silent for longer than it may. */
+  readonly status: "running" | "stalled" | "completed" | "failed";
   /** 0 to 1. */
   readonly progress: number;
   readonly stage: string | null;
@@ -18,7 +19,7 @@ export interface AnalysisView {
   readonly stages: readonly StageTime[];
   readonly result: Verdict | undefined;
   readonly error: Failure | undefined;
-  /** Undefined where the page came too late to see the beginning. */
+  /** Undefined if the page does not know the beginning. */
   readonly startedAt: number | undefined;
   readonly endedAt: number | undefined;
   readonly updatedAt: number;
@@ -26,7 +27,8 @@ export interface AnalysisView {
 
 export interface StageTime {
   readonly stage: string;
-  readonly startedAt: number;
+  /** Undefined if the page does not know when it began. */
+  readonly startedAt: number | undefined;
   readonly endedAt: number | undefined;
 }
 
@@ -62,49 +64,59 @@ export interface Failure {
 /** Folds the events of one analysis into what the page shows. */
 export class FoldedAnalysis {
   #state: AnalysisState;
-  /** Stages seen before the last restart: the replay that follows one begins in the middle. */
-  #before: readonly StageSpan[] = [];
+  /** Whether the state is that of all events; else the first of its stages may have begun at any time. */
+  #whole = false;
 
   constructor(analysisId: string) {
     this.#state = emptyState(analysisId);
   }
 
+  /** Begins with what the gateway has folded; undefined if it has not heard of the analysis. */
+  seed(state: AnalysisState): AnalysisView | undefined {
+    this.#state = state;
+    this.#whole = true;
+    return state.status === "unknown" ? undefined : viewOf(state, true);
+  }
+
   take(event: AnalysisEvent): AnalysisView {
     this.#state = fold(this.#state, event);
-    return viewOf(this.#state, joined(this.#before, this.#state.stages));
+    return viewOf(this.#state, this.#whole);
   }
 
-  /** What follows is a replay: it is folded afresh, but the times of stages gone by stay on the page. */
+  /** What was folded is void; what follows is a state or, if that cannot be had, a replay that begins in the middle. */
   restart(): void {
-    this.#before = joined(this.#before, this.#state.stages);
     this.#state = emptyState(this.#state.analysis_id);
+    this.#whole = false;
   }
 }
 
-/** The stages before and after a restart, as one run; only those after, where the work has begun anew. */
-function joined(before: readonly StageSpan[], after: readonly StageSpan[]): readonly StageSpan[] {
-  const last = before.at(-1);
-  const first = after[0];
-  if (last === undefined || first === undefined) return after.length > 0 ? after : before;
-  if (stageIndex(first.stage) < stageIndex(last.stage)) return after;
-  const earlier = before.slice(0, -1);
-  if (first.stage === last.stage) {
-    return [...earlier, { ...first, started_at: last.started_at }, ...after.slice(1)];
-  }
-  return [...earlier, { ...last, ended_at: last.ended_at ?? first.started_at }, ...after];
+export function isOver({ status }: Pick<AnalysisView, "status">): boolean {
+  return status === "completed" || status === "failed";
 }
 
-function viewOf(state: AnalysisState, spans: readonly StageSpan[]): AnalysisView {
-  const stages = spans.map((span) => ({
+/** How long a stage took until `now`, all its stretches together; undefined if it is not known. */
+export function timeInStage(view: AnalysisView, name: string, now: number): number | undefined {
+  const stretches = view.stages.filter(({ stage }) => stage === name);
+  if (stretches.length === 0) return undefined;
+  let total = 0;
+  for (const { startedAt, endedAt } of stretches) {
+    total += Math.max(0, (endedAt ?? view.endedAt ?? now) - (startedAt ?? Number.NaN));
+  }
+  return Number.isNaN(total) ? undefined : total;
+}
+
+function viewOf(state: AnalysisState, whole: boolean): AnalysisView {
+  // The oldest marks of a very long timeline are gone.
+  const fromBeginning = whole && state.stages.length < STAGE_MARKS_KEPT;
+  const stages = state.stages.map((span, index) => ({
     stage: span.stage,
-    startedAt: Date.parse(span.started_at),
-    endedAt: span.ended_at === null ? undefined : Date.parse(span.ended_at),
+    startedAt: index === 0 && !fromBeginning ? undefined : timeOf(span.started_at),
+    endedAt: timeOf(span.ended_at),
   }));
   const { status, result, error } = state;
-  const updatedAt = Date.parse(state.updated_at ?? "");
   const over = status === "completed" || status === "failed";
   return {
-    status: over ? status : "running",
+    status: over || status === "stalled" ? status : "running",
     progress: status === "completed" ? 1 : (state.progress ?? 0),
     stage: state.current_stage,
     message: state.message ?? "",
@@ -112,10 +124,15 @@ function viewOf(state: AnalysisState, spans: readonly StageSpan[]): AnalysisView
     stages,
     result: result === null ? undefined : verdictOf(result),
     error: error === null ? undefined : failureOf(error),
-    startedAt: stages[0]?.stage === "initializing" ? stages[0].startedAt : undefined,
-    endedAt: over ? Date.parse(result?.timestamp ?? error?.timestamp ?? state.updated_at ?? "") : undefined,
-    updatedAt,
+    startedAt: stages[0]?.startedAt,
+    endedAt: over ? timeOf(result?.timestamp ?? error?.timestamp ?? state.updated_at) : undefined,
+    updatedAt: timeOf(state.updated_at) ?? 0,
   };
+}
+
+function timeOf(iso: string | null): number | undefined {
+  const time = Date.parse(iso ?? "");
+  return Number.isNaN(time) ? undefined : time;
 }
 
 function verdictOf(result: NonNullable<AnalysisState["result"]>): Verdict {

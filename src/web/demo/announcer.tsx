@@ -1,5 +1,6 @@
 import { percent } from "./format.ts";
-import { analysisId, connection, unknown, view } from "./page-state.ts";
+import { analysisId, connection, over, unknown, view } from "./page-state.ts";
+import { refusals } from "./refusals.ts";
 import { stageLabel } from "./stage-labels.ts";
 
 /** Tells screen readers what changed: a stage, the verdict, the connection; never every step of the bar. */
@@ -18,17 +19,20 @@ export function Announcer() {
 
 function news(): string {
   const current = view.value;
-  if (unknown.value) return "Nothing is known of this analysis.";
+  if (unknown.value)
+    return refusals.value === undefined ? "Nothing is known of this analysis." : "Its events were refused.";
   if (current === undefined) return "";
   if (current.status === "failed") return `The analysis failed. ${current.error?.message ?? ""}`;
   if (current.result !== undefined) {
     const { isFake, confidence } = current.result;
     return `Verdict: ${isFake ? "manipulated" : "authentic"}, ${percent(confidence)} confidence.`;
   }
+  if (current.status === "stalled") return "No news from the worker.";
   return `Stage: ${stageLabel(current.stage)}.`;
 }
 
 function connectionNews(): string {
+  if (over.value) return "";
   switch (connection.value.kind) {
     case "live":
       return "Connected.";

@@ -7,7 +7,8 @@ import { Frame } from "./frame.tsx";
 import { Header } from "./header.tsx";
 import { NoticeBar } from "./notice-bar.tsx";
 import { Overview } from "./overview.tsx";
-import { analysisId, now, ticking, view, watchFromAddress } from "./page-state.ts";
+import { analysisId, moving, now, ticking, view, watchFromAddress } from "./page-state.ts";
+import { lookForRefusals } from "./refusals.ts";
 import { RegionList } from "./region-list.tsx";
 import { StageTimeline } from "./stage-timeline.tsx";
 import { StartPanel } from "./start-panel.tsx";
@@ -20,7 +21,7 @@ function App() {
         Skip to the analysis
       </a>
       <Header />
-      <main class={watching ? "page" : "page page--start"}>
+      <main class={watching ? "page" : "page page--start"} data-still={!moving.value}>
         <NoticeBar />
         <StartPanel />
         {watching ? (
@@ -58,8 +59,10 @@ effect(() => {
 
 effect(() => {
   const current = view.value;
-  document.title = current?.status === "running" ? `${percent(current.progress, 0)} · Telltale` : "Telltale";
+  const shown = current !== undefined && moving.value;
+  document.title = shown ? `${percent(current.progress, 0)} · Telltale` : "Telltale";
 });
 
+lookForRefusals();
 watchFromAddress();
 render(<App />, document.getElementById("app") as HTMLElement);

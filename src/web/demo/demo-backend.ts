@@ -1,30 +1,52 @@
+import { ANSWER_TIMEOUT_MS, backendFault } from "../words/backend-fault.ts";
+
 export type Outcome = "fake" | "authentic" | "failure";
+
+/** How many events of an analysis this gateway has refused, and why the last of them. */
+export interface Refusals {
+  readonly count: number;
+  readonly reason: string;
+}
 
 /** A fresh token for this visitor; the cookie that comes with it keeps the visitor's user id. */
 export async function fetchToken(): Promise<string> {
-  const { token } = await post<{ token: string }>("/demo/session");
+  const { token } = await ask<{ token: string }>("/demo/session", {});
   return token;
 }
 
-/** Starts the built-in pipeline; answers the id of its analysis. */
+/** Starts the built-in pipeline; answers the id of its analysis. Rejects with a sentence for the visitor. */
 export async function startAnalysis(outcome: Outcome): Promise<string> {
-  const { analysis_id } = await post<{ analysis_id: string }>("/demo/analyses", { outcome });
+  const { analysis_id } = await ask<{ analysis_id: string }>("/demo/analyses", { outcome });
   return analysis_id;
 }
 
-async function post<Answer>(path: string, body: object = {}): Promise<Answer> {
-  const response = await fetch(path, {
-    method: "POST",
-    headers: { "Content-Type": "application/json" },
-    body: JSON.stringify(body),
-  });
-  if (!response.ok) throw new Error(await problemOf(response));
-  return (await response.json()) as Answer;
+export function fetchRefusals(analysisId: string): Promise<Refusals> {
+  return ask<Refusals>(`/demo/refusals/${encodeURIComponent(analysisId)}`);
+}
+
+/** A POST of `body`, or a GET without one. */
+async function ask<Answer>(path: string, body?: object): Promise<Answer> {
+  try {
+    const response = await fetch(path, {
+      signal: AbortSignal.timeout(ANSWER_TIMEOUT_MS),
+      ...(body !== undefined && {
+        method: "POST",
+        headers: { "Content-Type": "application/json" },
+        body: JSON.stringify(body),
+      }),
+    });
+    if (!response.ok) throw new Error(await problemOf(response));
+    return (await response.json()) as Answer;
+  } catch (error) {
+    const toDo = "Check that it is running (npm start), and try again.";
+    throw new Error(backendFault(error, "The gateway", toDo), { cause: error });
+  }
 }
 
 async function problemOf(response: Response): Promise<string> {
-  if (!response.headers.get("Content-Type")?.includes("json"))
-    return `the gateway answered ${response.status}`;
+  const unexplained = `The gateway answered ${response.status}. Try again in a moment.`;
+  if (!response.headers.get("Content-Type")?.includes("json")) return unexplained;
   const { title, detail } = (await response.json()) as { title?: string; detail?: string };
-  return detail ?? title ?? `the gateway answered ${response.status}`;
+  const said = detail ?? title;
+  return said === undefined ? unexplained : `The gateway says: ${said}.`;
 }

@@ -15,7 +15,7 @@ export function EventLog() {
         </span>
       </summary>
       {entries.length === 0 ? (
-        <p class="events__none">Nothing has been received yet.</p>
+        <p class="events__none">Nothing has come since this page was opened.</p>
       ) : (
         // biome-ignore lint/a11y/noNoninteractiveTabindex: a list that scrolls must be scrollable by keyboard.
         <ol class="events__list" tabIndex={0} aria-label="Raw events, newest first">
@@ -24,7 +24,7 @@ export function EventLog() {
               <p class="event__head">
                 <span class={`event__type event__type--${entry.eventType}`}>{entry.eventType}</span>
                 <span class="event__id">{entry.eventId}</span>
-                <time class="event__time">{timeOfDay(new Date(entry.receivedAt).toISOString())}</time>
+                <time class="event__time">{timeOfDay(entry.receivedAt)}</time>
               </p>
               <pre class="event__text">{entry.text}</pre>
             </li>

@@ -1,3 +1,5 @@
+const TIME_OF_DAY = new Intl.DateTimeFormat("en-GB", { timeStyle: "medium" });
+
 /** `0:07`, `12:40`, `1:02:05`; never negative. */
 export function clockTime(milliseconds: number): string {
   const seconds = Math.max(0, Math.floor(milliseconds / 1000));
@@ -17,11 +19,10 @@ export function duration(milliseconds: number): string {
   return `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
 }
 
-/** What is left until `at`: a countdown, then words, since a worker's guess is a guess. */
-export function remaining(at: string | null | undefined, now: number): string {
-  if (at == null) return "not known";
-  const left = Date.parse(at) - now;
-  return left >= 1000 ? clockTime(left) : "any moment";
+/** What is left until `at`, as a countdown; undefined if nobody has said, or if that time is over. */
+export function remaining(at: string | null, now: number): string | undefined {
+  const left = Date.parse(at ?? "") - now;
+  return left >= 1000 ? clockTime(left) : undefined;
 }
 
 /** `0.943` becomes `94.3 %`. */
@@ -29,18 +30,15 @@ export function percent(fraction: number, digits = 1): string {
   return `${(fraction * 100).toFixed(digits)} %`;
 }
 
-/** `lip_sync` becomes `Lip sync`. */
-export function words(name: string): string {
-  const spaced = name.replaceAll("_", " ").trim();
-  return spaced.charAt(0).toUpperCase() + spaced.slice(1);
+/** `23:59:04.120` in the visitor's own time; empty if it is none. */
+export function timeOfDay(at: number): string {
+  const seconds = timeInSeconds(at);
+  return seconds === "" ? "" : `${seconds}.${String(new Date(at).getMilliseconds()).padStart(3, "0")}`;
 }
 
-/** `23:59:04.120` in the visitor's own time. */
-export function timeOfDay(iso: string | undefined): string {
-  const date = new Date(iso ?? Number.NaN);
-  if (Number.isNaN(date.getTime())) return "";
-  const time = date.toLocaleTimeString("en-GB", { hour12: false });
-  return `${time}.${String(date.getMilliseconds()).padStart(3, "0")}`;
+/** `23:59:04` in the visitor's own time; empty if it is none. */
+export function timeInSeconds(at: number): string {
+  return Number.isNaN(new Date(at).getTime()) ? "" : TIME_OF_DAY.format(at);
 }
 
 /** `0x12ab34cd…9f01`: enough to compare by eye. */

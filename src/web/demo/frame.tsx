@@ -1,8 +1,9 @@
-import type { AnalysisView, Region } from "./analysis-view.ts";
+import { words } from "../words/failure-details.ts";
+import { type AnalysisView, isOver, type Region } from "./analysis-view.ts";
 import { chosenRegion } from "./chosen-region.ts";
-import { percent, words } from "./format.ts";
+import { percent } from "./format.ts";
 import { LandmarkMesh } from "./landmark-mesh.tsx";
-import { view } from "./page-state.ts";
+import { moving, view } from "./page-state.ts";
 import { Portrait, PortraitPaints } from "./portrait.tsx";
 import { stageIndex } from "./stage-labels.ts";
 
@@ -21,7 +22,7 @@ export function Frame() {
           {showsMesh(analysis) && <LandmarkMesh />}
           <rect width="1600" height="900" fill="url(#vignette)" />
         </svg>
-        {analysis?.status === "running" && <div class="frame__scan" aria-hidden="true" />}
+        {moving.value && <div class="frame__scan" aria-hidden="true" />}
         {regions.map((region, index) => (
           <RegionBox
             key={`${region.frameNumber}-${region.type}-${index}`}
@@ -69,7 +70,7 @@ function RegionBox(props: {
         width: `${region.width * 100}%`,
         height: `${region.height * 100}%`,
       }}
-      aria-label={`Region ${number}: ${words(region.type)}, frame ${region.frameNumber}, ${percent(region.confidence, 0)}`}
+      aria-label={`Region ${number}: ${words(region.type)}, frame ${region.frameNumber}, confidence ${percent(region.confidence, 0)}`}
       aria-pressed={chosen}
       onClick={choose}
     >
@@ -108,7 +109,7 @@ function Scrubber(props: { regions: readonly Region[]; chosen: Region | undefine
 }
 
 function showsMesh(analysis: AnalysisView | undefined): boolean {
-  if (analysis?.status !== "running") return false;
+  if (analysis === undefined || isOver(analysis)) return false;
   return stageIndex(analysis.stage) >= stageIndex("feature_extraction");
 }
 

@@ -1,6 +1,6 @@
 import type { ConnectionStatus } from "../../client/watcher.ts";
 import { CLOSE_CODES } from "../../domain/close-code.ts";
-import { analysisId, connection, connectionSince, now, retryNow } from "./page-state.ts";
+import { analysisId, connection, connectionSince, now, over, retryNow } from "./page-state.ts";
 
 export function Header() {
   return (
@@ -24,13 +24,20 @@ export function Header() {
 
 function ConnectionPill() {
   const status = connection.value;
+  // Whatever the link does from then on: a worker that tries again is shown all the same.
+  const ended = over.value;
   return (
     <div class="connection">
-      <span class={`pill pill--${status.kind}`} data-testid="connection" data-kind={status.kind}>
+      <span
+        class={`pill pill--${ended ? "ended" : status.kind}`}
+        data-testid="connection"
+        data-kind={status.kind}
+        data-ended={ended}
+      >
         <span class="pill__dot" aria-hidden="true" />
-        <span class="pill__text">{describeConnection(status, secondsLeft(status))}</span>
+        <span class="pill__text">{ended ? "Ended" : describeConnection(status, secondsLeft(status))}</span>
       </span>
-      {status.kind === "waiting" && (
+      {status.kind === "waiting" && !ended && (
         <button type="button" class="button button--quiet button--small" onClick={retryNow}>
           Retry now
         </button>

@@ -1,12 +1,13 @@
 import { computed, signal } from "@preact/signals";
 import {
+  type AnalysisState,
   type AnalysisWatch,
   type ConnectionStatus,
   type WatchedEvent,
   watchAnalysis,
 } from "../../client/watcher.ts";
 import type { AnalysisEvent } from "../../domain/analysis-event.ts";
-import { type AnalysisView, FoldedAnalysis } from "./analysis-view.ts";
+import { type AnalysisView, FoldedAnalysis, isOver } from "./analysis-view.ts";
 import { fetchToken, type Outcome, startAnalysis } from "./demo-backend.ts";
 
 /** One event as it came, for the list of raw events. */
@@ -27,10 +28,11 @@ export interface Notice {
 export type Starting =
   | { readonly kind: "ready" }
   | { readonly kind: "starting" }
+  /** `reason` is a sentence. */
   | { readonly kind: "failed"; readonly reason: string };
 
 const MOST_LOGGED = 200;
-/** A replay follows a new start at once; what has not come by then will not come. */
+/** If the state could not be read, a replay follows at once; what has not come by then will not come. */
 const SILENCE_MEANS_UNKNOWN_MS = 1_200;
 
 export const analysisId = signal<string | undefined>(undefined);
@@ -42,13 +44,21 @@ export const log = signal<readonly LoggedEvent[]>([]);
 export const heard = signal(0);
 export const notice = signal<Notice | undefined>(undefined);
 export const starting = signal<Starting>({ kind: "ready" });
-/** Connected, and yet nothing is known of the analysis. */
+/** Nothing is known of the analysis. */
 export const unknown = signal(false);
 export const now = signal(Date.now());
 
+/** When the link was lost, in milliseconds since 1970; undefined while there is one, or never was. */
+const lostAt = signal<number | undefined>(undefined);
+/** Until when the page knows how things stand: what it shows must not go on counting without news. */
+export const asOf = computed(() => lostAt.value ?? now.value);
+/** Whether the analysis has ended, as far as the page knows. */
+export const over = computed(() => view.value !== undefined && isOver(view.value));
+/** Whether work is seen to go on: connected, under way, and not silent for too long. */
+export const moving = computed(() => connection.value.kind === "live" && view.value?.status === "running");
 /** Whether anything on the page changes by time alone. */
 export const ticking = computed(
-  () => view.value?.status === "running" || connection.value.kind === "waiting",
+  () => (view.value !== undefined && !over.value) || connection.value.kind === "waiting",
 );
 
 let watch: AnalysisWatch | undefined;
@@ -85,6 +95,7 @@ function watchNow(id: string): void {
   analysisId.value = id;
   view.value = undefined;
   unknown.value = false;
+  lostAt.value = undefined;
   log.value = [];
   heard.value = 0;
   notice.value = undefined;
@@ -92,18 +103,18 @@ function watchNow(id: string): void {
     url: location.origin,
     analysisId: id,
     token: fetchToken,
+    onState,
     onEvent,
     onConnection: (status) => {
-      connection.value = status;
-      connectionSince.value = Date.now();
       now.value = Date.now();
-      if (status.kind === "live" && view.value === undefined) expectNews(id);
+      if (status.kind === "live") lostAt.value = undefined;
+      else if (connection.value.kind === "live") lostAt.value = now.value;
+      connection.value = status;
+      connectionSince.value = now.value;
+      if (status.kind === "live" && view.value === undefined && !unknown.value) expectNews(id);
     },
-    onRestart: () => {
-      // What is shown stays until the replay comes, so that nothing flickers where the history survived.
-      folded?.restart();
-      expectNews(id);
-    },
+    // What is shown stays until the state or a replay comes, so that nothing flickers where the history survived.
+    onRestart: () => folded?.restart(),
   });
 }
 
@@ -114,6 +125,13 @@ function expectNews(id: string): void {
     folded = new FoldedAnalysis(id);
     unknown.value = true;
   }, SILENCE_MEANS_UNKNOWN_MS);
+}
+
+function onState(state: AnalysisState): void {
+  clearTimeout(silence);
+  now.value = Date.now();
+  view.value = folded?.seed(state);
+  unknown.value = view.value === undefined;
 }
 
 function onEvent(event: WatchedEvent, text: string): void {

@@ -1,5 +1,6 @@
+import { words } from "../words/failure-details.ts";
 import { chosenRegion } from "./chosen-region.ts";
-import { percent, words } from "./format.ts";
+import { percent } from "./format.ts";
 import { view } from "./page-state.ts";
 
 /** The suspicious regions; choosing one shows it on the frame. */
@@ -40,7 +41,10 @@ export function RegionList() {
                 <span class="region__meter" aria-hidden="true">
                   <span style={{ width: `${region.confidence * 100}%` }} />
                 </span>
-                {percent(region.confidence, 0)}
+                <span class="region__figure">
+                  {percent(region.confidence, 0)}
+                  <span class="region__unit">confidence</span>
+                </span>
               </span>
             </button>
           </li>

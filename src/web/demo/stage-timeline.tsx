@@ -1,7 +1,7 @@
-import type { AnalysisView } from "./analysis-view.ts";
+import { type AnalysisView, timeInStage } from "./analysis-view.ts";
 import { duration } from "./format.ts";
 import { CheckIcon, CrossIcon } from "./icons.tsx";
-import { now, view } from "./page-state.ts";
+import { asOf, over, view } from "./page-state.ts";
 import { stageIndex, WORKING_STAGES } from "./stage-labels.ts";
 
 type Mark = "done" | "current" | "ahead" | "failed";
@@ -59,12 +59,11 @@ function markOf(index: number, analysis: AnalysisView | undefined): Mark {
   return analysis.status === "failed" ? "failed" : "current";
 }
 
-/** A stage's time: what it took, or what it has taken so far; nothing where the page never heard of its start. */
+/** A stage's time: what it took, or what it has taken so far; nothing if the page does not know its start. */
 function timeIn(name: string, analysis: AnalysisView | undefined): string {
-  const stage = analysis?.stages.find((entry) => entry.stage === name);
-  if (analysis === undefined || stage === undefined) return "";
-  const end = stage.endedAt ?? analysis.endedAt;
-  if (end !== undefined) return duration(end - stage.startedAt);
-  const sofar = now.value - stage.startedAt;
-  return sofar < 1000 ? "" : duration(sofar - (sofar % 1000)).replace(".0 s", " s");
+  if (analysis === undefined) return "";
+  const time = timeInStage(analysis, name, asOf.value);
+  if (time === undefined) return "";
+  if (over.value || name !== analysis.stage) return duration(time);
+  return time < 1000 ? "" : duration(time - (time % 1000)).replace(".0 s", " s");
 }

@@ -65,7 +65,7 @@ export function StartPanel() {
       </div>
       {state.kind === "failed" && (
         <p class="start__fault" role="alert">
-          It could not be started: {state.reason}.
+          The analysis could not be started. {state.reason}
         </p>
       )}
     </form>

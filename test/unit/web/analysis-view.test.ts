@@ -1,7 +1,8 @@
 import { describe, expect, test } from "bun:test";
 import type { AnalysisEvent } from "../../../src/domain/analysis-event.ts";
+import { type AnalysisState, emptyState, fold } from "../../../src/domain/analysis-state.ts";
 import type { Stage } from "../../../src/domain/stages.ts";
-import { FoldedAnalysis } from "../../../src/web/demo/analysis-view.ts";
+import { FoldedAnalysis, isOver, timeInStage } from "../../../src/web/demo/analysis-view.ts";
 
 const ID = "0190b7a4-2c1e-7c3a-9a51-5f6f0c2d8e11";
 const at = (second: number) => `2026-11-24T10:00:${String(second).padStart(2, "0")}Z`;
@@ -40,17 +41,72 @@ function result(second: number, regions: readonly object[] = []): AnalysisEvent 
 
 const stagesOf = (view: { stages: readonly { stage: string }[] }) => view.stages.map(({ stage }) => stage);
 
+/** What the gateway has folded after these events. */
+function stateAfter(...events: AnalysisEvent[]): AnalysisState {
+  return events.reduce(fold, emptyState(ID));
+}
+
 describe("what the page shows of an analysis", () => {
-  test("knows when it began only where it saw the beginning", () => {
-    expect(new FoldedAnalysis(ID).take(status(3, "initializing")).startedAt).toBe(Date.parse(at(3)));
-    expect(new FoldedAnalysis(ID).take(status(9, "uploading")).startedAt).toBeUndefined();
+  test("PAGE-1: knows when it began, and each stage's time, though it came late", () => {
+    const folded = new FoldedAnalysis(ID);
+    const seeded = folded.seed(
+      stateAfter(status(0, "initializing"), status(2, "uploading"), status(7, "frame_extraction")),
+    );
+    expect(seeded?.startedAt).toBe(Date.parse(at(0)));
+    const view = folded.take(status(9, "model_inference"));
+    const took = (stage: string) => timeInStage(view, stage, Date.parse(at(20)));
+    expect(["uploading", "frame_extraction", "model_inference"].map(took)).toEqual([5_000, 2_000, 11_000]);
+    expect(took("post_processing")).toBeUndefined();
   });
 
-  test("is whole at the verdict, and stands still from then on", () => {
+  test("PAGE-1: begins with an analysis that began elsewhere than in initializing", () => {
+    const view = new FoldedAnalysis(ID).seed(stateAfter(status(3, "model_inference")));
+    expect(view?.startedAt).toBe(Date.parse(at(3)));
+  });
+
+  test("PAGE-1: claims no times where it has seen a part only", () => {
+    const folded = new FoldedAnalysis(ID);
+    const view = folded.take(status(9, "uploading"));
+    expect(view.startedAt).toBeUndefined();
+    expect(timeInStage(view, "uploading", Date.parse(at(20)))).toBeUndefined();
+    const next = folded.take(status(12, "frame_extraction"));
+    expect(timeInStage(next, "uploading", Date.parse(at(20)))).toBeUndefined();
+    expect(timeInStage(next, "frame_extraction", Date.parse(at(20)))).toBe(8_000);
+  });
+
+  test("PAGE-1: adds the stretches of a stage that was entered twice", () => {
+    const stages: Stage[] = ["uploading", "frame_extraction", "uploading", "model_inference"];
+    const view = new FoldedAnalysis(ID).seed(
+      stateAfter(...stages.map((stage, index) => status(index * 2, stage))),
+    );
+    if (view === undefined) throw new Error("nothing is known");
+    expect(timeInStage(view, "uploading", Date.parse(at(9)))).toBe(4_000);
+  });
+
+  test("PAGE-1: after a lost history the state says what is left, whatever was shown before", () => {
+    const folded = new FoldedAnalysis(ID);
+    folded.seed(stateAfter(status(0, "initializing"), status(2, "model_inference")));
+    folded.restart();
+    expect(folded.seed(emptyState(ID))).toBeUndefined();
+    const view = folded.take(status(30, "initializing"));
+    expect(stagesOf(view)).toEqual(["initializing"]);
+    expect(view.startedAt).toBe(Date.parse(at(30)));
+  });
+
+  test("PAGE-4: shows that a worker has stalled, until it is heard again", () => {
+    const folded = new FoldedAnalysis(ID);
+    const stalled = folded.seed({ ...stateAfter(status(4, "uploading")), status: "stalled" });
+    expect(stalled).toMatchObject({ status: "stalled", updatedAt: Date.parse(at(4)) });
+    expect(stalled && isOver(stalled)).toBe(false);
+    expect(folded.take(status(40, "uploading")).status).toBe("running");
+  });
+
+  test("PAGE-4: is whole at the verdict, and stands still from then on", () => {
     const folded = new FoldedAnalysis(ID);
     folded.take(status(0, "initializing"));
     const view = folded.take(result(25));
     expect(view).toMatchObject({ status: "completed", progress: 1, endedAt: Date.parse(at(25)) });
+    expect(isOver(view)).toBe(true);
   });
 
   test("passes on a region's timecode where the pipeline added one", () => {
@@ -62,28 +118,5 @@ describe("what the page shows of an analysis", () => {
   test("says why an analysis failed, also where only the stage does", () => {
     const view = new FoldedAnalysis(ID).take(status(4, "failed", { error: "no frames" }));
     expect(view).toMatchObject({ status: "failed", error: { code: undefined, message: "no frames" } });
-  });
-
-  test("keeps the times of stages gone by when a restart replays only the last status", () => {
-    const folded = new FoldedAnalysis(ID);
-    folded.take(status(0, "initializing"));
-    folded.take(status(2, "uploading"));
-    folded.restart();
-    const same = folded.take(status(5, "uploading"));
-    expect(stagesOf(same)).toEqual(["initializing", "uploading"]);
-    expect(same.stages[1]?.startedAt).toBe(Date.parse(at(2)));
-    folded.restart();
-    const later = folded.take(status(9, "model_inference"));
-    expect(stagesOf(later)).toEqual(["initializing", "uploading", "model_inference"]);
-    expect(later.stages[1]?.endedAt).toBe(Date.parse(at(9)));
-    expect(later.startedAt).toBe(Date.parse(at(0)));
-  });
-
-  test("forgets the stages before a restart when the work has begun anew", () => {
-    const folded = new FoldedAnalysis(ID);
-    folded.take(status(0, "initializing"));
-    folded.take(status(2, "model_inference"));
-    folded.restart();
-    expect(stagesOf(folded.take(status(30, "initializing")))).toEqual(["initializing"]);
   });
 });

@@ -2,12 +2,14 @@ import { type Context, Hono } from "hono";
 import { getCookie, setCookie } from "hono/cookie";
 import { z } from "zod";
 import type { ClockPort } from "../../../application/ports/clock-port.ts";
+import type { RecentRefusals } from "../../../application/recent-refusals.ts";
 import { TelltalePublisher } from "../../../client/publisher.ts";
 import type { Scope } from "../../../domain/access-grant.ts";
 import { pageRoutes } from "../page-routes.ts";
 import { problem } from "../problem.ts";
 import { requestText } from "../request-text.ts";
 import { DemoPipelines } from "./demo-pipeline.ts";
+import { noteRefusedPublishes } from "./note-refused-publishes.ts";
 
 export interface DemoDependencies {
   /** What is served at `/`. */
@@ -22,6 +24,8 @@ export interface DemoDependencies {
     readonly expiresInSeconds: number;
   }) => Promise<string>;
   readonly clock: ClockPort;
+  /** What this gateway refused lately: a visitor who sees nothing of an analysis is told why. */
+  readonly refusals: RecentRefusals;
   /** An event of the built-in pipeline could not be published. */
   readonly onFault: (analysisId: string, error: unknown) => void;
 }
@@ -80,6 +84,13 @@ export function createDemo(dependencies: DemoDependencies): Demo {
     }
     return context.json({ analysis_id: analysisId }, 201);
   });
+
+  routes.get("/demo/refusals/:id", (context) => {
+    context.header("Cache-Control", "no-store");
+    return context.json(dependencies.refusals.of(context.req.param("id").toLowerCase()));
+  });
+
+  routes.use("/v1/analyses/:id/events", noteRefusedPublishes(dependencies.refusals));
 
   return { routes, stop: () => pipelines.stopAll() };
 }

@@ -6,8 +6,10 @@ import {
   type DemoDependencies,
 } from "../../../../src/adapters/http/demo/demo-routes.ts";
 import { requestDeadline } from "../../../../src/adapters/http/request-deadline.ts";
+import { RecentRefusals } from "../../../../src/application/recent-refusals.ts";
 import demoPage from "../../../../src/web/demo/index.html";
 import { ManualClock } from "../../../support/manual-clock.ts";
+import { appBench } from "./app-bench.ts";
 
 type Claims = Parameters<DemoDependencies["mintToken"]>[0];
 
@@ -32,6 +34,7 @@ function start() {
     },
   });
   const clock = new ManualClock();
+  const refusals = new RecentRefusals();
   demo = createDemo({
     page: demoPage,
     baseUrl: () => server.url.href,
@@ -40,15 +43,34 @@ function start() {
       return `token-${minted.length}`;
     },
     clock,
+    refusals,
     onFault: (_analysis, error) => heard.reject(error),
   });
   const app = new Hono().use(requestDeadline(clock)).route("/", demo.routes);
   const post = async (path: string, body = "", cookie = "") =>
     app.request(path, { method: "POST", body, headers: { cookie } });
-  return { minted, post, heard: heard.promise };
+  return { minted, post, heard: heard.promise, app, refusals };
 }
 
+describe("a gateway without the demo", () => {
+  test("PAGE-6: tells nobody what it refused", async () => {
+    start();
+    const answer = await appBench().app.request(`/demo/refusals/${crypto.randomUUID()}`);
+    expect(answer.status).toBe(404);
+  });
+});
+
 describe("the demo's own backend", () => {
+  test("PAGE-6: says how many events of an analysis were refused, and why the last of them", async () => {
+    const { app, refusals } = start();
+    const id = crypto.randomUUID();
+    const asked = async (of: string) => (await app.request(`/demo/refusals/${of}`)).json();
+    expect(await asked(id)).toEqual({ count: 0, reason: "" });
+    refusals.note(`analysis:${id}`, "invalid: progress: must be at most 1");
+    refusals.note(`analysis:${id}`, "not_json: event: must be UTF-8");
+    expect(await asked(id.toUpperCase())).toEqual({ count: 2, reason: "not_json: event: must be UTF-8" });
+  });
+
   test("gives a visitor a name and a token, and knows them again by a cookie scripts cannot read", async () => {
     const { minted, post } = start();
     const first = await post("/demo/session");

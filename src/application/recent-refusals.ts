@@ -1,0 +1,52 @@
+import { parseChannel } from "../domain/channel.ts";
+import type { WorkerChannelPort } from "./ports/worker-channel-port.ts";
+
+export interface Refusals {
+  readonly count: number;
+  /** Why the last of them; empty if there is none. */
+  readonly reason: string;
+}
+
+const NONE: Refusals = { count: 0, reason: "" };
+const MOST_ANALYSES = 500;
+const LONGEST_REASON = 300;
+
+/**
+ * What this gateway has refused of each analysis, and why the last time: for the demo page, whose visitor sees nothing
+ * of an analysis whose events are all refused. In memory alone, of the 500 analyses last refused.
+ */
+export class RecentRefusals {
+  readonly #byAnalysis = new Map<string, Refusals>();
+
+  /** `channel` as it was published to; one that names no analysis is left out. */
+  note(channel: string, reason: string): void {
+    const [, id] = /^analysis:(.*)$/.exec(parseChannel(channel) ?? "") ?? [];
+    if (id === undefined) return;
+    const count = this.of(id).count + 1;
+    this.#byAnalysis.delete(id);
+    this.#byAnalysis.set(id, { count, reason: reason.slice(0, LONGEST_REASON) });
+    const [oldest] = this.#byAnalysis.keys();
+    if (oldest !== undefined && this.#byAnalysis.size > MOST_ANALYSES) this.#byAnalysis.delete(oldest);
+  }
+
+  of(analysisId: string): Refusals {
+    return this.#byAnalysis.get(analysisId) ?? NONE;
+  }
+}
+
+/** The same channels; each dead letter that was kept is noted. */
+export function notingRefusals(workers: WorkerChannelPort, refusals: RecentRefusals): WorkerChannelPort {
+  return {
+    listen: (heard) => workers.listen(heard),
+    stopListening: () => workers.stopListening(),
+    listening: () => workers.listening(),
+    get away() {
+      return workers.away;
+    },
+    keepDeadLetter: async (letter) => {
+      await workers.keepDeadLetter(letter);
+      refusals.note(letter.channel, letter.reason);
+    },
+    close: () => workers.close(),
+  };
+}

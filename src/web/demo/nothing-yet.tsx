@@ -1,0 +1,86 @@
+import { closeCodeOf } from "../../domain/close-code.ts";
+import { connection } from "./page-state.ts";
+import { Bar } from "./progress.tsx";
+import { refusals } from "./refusals.ts";
+
+/** Before anything is known of the analysis. */
+export function Waiting() {
+  if (connection.value.kind === "waiting") {
+    return (
+      <div class="card overview" data-testid="unreachable">
+        <Heading label="No connection">The gateway cannot be reached</Heading>
+        <p class="overview__message">
+          Nothing is known of this analysis yet. The page tries again by itself; check that the gateway is
+          running.
+        </p>
+      </div>
+    );
+  }
+  return (
+    <div class="card overview">
+      <Heading label="One moment">
+        {connection.value.kind === "live" ? "Waiting for the worker" : "Connecting to the gateway"}
+      </Heading>
+      <Bar progress={0} tone="accent" />
+    </div>
+  );
+}
+
+export function Unknown() {
+  const refused = refusals.value;
+  if (refused !== undefined) {
+    const { count, reason } = refused;
+    return (
+      <div class="card overview overview--bad" data-testid="all-refused">
+        <Heading label="Nothing to show">
+          {count === 1
+            ? "Its one event was refused"
+            : `Its ${count.toLocaleString("en")} events were refused`}
+        </Heading>
+        <p class="overview__message">
+          The worker is heard, but what it sends breaks the rules of an event, so nobody can be shown it. The
+          gateway said of the last one:
+        </p>
+        <p class="overview__quote" data-testid="refusal-reason">
+          {reason}
+        </p>
+        <p class="overview__message">
+          Mend the worker; the page shows the first event that is good. What was published over Redis is kept
+          as dead letters.
+        </p>
+      </div>
+    );
+  }
+  return (
+    <div class="card overview" data-testid="unknown">
+      <Heading label="Nothing is known">The gateway has not heard of this analysis</Heading>
+      <p class="overview__message">
+        Either its worker has not said anything yet, or the gateway has forgotten it: with the in-memory
+        broker, everything is gone when the gateway restarts. The page keeps listening; you can also start
+        another.
+      </p>
+    </div>
+  );
+}
+
+export function Refused({ code, reason }: { code: number; reason: string }) {
+  return (
+    <div class="card overview" data-testid="refused">
+      <Heading label={`Refused, ${code}`}>The gateway does not show this analysis</Heading>
+      <p class="overview__message">
+        It says: {closeCodeOf(code)?.meaning ?? reason}. Check the link, or start an analysis of your own.
+      </p>
+    </div>
+  );
+}
+
+function Heading({ label, children }: { label: string; children: string }) {
+  return (
+    <div>
+      <p class="label">{label}</p>
+      <h2 class="overview__title" data-testid="stage">
+        {children}
+      </h2>
+    </div>
+  );
+}

@@ -1,0 +1,34 @@
+import { effect, signal } from "@preact/signals";
+import { fetchRefusals, type Refusals } from "./demo-backend.ts";
+import { analysisId, unknown } from "./page-state.ts";
+
+const LOOK_AGAIN_MS = 2_000;
+
+/** What was refused of an analysis of which nothing else is known; undefined if nothing was, or nobody can say. */
+export const refusals = signal<Refusals | undefined>(undefined);
+
+/** Asks, while nothing is known, whether the events of the analysis came and were refused. */
+export function lookForRefusals(): () => void {
+  return effect(() => {
+    refusals.value = undefined;
+    const id = analysisId.value;
+    if (id === undefined || !unknown.value) return;
+    let wanted = true;
+    const look = async () => {
+      const answer = await fetchRefusals(id).catch(nobodyCanSay);
+      if (!wanted) return;
+      refusals.value = answer !== undefined && answer.count > 0 ? answer : undefined;
+      timer = setTimeout(look, LOOK_AGAIN_MS);
+    };
+    let timer = setTimeout(look);
+    return () => {
+      wanted = false;
+      clearTimeout(timer);
+    };
+  });
+}
+
+/** The gateway is away: the connection says so already. */
+function nobodyCanSay(): undefined {
+  return undefined;
+}

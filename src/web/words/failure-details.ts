@@ -1,0 +1,79 @@
+/** A detail of a failure as people read it. */
+export interface Detail {
+  readonly label: string;
+  readonly value: string;
+}
+
+/** What `error_details` hold: what can be said in words, and the rest as it was sent. */
+export interface FailureDetails {
+  readonly said: readonly Detail[];
+  /** Faults of a refused event, as `progress: must be at most 1`. */
+  readonly issues: readonly string[];
+  /** JSON; undefined if everything could be said. */
+  readonly rest: string | undefined;
+}
+
+const FIGURE = new Intl.NumberFormat("en", { maximumFractionDigits: 3 });
+const MOST_SAID = 8;
+const LONGEST_TEXT = 200;
+const UNITS: Readonly<Record<string, string>> = {
+  bytes: "bytes",
+  kb: "kB",
+  mb: "MB",
+  gb: "GB",
+  ms: "ms",
+  seconds: "s",
+  minutes: "min",
+  percent: "%",
+  hz: "Hz",
+  px: "px",
+};
+
+/** `{needed_mb: 9216, retryable: true}` as "Needed 9,216 MB" and "Retryable yes". Never throws, whatever it is given. */
+export function failureDetails(details: Readonly<Record<string, unknown>>): FailureDetails {
+  const said: Detail[] = [];
+  const issues: string[] = [];
+  const rest: Record<string, unknown> = {};
+  for (const [name, value] of Object.entries(details)) {
+    const detail = detailOf(name, value);
+    const faults = name === "issues" ? issuesOf(value) : undefined;
+    if (faults !== undefined) issues.push(...faults);
+    else if (detail !== undefined && said.length < MOST_SAID) said.push(detail);
+    // Object.defineProperty: a key may be called __proto__.
+    else Object.defineProperty(rest, name, { value, enumerable: true });
+  }
+  return { said, issues, rest: Object.keys(rest).length > 0 ? JSON.stringify(rest, null, 2) : undefined };
+}
+
+/** `lip_sync` becomes `Lip sync`. */
+export function words(name: string): string {
+  const spaced = name.replaceAll(/[_\s]+/g, " ").trim();
+  return spaced.charAt(0).toUpperCase() + spaced.slice(1);
+}
+
+function detailOf(name: string, value: unknown): Detail | undefined {
+  if (words(name) === "") return undefined;
+  if (typeof value === "boolean") return { label: words(name), value: value ? "yes" : "no" };
+  if (typeof value === "string" && value.trim() !== "" && value.length <= LONGEST_TEXT)
+    return { label: words(name), value };
+  if (typeof value !== "number") return undefined;
+  const [, stem = "", unit = ""] = /^(.+)_([a-z]+)$/i.exec(name) ?? [];
+  const known = Object.hasOwn(UNITS, unit.toLowerCase()) ? UNITS[unit.toLowerCase()] : undefined;
+  const figure = FIGURE.format(value);
+  return known === undefined
+    ? { label: words(name), value: figure }
+    : { label: words(stem), value: `${figure} ${known}` };
+}
+
+function issuesOf(value: unknown): string[] | undefined {
+  if (!Array.isArray(value)) return undefined;
+  const lines = value.map((issue: unknown) => {
+    const { path, message } = (typeof issue === "object" && issue !== null ? issue : {}) as Record<
+      string,
+      unknown
+    >;
+    const where = Array.isArray(path) ? path.map(String).join(".") : "";
+    return typeof message === "string" ? (where === "" ? message : `${where}: ${message}`) : undefined;
+  });
+  return lines.every((line) => line !== undefined) ? lines : undefined;
+}
