@@ -4,7 +4,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Browser, Page } from "playwright-core";
 import { complaintsOf, launchBrowser } from "../support/browser.ts";
+import { type GatewayProcess, publisherToken } from "../support/gateway-process.ts";
 import { needs } from "../support/needs.ts";
+import { publish, resultUpdate, statusUpdate } from "../support/publishing.ts";
 import { makeLongVideo, makeSample, type RunningExample, startExample } from "../support/video-worker.ts";
 
 // Real videos, on a machine that may be busy with other things.
@@ -24,7 +26,7 @@ describe.skipIf(!able)("the page of the video worker", () => {
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), "telltale-video-"));
     [example, browser] = await Promise.all([
-      startExample(),
+      startExample(undefined, { STALL_AFTER_SECONDS: "4" }),
       launchBrowser(),
       makeSample(join(folder, "sample.mp4")),
       makeLongVideo(join(folder, "long.mp4")),
@@ -48,7 +50,7 @@ describe.skipIf(!able)("the page of the video worker", () => {
 
   test("takes a video, shows every stage, and draws what was found where it was put", async () => {
     const page = await visit();
-    const complaints = complaintsOf(page, example.pageUrl);
+    const complaints = complaintsOf(page, example.pageUrl, example.gatewayUrl);
     const seen = await recordTexts(page, "[data-testid=stage]");
     await send(page, "sample.mp4");
     await page.waitForSelector(VERDICT);
@@ -56,6 +58,8 @@ describe.skipIf(!able)("the page of the video worker", () => {
     // The shortest stages may be drawn over before the page is painted; the long ones may not.
     expect(stages).toContain("Extracting frames");
     expect(stages.indexOf("Measuring")).toBeGreaterThan(stages.indexOf("Extracting frames"));
+
+    expect(await page.textContent("[data-testid=connection]")).toBe("Ended");
 
     await page.click(".finding[data-type=blockiness]");
     const mark = await page.waitForSelector(".mark[data-type=blockiness]");
@@ -131,6 +135,107 @@ describe.skipIf(!able)("the page of the video worker", () => {
     await page.waitForSelector(VERDICT);
     expect(await overflow()).toBeLessThanOrEqual(0);
     await context.close();
+  });
+
+  /** A visitor who may watch an analysis that the test publishes to. */
+  async function visitAnalysis(): Promise<{
+    page: Page;
+    id: string;
+    say: (event: object) => Promise<unknown>;
+  }> {
+    const id = crypto.randomUUID();
+    const page = await visit();
+    const user = await page.evaluate(async () => {
+      const session = (await (await fetch("/api/session")).json()) as { user: string };
+      return session.user;
+    });
+    await fetch(`${example.gatewayUrl}/v1/analyses/${id}`, {
+      method: "PUT",
+      headers: { Authorization: `Bearer ${await publisherToken()}` },
+      body: JSON.stringify({ viewers: [user] }),
+    });
+    const gateway = { url: example.gatewayUrl } as GatewayProcess;
+    return { page, id, say: (event) => publish(gateway, id, event) };
+  }
+
+  test("PAGE-8: a verdict says how suspicious the video is, and how sure it is of that, each by its name", async () => {
+    const { page, id, say } = await visitAnalysis();
+    await say(statusUpdate());
+    await say(resultUpdate({ is_fake: false, confidence_score: 0.8 }));
+    await page.goto(`${example.pageUrl}/#${id}`);
+    await page.waitForSelector(VERDICT);
+    const facts = await page.locator(`${VERDICT} .facts > div`).allInnerTexts();
+    expect(facts.map((fact) => fact.replaceAll(/\s+/g, " ").trim())).toEqual([
+      "Suspicion 20 %",
+      "Confidence in this verdict 80 %",
+    ]);
+    expect(await page.textContent("[data-testid=connection]")).toBe("Ended");
+    await page.context().close();
+  });
+
+  test("PAGE-7: fields of any type beside those of the contract break nothing", async () => {
+    const { page, id, say } = await visitAnalysis();
+    const complaints = complaintsOf(page, example.pageUrl, example.gatewayUrl);
+    const odd = { at: [{}] };
+    const region = {
+      frame_number: 9,
+      x: 0,
+      y: 0,
+      width: 1,
+      height: 1,
+      confidence: 1,
+      region_type: "constructor",
+    };
+    await say(
+      resultUpdate({
+        frame_rate: odd,
+        suspicious_regions: [
+          { ...region, end_time: odd, start_time: "soon", end_frame: [] },
+          { ...region, region_type: "__proto__", end_time: null, start_time: -5 },
+        ],
+      }),
+    );
+    await page.goto(`${example.pageUrl}/#${id}`);
+    await page.waitForSelector(VERDICT);
+    expect(await page.locator(".finding").count()).toBe(2);
+    await page.locator(".finding").first().click();
+    expect(complaints.filter((text) => !text.includes("404"))).toEqual([]);
+    await page.context().close();
+  });
+
+  test("PAGE-1, PAGE-3, PAGE-4: late, it shows every stage's time; of a silent worker it says since when", async () => {
+    const { page, id, say } = await visitAnalysis();
+    const at = (seconds: number, current_stage: string) =>
+      statusUpdate({ current_stage, timestamp: new Date(Date.now() - seconds * 1000).toISOString() });
+    await say([at(75, "initializing"), at(70, "uploading"), at(65.6, "frame_extraction")]);
+    await say(statusUpdate({ estimated_completion: new Date(Date.now() + 60_000).toISOString() }));
+    await page.goto(`${example.pageUrl}/#${id}`);
+    await page.waitForSelector("[data-testid=elapsed]");
+    expect(await page.textContent("[data-stage=uploading] .steps__time")).toBe("4.4 s");
+    expect(await page.textContent("[data-testid=elapsed]")).toMatch(/^1 min \d+ s$/);
+    await page.waitForSelector("[data-testid=quiet]");
+    expect(await page.textContent("[data-testid=quiet]")).toMatch(/since \d\d:\d\d:\d\d/);
+    expect(await page.textContent("[data-testid=eta]")).toBe("");
+    await page.context().close();
+  });
+
+  // Last, since it ends all that the others use.
+  test("PAGE-2, PAGE-3: when everything is gone it guesses nothing and says what to do", async () => {
+    const { page, id, say } = await visitAnalysis();
+    const fresh = await visit();
+    await say(statusUpdate({ estimated_completion: new Date(Date.now() + 600_000).toISOString() }));
+    await page.goto(`${example.pageUrl}/#${id}`);
+    await page.waitForFunction(() =>
+      document.querySelector("[data-testid=eta]")?.textContent?.includes("left"),
+    );
+    await example.stop();
+    await page.waitForSelector("[data-testid=link-down]");
+    expect(await page.textContent("[data-testid=eta]")).toBe("");
+    await send(fresh, "sample.mp4");
+    expect(await fresh.textContent("[data-testid=upload-error]")).toBe(
+      "The web application cannot be reached. Check that it is running, and try again.",
+    );
+    for (const one of [page, fresh]) await one.context().close();
   });
 });
 

@@ -17,11 +17,11 @@ export function launchBrowser(): Promise<Browser> {
   });
 }
 
-/** Every address the page asked for that is not the gateway's, and every error it logged: both must stay empty. */
-export function complaintsOf(page: Page, origin: string): string[] {
+/** Every address the page asked for that is of none of these origins, and every error it logged: both must stay empty. */
+export function complaintsOf(page: Page, ...origins: string[]): string[] {
   const complaints: string[] = [];
   page.on("request", (request) => {
-    if (!request.url().startsWith(origin) && !request.url().startsWith("data:"))
+    if (![...origins, "data:"].some((origin) => request.url().startsWith(origin)))
       complaints.push(request.url());
   });
   page.on("pageerror", (error) => complaints.push(String(error)));

@@ -5,7 +5,16 @@ import { ConnectionPill } from "./connection-pill.tsx";
 import { DropZone } from "./drop-zone.tsx";
 import { type FailedState, Failure, Refusal } from "./failure.tsx";
 import { percent } from "./format.ts";
-import { analysis, analysisId, connection, followAddress, now, startOver, ticking } from "./page-state.ts";
+import {
+  analysis,
+  analysisId,
+  connection,
+  followAddress,
+  moving,
+  now,
+  startOver,
+  ticking,
+} from "./page-state.ts";
 import { Player } from "./player.tsx";
 import { ProgressCard } from "./progress-card.tsx";
 import { regionsOf } from "./region.ts";
@@ -68,8 +77,8 @@ effect(() => {
 
 effect(() => {
   const state = analysis.value;
-  const running = state?.status === "running";
-  document.title = running ? `${percent(state.progress ?? 0)} · Video check` : "Video check";
+  document.title =
+    state !== undefined && moving.value ? `${percent(state.progress ?? 0)} · Video check` : "Video check";
 });
 
 followAddress();

@@ -1,15 +1,17 @@
-import { connection, now, retryNow } from "./page-state.ts";
+import { connection, now, over, retryNow } from "./page-state.ts";
 
 /** How the page is connected, with a way to hurry it. */
 export function ConnectionPill() {
   const status = connection.value;
-  const label = labelOf(status.kind);
+  // Whatever the link does from then on: a worker that tries again is shown all the same.
+  const ended = over.value;
+  const label = ended ? "Ended" : labelOf(status.kind);
   if (label === undefined) return null;
   return (
-    <p class="pill" data-kind={status.kind} data-testid="connection" role="status">
+    <p class="pill" data-kind={status.kind} data-ended={ended} data-testid="connection" role="status">
       <span class="dot" aria-hidden="true" />
       {label}
-      {status.kind === "waiting" ? (
+      {status.kind === "waiting" && !ended ? (
         <button
           type="button"
           class="link"

@@ -2,7 +2,7 @@ import { computed, signal } from "@preact/signals";
 import { type AnalysisWatch, type ConnectionStatus, watchAnalysis } from "../../../../src/client/watcher.ts";
 import type { AnalysisEvent } from "../../../../src/domain/analysis-event.ts";
 import { type AnalysisState, emptyState, fold } from "../../../../src/domain/analysis-state.ts";
-import { fetchSession, sendVideo } from "./backend.ts";
+import { fetchSession, type Session, sendVideo } from "./backend.ts";
 
 export type Sending =
   | { readonly kind: "idle" }
@@ -16,13 +16,29 @@ export const analysisId = signal<string | undefined>(undefined);
 export const analysis = signal<AnalysisState | undefined>(undefined);
 export const connection = signal<ConnectionStatus>({ kind: "closed" });
 export const now = signal(Date.now());
+
+/** When the link was lost, in milliseconds since 1970; undefined while there is one, or never was. */
+const lostAt = signal<number | undefined>(undefined);
+/** Until when the page knows how things stand: what it shows must not go on counting without news. */
+export const asOf = computed(() => lostAt.value ?? now.value);
+/** Whether the analysis has ended, as far as the page knows. */
+export const over = computed(() => ["completed", "failed"].includes(analysis.value?.status ?? ""));
+/** Whether work is seen to go on: connected, under way, and not silent for too long. */
+export const moving = computed(
+  () => connection.value.kind === "live" && analysis.value?.status === "running",
+);
 /** Whether anything on the page changes by time alone. */
 export const ticking = computed(
-  () => analysis.value?.status === "running" || connection.value.kind === "waiting",
+  () => (analysis.value !== undefined && !over.value) || connection.value.kind === "waiting",
 );
+
+/** How long the page waits before it asks its own web application again. */
+const SESSION_RETRY_MS = 3_000;
 
 let watch: AnalysisWatch | undefined;
 let upload: AbortController | undefined;
+/** Ends the pause before the next attempt to get a session. */
+let hurry: (() => void) | undefined;
 
 /** Sends the file and watches its analysis. */
 export async function check(file: File): Promise<void> {
@@ -67,51 +83,75 @@ export function startOver(): void {
 }
 
 export function retryNow(): void {
+  hurry?.();
   watch?.retryNow();
 }
 
 function watchFromAddress(): void {
   watch?.close();
   watch = undefined;
+  hurry?.();
   const id = location.hash.slice(1);
   analysis.value = undefined;
+  lostAt.value = undefined;
   analysisId.value = id === "" ? undefined : id;
   if (id !== "") void watchNow(id);
 }
 
 async function watchNow(id: string): Promise<void> {
-  let session: Awaited<ReturnType<typeof fetchSession>> | undefined;
   connection.value = { kind: "connecting" };
-  try {
-    session = await fetchSession();
-  } catch (error) {
-    connection.value = {
-      kind: "refused",
-      code: 0,
-      reason: error instanceof Error ? error.message : String(error),
-    };
-    return;
-  }
-  if (analysisId.value !== id) return;
+  const session = await sessionFor(id);
+  if (session === undefined || analysisId.value !== id) return;
   let state = emptyState(id);
   watch = watchAnalysis({
     url: session.gateway_url,
     analysisId: id,
     token: async () => (await fetchSession()).token,
+    onState: (read) => {
+      state = read;
+      show(read.status === "unknown" ? undefined : read);
+    },
     onEvent: (event) => {
       if (event.event_type === "notice") return;
       // The gateway lets nothing through that breaks the rules of an event.
       state = fold(state, event as unknown as AnalysisEvent);
-      now.value = Date.now();
-      analysis.value = state;
+      show(state);
     },
     onConnection: (status) => {
       now.value = Date.now();
+      if (status.kind === "live") lostAt.value = undefined;
+      else if (connection.value.kind === "live") lostAt.value = now.value;
       connection.value = status;
     },
     onRestart: () => {
-      // What is shown stays until the replay comes.
+      // What is shown stays until the state comes.
       state = emptyState(id);
     },
   });
+}
+
+/** Undefined when the page has turned to another analysis meanwhile. */
+async function sessionFor(id: string): Promise<Session | undefined> {
+  while (analysisId.value === id) {
+    try {
+      return await fetchSession();
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      if (analysisId.value !== id) return undefined;
+      connection.value = { kind: "waiting", retryInMs: SESSION_RETRY_MS, code: 0, reason };
+      await new Promise<void>((resolve) => {
+        const timer = setTimeout(resolve, SESSION_RETRY_MS);
+        hurry = () => {
+          clearTimeout(timer);
+          resolve();
+        };
+      });
+    }
+  }
+  return undefined;
+}
+
+function show(state: AnalysisState | undefined): void {
+  now.value = Date.now();
+  analysis.value = state;
 }

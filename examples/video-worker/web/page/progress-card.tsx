@@ -1,18 +1,23 @@
 import type { AnalysisState } from "../../../../src/domain/analysis-state.ts";
-import { percent, remaining, stageLabel, WORK_STAGES } from "./format.ts";
-import { now } from "./page-state.ts";
+import { duration, percent, remaining, stageLabel, timeOfDay, WORK_STAGES } from "./format.ts";
+import { asOf, connection, moving, now } from "./page-state.ts";
+import { elapsed, timeInStage } from "./times.ts";
 
 /** Stage, bar, message and what is left, as the worker tells them. */
 export function ProgressCard({ state }: { readonly state: AnalysisState | undefined }) {
   const progress = state?.status === "completed" ? 1 : (state?.progress ?? 0);
-  const left = remaining(state?.estimated_completion ?? null, now.value);
+  // A guess counts while work is seen to go on, and until it has proved wrong.
+  const left = moving.value ? remaining(state?.estimated_completion ?? null, now.value) : undefined;
+  const since = state === undefined ? undefined : elapsed(state, asOf.value);
   return (
     <section class="card progress" aria-label="Progress">
       <header class="row">
         <h2 data-testid="stage" aria-live="polite">
-          {stageLabel(state?.current_stage ?? null)}
+          {state === undefined ? beforeNews() : stageLabel(state.current_stage)}
         </h2>
-        <b class="progress__share">{percent(progress)}</b>
+        <p class="progress__share">
+          <b>{percent(progress)}</b> done
+        </p>
       </header>
       <div
         class="bar"
@@ -26,26 +31,70 @@ export function ProgressCard({ state }: { readonly state: AnalysisState | undefi
         <span style={{ width: `${progress * 100}%` }} />
       </div>
       <p class="row progress__message">
-        <span>{state?.message ?? "The file is in the queue."}</span>
-        <span class="progress__left">{left}</span>
+        <span>{state?.message ?? (connection.value.kind === "live" ? "The file is in the queue." : "")}</span>
+        <span class="progress__left" data-testid="eta">
+          {left}
+        </span>
       </p>
-      <Steps stage={state?.current_stage ?? null} />
+      <Silence state={state} />
+      {since === undefined ? null : (
+        <p class="progress__elapsed">
+          Elapsed: <span data-testid="elapsed">{duration(since - (since % 1000))}</span>
+        </p>
+      )}
+      <Steps state={state} />
     </section>
   );
 }
 
-function Steps({ stage }: { readonly stage: string | null }) {
+function beforeNews(): string {
+  if (connection.value.kind === "live") return "Waiting for a worker";
+  return connection.value.kind === "waiting" ? "No connection" : "Connecting";
+}
+
+/** What is known of the worker when nothing comes from it: of a link that is down, only that. */
+function Silence({ state }: { readonly state: AnalysisState | undefined }) {
+  const { kind } = connection.value;
+  if (kind === "waiting") {
+    return (
+      <p class="hint" data-testid="link-down">
+        {state === undefined
+          ? "The gateway cannot be reached. The page tries again by itself; check that it is running."
+          : "The connection is down, so this may be out of date. It is brought up to date on reconnecting."}
+      </p>
+    );
+  }
+  if (state?.status !== "stalled" || kind !== "live") return null;
+  return (
+    <p class="hint" data-testid="quiet">
+      No news from the worker since {timeOfDay(state.updated_at)}. It may be busy, or gone.
+    </p>
+  );
+}
+
+function Steps({ state }: { readonly state: AnalysisState | undefined }) {
+  const stage = state?.current_stage ?? null;
   const reached =
     stage === "completed" ? WORK_STAGES.length : WORK_STAGES.findIndex((step) => step.stage === stage);
   const kindOf = (index: number) => {
     if (index < reached) return "done";
     return index > reached ? "ahead" : "now";
   };
+  const timeOf = (name: string) => {
+    const time = state === undefined ? undefined : timeInStage(state, name, asOf.value);
+    return time === undefined ? "" : duration(time);
+  };
   return (
     <ol class="steps">
       {WORK_STAGES.map(({ stage, label }, index) => (
-        <li key={stage} data-kind={kindOf(index)} aria-current={kindOf(index) === "now" ? "step" : undefined}>
+        <li
+          key={stage}
+          data-stage={stage}
+          data-kind={kindOf(index)}
+          aria-current={kindOf(index) === "now" ? "step" : undefined}
+        >
           {label}
+          <span class="steps__time">{timeOf(stage)}</span>
         </li>
       ))}
     </ol>

@@ -16,43 +16,50 @@ export interface Region {
 
 type Result = NonNullable<AnalysisState["result"]>;
 
-/** Fields that this worker adds to the contract's. */
+/** Fields that this worker adds to the contract's. The gateway passes them on unread: they may hold anything. */
 interface OwnFields {
-  readonly frame_rate?: number;
-  readonly end_frame?: number;
-  readonly start_time?: number;
-  readonly end_time?: number;
+  readonly frame_rate?: unknown;
+  readonly end_frame?: unknown;
+  readonly start_time?: unknown;
+  readonly end_time?: unknown;
 }
 
-const LABELS: Readonly<Record<string, string>> = {
-  black_frames: "Black frames",
-  freeze: "Frozen picture",
-  scene_cut: "Scene cut",
-  blur: "Blur",
-  blockiness: "Blocks",
-};
+const LABELS: ReadonlyMap<string, string> = new Map([
+  ["black_frames", "Black frames"],
+  ["freeze", "Frozen picture"],
+  ["scene_cut", "Scene cut"],
+  ["blur", "Blur"],
+  ["blockiness", "Blocks"],
+]);
+/** No video has fewer frames a second: a rate below is no rate, and would put findings at no time at all. */
+const LOWEST_RATE = 0.01;
 /** A single frame would be gone before anybody has seen its frame drawn. */
 const SHORTEST_SHOWN_SECONDS = 0.4;
 
 export function regionsOf(result: Result): Region[] {
-  const rate = (result as OwnFields).frame_rate || 25;
+  const told = numberOr(0, (result as OwnFields).frame_rate);
+  const rate = told >= LOWEST_RATE ? told : 25;
   return result.suspicious_regions.map((region, index) => {
     const own = region as typeof region & OwnFields;
-    const lastFrame = own.end_frame ?? region.frame_number;
-    const start = own.start_time ?? region.frame_number / rate;
+    const lastFrame = numberOr(region.frame_number, own.end_frame);
+    const start = numberOr(region.frame_number / rate, own.start_time);
     return {
       key: `${region.region_type}-${region.frame_number}-${index}`,
       type: region.region_type,
-      label: LABELS[region.region_type] ?? region.region_type.replaceAll("_", " "),
+      label: LABELS.get(region.region_type) ?? region.region_type.replaceAll("_", " "),
       frame: region.frame_number,
       lastFrame,
       start,
       // The last frame is shown until the next one comes.
-      end: (own.end_time ?? lastFrame / rate) + 1 / rate,
+      end: numberOr(lastFrame / rate, own.end_time) + 1 / rate,
       confidence: region.confidence,
       box: { x: region.x, y: region.y, width: region.width, height: region.height },
     };
   });
+}
+
+function numberOr(otherwise: number, value: unknown): number {
+  return typeof value === "number" && Number.isFinite(value) && value >= 0 ? value : otherwise;
 }
 
 /** Whether it is to be drawn when the player stands at `time`. */

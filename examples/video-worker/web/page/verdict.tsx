@@ -12,7 +12,8 @@ export function Verdict({
   readonly result: Result;
   readonly regions: readonly Region[];
 }) {
-  const conspicuous = result.is_fake ? result.confidence_score : 1 - result.confidence_score;
+  // The contract's number says how sure the verdict is, whichever it is; people ask how suspicious the video is.
+  const suspicion = result.is_fake ? result.confidence_score : 1 - result.confidence_score;
   return (
     <section
       class="card verdict"
@@ -22,12 +23,19 @@ export function Verdict({
     >
       <header>
         <h2>{result.is_fake ? "Conspicuous" : "Nothing conspicuous"}</h2>
-        <div class="verdict__score">
-          <div class="bar" aria-hidden="true">
-            <span style={{ width: `${conspicuous * 100}%` }} />
-          </div>
-          <b>{percent(conspicuous)}</b>
+        <div class="bar" aria-hidden="true">
+          <span style={{ width: `${suspicion * 100}%` }} />
         </div>
+        <dl class="facts">
+          <div>
+            <dt>Suspicion</dt>
+            <dd data-testid="suspicion">{percent(suspicion)}</dd>
+          </div>
+          <div>
+            <dt>Confidence in this verdict</dt>
+            <dd data-testid="confidence">{percent(result.confidence_score)}</dd>
+          </div>
+        </dl>
       </header>
       <p class="verdict__facts">
         {result.frames_processed.toLocaleString("en")} frames measured in{" "}
@@ -66,8 +74,9 @@ function Finding({ region }: { readonly region: Region }) {
           <small>{frames}</small>
         </span>
         <span class="finding__when">{timecode(region.start, true)}</span>
-        <span class="finding__sure" title="confidence">
+        <span class="finding__sure">
           {percent(region.confidence)}
+          <small>confidence</small>
         </span>
       </button>
     </li>

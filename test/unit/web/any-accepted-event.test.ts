@@ -1,0 +1,194 @@
+import { describe, expect, test } from "bun:test";
+import fc from "fast-check";
+import * as exampleFormat from "../../../examples/video-worker/web/page/format.ts";
+import { isShownAt, regionsOf } from "../../../examples/video-worker/web/page/region.ts";
+import * as exampleTimes from "../../../examples/video-worker/web/page/times.ts";
+import type { AnalysisEvent } from "../../../src/domain/analysis-event.ts";
+import { type AnalysisState, emptyState, fold } from "../../../src/domain/analysis-state.ts";
+import { type AnalysisChannel, parseAnalysisId } from "../../../src/domain/channel.ts";
+import { decodeEvent } from "../../../src/domain/decode-event.ts";
+import { STAGES } from "../../../src/domain/stages.ts";
+import { type AnalysisView, FoldedAnalysis, timeInStage } from "../../../src/web/demo/analysis-view.ts";
+import { duration, percent, remaining, shortHash, timeInSeconds } from "../../../src/web/demo/format.ts";
+import { stageIndex, stageLabel } from "../../../src/web/demo/stage-labels.ts";
+import { failureDetails, words } from "../../../src/web/words/failure-details.ts";
+
+const ID = parseAnalysisId("0190b7a4-2c1e-7c3a-9a51-5f6f0c2d8e11") as string;
+const CHANNEL: AnalysisChannel = `analysis:${ID}`;
+const NOW = Date.UTC(2026, 10, 27);
+
+/** What JSON can hold, and what a program is likely to trip over. */
+const anything = fc.oneof(
+  fc.jsonValue(),
+  fc.constantFrom({}, [], { toString: null }, -1, 0, 1e-320, 1e308, "text", "__proto__", true, null),
+);
+/** Fields that the pages look at and the contract does not know, beside any others. */
+const extras = fc.dictionary(
+  fc.oneof(
+    fc.constantFrom(
+      "frame_rate",
+      "end_frame",
+      "start_time",
+      "end_time",
+      "timecode",
+      "duration_seconds",
+      "issues",
+      "toString",
+      "constructor",
+      "needed_mb",
+      "_mb",
+    ),
+    fc.string({ minLength: 1, maxLength: 20 }),
+  ),
+  anything,
+  { maxKeys: 6 },
+);
+const share = fc.double({ min: 0, max: 1, noNaN: true });
+const text = fc.oneof(fc.string({ minLength: 1 }), fc.constantFrom("constructor", "__proto__", "…", "a_b"));
+const time = fc.oneof(
+  fc.constantFrom("2026-11-27T10:00:00Z", "0001-01-01T00:00:00Z", "9999-12-31T23:59:59.999999999Z", 0, 1e12),
+  fc.date({ noInvalidDate: true, min: new Date(0), max: new Date(4e12) }).map((date) => date.toISOString()),
+);
+const region = fc.record({
+  frame_number: fc.nat(),
+  x: share,
+  y: share,
+  width: share,
+  height: share,
+  confidence: share,
+  region_type: text,
+});
+const withExtras = (fields: fc.Arbitrary<object>) =>
+  fc.tuple(extras, fields).map(([extra, known]) => ({ ...extra, ...known }));
+const event = fc.oneof(
+  withExtras(
+    fc.record({
+      event_type: fc.constant("status_update"),
+      task_id: text,
+      progress: share,
+      current_stage: fc.constantFrom(...STAGES),
+      message: text,
+      estimated_completion: fc.option(time),
+      error: fc.option(text),
+      timestamp: time,
+    }),
+  ),
+  withExtras(
+    fc.record({
+      event_type: fc.constant("result_update"),
+      confidence_score: share,
+      frames_processed: fc.constant(0),
+      total_frames: fc.nat(),
+      is_fake: fc.boolean(),
+      processing_time_ms: fc.nat(),
+      suspicious_regions: fc.array(withExtras(region), { maxLength: 4 }),
+      blockchain_hash: fc.constantFrom(null, "", "0xab", "0".repeat(64)),
+      timestamp: time,
+    }),
+  ),
+  withExtras(
+    fc.record({
+      event_type: fc.constant("error"),
+      error_code: text,
+      error_message: fc.oneof(text, fc.constant("")),
+      error_details: fc.option(extras),
+      timestamp: time,
+    }),
+  ),
+);
+
+/** As a client gets it; undefined if the gateway does not accept it. */
+function accepted(sent: object, offset: number): AnalysisEvent | undefined {
+  const decoded = decodeEvent(JSON.stringify(sent), { channel: CHANNEL, now: NOW });
+  if (!decoded.ok) return undefined;
+  return JSON.parse(`{"event_id":"e-${offset}",${decoded.encoded.members}`) as AnalysisEvent;
+}
+
+describe("a page and any event that the gateway accepts", () => {
+  test("PAGE-7: every text and every number that it shows is one, whatever the event holds beside", () => {
+    let taken = 0;
+    fc.assert(
+      fc.property(fc.array(event, { minLength: 1, maxLength: 6 }), (events) => {
+        const kept = events
+          .map((sent, index) => accepted(sent, index + 1))
+          .filter((one) => one !== undefined);
+        taken += kept.length;
+        const folded = new FoldedAnalysis(ID);
+        let state = emptyState(ID);
+        for (const one of kept) {
+          state = fold(state, one);
+          judgeDemo(folded.take(one));
+          judgeExample(state);
+        }
+        const seeded = new FoldedAnalysis(ID).seed(JSON.parse(JSON.stringify(state)));
+        if (seeded !== undefined) judgeDemo(seeded);
+      }),
+      { numRuns: 150 },
+    );
+    // The generator is worth something only if most of what it makes is accepted.
+    expect(taken).toBeGreaterThan(200);
+  });
+});
+
+function judgeDemo(view: AnalysisView): void {
+  const { result, error } = view;
+  const shown: unknown[] = [
+    view.message,
+    percent(view.progress),
+    stageLabel(view.stage),
+    remaining(view.estimatedCompletion, NOW) ?? "",
+    timeInSeconds(view.updatedAt),
+    ...view.stages.map(({ stage }) => duration(timeInStage(view, stage, NOW) ?? 0)),
+  ];
+  const numbers: unknown[] = [view.progress, stageIndex(view.stage)];
+  if (result !== undefined) {
+    shown.push(percent(result.confidence), duration(result.processingTimeMs), shortHash(result.hash ?? ""));
+    for (const { type, timecode = "", x, y, width, height, confidence, frameNumber } of result.regions) {
+      shown.push(words(type), timecode);
+      numbers.push(x, y, width, height, confidence, frameNumber);
+    }
+  }
+  if (error !== undefined) {
+    const { said, issues, rest = "" } = failureDetails(error.details);
+    shown.push(
+      error.message,
+      error.code ?? "",
+      rest,
+      ...issues,
+      ...said.flatMap((one) => [one.label, one.value]),
+    );
+  }
+  judge(shown, numbers);
+}
+
+function judgeExample(state: AnalysisState): void {
+  const shown: unknown[] = [
+    exampleFormat.stageLabel(state.current_stage),
+    exampleFormat.remaining(state.estimated_completion, NOW) ?? "",
+    exampleFormat.timeOfDay(state.updated_at),
+    exampleFormat.duration(exampleTimes.elapsed(state, NOW) ?? 0),
+    ...state.stages.map(({ stage }) =>
+      exampleFormat.duration(exampleTimes.timeInStage(state, stage, NOW) ?? 0),
+    ),
+  ];
+  const numbers: unknown[] = [];
+  for (const found of state.result === null ? [] : regionsOf(state.result)) {
+    isShownAt(found, 1);
+    shown.push(
+      found.label,
+      found.key,
+      exampleFormat.timecode(found.start, true),
+      exampleFormat.percent(found.confidence),
+    );
+    numbers.push(found.start, found.end, found.frame, found.lastFrame, found.confidence);
+  }
+  judge(shown, numbers);
+}
+
+function judge(shown: readonly unknown[], numbers: readonly unknown[]): void {
+  const odd = [
+    ...shown.filter((text) => typeof text !== "string" || /\bNaN\b|undefined|\[object/.test(text)),
+    ...numbers.filter((number) => !Number.isFinite(number)),
+  ];
+  if (odd.length > 0) throw new Error(`shown: ${JSON.stringify(odd.map(String))}`);
+}
