@@ -90,6 +90,13 @@ export const MUTANTS: readonly Mutant[] = [
     needs: "redis-server",
   },
   {
+    name: "lets publishes wait without end for a Redis that does not answer",
+    file: "src/adapters/redis/append-queue.ts",
+    find: "if (this.#full && isAcknowledged(request))",
+    replace: "if (false)",
+    killers: ["test/unit/adapters/redis/append-queue.test.ts"],
+  },
+  {
     name: "writes a line for every message that is refused",
     file: "src/adapters/telemetry/line-limit.ts",
     find: "return ++this.#lines <= MOST_LINES;",

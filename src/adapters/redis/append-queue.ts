@@ -22,23 +22,35 @@ export interface AppendQueueOptions {
 /** Of one call: few enough that Redis does nothing else for a few milliseconds only. */
 const MOST_EVENTS = 500;
 const MOST_CHARACTERS = 4 * 1024 * 1024;
+/** Of all that waits for its call or its answer, over all channels. */
+const MOST_WAITING_CHARACTERS = 64 * 1024 * 1024;
 
 /**
  * The appends of this node, a queue for each channel with one call under way at a time; what is appended meanwhile
  * goes out together in the next. So no append can be stored after an earlier one to its channel has failed: where a
  * call fails, everything that waits behind it fails as well.
+ *
+ * Where 64 MiB wait, as with a Redis that does not answer, what a publisher is answered for is refused at once, until a
+ * call has ended. Workers' messages and inbox entries wait in bounded queues of their own and are never refused here.
  */
 export class AppendQueue {
   readonly #options: AppendQueueOptions;
   readonly #channels = new Map<ChannelName, Pending[]>();
+  #characters = 0;
+  #full = false;
 
   constructor(options: AppendQueueOptions) {
     this.#options = options;
   }
 
   append(request: AppendRequest): Promise<AppendOutcome> {
+    const characters = charactersOf(request);
+    this.#full ||= this.#characters + characters > MOST_WAITING_CHARACTERS;
+    if (this.#full && isAcknowledged(request))
+      return Promise.reject(new BrokerUnavailable("too much waits for Redis"));
+    this.#characters += characters;
     const answer = Promise.withResolvers<AppendOutcome>();
-    const pending = { request, calledAt: this.#options.now(), answer };
+    const pending = { request, characters, calledAt: this.#options.now(), answer };
     const queue = this.#channels.get(request.channel);
     if (queue === undefined) {
       const begun = [pending];
@@ -69,8 +81,12 @@ export class AppendQueue {
       } catch (error) {
         for (const { answer } of all) answer.reject(error);
         const unsent = failureOfUnsent(error);
-        for (const { answer } of queue.splice(0)) answer.reject(unsent);
+        const behind = queue.splice(0);
+        for (const { answer } of behind) answer.reject(unsent);
+        all.push(...behind);
       }
+      for (const { characters } of all) this.#characters -= characters;
+      this.#full = false;
     }
     this.#channels.delete(channel);
   }
@@ -78,8 +94,13 @@ export class AppendQueue {
 
 interface Pending {
   readonly request: AppendRequest;
+  readonly characters: number;
   readonly calledAt: number;
   readonly answer: PromiseWithResolvers<AppendOutcome>;
+}
+
+function charactersOf({ events }: AppendRequest): number {
+  return events.reduce((sum, { members }) => sum + members.length, 0);
 }
 
 /** From the front of the queue as many as fit into one call, at least one, all acknowledged or none. */
@@ -89,9 +110,9 @@ function takeCall(queue: Pending[]): Pending[] {
   const acknowledged = isAcknowledged(first.request);
   let events = 0;
   let characters = 0;
-  const end = queue.findIndex(({ request }, index) => {
+  const end = queue.findIndex(({ request, characters: its }, index) => {
     events += request.events.length;
-    for (const { members } of request.events) characters += members.length;
+    characters += its;
     const fits = events <= MOST_EVENTS && characters <= MOST_CHARACTERS;
     return index > 0 && !(fits && isAcknowledged(request) === acknowledged);
   });

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { readPosition } from "../../domain/event-position.ts";
 import { bareToken } from "../presented-token.ts";
 import type { ProtocolFault } from "../protocol-fault.ts";
 
@@ -27,7 +28,8 @@ const authenticate = z.object({
 const subscribe = z.object({
   type: z.literal("subscribe"),
   analysis_id: z.string(),
-  last_event_id: z.string().nullish(),
+  // Read at once: two thousand such frames may wait, and a position is small whatever a client sends for one.
+  last_event_id: z.string().nullish().transform(readPosition),
   replay: z.enum(["latest", "all", "none"]).nullish(),
 });
 const unsubscribe = z.object({ type: z.literal("unsubscribe"), analysis_id: z.string() });

@@ -5,7 +5,6 @@ import { reasonOf } from "../../application/reason-of.ts";
 import type { Watch } from "../../application/watch.ts";
 import type { AccessGrant, ViewerList } from "../../domain/access-grant.ts";
 import type { AnalysisId } from "../../domain/channel.ts";
-import { readPosition } from "../../domain/event-position.ts";
 import { type Refusal, subscribed, subscriptionRefused, unsubscribed } from "../server-frames.ts";
 import type { WatchQuery } from "../watch-query.ts";
 import type { SubscribeFrame, SubscriptionFrame } from "./client-frames.ts";
@@ -103,7 +102,7 @@ export class Subscription implements DeliveryOwner {
       grant,
       outlet: host.outlet,
       owner: this,
-      replay: { mode: replay ?? "latest", after: readPosition(last_event_id ?? null) },
+      replay: { mode: replay ?? "latest", after: last_event_id },
       untilTerminal,
       conflates,
     });

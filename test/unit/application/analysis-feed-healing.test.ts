@@ -63,6 +63,21 @@ describe("AnalysisFeed, reading what it missed", () => {
     expect(watcher.wire.offsets).toEqual(Array.from({ length: 3_501 }, (_, index) => index + 1));
   });
 
+  test("BUD-10: what it holds while it reads is bounded in bytes as well", async () => {
+    const { feed, pubSub, publish, watch, settle, telemetry } = feedBench();
+    await publish();
+    await feed.open();
+    const watcher = watch();
+    pubSub.holdsCalls = true;
+    feed.linkRestored();
+    const before = telemetry.counts.get("feed_heals");
+    for (let count = 0; count < 12; count++) await publish(status({ note: "x".repeat(1_000_000) }));
+    await settle();
+    expect(watcher.wire.offsets).toEqual(Array.from({ length: 13 }, (_, index) => index + 1));
+    // It was too much to hold, so it was read once more.
+    expect(telemetry.counts.get("feed_heals")).toBe((before ?? 0) + 1);
+  });
+
   test("ID-3: what a link loses that breaks once more while it reads, or while it opens, is read as well", async () => {
     for (let instant = 0; instant <= 4; instant++) {
       for (const opening of [true, false]) {

@@ -103,6 +103,36 @@ describe("AppendQueue", () => {
     }
   });
 
+  test("BUD-10: where 64 MiB wait, publishers are refused until a call has ended; workers never are", async () => {
+    const { sent, settled, append } = make();
+    const large = (of: string, seen?: AppendRequest["seen"]) => ({
+      channel: someAnalysis(),
+      events: Array(8).fill(status({ note: of.padEnd(1024 * 1024, "x") })),
+      ...(seen && { seen }),
+    });
+    for (let n = 0; n < 7; n++) append(`${n}`, large(`${n}`));
+    append("too much", large("too much"));
+    // Small as it is: what was called after a failure that nobody knows of yet is not stored either.
+    append("small");
+    append("of a worker", large("of a worker", { lane: "entry", id: "1-1" }));
+    await turn();
+    expect(settled.map((line) => line.split(":")[0])).toEqual([
+      "too much BrokerUnavailable",
+      "small BrokerUnavailable",
+    ]);
+    expect(sent).toHaveLength(8);
+    sent[0]?.answer();
+    await turn();
+    append("small again");
+    await turn();
+    expect(sent).toHaveLength(9);
+    for (const one of sent) one.fail(new BrokerUnavailable("away"));
+    await turn();
+    for (let n = 0; n < 7; n++) append(`after ${n}`, large(`after ${n}`));
+    await turn();
+    expect(sent).toHaveLength(16);
+  });
+
   test("PS-29 one channel does not wait for another", async () => {
     const { sent, append } = make();
     append("here");

@@ -22,9 +22,20 @@ describe("readClientFrame()", () => {
     const subscribe = { type: "subscribe", analysis_id: "a", last_event_id: "e-1", replay: "all" };
     const unsubscribe = { type: "unsubscribe", analysis_id: "a" };
     for (const frame of [subscribe, unsubscribe, { type: "subscribe", analysis_id: "", replay: null }]) {
-      expect(readClientFrame(JSON.stringify(frame), "many")).toMatchObject({ ok: true, frame });
+      const { last_event_id, ...rest } = frame as { last_event_id?: string };
+      const position = last_event_id === undefined ? {} : { last_event_id: { epoch: "e", offset: 1 } };
+      const read = readClientFrame(JSON.stringify(frame), "many");
+      expect(read).toMatchObject({ ok: true, frame: { ...rest, ...position } });
       expect(codeOf(JSON.stringify(frame))).toBe("unknown_type");
     }
+  });
+
+  test("BUD-10: of a frame that has to wait its position alone is kept, whatever was sent for one", () => {
+    const long = readClientFrame(
+      JSON.stringify({ type: "subscribe", analysis_id: "a", last_event_id: "x".repeat(4_000) }),
+      "many",
+    );
+    expect(long).toMatchObject({ ok: true, frame: { last_event_id: "unreadable" } });
   });
 
   test.each([
