@@ -3,6 +3,7 @@ import { RedisPubSub } from "../src/adapters/redis/redis-pub-sub.ts";
 import { SystemClock } from "../src/adapters/system/system-clock.ts";
 import type { AppendRequest } from "../src/application/ports/pub-sub-port.ts";
 import { decodeEvent } from "../src/domain/decode-event.ts";
+import { BareMessages, content } from "../test/support/bare-messages.ts";
 import { CollectingTelemetry } from "../test/support/collecting-telemetry.ts";
 import { statusUpdate } from "../test/support/publishing.ts";
 import { startRedis } from "../test/support/redis-server.ts";
@@ -46,12 +47,14 @@ function gateway(): RedisPubSub {
 
 function offers(analyses: number): AppendRequest[] {
   const channels = Array.from({ length: analyses }, someAnalysis);
+  const heard = new BareMessages();
   return Array.from({ length: EVENTS }, (_, n) => {
     const channel = channels[n % analyses] ?? someAnalysis();
     const name = JSON.stringify(statusUpdate({ message: `Analysing frame ${n}` }));
     const decoded = decodeEvent(name, { channel, now: Date.now() });
     if (!decoded.ok) throw new Error(decoded.reason);
-    const seen = { lane: "content", name, scope: "channel", windowMs: 60_000, rememberMs: 180_000 } as const;
+    const message = heard.next(channel, name);
+    const seen = content(message.occurrence.content, message.occurrence);
     return { channel, events: [decoded.encoded], seen };
   });
 }

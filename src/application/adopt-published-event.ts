@@ -7,16 +7,18 @@ import { kindOfLetter } from "./letter-kind.ts";
 import { channelFault, letterReason } from "./letter-reason.ts";
 import { OfferQueue } from "./offer-queue.ts";
 import type { ClockPort } from "./ports/clock-port.ts";
-import type { AppendRequest, PubSubPort } from "./ports/pub-sub-port.ts";
+import type { AppendRequest, PubSubPort, SeenByContent } from "./ports/pub-sub-port.ts";
 import type { TelemetryPort } from "./ports/telemetry-port.ts";
 import type { BareMessage, Listening, WorkerChannelPort } from "./ports/worker-channel-port.ts";
 import { reasonOf } from "./reason-of.ts";
 
-/** The same bytes within this time of the first are a retry, hence one event. */
-const CONTENT_WINDOW_MS = 60_000;
+/** The same bytes within this time of the first, with nothing else published in between, are a retry, hence one event. */
+const RETRY_WINDOW_MS = 60_000;
 /** How late an offer may be and still be known again; how long the broker may be unable to store one. */
 const LATEST_OFFER_MS = 120_000;
-const CONTENT_REMEMBERED_MS = CONTENT_WINDOW_MS + LATEST_OFFER_MS;
+const CONTENT_REMEMBERED_MS = RETRY_WINDOW_MS + LATEST_OFFER_MS;
+/** An offer is on its way for at most 4 s; the rest is for clocks that do not go alike. */
+const ON_ITS_WAY_MS = 5_000;
 /** Others heard what this node missed before it began to listen, and have offered it by then. */
 const NEWCOMER_HOLD_MS = 3_000;
 /** While it is not known whether there are others: those who wait for it are to come soon after. */
@@ -27,7 +29,7 @@ const LOOK_AGAIN_MS = 5;
  * the order heard, and the broker takes the first offer.
  *
  * - A node that has just begun to listen beside others holds what it hears until it has listened for three seconds.
- * - An offer is known again within a minute, and as much longer as it may be late: it was read late, or waited here.
+ * - An offer is known again by its place among the messages of the same bytes, on which the nodes agree (`Occurrence`).
  * - What may be more than two minutes late is left to the others, where others were listening.
  * - What the broker cannot store is offered again, in order, for two minutes or 64 MiB.
  * - What is invalid or refused is kept as a dead letter by the same rules, beside the events: it holds none of them up.
@@ -120,14 +122,23 @@ export class AdoptPublishedEvent {
 
   /** The event is known again by the message it stands for, also where it is the end in place of a refused one. */
   #request(heard: Heard, channel: ChannelName, event: EncodedEvent): AppendRequest {
-    const seen = {
+    return { channel, events: [event], seen: this.#seen(heard) };
+  }
+
+  #seen(heard: Heard): SeenByContent {
+    const { occurrence } = heard.message;
+    const now = this.#clock.now();
+    const lateMs = this.#lateMs(heard);
+    // Of what it alone counts so, it must look back to where it began to count.
+    const sinceMs = occurrence.since === undefined ? 0 : now - occurrence.since;
+    return {
       lane: "content",
-      name: heard.message.payload,
-      scope: "channel",
-      windowMs: CONTENT_WINDOW_MS + this.#lateMs(heard),
+      occurrence,
+      reachMs: Math.max(lateMs, sinceMs) + ON_ITS_WAY_MS,
+      ageMs: Math.max(0, now - heard.heardAt),
+      retryMs: RETRY_WINDOW_MS + lateMs,
       rememberMs: CONTENT_REMEMBERED_MS,
-    } as const;
-    return { channel, events: [event], seen };
+    };
   }
 
   /** Why it was refused, if it was. */
@@ -140,7 +151,7 @@ export class AdoptPublishedEvent {
 
   async #bury(letter: Letter): Promise<void> {
     const { channel, payload } = letter.message;
-    const windowMs = CONTENT_WINDOW_MS + this.#lateMs(letter);
+    const windowMs = RETRY_WINDOW_MS + this.#lateMs(letter);
     // Before it is counted: what could not be kept comes here again.
     await this.#workers.keepDeadLetter({ channel, payload, reason: letter.reason, windowMs });
     this.#telemetry.count("dead_letters");

@@ -7,6 +7,7 @@ import { someAnalysis } from "../support/some-analysis.ts";
 import { brokerOfEachTest } from "./broker-of-each-test.ts";
 import { appendRules } from "./pub-sub-append-rules.ts";
 import { attemptRules } from "./pub-sub-attempt-rules.ts";
+import { contentRules } from "./pub-sub-content-rules.ts";
 import { deliveryRules } from "./pub-sub-delivery-rules.ts";
 import { entryRules } from "./pub-sub-entry-rules.ts";
 import { historyRules } from "./pub-sub-history-rules.ts";
@@ -49,6 +50,11 @@ import { snapshotRules } from "./pub-sub-snapshot-rules.ts";
  * | PS-29 | of the appends of one turn to one channel each has its own outcome, in order; one that fails takes with |
  * |       | it those called after it                                                                               |
  *
+ * | PS-33 | a bare message is stored once by its name, which tells it from others of the same bytes              |
+ * | PS-34 | with nothing else stored since, the same bytes within the window are a retry                            |
+ * | PS-35 | a bare message that was refused is refused again                                                        |
+ * | PS-36 | where the names of two nodes do not tell, what was stored since it was published counts as the same     |
+ *
  * PS-30 to PS-32 are about brokers that can be late, or have replicas: `redis-deadlines` and `redis-replicas`.
  */
 
@@ -88,6 +94,7 @@ export function pubSubContract(
     appendRules(context);
     deliveryRules(context);
     seenBeforeRules(context);
+    contentRules(context);
     entryRules(context);
     attemptRules(context);
     snapshotRules(context);

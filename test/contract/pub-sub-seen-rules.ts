@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test";
 import type { AppendOutcome, SeenBefore } from "../../src/application/ports/pub-sub-port.ts";
+import { content } from "../support/bare-messages.ts";
 import { CollectingSubscriber } from "../support/collecting-subscriber.ts";
 import { notice, result, status } from "../support/encoded-events.ts";
 import { someAnalysis } from "../support/some-analysis.ts";
@@ -61,7 +62,7 @@ export function seenBeforeRules({ node, broker }: ContractContext): void {
   test("PS-10 what is remembered longer than one window is found by a wider one, until forgotten", async () => {
     const publisher = await node();
     const channel = someAnalysis();
-    const seen = { ...content("bytes"), windowMs: 50, rememberMs: 400 };
+    const seen = { ...key("bytes"), windowMs: 50, rememberMs: 400 };
     await publisher.append({ channel, events: [status()], seen });
     await broker().elapse(100);
     const wider = { ...seen, windowMs: 60_000 };
@@ -130,10 +131,6 @@ export function seenBeforeRules({ node, broker }: ContractContext): void {
 
 function key(name: string): SeenBefore {
   return { lane: "key", name, scope: "channel", windowMs: 300_000, rememberMs: 300_000 };
-}
-
-function content(name: string): SeenBefore {
-  return { lane: "content", name, scope: "channel", windowMs: 60_000, rememberMs: 180_000 };
 }
 
 export function duplicateOf(first: AppendOutcome): AppendOutcome {

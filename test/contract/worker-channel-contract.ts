@@ -16,6 +16,7 @@ import { brokerOfEachTest } from "./broker-of-each-test.ts";
  * | WC-6 | a letter with a name is known by its name alone                                                          |
  * | WC-7 | of a letter the first 64 KiB are kept, whole characters only, with its channel, its reason and the time  |
  * | WC-8 | at most 10,000 letters are kept, the newest, and what is too much goes of the kind that has the most     |
+ * | WC-9 | nodes that listened before a message was published name it alike, and none other of the same bytes so    |
  */
 
 export interface KeptLetter {
@@ -104,6 +105,26 @@ export function workerChannelContract(name: string, open: () => Promise<WorkersU
       expect(node.away).toBeUndefined();
       await node.stopListening();
       expect(node.away).toBeUndefined();
+    });
+
+    test("WC-9 nodes that listened before name a message alike, and no other of the same bytes so", async () => {
+      const all = [await listening(), await listening(), await listening()];
+      const names = () =>
+        all.map(({ heard }) =>
+          heard.map(({ occurrence: { content, stretch, number } }) => `${content} ${stretch} ${number}`),
+        );
+      await eventually("all count alike", async () => {
+        await broker().publish("analysis:x", "again");
+        const [one, two, three] = names().map((of) => of.at(-1));
+        return one !== undefined && one === two && two === three;
+      });
+      for (const { heard } of all) heard.length = 0;
+      for (let n = 0; n < 50; n++) await broker().publish("analysis:x", `${n % 3}`);
+      await eventually("all is heard", async () => all.every(({ heard }) => heard.length === 50));
+      const [one = [], ...others] = names();
+      for (const other of others) expect(other).toEqual(one);
+      expect(new Set(one).size).toBe(50);
+      expect(all[0]?.heard.slice(1).every(({ occurrence }) => occurrence.before === "other")).toBe(true);
     });
 
     test("WC-5 a letter that several nodes report is kept once, on another channel once more", async () => {

@@ -7,9 +7,11 @@ import type {
   ChannelSnapshot,
   PublishedEvent,
   PubSubPort,
+  SeenByContent,
 } from "../../src/application/ports/pub-sub-port.ts";
 import type { EncodedEvent } from "../../src/domain/analysis-event.ts";
 import type { AnalysisChannel } from "../../src/domain/channel.ts";
+import { content } from "../support/bare-messages.ts";
 import { CollectingSubscriber } from "../support/collecting-subscriber.ts";
 import { CollectingTelemetry } from "../support/collecting-telemetry.ts";
 import { completed, failed, fault, result, status } from "../support/encoded-events.ts";
@@ -95,15 +97,29 @@ function someRequest(seeded: Seeded, channel: AnalysisChannel, step: number): Ap
   const request = { channel, events };
   const name = `${seeded.below(60)}`;
   const remembered = { scope: "channel", windowMs: 60_000, rememberMs: 60_000 } as const;
-  switch (seeded.below(6)) {
+  switch (seeded.below(8)) {
     case 0:
-      return { ...request, seen: { lane: seeded.pick(["key", "content"] as const), name, ...remembered } };
+      return { ...request, seen: { lane: "key", name, ...remembered } };
+    case 2:
+    case 3:
+      return { channel, events: events.slice(0, 1), seen: someContent(seeded) };
     case 1:
       // Mostly rising; compared as text, most of them would fall.
       return { ...request, seen: { lane: "entry", id: `${step + seeded.below(3)}-${seeded.below(12)}` } };
     default:
       return request;
   }
+}
+
+/** Few contents, heard by few nodes in few stretches, so that every way to know one again comes up. */
+function someContent(seeded: Seeded): SeenByContent {
+  const listener = seeded.pick(["x", "y"]);
+  const stretch = seeded.pick(["a.1.m", "a.2.n", "a.12.o", "b.1.p", `~${listener}.1`, `~${listener}.2`]);
+  const before = seeded.pick(["same", "other", "unknown"] as const);
+  const number = 1 + seeded.below(4);
+  // Nothing hangs on the milliseconds that a real broker takes.
+  const reachMs = seeded.pick([60_000, 3_600_000]);
+  return content(`content-${seeded.below(4)}`, { listener, stretch, before, number }, { reachMs });
 }
 
 function someEvent(seeded: Seeded): EncodedEvent {

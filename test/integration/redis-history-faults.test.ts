@@ -2,6 +2,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test
 import type { Redis } from "ioredis";
 import { BrokerUnavailable } from "../../src/application/errors.ts";
 import type { PubSubPort } from "../../src/application/ports/pub-sub-port.ts";
+import { content } from "../support/bare-messages.ts";
 import { CollectingTelemetry } from "../support/collecting-telemetry.ts";
 import { result, status } from "../support/encoded-events.ts";
 import { eventually } from "../support/eventually.ts";
@@ -193,13 +194,7 @@ describe.skipIf(!needs("redis-server"))("histories on a Redis with faults", () =
     await admin.flushall();
     const node = nodes.make({ ttlMs: 60_000 });
     const channel = someAnalysis();
-    const seen = {
-      lane: "content",
-      name: "x",
-      scope: "channel",
-      windowMs: 1_000,
-      rememberMs: 30_000,
-    } as const;
+    const seen = content("x", {}, { rememberMs: 30_000 });
     await node.append({ channel, events: [status(), result()], seen });
     await node.declareViewers(channel, "*");
     const keys = await admin.keys("*");

@@ -3,6 +3,7 @@ import type { Redis } from "ioredis";
 import { OutcomeUnknown } from "../../src/application/errors.ts";
 import type { PubSubPort } from "../../src/application/ports/pub-sub-port.ts";
 import type { AnalysisChannel } from "../../src/domain/channel.ts";
+import { content } from "../support/bare-messages.ts";
 import { status } from "../support/encoded-events.ts";
 import { eventually } from "../support/eventually.ts";
 import { type GatewayProcess, startGateway } from "../support/gateway-process.ts";
@@ -82,14 +83,7 @@ describe.skipIf(!needs("redis-server"))("a Redis with a replica", () => {
     await expect(say(two, channel, "b")).rejects.toBeInstanceOf(OutcomeUnknown);
     expect(performance.now() - started).toBeWithin(900, 2_000);
     // What nobody is answered for waits for nobody.
-    const bare = {
-      lane: "content",
-      name: "n",
-      scope: "channel",
-      windowMs: 9_000,
-      rememberMs: 9_000,
-    } as const;
-    const offer = { channel, events: [status()], seen: bare };
+    const offer = { channel, events: [status()], seen: content("n") };
     expect(await two.append(offer)).toMatchObject({ type: "stored", firstOffset: 3 });
   }, 30_000);
 

@@ -14,6 +14,8 @@ import { patientClient } from "../support/patient-client.ts";
 import { type RunningRedis, startRedis } from "../support/redis-server.ts";
 
 type Lane = "analysis" | "user" | "system";
+type Heard = Omit<BareMessage, "occurrence">;
+
 const ALL: readonly Lane[] = ["analysis", "user", "system"];
 
 describe.skipIf(!needs("redis-server"))("the rules of WorkerChannelPort", () => {
@@ -86,15 +88,15 @@ describe.skipIf(!needs("redis-server"))("workers' channels on Redis", () => {
     return channels;
   }
 
-  async function listening(...listen: Lane[]): Promise<BareMessage[]> {
-    const heard: BareMessage[] = [];
-    await make(...listen).listen(({ lateMs: _, ...message }) => heard.push(message));
+  async function listening(...listen: Lane[]): Promise<Heard[]> {
+    const heard: Heard[] = [];
+    await make(...listen).listen(({ lateMs: _, occurrence: __, ...message }) => heard.push(message));
     return heard;
   }
 
   test("what a worker publishes on the three kinds of channel is heard, in order, and nothing else", async () => {
     const heard = await listening(...ALL);
-    const sent: BareMessage[] = [
+    const sent: Heard[] = [
       { channel: "analysis:A3", payload: '{"message":"Prüfung 🎬"}' },
       { channel: "user:al ice@example.com", payload: "not JSON" },
       { channel: "system:updates", payload: "" },
@@ -155,6 +157,33 @@ describe.skipIf(!needs("redis-server"))("workers' channels on Redis", () => {
     await eventually("both are heard", async () => heard.length === 2);
     expect(heard.map(({ payload }) => payload)).toEqual(["killed", "restarted"]);
   }, 20_000);
+
+  test("IDN-7: a mark is refused on a replica, where those who listen on the primary would not hear it", async () => {
+    const heard: BareMessage[] = [];
+    await worker.call("REPLICAOF", "127.0.0.1", "1");
+    await make("analysis").listen((message) => heard.push(message));
+    const next = async () => {
+      const before = heard.length;
+      await worker.publish("analysis:x", "x");
+      await eventually("it is heard", async () => heard.length > before);
+      return heard.at(-1)?.occurrence.stretch ?? "";
+    };
+    const until = performance.now() + 1_500;
+    while (performance.now() < until) expect(await next()).toStartWith("~");
+    await worker.call("REPLICAOF", "NO", "ONE");
+    await eventually("it counts by a mark", async () => /^\w{8}\.\d{16}\.\w{10}$/.test(await next()));
+  }, 20_000);
+
+  test("IDN-5: while the memory of Redis is full marks go on", async () => {
+    const heard: BareMessage[] = [];
+    await worker.config("SET", "maxmemory", "1");
+    await make("analysis").listen((message) => heard.push(message));
+    await eventually("it counts by a mark", async () => {
+      await worker.publish("analysis:x", "x");
+      return heard.at(-1)?.occurrence.since === undefined && heard.length > 0;
+    });
+    await worker.config("SET", "maxmemory", "0");
+  });
 
   test("listen() resolves when Redis comes, however late", async () => {
     await redis.kill9();

@@ -1,3 +1,4 @@
+import { MarkedCounter } from "../../src/adapters/redis/marked-counter.ts";
 import type { SessionServices } from "../../src/adapters/session-services.ts";
 import { WatchSession } from "../../src/adapters/websocket/watch-session.ts";
 import { AdoptInboxEntries } from "../../src/application/adopt-inbox-entries.ts";
@@ -9,14 +10,16 @@ import { ExpireStaleConnections } from "../../src/application/expire-stale-conne
 import { Feeds } from "../../src/application/fan-out/feeds.ts";
 import { OpenConnections } from "../../src/application/open-connections.ts";
 import type { ClientConnectionPort } from "../../src/application/ports/client-connection-port.ts";
-import type { BareMessage, WorkerChannelPort } from "../../src/application/ports/worker-channel-port.ts";
+import type { Listening, WorkerChannelPort } from "../../src/application/ports/worker-channel-port.ts";
 import { ReadAnalysis } from "../../src/application/read-analysis.ts";
 import { SendHeartbeats } from "../../src/application/send-heartbeats.ts";
 import { SubscribeToAnalysis } from "../../src/application/subscribe-to-analysis.ts";
 import { analysisIdOf } from "../../src/domain/channel.ts";
 import { ConnectionRegistry } from "../../src/domain/connection-registry.ts";
+import { isShared } from "../../src/domain/occurrence.ts";
 import { CollectingTelemetry } from "../support/collecting-telemetry.ts";
 import { KnownTokens } from "../support/known-tokens.ts";
+import type { Publication } from "./model-bare.ts";
 import type { Asked } from "./model-client.ts";
 import { ModelInbox } from "./model-inbox.ts";
 import { ModelPubSub } from "./model-pub-sub.ts";
@@ -28,16 +31,26 @@ const HEARTBEAT_TIMEOUT_MS = 30_000;
 const SWEEP_MS = 1_000;
 const NEVER_STALLED_MS = 86_400_000;
 
+let made = 0;
+
 export interface NodeOptions {
   readonly time: ModelTime;
   readonly server: ModelServer;
   readonly watchDefault: "allow" | "deny";
   /** Whether others listened before it. */
   readonly newcomer: boolean;
+  /** Carries a mark to every node that listens on this broker. */
+  readonly mark: (server: ModelServer, name: string) => void;
 }
+
+/** What the broker sends to a node that listens to workers. */
+export type Sound =
+  | { readonly type: "message"; readonly publication: Publication; readonly at: number }
+  | { readonly type: "mark"; readonly text: string };
 
 /** One gateway without its sockets and its broker: everything between them is the product itself. */
 export class ModelNode {
+  readonly id = ++made;
   readonly clock: ProcessClock;
   readonly pubSub: ModelPubSub;
   readonly telemetry = new CollectingTelemetry();
@@ -54,14 +67,19 @@ export class ModelNode {
   readonly inbox: AdoptInboxEntries;
   readonly drain: DrainConnections;
   /** Messages of workers that were heard, as the broker sent them, and have not arrived yet. */
-  readonly ears: BareMessage[] = [];
+  readonly ears: Sound[] = [];
   readonly standingTimers: number;
   readonly #services: SessionServices;
+  readonly #counter: MarkedCounter;
+  /** Counts the connections that it listened on. */
+  #spell = 0;
+  #listening: Listening | undefined;
+  #heard = 0;
   readonly #time: ModelTime;
   readonly #backlog: (() => void)[] = [];
   #state: "running" | "frozen" | "gone" = "running";
 
-  constructor({ time, server, watchDefault, newcomer }: NodeOptions) {
+  constructor({ time, server, watchDefault, newcomer, mark }: NodeOptions) {
     this.#time = time;
     const clock = time.clock();
     this.clock = clock;
@@ -72,9 +90,15 @@ export class ModelNode {
     this.feeds = new Feeds(pubSub, clock, telemetry);
     this.broadcast = new BroadcastEvent(pubSub, clock, telemetry);
     this.read = new ReadAnalysis(pubSub, watchDefault, NEVER_STALLED_MS);
-    this.adopt = new AdoptPublishedEvent(pubSub, workersOn(pubSub, clock, newcomer), clock, telemetry);
-    const workers = workersOn(pubSub, clock, newcomer);
+    const workers = workersOn(pubSub, () => this.#listening);
+    this.adopt = new AdoptPublishedEvent(pubSub, workers, clock, telemetry);
     this.inbox = new AdoptInboxEntries(new ModelInbox(pubSub, clock), pubSub, workers, clock, telemetry);
+    this.#counter = new MarkedCounter({
+      clock,
+      telemetry,
+      publish: (name) => pubSub.command((at) => mark(at, name)),
+    });
+    this.listen(newcomer);
     this.drain = new DrainConnections(this.connections, clock, 10_000, () => 0.5);
     const heartbeats = new SendHeartbeats(clock, HEARTBEAT_INTERVAL_MS);
     const expire = new ExpireStaleConnections(registry, this.connections, clock, HEARTBEAT_TIMEOUT_MS);
@@ -151,20 +175,46 @@ export class ModelNode {
     void this.pubSub.close();
   }
 
-  /** The oldest message of a worker that waits arrives. */
-  hearOne(): BareMessage | undefined {
-    const message = this.ears.shift();
-    if (message !== undefined) this.adopt.execute(message);
-    return message;
+  /** It listens to workers, on a connection that was just made. */
+  listen(newcomer: boolean): void {
+    this.#spell++;
+    this.#listening = { since: this.clock.now(), newcomer, others: true };
+    this.#counter.connected();
+    this.#counter.listens();
+  }
+
+  get listens(): boolean {
+    return this.#listening !== undefined;
+  }
+
+  /** The connection is lost, and what was sent over it and not read. */
+  loseHearing(): void {
+    this.#listening = undefined;
+    this.#counter.lost();
+    this.ears.length = 0;
+  }
+
+  /** The oldest of what waits to be heard arrives. */
+  hearOne(): void {
+    const sound = this.ears.shift();
+    if (sound === undefined) return;
+    if (sound.type === "mark") this.#counter.heardProbe(sound.text);
+    else {
+      const { channel, payload, heardBy } = sound.publication;
+      // The last probe that was heard before it is up to some seconds older than it.
+      const lateMs = this.clock.now() - sound.at + (this.#heard++ % 3) * 1_000;
+      const occurrence = this.#counter.heard(channel, new TextEncoder().encode(payload), lateMs);
+      heardBy.push({ node: this, spell: this.#spell, shared: isShared(occurrence) });
+      this.adopt.execute({ channel, payload, occurrence, lateMs });
+    }
   }
 }
 
-function workersOn(pubSub: ModelPubSub, clock: ProcessClock, newcomer: boolean): WorkerChannelPort {
-  const since = clock.now();
+function workersOn(pubSub: ModelPubSub, listening: () => Listening | undefined): WorkerChannelPort {
   return {
     listen: async () => {},
     stopListening: async () => {},
-    listening: () => ({ since, newcomer, others: true }),
+    listening,
     away: undefined,
     keepDeadLetter: (letter) => pubSub.command((server) => server.keepDeadLetter(letter)),
     close: async () => {},

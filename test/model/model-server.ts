@@ -3,6 +3,7 @@ import type { InboxEvent } from "../../src/application/ports/inbox-port.ts";
 import {
   type AppendOutcome,
   type AppendRequest,
+  type AttemptRefusal,
   type ChannelPositions,
   type ChannelSnapshot,
   type ChannelSubscriber,
@@ -10,6 +11,8 @@ import {
   PAGE_BYTES,
   type PublishedEvent,
   type SeenBefore,
+  type SeenByEntry,
+  type SeenByKey,
 } from "../../src/application/ports/pub-sub-port.ts";
 import type { DeadLetter } from "../../src/application/ports/worker-channel-port.ts";
 import type { ViewerList } from "../../src/domain/access-grant.ts";
@@ -17,6 +20,7 @@ import { fill } from "../../src/domain/byte-budget.ts";
 import { type AnalysisChannel, type ChannelName, isAnalysisChannel } from "../../src/domain/channel.ts";
 import { admit, type ChannelRecord, newRecord } from "../../src/domain/channel-record.ts";
 import { type EpochSpan, type EventPosition, isOnHistory } from "../../src/domain/event-position.ts";
+import { HeardContents, type Place } from "../../src/domain/heard-contents.ts";
 import { utf8Length } from "../../src/domain/utf8.ts";
 
 export interface HistoryLimits {
@@ -29,11 +33,7 @@ export interface Listener {
   post(message: (subscriber: ChannelSubscriber) => void, what: "event" | "viewers"): void;
 }
 
-interface FirstTime {
-  readonly epoch: string;
-  readonly firstOffset: number;
-  readonly count: number;
-  readonly at: number;
+interface FirstTime extends Place {
   readonly until: number;
 }
 
@@ -45,6 +45,7 @@ interface Kept {
   /** Everything since the counter began, what was trimmed included: the truth that watchers are held against. */
   readonly log: PublishedEvent[];
   readonly seen: Map<string, FirstTime>;
+  readonly heard: HeardContents<AttemptRefusal>;
   heardAt: number | undefined;
   expiresAt: number;
   lastEntry: { readonly id: string; readonly first: FirstTime } | undefined;
@@ -70,6 +71,9 @@ const NOTHING: EventPosition = { epoch: "", offset: 0 };
 export class ModelServer {
   /** Another one after every restart and promotion. */
   line = fresh("line");
+  /** Another one for every process. */
+  run = fresh("run");
+  marks = 0;
   /** Full: what would write is refused. */
   full = false;
   readonly #now: () => number;
@@ -90,6 +94,7 @@ export class ModelServer {
   /** The process begins anew, with what it had saved. */
   restart(saved: SavedData): void {
     this.line = fresh("line");
+    this.run = fresh("run");
     this.#listeners.clear();
     this.#data = copyOf(saved);
   }
@@ -121,18 +126,19 @@ export class ModelServer {
     const now = this.#now();
     const known = this.#find(channel);
     const kept = known ?? this.#begin();
-    const first = seen && this.#firstTime(seen, kept, now);
-    if (first !== undefined) {
-      kept.heardAt = now;
-      return { type: "duplicate", epoch: first.epoch, firstOffset: first.firstOffset, count: first.count };
-    }
     if (this.full) throw new BrokerUnavailable("the broker is full");
-    const { epoch: before, offset } = kept.record;
+    const before = seen && this.#seenBefore(seen, kept, now);
+    if (before !== undefined) {
+      if (before.type === "duplicate") kept.heardAt = now;
+      return before;
+    }
+    const { epoch: epochBefore, offset } = kept.record;
     const forked = kept.line !== this.line && offset > 0;
     if (forked) kept.record.epoch = fresh("e");
     const admitted = admit(kept.record, events);
     if (admitted.type === "refused") {
-      kept.record.epoch = before;
+      kept.record.epoch = epochBefore;
+      if (seen?.lane === "content") kept.heard.refused(seen, admitted, now);
       return admitted;
     }
     const { epoch } = kept.record;
@@ -284,23 +290,35 @@ export class ModelServer {
       history: [],
       log: [],
       seen: new Map(),
+      heard: new HeardContents(),
       heardAt: undefined,
       expiresAt: 0,
       lastEntry: undefined,
     };
   }
 
-  #firstTime(seen: SeenBefore, kept: Kept, now: number): FirstTime | undefined {
-    if (seen.lane === "entry") {
-      const last = kept.lastEntry;
-      return last !== undefined && compareEntryIds(seen.id, last.id) <= 0 ? last.first : undefined;
+  #seenBefore(seen: SeenBefore, kept: Kept, now: number): AppendOutcome | undefined {
+    if (seen.lane === "content") {
+      const found = kept.heard.find(seen, kept.record.offset, now);
+      if (found.type === "new") return undefined;
+      return found.type === "refused" ? found : duplicateOf(found.place);
     }
+    const first = seen.lane === "entry" ? this.#firstEntry(seen, kept) : this.#firstKey(seen, kept, now);
+    return first && duplicateOf(first);
+  }
+
+  #firstEntry({ id }: SeenByEntry, { lastEntry: last }: Kept): FirstTime | undefined {
+    return last !== undefined && compareEntryIds(id, last.id) <= 0 ? last.first : undefined;
+  }
+
+  #firstKey(seen: SeenByKey, kept: Kept, now: number): FirstTime | undefined {
     const first = this.#memoryOf(seen.scope, kept).get(`${seen.lane} ${seen.name}`);
     return first !== undefined && now < first.until && now - first.at <= seen.windowMs ? first : undefined;
   }
 
   #remember(seen: SeenBefore, kept: Kept, first: Omit<FirstTime, "until">): void {
     if (seen.lane === "entry") kept.lastEntry = { id: seen.id, first: { ...first, until: Infinity } };
+    else if (seen.lane === "content") kept.heard.stored(seen, first);
     else {
       const memory = this.#memoryOf(seen.scope, kept);
       memory.set(`${seen.lane} ${seen.name}`, { ...first, until: first.at + seen.rememberMs });
@@ -310,6 +328,10 @@ export class ModelServer {
   #memoryOf(scope: "channel" | "notices", kept: Kept): Map<string, FirstTime> {
     return scope === "notices" ? this.#data.seenNotices : kept.seen;
   }
+}
+
+function duplicateOf({ epoch, firstOffset, count }: Place): AppendOutcome {
+  return { type: "duplicate", epoch, firstOffset, count };
 }
 
 function positionOf({ record }: Kept): EventPosition {
@@ -330,6 +352,7 @@ function copyOf({ channels, viewers, seenNotices, deadLetters, inbox }: Data): D
       history: [...kept.history],
       log: [...kept.log],
       seen: new Map(kept.seen),
+      heard: kept.heard.copy(),
     },
   ]);
   return {

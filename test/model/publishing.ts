@@ -1,5 +1,6 @@
 import { type AnalysisChannel, analysisIdOf } from "../../src/domain/channel.ts";
 import { must } from "./judge.ts";
+import { checkBare, type Publication } from "./model-bare.ts";
 import type { ModelNode } from "./model-node.ts";
 import type { ModelServer } from "./model-server.ts";
 import type { ModelTime } from "./model-time.ts";
@@ -22,16 +23,6 @@ export interface Keyed {
   readonly body: string;
 }
 
-interface Bare {
-  readonly sequence: number;
-  readonly channel: AnalysisChannel;
-  readonly payload: string;
-  readonly at: number;
-  readonly heardBy: Set<ModelNode>;
-  /** Whether the same bytes were published again, which some may have heard alone. */
-  repeated: boolean;
-}
-
 /** What a worker put into the inbox. */
 interface Entry {
   readonly sequence: number;
@@ -39,7 +30,7 @@ interface Entry {
   readonly payload: string;
 }
 
-/** Well within the minute in which the same bytes are one event, however long a node holds them. */
+/** Well within the minute in which the same bytes may be a retry, however long a node holds them. */
 const REPEAT_WITHIN_MS = 20_000;
 
 /** What was published, by whom, and what came of it: each event bears a number of the test's own. */
@@ -47,7 +38,7 @@ export class Publishing {
   readonly keyed: Keyed[] = [];
   readonly #time: ModelTime;
   readonly #attempts: boolean;
-  readonly #bare: Bare[] = [];
+  readonly #bare: Publication[] = [];
   readonly #entries: Entry[] = [];
   readonly #answered = new Set<number>();
   /** Numbers that were on a log, or among dead letters, which may not have survived. */
@@ -88,11 +79,9 @@ export class Publishing {
     return keyed;
   }
 
-  makeBare(channel: AnalysisChannel, kind: Kind, attempt: number): string {
+  makeBare(channel: AnalysisChannel, kind: Kind, attempt: number): Publication {
     const { sequence, fields } = this.event(kind, attempt);
-    const payload = JSON.stringify(fields);
-    this.#bare.push({ sequence, channel, payload, at: this.#time.now, heardBy: new Set(), repeated: false });
-    return payload;
+    return this.#published({ sequence, channel, payload: JSON.stringify(fields) });
   }
 
   makeEntry(channel: AnalysisChannel, kind: Kind, attempt: number): Entry {
@@ -105,16 +94,17 @@ export class Publishing {
     this.#entries.push(entry);
   }
 
-  /** What was published bare a moment ago: the same bytes again are the same event. */
-  repeatable(pick: number): Bare | undefined {
-    const recent = this.#bare.filter(({ at }) => this.#time.now - at < REPEAT_WITHIN_MS);
+  /** The same bytes again as were published a moment ago, mostly of what was published last. */
+  repeatBare(pick: number): Publication | undefined {
+    const recent = this.#bare.filter(({ at }) => this.#time.now - at < REPEAT_WITHIN_MS).slice(-8);
     const again = recent[pick % Math.max(1, recent.length)];
-    if (again !== undefined) again.repeated = true;
-    return again;
+    return again && this.#published(again);
   }
 
-  heard(payload: string, node: ModelNode): void {
-    this.#bare.find((bare) => bare.payload === payload)?.heardBy.add(node);
+  #published({ sequence, channel, payload }: Entry): Publication {
+    const publication = { sequence, channel, payload, at: this.#time.now, run: "", heardBy: [] };
+    this.#bare.push(publication);
+    return publication;
   }
 
   /** To be called before a broker loses anything: what it has now was stored once. */
@@ -128,18 +118,19 @@ export class Publishing {
   /** Nothing twice; and nothing of what a node heard, or was answered for, is missing but by the broker's own loss. */
   check(server: ModelServer): void {
     const stored = new Set<number>();
+    const bare = new Set(this.#bare.map(({ sequence }) => sequence));
     for (const channel of server.analyses) {
       for (const { text } of server.logOf(channel)) {
         const sequence = sequenceOf(text);
-        must(!stored.has(sequence), `one event is stored once (number ${sequence})`);
+        must(!stored.has(sequence) || bare.has(sequence), `one event is stored once (number ${sequence})`);
         stored.add(sequence);
       }
     }
-    for (const { sequence, payload, heardBy } of this.#bare) {
-      const heard = [...heardBy].some((node) => node.state === "running");
-      const buried = server.deadLetters.some((letter) => letter.payload === payload);
-      if (heard && !buried && !this.#everStored.has(sequence))
-        must(stored.has(sequence), `what a gateway heard is stored (number ${sequence})`);
+    const buried = new Set(server.deadLetters.map(({ payload }) => sequenceOf(payload)));
+    const excused = (sequence: number) => this.#everStored.has(sequence) || buried.has(sequence);
+    for (const channel of new Set(this.#bare.map((one) => one.channel))) {
+      const log = server.logOf(channel).map(({ text }) => sequenceOf(text));
+      checkBare(this.#bare, { channel, log, excused });
     }
     must(server.inbox.length === 0, "the inbox is empty in the end");
     for (const { sequence, payload } of this.#entries) {
@@ -155,7 +146,7 @@ export class Publishing {
       );
   }
 
-  /** What one worker published, or put into the inbox, is stored in that order, if everybody could know it. */
+  /** What one worker put into the inbox is stored in that order, if everybody could know it. */
   #checkOrder(server: ModelServer, channel: AnalysisChannel): void {
     const place = new Map(
       server.logOf(channel).map(({ text, position }) => [sequenceOf(text), position.offset]),
@@ -165,15 +156,8 @@ export class Publishing {
     const isHere = ({ sequence, channel: its }: Entry) =>
       its === channel && place.has(sequence) && !this.#everStored.has(sequence) && !buried.has(sequence);
     const entries = this.#entries.filter(isHere);
-    const bare = this.#bare.filter((one) => isHere(one) && !one.repeated);
     for (const [index, later] of entries.entries())
       checkAfter(place, entries[index - 1], later, "the inbox is taken in order");
-    for (const [index, later] of bare.entries()) {
-      for (const earlier of bare.slice(0, index)) {
-        if ([...later.heardBy].every((node) => earlier.heardBy.has(node)))
-          checkAfter(place, earlier, later, "what was published bare is stored in its order");
-      }
-    }
   }
 }
 

@@ -45,17 +45,16 @@ const STEPS = {
     },
   ],
   bare: [
-    5,
+    6,
     (world, { a, b, c, d }) => {
-      const channel = channelOf(b);
-      world.bare(channel, world.publishing.makeBare(channel, kindOf(c), d), a % 2 === 1);
+      world.bare(world.publishing.makeBare(channelOf(b), kindOf(c), d), a % 2 === 1);
     },
   ],
   bareAgain: [
-    2,
+    6,
     (world, { a, b }) => {
-      const again = world.publishing.repeatable(b);
-      if (again !== undefined) world.bare(again.channel, again.payload, a % 2 === 1);
+      const again = world.publishing.repeatBare(b);
+      if (again !== undefined) world.bare(again, a % 2 === 1);
     },
   ],
   inbox: [

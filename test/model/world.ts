@@ -2,8 +2,9 @@ import { drainMicrotasks } from "bun:jsc";
 import { type AnalysisChannel, analysisIdOf, parseChannel } from "../../src/domain/channel.ts";
 import { formatEventId } from "../../src/domain/event-position.ts";
 import { Judge, must, type Truth } from "./judge.ts";
+import type { Publication } from "./model-bare.ts";
 import { type Asked, ModelClient, ModelConnection } from "./model-client.ts";
-import { ModelNode } from "./model-node.ts";
+import { ModelNode, type Sound } from "./model-node.ts";
 import { ModelServer, type SavedData } from "./model-server.ts";
 import { ModelTime } from "./model-time.ts";
 import { Publishing } from "./publishing.ts";
@@ -96,7 +97,7 @@ export class World implements Truth {
     drainMicrotasks();
     for (const node of this.#flowing) {
       while (node.state === "running" && node.ears.length > 0) {
-        this.#hear(node);
+        node.hearOne();
         drainMicrotasks();
       }
     }
@@ -129,7 +130,7 @@ export class World implements Truth {
     if (possible + hears === 0) return;
     const chosen = pick % (possible + hears);
     if (chosen < possible) node.pubSub.step(chosen);
-    else this.#hear(node);
+    else node.hearOne();
   }
 
   freeze(node: ModelNode): void {
@@ -152,6 +153,7 @@ export class World implements Truth {
     if (!node.pubSub.deaf) return;
     node.pubSub.deaf = false;
     node.pubSub.cutListening();
+    node.loseHearing();
     this.restore(node);
   }
 
@@ -165,12 +167,12 @@ export class World implements Truth {
     if (which % 3 !== 1) node.pubSub.cutCommands();
     if (which % 3 !== 2) {
       node.pubSub.cutListening();
-      node.ears.length = 0;
+      node.loseHearing();
     }
   }
 
   restore(node: ModelNode): void {
-    if (!this.#down || node.pubSub.server === this.#old) node.pubSub.restore(this.#serverOf(node));
+    if (!this.#down || node.pubSub.server === this.#old) this.#connect(node, this.#serverOf(node));
   }
 
   /** Everything that is published from now on is kept for a later loss. */
@@ -275,13 +277,10 @@ export class World implements Truth {
     return client;
   }
 
-  bare(channel: AnalysisChannel, payload: string, old: boolean): void {
+  bare(publication: Publication, old: boolean): void {
     const server = old ? (this.#old ?? this.#primary) : this.#primary;
-    for (const node of this.nodes) {
-      if (node.pubSub.server !== server || node.pubSub.health().status === "down" || node.pubSub.deaf)
-        continue;
-      node.ears.push({ channel, payload });
-    }
+    publication.run = server.run;
+    this.#sendOut(server, { type: "message", publication, at: this.time.now });
   }
 
   /** A worker adds to the inbox of the broker that it knows; answers whether that took it. */
@@ -295,7 +294,7 @@ export class World implements Truth {
     for (const node of this.nodes) {
       this.undeafen(node);
       this.thaw(node);
-      if (node.pubSub.server === this.#primary) node.pubSub.restore();
+      if (node.pubSub.server === this.#primary) this.#connect(node, this.#primary);
       else this.rejoin(node);
       this.flow(node);
     }
@@ -304,9 +303,23 @@ export class World implements Truth {
     for (const connection of this.#connections) connection.takeAll();
   }
 
-  #hear(node: ModelNode): void {
-    const message = node.hearOne();
-    if (message !== undefined) this.publishing.heard(message.payload, node);
+  /** To whoever listens on this broker now. */
+  #sendOut(server: ModelServer, sound: Sound): void {
+    for (const node of this.nodes) {
+      const { pubSub } = node;
+      if (pubSub.server !== server || !node.listens || pubSub.deaf) continue;
+      node.ears.push(sound);
+    }
+  }
+
+  #connect(node: ModelNode, server: ModelServer): void {
+    const { pubSub } = node;
+    if (pubSub.server !== server) node.loseHearing();
+    pubSub.restore(server);
+    node.run(() => {
+      if (node.listens) return;
+      node.listen(this.nodes.some((other) => other !== node && other.listens));
+    });
   }
 
   #newServer(saved?: SavedData): ModelServer {
@@ -320,6 +333,8 @@ export class World implements Truth {
       server: this.#primary,
       watchDefault: this.options.watchDefault,
       newcomer: this.nodes.length === NODES,
+      mark: (server, name) =>
+        this.#sendOut(server, { type: "mark", text: `mark ${server.run}.${server.marks++}.${name}` }),
     });
     this.#flowing.add(node);
     if (this.#down) this.cut(node, 0);
@@ -332,8 +347,7 @@ export class World implements Truth {
 
   #moveOver(node: ModelNode): void {
     this.#lagging.add(node);
-    node.ears.length = 0;
-    node.pubSub.restore(this.#primary);
+    this.#connect(node, this.#primary);
   }
 
   #retireOld(): void {

@@ -1,4 +1,5 @@
 import { readFileSync } from "node:fs";
+import { IDENTITY_MUTANTS } from "./identity-mutants.ts";
 import { PAGE_MUTANTS } from "./page-mutants.ts";
 
 /** One deliberate breakage: a text that stands once in one file of the product, and what takes its place. */
@@ -494,28 +495,18 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: "adopts the same message once for each gateway",
-    file: "src/application/adopt-published-event.ts",
-    find: 'lane: "content",\n      name: heard.message.payload,',
-    replace: 'lane: "content",\n      name: heard.message.payload + Math.random(),',
+    file: "src/adapters/occurrence-counter.ts",
+    find: '.digest("base64url");',
+    replace: '.digest("base64url") + Math.random();',
     killers: MODEL,
   },
+  ...IDENTITY_MUTANTS,
   {
     name: "gives up what the broker could not store",
     file: "src/application/adopt-published-event.ts",
     find: 'if (error instanceof BrokerUnavailable || error instanceof OutcomeUnknown) return "again";',
     replace: "",
     killers: MODEL,
-  },
-  {
-    name: "does not widen the window of a late offer",
-    file: "src/application/adopt-published-event.ts",
-    find: "windowMs: CONTENT_WINDOW_MS + this.#lateMs(heard),",
-    replace: "windowMs: CONTENT_WINDOW_MS,",
-    killers: [
-      "test/unit/application/adopt-published-event.test.ts",
-      "test/unit/application/adopt-while-broker-is-away.test.ts",
-      "test/unit/application/adopt-beside-others.test.ts",
-    ],
   },
   {
     name: "leaves out the hold of a newcomer",

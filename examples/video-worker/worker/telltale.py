@@ -37,7 +37,7 @@ PATIENCE_SECONDS = 20
 def connect(url):
     """A connection that tries again when Redis is away for a moment.
 
-    Publishing twice is safe: Telltale takes the same bytes within a minute for one event.
+    Publishing twice is safe: Telltale takes the same bytes, with nothing else in between, for one event.
     """
     faults = [redis.ConnectionError, redis.TimeoutError]
     retry = Retry(ExponentialBackoff(cap=1, base=0.05), 5)

@@ -1,5 +1,4 @@
 import type { ChannelSubscriber, PublishedEvent } from "../../application/ports/pub-sub-port.ts";
-import type { BareMessage } from "../../application/ports/worker-channel-port.ts";
 import type { ViewerList } from "../../domain/access-grant.ts";
 import type { ChannelName } from "../../domain/channel.ts";
 import { DEAD_LETTERS } from "../dead-letter-limits.ts";
@@ -16,6 +15,14 @@ export interface Listener {
   /** Told when the subscriber threw, which must not reach the publisher. */
   failed(error: unknown): void;
 }
+
+export interface PublishedBare {
+  readonly channel: string;
+  readonly payload: string;
+}
+
+/** Told what no other message is called. */
+type WorkerListener = (message: PublishedBare, name: string) => void;
 
 interface DeclaredViewers {
   readonly viewers: ViewerList;
@@ -36,7 +43,8 @@ export class InMemoryBroker {
   readonly #channels = new Map<ChannelName, KeptChannel>();
   readonly #viewers = new Map<ChannelName, DeclaredViewers>();
   readonly #listeners = new Map<ChannelName, Set<Listener>>();
-  readonly #workers = new Set<(message: BareMessage) => void>();
+  readonly #workers = new Set<WorkerListener>();
+  #bareMessages = 0;
   readonly #deliveries: { readonly to: readonly Listener[]; readonly delivery: Delivery }[] = [];
   #delivering = false;
 
@@ -101,7 +109,7 @@ export class InMemoryBroker {
     this.#deliver(channel, (subscriber) => subscriber.viewersChanged(viewers));
   }
 
-  addWorkerListener(heard: (message: BareMessage) => void): () => void {
+  addWorkerListener(heard: WorkerListener): () => void {
     this.#workers.add(heard);
     return () => this.#workers.delete(heard);
   }
@@ -111,14 +119,18 @@ export class InMemoryBroker {
   }
 
   /** A worker's bare PUBLISH: heard by every node that listens now, by nobody else ever. */
-  publishBare(message: BareMessage): void {
-    for (const heard of [...this.#workers]) heard(message);
+  publishBare(message: PublishedBare): void {
+    const name = `memory.${++this.#bareMessages}.`;
+    for (const heard of [...this.#workers]) heard(message, name);
   }
 
   forgetExpired(now: number): void {
     dropFront(this.#channels, now);
     dropFront(this.#viewers, now);
-    for (const kept of this.#channels.values()) kept.seen.forgetExpired(now);
+    for (const kept of this.#channels.values()) {
+      kept.seen.forgetExpired(now);
+      kept.heard.forgetExpired(now);
+    }
     this.#seenNotices.forgetExpired(now);
     this.seenDeadLetters.forgetExpired(now);
   }

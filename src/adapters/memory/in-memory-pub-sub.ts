@@ -56,13 +56,16 @@ export class InMemoryPubSub implements PubSubPort {
   async append({ channel, events, seen }: AppendRequest): Promise<AppendOutcome> {
     const now = this.#options.clock.now();
     const kept = this.#broker.findOrBegin(channel, now);
-    const first = seen && this.#firstTime(seen, kept, now);
-    if (first !== undefined) {
-      kept.heardAt = now;
-      return { type: "duplicate", epoch: first.epoch, firstOffset: first.firstOffset, count: first.count };
+    const before = seen && this.#seenBefore(seen, kept, now);
+    if (before !== undefined) {
+      if (before.type === "duplicate") kept.heardAt = now;
+      return before;
     }
     const appended = kept.append(events, this.#options.history.size);
-    if (appended.type === "refused") return appended;
+    if (appended.type === "refused") {
+      if (seen?.lane === "content") kept.heard.refused(seen, appended, now);
+      return appended;
+    }
     const { epoch, offset } = kept.position;
     const stored = { epoch, firstOffset: offset - events.length + 1, count: events.length };
     kept.heardAt = now;
@@ -142,17 +145,30 @@ export class InMemoryPubSub implements PubSubPort {
     this.#listeners.clear();
   }
 
-  #firstTime(seen: SeenBefore, kept: KeptChannel, now: number): FirstTime | undefined {
-    if (seen.lane === "entry") return kept.seenEntry(seen.id);
-    return this.#memoryOf(seen.scope, kept).find(seen.lane, seen.name, seen.windowMs, now);
+  #seenBefore(seen: SeenBefore, kept: KeptChannel, now: number): AppendOutcome | undefined {
+    if (seen.lane === "content") {
+      const found = kept.heard.find(seen, kept.position.offset, now);
+      if (found.type === "new") return undefined;
+      return found.type === "refused" ? found : duplicateOf(found.place);
+    }
+    const first =
+      seen.lane === "entry"
+        ? kept.seenEntry(seen.id)
+        : this.#memoryOf(seen.scope, kept).find(seen.lane, seen.name, seen.windowMs, now);
+    return first && duplicateOf(first);
   }
 
   #remember(seen: SeenBefore, kept: KeptChannel, first: FirstTime): void {
     if (seen.lane === "entry") kept.lastEntry = { id: seen.id, first };
+    else if (seen.lane === "content") kept.heard.stored(seen, first);
     else this.#memoryOf(seen.scope, kept).remember(seen.lane, seen.name, first, seen.rememberMs);
   }
 
   #memoryOf(scope: "channel" | "notices", kept: KeptChannel): SeenMemory {
     return scope === "notices" ? this.#broker.seenNotices : kept.seen;
   }
+}
+
+function duplicateOf({ epoch, firstOffset, count }: FirstTime): AppendOutcome {
+  return { type: "duplicate", epoch, firstOffset, count };
 }

@@ -8,6 +8,7 @@ import type {
   WorkerChannelPort,
 } from "../../application/ports/worker-channel-port.ts";
 import { keptLetter, knownLetter } from "../dead-letter-limits.ts";
+import { OccurrenceCounter } from "../occurrence-counter.ts";
 import type { InMemoryBroker } from "./in-memory-broker.ts";
 
 export interface InMemoryWorkerChannelsOptions {
@@ -37,7 +38,13 @@ export class InMemoryWorkerChannels implements WorkerChannelPort {
         return broker.workerListeners > 1;
       },
     };
-    this.#stop = broker.addWorkerListener(heard);
+    const counter = new OccurrenceCounter(this.#clock.now());
+    this.#stop = broker.addWorkerListener((message, name) => {
+      // Each message is a stretch of its own: nothing tells them apart better.
+      counter.marked(name);
+      const { channel, payload } = message;
+      heard({ ...message, occurrence: counter.heard(channel, payload, this.#clock.now()) });
+    });
   }
 
   async stopListening(): Promise<void> {

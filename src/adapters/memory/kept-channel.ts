@@ -1,12 +1,14 @@
 import {
   type AppendOutcome,
   type AppendRequest,
+  type AttemptRefusal,
   type HistoryPage,
   PAGE_BYTES,
 } from "../../application/ports/pub-sub-port.ts";
 import { fill } from "../../domain/byte-budget.ts";
 import { admit, newRecord, type PublishedEvent } from "../../domain/channel-record.ts";
 import { type EpochSpan, type EventPosition, isOnHistory } from "../../domain/event-position.ts";
+import { HeardContents } from "../../domain/heard-contents.ts";
 import type { StageMark } from "../../domain/stages.ts";
 import { utf8Length } from "../../domain/utf8.ts";
 import { type FirstTime, SeenMemory } from "./seen-memory.ts";
@@ -18,6 +20,7 @@ export type Kept =
 /** One channel from its first event until it expires: the counter, the kept history, and what trimming may not take. */
 export class KeptChannel {
   readonly seen = new SeenMemory();
+  readonly heard = new HeardContents<AttemptRefusal>();
   heardAt: number | undefined;
   expiresAt = 0;
   /** The last inbox entry that was stored here. */

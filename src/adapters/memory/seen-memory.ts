@@ -1,12 +1,9 @@
-/** Where a request was stored the first time. `at` is broker time in milliseconds. */
-export interface FirstTime {
-  readonly epoch: string;
-  readonly firstOffset: number;
-  readonly count: number;
-  readonly at: number;
-}
+import type { Place } from "../../domain/heard-contents.ts";
 
-interface Remembered extends FirstTime {
+/** Where a request was stored the first time. */
+export type FirstTime = Place;
+
+interface Remembered extends Place {
   readonly until: number;
 }
 

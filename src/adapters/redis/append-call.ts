@@ -3,6 +3,7 @@ import type {
   AppendRequest,
   AttemptRefusal,
   SeenBefore,
+  SeenByContent,
 } from "../../application/ports/pub-sub-port.ts";
 import type { ChannelName } from "../../domain/channel.ts";
 import { seenKey, type TryChannel } from "./redis-keys.ts";
@@ -41,5 +42,13 @@ export function outcomeOf(answer: unknown): AppendOutcome {
 function seenArguments(channel: ChannelName | TryChannel, seen: SeenBefore | undefined): string[] {
   if (seen === undefined) return ["", "", "", "0", "0"];
   if (seen.lane === "entry") return ["entry", "", seen.id, "0", "0"];
-  return [seen.scope, ...seenKey(channel, seen), `${seen.windowMs}`, `${seen.rememberMs}`];
+  const key = seenKey(channel, seen);
+  if (seen.lane === "key") return [seen.scope, ...key, `${seen.windowMs}`, `${seen.rememberMs}`];
+  return ["content", ...key, heardText(seen), `${seen.rememberMs}`];
+}
+
+function heardText({ occurrence, reachMs, ageMs, retryMs }: SeenByContent): string {
+  const { stretch, listener, number, before } = occurrence;
+  const times = [Math.ceil(reachMs), Math.floor(ageMs), Math.ceil(retryMs)];
+  return [stretch, listener, number, before, ...times].join(" ");
 }

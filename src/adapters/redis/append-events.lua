@@ -12,9 +12,10 @@
 --       5 birth, 6 epoch: names to use where new ones are needed
 --       7 events to keep             8 time to live (ms)            9 channel to publish on
 --      then for each request
---       1 how it is known again: "" (not at all), "channel", "notices" or "entry"
+--       1 how it is known again: "" (not at all), "channel", "notices", "content" or "entry"
 --       2 prefix, 3 rest of the key under which it is remembered; for an entry 3 is its id
---       4 window (ms)                5 remembered for (ms)          6 number of its events
+--       4 window (ms), for a content how it was heard                5 remembered for (ms)
+--       6 number of its events
 --      and five for each event: flag, stage or "", timestamp, attempt or "", members
 --
 -- Answers {"APPENDED", for each request {"STORED" | "DUPLICATE", epoch, first offset, count} or
@@ -38,7 +39,7 @@ local now = time[1] * 1000 + math.floor(time[2] / 1000)
 -- Before anything else: whoever sent this has been told by now that it will not be carried out.
 if now >= tonumber(ARGV[2]) then return { 'LATE' } end
 
-local kept = call('HMGET', record, 'format', 'birth', 'epoch', 'line', 'offset', 'epochs', 'attempt', 'outcome', 'stage', 'entry', 'calls')
+local kept = call('HMGET', record, 'format', 'birth', 'epoch', 'line', 'offset', 'epochs', 'attempt', 'outcome', 'stage', 'entry', 'calls', 'bare')
 local format, birth, epoch, line, spans = kept[1], kept[2], kept[3], kept[4], kept[6]
 local attempt, outcome, stage, last_entry = kept[7], kept[8] ~= '' and kept[8], kept[9], kept[10]
 if format and tonumber(format) > tonumber(ARGV[1]) then return { 'NEWER', format } end
@@ -49,6 +50,12 @@ local is_new = not offset
 if is_new then
   offset, birth, epoch, line, spans = 0, ARGV[5], nil, nil, ''
   attempt, outcome, stage, last_entry = false, false, false, false
+end
+-- The last events that workers published bare, with nothing else between them.
+local bare_from, bare_to = 1, 0
+if kept[12] and not is_new then
+  bare_from, bare_to = string.match(kept[12], '^(%d+) (%d+)$')
+  bare_from, bare_to = tonumber(bare_from), tonumber(bare_to)
 end
 
 -- The last call of each gateway, for as long as it could come a second time.
@@ -63,31 +70,7 @@ if calls and kept[11] and not is_new then
   end
 end
 
--- Looks up a request: the answer of its first time, if it had one, and else the key to remember it under, if any.
-local function seen_before(at)
-  local scope = ARGV[at]
-  if scope == '' then return end
-  if scope == 'entry' then
-    if not last_entry then return end
-    -- Ids are two numbers without leading zeros, either of which may be beyond what a Lua number holds.
-    local ms, sequence = string.match(ARGV[at + 2], '^(%d+)-(%d+)$')
-    local last_ms, last_sequence, its_epoch, first, stored = string.match(last_entry, '^(%d+)-(%d+) (%w+) (%d+) (%d+)$')
-    if ms == last_ms then ms, last_ms = sequence, last_sequence end
-    if #ms > #last_ms or (#ms == #last_ms and ms > last_ms) then return end
-    return { 'DUPLICATE', its_epoch, tonumber(first), tonumber(stored) }
-  end
-  local key = ARGV[at + 1] .. (scope == 'channel' and birth .. ':' or '') .. ARGV[at + 2]
-  local seen = call('GET', key)
-  if seen then
-    local its_epoch, first, stored, when = string.match(seen, '^(%w+) (%d+) (%d+) (%d+)$')
-    if now - tonumber(when) <= tonumber(ARGV[at + 3]) then
-      -- Where no record is written to, so that waiting for replicas waits for something.
-      if is_new then call('SET', key, seen, 'KEEPTTL') end
-      return { 'DUPLICATE', its_epoch, tonumber(first), tonumber(stored) }
-    end
-  end
-  return nil, key
-end
+-- INCLUDE seen-before
 
 local line_now, standing, past, is_past
 local begun, new_epoch = false, false
@@ -166,9 +149,9 @@ end
 local size = tonumber(ARGV[7])
 -- What the history holds once it was trimmed.
 local length, trims = 0, false
-local entry_changed = false
+local entry_changed, bare_changed = false, false
 local function append(at)
-  local answer, seen_key = seen_before(at)
+  local answer, seen_key, content, heard = seen_before(at, offset)
   if answer then return answer end
   if not line_now then
     -- The line of the data changes with every restart and promotion: what came before may have forked.
@@ -177,7 +160,10 @@ local function append(at)
   end
   local count = tonumber(ARGV[at + 5])
   local reopens, refusal = admit(at + HEAD, count)
-  if refusal then return refusal end
+  if refusal then
+    if heard then remember_judged(seen_key, content, heard, { refusal = refusal[2] .. ':' .. refusal[3] }) end
+    return refusal
+  end
   if not begun then
     begun = true
     if is_new then call('DEL', record, history) else length = call('XLEN', history) end
@@ -195,6 +181,10 @@ local function append(at)
   local place = epoch .. ' ' .. int(first) .. ' ' .. int(count)
   if ARGV[at] == 'entry' then
     last_entry, entry_changed = ARGV[at + 2] .. ' ' .. place, true
+  elseif heard then
+    if bare_to ~= first - 1 then bare_from = first end
+    bare_to, bare_changed = offset, true
+    remember_judged(seen_key, content, heard, { place = place .. ' ' .. int(now) .. ' ' .. heard.stretch })
   elseif seen_key then
     call('SET', seen_key, place .. ' ' .. int(now), 'PX', ARGV[at + 4])
   end
@@ -241,6 +231,7 @@ if attempts_changed then
   if past then set('past', cmsgpack.pack(past)) end
 end
 if entry_changed then set('entry', last_entry) end
+if bare_changed then set('bare', int(bare_from) .. ' ' .. int(bare_to)) end
 call('HSET', record, unpack(fields))
 if terminal == false then call('HDEL', record, 'terminal') end
 call('PEXPIRE', record, ARGV[8])

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import type { SeenByName } from "../../application/ports/pub-sub-port.ts";
+import type { SeenByContent, SeenByKey } from "../../application/ports/pub-sub-port.ts";
 import { type ChannelName, isAnalysisChannel } from "../../domain/channel.ts";
 
 /** Where Redis keeps a channel. All keys of one channel share a hash tag, so that one script may use them. */
@@ -47,13 +47,14 @@ export function hearingChannel(db: number): string {
   return `telltale:${db}:hearing:${crypto.randomUUID()}`;
 }
 
-/** The two parts of the key that remembers a request; for scope `channel` the script puts the channel's birth between. */
+/** The two parts of the key that remembers a request; but for scope `notices` the script puts the channel's birth between. */
 export function seenKey(
   channel: ChannelName | TryChannel,
-  seen: SeenByName,
+  seen: SeenByKey | SeenByContent,
 ): readonly [prefix: string, rest: string] {
-  const scope = seen.scope === "notices" ? NOTICES : keysOf(channel).record;
-  return [`${scope}:seen:`, `${seen.lane}:${digest(seen.name)}`];
+  const scope = seen.lane === "key" && seen.scope === "notices" ? NOTICES : keysOf(channel).record;
+  const name = seen.lane === "key" ? `key:${digest(seen.name)}` : `content:${seen.occurrence.content}`;
+  return [`${scope}:seen:`, name];
 }
 
 /** In the slot of the stream: the name of that is fixed and has no hash tag. */

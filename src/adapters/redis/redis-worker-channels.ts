@@ -14,6 +14,7 @@ import { SYSTEM_CHANNEL } from "../../domain/channel.ts";
 import { DEAD_LETTERS, keptLetter, knownLetter } from "../dead-letter-limits.ts";
 import { LastingDenial } from "./lasting-denial.ts";
 import { ListeningLink } from "./listening-link.ts";
+import { MarkedCounter } from "./marked-counter.ts";
 import { RedisCommands } from "./redis-commands.ts";
 import type { RedisTarget } from "./redis-connection.ts";
 import { DEAD_LETTERS_KEY, deadLetterBooks, listeningChannel, seenDeadLetterKey } from "./redis-keys.ts";
@@ -41,6 +42,7 @@ export class RedisWorkerChannels implements WorkerChannelPort {
   readonly #heard = Promise.withResolvers<void>();
   readonly #unkept: LastingDenial;
   #link: ListeningLink | undefined;
+  #counter: MarkedCounter | undefined;
   /** How the connection hears; undefined while it does not. */
   #spell: Spell | undefined;
   #stopped = false;
@@ -56,25 +58,39 @@ export class RedisWorkerChannels implements WorkerChannelPort {
   async listen(heard: (message: BareMessage) => void): Promise<void> {
     if (this.#options.listen.size === 0) return;
     const { target, clock, telemetry } = this.#options;
+    const probeChannel = listeningChannel(target.db);
+    const counter = new MarkedCounter({
+      clock,
+      telemetry,
+      publish: (name) => this.#commands.write("mark", [], [probeChannel, name]),
+    });
+    this.#counter = counter;
     const link = new ListeningLink({
       target,
       clock,
       telemetry,
       links: this.#links,
       purpose: "workers",
-      probeChannel: listeningChannel(target.db),
+      probeChannel,
       publish: (channel, message) => this.#commands.publish(channel, message),
-      onReady: () => void this.#ask(),
+      onReady: () => {
+        counter.connected();
+        void this.#ask();
+      },
       onLost: () => {
         this.#spell = undefined;
+        counter.lost();
       },
     });
     this.#link = link;
     const hear = (channel: Buffer, payload: Buffer) => {
-      heard({ ...messageOf(channel, payload), lateMs: link.lateMs });
+      const { lateMs } = link;
+      const message = messageOf(channel, payload);
+      heard({ ...message, occurrence: counter.heard(message.channel, payload, lateMs), lateMs });
     };
     link.redis.on("messageBuffer", (channel: Buffer, payload: Buffer) => {
       if (channel.toString() === SYSTEM_CHANNEL) hear(channel, payload);
+      else counter.heardProbe(payload.toString());
     });
     link.redis.on("pmessageBuffer", (_pattern: string, channel: Buffer, payload: Buffer) => {
       hear(channel, payload);
@@ -95,6 +111,7 @@ export class RedisWorkerChannels implements WorkerChannelPort {
       });
     }
     this.#spell = undefined;
+    this.#counter?.close();
     link.close();
   }
 
@@ -135,6 +152,7 @@ export class RedisWorkerChannels implements WorkerChannelPort {
     this.#spell = spell;
     try {
       spell.newcomer = (await this.#join(link)) > 0;
+      if (this.#spell === spell) this.#counter?.listens();
       // Where the answer was slow, others began to hear before this node did.
       spell.since = clock.now();
       link.agreed();
@@ -194,7 +212,7 @@ class Spell implements Listening {
 /** Heard by whoever listens already; it asks nothing of them. */
 const HELLO = "hello";
 
-function messageOf(channel: Buffer, payload: Buffer): BareMessage {
+function messageOf(channel: Buffer, payload: Buffer): Pick<BareMessage, "channel" | "payload" | "garbled"> {
   const message = { channel: channel.toString(), payload: payload.toString() };
   // Read as text, different bytes would become the same letters, and the name of a channel another's.
   return isUtf8(channel) && isUtf8(payload) ? message : { ...message, garbled: true };

@@ -4,6 +4,7 @@ import type { AttemptRefusal } from "../../domain/attempts.ts";
 import type { AnalysisChannel, ChannelName } from "../../domain/channel.ts";
 import type { PublishedEvent } from "../../domain/channel-record.ts";
 import type { EpochSpan, EventPosition, KeptHistory } from "../../domain/event-position.ts";
+import type { OccurrenceOffer } from "../../domain/occurrence.ts";
 import type { StageMark } from "../../domain/stages.ts";
 import type { BrokerCause } from "../broker-trouble.ts";
 
@@ -61,12 +62,13 @@ export interface PubSubPort {
 }
 
 /**
- * How a request is known again. `key`: what the publisher called it (idempotency key), one name space per
- * `scope`. `content`: the bytes of a bare message. Both within `windowMs` of the first, by the broker's clock;
- * `rememberMs` is how long it is remembered in all. `entry`: the id of an inbox entry; it was seen where an entry of
- * this id or a later one was stored on this channel, for as long as the channel has its counter.
+ * How a request is known again. `key`: what the publisher called it (idempotency key), one name space per `scope`, within
+ * `windowMs` of the first, by the broker's clock; `rememberMs` is how long it is remembered in all. `content`: a bare
+ * message, by its place among those of the same bytes; one that was refused is known again as well. `entry`: the id of an
+ * inbox entry; it was seen where an entry of this id or a later one was stored on this channel, for as long as the channel
+ * has its counter.
  */
-export type SeenBefore = SeenByName | SeenByEntry;
+export type SeenBefore = SeenByKey | SeenByContent | SeenByEntry;
 
 export interface SeenByEntry {
   readonly lane: "entry";
@@ -74,13 +76,18 @@ export interface SeenByEntry {
   readonly id: string;
 }
 
-export interface SeenByName {
-  readonly lane: "key" | "content";
+export interface SeenByKey {
+  readonly lane: "key";
   readonly name: string;
   /** `channel`: per channel, gone with its counter. `notices`: one name space over all notice channels. */
   readonly scope: "channel" | "notices";
   readonly windowMs: number;
   readonly rememberMs: number;
+}
+
+/** Per channel, gone with its counter. */
+export interface SeenByContent extends OccurrenceOffer {
+  readonly lane: "content";
 }
 
 export interface AppendRequest {
@@ -92,7 +99,7 @@ export interface AppendRequest {
 
 export type AppendOutcome =
   | { readonly type: "stored"; readonly epoch: string; readonly firstOffset: number; readonly count: number }
-  /** Seen before: nothing was stored; the positions are those of the first time. */
+  /** Seen before: nothing was stored; the positions are those of the first time, of a content those of its last event. */
   | {
       readonly type: "duplicate";
       readonly epoch: string;

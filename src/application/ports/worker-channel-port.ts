@@ -1,3 +1,4 @@
+import type { Occurrence } from "../../domain/occurrence.ts";
 import type { BrokerTrouble } from "../broker-trouble.ts";
 
 /** What a worker that knows nothing of Telltale published: raw, as heard. */
@@ -6,6 +7,7 @@ export interface BareMessage {
   readonly payload: string;
   /** Set where it was no UTF-8, hence no JSON: U+FFFD stands for what was none. */
   readonly garbled?: true;
+  readonly occurrence: Occurrence;
   /** Milliseconds before it was read that it may have been published at most; as good as none where left out. */
   readonly lateMs?: number;
 }

@@ -2,6 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { InMemoryWorkerChannels } from "../../../src/adapters/memory/in-memory-worker-channels.ts";
 import { AdoptPublishedEvent } from "../../../src/application/adopt-published-event.ts";
 import type { Listening } from "../../../src/application/ports/worker-channel-port.ts";
+import { BareMessages } from "../../support/bare-messages.ts";
 import { statusUpdate } from "../../support/publishing.ts";
 import { turn } from "../../support/turn.ts";
 import { adopting } from "./adopting.ts";
@@ -27,7 +28,7 @@ describe("AdoptPublishedEvent, beside other gateways", () => {
   /** A gateway that listens in the way given, and hears by hand what may be `lateMs` late. */
   function late(listening: () => Listening | undefined) {
     const node = adopting();
-    const { pubSub, workers, clock, telemetry, channel } = node;
+    const { pubSub, workers, clock, telemetry, channel, heard } = node;
     const port = {
       listen: async () => {},
       stopListening: async () => {},
@@ -38,7 +39,7 @@ describe("AdoptPublishedEvent, beside other gateways", () => {
     };
     const adopt = new AdoptPublishedEvent(pubSub, port, clock, telemetry);
     const hear = (body: unknown, lateMs: number) =>
-      adopt.execute({ channel, payload: typeof body === "string" ? body : JSON.stringify(body), lateMs });
+      adopt.execute(heard.next(channel, typeof body === "string" ? body : JSON.stringify(body), { lateMs }));
     return { ...node, adopt, hear };
   }
 
@@ -116,7 +117,9 @@ describe("AdoptPublishedEvent, beside other gateways", () => {
       () => undefined,
     );
     const payload = JSON.stringify(statusUpdate({ message: "once" }));
-    new AdoptPublishedEvent(elsewhere, workers, clock, telemetry).execute({ channel, payload });
+    new AdoptPublishedEvent(elsewhere, workers, clock, telemetry).execute(
+      new BareMessages().next(channel, payload),
+    );
     await turn();
     await pass(100_000);
     hear(payload, 100_000);
@@ -128,12 +131,61 @@ describe("AdoptPublishedEvent, beside other gateways", () => {
     expect(await messages()).toEqual(["once", "once"]);
   });
 
+  test("PUB-17: read late, what a newcomer stored before it heard a mark is the same one, and the next is not", async () => {
+    const { hear, elsewhere, workers, clock, telemetry, channel, messages, pass } = late(() => undefined);
+    const newcomer = new AdoptPublishedEvent(elsewhere, workers, clock, telemetry);
+    const payload = JSON.stringify(statusUpdate({ message: "a" }));
+    const between = JSON.stringify(statusUpdate({ message: "b" }));
+    const theirs = new BareMessages(false);
+    for (const each of [payload, between]) newcomer.execute(theirs.next(channel, each));
+    await turn();
+    await pass(90_000);
+    for (const each of [payload, between, payload]) hear(each, 90_000);
+    await turn();
+    expect(await messages()).toEqual(["a", "b", "a"]);
+  });
+
+  test("PUB-17: before its first mark it looks back to where it began to listen, however quickly it offers", async () => {
+    const { adopt, hear, workers, clock, telemetry, channel, elsewhere, messages, pass } = adopting();
+    hear(statusUpdate({ message: "a" }));
+    hear(statusUpdate({ message: "b" }));
+    await turn();
+    await pass(30_000);
+    const newcomer = new AdoptPublishedEvent(elsewhere, workers, clock, telemetry);
+    const listening = (since: number) => {
+      const heard = new BareMessages(false).next(channel, JSON.stringify(statusUpdate({ message: "a" })));
+      return { ...heard, occurrence: { ...heard.occurrence, since } };
+    };
+    newcomer.execute(listening(clock.now() - 30_000));
+    await turn();
+    expect(await messages()).toEqual(["a", "b"]);
+    adopt.execute(listening(clock.now() - 20_000));
+    await turn();
+    expect(await messages()).toEqual(["a", "b", "a"]);
+  });
+
+  test("PUB-17: read late, a retry of what was stored more than a minute ago is still one", async () => {
+    const { hear, messages, pass } = late(() => undefined);
+    const payload = JSON.stringify(statusUpdate({ message: "once" }));
+    hear(payload, 0);
+    await turn();
+    await pass(100_000);
+    hear(payload, 41_000);
+    await turn();
+    expect(await messages()).toEqual(["once"]);
+    hear(payload, 39_000);
+    await turn();
+    expect(await messages()).toEqual(["once", "once"]);
+  });
+
   test("PUB-17: the window also grows while the broker is away", async () => {
     const { hear, pubSub, elsewhere, workers, clock, telemetry, channel, messages, pass } = late(
       () => undefined,
     );
     const payload = JSON.stringify(statusUpdate({ message: "once" }));
-    new AdoptPublishedEvent(elsewhere, workers, clock, telemetry).execute({ channel, payload });
+    new AdoptPublishedEvent(elsewhere, workers, clock, telemetry).execute(
+      new BareMessages().next(channel, payload),
+    );
     await turn();
     await pass(50_000);
     pubSub.goesAway();
@@ -169,7 +221,9 @@ describe("AdoptPublishedEvent, beside other gateways", () => {
 
   test("PUB-17: a dead letter that was read late is the one that the others kept", async () => {
     const { hear, broker, elsewhere, workers, clock, telemetry, channel, pass } = late(() => undefined);
-    new AdoptPublishedEvent(elsewhere, workers, clock, telemetry).execute({ channel, payload: "{oops" });
+    new AdoptPublishedEvent(elsewhere, workers, clock, telemetry).execute(
+      new BareMessages().next(channel, "{oops"),
+    );
     await turn();
     await pass(100_000);
     hear("{oops", 100_000);

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { AdoptPublishedEvent } from "../../../src/application/adopt-published-event.ts";
-import { resultUpdate, statusUpdate } from "../../support/publishing.ts";
+import { errorEvent, resultUpdate, statusUpdate } from "../../support/publishing.ts";
 import { turn } from "../../support/turn.ts";
 import { adopting } from "./adopting.ts";
 
@@ -35,12 +35,52 @@ describe("AdoptPublishedEvent", () => {
     expect(await messages()).toEqual(["same", "same"]);
   });
 
+  test("PUB-14: the same bytes after something else are an event of their own, also when two gateways heard them", async () => {
+    const { adopt, elsewhere, workers, clock, telemetry, channel, heard, kept } = adopting();
+    const other = new AdoptPublishedEvent(elsewhere, workers, clock, telemetry);
+    const stage = (name: string) => statusUpdate({ current_stage: name });
+    const fault = errorEvent();
+    for (const body of [stage("initializing"), fault, stage("initializing"), stage("uploading"), fault]) {
+      const message = heard.next(channel, JSON.stringify(body));
+      for (const gateway of [adopt, other]) gateway.execute(message);
+      await turn();
+    }
+    const shown = (await kept()).map((event) => event.current_stage ?? event.event_type);
+    expect(shown).toEqual(["initializing", "error", "initializing", "uploading", "error"]);
+  });
+
+  test("PUB-14: what was heard in between and could not be stored makes it another event as well", async () => {
+    const { hear, messages, broker } = adopting();
+    const body = JSON.stringify(statusUpdate({ message: "same" }));
+    for (const payload of [body, "{oops", body, body]) hear(payload);
+    await turn();
+    expect(await messages()).toEqual(["same", "same"]);
+    expect(broker.deadLetters).toHaveLength(1);
+  });
+
+  test("IDN-2: an event that was refused stays so for the other gateways, when the analysis has moved on as well", async () => {
+    const { adopt, elsewhere, workers, clock, telemetry, channel, heard, kept, broker } = adopting();
+    const other = new AdoptPublishedEvent(elsewhere, workers, clock, telemetry);
+    const say = (body: unknown) => heard.next(channel, JSON.stringify(body));
+    adopt.execute(say(resultUpdate({ attempt_id: "a" })));
+    const late = say(statusUpdate({ attempt_id: "a", message: "late" }));
+    adopt.execute(late);
+    adopt.execute(say(statusUpdate({ attempt_id: "b", message: "next" })));
+    adopt.execute(say(resultUpdate({ attempt_id: "b" })));
+    await turn();
+    other.execute({ ...late });
+    await turn();
+    expect(await kept()).toHaveLength(3);
+    expect(broker.deadLetters.map(({ reason }) => reason)).toEqual(["attempt_ended"]);
+  });
+
   test("PUB-14: heard by two gateways, an event is one event", async () => {
-    const { adopt, elsewhere, workers, clock, telemetry, channel, messages } = adopting();
+    const { adopt, elsewhere, workers, clock, telemetry, channel, messages, heard } = adopting();
     const other = new AdoptPublishedEvent(elsewhere, workers, clock, telemetry);
     for (let step = 1; step <= 50; step++) {
       const payload = JSON.stringify(statusUpdate({ message: `${step}` }));
-      for (const gateway of step % 2 ? [adopt, other] : [other, adopt]) gateway.execute({ channel, payload });
+      const message = heard.next(channel, payload);
+      for (const gateway of step % 2 ? [adopt, other] : [other, adopt]) gateway.execute({ ...message });
     }
     await turn();
     expect(await messages()).toEqual(Array.from({ length: 50 }, (_, index) => `${index + 1}`));
@@ -81,8 +121,8 @@ describe("AdoptPublishedEvent", () => {
   });
 
   test("PUB-4: so does what is no UTF-8, whatever may be read into it", async () => {
-    const { adopt, broker, channel, messages } = adopting();
-    adopt.execute({ channel, payload: JSON.stringify(statusUpdate({ message: "\ufffd" })), garbled: true });
+    const { hear, broker, channel, messages } = adopting();
+    hear(statusUpdate({ message: "\ufffd" }), channel, { garbled: true });
     await turn();
     expect(broker.deadLetters.map(({ reason }) => reason)).toEqual(["not_json: event: must be UTF-8"]);
     expect(await messages()).toEqual([]);
@@ -118,9 +158,10 @@ describe("AdoptPublishedEvent", () => {
   });
 
   test("PUB-4: two gateways that hear the same fault keep one letter", async () => {
-    const { adopt, elsewhere, workers, clock, telemetry, channel, broker } = adopting();
+    const { adopt, elsewhere, workers, clock, telemetry, channel, broker, heard } = adopting();
     const other = new AdoptPublishedEvent(elsewhere, workers, clock, telemetry);
-    for (const gateway of [adopt, other]) gateway.execute({ channel, payload: "{oops" });
+    const message = heard.next(channel, "{oops");
+    for (const gateway of [adopt, other]) gateway.execute(message);
     await turn();
     expect(broker.deadLetters).toHaveLength(1);
   });

@@ -41,12 +41,13 @@ describe("EV-18: a terminal event that a worker published and that breaks a rule
   });
 
   test("is one error however many gateways heard it, and so is its retry", async () => {
-    const { adopt, elsewhere, workers, clock, telemetry, channel, kept, broker } = adopting();
+    const { adopt, elsewhere, workers, clock, telemetry, channel, heard, kept, broker } = adopting();
     const other = new AdoptPublishedEvent(elsewhere, workers, clock, telemetry);
     const both = [adopt, other];
-    for (const gateway of both) gateway.execute({ channel, payload: NAN });
+    const [first, again] = [heard.next(channel, NAN), heard.next(channel, NAN)];
+    for (const gateway of both) gateway.execute(first);
     await turn();
-    for (const gateway of both.toReversed()) gateway.execute({ channel, payload: NAN });
+    for (const gateway of both.toReversed()) gateway.execute(again);
     await turn();
     expect(said(await kept())).toEqual(["event_refused"]);
     expect(broker.deadLetters).toHaveLength(1);
@@ -104,9 +105,8 @@ describe("EV-18: a terminal event that a worker published and that breaks a rule
   });
 
   test("that is no UTF-8 ends the wait as well", async () => {
-    const { adopt, channel, kept, broker } = adopting();
-    const payload = JSON.stringify(errorEvent({ error_message: "caf\ufffd" }));
-    adopt.execute({ channel, payload, garbled: true });
+    const { hear, channel, kept, broker } = adopting();
+    hear(errorEvent({ error_message: "caf\ufffd" }), channel, { garbled: true });
     await turn();
     expect(said(await kept())).toEqual(["event_refused"]);
     expect(broker.deadLetters.map(({ reason }) => reason)).toEqual(["not_json: event: must be UTF-8"]);

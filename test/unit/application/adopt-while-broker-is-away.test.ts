@@ -8,7 +8,7 @@ import { adopting, RETRY } from "./adopting.ts";
 
 describe("AdoptPublishedEvent, while the broker is away", () => {
   test("PUB-4: a letter that could not be kept at first is counted and logged once", async () => {
-    const { pubSub, clock, telemetry, workers, channel, count, pass } = adopting();
+    const { pubSub, clock, telemetry, workers, channel, count, pass, heard } = adopting();
     let away = true;
     const letters: DeadLetter[] = [];
     const shaky: WorkerChannelPort = {
@@ -22,7 +22,7 @@ describe("AdoptPublishedEvent, while the broker is away", () => {
       },
       close: () => workers.close(),
     };
-    new AdoptPublishedEvent(pubSub, shaky, clock, telemetry).execute({ channel, payload: "{oops" });
+    new AdoptPublishedEvent(pubSub, shaky, clock, telemetry).execute(heard.next(channel, "{oops"));
     await pass(5_000);
     away = false;
     await pass(500);
@@ -32,7 +32,7 @@ describe("AdoptPublishedEvent, while the broker is away", () => {
   });
 
   test("PUB-4: a letter that cannot be kept holds up no event, and is kept when it can be", async () => {
-    const { pubSub, clock, telemetry, workers, channel, messages, pass, broker } = adopting();
+    const { pubSub, clock, telemetry, workers, channel, messages, pass, broker, heard } = adopting();
     let away = true;
     const shaky: WorkerChannelPort = {
       listen: (heard) => workers.listen(heard),
@@ -47,8 +47,8 @@ describe("AdoptPublishedEvent, while the broker is away", () => {
     };
     const adopt = new AdoptPublishedEvent(pubSub, shaky, clock, telemetry);
     for (let step = 1; step <= 4; step++) {
-      adopt.execute({ channel, payload: "{oops" });
-      adopt.execute({ channel, payload: JSON.stringify(statusUpdate({ message: `${step}` })) });
+      adopt.execute(heard.next(channel, "{oops"));
+      adopt.execute(heard.next(channel, JSON.stringify(statusUpdate({ message: `${step}` }))));
       await turn();
     }
     expect(await messages()).toEqual(["1", "2", "3", "4"]);

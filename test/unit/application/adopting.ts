@@ -1,5 +1,7 @@
 import { InMemoryWorkerChannels } from "../../../src/adapters/memory/in-memory-worker-channels.ts";
 import { AdoptPublishedEvent } from "../../../src/application/adopt-published-event.ts";
+import type { BareMessage } from "../../../src/application/ports/worker-channel-port.ts";
+import { BareMessages } from "../../support/bare-messages.ts";
 import { memoryNode } from "../../support/memory-node.ts";
 import { someAnalysis } from "../../support/some-analysis.ts";
 import { turn } from "../../support/turn.ts";
@@ -15,8 +17,9 @@ export function adopting() {
   const channel = someAnalysis();
   const workers = new InMemoryWorkerChannels({ broker, clock });
   const adopt = new AdoptPublishedEvent(pubSub, workers, clock, telemetry);
-  const hear = (body: unknown, on: string = channel) =>
-    adopt.execute({ channel: on, payload: typeof body === "string" ? body : JSON.stringify(body) });
+  const heard = new BareMessages();
+  const hear = (body: unknown, on: string = channel, rest: Partial<BareMessage> = {}) =>
+    adopt.execute(heard.next(on, typeof body === "string" ? body : JSON.stringify(body), rest));
   const kept = async () => (await wholeHistory(node.elsewhere, channel)).map(({ text }) => JSON.parse(text));
   const messages = async () => (await kept()).map(({ message }) => message);
   const count = (name: string) => telemetry.counts.get(name) ?? 0;
@@ -27,5 +30,5 @@ export function adopting() {
       await turn();
     }
   };
-  return { ...node, channel, workers, adopt, hear, kept, messages, count, pass };
+  return { ...node, channel, workers, adopt, heard, hear, kept, messages, count, pass };
 }

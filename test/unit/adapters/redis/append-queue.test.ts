@@ -2,6 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { type AppendCall, AppendQueue } from "../../../../src/adapters/redis/append-queue.ts";
 import { BrokerUnavailable, OutcomeUnknown } from "../../../../src/application/errors.ts";
 import type { AppendOutcome, AppendRequest } from "../../../../src/application/ports/pub-sub-port.ts";
+import { content } from "../../../support/bare-messages.ts";
 import { status } from "../../../support/encoded-events.ts";
 import { someAnalysis } from "../../../support/some-analysis.ts";
 import { turn } from "../../../support/turn.ts";
@@ -143,10 +144,9 @@ describe("AppendQueue", () => {
 
   test("PS-32 what nobody is answered for goes out apart from what is acknowledged", async () => {
     const { sent, append } = make();
-    const bare = { lane: "content", name: "n", scope: "channel", windowMs: 1, rememberMs: 1 } as const;
     append("a");
-    append("b", { seen: { ...bare, lane: "key" } });
-    append("c", { seen: bare });
+    append("b", { seen: { lane: "key", name: "n", scope: "channel", windowMs: 1, rememberMs: 1 } });
+    append("c", { seen: content("n") });
     append("d", { seen: { lane: "entry", id: "1-0" } });
     append("e");
     for (let round = 0; round < 3; round++) {

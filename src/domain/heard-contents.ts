@@ -1,0 +1,206 @@
+import { isLater, isShared, type OccurrenceOffer, sharesNames } from "./occurrence.ts";
+
+/** Where something was stored; `at` is broker time in milliseconds. */
+export interface Place {
+  readonly epoch: string;
+  readonly firstOffset: number;
+  readonly count: number;
+  readonly at: number;
+}
+
+/** Why something was not stored. */
+export interface Refusal<Code extends string> {
+  readonly code: Code;
+  readonly index: number;
+}
+
+export type Found<Code extends string> =
+  | { readonly type: "new" }
+  | { readonly type: "duplicate"; readonly place: Place }
+  | ({ readonly type: "refused" } & Refusal<Code>);
+
+/** What came of the occurrences of one content in one stretch. */
+interface Stretch<Code extends string> {
+  readonly name: string;
+  /** Everything up to this number was judged. */
+  readonly known: number;
+  /** How many of them nobody has yet offered by another name. */
+  readonly handled: number;
+  /** When the last one was judged. */
+  readonly at: number;
+  /** When the last one was published at the latest. */
+  readonly bornBy: number;
+  /** The number that was taken for a retry by a gateway that had not heard what came before it; 0: none. */
+  readonly unsure: number;
+  /** Of the last one, if it was refused. */
+  readonly refusal: Refusal<Code> | undefined;
+}
+
+/** What became of an occurrence. */
+interface As<Code extends string> {
+  readonly place?: Place;
+  readonly refusal?: Refusal<Code> | undefined;
+  /** Taken for a retry by a gateway that had not heard what came before it. */
+  readonly unsure?: boolean;
+  /** One of those that others offered by other names. */
+  readonly counted?: boolean;
+}
+
+interface Content<Code extends string> {
+  readonly place: Place | undefined;
+  /** The stretch by which it was stored there. */
+  readonly storedBy: string;
+  readonly stretches: readonly Stretch<Code>[];
+  readonly until: number;
+}
+
+/**
+ * Which of the messages published on one channel were judged before: each gateway that heard one offers it. Nothing
+ * that was published once is stored twice; where the names of two gateways do not tell, what may have been judged
+ * counts as judged. `append-events.lua` does the same on Redis.
+ */
+export class HeardContents<Code extends string> {
+  /** In the order in which they are forgotten. */
+  readonly #contents: Map<string, Content<Code>>;
+  /** The last events of the channel that came in this way, with nothing else between them. */
+  #run: { readonly from: number; readonly to: number };
+
+  constructor(contents: Iterable<[string, Content<Code>]> = [], run = { from: 1, to: 0 }) {
+    this.#contents = new Map(contents);
+    this.#run = run;
+  }
+
+  copy(): HeardContents<Code> {
+    return new HeardContents(this.#contents, this.#run);
+  }
+
+  /** `newest` is the offset of the channel's newest event. What is new must be told what became of it. */
+  find(offer: OccurrenceOffer, newest: number, now: number): Found<Code> {
+    const { occurrence, reachMs } = offer;
+    const { number } = occurrence;
+    const { place, storedBy, stretches } = this.#of(offer, now);
+    const own = stretches.find(({ name }) => name === occurrence.stretch);
+    if (own !== undefined && number <= own.known && !(number === own.unsure && occurrence.before === "other"))
+      return known(place, stretches, number === own.known ? own.refusal : undefined);
+    if (isShared(occurrence)) {
+      // What was judged until the last that this node heard before its first mark is what it heard until then.
+      const settled = stretches.findLastIndex(
+        ({ name }) => name.startsWith("~") && sharesNames(occurrence, name),
+      );
+      const other = stretches
+        .slice(settled + 1)
+        .find(
+          ({ name, handled, bornBy }) =>
+            handled > 0 && bornBy >= now - reachMs && !sharesNames(occurrence, name),
+        );
+      if (other !== undefined) {
+        this.#judged(offer, now, { refusal: other.refusal }, { ...other, handled: other.handled - 1 });
+        return known(place, stretches, other.refusal);
+      }
+      // Stored although one of the same content was published before it and is only now offered: it takes the place of
+      // the earlier one, and will be offered again by whoever heard both.
+      const overtaking =
+        place !== undefined && endOf(place) === newest && isLater(storedBy, occurrence.stretch)
+          ? stretches.find(({ name, handled }) => name === storedBy && handled > 0)
+          : undefined;
+      if (place !== undefined && overtaking !== undefined) {
+        const { handled, known } = overtaking;
+        this.#judged(offer, now, {}, { ...overtaking, handled: handled - 1, known: known - 1 });
+        return { type: "duplicate", place };
+      }
+    } else {
+      const judged = stretches
+        .filter(
+          ({ name, at }) =>
+            at >= now - reachMs && (name === occurrence.stretch || !sharesNames(occurrence, name)),
+        )
+        .reduce((sum, { handled, unsure }) => sum + handled + Math.sign(unsure), 0);
+      if (judged === number) this.#judged(offer, now, { counted: true });
+      if (judged >= number) return known(place, stretches, undefined);
+    }
+    const retry = place !== undefined && this.#retries(offer, place, newest, now);
+    if (!retry) return { type: "new" };
+    this.#judged(offer, now, { unsure: occurrence.before === "unknown" });
+    return { type: "duplicate", place };
+  }
+
+  stored(offer: OccurrenceOffer, place: Place): void {
+    const { firstOffset, count } = place;
+    const from = this.#run.to === firstOffset - 1 ? this.#run.from : firstOffset;
+    this.#run = { from, to: firstOffset + count - 1 };
+    this.#judged(offer, place.at, { place });
+  }
+
+  refused(offer: OccurrenceOffer, refusal: Refusal<Code>, now: number): void {
+    this.#judged(offer, now, { refusal });
+  }
+
+  forgetExpired(now: number): void {
+    for (const [content, { until }] of this.#contents) {
+      if (now < until) return;
+      this.#contents.delete(content);
+    }
+  }
+
+  /** Whether nothing else was published on the channel since the same content was stored, a moment ago. */
+  #retries({ occurrence, retryMs }: OccurrenceOffer, place: Place, newest: number, now: number): boolean {
+    if (now - place.at > retryMs) return false;
+    switch (occurrence.before) {
+      case "other":
+        return false;
+      case "unknown":
+        return endOf(place) === newest;
+      case "same":
+        // What was stored since and came in this way was published after it.
+        return this.#run.to === newest && place.firstOffset >= this.#run.from;
+    }
+  }
+
+  #of({ occurrence, rememberMs }: OccurrenceOffer, now: number): Omit<Content<Code>, "until"> {
+    const found = this.#contents.get(occurrence.content);
+    if (found === undefined || now >= found.until) return { place: undefined, storedBy: "", stretches: [] };
+    return { ...found, stretches: found.stretches.filter(({ at }) => now - at < rememberMs) };
+  }
+
+  #judged(offer: OccurrenceOffer, now: number, as: As<Code>, claimed?: Stretch<Code>): void {
+    const { occurrence, ageMs, rememberMs } = offer;
+    const { content, stretch: name, number } = occurrence;
+    const { place, storedBy, stretches } = this.#of(offer, now);
+    const before = stretches.find((one) => one.name === name);
+    const others = stretches
+      .filter((one) => one.name !== name)
+      .map((one) => (one.name === claimed?.name ? claimed : one));
+    const unsure = before?.unsure ?? 0;
+    const judged: Stretch<Code> = {
+      name,
+      known: Math.max(before?.known ?? 0, number),
+      handled: (before?.handled ?? 0) + (as.unsure || as.counted ? 0 : 1),
+      at: now,
+      bornBy: now - ageMs,
+      unsure: as.unsure ? number : unsure === number ? 0 : unsure,
+      refusal: as.refusal,
+    };
+    this.#contents.delete(content);
+    this.#contents.set(content, {
+      place: as.place ?? place,
+      storedBy: as.place === undefined ? storedBy : name,
+      stretches: [...others, judged],
+      until: now + rememberMs,
+    });
+  }
+}
+
+function endOf({ firstOffset, count }: Place): number {
+  return firstOffset + count - 1;
+}
+
+function known<Code extends string>(
+  place: Place | undefined,
+  stretches: readonly Stretch<Code>[],
+  refusal: Refusal<Code> | undefined,
+): Found<Code> {
+  if (refusal !== undefined) return { type: "refused", ...refusal };
+  if (place !== undefined) return { type: "duplicate", place };
+  const last = stretches.findLast((one) => one.refusal !== undefined)?.refusal;
+  return last === undefined ? { type: "new" } : { type: "refused", ...last };
+}

@@ -1,0 +1,175 @@
+import type { Mutant } from "./mutants.ts";
+
+const HEARD = "src/domain/heard-contents.ts";
+const HEARD_TESTS = ["test/unit/domain/heard-contents.test.ts"];
+const COUNTER = "src/adapters/occurrence-counter.ts";
+const COUNTER_TESTS = ["test/unit/adapters/occurrence-counter.test.ts"];
+const ADOPT = "src/application/adopt-published-event.ts";
+const ADOPT_TESTS = [
+  "test/unit/application/adopt-published-event.test.ts",
+  "test/unit/application/adopt-beside-others.test.ts",
+];
+const SCRIPT = "src/adapters/redis/seen-before.lua";
+const SCRIPT_TESTS = ["test/integration/redis-pub-sub.test.ts"];
+
+/** What tells one bare message from another of the same bytes. */
+export const IDENTITY_MUTANTS: readonly Mutant[] = [
+  {
+    name: "counts every message of the same bytes as the first",
+    file: COUNTER,
+    find: "const number = (this.#counts.get(name) ?? 0) + 1;",
+    replace: "const number = 1;",
+    killers: COUNTER_TESTS,
+  },
+  {
+    name: "counts on over a mark",
+    file: COUNTER,
+    find: "    this.#counts.clear();",
+    replace: "",
+    killers: COUNTER_TESTS,
+  },
+  {
+    name: "counts on over the loss of a connection",
+    file: COUNTER,
+    find: "    this.#last.clear();\n    this.#beginOwn(now);",
+    replace: "",
+    killers: COUNTER_TESTS,
+  },
+  {
+    name: "remembers every content that it heard since the last mark",
+    file: COUNTER,
+    find: "if (this.#counts.size >= MOST_COUNTED) this.#beginOwn(earliest);",
+    replace: "",
+    killers: COUNTER_TESTS,
+  },
+  {
+    name: "publishes a mark of its own beside those of others",
+    file: "src/adapters/redis/marked-counter.ts",
+    find: "    this.#markedAt = this.#options.clock.now();",
+    replace: "",
+    killers: ["test/unit/adapters/redis/marked-counter.test.ts"],
+  },
+  {
+    name: "forgets a message that was judged once",
+    file: HEARD,
+    find: "known: Math.max(before?.known ?? 0, number),",
+    replace: "known: (before?.known ?? 0) + 1,",
+    killers: HEARD_TESTS,
+  },
+  {
+    name: "stores a retry",
+    file: HEARD,
+    find: 'if (!retry) return { type: "new" };',
+    replace: 'return { type: "new" };',
+    killers: HEARD_TESTS,
+  },
+  {
+    name: "takes an error after another try for a retry",
+    file: HEARD,
+    find: 'case "other":\n        return false;',
+    replace: 'case "other":',
+    killers: HEARD_TESTS,
+  },
+  {
+    name: "takes what came by another way for nothing",
+    file: HEARD,
+    find: "return this.#run.to === newest && place.firstOffset >= this.#run.from;",
+    replace: "return true;",
+    killers: HEARD_TESTS,
+  },
+  {
+    name: "lets who does not know decide",
+    file: HEARD,
+    find: ' && !(number === own.unsure && occurrence.before === "other")',
+    replace: "",
+    killers: HEARD_TESTS,
+  },
+  {
+    name: "stores what was overtaken behind what overtook it",
+    file: HEARD,
+    find: "place !== undefined && endOf(place) === newest && isLater(storedBy, occurrence.stretch)",
+    replace: "false",
+    killers: HEARD_TESTS,
+  },
+  {
+    name: "stores again what a newcomer stored",
+    file: HEARD,
+    find: "if (other !== undefined) {",
+    replace: "if (false) {",
+    killers: HEARD_TESTS,
+  },
+  {
+    name: "takes one event of a newcomer for any number",
+    file: HEARD,
+    find: "{ ...other, handled: other.handled - 1 }",
+    replace: "other",
+    killers: HEARD_TESTS,
+  },
+  {
+    name: "stores as a newcomer what others stored",
+    file: HEARD,
+    find: "if (judged >= number) return known(place, stretches, undefined);",
+    replace: "",
+    killers: HEARD_TESTS,
+  },
+  {
+    name: "looks no further back for a late offer",
+    file: ADOPT,
+    find: "reachMs: Math.max(lateMs, sinceMs) + ON_ITS_WAY_MS,",
+    replace: "reachMs: sinceMs + ON_ITS_WAY_MS,",
+    killers: ADOPT_TESTS,
+  },
+  {
+    name: "looks not back to where it began to listen",
+    file: ADOPT,
+    find: "reachMs: Math.max(lateMs, sinceMs) + ON_ITS_WAY_MS,",
+    replace: "reachMs: lateMs + ON_ITS_WAY_MS,",
+    killers: ADOPT_TESTS,
+  },
+  {
+    name: "does not widen the minute of a late retry",
+    file: ADOPT,
+    find: "retryMs: RETRY_WINDOW_MS + lateMs,",
+    replace: "retryMs: RETRY_WINDOW_MS,",
+    killers: ADOPT_TESTS,
+  },
+  {
+    name: "forgets what it refused",
+    file: "src/adapters/memory/in-memory-pub-sub.ts",
+    find: 'if (seen?.lane === "content") kept.heard.refused(seen, appended, now);',
+    replace: "",
+    killers: ["test/contract/in-memory-pub-sub.test.ts"],
+  },
+  {
+    name: "forgets on Redis what it refused",
+    file: "src/adapters/redis/append-events.lua",
+    find: "    if heard then remember_judged(seen_key, content, heard, { refusal = refusal[2] .. ':' .. refusal[3] }) end",
+    replace: "",
+    killers: SCRIPT_TESTS,
+    needs: "redis-server",
+  },
+  {
+    name: "does not know on Redis what came by another way",
+    file: "src/adapters/redis/append-events.lua",
+    find: "    if bare_to ~= first - 1 then bare_from = first end",
+    replace: "",
+    killers: SCRIPT_TESTS,
+    needs: "redis-server",
+  },
+  {
+    name: "stores again on Redis what a newcomer stored",
+    file: SCRIPT,
+    find: "    if claimed then",
+    replace: "    if false then",
+    killers: SCRIPT_TESTS,
+    needs: "redis-server",
+  },
+  {
+    name: "marks on a replica, where nobody else hears it",
+    file: "src/adapters/redis/mark.lua",
+    find: "#!lua flags=allow-oom",
+    replace: "#!lua flags=no-writes",
+    killers: ["test/integration/redis-worker-channels.test.ts"],
+    needs: "redis-server",
+  },
+];
