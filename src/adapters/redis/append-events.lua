@@ -166,7 +166,12 @@ local function append(at)
   end
   if not begun then
     begun = true
-    if is_new then call('DEL', record, history) else length = call('XLEN', history) end
+    -- One command a line: where Redis refuses one, it names the line.
+    if is_new then
+      call('DEL', record, history)
+    else
+      length = call('XLEN', history)
+    end
     new_epoch = line ~= line_now
     if new_epoch then
       epoch = ARGV[6]

@@ -33,9 +33,11 @@ export function deniedInScript(
   return { permission: permissionOf(message, script), nothingWritten: BEFORE_WRITES.has(command) };
 }
 
-/** Redis 7.0 names the line of the script and not its command, which stands there. */
+/** Redis 7.0 names the line of the script and not its command, which stands there: one of them, where it has several. */
 function commandOnLine(message: string, script: string): string | undefined {
   const line = LINE.exec(message)?.[1];
   if (line === undefined) return undefined;
-  return /\bcall\('([A-Z]+)'/.exec(script.split("\n")[Number(line) - 1] ?? "")?.[1];
+  const text = script.split("\n")[Number(line) - 1] ?? "";
+  const commands = new Set(Array.from(text.matchAll(/\bcall\('([A-Z]+)'/g), ([, command]) => command));
+  return commands.size === 0 ? undefined : [...commands].join(" or ");
 }

@@ -4,6 +4,7 @@ import { InMemoryInbox } from "../../../../src/adapters/memory/in-memory-inbox.t
 import type { OriginPolicy } from "../../../../src/adapters/origin-policy.ts";
 import type { SessionServices } from "../../../../src/adapters/session-services.ts";
 import { BroadcastEvent } from "../../../../src/application/broadcast-event.ts";
+import type { BrokerTrouble } from "../../../../src/application/broker-trouble.ts";
 import { ExpireStaleConnections } from "../../../../src/application/expire-stale-connections.ts";
 import { Feeds } from "../../../../src/application/fan-out/feeds.ts";
 import { OpenConnections } from "../../../../src/application/open-connections.ts";
@@ -73,6 +74,8 @@ export function appBench(
   };
   const inboxOfWorkers = new InMemoryInbox({ broker: node.broker, clock });
   const inbox = new WatchInbox(inboxOfWorkers, clock);
+  const workers: { away: BrokerTrouble | undefined } = { away: undefined };
+  const adoptInbox: { trouble: BrokerTrouble | undefined } = { trouble: undefined };
   const leaving = new AbortController();
   const expire = new ExpireStaleConnections(registry, sessions.connections, clock, 30_000);
   /** Time passes in sweeps, as in a running gateway, and what is written is taken as fast as it is read. */
@@ -93,8 +96,8 @@ export function appBench(
     telemetry,
     demo,
     pubSub,
-    workers: { away: undefined },
-    adoptInbox: { trouble: undefined },
+    workers,
+    adoptInbox,
     inbox,
     registry,
     clock,
@@ -134,6 +137,8 @@ export function appBench(
     sessions,
     inbox,
     inboxOfWorkers,
+    workers,
+    adoptInbox,
     feeds,
     ask,
     pass,

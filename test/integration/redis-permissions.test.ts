@@ -1,0 +1,163 @@
+import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test";
+import type { Redis } from "ioredis";
+import appendEvents from "../../src/adapters/redis/append-events.lua" with { type: "text" };
+import { RedisPubSub } from "../../src/adapters/redis/redis-pub-sub.ts";
+import { RedisWorkerChannels } from "../../src/adapters/redis/redis-worker-channels.ts";
+import { SystemClock } from "../../src/adapters/system/system-clock.ts";
+import { BrokerUnavailable } from "../../src/application/errors.ts";
+import { CollectingSubscriber } from "../support/collecting-subscriber.ts";
+import { CollectingTelemetry } from "../support/collecting-telemetry.ts";
+import { fault, status } from "../support/encoded-events.ts";
+import { eventually } from "../support/eventually.ts";
+import { needs } from "../support/needs.ts";
+import { patientClient } from "../support/patient-client.ts";
+import { type RunningRedis, startRedis } from "../support/redis-server.ts";
+import { someAnalysis } from "../support/some-analysis.ts";
+
+/** What append-events.lua does, and what carries it. */
+const OF_APPENDS = [
+  ...new Set(Array.from(appendEvents.matchAll(/\bcall\('([A-Z]+)'/g), ([, name = ""]) => name.toLowerCase())),
+  "evalsha",
+];
+const OF_LISTENING = ["subscribe", "psubscribe"];
+
+/** A gateway's user at Redis, whose rights are taken and given back while it runs. */
+describe.skipIf(!needs("redis-server"))("a user of Redis who may not do everything", () => {
+  let redis: RunningRedis;
+  let admin: Redis;
+  const open: { close(): Promise<void> }[] = [];
+
+  beforeAll(async () => {
+    redis = await startRedis();
+    admin = patientClient(redis);
+  });
+  afterEach(async () => {
+    await Promise.all(open.splice(0).map((one) => one.close()));
+  });
+  afterAll(async () => {
+    admin.disconnect();
+    await redis.stop();
+  });
+
+  async function userOf(name: string) {
+    await admin.call("ACL", "SETUSER", name, "on", ">secret", "~*", "&*", "+@all");
+    const target = { host: redis.host, port: redis.port, db: 0, username: name, password: "secret" };
+    const clock = new SystemClock();
+    return { target, clock, telemetry: new CollectingTelemetry() };
+  }
+
+  async function nodeOf(name: string): Promise<RedisPubSub> {
+    const node = new RedisPubSub({ ...(await userOf(name)), history: { size: 10, ttlMs: 60_000 } });
+    open.push(node);
+    await eventually("it is ready", async () => refusal(node) === undefined);
+    return node;
+  }
+
+  const refusal = (node: RedisPubSub) => {
+    const health = node.health();
+    return health.status === "down" ? health.reason : health.refuses?.reason;
+  };
+  const allow = (name: string, rule: string) => admin.call("ACL", "SETUSER", name, rule);
+  const kept = async (channel: string) => [
+    await admin.hgetall(`telltale:{${channel}}`),
+    await admin.xrange(`telltale:{${channel}}:history`, "-", "+"),
+  ];
+
+  test("RDY-4 any command that an append needs: named within 10 s, nothing half-written, mended by itself", async () => {
+    const without = async (command: string) => {
+      const node = await nodeOf(command);
+      const channel = someAnalysis();
+      await node.append({ channel, events: [status(), fault()] });
+      const before = await kept(channel);
+      await allow(command, `-${command}`);
+      const since = performance.now();
+      await eventually(`${command} is missed`, async () => refusal(node) !== undefined);
+      expect(performance.now() - since).toBeLessThan(10_000);
+      expect([command, refusal(node)]).toEqual([
+        command,
+        `the gateway's user at the broker lacks a permission: ${command.toUpperCase()}`,
+      ]);
+      await expect(node.append({ channel, events: [status()] })).rejects.toBeInstanceOf(BrokerUnavailable);
+      await expect(node.declareViewers(channel, "*")).rejects.toBeInstanceOf(BrokerUnavailable);
+      expect(await kept(channel)).toEqual(before);
+      await allow(command, `+${command}`);
+      const mended = performance.now();
+      await eventually(`${command} is there`, async () => refusal(node) === undefined);
+      expect(performance.now() - mended).toBeLessThan(10_000);
+      expect(await node.append({ channel, events: [status()] })).toMatchObject({ firstOffset: 3 });
+    };
+    await Promise.all(OF_APPENDS.map(without));
+  }, 60_000);
+
+  test("RDY-4 keys and channels that may not be used are told as such", async () => {
+    const [keys, channels] = await Promise.all([nodeOf("keyless"), nodeOf("channelless")]);
+    await admin.call("ACL", "SETUSER", "keyless", "resetkeys", "~other:*");
+    await admin.call("ACL", "SETUSER", "channelless", "resetchannels", "&other:*");
+    const lacks = "the gateway's user at the broker lacks a permission";
+    await eventually("keys are missed", async () => refusal(keys) === `${lacks}: keys`);
+    await eventually(
+      "channels are missed",
+      async () => refusal(channels)?.startsWith(`${lacks}: channels`) ?? false,
+    );
+    await admin.call("ACL", "SETUSER", "keyless", "allkeys");
+    await admin.call("ACL", "SETUSER", "channelless", "allchannels");
+    for (const node of [keys, channels]) {
+      await eventually("it is ready", async () => refusal(node) === undefined);
+    }
+  }, 60_000);
+
+  test("RDY-4 who may not listen is not ready, does not hammer the server, and listens when it may", async () => {
+    const without = async (command: string) => {
+      const shared = await userOf(command);
+      await allow(command, `-${command}`);
+      const workers = new RedisWorkerChannels({
+        ...shared,
+        listen: new Set(["analysis", "user", "system"] as const),
+      });
+      open.push(workers);
+      const heard: string[] = [];
+      const listening = workers.listen(({ payload }) => heard.push(payload));
+      await eventually("it says so", async () => workers.away?.cause === "permission");
+      expect(workers.away).toEqual({ cause: "permission", permission: command.toUpperCase() });
+      const lost = () => shared.telemetry.counts.get("broker_links_lost") ?? 0;
+      await eventually("it has tried again", async () => lost() > 3);
+      const [before, since] = [lost(), performance.now()];
+      await eventually("it tries on", async () => lost() > before + 1);
+      expect(performance.now() - since).toBeGreaterThan(800);
+      expect(workers.away).toMatchObject({ cause: "permission" });
+      await allow(command, `+${command}`);
+      await listening;
+      await eventually("it hears", async () => {
+        await admin.publish(`analysis:${crypto.randomUUID()}`, command);
+        return heard.includes(command);
+      });
+      expect(workers.away).toBeUndefined();
+      expect(shared.telemetry.logs.filter(({ level }) => level === "warn")).toHaveLength(1);
+    };
+    await Promise.all(OF_LISTENING.map(without));
+  }, 60_000);
+
+  test("RDY-4 a dead letter that may not be kept is told for as long as it is tried", async () => {
+    const shared = await userOf("letterless");
+    const workers = new RedisWorkerChannels({ ...shared, listen: new Set(["analysis"] as const) });
+    open.push(workers);
+    await workers.listen(() => {});
+    await admin.call("ACL", "SETUSER", "letterless", "resetkeys", "~telltale:{analysis*");
+    const letter = { channel: "analysis:x", payload: "p", reason: "r" };
+    await expect(workers.keepDeadLetter(letter)).rejects.toBeInstanceOf(BrokerUnavailable);
+    expect(workers.away).toMatchObject({ cause: "permission" });
+    await admin.call("ACL", "SETUSER", "letterless", "allkeys");
+    await workers.keepDeadLetter(letter);
+    expect(workers.away).toBeUndefined();
+  }, 30_000);
+
+  test("RDY-1 a subscriber and its channel are none of the trial's business", async () => {
+    const node = await nodeOf("watching");
+    const heard = new CollectingSubscriber();
+    const channel = someAnalysis();
+    await node.subscribe(channel, heard);
+    await node.append({ channel, events: [status()] });
+    await heard.until(() => heard.events.length === 1);
+    expect(heard.offsets).toEqual([1]);
+  }, 30_000);
+});

@@ -1,0 +1,146 @@
+import { describe, expect, test } from "bun:test";
+import { AppendTrials, type Lane } from "../../../../src/adapters/redis/append-trials.ts";
+import { RedisLinks } from "../../../../src/adapters/redis/redis-links.ts";
+import type { BrokerTrouble } from "../../../../src/application/broker-trouble.ts";
+import { BrokerUnavailable, OutcomeUnknown } from "../../../../src/application/errors.ts";
+import { CollectingTelemetry } from "../../../support/collecting-telemetry.ts";
+import { ManualClock } from "../../../support/manual-clock.ts";
+import { turn } from "../../../support/turn.ts";
+
+function trying() {
+  const clock = new ManualClock();
+  const telemetry = new CollectingTelemetry();
+  const links = new RedisLinks(clock, telemetry);
+  const attempts: Lane[] = [];
+  const broker = {
+    fault: undefined as Error | undefined,
+    up: true,
+    held: undefined as Promise<void> | undefined,
+  };
+  const trials = new AppendTrials({
+    clock,
+    telemetry,
+    links,
+    isUp: () => broker.up,
+    attempt: async (lane) => {
+      attempts.push(lane);
+      const { fault, held } = broker;
+      await held;
+      if (fault !== undefined) throw fault;
+    },
+    lookAtFormat: async () => {},
+    serverOf: () => undefined,
+  });
+  const pass = async (milliseconds: number) => {
+    for (let passed = 0; passed < milliseconds; passed += 500) {
+      clock.advance(500);
+      await turn();
+    }
+  };
+  const connect = async () => {
+    trials.made("publishing");
+    trials.made("commands");
+    await turn();
+  };
+  return { clock, telemetry, links, attempts, broker, trials, pass, connect };
+}
+
+const refused = (trouble: BrokerTrouble) => new BrokerUnavailable("refused", { trouble });
+const FULL = { cause: "full" } as const;
+const DENIED = { cause: "permission", permission: "XADD" } as const;
+
+describe("AppendTrials", () => {
+  test("RDY-1 nothing is known before the first append on each connection", async () => {
+    const { trials, telemetry } = trying();
+    expect(trials.trouble).toEqual({ cause: "connecting" });
+    trials.made("publishing");
+    await turn();
+    expect(trials.trouble).toEqual({ cause: "connecting" });
+    trials.made("commands");
+    await turn();
+    expect(trials.trouble).toBeUndefined();
+    expect(telemetry.logs.map(({ message }) => message)).toEqual([
+      "connected to Redis: events can be stored",
+    ]);
+  });
+
+  test("RDY-1 while all is well each connection tries every four seconds", async () => {
+    const { attempts, connect, pass } = trying();
+    await connect();
+    attempts.length = 0;
+    await pass(40_000);
+    expect(attempts).toEqual(Array.from({ length: 10 }, () => ["publishing", "commands"] as const).flat());
+  });
+
+  test("RDY-1 what begins to refuse shows within four seconds, its end within two", async () => {
+    const { trials, broker, connect, pass } = trying();
+    await connect();
+    broker.fault = refused(FULL);
+    await pass(4_000);
+    expect(trials.trouble).toEqual(FULL);
+    broker.fault = undefined;
+    await pass(2_000);
+    expect(trials.trouble).toBeUndefined();
+  });
+
+  test("RDY-1 what somebody's append was refused for shows at once", async () => {
+    const { trials, connect, pass } = trying();
+    await connect();
+    trials.failed("commands", refused(FULL));
+    expect(trials.trouble).toEqual(FULL);
+    await pass(2_000);
+    expect(trials.trouble).toBeUndefined();
+    // Of one append alone, these say nothing of the next.
+    trials.failed("publishing", refused({ cause: "late" }));
+    trials.failed("publishing", new OutcomeUnknown("no answer"));
+    trials.failed("publishing", new Error("a bug"));
+    expect(trials.trouble).toBeUndefined();
+  });
+
+  test("RDY-4 while a permission is missing nobody else may write, and afterwards everybody may", async () => {
+    const { links, broker, connect, pass } = trying();
+    await connect();
+    expect(() => links.assertPermitted()).not.toThrow();
+    broker.fault = refused(DENIED);
+    await pass(4_000);
+    expect(() => links.assertPermitted()).toThrow(BrokerUnavailable);
+    broker.fault = undefined;
+    await pass(2_000);
+    expect(() => links.assertPermitted()).not.toThrow();
+  });
+
+  test("RDY-1 after a connection was lost its successor has to show it, and what was under way on it says nothing", async () => {
+    const { trials, broker, connect } = trying();
+    await connect();
+    const held = Promise.withResolvers<void>();
+    broker.held = held.promise;
+    trials.made("commands");
+    await turn();
+    trials.lost("commands");
+    expect(trials.trouble).toEqual({ cause: "connecting" });
+    held.resolve();
+    await turn();
+    expect(trials.trouble).toEqual({ cause: "connecting" });
+    broker.held = undefined;
+    trials.made("commands");
+    await turn();
+    expect(trials.trouble).toBeUndefined();
+  });
+
+  test("RDY-3 a replica is asked again within a second, so that its connection is given up", async () => {
+    const { attempts, broker, connect, pass } = trying();
+    await connect();
+    broker.fault = refused({ cause: "read_only" });
+    await pass(4_000);
+    const before = attempts.length;
+    await pass(500);
+    expect(attempts.length).toBeGreaterThan(before);
+  });
+
+  test("nothing is tried on a connection that is down", async () => {
+    const { attempts, broker, pass } = trying();
+    broker.up = false;
+    await pass(20_000);
+    expect(attempts).toEqual([]);
+  });
+});
