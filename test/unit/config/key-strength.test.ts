@@ -84,12 +84,14 @@ describe("CFG-2: a token key", () => {
     expect(weaknessOf(key)).toBe("is a known example");
   });
 
-  test("in README and compose.yaml is a known example, whatever these say one day", async () => {
+  test("in the pages for readers and compose.yaml is a known example, whatever these say one day", async () => {
     const root = new URL("../../../", import.meta.url).pathname;
-    const readme = await Bun.file(`${root}README.md`).text();
+    const pages = ["README.md", "docs/WATCHING.md", "docs/OPERATING.md"];
+    const texts = await Promise.all(pages.map((page) => Bun.file(`${root}${page}`).text()));
     const compose = await Bun.file(`${root}compose.yaml`).text();
-    const written = [...readme.matchAll(/JWT_SECRET_KEY=([\w-]{32,})/g)].map(([, key = ""]) => key);
+    const written = [...texts.join("\n").matchAll(/JWT_SECRET_KEY=([\w-]{32,})/g)].map(([, key = ""]) => key);
     const [, asked = ""] = /JWT_SECRET_KEY:\?(.+)\}/.exec(compose) ?? [];
+    expect(written).not.toEqual([]);
     expect(asked.length).toBeGreaterThan(31);
     for (const key of [...written, asked]) expect(weaknessOf(key)).toBe("is a known example");
   });
