@@ -98,13 +98,13 @@ describe("ReadEvents", () => {
     }
   });
 
-  test("BUD-3: of many that read at once two hold pages, the others wait their turn", async () => {
+  test("BUD-3: of many that read at once one holds pages, the others wait their turn", async () => {
     const { read, pubSub, publish } = opened();
     await publish();
     pubSub.holdsCalls = true;
     const answers = Array.from({ length: 10 }, () => read({ waitMs: 0 }));
     for (let step = 0; step < 20; step++) await pubSub.proceed();
-    expect(pubSub.waiting.map(({ name }) => name)).toEqual(Array(2).fill("history"));
+    expect(pubSub.waiting.map(({ name }) => name)).toEqual(["history"]);
     pubSub.holdsCalls = false;
     while (pubSub.waiting.length > 0) await pubSub.proceed();
     expect((await Promise.all(answers)).map(offsetsOf)).toEqual(Array(10).fill([1]));
