@@ -61,6 +61,17 @@ describe("EV-13: an event is nested at most 64 levels deep", () => {
     expect(decodeText(withX(`{"\\"[[[{{{":[],"b]":{}}`)).ok).toBe(true);
   });
 
+  test("where a text ends is told whatever its length, and whatever is escaped in it", () => {
+    for (let length = 0; length < 140; length++) {
+      for (const end of ["", '\\"', "\\\\", '\\\\\\"', '\\"[[[[']) {
+        const event = (levels: number) => withX(`["${"x".repeat(length)}${end}",${arrays(levels)}]`);
+        expect(decodeText(event(62)).ok).toBe(true);
+        expect(pathsOf(decodeText(event(63)))).toEqual([["x"]]);
+      }
+    }
+    expect(decodeText(withX(`"${"x".repeat(200)}`))).toMatchObject({ reason: "not_json" });
+  });
+
   test("the path is the member's, whatever stands before it, and short", () => {
     const before = `{"a":[1,{"b":[2]},"c"],"d":"e:\\"f"},"g`;
     expect(pathsOf(decodeText(withX(`${before}":${arrays(64)}`)))).toEqual([["g"]]);
