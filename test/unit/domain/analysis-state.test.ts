@@ -254,7 +254,7 @@ describe("the state from what is kept beside the counter", () => {
 
   test("EV-17: is that of folding, and no stage ends before it started, whatever the order of the timestamps", () => {
     let unordered = 0;
-    for (let seed = 1; seed <= 400; seed++) {
+    for (let seed = 1; seed <= 150; seed++) {
       const random = new Seeded(seed);
       const names: Step[0][] = [...STAGES.slice(0, 3), "completed", "failed", "result_update", "error"];
       const steps = Array.from({ length: 1 + random.below(20) }, (): Step => {
@@ -269,7 +269,7 @@ describe("the state from what is kept beside the counter", () => {
       }
       unordered += state.stages.filter(({ started_at, ended_at }) => started_at === ended_at).length;
     }
-    expect(unordered).toBeGreaterThan(100);
+    expect(unordered).toBeGreaterThan(50);
   });
 
   test("is the same when a worker changed its stage more often than marks are kept", () => {
