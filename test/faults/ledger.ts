@@ -17,6 +17,10 @@ export interface SentEvent {
   readonly sentAt: number;
   readonly settledAt: number;
   readonly fate: Fate;
+  /** How often it was sent until it was settled. */
+  readonly tries: number;
+  /** The same bytes as before, at once (`retry`) or after something else (`repeat`). */
+  readonly again?: "retry" | "repeat";
   /** What the answer said; undefined on the ways in that say nothing. */
   readonly eventId: string | undefined;
 }

@@ -1,3 +1,4 @@
+import { judgeLog } from "./judge-log.ts";
 import type { Ledger, SentEvent } from "./ledger.ts";
 import { type Payloads, type Seen, type Sighting, seenIn } from "./sighting.ts";
 
@@ -66,44 +67,6 @@ export function judgeAnalysis(
   return faults;
 }
 
-/** The log against what the publishers know. */
-function judgeLog(log: readonly Seen[], sent: readonly SentEvent[], ledger: Ledger): Fault[] {
-  const faults: Fault[] = [];
-  const found = new Map<string, Seen>();
-  const newest = new Map<string, number>();
-  const mayComeLate = new Set(
-    sent.filter((event) => ledger.mayComeLate(event)).map((event) => `${event.publisher} ${event.sequence}`),
-  );
-  for (const [index, seen] of log.entries()) {
-    if (seen.offset !== index + 1) {
-      faults.push({ name: "gap", what: `the log has ${seen.id} at place ${index + 1}` });
-      break;
-    }
-    const { publisher, sequence } = named(seen.text);
-    const key = `${publisher} ${sequence}`;
-    if (found.has(key)) faults.push({ name: "double", what: `the log has ${key} twice: ${seen.id}` });
-    else if (sequence < (newest.get(publisher) ?? 0) && !mayComeLate.has(key)) {
-      faults.push({ name: "disorder", what: `${key} comes after ${newest.get(publisher)}: ${seen.id}` });
-    }
-    found.set(key, seen);
-    newest.set(publisher, Math.max(newest.get(publisher) ?? 0, sequence));
-  }
-  for (const event of sent) {
-    const key = `${event.publisher} ${event.sequence}`;
-    const seen = found.get(key);
-    if (event.fate === "refused" && seen !== undefined) {
-      faults.push({ name: "refused_but_stored", what: `${key} (${event.lane}) is ${seen.id}` });
-    }
-    if (event.fate !== "acknowledged" || ledger.isExcused(event)) continue;
-    if (seen === undefined) {
-      faults.push({ name: event.terminal ? "lost_terminal" : "lost_event", what: `${key} (${event.lane})` });
-    } else if (event.eventId !== undefined && event.eventId !== seen.id) {
-      faults.push({ name: "double", what: `${key} was answered ${event.eventId} and is ${seen.id}` });
-    }
-  }
-  return faults;
-}
-
 /** What one watcher holds against the log. */
 function judgeSighting(sighting: Sighting, log: readonly Seen[]): Fault[] {
   const faults: Fault[] = [];
@@ -147,7 +110,7 @@ function passedOver(log: readonly Seen[], offset: number, next: number): boolean
   return between.slice(0, -1).every(({ text }) => named(text).event_type === "status_update");
 }
 
-function named(text: string): Named {
+export function named(text: string): Named {
   return JSON.parse(text) as Named;
 }
 

@@ -24,6 +24,12 @@ type Outcome =
   /** Not to be sent again: nobody heard it, or a second one would be an event of its own. */
   | { readonly fate: "let_go" };
 
+interface Said {
+  readonly sequence: number;
+  readonly terminal: boolean;
+  readonly text: string;
+}
+
 const ANSWER_WITHIN_MS = 6_000;
 /** The contract says 5 s; the rest is for a busy machine. */
 const LATE_MS = 5_500;
@@ -33,6 +39,8 @@ const LONGEST_TRIAL_MS = 45_000;
 export class Publisher {
   readonly #options: PublisherOptions;
   #sequence = 0;
+  /** The last that it said, oldest first. */
+  readonly #said: Said[] = [];
   #seat: number;
   #state: "running" | "asked_to_stop" = "running";
   #redis: Redis | undefined;
@@ -64,16 +72,27 @@ export class Publisher {
   }
 
   async #run(): Promise<void> {
-    const { random, everyMs } = this.#options;
+    const { random, everyMs, lane } = this.#options;
     while (this.#state === "running") {
       // Now and then a terminal in the middle, which the next status reopens.
       await this.#send(random() < 0.04, false);
+      if (lane === "bare") await this.#sayAgain();
       await pause(everyMs * 2 * random());
     }
   }
 
+  /** Now and then a worker retries, or a task is begun anew: the same bytes as the last, or as one before. */
+  async #sayAgain(): Promise<void> {
+    const { random } = this.#options;
+    if (random() >= 0.1) return;
+    const back = random() < 0.3 ? 1 : 2 + Math.floor(3 * random());
+    const said = this.#said.at(-back);
+    if (said === undefined) return;
+    await this.#deliver(said, false, said.sequence === this.#said.at(-1)?.sequence ? "retry" : "repeat");
+  }
+
   async #send(terminal: boolean, last: boolean): Promise<void> {
-    const { lane, analysisId, name, ledger, random } = this.#options;
+    const { analysisId, name } = this.#options;
     const sequence = ++this.#sequence;
     const named = { analysis_id: analysisId, publisher: name, sequence };
     const text = JSON.stringify(
@@ -81,11 +100,19 @@ export class Publisher {
         ? resultUpdate(named)
         : statusUpdate({ ...named, message: `${name} ${sequence}`, progress: (sequence % 100) / 100 }),
     );
+    await this.#deliver({ sequence, terminal, text }, last);
+  }
+
+  async #deliver(said: Said, last: boolean, again?: "retry" | "repeat"): Promise<void> {
+    const { lane, analysisId, name, ledger, random } = this.#options;
+    const { sequence, terminal, text } = said;
     const key = crypto.randomUUID();
+    let tries = 0;
     const sentAt = performance.now();
     let refusedSoFar = true;
     let end: { readonly fate: Fate; readonly eventId?: string } | undefined;
     while (end === undefined) {
+      tries++;
       const outcome = await this.#attempt(text, key);
       if (outcome.fate === "let_go") end = { fate: "unknown" };
       else if (outcome.fate !== "again") end = outcome;
@@ -100,11 +127,15 @@ export class Publisher {
     }
     const settledAt = performance.now();
     const sent: SentEvent = {
-      ...{ lane, analysisId, publisher: name, sequence, terminal, sentAt, settledAt },
+      ...{ lane, analysisId, publisher: name, sequence, terminal, sentAt, settledAt, tries },
+      ...(again !== undefined && { again }),
       fate: end.fate,
       eventId: end.eventId,
     };
     ledger.sent.push(sent);
+    // What may not have been published stands between nothing and nothing.
+    if (end.fate !== "acknowledged") this.#said.length = 0;
+    else if (this.#said.push(said) > 10) this.#said.shift();
     if (last && lane === "bare" && end.fate === "unknown") {
       await pause(50);
       await this.#send(terminal, settledAt - sentAt < LONGEST_TRIAL_MS);

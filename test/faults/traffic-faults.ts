@@ -142,6 +142,7 @@ async function burst(round: Round): Promise<void> {
           round.ledger.sent.push({
             ...{ lane, analysisId, publisher: lane, sequence, sentAt, settledAt, fate: "acknowledged" },
             terminal: sequence === each,
+            tries: 1,
             eventId: eventIds[at],
           });
         }
