@@ -37,9 +37,10 @@ function judgeOrder(log: readonly Seen[], sent: readonly SentEvent[], ledger: Le
   let last = -1;
   for (const { id, text } of log) {
     const { publisher, sequence } = named(text);
+    if (mayComeLate.has(sequence)) continue;
     const next = sent.findIndex((event, index) => index > last && event.sequence === sequence);
     if (next >= 0) last = next;
-    else if (!mayComeLate.has(sequence)) {
+    else {
       faults.push({
         name: "disorder",
         what: `${publisher} ${sequence} comes after ${sent[last]?.sequence}: ${id}`,

@@ -126,7 +126,7 @@ async function burst(round: Round): Promise<void> {
               body: JSON.stringify(batch),
             },
           );
-          if (answer.status !== 202) throw new Error(`answered ${answer.status}`);
+          if (answer.status !== 202) throw new Error(`answered ${answer.status}: ${await answer.text()}`);
           eventIds = ((await answer.json()) as { event_ids: string[] }).event_ids;
         } else {
           await Promise.all(
