@@ -2,7 +2,7 @@ import { NewerFormat, TokenRejected } from "../application/errors.ts";
 import { type WatcherGrant, watcherGrantOf } from "../application/grant-of.ts";
 import type { OpenConnection } from "../application/open-connections.ts";
 import type { TokenVerifierPort } from "../application/ports/token-verifier-port.ts";
-import { CLOSE_CODES, type CloseCode, retryAfterReason } from "../domain/close-code.ts";
+import { CLOSE_CODES, type CloseCode, NOT_DECLARED, retryAfterReason } from "../domain/close-code.ts";
 import type { PresentedToken } from "./presented-token.ts";
 import type { SessionServices } from "./session-services.ts";
 
@@ -24,7 +24,7 @@ export const REFUSALS = {
   },
   going_away: { code: CLOSE_CODES.goingAway, reason: retryAfterReason(RETRY_AFTER_MS) },
   not_allowed: { code: CLOSE_CODES.forbidden, reason: "not allowed to watch this analysis" },
-  not_declared: { code: CLOSE_CODES.forbidden, reason: "not_declared" },
+  not_declared: { code: CLOSE_CODES.forbidden, reason: NOT_DECLARED },
 } as const satisfies Record<string, { readonly code: CloseCode; readonly reason: string }>;
 
 export type Refusal = keyof typeof REFUSALS;
