@@ -112,7 +112,12 @@ describe.skipIf(!needs("redis-server"))("a gateway whose Redis is at fault", () 
     const early = await watch(gateway, id);
     await early.established();
     await redis.kill9();
-    await eventually("it is known", async () => !(await isReady(gateway)));
+    // Each of its connections notices by itself, and only then refuses.
+    await eventually("it is known", async () => {
+      const health = await (await fetch(`${gateway.url}/ws/health`)).json();
+      return (health as { counters: Record<string, number> }).counters.broker_links_lost === 7;
+    });
+    expect(await isReady(gateway)).toBe(false);
     expect(await (await watch(gateway, id)).closed).toMatchObject({
       code: 1013,
       reason: expect.stringMatching(/^retry_after_ms=\d+$/),
