@@ -31,6 +31,8 @@ export interface WatchOptions {
    * answer within ten seconds each count as a failed connection: the watcher asks again, with backoff.
    */
   readonly token: () => string | Promise<string>;
+  /** Begins after this event, without reading a state first; `"0"` is before the first event of all. */
+  readonly lastEventId?: string;
   /** Every event of the analysis and every notice, in order. `text` is the frame as it came. */
   readonly onEvent: (event: WatchedEvent, text: string) => void;
   readonly onConnection: (status: ConnectionStatus) => void;

@@ -75,6 +75,7 @@ class Watch implements AnalysisWatch {
     this.#options = options;
     this.#clock = options.clock ?? runtimeClock;
     this.#random = options.random ?? Math.random;
+    this.#lastEventId = options.lastEventId;
     this.#silence = new SilenceCheck({
       clock: this.#clock,
       read: (done) => this.#readState(done),

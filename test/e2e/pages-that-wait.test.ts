@@ -122,6 +122,24 @@ describe.skipIf(!needs("chromium"))("what the demo page says while it waits, and
     expect(await sizeOf("[data-testid=error-code]")).toBeLessThan(await sizeOf("[data-testid=message]"));
   });
 
+  test("PAGE-1: one that has only begun is not called unknown before it has had time to speak", async () => {
+    const id = crypto.randomUUID();
+    const { page } = await open();
+    await page.addInitScript(() => {
+      const memory = window as typeof window & { flashed?: boolean };
+      new MutationObserver(() => {
+        if (document.querySelector("[data-testid=unknown]") !== null) memory.flashed = true;
+      }).observe(document, { subtree: true, childList: true });
+    });
+    const read = page.waitForResponse((answer) => answer.url().endsWith(`/v1/analyses/${id}`));
+    await page.goto(`${gateway.url}/?analysis=${id}`, { waitUntil: "commit" });
+    expect(await (await read).json()).toMatchObject({ status: "unknown" });
+    await publish(gateway, id, statusUpdate({ progress: 0.2 }));
+    await page.waitForSelector("[data-testid=progress][aria-valuenow='20']");
+    const flashed = () => page.evaluate(() => (window as typeof window & { flashed?: boolean }).flashed);
+    expect(await flashed()).toBeUndefined();
+  });
+
   test("PAGE-6: of an analysis whose events were all refused it says how many, and why", async () => {
     const id = crypto.randomUUID();
     const { page } = await open(id);

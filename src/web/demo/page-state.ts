@@ -7,6 +7,7 @@ import {
   watchAnalysis,
 } from "../../client/watcher.ts";
 import type { AnalysisEvent } from "../../domain/analysis-event.ts";
+import { emptyState } from "../../domain/analysis-state.ts";
 import { type AnalysisView, FoldedAnalysis, isOver } from "./analysis-view.ts";
 import { fetchToken, type Outcome, startAnalysis } from "./demo-backend.ts";
 
@@ -32,7 +33,7 @@ export type Starting =
   | { readonly kind: "failed"; readonly reason: string };
 
 const MOST_LOGGED = 200;
-/** If the state could not be read, a replay follows at once; what has not come by then will not come. */
+/** An analysis just started has said nothing yet: only one that is silent for so long is called unknown. */
 const SILENCE_MEANS_UNKNOWN_MS = 1_200;
 
 export const analysisId = signal<string | undefined>(undefined);
@@ -71,7 +72,8 @@ export async function start(outcome: Outcome): Promise<void> {
   try {
     const id = await startAnalysis(outcome);
     history.replaceState(null, "", `?analysis=${id}`);
-    watchNow(id);
+    // Nothing came before what this page has started: a state that is read first would only cost time.
+    watchNow(id, "0");
     starting.value = { kind: "ready" };
   } catch (error) {
     starting.value = { kind: "failed", reason: error instanceof Error ? error.message : String(error) };
@@ -88,10 +90,11 @@ export function retryNow(): void {
   watch?.retryNow();
 }
 
-function watchNow(id: string): void {
+function watchNow(id: string, lastEventId?: string): void {
   watch?.close();
   clearTimeout(silence);
   folded = new FoldedAnalysis(id);
+  if (lastEventId === "0") folded.seed(emptyState(id));
   analysisId.value = id;
   view.value = undefined;
   unknown.value = false;
@@ -103,6 +106,7 @@ function watchNow(id: string): void {
     url: location.origin,
     analysisId: id,
     token: fetchToken,
+    ...(lastEventId !== undefined && { lastEventId }),
     onState,
     onEvent,
     onConnection: (status) => {
@@ -111,18 +115,17 @@ function watchNow(id: string): void {
       else if (connection.value.kind === "live") lostAt.value = now.value;
       connection.value = status;
       connectionSince.value = now.value;
-      if (status.kind === "live" && view.value === undefined && !unknown.value) expectNews(id);
+      if (status.kind === "live" && view.value === undefined && !unknown.value) expectNews();
     },
     // What is shown stays until the state or a replay comes, so that nothing flickers where the history survived.
     onRestart: () => folded?.restart(),
   });
 }
 
-function expectNews(id: string): void {
+function expectNews(): void {
   clearTimeout(silence);
   silence = setTimeout(() => {
     view.value = undefined;
-    folded = new FoldedAnalysis(id);
     unknown.value = true;
   }, SILENCE_MEANS_UNKNOWN_MS);
 }
@@ -130,8 +133,13 @@ function expectNews(id: string): void {
 function onState(state: AnalysisState): void {
   clearTimeout(silence);
   now.value = Date.now();
-  view.value = folded?.seed(state);
-  unknown.value = view.value === undefined;
+  const seeded = folded?.seed(state);
+  if (seeded === undefined) {
+    expectNews();
+    return;
+  }
+  view.value = seeded;
+  unknown.value = false;
 }
 
 function onEvent(event: WatchedEvent, text: string): void {

@@ -44,6 +44,17 @@ describe("watchAnalysis() with the state", () => {
     expect(bench.log).toEqual(["connecting", "state running e-7", "live", "event e-8"]);
   });
 
+  test("SDK-6: begins after the position given without reading a state, and reads one when that is gone", async () => {
+    const bench = startWithState({ lastEventId: "0" });
+    const socket = await bench.next();
+    expect(socket.url).toBe(addressAt("0"));
+    expect(bench.gateway.requests).toHaveLength(0);
+    socket.establish({ resumed: false });
+    bench.clock.advance(0);
+    (await bench.gateway.next()).answer(200, stateAt("f-2"));
+    expect((await bench.next()).url).toBe(addressAt("f-2"));
+  });
+
   test("SDK-6: comes back from the last event seen, without reading the state again", async () => {
     const bench = startWithState();
     (await bench.gateway.next()).answer(200, stateAt("e-7"));
