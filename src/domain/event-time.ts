@@ -54,9 +54,8 @@ export function laterTime(one: string, other: string): string {
 
 function fromNumber(value: number): string | undefined {
   if (value >= FIRST_MILLISECONDS) return fromSeconds(Math.floor(value / 1000), millisecondsOf(value));
-  // Before 1970 a fraction counts down.
-  if (value < 0) return fromSeconds(Math.floor(value), "");
-  return fromSeconds(Math.floor(value), decimalsOf(value));
+  const decimals = decimalsOf(value);
+  return fromSeconds(Math.floor(value), value < 0 ? complementOf(decimals) : decimals);
 }
 
 function fromSeconds(seconds: number, decimals: string): string | undefined {
@@ -71,8 +70,17 @@ function millisecondsOf(value: number): string {
 
 /** As JavaScript writes the number, which is as Python does: the shortest digits that mean it. */
 function decimalsOf(value: number): string {
-  const text = String(value);
-  return text.includes("e") ? "" : (text.split(".")[1] ?? "");
+  const [digits = "", exponent = "0"] = String(Math.abs(value)).split("e");
+  const [whole = "", decimals = ""] = digits.split(".");
+  // Only numbers below 1e-6 and from 1e21 on have an exponent.
+  if (exponent === "0") return decimals;
+  return exponent.startsWith("-") ? "0".repeat(-Number(exponent) - 1) + whole + decimals : "";
+}
+
+/** Before 1970 a fraction counts down from the second before: of 0.25 it is 0.75. */
+function complementOf(decimals: string): string {
+  if (decimals === "") return "";
+  return `${10n ** BigInt(decimals.length) - BigInt(decimals)}`.padStart(decimals.length, "0");
 }
 
 function toSecond(date: Date, fraction: string): string | undefined {
