@@ -3,9 +3,13 @@ import type { JsonObject } from "./analysis-event.ts";
 import { readTime } from "./event-time.ts";
 import { plainId } from "./kombu-value.ts";
 import { STAGES } from "./stages.ts";
+import { shortened } from "./utf8.ts";
 
 /** At most so many faults of one body are named: enough to mend it by, and a hostile one stays cheap to refuse. */
 export const MAX_ISSUES = 100;
+
+/** Of an error_code that stands in for a blank error_message. */
+const COPIED_BYTES = 1024;
 
 const FRACTION = "must be a number from 0 to 1";
 const COUNT = "must be a whole number, 0 or more";
@@ -125,7 +129,9 @@ export const EVENT_RULES = {
     })
     // A bare `assert` and many a timeout have no text of their own.
     .overwrite((error) =>
-      isBlank(error.error_message) ? { ...error, error_message: error.error_code } : error,
+      isBlank(error.error_message)
+        ? { ...error, error_message: shortened(error.error_code, COPIED_BYTES) }
+        : error,
     ),
   notice: z.object({
     event_type: z.literal("notice").default("notice"),

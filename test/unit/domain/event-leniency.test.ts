@@ -106,6 +106,15 @@ describe("EV-15: a blank error_message becomes the error_code", () => {
     expect(result).toMatchObject({ event: { error_message: "E_DECODE" } });
   });
 
+  test("of a long code its first kilobyte, and the cut is to be seen", () => {
+    const result = decodeSample("error", { error_message: " ", error_code: `E${"ü".repeat(400_000)}` });
+    const { event } = result as unknown as { event: { error_code: string; error_message: string } };
+    expect(event.error_code).toHaveLength(400_001);
+    expect(event.error_message).toMatch(/^Eü+ … \(cut\)$/);
+    expect(Buffer.byteLength(event.error_message)).toBeWithin(1_000, 1_025);
+    expect(JSON.parse(`{${membersOf(result)}`).error_message).toBe(event.error_message);
+  });
+
   test("and where the code is blank as well, that is the fault", () => {
     expect(pathsOf(decodeSample("error", { error_message: "", error_code: " " }))).toEqual([["error_code"]]);
     expect(pathsOf(decodeSample("error", { error_message: "", error_code: undefined }))).toEqual([
