@@ -43,9 +43,13 @@ export function readEntry(
     return { type: "event", id, payload, request: requestOf(id, decoded.channel, decoded.encoded) };
   }
   const letter = { id, channel: decoded.channel ?? INBOX, payload, reason: letterReason(decoded) };
-  const end = addressedEndInPlaceOf(payload, decoded, at);
+  const end = addressedEndInPlaceOf({ text: payload, tail: tailOf(entry) }, decoded, at);
   if (end === undefined) return { type: "letter", ...letter };
   return { type: "event", id, payload, request: requestOf(id, end.channel, end.encoded), letter };
+}
+
+function tailOf(entry: InboxEntry): string | undefined {
+  return entry.type === "unreadable" ? entry.tail : undefined;
 }
 
 /** An end in place of an entry is known again by the entry. */

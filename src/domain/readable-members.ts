@@ -1,35 +1,69 @@
+import { membersAtEnd } from "./members-at-end.ts";
+
 /** Before its first brace a text may have a byte order mark, Python's `b'`, or the name of a field. */
 const BEFORE_CHARACTERS = 64;
-/** However long the text is. */
+/** However long the text is: of its beginning, and of its end if it is longer than that. */
 const LOOKED_AT_CHARACTERS = 4 * 1024 * 1024;
+const TAIL_CHARACTERS = 64 * 1024;
 
 /**
  * The members of the first object of a text that need be no JSON: name → source of the value, as far as they can be
  * told. It reads past `NaN`, a line break within a text, quotes of Python and a cut, and through JSON that was encoded
  * twice; it stops at the first thing that it cannot tell. Of valid JSON it reads what JSON.parse reads. In one loop.
+ *
+ * Of a longer text `text` may be the beginning and `tail` the end: then it reads the members behind a large one too.
  */
-export function readableMembers(text: string): Map<string, string> {
+export function readableMembers(text: string, tail = tailOf(text)): Map<string, string> {
   const members = new Map<string, string>();
-  const source = unwrapped(text.slice(0, LOOKED_AT_CHARACTERS));
+  const head = text.slice(0, LOOKED_AT_CHARACTERS);
+  const twice = tail !== undefined && text.startsWith('"');
+  const source = twice ? unwrappedHead(head) : unwrapped(head);
+  const end = readInto(members, source);
+  if (tail === undefined || end === "closed") return members;
+  for (const [name, value] of membersAtEnd(twice ? unwrappedTail(tail) : tail)) members.set(name, value);
+  return members;
+}
+
+function tailOf(text: string): string | undefined {
+  return text.length > LOOKED_AT_CHARACTERS ? text.slice(-TAIL_CHARACTERS) : undefined;
+}
+
+/** Answers whether the object ended, or went on behind what could be told. */
+function readInto(members: Map<string, string>, source: string): "closed" | "open" {
   let at = source.slice(0, BEFORE_CHARACTERS).indexOf("{");
-  if (at < 0) return members;
+  if (at < 0) return "closed";
   do {
     const nameStart = skipSpace(source, at + 1);
     const nameEnd = isQuote(source, nameStart) ? endOfText(source, nameStart) : -1;
     const colon = nameEnd < 0 ? -1 : skipSpace(source, nameEnd);
-    if (source[colon] !== ":") break;
+    if (source[colon] !== ":") return "open";
     const valueStart = skipSpace(source, colon + 1);
     const valueEnd = endOfValue(source, valueStart);
-    if (valueEnd < 0) break;
+    if (valueEnd < 0) return "open";
     members.set(nameOf(source.slice(nameStart, nameEnd)), source.slice(valueStart, valueEnd));
     at = skipSpace(source, valueEnd);
   } while (source[at] === ",");
-  return members;
+  return source[at] === "}" ? "closed" : "open";
 }
 
 /** What was encoded twice is JSON within a text of JSON. */
 function unwrapped(text: string): string {
   return text.startsWith('"') ? (textOf(text) ?? text) : text;
+}
+
+/** A cut leaves at most six characters of an escape. */
+const ESCAPE_CHARACTERS = 6;
+
+function unwrappedHead(head: string): string {
+  for (let less = 0; less < ESCAPE_CHARACTERS; less++) {
+    const text = textOf(`${head.slice(0, head.length - less)}"`);
+    if (text !== undefined) return text;
+  }
+  return head;
+}
+
+function unwrappedTail(tail: string): string {
+  return textOf(`"${tail}`) ?? textOf(`"${tail.slice(1)}`) ?? tail;
 }
 
 function nameOf(source: string): string {

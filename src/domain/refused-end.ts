@@ -25,28 +25,33 @@ export function endInPlaceOf(
   { channel, now }: DecodeContext,
 ): EncodedEvent | undefined {
   if (!isAnalysisChannel(channel)) return undefined;
-  const members = readableMembers(text);
-  const type = endTypeOf(members);
-  return type === undefined
-    ? undefined
-    : encoded(type, members, issuesOf(failure, members), { channel, now });
+  return endOf(readableMembers(text), failure, { channel, now });
 }
 
-/** The same of a text that itself says which analysis it is of; undefined also where that cannot be read. */
+/**
+ * The same of a text that itself says which analysis it is of; undefined also where that cannot be read. If `text` is
+ * only its beginning, `tail` is its end.
+ */
 export function addressedEndInPlaceOf(
-  text: string,
+  { text, tail }: { readonly text: string; readonly tail?: string | undefined },
   failure: DecodeFailure,
   now: number,
 ): { readonly channel: AnalysisChannel; readonly encoded: EncodedEvent } | undefined {
-  const id = plainValue(readableMembers(text), "analysis_id");
+  const members = readableMembers(text, tail);
+  const id = plainValue(members, "analysis_id");
   const analysisId = typeof id === "string" ? parseAnalysisId(id) : undefined;
   if (analysisId === undefined) return undefined;
   const channel = analysisChannel(analysisId);
-  const end = endInPlaceOf(text, failure, { channel, now });
+  const end = endOf(members, failure, { channel, now });
   return end && { channel, encoded: end };
 }
 
 type Members = ReadonlyMap<string, string>;
+
+function endOf(members: Members, failure: DecodeFailure, context: DecodeContext): EncodedEvent | undefined {
+  const type = endTypeOf(members);
+  return type === undefined ? undefined : encoded(type, members, issuesOf(failure, members), context);
+}
 
 function encoded(
   type: string,

@@ -27,6 +27,16 @@ export function firstBytes(text: string, most: number): string {
   return text.slice(0, read);
 }
 
+/** As much of the end of a text as fits into `most` bytes of UTF-8, cut between characters. */
+export function lastBytes(text: string, most: number): string {
+  let end = text.slice(-most);
+  for (let over = utf8Length(end) - most; over > 0; over = utf8Length(end) - most) {
+    // At most three bytes go with each unit.
+    end = end.slice(Math.ceil(over / 3));
+  }
+  return /^[\udc00-\udfff]/.test(end) ? end.slice(1) : end;
+}
+
 const CUT = " … (cut)";
 
 /** A text of at most `most` bytes: as it is, or its beginning and a mark that says that it was cut. */

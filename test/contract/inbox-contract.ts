@@ -10,7 +10,7 @@ import { brokerOfEachTest } from "./broker-of-each-test.ts";
  * | IB-1 | take gives the oldest entries, in order, and leaves them where they are                               |
  * | IB-2 | what was removed is gone, whoever removed it, and removing it again is harmless                        |
  * | IB-3 | arrival resolves when there is an entry, and after about a second in any case                         |
- * | IB-4 | an entry that holds no single event, or one that is too large, is given as unreadable, with its start  |
+ * | IB-4 | an entry that holds no single event, or one that is too large, is given as unreadable, with its start and end |
  * | IB-5 | a lot is bounded in number and bytes, and never empty where the inbox is not                          |
  * | IB-6 | while one takes the others are told to wait; released, or left alone for three seconds, they may take  |
  * | IB-7 | backlog says how many entries there are and how long the oldest has waited                            |
@@ -102,6 +102,37 @@ export function inboxContract(name: string, open: () => Promise<InboxUnderTest>)
       expect(fields.flat().join(" ")).toContain(payload);
     });
 
+    test.each<[string, Fields, string]>([
+      ["that is too large", [["event", `{"a":"${"x".repeat(1_100_000)}","b":1}`]], '","b":1}'],
+      ["of wide characters", [["event", `{"a":"${"ü🎬".repeat(200_000)}"}`]], 'ü🎬"}'],
+      [
+        "without a field event",
+        [
+          ["data", `{"a":"${"x".repeat(70_000)}"}`],
+          ["trace", "z"],
+        ],
+        'x"} trace z',
+      ],
+      ["of many fields", Array.from({ length: 20_000 }, (_, n) => ["f", `${n}`] as const), "f 19998 f 19999"],
+    ])("IB-4 an unreadable entry %s shows how it ends as well", async (_, fields, end) => {
+      const inbox = make();
+      await broker().add(fields);
+      const [entry] = await lotOf(inbox);
+      const { tail = "" } = entry as InboxEntry & { type: "unreadable" };
+      expect(tail).toEndWith(end);
+      // Half a character at the start may have become U+FFFD.
+      expect(fields.flat().join(" ")).toEndWith(tail.replace(/^\ufffd+/, ""));
+      expect(Buffer.byteLength(tail)).toBeWithin(64 * 1024 - 4, 64 * 1024 + 10);
+    });
+
+    test("IB-4 of an unreadable entry that is shown whole there is no end", async () => {
+      const inbox = make();
+      await broker().add([["data", "x".repeat(64 * 1024 - 5)]]);
+      const [entry] = await lotOf(inbox);
+      expect(entry).not.toHaveProperty("tail");
+      expect((entry as InboxEntry & { type: "unreadable" }).payload).toHaveLength(64 * 1024);
+    });
+
     test("IB-4 the largest event is one", async () => {
       const inbox = make();
       await add("x".repeat(1024 * 1024));
@@ -120,7 +151,7 @@ export function inboxContract(name: string, open: () => Promise<InboxUnderTest>)
       expect((await lotOf(inbox)).length).toBeWithin(1, 6);
     });
 
-    test("BUD-9 whatever workers add, a lot holds at most 4 MiB of it and shows 64 KiB of what is unreadable", async () => {
+    test("BUD-9 whatever workers add, a lot holds at most 4 MiB of it and shows 64 KiB of each end of what is unreadable", async () => {
       const inbox = make();
       const sizes = [
         ...Array(3).fill(3_000_000),
@@ -137,7 +168,8 @@ export function inboxContract(name: string, open: () => Promise<InboxUnderTest>)
         const read = lot.map(({ id }) => sizes[ids.indexOf(id)] ?? 0).reduce((sum, size) => sum + size, 0);
         expect(lot.length === 1 || read <= 4 * 1024 * 1024).toBe(true);
         for (const entry of lot.filter((one) => one.type === "unreadable"))
-          expect(Buffer.byteLength(entry.payload)).toBeLessThanOrEqual(64 * 1024 + 2);
+          for (const shown of [entry.payload, entry.type === "unreadable" ? (entry.tail ?? "") : ""])
+            expect(Buffer.byteLength(shown)).toBeLessThanOrEqual(64 * 1024 + 2);
         taken.push(...lot.map(({ id }) => id));
         await inbox.remove(lot.map(({ id }) => id));
       }

@@ -688,6 +688,27 @@ export const MUTANTS: readonly Mutant[] = [
     killers: ["test/unit/application/adopt-refused-end.test.ts"],
   },
   {
+    name: "looks at no end of a large event",
+    file: "src/domain/readable-members.ts",
+    find: 'if (tail === undefined || end === "closed") return members;',
+    replace: 'if (tail !== undefined || end === "closed") return members;',
+    killers: ["test/unit/domain/readable-members.test.ts"],
+  },
+  {
+    name: "takes the members of another object for those of a large event",
+    file: "src/domain/members-at-end.ts",
+    find: 'if (tail[before] === "{") return new Map();',
+    replace: 'if (tail[before] === "{") return members;',
+    killers: ["test/unit/domain/readable-members.test.ts"],
+  },
+  {
+    name: "keeps the end of a large entry from its reader",
+    file: "src/application/read-entry.ts",
+    find: 'return entry.type === "unreadable" ? entry.tail : undefined;',
+    replace: 'return entry.type === "event" ? entry.event : undefined;',
+    killers: ["test/unit/application/adopt-inbox-refused-end.test.ts"],
+  },
+  {
     name: "takes any id of an entry for a time",
     file: "src/application/read-entry.ts",
     find: "return time >= EARLIEST_MS && time <= now + MOST_AHEAD_MS ? time : now;",

@@ -2,7 +2,7 @@ import type { ClockPort } from "../../application/ports/clock-port.ts";
 import type { InboxBacklog, InboxEntry, InboxPort, Taken } from "../../application/ports/inbox-port.ts";
 import { fill } from "../../domain/byte-budget.ts";
 import { MAX_EVENT_BYTES } from "../../domain/decode-event.ts";
-import { exceedsBytes, firstBytes, utf8Length } from "../../domain/utf8.ts";
+import { exceedsBytes, firstBytes, lastBytes, utf8Length } from "../../domain/utf8.ts";
 import { ASK_AGAIN_MS, LOT, SHOWN_BYTES } from "../inbox-limits.ts";
 import type { InMemoryBroker } from "./in-memory-broker.ts";
 
@@ -80,15 +80,15 @@ export class InMemoryInbox implements InboxPort {
 function entryOf(id: string, fields: readonly [name: string, value: string][]): InboxEntry {
   const [event, ...others] = fields.filter(([name]) => name === "event").map(([, value]) => value);
   if (event === undefined || others.length > 0) {
-    return {
-      type: "unreadable",
-      id,
-      fault: "no_event",
-      payload: firstBytes(fields.flat().join(" "), SHOWN_BYTES),
-    };
+    return { type: "unreadable", id, fault: "no_event", ...shown(fields.flat().join(" ")) };
   }
   if (exceedsBytes(event, MAX_EVENT_BYTES)) {
-    return { type: "unreadable", id, fault: "too_large", payload: firstBytes(event, SHOWN_BYTES) };
+    return { type: "unreadable", id, fault: "too_large", ...shown(event) };
   }
   return { type: "event", id, event };
+}
+
+function shown(text: string): { readonly payload: string; readonly tail?: string } {
+  const payload = firstBytes(text, SHOWN_BYTES);
+  return payload === text ? { payload } : { payload, tail: lastBytes(text, SHOWN_BYTES) };
 }

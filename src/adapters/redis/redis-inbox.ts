@@ -92,13 +92,13 @@ export class RedisInbox implements InboxPort {
   }
 }
 
-type EntryReply = readonly [id: Buffer, type: Buffer, payload: Buffer];
+type EntryReply = readonly [id: Buffer, type: Buffer, payload: Buffer, tail?: Buffer];
 
 const RELEASE = `#!lua
 if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[1]) end`;
 
-function entryOf([id, type, payload]: EntryReply): InboxEntry {
-  const entry = { id: id.toString(), payload: payload.toString() };
+function entryOf([id, type, payload, tail]: EntryReply): InboxEntry {
+  const entry = { id: id.toString(), payload: payload.toString(), ...(tail && { tail: tail.toString() }) };
   switch (type.toString()) {
     case "NONE":
       return { ...entry, type: "unreadable", fault: "no_event" };

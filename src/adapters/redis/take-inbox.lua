@@ -2,8 +2,9 @@
 -- The oldest entries of the inbox for whoever holds the lease, which is taken or renewed on the way. With a full memory
 -- as well: what was taken is deleted, which makes room.
 -- KEYS  inbox, lease
--- ARGV  1 taker   2 lease (ms)   3 most entries   4 most bytes   5 largest event   6 bytes shown of what cannot be read
--- Answers {"ELSEWHERE", ms left of the lease} or {"LOT", {{id, "EVENT" | "LARGE" | "NONE", payload}, …}}.
+-- ARGV  1 taker   2 lease (ms)   3 most entries   4 most bytes   5 largest event   6 bytes shown of what cannot be read, of its
+--       beginning and of its end
+-- Answers {"ELSEWHERE", ms left of the lease} or {"LOT", {{id, "EVENT" | "LARGE" | "NONE", payload, end of what is longer}, …}}.
 
 local inbox, lease = KEYS[1], KEYS[2]
 local holder = redis.pcall('GET', lease)
@@ -25,13 +26,29 @@ local function shown(fields)
   return string.sub(table.concat(parts, ' '), 1, tonumber(ARGV[6]))
 end
 
+-- The end of what is longer than that; nothing otherwise.
+local function tail(fields)
+  local total = #fields - 1
+  for _, field in ipairs(fields) do total = total + #field end
+  if total <= tonumber(ARGV[6]) then return nil end
+  local last, left = {}, tonumber(ARGV[6])
+  for i = #fields, 1, -1 do
+    if left <= 0 then break end
+    last[#last + 1] = string.sub(fields[i], -left)
+    left = left - #fields[i] - 1
+  end
+  local parts = {}
+  for i = #last, 1, -1 do parts[#parts + 1] = last[i] end
+  return string.sub(table.concat(parts, ' '), -tonumber(ARGV[6]))
+end
+
 local function read(id, fields)
   local event, events = nil, 0
   for i = 1, #fields, 2 do
     if fields[i] == 'event' then event, events = fields[i + 1], events + 1 end
   end
-  if events ~= 1 then return { id, 'NONE', shown(fields) } end
-  if #event > tonumber(ARGV[5]) then return { id, 'LARGE', string.sub(event, 1, tonumber(ARGV[6])) } end
+  if events ~= 1 then return { id, 'NONE', shown(fields), tail(fields) } end
+  if #event > tonumber(ARGV[5]) then return { id, 'LARGE', shown({ event }), tail({ event }) } end
   return { id, 'EVENT', event }
 end
 

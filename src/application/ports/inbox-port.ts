@@ -43,6 +43,8 @@ export interface UnreadableEntry {
   readonly fault: "no_event" | "garbled" | "too_large";
   /** At least the first 64 KiB of it. */
   readonly payload: string;
+  /** The last 64 KiB of it if `payload` is not all; a character that was cut may stand at its start. */
+  readonly tail?: string;
 }
 
 export interface InboxBacklog {

@@ -39,7 +39,33 @@ describe("INB-8: an entry that is a terminal event and breaks a rule", () => {
     expect((await kept()).map(({ error_details }) => error_details.event_type)).toEqual([
       "result_update",
       "error",
+      "error",
     ]);
+    expect([letters().length, left()]).toEqual([4, 0]);
+  });
+
+  test("also if its type, its analysis and its attempt stand behind a large field", async () => {
+    const { taker, add, addTo, worker, channel, kept, letters, left, pass } = adopting();
+    const analysis_id = analysisIdOf(channel);
+    const pad = "x".repeat(1_100_000);
+    addTo(channel, "first", { attempt_id: "a" });
+    addTo(channel, "second", { attempt_id: "b" });
+    add({ pad, ...resultUpdate({ attempt_id: "a" }), analysis_id });
+    add({
+      event_type: "result_update",
+      regions: [{ event_type: "error", pad }],
+      analysis_id,
+      attempt_id: "b",
+    });
+    worker.add(["payload", JSON.stringify({ pad: pad.slice(0, 200_000), ...errorEvent({ analysis_id }) })]);
+    add({ pad, regions: [{ ...errorEvent(), analysis_id }] });
+    taker().start();
+    await pass(250);
+    expect(said(await kept())).toEqual(["first", "second", "event_refused", "event_refused"]);
+    expect((await kept())[2]).toMatchObject({
+      attempt_id: "b",
+      error_details: { event_type: "result_update" },
+    });
     expect([letters().length, left()]).toEqual([4, 0]);
   });
 

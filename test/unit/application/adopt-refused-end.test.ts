@@ -53,6 +53,20 @@ describe("EV-18: a terminal event that a worker published and that breaks a rule
     expect(broker.deadLetters).toHaveLength(1);
   });
 
+  test("ends the wait again if the same bytes come after something else, within the minute too", async () => {
+    const { adopt, elsewhere, workers, clock, telemetry, channel, heard, kept, broker } = adopting();
+    const both = [adopt, new AdoptPublishedEvent(elsewhere, workers, clock, telemetry)];
+    const status = JSON.stringify(statusUpdate({ message: "retry" }));
+    for (const text of [NAN, status, NAN, NAN]) {
+      const message = heard.next(channel, text);
+      for (const gateway of both) gateway.execute(message);
+      await turn();
+    }
+    expect(said(await kept())).toEqual(["event_refused", "retry", "event_refused"]);
+    // A letter is there to be read: the same bytes within a minute are one.
+    expect(broker.deadLetters).toHaveLength(1);
+  });
+
   test("is stored when the broker is back, in its order, and buried once", async () => {
     const { hear, pubSub, kept, broker, pass } = adopting();
     pubSub.goesAway();
@@ -115,6 +129,13 @@ describe("EV-18: a terminal event that a worker published and that breaks a rule
   test("that is too large ends the wait as well", async () => {
     const { hear, kept } = adopting();
     hear(resultUpdate({ note: "x".repeat(1 << 20), attempt_id: "a" }));
+    await turn();
+    expect(await kept()).toMatchObject([{ error_code: "event_refused", attempt_id: "a" }]);
+  });
+
+  test("that is larger than is looked at ends the wait by what stands at its end", async () => {
+    const { hear, kept } = adopting();
+    hear({ regions: "x".repeat(4_300_000), ...resultUpdate({ attempt_id: "a" }) });
     await turn();
     expect(await kept()).toMatchObject([{ error_code: "event_refused", attempt_id: "a" }]);
   });

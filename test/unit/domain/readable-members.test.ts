@@ -43,6 +43,54 @@ describe("what can be read of a text that need be no JSON", () => {
   ];
   test.each(texts)("%s", (_, text, members) => expect(read(text)).toEqual(members));
 
+  describe("and of one that is too long to be seen whole, its beginning and its end", () => {
+    const pad = "x".repeat(300);
+    const seen = (text: string) => Object.fromEntries(readableMembers(text.slice(0, 150), text.slice(-150)));
+    const cut: [string, string, Record<string, string>][] = [
+      [
+        "JSON",
+        `{"a":1,"pad":"${pad}","b":"y","c":[{"b":"}"}],"d":-1.5}`,
+        { a: "1", b: '"y"', c: '[{"b":"}"}]', d: "-1.5" },
+      ],
+      ["spread over lines", `{\n  "a": 1,\n  "pad": "${pad}",\n  "b": "y"\n}\n`, { a: "1", b: '"y"' }],
+      ["with NaN", `{"a":1,"pad":"${pad}","b":NaN,"c":-Infinity}`, { a: "1", b: "NaN", c: "-Infinity" }],
+      [
+        "Python's own way",
+        `{'a': 1, 'pad': '${pad}', 'b': "it's", 'c': True}`,
+        { a: "1", b: `"it's"`, c: "True" },
+      ],
+      ["Python's bytes", `b'{"a":1,"pad":"${pad}","b":2}'`, { a: "1", b: "2" }],
+      ["a comma too many", `{"a":1,"pad":"${pad}","b":2, }`, { a: "1", b: "2" }],
+      ["escaped quotes", `{"a":1,"pad":"${pad}","b":"\\"x\\\\","c":1}`, { a: "1", b: '"\\"x\\\\"', c: "1" }],
+      ["encoded twice", JSON.stringify(`{"a":1,"pad":"${pad}","b":"\n"}`), { a: "1", b: '"\n"' }],
+      ["names given twice", `{"a":1,"pad":"${pad}","a":2,"a":3}`, { a: "3" }],
+      ["a nested object last", `{"a":1,"pad":[${'{"b":1},'.repeat(60)}{"a":2}]}`, { a: "1" }],
+      ["a nested object that is large", `{"a":1,"pad":{"a":2,"x":"${pad}","b":3}}`, { a: "1" }],
+      ["a field behind it", `data {"a":1,"pad":"${pad}","b":2} trace x`, { a: "1", b: "2" }],
+      ["another object behind it", `{"a":1,"pad":"${pad}"}{"b":2}`, { a: "1" }],
+      ["another object before it", `{"a":1},{"pad":"${pad}","b":2}`, { a: "1" }],
+      ["a value out of sight", `{"a":1,"b":2,"pad":"${pad}"}`, { a: "1", b: "2" }],
+      ["a tail that its worker cut", `{"a":1,"pad":"${pad}","b":{"c":"d`, { a: "1" }],
+      ["an object that never began", `${pad},"b":2}`, {}],
+    ];
+    test.each(cut)("%s", (_, text, members) => expect(seen(text)).toEqual(members));
+
+    test("of JSON encoded twice wherever the cuts are", () => {
+      const text = JSON.stringify(JSON.stringify({ a: 1, pad: '"\\\u0001"'.repeat(60), b: 2 }));
+      for (let size = 60; size < 100; size++) {
+        const members = Object.fromEntries(readableMembers(text.slice(0, size), text.slice(-size)));
+        expect(members).toEqual({ a: "1", b: "2" });
+      }
+    });
+
+    test("of 4 Mi characters and of the last 64 Ki", () => {
+      const text = (behind: number) =>
+        `{"a":1,"pad":"${"x".repeat(4_300_000)}","b":"${"y".repeat(behind)}","c":2}`;
+      expect(Object.keys(read(text(1)))).toEqual(["a", "c", "b"]);
+      expect(Object.keys(read(text(100_000)))).toEqual(["a", "c"]);
+    });
+  });
+
   test("costs neither stack nor patience, however hostile the text", () => {
     const began = performance.now();
     for (const text of [
@@ -53,6 +101,15 @@ describe("what can be read of a text that need be no JSON", () => {
       `"${'{\\"a\\":1,'.repeat(50_000)}"`,
     ]) {
       readableMembers(text);
+      readableMembers(text.slice(0, 64 * 1024), text.slice(-64 * 1024));
+    }
+    for (const tail of [
+      "]".repeat(65_000),
+      '\\"'.repeat(30_000),
+      ',"a":1'.repeat(10_000),
+      "\\".repeat(65_000),
+    ]) {
+      for (const end of ["}", '"}', "]}"]) readableMembers('{"a":"', `${tail}${end}`);
     }
     expect(performance.now() - began).toBeLessThan(3_000);
   });

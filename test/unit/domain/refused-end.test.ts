@@ -123,6 +123,12 @@ describe("EV-18: in place of a terminal event that breaks a rule an error is sto
       "must be at most 1048576 bytes",
     ],
     [
+      "more than is looked at, with its type at the end",
+      JSON.stringify({ pad: "x".repeat(4_300_000), ...RESULT }),
+      [],
+      "must be at most 1048576 bytes",
+    ],
+    [
       "depth",
       result.replace("0.93", `${"[".repeat(90)}${"]".repeat(90)}`),
       ["confidence_score"],
@@ -162,7 +168,7 @@ describe("EV-18: in place of a terminal event that breaks a rule an error is sto
 });
 
 describe("INB-8: where the event itself says which analysis it is of", () => {
-  const addressed = (text: string) => addressedEndInPlaceOf(text, NOT_UTF8, NOW);
+  const addressed = (text: string) => addressedEndInPlaceOf({ text }, NOT_UTF8, NOW);
 
   test("that must be readable", () => {
     const uuid = { __type__: "uuid", __value__: { hex: ANALYSIS.replaceAll("-", "") } };
@@ -175,5 +181,16 @@ describe("INB-8: where the event itself says which analysis it is of", () => {
       expect(addressed(sampleText("error", { analysis_id }))).toBeUndefined();
     }
     expect(addressed(sampleText("status_update"))).toBeUndefined();
+  });
+
+  test("also if it stands behind what is out of sight", () => {
+    const { event_type, ...rest } = ERROR;
+    const whole = JSON.stringify({ event_type, pad: "x".repeat(300), ...rest, attempt_id: "run-1" });
+    const text = whole.slice(0, 200);
+    const tail = whole.slice(-200).replace(/}$/, `,"analysis_id":"${ANALYSIS}"}`);
+    const end = addressedEndInPlaceOf({ text, tail }, NOT_UTF8, NOW);
+    expect(end).toMatchObject({ channel: CHANNEL, encoded: { kind: "error" } });
+    expect(end?.encoded.members).toContain('"attempt_id":"run-1"');
+    expect(addressedEndInPlaceOf({ text }, NOT_UTF8, NOW)).toBeUndefined();
   });
 });

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { exceedsBytes, firstBytes, utf8Length } from "../../../src/domain/utf8.ts";
+import { exceedsBytes, firstBytes, lastBytes, utf8Length } from "../../../src/domain/utf8.ts";
 
 const bytesOf = (text: string) => new TextEncoder().encode(text).length;
 
@@ -35,6 +35,16 @@ describe("bytes of UTF-8", () => {
       "aü€",
       "aü€",
       "aü€😀",
+    ]);
+    expect(lastBytes("😀€üa", 100)).toBe("😀€üa");
+    expect([1, 2, 3, 5, 6, 9, 10].map((most) => lastBytes("😀€üa", most))).toEqual([
+      "a",
+      "a",
+      "üa",
+      "üa",
+      "€üa",
+      "€üa",
+      "😀€üa",
     ]);
   });
 });
