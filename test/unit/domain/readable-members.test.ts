@@ -67,7 +67,7 @@ describe("what can be read of a text that need be no JSON", () => {
       ["a nested object last", `{"a":1,"pad":[${'{"b":1},'.repeat(60)}{"a":2}]}`, { a: "1" }],
       ["a nested object that is large", `{"a":1,"pad":{"a":2,"x":"${pad}","b":3}}`, { a: "1" }],
       ["a field behind it", `data {"a":1,"pad":"${pad}","b":2} trace x`, { a: "1", b: "2" }],
-      ["another object behind it", `{"a":1,"pad":"${pad}"}{"b":2}`, { a: "1" }],
+      ["another object behind it", `{"a":1,"pad":"${pad}"}{"b":2,"c":3}`, { a: "1" }],
       ["another object before it", `{"a":1},{"pad":"${pad}","b":2}`, { a: "1" }],
       ["a value out of sight", `{"a":1,"b":2,"pad":"${pad}"}`, { a: "1", b: "2" }],
       ["a tail that its worker cut", `{"a":1,"pad":"${pad}","b":{"c":"d`, { a: "1" }],
