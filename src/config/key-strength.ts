@@ -1,6 +1,7 @@
 /**
  * Why a token key is too easy to guess; undefined for one that is not. It is a known example, or holds under 128 bits
- * by `estimatedBits`. A random key of 32 hexadecimal digits, letters, Base32 or Base64 characters passes.
+ * by `estimatedBits`. A random key of 32 hexadecimal digits, letters, Base32 or Base64 characters passes, and so do ten
+ * words that dice chose.
  */
 export function weaknessOf(key: string): string | undefined {
   if (KNOWN_EXAMPLES.has(folded(key))) return "is a known example";
@@ -32,6 +33,25 @@ const WORDS = [
   "telltale",
 ];
 
+/** What stands side by side on a keyboard, in rows and, from one row to the next, in columns. */
+const KEYBOARD = [
+  "1234567890",
+  "qwertyuiop",
+  "asdfghjkl",
+  "zxcvbnm",
+  "qwertzuiop",
+  "yxcvbnm",
+  "azertyuiop",
+  "1qaz2wsx3edc4rfv5tgb6yhn7ujm8ik9ol0p",
+].flatMap((keys) => [keys, [...keys].toReversed().join("")]);
+
+/** One of a list of 7,776 words, as dice choose it, holds a little less. */
+const BITS_OF_A_WORD = 13;
+
+/** In one case or with a capital at its beginning, and no longer than words are; or a short number such as a year. */
+const WORD = /^(?:\p{L}\p{Ll}{0,14}|\p{Lu}{1,15}|\d{1,4})$/u;
+const FEWEST_WORDS = 3;
+
 /** What others read in a README, a tutorial or a template and took as it was, without case and punctuation. */
 const KNOWN_EXAMPLES: ReadonlySet<string> = new Set(
   [
@@ -39,6 +59,11 @@ const KNOWN_EXAMPLES: ReadonlySet<string> = new Set(
     "at-least-32-bytes-that-the-gateway-has-too",
     "at least 32 random bytes that your token issuer knows as well",
     "the-same-key-as-the-gateway-at-least-32-bytes",
+    "a-secret-for-tests-of-32-bytes-or-more",
+    "a-secret-for-the-bench-of-32-bytes-or-more",
+    "a key of the tests, thirty-two bytes and more",
+    "7f3a9c51e0d24b68a1f7c93e5d08b246",
+    "kR8mQ2vX5tZ9wB3nL6pD1sF4hJ7gC0yA",
     // jwt.io.
     "your-256-bit-secret-your-256-bit-secret",
     "a-string-secret-at-least-256-bits-long",
@@ -68,15 +93,32 @@ function folded(key: string): string {
 
 /**
  * Characters of the key times the bits of one, where each of these counts as one character: five or more that stood
- * before (hence a repeated character or word as well), five or more in sequence as `abcde` or `54321`, a word that
- * secrets are made of. A character holds as many bits as its kinds (digits, small letters, capitals, others) allow.
+ * before (hence a repeated character or word as well), five or more in sequence as `abcde` or `54321`, five or
+ * more side by side on a keyboard, a word that secrets are made of. A character holds as many bits as its kinds
+ * (digits, small letters, capitals, others) allow. A text that consists of words holds no more than these.
  */
 function estimatedBits(key: string): number {
   const text = key.slice(0, LONGEST_LOOKED_AT);
   const lower = text.toLowerCase();
   let characters = 0;
   for (let at = 0; at < lower.length; at += patternAt(lower, at)) characters++;
-  return characters * bitsOfCharacter(text);
+  const bits = characters * bitsOfCharacter(text);
+  return Math.min(bits, bitsOfWords(text) ?? bits);
+}
+
+/** Of a text that consists of words, each counted once and for 13 bits at most; undefined for any other. */
+function bitsOfWords(text: string): number | undefined {
+  const words = text.split(/[^\p{L}\p{N}]+/u).filter((word) => word !== "");
+  // A random key in groups has them all alike, but for the last.
+  const lengths = new Set(words.slice(0, -1).map(({ length }) => length));
+  if (words.length < FEWEST_WORDS || lengths.size < 2 || !words.every((word) => WORD.test(word))) {
+    return undefined;
+  }
+  const distinct = [...new Set(words.map((word) => word.toLowerCase()))];
+  return distinct.reduce(
+    (sum, word) => sum + Math.min(BITS_OF_A_WORD, word.length * bitsOfCharacter(word)),
+    0,
+  );
 }
 
 function bitsOfCharacter(text: string): number {
@@ -92,7 +134,7 @@ function bitsOfCharacter(text: string): number {
 /** How many characters from `at` on count as one. */
 function patternAt(text: string, at: number): number {
   const word = WORDS.find((one) => text.startsWith(one, at))?.length ?? 1;
-  const longest = Math.max(repeatedAt(text, at), sequenceAt(text, at));
+  const longest = Math.max(repeatedAt(text, at), sequenceAt(text, at), neighboursAt(text, at));
   return Math.max(word, longest >= SHORTEST_PATTERN ? longest : 1);
 }
 
@@ -100,6 +142,14 @@ function patternAt(text: string, at: number): number {
 function repeatedAt(text: string, at: number): number {
   let length = 0;
   while (at + length < text.length && text.indexOf(text.slice(at, at + length + 1)) < at) length++;
+  return length;
+}
+
+/** How many characters from `at` on stand side by side on a keyboard. */
+function neighboursAt(text: string, at: number): number {
+  let length = 1;
+  while (at + length < text.length && KEYBOARD.some((keys) => keys.includes(text.slice(at, at + length + 1))))
+    length++;
   return length;
 }
 

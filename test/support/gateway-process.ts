@@ -1,7 +1,8 @@
 import { signToken, type TokenRequest } from "../../src/adapters/jwt/token-signer.ts";
 import { remember } from "./children.ts";
 
-export const TEST_SECRET = "a-secret-for-tests-of-32-bytes-or-more";
+/** Another one in each run: a key that stands in the repository is known, and production refuses it. */
+export const TEST_SECRET = crypto.getRandomValues(new Uint8Array(32)).toHex();
 
 /** A gateway as users run it: a process of its own, configured by the environment alone. */
 export interface GatewayProcess {

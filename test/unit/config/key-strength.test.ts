@@ -17,6 +17,9 @@ function randomText(alphabet: string, length: number): string {
     .join("");
 }
 
+const word = (length: number) => randomText(SMALL, length * 4).slice(0, length);
+const mixed = (length: number) => randomText(SMALL + DIGITS, length * 4).slice(0, length);
+
 describe("CFG-2: a token key", () => {
   test.each<[string, () => string]>([
     ["32 hexadecimal digits", () => randomText(HEX, 32)],
@@ -32,6 +35,11 @@ describe("CFG-2: a token key", () => {
     ["32 small letters", () => randomText(SMALL, 32)],
     ["32 characters of Base32", () => randomText("ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", 32)],
     ["48 digits", () => randomText(DIGITS, 48)],
+    ["a UUID and a half", () => `${crypto.randomUUID()}-${randomText(HEX, 16)}`],
+    ["six groups of six small letters", () => Array.from({ length: 6 }, () => word(6)).join("-")],
+    ["six unlike groups of letters and digits", () => [5, 7, 6, 8, 5, 6].map(mixed).join("-")],
+    ["words in quotes", () => `"${[6, 4, 8, 5, 7, 6, 5, 4, 7, 8, 6].map(word).join(" ")}."`],
+    ["eleven words of four to eight letters", () => [6, 4, 8, 5, 7, 6, 5, 4, 7, 8, 6].map(word).join(" ")],
   ])("of %s at random is never refused", (_, key) => {
     const refused: string[] = [];
     for (let round = 0; round < KEYS; round++) {
@@ -66,6 +74,16 @@ describe("CFG-2: a token key", () => {
     "secret-token-password-change-default-example",
     `${"deadbeef".repeat(3)}cafebabe`,
     "31415926535897932384626433832795",
+    "correct horse battery staple correct",
+    "Correct-Horse-Battery-Staple-Correct",
+    "CORRECT_HORSE_BATTERY_STAPLE_AGAIN",
+    "the quick brown fox jumps over the lazy dog",
+    "our production gateway of the year 2026",
+    "never.gonna.give.you.up.never.gonna.let.you.down",
+    "qwertyuiopasdfghjklzxcvbnm1234567890",
+    "QwertyuiopAsdfghjklZxcvbnm1234567890",
+    "1qaz2wsx3edc4rfv5tgb6yhn7ujm8ik9",
+    "poiuytrewqlkjhgfdsamnbvcxz0987654321",
   ])("as %p is easy to guess", (key) => {
     expect(weaknessOf(key)).toStartWith("is easy to guess");
   });
@@ -84,15 +102,41 @@ describe("CFG-2: a token key", () => {
     expect(weaknessOf(key)).toBe("is a known example");
   });
 
-  test("in the pages for readers and compose.yaml is a known example, whatever these say one day", async () => {
-    const root = new URL("../../../", import.meta.url).pathname;
-    const pages = ["README.md", "docs/WATCHING.md", "docs/OPERATING.md"];
-    const texts = await Promise.all(pages.map((page) => Bun.file(`${root}${page}`).text()));
-    const compose = await Bun.file(`${root}compose.yaml`).text();
-    const written = [...texts.join("\n").matchAll(/JWT_SECRET_KEY=([\w-]{32,})/g)].map(([, key = ""]) => key);
-    const [, asked = ""] = /JWT_SECRET_KEY:\?(.+)\}/.exec(compose) ?? [];
-    expect(written).not.toEqual([]);
-    expect(asked.length).toBeGreaterThan(31);
-    for (const key of [...written, asked]) expect(weaknessOf(key)).toBe("is a known example");
+  test.each([
+    // Once the key of Telltale's own tests.
+    "a-secret-for-tests-of-32-bytes-or-more",
+    "7f3a9c51e0d24b68a1f7c93e5d08b246",
+  ])("as %p stood in this repository, and is a known example", (key) => {
+    expect(weaknessOf(key)).toBe("is a known example");
+  });
+
+  test("that stands anywhere in this repository is a known example, whatever stands there one day", async () => {
+    const found = await keysOfTheRepository();
+    for (const place of ["docs/", "test/", "bench/", "compose.yaml"])
+      expect(found.map(({ file }) => file)).toContainEqual(expect.stringContaining(place));
+    expect(found.filter(({ key }) => weaknessOf(key) !== "is a known example")).toEqual([]);
   });
 });
+
+/** Texts of 32 bytes and more that are given to something whose name says that it is a key or a secret. */
+async function keysOfTheRepository(): Promise<{ readonly file: string; readonly key: string }[]> {
+  const root = new URL("../../../", import.meta.url).pathname;
+  const files = ["{README,CONTRIBUTING,CHANGELOG}.md", "{compose.yaml,Dockerfile,package.json}"].concat(
+    ["docs", "test", "examples", "bench", "deploy", "scripts", "src"].map((folder) => `${folder}/**/*`),
+  );
+  const paths = files
+    .flatMap((pattern) => [...new Bun.Glob(pattern).scanSync({ cwd: root, dot: true })])
+    .filter((path) => !path.includes("node_modules/"));
+  const texts = await Promise.all(
+    paths.map(async (file) => ({ file, text: await Bun.file(root + file).text() })),
+  );
+  return texts.flatMap(({ file, text }) =>
+    [QUOTED, BARE, ASKED_FOR].flatMap((form) =>
+      [...text.matchAll(form)].map(({ groups }) => ({ file, key: groups?.key ?? "" })),
+    ),
+  );
+}
+
+const QUOTED = /\b\w*(?:SECRET|KEY)["']?\s*[:=]\s*(?<quote>["'`])(?<key>[^"'`\n$]{32,})\k<quote>/g;
+const BARE = /\b\w*(?:SECRET|KEY)(?:=|: )(?<key>[^\s"'`$<]{32,})/g;
+const ASKED_FOR = /JWT_SECRET_KEY:\?(?<key>.{32,})\}/g;

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { loadConfig } from "../../../src/config.ts";
 
-const KEY = "7f3a9c51e0d24b68a1f7c93e5d08b246";
+const KEY = crypto.getRandomValues(new Uint8Array(32)).toHex();
 /** What Kubernetes sets in every pod beside a Service named redis. */
 const SERVICE = {
   REDIS_PORT: "tcp://10.0.0.5:6379",
