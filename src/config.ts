@@ -2,7 +2,7 @@ import type { LogLevel } from "./application/ports/telemetry-port.ts";
 import { type BrokerConfig, readBroker } from "./config/broker-config.ts";
 import { closeNames } from "./config/close-names.ts";
 import { readDemo } from "./config/demo-config.ts";
-import { type JwtConfig, readJwt } from "./config/jwt-key.ts";
+import { type JwtConfig, KEY_MADE_UP, readJwt } from "./config/jwt-key.ts";
 import { type OriginList, parseOrigins } from "./config/origins.ts";
 import { isHost } from "./config/redis-target.ts";
 import { refuseReserved } from "./config/reserved.ts";
@@ -92,6 +92,7 @@ export function loadConfig(env: Environment, readFile: (path: string) => string)
   refuseReserved(settings, note);
   notes.push(...closeNames(env));
   if (settings.faults.length > 0) return { ok: false, faults: settings.faults, notes };
+  if (jwt.generated) notes.unshift(KEY_MADE_UP);
   Object.freeze(config.broker);
   Object.freeze(config.jwt);
   Object.freeze(config.allowedOrigins);
@@ -154,16 +155,13 @@ function readHeartbeat(
   if (timeout > interval || settings.faults.length > faultsBefore) return asGiven;
   if (!settings.isSet("HEARTBEAT_INTERVAL_SECONDS") && timeout > 1) {
     const shorter = Math.floor(timeout / 2);
-    note(`HEARTBEAT_INTERVAL_SECONDS is ${shorter / 1000}, half of HEARTBEAT_TIMEOUT_SECONDS.`);
+    note("HEARTBEAT_INTERVAL_SECONDS is not set: it is half of HEARTBEAT_TIMEOUT_SECONDS.");
     return { heartbeatIntervalMs: shorter, heartbeatTimeoutMs: timeout };
   }
   if (!settings.isSet("HEARTBEAT_TIMEOUT_SECONDS")) {
-    note(`HEARTBEAT_TIMEOUT_SECONDS is ${(2 * interval) / 1000}, twice HEARTBEAT_INTERVAL_SECONDS.`);
+    note("HEARTBEAT_TIMEOUT_SECONDS is not set: it is twice HEARTBEAT_INTERVAL_SECONDS.");
     return { heartbeatIntervalMs: interval, heartbeatTimeoutMs: 2 * interval };
   }
-  settings.fault(
-    "HEARTBEAT_TIMEOUT_SECONDS",
-    `must be more than HEARTBEAT_INTERVAL_SECONDS (${timeout / 1000} against ${interval / 1000})`,
-  );
+  settings.fault("HEARTBEAT_TIMEOUT_SECONDS", "must be more than HEARTBEAT_INTERVAL_SECONDS");
   return asGiven;
 }

@@ -5,6 +5,7 @@ import { CHECK_POSITIONS_MS } from "./application/check-positions.ts";
 import type { ClockPort } from "./application/ports/clock-port.ts";
 import { reasonOf } from "./application/reason-of.ts";
 import { WATCH_INBOX_MS } from "./application/watch-inbox.ts";
+import { isLoopback } from "./config/demo-config.ts";
 import type { Config } from "./config.ts";
 import { createGateway, type Gateway } from "./container.ts";
 import { reachable } from "./health-command.ts";
@@ -113,6 +114,7 @@ function demoOf(gateway: Gateway, baseUrl: () => string) {
   const { config, clock, telemetry } = gateway;
   return createDemo({
     page: demoPage,
+    ownNamesOnly: isLoopback(config.host),
     baseUrl,
     clock,
     refusals: gateway.refusals,

@@ -30,7 +30,8 @@ function comparable(origin: string): string {
   return url === null ? origin.toLowerCase() : `${url.protocol}//${hostOf(url)}`;
 }
 
-function isOwnOrigin(origin: string, host: string | null): boolean {
+/** Whether the page came from the host and port that it asks, by whatever scheme. */
+export function isOwnOrigin(origin: string, host: string | null): boolean {
   const scheme = ORIGIN.exec(origin)?.[1];
   if (scheme === undefined || host === null || !HOST.test(host)) return false;
   const page = URL.parse(origin);

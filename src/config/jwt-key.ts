@@ -9,6 +9,9 @@ export interface JwtConfig {
 }
 
 const LEAST_KEY_BYTES = 32;
+/** A note for a start that goes on with such a key; one that is refused goes on with none. */
+export const KEY_MADE_UP =
+  "JWT_SECRET_KEY is not set: a key was made up, and tokens signed with it end with this process.";
 const ADVICE = "make one with: openssl rand -hex 32";
 
 /** Reads the key of tokens, or makes one up. In production it has to be there, and hard to guess. */
@@ -25,7 +28,6 @@ export function readJwt(
   if (mode === "production" && !settings.isSet("JWT_SECRET_KEY")) {
     settings.fault("JWT_SECRET_KEY", "is required with NODE_ENV=production");
   }
-  note("JWT_SECRET_KEY is not set: a key was made up, and tokens signed with it end with this process.");
   return { secret: crypto.getRandomValues(new Uint8Array(LEAST_KEY_BYTES)).toBase64(), generated: true };
 }
 

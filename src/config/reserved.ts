@@ -14,7 +14,7 @@ export function refuseReserved(settings: Settings, note: (text: string) => void)
     if (variable.implemented || !settings.isSet(variable.name)) continue;
     const needed = NEEDED_BROKER[variable.name];
     if (broker !== undefined && needed !== undefined && broker !== needed) {
-      note(`${variable.name} is not used: BROKER is ${broker}.`);
+      note(`${variable.name} is not used: BROKER is not ${needed}.`);
       continue;
     }
     if (variable.default === "0" && settings.count(variable.name, 0, 1_000_000) === 0) continue;

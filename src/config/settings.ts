@@ -3,7 +3,7 @@ import { defaultOf, type VariableName } from "./variables.ts";
 export interface ConfigFault {
   /** The variable as it was set: `PORT`, or `PORT_FILE` where the value came from a file. */
   readonly name: string;
-  /** For people. Never holds a secret, an address or the path of a file. */
+  /** For people. Never holds a value, or the path of a file. */
   readonly message: string;
 }
 
@@ -49,11 +49,13 @@ export class Settings {
     this.faults.push({ name: set, message });
   }
 
-  /** A fault that shows the value, unless it might hold a secret. */
+  /**
+   * A fault that says how long the value is. The value itself is never shown, nor the length of one from a file:
+   * people set a password under the name of another setting, and name the file of another secret.
+   */
   badValue(name: VariableName, expected: string): void {
-    const value = this.text(name) ?? "";
-    const showable = !/JWT|PASSWORD|URL/.test(name) && !/[@/]/.test(value) && value.length <= 64;
-    this.fault(name, showable ? `${expected}, not ${JSON.stringify(value)}` : expected);
+    const { length } = this.unread(name);
+    this.fault(name, length === 0 ? expected : `${expected}; the value has length ${length}`);
   }
 
   /** A whole number within bounds, both included. */

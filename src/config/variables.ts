@@ -44,12 +44,12 @@ export const CONFIG_VARIABLES = [
   variable(
     "JWT_SECRET_KEY",
     "made up at every start in development; none in production",
-    "Key of HS256 tokens, at least 32 bytes. Required with NODE_ENV=production, and hard to guess there.",
+    "Key of HS256 tokens, at least 32 bytes. Required with NODE_ENV=production, and hard to guess there: 32 random bytes.",
   ),
   variable(
     "DEMO",
     "on if the key was made up and HOST is this machine's own (127.0.0.1, ::1, localhost); else off",
-    "The demo page at `/`, its pipeline, and a token for whoever asks: `on` or `off`. Always off with NODE_ENV=production.",
+    "The demo page at `/`, its pipeline, and a token for whoever asks: `on` or `off`. If HOST is this machine's own, no other Host header is served. Always off with NODE_ENV=production.",
   ),
   variable(
     "ALLOWED_ORIGINS",

@@ -1,9 +1,12 @@
 import { describe, expect, test } from "bun:test";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { freePort } from "../../examples/video-worker/run/free-port.ts";
 import { eventually } from "../support/eventually.ts";
 import { type GatewayProcess, startGateway } from "../support/gateway-process.ts";
 
-const KEY = "7f3a9c51e0d24b68a1f7c93e5d08b246";
+const KEY = crypto.getRandomValues(new Uint8Array(32)).toHex();
 const ROOT = new URL("../..", import.meta.url).pathname;
 
 /** Runs a start that is expected to fail, and answers what it wrote to standard error. */
@@ -68,13 +71,106 @@ describe("the demo on a real gateway", () => {
   });
 });
 
+/** A request of the demo with headers as a browser, or something that stands in for one, sends them. */
+async function asked({ port }: GatewayProcess, target: string, headers: string, body = ""): Promise<string> {
+  const [method = "", path = ""] = target.split(" ");
+  const sent = `${method} ${path} HTTP/1.1\r\n${headers.replaceAll("PORT", `${port}`)}\r\nConnection: close\r\nContent-Length: ${body.length}\r\n\r\n${body}`;
+  const answer = Promise.withResolvers<string>();
+  let text = "";
+  await Bun.connect({
+    hostname: "127.0.0.1",
+    port,
+    socket: {
+      open: (socket) => void socket.write(sent),
+      data: (_, bytes) => {
+        text += bytes.toString();
+      },
+      close: () => answer.resolve(text),
+      error: (_, error) => answer.reject(error),
+    },
+  });
+  const head = await answer.promise;
+  const code = /"code":"(\w+)"/.exec(head)?.[1];
+  return `${/ (\d{3}) /.exec(head)?.[1]}${code === undefined ? "" : ` ${code}`}`;
+}
+
+describe("CFG-11: the demo on this machine", () => {
+  const DEMO = ["GET /", "POST /demo/session", "POST /demo/analyses"];
+  const WRITES = DEMO.slice(1);
+  const every = async (gateway: GatewayProcess, targets: readonly string[], headers: string) =>
+    [...new Set(await Promise.all(targets.map((target) => asked(gateway, target, headers))))].sort();
+
+  test("answers to this machine's names alone, and to its own page alone", async () => {
+    await started({ JWT_SECRET_KEY: "" }, async (gateway) => {
+      const hosts = [
+        "localhost:PORT",
+        "LOCALHOST",
+        "demo.localhost:1",
+        "127.0.0.1:PORT",
+        "127.9.8.7",
+        "[::1]:PORT",
+      ];
+      for (const host of hosts)
+        expect([host, await every(gateway, DEMO, `Host: ${host}`)]).toEqual([host, ["200", "201"]]);
+      const others = [
+        "evil.example",
+        "evil.example:PORT",
+        "localhost.evil.example",
+        "notlocalhost",
+        "127.0.0.1.nip.io:PORT",
+        "0.0.0.0:PORT",
+        "192.168.1.5:PORT",
+        "[::2]:PORT",
+      ];
+      for (const host of others)
+        expect([host, await every(gateway, [...DEMO, "GET /demo/refusals/x"], `Host: ${host}`)]).toEqual([
+          host,
+          ["403 host_not_allowed"],
+        ]);
+      const foreign = [
+        "Origin: https://evil.example",
+        "Origin: http://localhost:1",
+        "Origin: https://127.0.0.1",
+        "Origin: null",
+        "Sec-Fetch-Site: cross-site",
+        "Origin: http://localhost:PORT\r\nSec-Fetch-Site: cross-site",
+      ];
+      for (const header of foreign)
+        expect([header, await every(gateway, WRITES, `Host: localhost:PORT\r\n${header}`)]).toEqual([
+          header,
+          ["403 origin_not_allowed"],
+        ]);
+      const own = "Host: localhost:PORT\r\nOrigin: http://localhost:PORT\r\nSec-Fetch-Site: same-origin";
+      expect(await every(gateway, WRITES, own)).toEqual(["200", "201"]);
+      // A link on another page leads to this one, and the gateway's own API answers as ever.
+      expect(await asked(gateway, "GET /", "Host: localhost:PORT\r\nSec-Fetch-Site: cross-site")).toBe("200");
+      expect(await asked(gateway, "GET /health", "Host: gateway.example")).toBe("200");
+    });
+  });
+
+  test("is reached by any name if DEMO=on and HOST say so, and still by its own page alone", async () => {
+    await started({ DEMO: "on", HOST: "0.0.0.0" }, async (gateway) => {
+      expect(await every(gateway, DEMO, "Host: demo.example")).toEqual(["200", "201"]);
+      const own = "Host: demo.example\r\nOrigin: https://demo.example";
+      expect(await every(gateway, WRITES, own)).toEqual(["200", "201"]);
+      const foreign = "Host: demo.example\r\nOrigin: https://evil.example";
+      expect(await every(gateway, WRITES, foreign)).toEqual(["403 origin_not_allowed"]);
+    });
+  });
+});
+
 describe("a start with settings as people have them", () => {
   test.each(["prod", "Production", "staging"])("CFG-1: NODE_ENV=%s is refused by name", async (name) => {
     expect(await failedStart({ NODE_ENV: name })).toContain("NODE_ENV: must be one of");
   });
 
   test("CFG-2: production refuses a known key and a simple one, and development warns of it", async () => {
-    for (const key of ["at-least-32-bytes-that-the-gateway-has-too", "a".repeat(32), " ".repeat(32)]) {
+    for (const key of [
+      "at-least-32-bytes-that-the-gateway-has-too",
+      "a".repeat(32),
+      " ".repeat(32),
+      "correct horse battery staple correct",
+    ]) {
       const said = await failedStart({ NODE_ENV: "production", JWT_SECRET_KEY: key });
       expect(said).toContain("JWT_SECRET_KEY: is ");
       expect(said).not.toContain(key);
@@ -83,6 +179,21 @@ describe("a start with settings as people have them", () => {
       await eventually("it warns", async () => gateway.output().includes("Production refuses it"));
     });
   }, 20_000);
+
+  test("CFG-9: a number from the wrong file is not printed, and CFG-10: no key is made up in production", async () => {
+    const folder = await mkdtemp(join(tmpdir(), "telltale-"));
+    try {
+      const path = join(folder, "key");
+      await Bun.write(path, KEY);
+      const said = await failedStart({ NODE_ENV: "production", JWT_SECRET_KEY: "", HISTORY_SIZE_FILE: path });
+      expect(said).toContain("HISTORY_SIZE_FILE: must be a whole number");
+      expect(said).toContain("JWT_SECRET_KEY: is required");
+      expect(said).not.toContain(KEY);
+      expect(said).not.toContain("made up");
+    } finally {
+      await rm(folder, { recursive: true });
+    }
+  });
 
   test("CFG-3: Kubernetes' REDIS_PORT stops nobody who does not use it, and is explained to whoever does", async () => {
     const service = { REDIS_PORT: "tcp://10.0.0.5:6379", REDIS_SERVICE_HOST: "10.0.0.5" };

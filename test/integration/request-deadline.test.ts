@@ -14,6 +14,7 @@ type Served = ReturnType<typeof servedApp>;
 
 const DEMO = createDemo({
   page: demoPage,
+  ownNamesOnly: false,
   baseUrl: () => "http://host.invalid",
   mintToken: async () => "token",
   clock: new ManualClock(),

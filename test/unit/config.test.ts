@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { CONFIG_VARIABLES } from "../../src/config/variables.ts";
 import { type Config, loadConfig } from "../../src/config.ts";
 
-const KEY = "7f3a9c51e0d24b68a1f7c93e5d08b246";
+const KEY = crypto.getRandomValues(new Uint8Array(32)).toHex();
 const NO_FILES = (path: string): string => {
   throw Object.assign(new Error(`no such file: ${path}`), { code: "ENOENT" });
 };
@@ -85,6 +85,19 @@ describe("the token key", () => {
 
   test("is required in production", () => {
     expect(faultsOf({ NODE_ENV: "production" })).toEqual(["JWT_SECRET_KEY"]);
+  });
+
+  test.each([
+    { NODE_ENV: "production" },
+    { NODE_ENV: "production", JWT_SECRET_KEY_FILE: "/missing" },
+    { JWT_SECRET_KEY_FILE: "/missing" },
+    { NODE_ENV: "prod" },
+    { PORT: "eighty" },
+  ])("CFG-10: no note says that it was made up if the start is refused: %j", (env) => {
+    const loaded = load(env);
+    expect(loaded.ok).toBe(false);
+    expect(loaded.notes.join()).not.toContain("made up");
+    expect(load({}).notes.join()).toContain("made up");
   });
 
   test("is at least 32 bytes long, counted in UTF-8", () => {
@@ -404,8 +417,33 @@ describe("faults", () => {
     expect(faultsOf(env).sort()).toEqual(Object.keys(env).sort());
   });
 
-  test("show a harmless value", () => {
-    expect(messageOf({ PORT: "eighty" })).toBe('PORT: must be a whole number from 0 to 65535, not "eighty"');
+  test("CFG-9: say how long a value is, and never what it is", () => {
+    expect(messageOf({ PORT: "eighty" })).toBe(
+      "PORT: must be a whole number from 0 to 65535; the value has length 6",
+    );
+  });
+
+  const ODD = "Zq7xW9";
+  const NUMBER = "73194";
+  test.each(CONFIG_VARIABLES.map(({ name }) => name))("CFG-9: %s is never shown, nor is its file", (name) => {
+    for (const value of [ODD, NUMBER, `-${NUMBER}`, ` ${ODD} `, `${ODD}:x`, `/${ODD}/`]) {
+      for (const beside of [{}, { BROKER: "redis" }, { NODE_ENV: "production" }, { BROKER: ODD }]) {
+        const loads = [
+          load({ ...beside, [name]: value }),
+          load({ ...beside, [name]: undefined, [`${name}_FILE`]: "/f" }, { "/f": value }),
+        ];
+        for (const loaded of loads) {
+          const said = [...loaded.notes, ...(loaded.ok ? [] : loaded.faults.map(({ message }) => message))];
+          for (const shown of [ODD, NUMBER]) expect(said.join("\n")).not.toContain(shown);
+        }
+      }
+    }
+  });
+
+  test("CFG-9: one from a file is not even measured", () => {
+    expect(messageOf({ HISTORY_SIZE_FILE: "/run/key" }, { "/run/key": "no number" })).toBe(
+      "HISTORY_SIZE_FILE: must be a whole number from 1 to 1000000",
+    );
   });
 
   test("never show a secret, an address or a path", () => {

@@ -16,6 +16,7 @@ const PROBLEMS = {
   not_allowed: [403, "The token is not for this analysis"],
   not_declared: [403, "Nobody declared yet who may watch this analysis: try again in a moment"],
   origin_not_allowed: [403, "Pages of this origin may not read"],
+  host_not_allowed: [403, "The demo answers to this machine's own names alone"],
   not_found: [404, "There is nothing here"],
   request_timeout: [408, "The request did not come whole within 30 seconds"],
   attempt_superseded: [409, "A later attempt of this analysis has begun"],

@@ -8,12 +8,15 @@ import type { Scope } from "../../../domain/access-grant.ts";
 import { pageRoutes } from "../page-routes.ts";
 import { problem } from "../problem.ts";
 import { requestText } from "../request-text.ts";
+import { ownNamesOnly, ownPageOnly } from "./demo-callers.ts";
 import { DemoPipelines } from "./demo-pipeline.ts";
 import { noteRefusedPublishes } from "./note-refused-publishes.ts";
 
 export interface DemoDependencies {
   /** What is served at `/`. */
   readonly page: Bun.HTMLBundle;
+  /** Whether only this machine reaches the gateway: then the demo answers to this machine's names alone. */
+  readonly ownNamesOnly: boolean;
   /** Where this gateway answers; asked at each use, since the port may be known only after the start. */
   readonly baseUrl: () => string;
   /** Without `analyses` the token is not limited to any. */
@@ -36,6 +39,7 @@ export interface Demo {
   stop(): void;
 }
 
+const DEMO_PATHS = ["/", "/demo/*"];
 const VISITOR_COOKIE = "telltale_visitor";
 const VISITOR = /^visitor-[0-9a-f-]{36}$/;
 const VISITOR_TOKEN_SECONDS = 3_600;
@@ -55,6 +59,8 @@ const wishBody = z.object({
 export function createDemo(dependencies: DemoDependencies): Demo {
   const pipelines = new DemoPipelines(dependencies.clock, MOST_PIPELINES, dependencies.onFault);
   const routes = new Hono();
+  if (dependencies.ownNamesOnly) for (const path of DEMO_PATHS) routes.use(path, ownNamesOnly);
+  routes.on("POST", "/demo/*", ownPageOnly);
   routes.route("/", pageRoutes(dependencies.page));
 
   routes.post("/demo/session", async (context) => {

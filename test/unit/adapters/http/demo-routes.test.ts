@@ -37,6 +37,7 @@ function start() {
   const refusals = new RecentRefusals();
   demo = createDemo({
     page: demoPage,
+    ownNamesOnly: true,
     baseUrl: () => server.url.href,
     mintToken: async (claims) => {
       minted.push(claims);
@@ -61,6 +62,20 @@ describe("a gateway without the demo", () => {
 });
 
 describe("the demo's own backend", () => {
+  test("CFG-11: gives nothing to another name of this machine, nor to another page", async () => {
+    const { app, minted } = start();
+    const code = async (headers: Record<string, string>) => {
+      const answer = await app.request("/demo/session", { method: "POST", headers });
+      return answer.ok ? "ok" : ((await answer.json()) as { code: string }).code;
+    };
+    expect(await code({ Host: "evil.example" })).toBe("host_not_allowed");
+    expect(await code({ Host: "localhost:1", Origin: "https://evil.example" })).toBe("origin_not_allowed");
+    expect(await code({ Host: "localhost:1", "Sec-Fetch-Site": "cross-site" })).toBe("origin_not_allowed");
+    expect(minted).toEqual([]);
+    expect(await code({ Host: "localhost:1", Origin: "http://localhost:1" })).toBe("ok");
+    expect(await code({})).toBe("ok");
+  });
+
   test("PAGE-6: says how many events of an analysis were refused, and why the last of them", async () => {
     const { app, refusals } = start();
     const id = crypto.randomUUID();
