@@ -10,6 +10,7 @@ import { BroadcastEvent } from "./application/broadcast-event.ts";
 import { CheckPositions } from "./application/check-positions.ts";
 import { DrainConnections } from "./application/drain-connections.ts";
 import { ExpireStaleConnections } from "./application/expire-stale-connections.ts";
+import { FairQueue } from "./application/fair-queue.ts";
 import { Feeds } from "./application/fan-out/feeds.ts";
 import { OpenConnections } from "./application/open-connections.ts";
 import type { ClockPort } from "./application/ports/clock-port.ts";
@@ -27,6 +28,7 @@ import { WatchInbox } from "./application/watch-inbox.ts";
 import { type Broker, closeBroker, openBroker } from "./broker.ts";
 import type { Config } from "./config.ts";
 import { ConnectionRegistry } from "./domain/connection-registry.ts";
+import type { Gateway } from "./gateway.ts";
 
 const T = {
   Config: Symbol("Config") as ServiceIdentifier<Config>,
@@ -45,6 +47,7 @@ const T = {
   Drain: Symbol("Drain") as ServiceIdentifier<DrainConnections>,
   Subscribe: Symbol("Subscribe") as ServiceIdentifier<SubscribeToAnalysis>,
   Broadcast: Symbol("Broadcast") as ServiceIdentifier<BroadcastEvent>,
+  Reads: Symbol("Reads") as ServiceIdentifier<FairQueue>,
   Read: Symbol("Read") as ServiceIdentifier<ReadAnalysis>,
   ReadEvents: Symbol("ReadEvents") as ServiceIdentifier<ReadEvents>,
   Adopt: Symbol("Adopt") as ServiceIdentifier<AdoptPublishedEvent>,
@@ -54,32 +57,6 @@ const T = {
   CheckPositions: Symbol("CheckPositions") as ServiceIdentifier<CheckPositions>,
   Sessions: Symbol("Sessions") as ServiceIdentifier<SessionServices>,
 };
-
-/** The gateway, wired for a configuration: what `main` starts, and how it ends. */
-export interface Gateway {
-  readonly config: Config;
-  readonly clock: ClockPort;
-  readonly telemetry: PinoTelemetry;
-  readonly pubSub: PubSubPort;
-  readonly workers: WorkerChannelPort;
-  readonly tokens: TokenVerifierPort;
-  readonly registry: ConnectionRegistry;
-  readonly heartbeats: SendHeartbeats;
-  readonly expire: ExpireStaleConnections;
-  readonly drain: DrainConnections;
-  readonly broadcast: BroadcastEvent;
-  readonly read: ReadAnalysis;
-  readonly readEvents: ReadEvents;
-  readonly adopt: AdoptPublishedEvent;
-  readonly adoptInbox: AdoptInboxEntries;
-  readonly inbox: WatchInbox;
-  readonly checkPositions: CheckPositions;
-  /** Empty for ever where the demo is off. */
-  readonly refusals: RecentRefusals;
-  readonly sessions: SessionServices;
-  /** Closes the broker's connections, in the reverse order of their making. */
-  close(): Promise<void>;
-}
 
 /** Builds every object of the gateway. Nothing listens and nothing is connected before the first use. */
 export function createGateway(config: Config): Gateway {
@@ -191,18 +168,20 @@ function bindCore(container: Container, config: Config): void {
         new BroadcastEvent(pubSub, clock, telemetry),
       [T.PubSub, T.Clock, T.Telemetry],
     );
+  container.bind(T.Reads).toResolvedValue((clock: ClockPort) => new FairQueue(clock), [T.Clock]);
   container
     .bind(T.Read)
     .toResolvedValue(
-      (pubSub: PubSubPort) => new ReadAnalysis(pubSub, config.watchDefault, config.stallAfterMs),
-      [T.PubSub],
+      (pubSub: PubSubPort, reads: FairQueue) =>
+        new ReadAnalysis(pubSub, reads, config.watchDefault, config.stallAfterMs),
+      [T.PubSub, T.Reads],
     );
   container
     .bind(T.ReadEvents)
     .toResolvedValue(
-      (pubSub: PubSubPort, feeds: Feeds, clock: ClockPort) =>
-        new ReadEvents(pubSub, feeds, clock, config.watchDefault),
-      [T.PubSub, T.Feeds, T.Clock],
+      (pubSub: PubSubPort, reads: FairQueue, feeds: Feeds, clock: ClockPort) =>
+        new ReadEvents(pubSub, reads, feeds, clock, config.watchDefault),
+      [T.PubSub, T.Reads, T.Feeds, T.Clock],
     );
   container
     .bind(T.Adopt)

@@ -60,3 +60,22 @@ export class NewerFormat extends BrokerError {
     super(message, { cause: "newer_format" });
   }
 }
+
+/** More reads wait than may: of this user, or of all. Nothing was read. */
+export class TooManyReads extends TelltaleError {
+  readonly code: "too_many_connections" | "over_capacity";
+
+  constructor(code: "too_many_connections" | "over_capacity") {
+    super(code === "over_capacity" ? "too many reads wait" : "too many reads of this user wait");
+    this.code = code;
+  }
+}
+
+/** Whoever asked went away before the answer was read. */
+export class ReadAbandoned extends TelltaleError {
+  readonly code = "read_abandoned";
+
+  constructor() {
+    super("the client went away before its answer was read");
+  }
+}

@@ -1,35 +1,67 @@
-import type { AccessGrant } from "../domain/access-grant.ts";
+import type { AccessGrant, ViewerList } from "../domain/access-grant.ts";
 import type { AnalysisEvent, StatusUpdate } from "../domain/analysis-event.ts";
 import { type AnalysisState, markStalled, stateFromSnapshot } from "../domain/analysis-state.ts";
-import { type AnalysisId, analysisChannel } from "../domain/channel.ts";
+import { type AnalysisChannel, type AnalysisId, analysisChannel, analysisIdOf } from "../domain/channel.ts";
 import { formatEventId } from "../domain/event-position.ts";
+import type { FairQueue } from "./fair-queue.ts";
+import { GatheredReads } from "./gathered-reads.ts";
 import type { ChannelSnapshot, PublishedEvent, PubSubPort } from "./ports/pub-sub-port.ts";
 
+export interface ReadAnalysisRequest {
+  readonly analysisId: AnalysisId;
+  readonly grant: AccessGrant;
+  /** Aborted when whoever asked has gone. */
+  readonly abandoned: AbortSignal;
+}
+
+/** One object for all who share the read. */
+export interface StateAnswer {
+  readonly type: "state";
+  readonly state: AnalysisState;
+  /** The result or error that stands, as it was written; undefined where neither does. */
+  readonly terminalText: string | undefined;
+}
+
 export type ReadAnswer =
-  /** `terminalText`: the result or error that stands, as it was written; undefined where neither does. */
-  | { readonly type: "state"; readonly state: AnalysisState; readonly terminalText: string | undefined }
+  | StateAnswer
   /** This user may not watch this analysis, hence not read it, or nobody said yet who may. */
   | { readonly type: "not_allowed" | "not_declared" };
 
-/** The folded state of an analysis, right also when its older events were trimmed: the history is not read for it. */
+/**
+ * The folded state of an analysis, right also when its older events were trimmed: the history is not read for it. It is
+ * read once for all who ask before that, in turn with the pages of histories, and for nobody who may not watch.
+ */
 export class ReadAnalysis {
   readonly #pubSub: PubSubPort;
   readonly #watchDefault: "allow" | "deny";
   readonly #stallAfterMs: number;
+  readonly #states: GatheredReads<AnalysisChannel, SharedState>;
 
-  constructor(pubSub: PubSubPort, watchDefault: "allow" | "deny", stallAfterMs: number) {
+  constructor(pubSub: PubSubPort, reads: FairQueue, watchDefault: "allow" | "deny", stallAfterMs: number) {
     this.#pubSub = pubSub;
     this.#watchDefault = watchDefault;
     this.#stallAfterMs = stallAfterMs;
+    this.#states = new GatheredReads(reads, (channel) => this.#read(channel));
   }
 
-  /** One command at the broker; rejects as `PubSubPort.snapshot` does. An unknown analysis has a state as well. */
-  async execute(analysisId: AnalysisId, grant: AccessGrant): Promise<ReadAnswer> {
-    const snapshot = await this.#pubSub.snapshot(analysisChannel(analysisId));
-    const verdict = grant.judge(analysisId, snapshot.viewers, this.#watchDefault);
-    if (verdict !== "allowed") return { type: verdict };
+  /**
+   * Rejects as `PubSubPort.snapshot` does, with `TooManyReads` and with `ReadAbandoned`. An unknown analysis has a state
+   * as well.
+   */
+  async execute({ analysisId, grant, abandoned }: ReadAnalysisRequest): Promise<ReadAnswer> {
+    const channel = analysisChannel(analysisId);
+    const judge = (viewers: ViewerList | undefined) => grant.judge(analysisId, viewers, this.#watchDefault);
+    const before = judge(await this.#pubSub.viewers(channel));
+    if (before !== "allowed") return { type: before };
+    const { viewers, answer } = await this.#states.get(channel, { userId: grant.userId ?? "", abandoned });
+    const verdict = judge(viewers);
+    return verdict === "allowed" ? answer : { type: verdict };
+  }
+
+  async #read(channel: AnalysisChannel): Promise<SharedState> {
+    const snapshot = await this.#pubSub.snapshot(channel);
     const state = stateFromSnapshot({
-      analysisId,
+      analysisId: analysisIdOf(channel),
       lastStatus: eventOf<StatusUpdate>(snapshot.lastStatus),
       terminal: eventOf<AnalysisEvent>(snapshot.standingTerminal),
       stages: snapshot.stages,
@@ -37,11 +69,20 @@ export class ReadAnalysis {
       lastEventId: formatEventId(snapshot.position),
     });
     return {
-      type: "state",
-      state: markStalled(state, silenceOf(snapshot), this.#stallAfterMs),
-      terminalText: snapshot.standingTerminal?.text,
+      viewers: snapshot.viewers,
+      answer: {
+        type: "state",
+        state: markStalled(state, silenceOf(snapshot), this.#stallAfterMs),
+        terminalText: snapshot.standingTerminal?.text,
+      },
     };
   }
+}
+
+interface SharedState {
+  /** As they were when the state was read. */
+  readonly viewers: ViewerList | undefined;
+  readonly answer: StateAnswer;
 }
 
 /** Silence by the broker's clock: neither the worker's nor this node's has a say. */

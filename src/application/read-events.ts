@@ -3,19 +3,14 @@ import { Filling, fill } from "../domain/byte-budget.ts";
 import { type AnalysisChannel, type AnalysisId, analysisChannel } from "../domain/channel.ts";
 import { type EventPosition, formatEventId, type GivenPosition } from "../domain/event-position.ts";
 import { utf8Length } from "../domain/utf8.ts";
+import { type FairQueue, inQueue, type Place } from "./fair-queue.ts";
 import type { AnalysisFeed } from "./fan-out/analysis-feed.ts";
 import type { Feeds } from "./fan-out/feeds.ts";
 import type { ClockPort } from "./ports/clock-port.ts";
 import { PAGE_BYTES, type PublishedEvent, type PubSubPort } from "./ports/pub-sub-port.ts";
-import { Slots } from "./slots.ts";
 
 /** An answer holds at most 4 MiB; what stands beside the events takes a few hundred bytes. */
 const ANSWER_BYTES = 4 * 1024 * 1024 - 1024;
-/**
- * Answers read at once. Two take no less time than one after the other, and others wait twice as long for the gateway
- * (`bench/large-histories.ts`).
- */
-const MOST_READS = 1;
 
 export interface ReadEventsRequest {
   readonly analysisId: AnalysisId;
@@ -47,16 +42,23 @@ export class ReadEvents {
   readonly #feeds: Feeds;
   readonly #clock: ClockPort;
   readonly #watchDefault: "allow" | "deny";
-  readonly #reads = new Slots(MOST_READS);
+  readonly #reads: FairQueue;
 
-  constructor(pubSub: PubSubPort, feeds: Feeds, clock: ClockPort, watchDefault: "allow" | "deny") {
+  constructor(
+    pubSub: PubSubPort,
+    reads: FairQueue,
+    feeds: Feeds,
+    clock: ClockPort,
+    watchDefault: "allow" | "deny",
+  ) {
+    this.#reads = reads;
     this.#pubSub = pubSub;
     this.#feeds = feeds;
     this.#clock = clock;
     this.#watchDefault = watchDefault;
   }
 
-  /** Rejects as the methods of `PubSubPort` do; leaves nothing subscribed. */
+  /** Rejects as the methods of `PubSubPort` do, with `TooManyReads` and `ReadAbandoned`; leaves nothing subscribed. */
   async execute(request: ReadEventsRequest): Promise<ReadEventsAnswer> {
     if (request.waitMs === 0) return answer(request, await this.#permittedPage(request));
     const lease = await this.#feeds.analysis(analysisChannel(request.analysisId));
@@ -81,15 +83,19 @@ export class ReadEvents {
     const judged = async () => this.#judge(request, await this.#pubSub.viewers(channel));
     const before = await judged();
     if (before !== "allowed") return before;
-    const page = await this.#reads.run(() => this.#page(channel, request));
+    const page = await inQueue(
+      this.#reads,
+      { userId: request.grant.userId ?? "", abandoned: request.abandoned },
+      (place) => this.#page(place, channel, request),
+    );
     const after = await judged();
     return after === "allowed" ? page : after;
   }
 
-  /** As many of the broker's pages as an answer holds. */
-  async #page(channel: AnalysisChannel, { after, limit }: ReadEventsRequest): Promise<Page> {
-    let from = after === "unreadable" ? undefined : after;
-    const first = await this.#pubSub.history(channel, from, limit);
+  /** As many of the broker's pages as an answer holds, each at a turn of its own. */
+  async #page(place: Place, channel: AnalysisChannel, { after, limit }: ReadEventsRequest): Promise<Page> {
+    const from = after === "unreadable" ? undefined : after;
+    const first = await place.read(() => this.#pubSub.history(channel, from, limit));
     const events: PublishedEvent[] = [];
     const filling = new Filling({ items: limit, bytes: ANSWER_BYTES });
     for (let page = first; ; ) {
@@ -99,8 +105,8 @@ export class ReadEvents {
       }
       // A page of which not all may fit is not worth reading.
       if (!page.more || filling.left.items === 0 || filling.left.bytes < PAGE_BYTES) break;
-      from = events.at(-1)?.position;
-      page = await this.#pubSub.history(channel, from, filling.left.items);
+      const last = events.at(-1)?.position;
+      page = await place.read(() => this.#pubSub.history(channel, last, filling.left.items));
       // Trimmed or lost meanwhile: what was read goes together, what it has now may not.
       if (!page.resumed) break;
     }

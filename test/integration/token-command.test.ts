@@ -22,7 +22,7 @@ async function token(args: readonly string[], env: Record<string, string> = { JW
   return { stdout, stderr, code };
 }
 
-const realClock = { now: () => Date.now(), every: () => () => {}, after: () => () => {} };
+const realClock = { now: () => Date.now(), every: () => () => {}, after: () => () => {}, soon: () => {} };
 const verify = (jwt: string) => new JoseTokenVerifier(KEY, realClock).verify(jwt);
 
 describe.concurrent("npm run token", () => {

@@ -7,6 +7,7 @@ import { BroadcastEvent } from "../../src/application/broadcast-event.ts";
 import { CHECK_POSITIONS_MS, CheckPositions } from "../../src/application/check-positions.ts";
 import { DrainConnections } from "../../src/application/drain-connections.ts";
 import { ExpireStaleConnections } from "../../src/application/expire-stale-connections.ts";
+import { FairQueue } from "../../src/application/fair-queue.ts";
 import { Feeds } from "../../src/application/fan-out/feeds.ts";
 import { OpenConnections } from "../../src/application/open-connections.ts";
 import type { ClientConnectionPort } from "../../src/application/ports/client-connection-port.ts";
@@ -89,7 +90,7 @@ export class ModelNode {
     this.connections = new OpenConnections(registry, clock);
     this.feeds = new Feeds(pubSub, clock, telemetry);
     this.broadcast = new BroadcastEvent(pubSub, clock, telemetry);
-    this.read = new ReadAnalysis(pubSub, watchDefault, NEVER_STALLED_MS);
+    this.read = new ReadAnalysis(pubSub, new FairQueue(clock), watchDefault, NEVER_STALLED_MS);
     const workers = workersOn(pubSub, () => this.#listening);
     this.adopt = new AdoptPublishedEvent(pubSub, workers, clock, telemetry);
     this.inbox = new AdoptInboxEntries(new ModelInbox(pubSub, clock), pubSub, workers, clock, telemetry);

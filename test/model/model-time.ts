@@ -68,6 +68,10 @@ export class ProcessClock implements ClockPort {
     return this.#add({ due: this.now() + milliseconds, period: undefined, task });
   }
 
+  soon(task: () => void): void {
+    queueMicrotask(task);
+  }
+
   /** A timer that was overslept runs once, however often it would have been due. */
   runNext(): void {
     const timer = this.#next();

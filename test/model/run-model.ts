@@ -87,7 +87,11 @@ function checkRead(world: World, channel: AnalysisChannel): void {
   let read: ReadAnswer | undefined;
   void world
     .node(0)
-    .read.execute(analysisIdOf(channel), mayReadAll)
+    .read.execute({
+      analysisId: analysisIdOf(channel),
+      grant: mayReadAll,
+      abandoned: new AbortController().signal,
+    })
     .then((answer) => {
       read = answer;
     });

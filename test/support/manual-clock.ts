@@ -1,3 +1,4 @@
+import { setImmediate } from "node:timers";
 import type { ClockPort } from "../../src/application/ports/clock-port.ts";
 
 interface Timer {
@@ -25,6 +26,11 @@ export class ManualClock implements ClockPort {
 
   after(milliseconds: number, task: () => void): () => void {
     return this.#add({ due: this.#now + milliseconds, period: undefined, task });
+  }
+
+  /** By itself: it is due without the clock's moving. */
+  soon(task: () => void): void {
+    setImmediate(task);
   }
 
   advance(milliseconds: number): void {

@@ -1,6 +1,7 @@
 import { Hono, type MiddlewareHandler } from "hono";
 import { secureHeaders } from "hono/secure-headers";
 import type { BroadcastEvent } from "../../application/broadcast-event.ts";
+import { ReadAbandoned, TooManyReads } from "../../application/errors.ts";
 import type { TelemetryPort } from "../../application/ports/telemetry-port.ts";
 import { isHostHeader } from "../addressed-request.ts";
 import { headersOnly } from "./head-routes.ts";
@@ -71,6 +72,9 @@ export function gatewayApp(parts: GatewayAppParts): Hono {
   app.onError((error, context) => {
     const expected = brokerProblem(context, error);
     if (expected !== undefined) return expected;
+    if (error instanceof TooManyReads) return problem(context, error.code, { detail: error.message });
+    // Nobody reads this answer.
+    if (error instanceof ReadAbandoned) return problem(context, "request_aborted");
     if (error instanceof BodyRefused) {
       if (error.code === "request_aborted") {
         telemetry.log("debug", "a client went away before its request was whole", {

@@ -1,8 +1,7 @@
 import { Hono } from "hono";
 import type { TokenVerifierPort } from "../../application/ports/token-verifier-port.ts";
-import type { ReadAnalysis } from "../../application/read-analysis.ts";
+import type { ReadAnalysis, StateAnswer } from "../../application/read-analysis.ts";
 import type { ReadEvents } from "../../application/read-events.ts";
-import type { AnalysisState } from "../../domain/analysis-state.ts";
 import type { OriginPolicy } from "../origin-policy.ts";
 import type { SessionServices } from "../session-services.ts";
 import { readEventsQuery } from "./events-query.ts";
@@ -36,9 +35,10 @@ export function readRoutes({
   const reader = requireReader(tokens, origins);
 
   routes.get("/:id", reader, async (context) => {
-    const answer = await read.execute(context.var.analysisId, context.var.grant);
+    const { analysisId, grant } = context.var;
+    const answer = await read.execute({ analysisId, grant, abandoned: context.req.raw.signal });
     if (answer.type !== "state") return refused(context, answer.type);
-    return context.body(stateText(answer.state, answer.terminalText), 200, JSON_TYPE);
+    return context.body(stateBody(answer), 200, JSON_TYPE);
   });
 
   routes.get("/:id/events", reader, async (context) => {
@@ -46,12 +46,14 @@ export function readRoutes({
     const query = readEventsQuery(context.req.query());
     if (!query.ok) return problem(context, "invalid_query", { issues: query.issues });
     const { analysisId, grant, userId } = context.var;
-    const abandoned = AbortSignal.any([context.req.raw.signal, leaving]);
+    const gone = context.req.raw.signal;
+    const waits = query.query.waitMs > 0;
+    // Only waiting is ended by a drain: a page that is being read is soon answered.
+    const abandoned = waits ? AbortSignal.any([gone, leaving]) : gone;
     const request = { analysisId, ...query.query, abandoned };
-    const answer =
-      request.waitMs > 0
-        ? await new WaitingRead(sessions).answer(readEvents, { grant, userId }, request)
-        : await readEvents.execute({ ...request, grant });
+    const answer = waits
+      ? await new WaitingRead(sessions).answer(readEvents, { grant, userId }, request)
+      : await readEvents.execute({ ...request, grant });
     if (answer.type === "refused") return refused(context, answer.code);
     if (answer.type !== "events") return refused(context, answer.type);
     const { texts, lastEventId, resumed } = answer;
@@ -63,8 +65,18 @@ export function readRoutes({
   return routes;
 }
 
+const stateBodies = new WeakMap<StateAnswer, Blob>();
+
+/** Encoded once for all who share the answer; a server sends a `Blob` without copying it. */
+function stateBody(answer: StateAnswer): ReadableStream {
+  const body = stateBodies.get(answer) ?? new Blob([stateText(answer)]);
+  stateBodies.set(answer, body);
+  // A `Response` takes it, but hono's types do not know.
+  return body as unknown as ReadableStream;
+}
+
 /** The state as JSON, with the event that stands as it was written: its numbers and nesting are its publisher's. */
-function stateText(state: AnalysisState, terminalText: string | undefined): string {
+function stateText({ state, terminalText }: StateAnswer): string {
   const members = Object.entries(state).map(([name, value]) => {
     const stands = (name === "result" || name === "error") && value !== null;
     return `${JSON.stringify(name)}:${stands && terminalText !== undefined ? terminalText : JSON.stringify(value)}`;

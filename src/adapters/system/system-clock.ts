@@ -15,4 +15,8 @@ export class SystemClock implements ClockPort {
     const timer = setTimeout(task, milliseconds);
     return () => clearTimeout(timer);
   }
+
+  soon(task: () => void): void {
+    setImmediate(task);
+  }
 }

@@ -6,4 +6,6 @@ export interface ClockPort {
   every(milliseconds: number, task: () => void): () => void;
   /** Runs `task` once after `milliseconds`, unless the returned function is called before. */
   after(milliseconds: number, task: () => void): () => void;
+  /** Runs `task` once in a later turn of the event loop: whatever has arrived meanwhile is attended to before. */
+  soon(task: () => void): void;
 }

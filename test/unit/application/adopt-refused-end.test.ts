@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { AdoptPublishedEvent } from "../../../src/application/adopt-published-event.ts";
+import { FairQueue } from "../../../src/application/fair-queue.ts";
 import { ReadAnalysis } from "../../../src/application/read-analysis.ts";
 import { RepublishDeadLetter } from "../../../src/application/republish-dead-letter.ts";
 import { analysisIdOf } from "../../../src/domain/channel.ts";
@@ -30,12 +31,23 @@ describe("EV-18: a terminal event that a worker published and that breaks a rule
   });
 
   test("makes the state failed", async () => {
-    const { hear, channel, pubSub } = adopting();
+    const { hear, channel, pubSub, clock } = adopting();
     hear(statusUpdate());
     hear(resultUpdate({ frames_processed: -1 }));
     await turn();
-    const read = new ReadAnalysis(pubSub, "allow", 60_000);
-    expect(await read.execute(analysisIdOf(channel), someGrant())).toMatchObject({
+    const read = new ReadAnalysis(
+      pubSub,
+      new FairQueue(clock, { perUser: 1, total: 1, begun: 1 }),
+      "allow",
+      60_000,
+    );
+    expect(
+      await read.execute({
+        analysisId: analysisIdOf(channel),
+        grant: someGrant(),
+        abandoned: new AbortController().signal,
+      }),
+    ).toMatchObject({
       state: { status: "failed", error: { error_code: "event_refused" } },
     });
   });

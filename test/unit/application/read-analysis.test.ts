@@ -1,12 +1,14 @@
 import { describe, expect, test } from "bun:test";
 import { BroadcastEvent } from "../../../src/application/broadcast-event.ts";
 import { BrokerUnavailable } from "../../../src/application/errors.ts";
+import { FairQueue } from "../../../src/application/fair-queue.ts";
 import { ReadAnalysis } from "../../../src/application/read-analysis.ts";
 import { analysisIdOf } from "../../../src/domain/channel.ts";
 import { memoryNode } from "../../support/memory-node.ts";
 import { errorEvent, resultUpdate, statusUpdate } from "../../support/publishing.ts";
 import { someAnalysis } from "../../support/some-analysis.ts";
 import { someGrant } from "../../support/some-grant.ts";
+import { turn } from "../../support/turn.ts";
 
 const STALL = 60_000;
 
@@ -15,18 +17,20 @@ describe("ReadAnalysis", () => {
     const node = memoryNode({ size: 10 });
     const channel = someAnalysis();
     const broadcast = new BroadcastEvent(node.elsewhere, node.clock, node.telemetry);
-    const reading = new ReadAnalysis(node.pubSub, watchDefault, STALL);
+    const reads = new FairQueue(node.clock, { perUser: 3, total: 5, begun: 2 });
+    const reading = new ReadAnalysis(node.pubSub, reads, watchDefault, STALL);
     const publish = async (...events: unknown[]) => {
       const answer = await broadcast.execute(channel, JSON.stringify(events), undefined);
       return answer.type === "stored" ? answer.eventIds : [];
     };
-    const read = (grant = someGrant()) => reading.execute(analysisIdOf(channel), grant);
+    const read = (grant = someGrant(), abandoned = new AbortController().signal) =>
+      reading.execute({ analysisId: analysisIdOf(channel), grant, abandoned });
     const state = async () => {
       const answer = await read();
       if (answer.type !== "state") throw new Error(answer.type);
       return answer.state;
     };
-    return { ...node, channel, publish, read, state };
+    return { ...node, channel, publish, read, state, reads, reading };
   };
 
   test("READ-1: an analysis nobody has heard of has a state as well: unknown, before the first event", async () => {
@@ -40,7 +44,7 @@ describe("ReadAnalysis", () => {
     });
   });
 
-  test("READ-1: the state is that of all events, in one command, however many were trimmed", async () => {
+  test("READ-1: the state is that of all events, in one command each for rights and state, however many were trimmed", async () => {
     const { publish, state, pubSub } = opened();
     await publish(statusUpdate({ current_stage: "uploading", progress: 0.1 }));
     for (let step = 1; step <= 60; step++) await publish(statusUpdate({ progress: step / 100 }));
@@ -53,7 +57,7 @@ describe("ReadAnalysis", () => {
       stages: [{ stage: "uploading" }, { stage: "frame_extraction", ended_at: null }],
       last_event_id: last,
     });
-    expect(pubSub.made.map(({ name }) => name)).toEqual(["snapshot"]);
+    expect(pubSub.made.map(({ name }) => name)).toEqual(["viewers", "snapshot"]);
   });
 
   test("READ-1: the result stands in it, or the error, until a retry", async () => {
@@ -94,5 +98,93 @@ describe("ReadAnalysis", () => {
     const { read, pubSub } = opened();
     pubSub.goesAway();
     expect(await read().catch((error: unknown) => error)).toBeInstanceOf(BrokerUnavailable);
+  });
+
+  test("BUD-13: nothing is read for who may not watch", async () => {
+    const { read, elsewhere, channel, pubSub } = opened();
+    await elsewhere.declareViewers(channel, new Set(["bob"]));
+    expect(await read()).toEqual({ type: "not_allowed" });
+    expect(pubSub.countOf("snapshot")).toBe(0);
+  });
+
+  test("READ-2: who loses the right at any instant before the state is read is refused", async () => {
+    for (let instant = 0; instant < 6; instant++) {
+      const { read, pubSub, elsewhere, channel, publish } = opened();
+      pubSub.holdsCalls = true;
+      const answer = read();
+      for (let step = 0; step < instant; step++) await pubSub.proceed();
+      await elsewhere.declareViewers(channel, new Set(["bob"]));
+      await publish(statusUpdate({ message: "for bob" }));
+      for (let step = 0; step < 6; step++) await pubSub.proceed();
+      expect([instant, (await answer).type]).toEqual([instant, instant < 3 ? "not_allowed" : "state"]);
+    }
+  });
+
+  test("BUD-13: a thousand who ask for one analysis at once share two reads and one answer", async () => {
+    const { read, publish, pubSub } = opened();
+    await publish(statusUpdate());
+    const answers = await Promise.all(
+      Array.from({ length: 1_000 }, (_, index) => read(someGrant({ userId: `user ${index % 3}` }))),
+    );
+    expect(pubSub.countOf("snapshot")).toBeLessThanOrEqual(2);
+    expect(new Set(answers).size).toBeLessThanOrEqual(2);
+  });
+
+  test("BUD-13: who asks while the state is read is answered from a later read", async () => {
+    const { read, publish, pubSub } = opened();
+    await publish(statusUpdate({ message: "first" }));
+    pubSub.holdsCalls = true;
+    const early = read();
+    // The rights are read, and the state, but for the arrival of its answer.
+    for (let step = 0; step < 3; step++) await pubSub.proceed();
+    await publish(statusUpdate({ message: "second" }));
+    const late = read();
+    pubSub.holdsCalls = false;
+    while (pubSub.waiting.length > 0) await pubSub.proceed();
+    expect(await early).toMatchObject({ state: { message: "first" } });
+    expect(await late).toMatchObject({ state: { message: "second" } });
+  });
+
+  test("BUD-12: the state is not read for clients that have gone, only for the one that waits on", async () => {
+    const { read, pubSub, reads } = opened();
+    const busy = reads.enter("somebody");
+    const held = Promise.withResolvers<void>();
+    const holding = busy.read(() => held.promise);
+    const leave = new AbortController();
+    const gone = [read(undefined, leave.signal), read(someGrant({ userId: "bob" }), leave.signal)];
+    await turn();
+    leave.abort();
+    for (const end of await Promise.allSettled(gone)) expect(end.status).toBe("rejected");
+    expect(reads.size).toBe(1);
+    const leaveAgain = new AbortController();
+    const [leaves, stays] = [read(undefined, leaveAgain.signal), read()];
+    await turn();
+    leaveAgain.abort();
+    held.resolve();
+    await Promise.all([holding, leaves, stays]);
+    busy.leave();
+    expect((await stays).type).toBe("state");
+    expect(pubSub.countOf("snapshot")).toBe(1);
+    expect(reads.size).toBe(0);
+  });
+
+  test("BUD-12: a user who waits for the states of too many analyses is refused", async () => {
+    const { reads, reading } = opened();
+    const answers = await Promise.allSettled(
+      Array.from({ length: 4 }, () =>
+        reading.execute({
+          analysisId: analysisIdOf(someAnalysis()),
+          grant: someGrant(),
+          abandoned: new AbortController().signal,
+        }),
+      ),
+    );
+    expect(answers.map((end) => (end.status === "rejected" ? end.reason.code : "answered"))).toEqual([
+      "answered",
+      "answered",
+      "answered",
+      "too_many_connections",
+    ]);
+    expect(reads.size).toBe(0);
   });
 });

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test";
+import { FairQueue } from "../../../src/application/fair-queue.ts";
 import { Feeds } from "../../../src/application/fan-out/feeds.ts";
 import { ReadEvents, type ReadEventsRequest } from "../../../src/application/read-events.ts";
 import { analysisIdOf } from "../../../src/domain/channel.ts";
@@ -13,7 +14,8 @@ describe("READ-2: a read that waits", () => {
     const node = memoryNode({ size });
     const channel = someAnalysis();
     const feeds = new Feeds(node.pubSub, node.clock, node.telemetry);
-    const reading = new ReadEvents(node.pubSub, feeds, node.clock, "allow");
+    const reads = new FairQueue(node.clock, { perUser: 20, total: 30, begun: 2 });
+    const reading = new ReadEvents(node.pubSub, reads, feeds, node.clock, "allow");
     const read = (request: Partial<ReadEventsRequest> = {}) =>
       reading.execute({
         analysisId: analysisIdOf(channel),

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { BrokerUnavailable } from "../../../src/application/errors.ts";
+import { FairQueue } from "../../../src/application/fair-queue.ts";
 import { Feeds } from "../../../src/application/fan-out/feeds.ts";
 import {
   ReadEvents,
@@ -19,7 +20,8 @@ describe("ReadEvents", () => {
     const node = memoryNode();
     const channel = someAnalysis();
     const feeds = new Feeds(node.pubSub, node.clock, node.telemetry);
-    const reading = new ReadEvents(node.pubSub, feeds, node.clock, "allow");
+    const reads = new FairQueue(node.clock, { perUser: 20, total: 30, begun: 2 });
+    const reading = new ReadEvents(node.pubSub, reads, feeds, node.clock, "allow");
     const leave = new AbortController();
     const read = (request: Partial<ReadEventsRequest> = {}) =>
       reading.execute({
@@ -108,6 +110,33 @@ describe("ReadEvents", () => {
     pubSub.holdsCalls = false;
     while (pubSub.waiting.length > 0) await pubSub.proceed();
     expect((await Promise.all(answers)).map(offsetsOf)).toEqual(Array(10).fill([1]));
+  });
+
+  test("BUD-12: a page is not read for a client that has gone before its turn or between two reads", async () => {
+    const { read, pubSub, elsewhere, channel, leave } = opened();
+    for (let count = 0; count < 4; count++)
+      await elsewhere.append({ channel, events: [status({ note: "x".repeat(900_000) })] });
+    pubSub.holdsCalls = true;
+    const answers = Array.from({ length: 3 }, () => read({ waitMs: 0, limit: 1_000 }));
+    const ends = Promise.allSettled(answers);
+    for (let step = 0; step < 7; step++) await pubSub.proceed();
+    expect(pubSub.countOf("history")).toBe(1);
+    leave.abort();
+    pubSub.holdsCalls = false;
+    while (pubSub.waiting.length > 0) await pubSub.proceed();
+    expect((await ends).map(({ status }) => status)).toEqual(Array(3).fill("rejected"));
+    expect(pubSub.countOf("history")).toBe(1);
+  });
+
+  test("BUD-11: bob's small page is read between two reads of alice's large ones", async () => {
+    const { read, elsewhere, channel } = opened();
+    for (let count = 0; count < 8; count++)
+      await elsewhere.append({ channel, events: [status({ note: "x".repeat(900_000) })] });
+    const ended: string[] = [];
+    const page = (name: string, limit: number) =>
+      read({ waitMs: 0, limit, grant: someGrant({ userId: name }) }).then(() => ended.push(name));
+    await Promise.all([...Array.from({ length: 3 }, () => page("alice", 1_000)), page("bob", 1)]);
+    expect(ended).toEqual(["bob", "alice", "alice", "alice"]);
   });
 
   test("READ-4: an event published at any instant of the wait is the answer", async () => {

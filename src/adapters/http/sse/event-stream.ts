@@ -1,13 +1,17 @@
 import type { Context } from "hono";
+import { accepts } from "hono/accepts";
 import type { SessionServices } from "../../session-services.ts";
 import { readWatchQuery } from "../../watch-query.ts";
 import { problem, refused } from "../problem.ts";
 import { type Reader, requestBindings } from "../read-access.ts";
 import { SseSession } from "./sse-session.ts";
 
+const STREAM_TYPE = "text/event-stream";
+const PAGE_TYPE = "application/json";
+
 /** How a stream of events begins. */
 export const SSE_HEADERS = {
-  "Content-Type": "text/event-stream",
+  "Content-Type": STREAM_TYPE,
   "Cache-Control": "no-cache, no-transform",
   "X-Accel-Buffering": "no",
 };
@@ -28,9 +32,16 @@ export async function eventStream(context: Context<Reader>, services: SessionSer
   return context.body(answer.stream, 200);
 }
 
-/** Whether the client asks for a stream of events rather than a page of them. */
+/** Whether the client asks for a stream of events by name, in any case, and not with `q=0`; else it gets a page. */
 export function wantsStream(context: Context): boolean {
-  return context.req.header("Accept")?.includes("text/event-stream") ?? false;
+  const type = accepts(context, {
+    header: "Accept",
+    supports: [STREAM_TYPE, PAGE_TYPE],
+    default: PAGE_TYPE,
+    match: (types) =>
+      types.some(({ type, q }) => q > 0 && type.toLowerCase() === STREAM_TYPE) ? STREAM_TYPE : PAGE_TYPE,
+  });
+  return type === STREAM_TYPE;
 }
 
 /** What a browser sends by itself when it comes back counts before what the page once asked for. */

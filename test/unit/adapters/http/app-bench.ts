@@ -6,6 +6,7 @@ import type { SessionServices } from "../../../../src/adapters/session-services.
 import { BroadcastEvent } from "../../../../src/application/broadcast-event.ts";
 import type { BrokerTrouble } from "../../../../src/application/broker-trouble.ts";
 import { ExpireStaleConnections } from "../../../../src/application/expire-stale-connections.ts";
+import { FairQueue } from "../../../../src/application/fair-queue.ts";
 import { Feeds } from "../../../../src/application/fan-out/feeds.ts";
 import { OpenConnections } from "../../../../src/application/open-connections.ts";
 import { ReadAnalysis } from "../../../../src/application/read-analysis.ts";
@@ -77,6 +78,7 @@ export function appBench(
   const workers: { away: BrokerTrouble | undefined } = { away: undefined };
   const adoptInbox: { trouble: BrokerTrouble | undefined } = { trouble: undefined };
   const leaving = new AbortController();
+  const reads = new FairQueue(clock);
   const expire = new ExpireStaleConnections(registry, sessions.connections, clock, 30_000);
   /** Time passes in sweeps, as in a running gateway, and what is written is taken as fast as it is read. */
   const pass = async (milliseconds: number) => {
@@ -89,8 +91,8 @@ export function appBench(
   const app = gatewayApp({
     tokens,
     broadcast: new BroadcastEvent(pubSub, clock, telemetry),
-    read: new ReadAnalysis(pubSub, watchDefault, 60_000),
-    readEvents: new ReadEvents(pubSub, feeds, clock, watchDefault),
+    read: new ReadAnalysis(pubSub, reads, watchDefault, 60_000),
+    readEvents: new ReadEvents(pubSub, reads, feeds, clock, watchDefault),
     sessions,
     origins: { allowedOrigins: undefined, mode: "production", ...policy },
     telemetry,
@@ -140,6 +142,7 @@ export function appBench(
     workers,
     adoptInbox,
     feeds,
+    reads,
     ask,
     pass,
     eventsPath,
