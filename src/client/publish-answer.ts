@@ -14,13 +14,13 @@ export type PublishAnswer =
 const RETRIED = [429, 502, 503, 504];
 const NOTHING_STORED: ReadonlySet<string> = new Set(["broker_unavailable", "newer_format"]);
 
-/** Reads an answer to its end. `now` is in milliseconds since 1970. */
-export async function readAnswer(
+/** Reads an answer with its whole body as `text`. `now` is in milliseconds since 1970. */
+export function readAnswer(
   response: Response,
+  text: string,
   expected: 202 | 204,
   now: number,
-): Promise<PublishAnswer> {
-  const text = await response.text();
+): PublishAnswer {
   const { status } = response;
   const body = parseJson(text);
   if (status === expected) {

@@ -67,9 +67,10 @@ export async function sendUntilAnswered(
 async function attempt(request: PublishRequest, settings: AttemptSettings): Promise<PublishAnswer> {
   // One for both, since neither a backend nor a gateway that never answers may hold up what waits behind this.
   const deadline = AbortSignal.timeout(settings.retry.requestTimeoutMs);
+  const asked = before(deadline, "no token", async () => settings.token());
   let token: unknown;
   try {
-    token = await before(deadline, "no token", async () => settings.token());
+    token = await asked;
   } catch (error) {
     return failed(error, false);
   }
@@ -81,21 +82,25 @@ async function attempt(request: PublishRequest, settings: AttemptSettings): Prom
     Authorization: `Bearer ${token}`,
     "Content-Type": "application/json",
   };
-  try {
-    return await before(deadline, "no answer", async () => {
-      const response = await settings.fetch(request.url, {
-        method: request.method,
-        headers,
-        body: request.body,
-        // A redirect would take the token elsewhere, or turn the POST into a GET.
-        redirect: "manual",
-        signal: deadline,
-      });
-      return readAnswer(response, request.expects, settings.clock.now());
+  // Begun and read outside the try: a fault of this code is none of the network, and would be no better next time.
+  const answered = before(deadline, "no answer", async () => {
+    const response = await settings.fetch(request.url, {
+      method: request.method,
+      headers,
+      body: request.body,
+      // A redirect would take the token elsewhere, or turn the POST into a GET.
+      redirect: "manual",
+      signal: deadline,
     });
+    return { response, text: await response.text() };
+  });
+  let answer: Awaited<typeof answered>;
+  try {
+    answer = await answered;
   } catch (error) {
     return failed(error, true);
   }
+  return readAnswer(answer.response, answer.text, request.expects, settings.clock.now());
 }
 
 /** Settles as the work does, or rejects at the deadline; also where the work heeds no signal. */
@@ -104,11 +109,13 @@ function before<Outcome>(
   what: string,
   work: () => Promise<Outcome>,
 ): Promise<Outcome> {
-  const late = Promise.withResolvers<never>();
-  const onLate = () => late.reject(new Error(`${what} in time`, { cause: deadline.reason }));
+  let onLate = () => {};
+  const late = new Promise<never>((_, reject) => {
+    onLate = () => reject(new Error(`${what} in time`, { cause: deadline.reason }));
+  });
   if (deadline.aborted) onLate();
   deadline.addEventListener("abort", onLate);
-  return Promise.race([late.promise, work()]).finally(() => deadline.removeEventListener("abort", onLate));
+  return Promise.race([late, work()]).finally(() => deadline.removeEventListener("abort", onLate));
 }
 
 function failed(error: unknown, mayHaveBeenStored: boolean): PublishAnswer {

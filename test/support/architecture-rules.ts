@@ -49,6 +49,17 @@ export const architectureRules: readonly ArchitectureRule[] = [
     broken: { "src/client/a.ts": 'const b = await import("../adapters/http/b.ts");' },
   },
   {
+    sentence: "the client uses nothing that Node 20 lacks",
+    offences: (tree) =>
+      filesMatching(tree, /^src\/client\/.*\.ts$/).flatMap((path) =>
+        matches(
+          withoutTypes(tree, path),
+          /\b(?:Promise\.(?:withResolvers|try)|URL\.parse|(?:Array|Error|Math)\.(?:fromAsync|isError|sumPrecise)|RegExp\.escape|Iterator\.|Object\.groupBy|Map\.groupBy)|\.(?:toBase64|toHex|symmetricDifference|isSubsetOf|isSupersetOf|isDisjointFrom)\(|\.(?:values|keys|entries)\(\)\s*\.\w+\(|\bawait using\b/,
+        ).map((found) => `${path} uses ${found}`),
+      ),
+    broken: { "src/client/a.ts": "const late = Promise.withResolvers();" },
+  },
+  {
     sentence: "the pages import only the pages, the client, the domain and preact",
     offences: onlyImports({
       from: "src/web/",
