@@ -45,7 +45,9 @@ export function Frame() {
       {verdict !== undefined && regions.length > 0 && (
         <Scrubber regions={regions} chosen={chosen} totalFrames={verdict.totalFrames} />
       )}
-      <figcaption class="frame__caption">An illustration: this pipeline has no video.</figcaption>
+      <figcaption class="frame__caption">
+        An illustration: the gateway passes events on, not the video.
+      </figcaption>
     </figure>
   );
 }

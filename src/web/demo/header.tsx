@@ -1,6 +1,6 @@
 import type { ConnectionStatus } from "../../client/watcher.ts";
 import { CLOSE_CODES } from "../../domain/close-code.ts";
-import { analysisId, connection, connectionSince, now, over, retryNow } from "./page-state.ts";
+import { analysisId, connection, connectionSince, now, over, retryNow, trouble } from "./page-state.ts";
 
 export function Header() {
   return (
@@ -29,10 +29,11 @@ function ConnectionPill() {
   return (
     <div class="connection">
       <span
-        class={`pill pill--${ended ? "ended" : status.kind}`}
+        class={`pill pill--${ended ? "ended" : trouble.value === undefined ? status.kind : "waiting"}`}
         data-testid="connection"
         data-kind={status.kind}
         data-ended={ended}
+        data-trouble={trouble.value}
       >
         <span class="pill__dot" aria-hidden="true" />
         <span class="pill__text">{ended ? "Ended" : describeConnection(status, secondsLeft(status))}</span>
@@ -61,7 +62,7 @@ function describeConnection(status: ConnectionStatus, seconds: number): string {
     case "connecting":
       return "Connecting…";
     case "live":
-      return "Live";
+      return trouble.value === "broker_away" ? "Broker away" : "Live";
     case "waiting":
       return seconds > 0 ? `Reconnecting in ${seconds} s` : "Reconnecting…";
     case "refused":

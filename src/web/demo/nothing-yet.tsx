@@ -1,18 +1,17 @@
 import { closeCodeOf } from "../../domain/close-code.ts";
-import { connection } from "./page-state.ts";
+import { TROUBLE_WORDS } from "../words/gateway-trouble.ts";
+import { connection, trouble } from "./page-state.ts";
 import { Bar } from "./progress.tsx";
 import { refusals } from "./refusals.ts";
 
 /** Before anything is known of the analysis. */
 export function Waiting() {
-  if (connection.value.kind === "waiting") {
+  if (trouble.value !== undefined) {
+    const { title, toDo } = TROUBLE_WORDS[trouble.value];
     return (
       <div class="card overview" data-testid="unreachable">
-        <Heading label="No connection">The gateway cannot be reached</Heading>
-        <p class="overview__message">
-          Nothing is known of this analysis yet. The page tries again by itself; check that the gateway is
-          running.
-        </p>
+        <Heading label={connection.value.kind === "live" ? "No news" : "No connection"}>{title}</Heading>
+        <p class="overview__message">Nothing is known of this analysis yet. {toDo}</p>
       </div>
     );
   }

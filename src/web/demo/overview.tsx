@@ -1,9 +1,10 @@
+import { TROUBLE_WORDS } from "../words/gateway-trouble.ts";
 import type { AnalysisView, Verdict } from "./analysis-view.ts";
 import { Failed } from "./failed.tsx";
 import { duration, percent, remaining, shortHash, timeInSeconds } from "./format.ts";
 import { AlertIcon, ShieldIcon } from "./icons.tsx";
 import { Refused, Unknown, Waiting } from "./nothing-yet.tsx";
-import { connection, moving, now, unknown, view } from "./page-state.ts";
+import { connection, moving, now, trouble, unknown, view } from "./page-state.ts";
 import { Bar, Elapsed } from "./progress.tsx";
 import { stageIndex, stageLabel, WORKING_STAGES } from "./stage-labels.ts";
 
@@ -12,6 +13,8 @@ export function Overview() {
   const current = view.value;
   const status = connection.value;
   if (status.kind === "refused" && current === undefined) return <Refused {...status} />;
+  // Without its broker the gateway cannot know whether it has heard of it.
+  if (current === undefined && trouble.value === "broker_away") return <Waiting />;
   if (unknown.value) return <Unknown />;
   if (current === undefined) return <Waiting />;
   if (current.status === "failed") return <Failed analysis={current} />;
@@ -87,10 +90,15 @@ function Decided({ analysis, verdict }: { analysis: AnalysisView; verdict: Verdi
             {verdict.framesProcessed} of {verdict.totalFrames}
           </dd>
         </div>
-        <div>
-          <dt>Took</dt>
-          <dd>{duration(verdict.processingTimeMs)}</dd>
-        </div>
+        {verdict.processingTimeMs > 0 ? (
+          <div>
+            <dt>Took</dt>
+            <dd>{duration(verdict.processingTimeMs)}</dd>
+          </div>
+        ) : (
+          // The worker left it out.
+          <Elapsed analysis={analysis} />
+        )}
         {verdict.hash !== null && (
           <div>
             <dt>Recorded as</dt>
@@ -118,6 +126,13 @@ function Quiet({ analysis }: { analysis: AnalysisView }) {
       <p class="hint hint--warn" data-testid="link-down">
         The connection is down, so this may be out of date: it is how things stood at{" "}
         {timeInSeconds(analysis.updatedAt)}. It is brought up to date on reconnecting.
+      </p>
+    );
+  }
+  if (trouble.value === "broker_away") {
+    return (
+      <p class="hint hint--warn" data-testid="broker-away">
+        {TROUBLE_WORDS.broker_away.toDo} This is how things stood at {timeInSeconds(analysis.updatedAt)}.
       </p>
     );
   }

@@ -8,6 +8,7 @@ import {
 } from "../../client/watcher.ts";
 import type { AnalysisEvent } from "../../domain/analysis-event.ts";
 import { emptyState } from "../../domain/analysis-state.ts";
+import { gatewayTrouble, hearingOfBroker } from "../words/gateway-trouble.ts";
 import { type AnalysisView, FoldedAnalysis, isOver } from "./analysis-view.ts";
 import { fetchToken, type Outcome, startAnalysis } from "./demo-backend.ts";
 
@@ -33,6 +34,8 @@ export type Starting =
   | { readonly kind: "failed"; readonly reason: string };
 
 const MOST_LOGGED = 200;
+/** The code of a link that ended without one. */
+const LINK_BROKEN = 1006;
 /** An analysis just started has said nothing yet: only one that is silent for so long is called unknown. */
 const SILENCE_MEANS_UNKNOWN_MS = 1_200;
 
@@ -51,12 +54,18 @@ export const now = signal(Date.now());
 
 /** When the link was lost, in milliseconds since 1970; undefined while there is one, or never was. */
 const lostAt = signal<number | undefined>(undefined);
+/** Since when the gateway says that its broker is away, in milliseconds since 1970; undefined if it does not. */
+const brokerAwaySince = signal<number | undefined>(undefined);
+/** Why nothing comes, as far as the page has been told. */
+export const trouble = computed(() => gatewayTrouble(connection.value, brokerAwaySince.value !== undefined));
 /** Until when the page knows how things stand: what it shows must not go on counting without news. */
-export const asOf = computed(() => lostAt.value ?? now.value);
+export const asOf = computed(() => lostAt.value ?? brokerAwaySince.value ?? now.value);
 /** Whether the analysis has ended, as far as the page knows. */
 export const over = computed(() => view.value !== undefined && isOver(view.value));
 /** Whether work is seen to go on: connected, under way, and not silent for too long. */
-export const moving = computed(() => connection.value.kind === "live" && view.value?.status === "running");
+export const moving = computed(
+  () => connection.value.kind === "live" && trouble.value === undefined && view.value?.status === "running",
+);
 /** Whether anything on the page changes by time alone. */
 export const ticking = computed(
   () => (view.value !== undefined && !over.value) || connection.value.kind === "waiting",
@@ -99,6 +108,7 @@ function watchNow(id: string, lastEventId?: string): void {
   view.value = undefined;
   unknown.value = false;
   lostAt.value = undefined;
+  brokerAwaySince.value = undefined;
   log.value = [];
   heard.value = 0;
   notice.value = undefined;
@@ -109,8 +119,11 @@ function watchNow(id: string, lastEventId?: string): void {
     ...(lastEventId !== undefined && { lastEventId }),
     onState,
     onEvent,
+    fetch: hearingOfBroker((url, init) => fetch(url, init), heardOfBroker),
     onConnection: (status) => {
       now.value = Date.now();
+      // A link that broke says that the gateway is gone, whatever it said before.
+      if (status.kind === "waiting" && status.code === LINK_BROKEN) heardOfBroker(false);
       if (status.kind === "live") lostAt.value = undefined;
       else if (connection.value.kind === "live") lostAt.value = now.value;
       connection.value = status;
@@ -120,6 +133,10 @@ function watchNow(id: string, lastEventId?: string): void {
     // What is shown stays until the state or a replay comes, so that nothing flickers where the history survived.
     onRestart: () => folded?.restart(),
   });
+}
+
+function heardOfBroker(away: boolean): void {
+  brokerAwaySince.value = away ? (brokerAwaySince.value ?? Date.now()) : undefined;
 }
 
 function expectNews(): void {
@@ -157,6 +174,7 @@ function onEvent(event: WatchedEvent, text: string): void {
     return;
   }
   clearTimeout(silence);
+  heardOfBroker(false);
   unknown.value = false;
   now.value = Date.now();
   // The gateway lets nothing through that breaks the rules of an event.

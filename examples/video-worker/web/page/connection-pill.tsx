@@ -1,4 +1,4 @@
-import { connection, now, over, retryNow } from "./page-state.ts";
+import { connection, now, over, retryNow, trouble } from "./page-state.ts";
 
 /** How the page is connected, with a way to hurry it. */
 export function ConnectionPill() {
@@ -26,7 +26,7 @@ export function ConnectionPill() {
 }
 
 function labelOf(kind: typeof connection.value.kind): string | undefined {
-  if (kind === "live") return "Live";
+  if (kind === "live") return trouble.value === "broker_away" ? "Broker away" : "Live";
   if (kind === "connecting") return "Connecting";
   if (kind === "waiting") return "Reconnecting";
   if (kind === "refused") return "Not connected";

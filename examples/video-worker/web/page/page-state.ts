@@ -2,6 +2,7 @@ import { computed, signal } from "@preact/signals";
 import { type AnalysisWatch, type ConnectionStatus, watchAnalysis } from "../../../../src/client/watcher.ts";
 import type { AnalysisEvent } from "../../../../src/domain/analysis-event.ts";
 import { type AnalysisState, emptyState, fold } from "../../../../src/domain/analysis-state.ts";
+import { gatewayTrouble, hearingOfBroker } from "../../../../src/web/words/gateway-trouble.ts";
 import { fetchSession, type Session, sendVideo } from "./backend.ts";
 
 export type Sending =
@@ -19,13 +20,18 @@ export const now = signal(Date.now());
 
 /** When the link was lost, in milliseconds since 1970; undefined while there is one, or never was. */
 const lostAt = signal<number | undefined>(undefined);
+/** Since when the gateway says that its broker is away, in milliseconds since 1970; undefined if it does not. */
+const brokerAwaySince = signal<number | undefined>(undefined);
+/** Why nothing comes, as far as the page has been told. */
+export const trouble = computed(() => gatewayTrouble(connection.value, brokerAwaySince.value !== undefined));
 /** Until when the page knows how things stand: what it shows must not go on counting without news. */
-export const asOf = computed(() => lostAt.value ?? now.value);
+export const asOf = computed(() => lostAt.value ?? brokerAwaySince.value ?? now.value);
 /** Whether the analysis has ended, as far as the page knows. */
 export const over = computed(() => ["completed", "failed"].includes(analysis.value?.status ?? ""));
 /** Whether work is seen to go on: connected, under way, and not silent for too long. */
 export const moving = computed(
-  () => connection.value.kind === "live" && analysis.value?.status === "running",
+  () =>
+    connection.value.kind === "live" && trouble.value === undefined && analysis.value?.status === "running",
 );
 /** Whether anything on the page changes by time alone. */
 export const ticking = computed(
@@ -34,6 +40,8 @@ export const ticking = computed(
 
 /** How long the page waits before it asks its own web application again. */
 const SESSION_RETRY_MS = 3_000;
+/** The code of a link that ended without one. */
+const LINK_BROKEN = 1006;
 
 let watch: AnalysisWatch | undefined;
 let upload: AbortController | undefined;
@@ -94,6 +102,7 @@ function watchFromAddress(): void {
   const id = location.hash.slice(1);
   analysis.value = undefined;
   lostAt.value = undefined;
+  brokerAwaySince.value = undefined;
   analysisId.value = id === "" ? undefined : id;
   if (id !== "") void watchNow(id);
 }
@@ -114,11 +123,15 @@ async function watchNow(id: string): Promise<void> {
     onEvent: (event) => {
       if (event.event_type === "notice") return;
       // The gateway lets nothing through that breaks the rules of an event.
+      heardOfBroker(false);
       state = fold(state, event as unknown as AnalysisEvent);
       show(state);
     },
+    fetch: hearingOfBroker((url, init) => fetch(url, init), heardOfBroker),
     onConnection: (status) => {
       now.value = Date.now();
+      // A link that broke says that the gateway is gone, whatever it said before.
+      if (status.kind === "waiting" && status.code === LINK_BROKEN) heardOfBroker(false);
       if (status.kind === "live") lostAt.value = undefined;
       else if (connection.value.kind === "live") lostAt.value = now.value;
       connection.value = status;
@@ -149,6 +162,10 @@ async function sessionFor(id: string): Promise<Session | undefined> {
     }
   }
   return undefined;
+}
+
+function heardOfBroker(away: boolean): void {
+  brokerAwaySince.value = away ? (brokerAwaySince.value ?? Date.now()) : undefined;
 }
 
 function show(state: AnalysisState | undefined): void {

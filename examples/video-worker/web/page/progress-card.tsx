@@ -1,6 +1,7 @@
 import type { AnalysisState } from "../../../../src/domain/analysis-state.ts";
+import { TROUBLE_WORDS } from "../../../../src/web/words/gateway-trouble.ts";
 import { duration, percent, remaining, stageLabel, timeOfDay, WORK_STAGES } from "./format.ts";
-import { asOf, connection, moving, now } from "./page-state.ts";
+import { asOf, connection, moving, now, trouble } from "./page-state.ts";
 import { elapsed, timeInStage } from "./times.ts";
 
 /** Stage, bar, message and what is left, as the worker tells them. */
@@ -31,7 +32,12 @@ export function ProgressCard({ state }: { readonly state: AnalysisState | undefi
         <span style={{ width: `${progress * 100}%` }} />
       </div>
       <p class="row progress__message">
-        <span>{state?.message ?? (connection.value.kind === "live" ? "The file is in the queue." : "")}</span>
+        <span>
+          {state?.message ??
+            (connection.value.kind === "live" && trouble.value === undefined
+              ? "The file is in the queue."
+              : "")}
+        </span>
         <span class="progress__left" data-testid="eta">
           {left}
         </span>
@@ -48,6 +54,7 @@ export function ProgressCard({ state }: { readonly state: AnalysisState | undefi
 }
 
 function beforeNews(): string {
+  if (trouble.value === "broker_away") return "No news";
   if (connection.value.kind === "live") return "Waiting for a worker";
   return connection.value.kind === "waiting" ? "No connection" : "Connecting";
 }
@@ -55,11 +62,18 @@ function beforeNews(): string {
 /** What is known of the worker when nothing comes from it: of a link that is down, only that. */
 function Silence({ state }: { readonly state: AnalysisState | undefined }) {
   const { kind } = connection.value;
+  if (trouble.value === "broker_away") {
+    return (
+      <p class="hint" data-testid="broker-away">
+        {TROUBLE_WORDS.broker_away.toDo}
+      </p>
+    );
+  }
   if (kind === "waiting") {
     return (
       <p class="hint" data-testid="link-down">
         {state === undefined
-          ? "The gateway cannot be reached. The page tries again by itself; check that it is running."
+          ? `${TROUBLE_WORDS[trouble.value ?? "unreachable"].title}. ${TROUBLE_WORDS[trouble.value ?? "unreachable"].toDo}`
           : "The connection is down, so this may be out of date. It is brought up to date on reconnecting."}
       </p>
     );
