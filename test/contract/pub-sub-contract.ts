@@ -3,6 +3,7 @@ import { NewerFormat } from "../../src/application/errors.ts";
 import type { PubSubPort } from "../../src/application/ports/pub-sub-port.ts";
 import { CollectingSubscriber } from "../support/collecting-subscriber.ts";
 import { status } from "../support/encoded-events.ts";
+import { eventually } from "../support/eventually.ts";
 import { someAnalysis } from "../support/some-analysis.ts";
 import { brokerOfEachTest } from "./broker-of-each-test.ts";
 import { appendRules } from "./pub-sub-append-rules.ts";
@@ -104,6 +105,10 @@ export function pubSubContract(
       const node = await context.node();
       await node.subscribe(someAnalysis(), new CollectingSubscriber());
       await node.snapshot(someAnalysis());
+      await eventually("its own trial was stored as well", async () => {
+        const health = node.health();
+        return health.status === "up" && health.refuses === undefined;
+      });
       expect(node.health()).toEqual({ status: "up", warnings: [] });
     });
 

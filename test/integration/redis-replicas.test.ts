@@ -81,7 +81,8 @@ describe.skipIf(!needs("redis-server"))("a Redis with a replica", () => {
     const two = nodes.make({ waitReplicas: 2 });
     const started = performance.now();
     await expect(say(two, channel, "b")).rejects.toBeInstanceOf(OutcomeUnknown);
-    expect(performance.now() - started).toBeWithin(900, 2_000);
+    // A second of its own, behind the WAIT of the node's own trial if that is under way.
+    expect(performance.now() - started).toBeWithin(900, 3_000);
     // What nobody is answered for waits for nobody.
     const offer = { channel, events: [status()], seen: content("n") };
     expect(await two.append(offer)).toMatchObject({ type: "stored", firstOffset: 3 });
