@@ -168,7 +168,9 @@ describe.skipIf(!needs("redis-server"))("histories on a Redis with faults", () =
     await expect(node.history(channel, undefined, 1)).rejects.toMatchObject({ code: "newer_format" });
     expect(await everythingKept(admin)).toEqual(before);
     expect(node.health()).toMatchObject({ status: "down", cause: "newer_format" });
-    expect(telemetry.logs.filter(({ level }) => level === "error")).toHaveLength(1);
+    expect(telemetry.logs.filter(({ fields }) => fields.cause === "newer_format")).toMatchObject([
+      { level: "warn", fields: { detail: expect.stringContaining("format 2") } },
+    ]);
   });
 
   test("an eviction policy that would lose histories is a warning", async () => {
