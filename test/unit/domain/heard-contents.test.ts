@@ -61,7 +61,7 @@ describe("HeardContents, by names that all share", () => {
     for (const offer of [`a ${P} 1`, `b ${P} 1`, `a ${P} 2`, `b ${Q} 1`, `a ${Q} 1`]) channel.offer(offer);
     expect(channel.log).toEqual(["a", "b", "a", "b", "a"]);
     for (const offer of [`a ${P} 1`, `b ${P} 1`, `a ${P} 2`, `b ${Q} 1`, `a ${Q} 1`])
-      expect(channel.offer(offer, { listener: "you" })).toStartWith("duplicate");
+      expect(channel.offer(offer, { listener: "you" })).toMatch(/^duplicate/);
   });
 
   test("IDN-1: a number is known with all before it, and forgotten three minutes after the last", () => {
@@ -163,7 +163,7 @@ describe("HeardContents, by names that not all share", () => {
     for (const offer of [`a ${P} 1`, `b ${P} 1`, `a ${P} 2`, `b ${P} 2`]) channel.offer(offer);
     const you = { listener: "you" };
     for (const offer of ["a ~you.1 1", "b ~you.1 1", "a ~you.1 2", "b ~you.1 2"])
-      expect(channel.offer(offer, you)).toStartWith("duplicate");
+      expect(channel.offer(offer, you)).toMatch(/^duplicate/);
     expect(channel.offer("a ~you.1 3", you)).toBe("stored as 5");
     expect(channel.offer("a ~you.1 3", you)).toBe("duplicate of 5");
   });
