@@ -63,7 +63,7 @@ function checkSequence(connection: ModelConnection, log: readonly PublishedEvent
   // What `latest` begins with need not follow each other.
   const replayed = isLatest ? ([2, 1].find((count) => isLatestPair(log, offsets.slice(0, count))) ?? 0) : 0;
   // A whole history that is sent anew is read when the client takes it: what was trimmed until then is not retained.
-  const readLater = asked.mode === "all" && stretch.resumed === false && everLost;
+  const readLater = asked.mode === "all" && stretch.resumed === false && (everLost || !stretch.first);
   let expected = readLater ? (offsets[0] ?? beginning) : Math.min(beginning, offsets[0] ?? beginning);
   for (const [index, offset] of offsets.entries()) {
     if (index >= replayed) {
