@@ -44,11 +44,12 @@ function seenArguments(channel: ChannelName | TryChannel, seen: SeenBefore | und
   if (seen.lane === "entry") return ["entry", "", seen.id, "0", "0"];
   const key = seenKey(channel, seen);
   if (seen.lane === "key") return [seen.scope, ...key, `${seen.windowMs}`, `${seen.rememberMs}`];
-  return ["content", ...key, heardText(seen), `${seen.rememberMs}`];
+  const { stretch, number } = seen.occurrence;
+  // As the script looks for it: what it finds at once it need not take apart.
+  return [heardText(seen), ...key, `\n${stretch} `, `${number}`];
 }
 
-function heardText({ occurrence, reachMs, ageMs, retryMs }: SeenByContent): string {
-  const { stretch, listener, number, before } = occurrence;
-  const times = [Math.ceil(reachMs), Math.floor(ageMs), Math.ceil(retryMs)];
-  return [stretch, listener, number, before, ...times].join(" ");
+function heardText({ occurrence, reachMs, ageMs, retryMs, rememberMs }: SeenByContent): string {
+  const times = [Math.ceil(reachMs), Math.floor(ageMs), Math.ceil(retryMs), rememberMs];
+  return ["content", occurrence.before, occurrence.listener, ...times].join(" ");
 }

@@ -12,10 +12,10 @@
 --       5 birth, 6 epoch: names to use where new ones are needed
 --       7 events to keep             8 time to live (ms)            9 channel to publish on
 --      then for each request
---       1 how it is known again: "" (not at all), "channel", "notices", "content" or "entry"
+--       1 how it is known again: "", "channel", "notices", "entry" or "content before listener reach age retry remember" (ms)
 --       2 prefix, 3 rest of the key under which it is remembered; for an entry 3 is its id
---       4 window (ms), for a content how it was heard                5 remembered for (ms)
---       6 number of its events
+--       4 window (ms), for a content its stretch, a line break before it and a blank after it
+--       5 remembered for (ms), for a content its number              6 number of its events
 --      and five for each event: flag, stage or "", timestamp, attempt or "", members
 --
 -- Answers {"APPENDED", for each request {"STORED" | "DUPLICATE", epoch, first offset, count} or
@@ -36,7 +36,8 @@ local function int(number) return string.format('%.0f', number) end
 
 local time = call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
--- Before anything else: whoever sent this has been told by now that it will not be carried out.
+local now_text = int(now)
+-- First of all: whoever sent this has been told by now that it will not be carried out.
 if now >= tonumber(ARGV[2]) then return { 'LATE' } end
 
 local kept = call('HMGET', record, 'format', 'birth', 'epoch', 'line', 'offset', 'epochs', 'attempt', 'outcome', 'stage', 'entry', 'calls', 'bare')
@@ -161,7 +162,9 @@ local function append(at)
   local count = tonumber(ARGV[at + 5])
   local reopens, refusal = admit(at + HEAD, count)
   if refusal then
-    if heard then remember_judged(seen_key, content, heard, { refusal = refusal[2] .. ':' .. refusal[3] }) end
+    if is_content(at) then
+      remember_judged(seen_key, content, heard or heard_at(at), { refusal = refusal[2] .. ':' .. refusal[3] })
+    end
     return refusal
   end
   if not begun then
@@ -186,12 +189,13 @@ local function append(at)
   local place = epoch .. ' ' .. int(first) .. ' ' .. int(count)
   if ARGV[at] == 'entry' then
     last_entry, entry_changed = ARGV[at + 2] .. ' ' .. place, true
-  elseif heard then
+  elseif is_content(at) then
     if bare_to ~= first - 1 then bare_from = first end
     bare_to, bare_changed = offset, true
-    remember_judged(seen_key, content, heard, { place = place .. ' ' .. int(now) .. ' ' .. heard.stretch })
+    local stored = place .. ' ' .. now_text .. ' ' .. string.sub(ARGV[at + 3], 2, -2)
+    if content then remember_judged(seen_key, content, heard, { place = stored }) else remember_first(seen_key, at, stored) end
   elseif seen_key then
-    call('SET', seen_key, place .. ' ' .. int(now), 'PX', ARGV[at + 4])
+    call('SET', seen_key, place .. ' ' .. now_text, 'PX', ARGV[at + 4])
   end
   return { 'STORED', epoch, first, count }
 end
@@ -207,7 +211,7 @@ while at <= #ARGV do
 end
 
 if not begun then
-  if heard and not is_new then call('HSET', record, 'heard', int(now)) end
+  if heard and not is_new then call('HSET', record, 'heard', now_text) end
   return answers
 end
 
@@ -219,7 +223,7 @@ while second <= #spans and tonumber(string.match(spans, '@(%d+) ', second)) <= o
   second = string.find(spans, ' ', 1, true) + 1
 end
 
-local fields = { 'offset', int(offset), 'heard', int(now) }
+local fields = { 'offset', int(offset), 'heard', now_text }
 local function set(name, value)
   fields[#fields + 1], fields[#fields + 2] = name, value
 end
