@@ -1,5 +1,6 @@
 import { type ChannelName, parseChannel } from "../domain/channel.ts";
 import { type DecodeResult, decodeAddressedEvent, decodeEvent } from "../domain/decode-event.ts";
+import { exceedsBytes } from "../domain/utf8.ts";
 import { channelFault, letterReason } from "./letter-reason.ts";
 import { DEAD_LETTER_BYTES, type DeadLetterPort, type KeptDeadLetter } from "./ports/dead-letter-port.ts";
 import { INBOX } from "./ports/inbox-port.ts";
@@ -73,5 +74,5 @@ function decodeFor(
 const CUT = "only its first 64 KiB were kept: it cannot be published again";
 
 function wasCut(payload: string): boolean {
-  return new TextEncoder().encode(payload).length > DEAD_LETTER_BYTES - LONGEST_CHARACTER;
+  return exceedsBytes(payload, DEAD_LETTER_BYTES - LONGEST_CHARACTER);
 }

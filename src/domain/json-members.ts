@@ -36,13 +36,13 @@ export function memberValue(member: string): string {
   return member.slice(skipSpace(member, skipSpace(member, endOfString(member, 0)) + 1));
 }
 
-const QUOTE = 0x22;
-const BACKSLASH = 0x5c;
-const COMMA = 0x2c;
-const OPENING_BRACE = 0x7b;
-const CLOSING_BRACE = 0x7d;
-const OPENING_BRACKET = 0x5b;
-const CLOSING_BRACKET = 0x5d;
+export const QUOTE = 0x22;
+export const BACKSLASH = 0x5c;
+export const COMMA = 0x2c;
+export const OPENING_BRACE = 0x7b;
+export const CLOSING_BRACE = 0x7d;
+export const OPENING_BRACKET = 0x5b;
+export const CLOSING_BRACKET = 0x5d;
 const SPACE = 0x20;
 
 function nameOf(source: string): string {
@@ -95,7 +95,8 @@ function endOfString(text: string, start: number): number {
   return at + 1;
 }
 
-function isEscaped(text: string, at: number): boolean {
+/** Whether the character at `at` follows an odd number of backslashes. */
+export function isEscaped(text: string, at: number): boolean {
   let backslashes = 0;
   while (text.charCodeAt(at - 1 - backslashes) === BACKSLASH) backslashes++;
   return backslashes % 2 === 1;

@@ -1,3 +1,14 @@
+import {
+  BACKSLASH,
+  CLOSING_BRACE,
+  CLOSING_BRACKET,
+  COMMA,
+  isEscaped,
+  OPENING_BRACE,
+  OPENING_BRACKET,
+  QUOTE,
+} from "./json-members.ts";
+
 /** Objects and arrays within one another in an event, the event itself counted: what every client's parser can read. */
 export const MAX_NESTING = 64;
 export const TOO_DEEP = `must be nested at most ${MAX_NESTING} levels deep`;
@@ -31,14 +42,7 @@ export function nestingOf(text: string): Nesting {
   return depth === 0 ? { type: "too_deep", path: memberAt(text, tooDeepAt) } : { type: "unclosed" };
 }
 
-const QUOTE = 0x22;
-const BACKSLASH = 0x5c;
-const COMMA = 0x2c;
 const COLON = 0x3a;
-const OPENING_BRACE = 0x7b;
-const CLOSING_BRACE = 0x7d;
-const OPENING_BRACKET = 0x5b;
-const CLOSING_BRACKET = 0x5d;
 
 function isArray(text: string): boolean {
   return /^\s*\[/.test(text);
@@ -60,12 +64,6 @@ function closingQuote(text: string, opening: number): number {
     if (!isEscaped(text, at)) return at;
   }
   return text.length;
-}
-
-function isEscaped(text: string, at: number): boolean {
-  let backslashes = 0;
-  while (text.charCodeAt(at - 1 - backslashes) === BACKSLASH) backslashes++;
-  return backslashes % 2 === 1;
 }
 
 /** Which event of a batch, and which of its members, the character at `end` belongs to. */
