@@ -13,7 +13,7 @@ import type { KeptDeadLetter } from "../src/application/ports/dead-letter-port.t
 import type { TelemetryPort } from "../src/application/ports/telemetry-port.ts";
 import { reasonOf } from "../src/application/reason-of.ts";
 import { RepublishDeadLetter } from "../src/application/republish-dead-letter.ts";
-import { type Config, loadConfig } from "../src/config.ts";
+import { type Config, loadConfig } from "../src/gateway/config/config.ts";
 
 const EXIT_NOT_DONE = 1;
 const EXIT_USAGE = 2;

@@ -5,9 +5,9 @@
 import { readFileSync } from "node:fs";
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import { signToken } from "../src/adapters/jwt/token-signer.ts";
-import { loadConfig } from "../src/config.ts";
 import type { Scope } from "../src/domain/access-grant.ts";
 import { parseAnalysisId } from "../src/domain/channel.ts";
+import { loadConfig } from "../src/gateway/config/config.ts";
 
 const EXIT_USAGE = 2;
 const EXIT_CONFIG = 78;

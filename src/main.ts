@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
-import { type Config, loadConfig } from "./config.ts";
-import { askHealth } from "./health-command.ts";
-import { type RunningGateway, startGateway } from "./start-gateway.ts";
+import { type Config, loadConfig } from "./gateway/config/config.ts";
+import { askHealth } from "./gateway/health-command.ts";
+import { type RunningGateway, startGateway } from "./gateway/start.ts";
 
 /** The exit code of a configuration fault (EX_CONFIG of sysexits). */
 const EXIT_CONFIG = 78;

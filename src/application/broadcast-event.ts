@@ -3,7 +3,7 @@ import { isAnalysisChannel } from "../domain/channel.ts";
 import { decodeEvent, decodeEvents, type Issue } from "../domain/decode-event.ts";
 import { formatEventId } from "../domain/event-position.ts";
 import type { ClockPort } from "./ports/clock-port.ts";
-import type { AppendOutcome, AttemptRefusal, PubSubPort, SeenBefore } from "./ports/pub-sub-port.ts";
+import type { AppendOutcome, AttemptRefusal, DeduplicationKey, PubSubPort } from "./ports/pub-sub-port.ts";
 import type { TelemetryPort } from "./ports/telemetry-port.ts";
 
 /** How long an idempotency key is good for, by the broker's clock. */
@@ -66,7 +66,7 @@ export class BroadcastEvent {
   }
 }
 
-function keyed(channel: ChannelName, name: string): SeenBefore {
+function keyed(channel: ChannelName, name: string): DeduplicationKey {
   const scope = isAnalysisChannel(channel) ? "channel" : "notices";
   return { lane: "key", name, scope, windowMs: IDEMPOTENCY_MS, rememberMs: IDEMPOTENCY_MS };
 }

@@ -1,5 +1,5 @@
 import type { AnalysisFeed } from "./fan-out/analysis-feed.ts";
-import type { Feeds } from "./fan-out/feeds.ts";
+import type { FeedRegistry } from "./fan-out/feed-registry.ts";
 import { canRead, MOST_POSITIONS, type PubSubPort } from "./ports/pub-sub-port.ts";
 import type { TelemetryPort } from "./ports/telemetry-port.ts";
 import { reasonOf } from "./reason-of.ts";
@@ -12,12 +12,12 @@ export const CHECK_POSITIONS_MS = 1_500;
  * shows it, and so may the broker's own newest events. One command for a thousand of them.
  */
 export class CheckPositions {
-  readonly #feeds: Feeds;
+  readonly #feeds: FeedRegistry;
   readonly #pubSub: PubSubPort;
   readonly #telemetry: TelemetryPort;
   #checking = false;
 
-  constructor(feeds: Feeds, pubSub: PubSubPort, telemetry: TelemetryPort) {
+  constructor(feeds: FeedRegistry, pubSub: PubSubPort, telemetry: TelemetryPort) {
     this.#feeds = feeds;
     this.#pubSub = pubSub;
     this.#telemetry = telemetry;

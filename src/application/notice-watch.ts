@@ -1,34 +1,34 @@
 import type { ViewerList } from "../domain/access-grant.ts";
 import { SYSTEM_CHANNEL, userChannel } from "../domain/channel.ts";
+import type { ConnectionWriter } from "./fan-out/connection-writer.ts";
 import { Delivery, type DeliveryOwner } from "./fan-out/delivery.ts";
 import { withWhatComes } from "./fan-out/delivery-start.ts";
-import type { FeedLease, Feeds } from "./fan-out/feeds.ts";
+import type { FeedLease, FeedRegistry } from "./fan-out/feed-registry.ts";
 import type { NoticeFeed } from "./fan-out/notice-feed.ts";
-import type { Outlet } from "./fan-out/outlet.ts";
 
 export interface NoticeRequest {
   readonly userId: string;
-  readonly outlet: Outlet;
+  readonly writer: ConnectionWriter;
   /** As `DeliveryOwner`: nothing else can become of notices, which are live only. */
   readonly owner: Pick<DeliveryOwner, "tooSlow" | "failed">;
 }
 
 /** The notices for one connection's user and for everybody: once a connection, however many analyses it watches. */
 export class NoticeWatch implements DeliveryOwner {
-  readonly #feeds: Feeds;
+  readonly #feeds: FeedRegistry;
   readonly #request: NoticeRequest;
   #leases: readonly FeedLease<NoticeFeed>[] = [];
   #deliveries: readonly Delivery[] = [];
   #ended = false;
 
-  constructor(feeds: Feeds, request: NoticeRequest) {
+  constructor(feeds: FeedRegistry, request: NoticeRequest) {
     this.#feeds = feeds;
     this.#request = request;
   }
 
   /**
    * Resolves when everything published from now on will arrive; nothing is sent before `begin`. Rejects as
-   * `Feeds.notices` does, and then nothing is left behind, nor where it was ended meanwhile.
+   * `FeedRegistry.notices` does, and then nothing is left behind, nor where it was ended meanwhile.
    */
   async open(): Promise<void> {
     const opening = [
@@ -40,8 +40,8 @@ export class NoticeWatch implements DeliveryOwner {
     const failed = opened.find((one) => one.status === "rejected");
     if (failed !== undefined || this.#ended) this.end();
     if (failed !== undefined) throw failed.reason;
-    const { outlet } = this.#request;
-    this.#deliveries = this.#leases.map(({ feed }) => new Delivery(outlet, feed, this, LIVE_ONLY));
+    const { writer } = this.#request;
+    this.#deliveries = this.#leases.map(({ feed }) => new Delivery(writer, feed, this, LIVE_ONLY));
   }
 
   begin(): void {

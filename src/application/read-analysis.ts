@@ -63,7 +63,7 @@ export class ReadAnalysis {
     const state = stateFromSnapshot({
       analysisId: analysisIdOf(channel),
       lastStatus: eventOf<StatusUpdate>(snapshot.lastStatus),
-      terminal: eventOf<AnalysisEvent>(snapshot.standingTerminal),
+      terminal: eventOf<AnalysisEvent>(snapshot.currentTerminal),
       stages: snapshot.stages,
       attemptId: snapshot.attemptId,
       lastEventId: formatEventId(snapshot.position),
@@ -73,7 +73,7 @@ export class ReadAnalysis {
       answer: {
         type: "state",
         state: markStalled(state, silenceOf(snapshot), this.#stallAfterMs),
-        terminalText: snapshot.standingTerminal?.text,
+        terminalText: snapshot.currentTerminal?.text,
       },
     };
   }

@@ -8,7 +8,7 @@ import {
   TOO_LARGE,
 } from "../domain/decode-event.ts";
 import { addressedEndInPlaceOf } from "../domain/refused-end.ts";
-import { letterReason } from "./letter-reason.ts";
+import { deadLetterReason } from "./dead-letter-reason.ts";
 import { INBOX, type InboxEntry, type UnreadableEntry } from "./ports/inbox-port.ts";
 import type { AppendRequest } from "./ports/pub-sub-port.ts";
 
@@ -42,7 +42,7 @@ export function readEntry(
   if (decoded.ok) {
     return { type: "event", id, payload, request: requestOf(id, decoded.channel, decoded.encoded) };
   }
-  const letter = { id, channel: decoded.channel ?? INBOX, payload, reason: letterReason(decoded) };
+  const letter = { id, channel: decoded.channel ?? INBOX, payload, reason: deadLetterReason(decoded) };
   const end = addressedEndInPlaceOf({ text: payload, tail: tailOf(entry) }, decoded, at);
   if (end === undefined) return { type: "letter", ...letter };
   return { type: "event", id, payload, request: requestOf(id, end.channel, end.encoded), letter };

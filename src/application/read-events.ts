@@ -5,7 +5,7 @@ import { type EventPosition, formatEventId, type GivenPosition } from "../domain
 import { utf8Length } from "../domain/utf8.ts";
 import { type FairQueue, inQueue, type Place } from "./fair-queue.ts";
 import type { AnalysisFeed } from "./fan-out/analysis-feed.ts";
-import type { Feeds } from "./fan-out/feeds.ts";
+import type { FeedRegistry } from "./fan-out/feed-registry.ts";
 import type { ClockPort } from "./ports/clock-port.ts";
 import { PAGE_BYTES, type PublishedEvent, type PubSubPort } from "./ports/pub-sub-port.ts";
 
@@ -39,7 +39,7 @@ export type ReadEventsAnswer =
  */
 export class ReadEvents {
   readonly #pubSub: PubSubPort;
-  readonly #feeds: Feeds;
+  readonly #feeds: FeedRegistry;
   readonly #clock: ClockPort;
   readonly #watchDefault: "allow" | "deny";
   readonly #reads: FairQueue;
@@ -47,7 +47,7 @@ export class ReadEvents {
   constructor(
     pubSub: PubSubPort,
     reads: FairQueue,
-    feeds: Feeds,
+    feeds: FeedRegistry,
     clock: ClockPort,
     watchDefault: "allow" | "deny",
   ) {
@@ -133,8 +133,8 @@ export class ReadEvents {
     { waitMs, abandoned, grant, analysisId }: ReadEventsRequest,
   ): { over: Promise<void>; end: () => void } {
     const { promise, resolve } = Promise.withResolvers<void>();
-    const forget = feed.fanout.onceMoved(resolve);
-    const forgetViewers = feed.fanout.onViewers((viewers) => {
+    const forget = feed.broadcaster.onceMoved(resolve);
+    const forgetViewers = feed.broadcaster.onViewers((viewers) => {
       if (!grant.mayWatch(analysisId, viewers, this.#watchDefault)) resolve();
     });
     const cancel = this.#clock.after(waitMs, resolve);
@@ -166,7 +166,8 @@ async function pageOf(feed: AnalysisFeed, after: EventPosition | undefined, limi
   const answered = (events: readonly PublishedEvent[]) =>
     fill(events, { items: limit, bytes: ANSWER_BYTES }, bytesOf);
   const sequence = after === undefined ? undefined : feed.sequenceAfter(after);
-  if (sequence !== undefined) return { resumed: true, events: answered(feed.fanout.from(sequence, limit)) };
+  if (sequence !== undefined)
+    return { resumed: true, events: answered(feed.broadcaster.from(sequence, limit)) };
   const { resumed, events, from } = await feed.history(after);
   if (!resumed) return { ...(await pageOf(feed, undefined, limit)), resumed };
   return { resumed, events: answered(events.slice(from, from + limit)) };

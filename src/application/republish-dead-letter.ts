@@ -1,7 +1,7 @@
 import { type ChannelName, parseChannel } from "../domain/channel.ts";
 import { type DecodeResult, decodeAddressedEvent, decodeEvent } from "../domain/decode-event.ts";
 import { exceedsBytes } from "../domain/utf8.ts";
-import { channelFault, letterReason } from "./letter-reason.ts";
+import { channelFault, deadLetterReason } from "./dead-letter-reason.ts";
 import { DEAD_LETTER_BYTES, type DeadLetterPort, type KeptDeadLetter } from "./ports/dead-letter-port.ts";
 import { INBOX } from "./ports/inbox-port.ts";
 import type { AppendRequest, PubSubPort } from "./ports/pub-sub-port.ts";
@@ -42,7 +42,7 @@ function readLetter({ id, channel: name, payload, at }: KeptDeadLetter): AppendR
   const now = Date.parse(at);
   if (Number.isNaN(now)) return "at: is no time";
   const read = name === INBOX ? decodeAddressedEvent(payload, now) : decodeFor(name, payload, now);
-  if (!read.ok) return wasCut(payload) ? CUT : letterReason(read);
+  if (!read.ok) return wasCut(payload) ? CUT : deadLetterReason(read);
   if (read.channel === undefined) return "channel: names no analysis or user";
   // No key that comes over HTTP holds a line break.
   const seen = {

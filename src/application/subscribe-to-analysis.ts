@@ -1,7 +1,7 @@
 import type { AccessGrant, ViewerList, WatchVerdict } from "../domain/access-grant.ts";
 import { type AnalysisId, analysisChannel } from "../domain/channel.ts";
 import type { ConnectionRegistry } from "../domain/connection-registry.ts";
-import type { Feeds } from "./fan-out/feeds.ts";
+import type { FeedRegistry } from "./fan-out/feed-registry.ts";
 import { type NoticeRequest, NoticeWatch } from "./notice-watch.ts";
 import { Watch, type WatchRequest } from "./watch.ts";
 
@@ -15,11 +15,11 @@ export type WatchAnswer =
  * between. The same whichever way one watches.
  */
 export class SubscribeToAnalysis {
-  readonly #feeds: Feeds;
+  readonly #feeds: FeedRegistry;
   readonly #registry: ConnectionRegistry;
   readonly #watchDefault: "allow" | "deny";
 
-  constructor(feeds: Feeds, registry: ConnectionRegistry, watchDefault: "allow" | "deny") {
+  constructor(feeds: FeedRegistry, registry: ConnectionRegistry, watchDefault: "allow" | "deny") {
     this.#feeds = feeds;
     this.#registry = registry;
     this.#watchDefault = watchDefault;

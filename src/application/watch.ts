@@ -2,9 +2,9 @@ import type { AccessGrant, ViewerList } from "../domain/access-grant.ts";
 import type { AnalysisId } from "../domain/channel.ts";
 import type { ConnectionRegistry } from "../domain/connection-registry.ts";
 import type { AnalysisFeed } from "./fan-out/analysis-feed.ts";
+import type { ConnectionWriter } from "./fan-out/connection-writer.ts";
 import { Delivery, type DeliveryOwner } from "./fan-out/delivery.ts";
-import type { FeedLease } from "./fan-out/feeds.ts";
-import type { Outlet } from "./fan-out/outlet.ts";
+import type { FeedLease } from "./fan-out/feed-registry.ts";
 import {
   nothingLeft,
   type PreparedReplay,
@@ -28,9 +28,9 @@ export class Watch {
     this.#request = request;
     this.#lease = lease;
     this.#registry = registry;
-    const { outlet, owner, replay, untilTerminal, conflates } = request;
+    const { writer, owner, replay, untilTerminal, conflates } = request;
     this.#feed = lease.feed;
-    this.#delivery = new Delivery(outlet, lease.feed, owner, {
+    this.#delivery = new Delivery(writer, lease.feed, owner, {
       untilTerminal,
       conflates,
       replay: replay.after === undefined ? replay.mode : "latest",
@@ -64,7 +64,7 @@ export class Watch {
   begin(): void {
     if (this.#state !== "prepared") return;
     this.#state = "begun";
-    this.#registry.watch(this.#request.outlet.connection.id, this.#request.analysisId);
+    this.#registry.watch(this.#request.writer.connection.id, this.#request.analysisId);
     const start = startOf(this.#prepared, this.#feed, this.#delivery);
     // The delivery lets go of the history as it sends it, and so do we.
     this.#prepared = NOTHING_READ;
@@ -75,7 +75,7 @@ export class Watch {
   end(): void {
     // Only what it put there: by now the connection may watch the same analysis anew.
     if (this.#state === "begun")
-      this.#registry.unwatch(this.#request.outlet.connection.id, this.#request.analysisId);
+      this.#registry.unwatch(this.#request.writer.connection.id, this.#request.analysisId);
     this.#state = "ended";
     this.#delivery.stop();
     this.#lease.release();
@@ -88,7 +88,7 @@ const NOTHING_READ: PreparedReplay = { type: "state", resumed: null, mode: "none
 export interface WatchRequest {
   readonly analysisId: AnalysisId;
   readonly grant: AccessGrant;
-  readonly outlet: Outlet;
+  readonly writer: ConnectionWriter;
   readonly owner: DeliveryOwner;
   readonly replay: ReplayRequest;
   /** Whether the watch ends with the analysis. */

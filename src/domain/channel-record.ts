@@ -27,7 +27,7 @@ export interface ChannelRecord {
   /** Of the last event; 0 before the first. */
   offset: number;
   lastStatus: PublishedEvent | undefined;
-  standingTerminal: PublishedEvent | undefined;
+  currentTerminal: PublishedEvent | undefined;
   /** Since the last reopening, at most `STAGE_MARKS_KEPT`. */
   readonly stages: StageMark[];
   attempts: Attempts;
@@ -43,7 +43,7 @@ export function newRecord(epoch: string): ChannelRecord {
     epoch,
     offset: 0,
     lastStatus: undefined,
-    standingTerminal: undefined,
+    currentTerminal: undefined,
     stages: [],
     attempts: NO_ATTEMPTS,
   };
@@ -63,10 +63,10 @@ export function admit(record: ChannelRecord, events: readonly EncodedEvent[]): A
 
 function append(record: ChannelRecord, event: EncodedEvent): PublishedEvent {
   const isNewAttempt = beginsAttempt(record.attempts, event);
-  const isRetry = record.standingTerminal !== undefined && reopens(event.kind);
+  const isRetry = record.currentTerminal !== undefined && reopens(event.kind);
   const reopensNow = (isNewAttempt && record.offset > 0) || isRetry;
   if (reopensNow) {
-    record.standingTerminal = undefined;
+    record.currentTerminal = undefined;
     record.stages.length = 0;
   }
   record.attempts = attemptsAfter(record.attempts, event);
@@ -75,7 +75,7 @@ function append(record: ChannelRecord, event: EncodedEvent): PublishedEvent {
   const text = textWithEventId(position, event.members);
   const stored: PublishedEvent = { position, kind: event.kind, reopens: reopensNow, text };
   if (isStatusKind(event.kind)) record.lastStatus = stored;
-  if (isTerminalKind(event.kind)) record.standingTerminal = stored;
+  if (isTerminalKind(event.kind)) record.currentTerminal = stored;
   markStage(record.stages, event, record.offset);
   return stored;
 }

@@ -1,5 +1,9 @@
 import { expect, test } from "bun:test";
-import type { AppendOutcome, PubSubPort, SeenBefore } from "../../src/application/ports/pub-sub-port.ts";
+import type {
+  AppendOutcome,
+  DeduplicationKey,
+  PubSubPort,
+} from "../../src/application/ports/pub-sub-port.ts";
 import type { EncodedEvent } from "../../src/domain/analysis-event.ts";
 import type { ChannelName } from "../../src/domain/channel.ts";
 import { CollectingSubscriber } from "../support/collecting-subscriber.ts";
@@ -50,7 +54,7 @@ export function appendRules({ node }: ContractContext): void {
     expect(await publisher.snapshot(channel)).toMatchObject({
       position: { epoch: "", offset: 0 },
       lastStatus: undefined,
-      standingTerminal: undefined,
+      currentTerminal: undefined,
       stages: [],
       spans: [],
       heardAt: undefined,
@@ -95,7 +99,7 @@ export function appendRules({ node }: ContractContext): void {
     const heard = new CollectingSubscriber();
     await publisher.subscribe(channel, heard);
     const seen = { lane: "key", name: "k", scope: "channel", windowMs: 9_000, rememberMs: 9_000 } as const;
-    const append = (events: readonly EncodedEvent[], by?: SeenBefore) =>
+    const append = (events: readonly EncodedEvent[], by?: DeduplicationKey) =>
       publisher.append({ channel, events, ...(by !== undefined && { seen: by }) });
     const outcomes = await Promise.all([
       append([status({ attemptId: "a" }), result({ attemptId: "a" })], seen),
@@ -124,7 +128,7 @@ export function appendRules({ node }: ContractContext): void {
       ["status", true],
     ]);
     const snapshot = await publisher.snapshot(channel);
-    expect(snapshot).toMatchObject({ attemptId: "c", standingTerminal: undefined });
+    expect(snapshot).toMatchObject({ attemptId: "c", currentTerminal: undefined });
     expect(snapshot.lastStatus?.text).toContain('"note":"last"');
     expect((await publisher.history(channel, undefined, 10)).events).toEqual(heard.events);
   });

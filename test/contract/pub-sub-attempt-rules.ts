@@ -43,12 +43,12 @@ export function attemptRules({ node }: ContractContext): void {
     });
     await publisher.append({ channel, events: [completed({ attemptId: "b" })] });
     const reopened = await publisher.snapshot(channel);
-    expect(reopened.standingTerminal).toBeUndefined();
+    expect(reopened.currentTerminal).toBeUndefined();
     expect(reopened.stages.map(({ stage, offset }) => [stage, offset])).toEqual([["completed", 3]]);
     await publisher.append({ channel, events: [fault({ attemptId: "c", note: "at once" })] });
     const faulted = await publisher.snapshot(channel);
-    expect(faulted.standingTerminal?.text).toContain("at once");
-    expect(faulted.standingTerminal?.reopens).toBe(true);
+    expect(faulted.currentTerminal?.text).toContain("at once");
+    expect(faulted.currentTerminal?.reopens).toBe(true);
     expect(faulted.stages).toEqual([]);
   });
 

@@ -9,10 +9,10 @@ import { brokerOfEachTest } from "./broker-of-each-test.ts";
 import { appendRules } from "./pub-sub-append-rules.ts";
 import { attemptRules } from "./pub-sub-attempt-rules.ts";
 import { contentRules } from "./pub-sub-content-rules.ts";
+import { seenBeforeRules } from "./pub-sub-deduplication-rules.ts";
 import { deliveryRules } from "./pub-sub-delivery-rules.ts";
 import { entryRules } from "./pub-sub-entry-rules.ts";
 import { historyRules } from "./pub-sub-history-rules.ts";
-import { seenBeforeRules } from "./pub-sub-seen-rules.ts";
 import { snapshotRules } from "./pub-sub-snapshot-rules.ts";
 
 /*

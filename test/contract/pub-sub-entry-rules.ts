@@ -1,9 +1,9 @@
 import { expect, test } from "bun:test";
-import type { SeenBefore } from "../../src/application/ports/pub-sub-port.ts";
+import type { DeduplicationKey } from "../../src/application/ports/pub-sub-port.ts";
 import { result, status } from "../support/encoded-events.ts";
 import { someAnalysis } from "../support/some-analysis.ts";
 import type { ContractContext } from "./pub-sub-contract.ts";
-import { duplicateOf } from "./pub-sub-seen-rules.ts";
+import { duplicateOf } from "./pub-sub-deduplication-rules.ts";
 
 export function entryRules({ node, broker }: ContractContext): void {
   test("PS-28 an inbox entry taken twice, or by two nodes, is stored once", async () => {
@@ -47,7 +47,7 @@ export function entryRules({ node, broker }: ContractContext): void {
   test("PS-28 each channel has a last entry of its own, beside keys and contents", async () => {
     const publisher = await node();
     const [channel, other] = [someAnalysis(), someAnalysis()];
-    const append = (to: typeof channel, seen: SeenBefore) =>
+    const append = (to: typeof channel, seen: DeduplicationKey) =>
       publisher.append({ channel: to, events: [status()], seen });
     await append(channel, entry("5-0"));
     expect(await append(other, entry("4-0"))).toMatchObject({ type: "stored", firstOffset: 1 });
@@ -80,6 +80,6 @@ export function entryRules({ node, broker }: ContractContext): void {
   });
 }
 
-function entry(id: string): SeenBefore {
+function entry(id: string): DeduplicationKey {
   return { lane: "entry", id };
 }

@@ -1,5 +1,9 @@
 import { expect, test } from "bun:test";
-import { type HistoryPage, PAGE_BYTES, type SeenBefore } from "../../src/application/ports/pub-sub-port.ts";
+import {
+  type DeduplicationKey,
+  type HistoryPage,
+  PAGE_BYTES,
+} from "../../src/application/ports/pub-sub-port.ts";
 import { status } from "../support/encoded-events.ts";
 import { someAnalysis } from "../support/some-analysis.ts";
 import { epochOf } from "./pub-sub-append-rules.ts";
@@ -183,7 +187,7 @@ export function historyRules({ node, broker }: ContractContext): void {
   test("PS-22 a broker that lost everything begins a new epoch at 1, and old positions are gone", async () => {
     const [publisher, reader] = [await node(), await node()];
     const channel = someAnalysis();
-    const seenBefore: SeenBefore = {
+    const seenBefore: DeduplicationKey = {
       lane: "key",
       name: "k",
       scope: "channel",

@@ -13,7 +13,7 @@ export function snapshotRules({ node, broker }: ContractContext): void {
     expect(nothing).toEqual({
       position: { epoch: "", offset: 0 },
       lastStatus: undefined,
-      standingTerminal: undefined,
+      currentTerminal: undefined,
       stages: [],
       attemptId: undefined,
       spans: [],
@@ -45,7 +45,7 @@ export function snapshotRules({ node, broker }: ContractContext): void {
     expect(snapshot).toMatchObject({
       position: { epoch, offset: 5 },
       lastStatus: heard.events[4]!,
-      standingTerminal: heard.events[3]!,
+      currentTerminal: heard.events[3]!,
       stages: [
         { stage: "uploading", at: "2026-11-24T03:00:00Z", offset: 1 },
         { stage: "model_inference", at: "2026-11-24T03:00:02.5Z", offset: 3 },
@@ -73,19 +73,19 @@ export function snapshotRules({ node, broker }: ContractContext): void {
     const publisher = await node();
     const channel = someAnalysis();
     await publisher.append({ channel, events: [status(), failed()] });
-    const { lastStatus, standingTerminal } = await publisher.snapshot(channel);
+    const { lastStatus, currentTerminal } = await publisher.snapshot(channel);
     expect(lastStatus).toMatchObject({ kind: "status_failed", position: { offset: 2 } });
-    expect(standingTerminal).toEqual(lastStatus!);
+    expect(currentTerminal).toEqual(lastStatus!);
   });
 
   test("PS-17 the last terminal event stands, until a status reopens the analysis", async () => {
     const publisher = await node();
     const channel = someAnalysis();
     await publisher.append({ channel, events: [status({ stage: "uploading" }), result(), fault()] });
-    expect((await publisher.snapshot(channel)).standingTerminal?.kind).toBe("error");
+    expect((await publisher.snapshot(channel)).currentTerminal?.kind).toBe("error");
     await publisher.append({ channel, events: [status({ stage: "initializing" })] });
     const reopened = await publisher.snapshot(channel);
-    expect(reopened.standingTerminal).toBeUndefined();
+    expect(reopened.currentTerminal).toBeUndefined();
     expect(reopened.lastStatus).toMatchObject({ reopens: true, position: { offset: 4 } });
     expect(reopened.stages.map(({ stage, offset }) => [stage, offset])).toEqual([["initializing", 4]]);
   });
@@ -117,7 +117,7 @@ export function snapshotRules({ node, broker }: ContractContext): void {
     expect(snapshot.position).toEqual({ epoch, offset: 103 });
     expect(snapshot.lastStatus).toMatchObject({ position: { epoch, offset: 2 }, kind: "status" });
     expect(snapshot.lastStatus?.text).toContain('"note":"last"');
-    expect(snapshot.standingTerminal).toMatchObject({ position: { epoch, offset: 103 }, kind: "error" });
+    expect(snapshot.currentTerminal).toMatchObject({ position: { epoch, offset: 103 }, kind: "error" });
     expect(snapshot.stages.map(({ stage, offset }) => [stage, offset])).toEqual([
       ["uploading", 1],
       ["post_processing", 2],

@@ -88,7 +88,7 @@ function judgeSighting(sighting: Sighting, log: readonly Seen[]): Fault[] {
   }
   if (start !== "latest") {
     const before = start === "all" ? 0 : Number(/\d+$/.exec(sighting.base ?? "0")?.[0] ?? 0);
-    if (first.offset !== before + 1 && !(sighting.thinned && passedOver(log, before, first.offset))) {
+    if (first.offset !== before + 1 && !(sighting.conflated && passedOver(log, before, first.offset))) {
       faults.push({ name: "gap", what: `begins with ${first.id}, after offset ${before}` });
     }
   }
@@ -98,7 +98,7 @@ function judgeSighting(sighting: Sighting, log: readonly Seen[]): Fault[] {
     if (index === held.length - 1)
       return [...faults, notConverged(`ends with ${id}, the log has ${log.length}`)];
     const fromReplay = start === "latest" && index === 0;
-    if (fromReplay || (sighting.thinned && passedOver(log, offset, next))) continue;
+    if (fromReplay || (sighting.conflated && passedOver(log, offset, next))) continue;
     faults.push({ name: "gap", what: `nothing between ${id} and offset ${next}` });
   }
   return faults;

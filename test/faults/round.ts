@@ -86,7 +86,7 @@ export class Round {
       this.watch(new StreamWatcher({ ...named("stream"), patienceMs: 18_000 }));
     }
     this.watch(
-      new SocketWatcher({ ...this.watching(analysisId, "thinned", 0), patienceMs: 3_000, thinned: true }),
+      new SocketWatcher({ ...this.watching(analysisId, "conflated", 0), patienceMs: 3_000, conflated: true }),
     );
     const hopMs = () => 100 + 500 * this.random();
     this.watch(new SocketWatcher({ ...this.watching(analysisId, "hopping", 1), patienceMs: 3_000, hopMs }));

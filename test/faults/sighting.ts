@@ -23,7 +23,7 @@ export class Sighting {
   readonly analysisId: string;
   readonly watcher: string;
   /** Whether statuses may be left out. */
-  readonly thinned: boolean;
+  readonly conflated: boolean;
   held: Seen[] = [];
   /** `all`: from the oldest kept; `latest`: the last status and the terminal that stands, then everything. */
   start: "all" | "latest" | "none" = "all";
@@ -35,11 +35,11 @@ export class Sighting {
   deliveries = 0;
   readonly #payloads: Payloads;
 
-  constructor(analysisId: string, watcher: string, payloads: Payloads, thinned = false) {
+  constructor(analysisId: string, watcher: string, payloads: Payloads, conflated = false) {
     this.analysisId = analysisId;
     this.watcher = watcher;
     this.#payloads = payloads;
-    this.thinned = thinned;
+    this.conflated = conflated;
   }
 
   /** To resume from; undefined where it has nothing. */

@@ -100,7 +100,7 @@ async function burst(round: Round): Promise<void> {
       );
     }
     if (index % 4 === 0)
-      round.watch(new SocketWatcher({ ...round.watching(analysisId, "thinned", 0), thinned: true }));
+      round.watch(new SocketWatcher({ ...round.watching(analysisId, "conflated", 0), conflated: true }));
   }
   const worker = new Redis(stage.redis.url);
   round.afterwards(async () => worker.disconnect());

@@ -21,7 +21,7 @@ export interface WatcherOptions {
   readonly base?: string;
   /** Milliseconds of silence after which it tries elsewhere; without it the connection is trusted for ever. */
   readonly patienceMs?: number;
-  readonly thinned?: boolean;
+  readonly conflated?: boolean;
   /** Milliseconds after which it leaves and comes back for no reason. */
   readonly hopMs?: () => number;
   /** Reads the state first, and watches from there. */
@@ -37,8 +37,8 @@ export class SocketWatcher extends LineWatcher implements Watcher {
   constructor(options: WatcherOptions) {
     super(options);
     this.#options = options;
-    const { analysisId, name, payloads, thinned } = options;
-    this.#sighting = new Sighting(analysisId, name, payloads, thinned);
+    const { analysisId, name, payloads, conflated } = options;
+    this.#sighting = new Sighting(analysisId, name, payloads, conflated);
     this.#fetched = options.fetchFirst !== true;
   }
 
@@ -47,7 +47,7 @@ export class SocketWatcher extends LineWatcher implements Watcher {
   }
 
   protected async connect(base: string, signal: AbortSignal): Promise<number> {
-    const { stage, analysisId, thinned, hopMs } = this.#options;
+    const { stage, analysisId, conflated, hopMs } = this.#options;
     const sighting = this.#sighting;
     if (!this.#fetched) {
       const headers = { Authorization: `Bearer ${stage.token}` };
@@ -59,7 +59,7 @@ export class SocketWatcher extends LineWatcher implements Watcher {
     }
     const given = sighting.position;
     const query = new URLSearchParams({
-      ...{ token: stage.token, replay: "all", conflate: thinned ? "status" : "none" },
+      ...{ token: stage.token, replay: "all", conflate: conflated ? "status" : "none" },
       ...(given === undefined ? {} : { last_event_id: given }),
     });
     let established = 0;

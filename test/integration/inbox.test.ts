@@ -3,7 +3,7 @@ import { Redis } from "ioredis";
 import { RedisInbox } from "../../src/adapters/redis/redis-inbox.ts";
 import { RedisWorkerChannels } from "../../src/adapters/redis/redis-worker-channels.ts";
 import { SystemClock } from "../../src/adapters/system/system-clock.ts";
-import { AdoptInboxEntries } from "../../src/application/adopt-inbox-entries.ts";
+import { IngestInboxEntries } from "../../src/application/ingest-inbox-entries.ts";
 import { CollectingTelemetry } from "../support/collecting-telemetry.ts";
 import { eventually } from "../support/eventually.ts";
 import { type GatewayProcess, startGateway } from "../support/gateway-process.ts";
@@ -156,7 +156,7 @@ describe.skipIf(!needs("redis-server"))("the inbox", () => {
     const inboxes = [1, 2].map(() => new RedisInbox({ ...options, node: "same" }));
     const takers = inboxes.map(
       (inbox) =>
-        new AdoptInboxEntries(
+        new IngestInboxEntries(
           inbox,
           nodes.make({ size: 100_000 }),
           letterBox,

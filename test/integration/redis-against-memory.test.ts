@@ -149,7 +149,7 @@ function snapshotTold(snapshot: ChannelSnapshot): unknown {
   return {
     offset: snapshot.position.offset,
     lastStatus: snapshot.lastStatus && told(snapshot.lastStatus),
-    standingTerminal: snapshot.standingTerminal && told(snapshot.standingTerminal),
+    currentTerminal: snapshot.currentTerminal && told(snapshot.currentTerminal),
     attemptId: snapshot.attemptId,
     stages: snapshot.stages,
     spans: snapshot.spans.map(({ firstOffset }) => firstOffset),

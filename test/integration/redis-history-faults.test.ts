@@ -45,7 +45,7 @@ describe.skipIf(!needs("redis-server"))("histories on a Redis with faults", () =
     await admin.del(`telltale:{${channel}}`);
     expect(await node.snapshot(channel)).toMatchObject({
       position: { offset: 0 },
-      standingTerminal: undefined,
+      currentTerminal: undefined,
     });
     const after = await node.append({ channel, events: [status()], seen });
     expect(after).toMatchObject({ type: "stored", firstOffset: 1 });

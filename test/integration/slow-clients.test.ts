@@ -35,7 +35,7 @@ describe("a client that does not keep up", () => {
 
   test("WS-21: by default it gets the newest status and everything terminal, however much it missed", async () => {
     const id = crypto.randomUUID();
-    const stuck = await stuckWatcher(gateway, id, "thinned", {});
+    const stuck = await stuckWatcher(gateway, id, "conflated", {});
     await eventually("it is there", async () => (await connections(gateway)) === 1);
     for (let step = 1; step <= 40; step++) {
       await publish(gateway, id, statusUpdate({ message: `step ${step}`, filler: LARGE }));

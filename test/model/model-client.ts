@@ -1,4 +1,3 @@
-import type { WatchSession } from "../../src/adapters/websocket/watch-session.ts";
 import type { ReplayMode } from "../../src/application/fan-out/delivery-start.ts";
 import type {
   ClientConnectionPort,
@@ -8,6 +7,7 @@ import type {
 import { type AnalysisState, emptyState } from "../../src/domain/analysis-state.ts";
 import { type AnalysisChannel, analysisIdOf } from "../../src/domain/channel.ts";
 import type { EventPosition, GivenPosition } from "../../src/domain/event-position.ts";
+import type { WatchSession } from "../../src/session/watch-session.ts";
 import type { ModelNode } from "./model-node.ts";
 
 /** The epoch of no history. */

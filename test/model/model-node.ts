@@ -1,14 +1,12 @@
 import { MarkedCounter } from "../../src/adapters/redis/marked-counter.ts";
-import type { SessionServices } from "../../src/adapters/session-services.ts";
-import { WatchSession } from "../../src/adapters/websocket/watch-session.ts";
-import { AdoptInboxEntries } from "../../src/application/adopt-inbox-entries.ts";
-import { AdoptPublishedEvent } from "../../src/application/adopt-published-event.ts";
 import { BroadcastEvent } from "../../src/application/broadcast-event.ts";
 import { CHECK_POSITIONS_MS, CheckPositions } from "../../src/application/check-positions.ts";
 import { DrainConnections } from "../../src/application/drain-connections.ts";
 import { ExpireStaleConnections } from "../../src/application/expire-stale-connections.ts";
 import { FairQueue } from "../../src/application/fair-queue.ts";
-import { Feeds } from "../../src/application/fan-out/feeds.ts";
+import { FeedRegistry } from "../../src/application/fan-out/feed-registry.ts";
+import { IngestBareMessage } from "../../src/application/ingest-bare-message.ts";
+import { IngestInboxEntries } from "../../src/application/ingest-inbox-entries.ts";
 import { OpenConnections } from "../../src/application/open-connections.ts";
 import type { ClientConnectionPort } from "../../src/application/ports/client-connection-port.ts";
 import type { Listening, WorkerChannelPort } from "../../src/application/ports/worker-channel-port.ts";
@@ -18,6 +16,8 @@ import { SubscribeToAnalysis } from "../../src/application/subscribe-to-analysis
 import { analysisIdOf } from "../../src/domain/channel.ts";
 import { ConnectionRegistry } from "../../src/domain/connection-registry.ts";
 import { isShared } from "../../src/domain/occurrence.ts";
+import type { SessionServices } from "../../src/session/session-services.ts";
+import { WatchSession } from "../../src/session/watch-session.ts";
 import { CollectingTelemetry } from "../support/collecting-telemetry.ts";
 import { KnownTokens } from "../support/known-tokens.ts";
 import type { Publication } from "./model-bare.ts";
@@ -61,11 +61,11 @@ export class ModelNode {
     maxSubscriptionsPerUser: 0,
   });
   readonly connections: OpenConnections;
-  readonly feeds: Feeds;
+  readonly feeds: FeedRegistry;
   readonly broadcast: BroadcastEvent;
   readonly read: ReadAnalysis;
-  readonly adopt: AdoptPublishedEvent;
-  readonly inbox: AdoptInboxEntries;
+  readonly ingest: IngestBareMessage;
+  readonly inbox: IngestInboxEntries;
   readonly drain: DrainConnections;
   /** Messages of workers that were heard, as the broker sent them, and have not arrived yet. */
   readonly ears: Sound[] = [];
@@ -88,12 +88,12 @@ export class ModelNode {
     const pubSub = new ModelPubSub(server);
     this.pubSub = pubSub;
     this.connections = new OpenConnections(registry, clock);
-    this.feeds = new Feeds(pubSub, clock, telemetry);
+    this.feeds = new FeedRegistry(pubSub, clock, telemetry);
     this.broadcast = new BroadcastEvent(pubSub, clock, telemetry);
     this.read = new ReadAnalysis(pubSub, new FairQueue(clock), watchDefault, NEVER_STALLED_MS);
     const workers = workersOn(pubSub, () => this.#listening);
-    this.adopt = new AdoptPublishedEvent(pubSub, workers, clock, telemetry);
-    this.inbox = new AdoptInboxEntries(new ModelInbox(pubSub, clock), pubSub, workers, clock, telemetry);
+    this.ingest = new IngestBareMessage(pubSub, workers, clock, telemetry);
+    this.inbox = new IngestInboxEntries(new ModelInbox(pubSub, clock), pubSub, workers, clock, telemetry);
     this.#counter = new MarkedCounter({
       clock,
       telemetry,
@@ -206,7 +206,7 @@ export class ModelNode {
       const lateMs = this.clock.now() - sound.at + (this.#heard++ % 3) * 1_000;
       const occurrence = this.#counter.heard(channel, new TextEncoder().encode(payload), lateMs);
       heardBy.push({ node: this, spell: this.#spell, shared: isShared(occurrence) });
-      this.adopt.execute({ channel, payload, occurrence, lateMs });
+      this.ingest.execute({ channel, payload, occurrence, lateMs });
     }
   }
 }

@@ -7,10 +7,10 @@ import {
   type ChannelPositions,
   type ChannelSnapshot,
   type ChannelSubscriber,
+  type DeduplicationKey,
   type HistoryPage,
   PAGE_BYTES,
   type PublishedEvent,
-  type SeenBefore,
   type SeenByEntry,
   type SeenByKey,
 } from "../../src/application/ports/pub-sub-port.ts";
@@ -165,7 +165,7 @@ export class ModelServer {
     return {
       position: kept === undefined ? NOTHING : positionOf(kept),
       lastStatus: kept?.record.lastStatus,
-      standingTerminal: kept?.record.standingTerminal,
+      currentTerminal: kept?.record.currentTerminal,
       stages: [...(kept?.record.stages ?? [])],
       attemptId: kept?.record.attempts.current,
       spans: [...(kept?.spans ?? [])],
@@ -297,7 +297,7 @@ export class ModelServer {
     };
   }
 
-  #seenBefore(seen: SeenBefore, kept: Kept, now: number): AppendOutcome | undefined {
+  #seenBefore(seen: DeduplicationKey, kept: Kept, now: number): AppendOutcome | undefined {
     if (seen.lane === "content") {
       const found = kept.heard.find(seen, kept.record.offset, now);
       if (found.type === "new") return undefined;
@@ -316,7 +316,7 @@ export class ModelServer {
     return first !== undefined && now < first.until && now - first.at <= seen.windowMs ? first : undefined;
   }
 
-  #remember(seen: SeenBefore, kept: Kept, first: Omit<FirstTime, "until">): void {
+  #remember(seen: DeduplicationKey, kept: Kept, first: Omit<FirstTime, "until">): void {
     if (seen.lane === "entry") kept.lastEntry = { id: seen.id, first: { ...first, until: Infinity } };
     else if (seen.lane === "content") kept.heard.stored(seen, first);
     else {

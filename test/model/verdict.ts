@@ -71,7 +71,7 @@ function checkSequence(connection: ModelConnection, log: readonly PublishedEvent
         must(asked.conflates && connection.slow, `no event is missing (${skipped} before ${offset})`);
         must(
           isLatest || everLost || skipped > stretch.nodeStoodAt,
-          `a replay is never thinned (${skipped} up to ${stretch.nodeStoodAt})`,
+          `a replay is never conflated (${skipped} up to ${stretch.nodeStoodAt})`,
         );
         must(mayBeSkipped(log, skipped, offsets), `only statuses with a newer one are left out (${skipped})`);
       }

@@ -2,14 +2,14 @@ import type { Mutant } from "./mutants.ts";
 
 const HEARD = "src/domain/heard-contents.ts";
 const HEARD_TESTS = ["test/unit/domain/heard-contents.test.ts"];
-const COUNTER = "src/adapters/occurrence-counter.ts";
-const COUNTER_TESTS = ["test/unit/adapters/occurrence-counter.test.ts"];
-const ADOPT = "src/application/adopt-published-event.ts";
+const COUNTER = "src/adapters/system/occurrence-counter.ts";
+const COUNTER_TESTS = ["test/unit/adapters/system/occurrence-counter.test.ts"];
+const ADOPT = "src/application/ingest-bare-message.ts";
 const ADOPT_TESTS = [
-  "test/unit/application/adopt-published-event.test.ts",
-  "test/unit/application/adopt-beside-others.test.ts",
+  "test/unit/application/ingest-bare-message.test.ts",
+  "test/unit/application/ingest-beside-others.test.ts",
 ];
-const SCRIPT = "src/adapters/redis/seen-before.lua";
+const SCRIPT = "src/adapters/redis/deduplicate.lua";
 const SCRIPT_TESTS = ["test/integration/redis-pub-sub.test.ts"];
 
 /** What tells one bare message from another of the same bytes. */

@@ -1,4 +1,4 @@
-import { OccurrenceCounter } from "../../src/adapters/occurrence-counter.ts";
+import { OccurrenceCounter } from "../../src/adapters/system/occurrence-counter.ts";
 import type { SeenByContent } from "../../src/application/ports/pub-sub-port.ts";
 import type { BareMessage } from "../../src/application/ports/worker-channel-port.ts";
 import type { Occurrence } from "../../src/domain/occurrence.ts";

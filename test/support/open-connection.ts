@@ -1,4 +1,4 @@
-import { Outlet } from "../../src/application/fan-out/outlet.ts";
+import { ConnectionWriter } from "../../src/application/fan-out/connection-writer.ts";
 import type { OpenConnection } from "../../src/application/open-connections.ts";
 import type { ClockPort } from "../../src/application/ports/clock-port.ts";
 import type { HeartbeatConnection } from "../../src/application/send-heartbeats.ts";
@@ -9,12 +9,12 @@ import { RecordingConnection } from "./recording-connection.ts";
 /** A connection as the use cases that look after all of them see it, on an in-memory wire. */
 export class RecordedOpenConnection implements OpenConnection, HeartbeatConnection {
   readonly wire: RecordingConnection;
-  readonly outlet: Outlet;
+  readonly writer: ConnectionWriter;
   readonly faults: unknown[] = [];
 
   constructor(clock: ClockPort, wire = new RecordingConnection()) {
     this.wire = wire;
-    this.outlet = new Outlet(wire, clock);
+    this.writer = new ConnectionWriter(wire, clock);
   }
 
   get id(): string {
@@ -26,7 +26,7 @@ export class RecordedOpenConnection implements OpenConnection, HeartbeatConnecti
   }
 
   get lastSentAt(): number {
-    return this.outlet.lastSentAt;
+    return this.writer.lastSentAt;
   }
 
   progresses(): boolean {
@@ -42,6 +42,6 @@ export class RecordedOpenConnection implements OpenConnection, HeartbeatConnecti
   }
 
   sendHeartbeat(): void {
-    this.outlet.sendControl(controlFrame('{"event_type":"heartbeat"}'), "dispensable");
+    this.writer.sendControl(controlFrame('{"event_type":"heartbeat"}'), "dispensable");
   }
 }

@@ -1,5 +1,5 @@
+import type { ConnectionWriter } from "../../src/application/fan-out/connection-writer.ts";
 import type { DeliveryOwner } from "../../src/application/fan-out/delivery.ts";
-import type { Outlet } from "../../src/application/fan-out/outlet.ts";
 import type { ViewerList } from "../../src/domain/access-grant.ts";
 import { controlFrame } from "./control-frame.ts";
 
@@ -9,10 +9,10 @@ export class RecordingOwner implements DeliveryOwner {
   readonly faults: unknown[] = [];
   timesTooSlow = 0;
   timesFinished = 0;
-  readonly #outlet: Outlet;
+  readonly #writer: ConnectionWriter;
 
-  constructor(outlet: Outlet) {
-    this.#outlet = outlet;
+  constructor(writer: ConnectionWriter) {
+    this.#writer = writer;
   }
 
   tooSlow(): void {
@@ -20,7 +20,7 @@ export class RecordingOwner implements DeliveryOwner {
   }
 
   startsAfresh(): void {
-    this.#outlet.sendControl(controlFrame('{"event_type":"connection_established","resumed":false}'));
+    this.#writer.sendControl(controlFrame('{"event_type":"connection_established","resumed":false}'));
   }
 
   finished(): void {

@@ -1,6 +1,6 @@
 import type { Hono } from "hono";
-import type { OriginPolicy } from "../../src/adapters/origin-policy.ts";
-import { listen } from "../../src/listen.ts";
+import { listen } from "../../src/adapters/server/bun.ts";
+import type { OriginPolicy } from "../../src/session/origin-policy.ts";
 import { appBench } from "../unit/adapters/http/app-bench.ts";
 import { turn } from "./turn.ts";
 

@@ -1,12 +1,12 @@
+import type { Broadcaster } from "../../src/application/fan-out/broadcaster.ts";
 import type { DeliverySource, ReplaySource } from "../../src/application/fan-out/delivery-source.ts";
-import type { Fanout } from "../../src/application/fan-out/fanout.ts";
 import type { SurvivingHistory } from "../../src/application/fan-out/surviving-history.ts";
 import type { PublishedEvent } from "../../src/application/ports/pub-sub-port.ts";
 import { isOnHistory } from "../../src/domain/event-position.ts";
 
 /** A channel whose broker has `history`, of which it keeps `events`; nothing at all where it is left out. */
 export function sourceOf(
-  fanout: Fanout,
+  broadcaster: Broadcaster,
   history?: SurvivingHistory,
   events: readonly PublishedEvent[] = [],
 ): DeliverySource {
@@ -22,5 +22,5 @@ export function sourceOf(
     doubt: () => {},
     now: () => history ?? { position: nowhere, latest: { status: undefined, terminal: undefined } },
   };
-  return { fanout, replays };
+  return { broadcaster, replays };
 }

@@ -51,7 +51,7 @@ export class SpannedPubSub implements PubSubPort {
     return {
       position: this.#position,
       lastStatus: this.#events.at(-1),
-      standingTerminal: undefined,
+      currentTerminal: undefined,
       stages: [],
       attemptId: undefined,
       spans: this.#spans,

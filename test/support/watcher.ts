@@ -1,8 +1,8 @@
+import { ConnectionWriter } from "../../src/application/fan-out/connection-writer.ts";
 import { Delivery } from "../../src/application/fan-out/delivery.ts";
 import type { DeliveryOptions } from "../../src/application/fan-out/delivery-options.ts";
 import type { DeliverySource } from "../../src/application/fan-out/delivery-source.ts";
 import { type DeliveryStart, withWhatComes } from "../../src/application/fan-out/delivery-start.ts";
-import { Outlet } from "../../src/application/fan-out/outlet.ts";
 import { ManualClock } from "./manual-clock.ts";
 import { RecordingConnection } from "./recording-connection.ts";
 import { RecordingOwner } from "./recording-owner.ts";
@@ -10,12 +10,12 @@ import { RecordingOwner } from "./recording-owner.ts";
 /** One client of a channel, from the socket to its place in the ring. */
 export class Watcher {
   readonly wire = new RecordingConnection();
-  readonly outlet = new Outlet(this.wire, new ManualClock());
-  readonly owner = new RecordingOwner(this.outlet);
+  readonly writer = new ConnectionWriter(this.wire, new ManualClock());
+  readonly owner = new RecordingOwner(this.writer);
   readonly delivery: Delivery;
 
   constructor(source: DeliverySource, options: Partial<DeliveryOptions> = {}) {
-    this.delivery = new Delivery(this.outlet, source, this.owner, {
+    this.delivery = new Delivery(this.writer, source, this.owner, {
       untilTerminal: false,
       conflates: false,
       replay: "latest",
@@ -33,6 +33,6 @@ export class Watcher {
   /** The socket takes everything again, and says so. */
   drain(): void {
     this.wire.takeAll();
-    this.outlet.drained();
+    this.writer.drained();
   }
 }

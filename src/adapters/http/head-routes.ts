@@ -1,6 +1,6 @@
 import { Hono, type MiddlewareHandler } from "hono";
 import type { TokenVerifierPort } from "../../application/ports/token-verifier-port.ts";
-import type { OriginPolicy } from "../origin-policy.ts";
+import type { OriginPolicy } from "../../session/origin-policy.ts";
 import { problem } from "./problem.ts";
 import { type Reader, requireReader } from "./read-access.ts";
 import { SSE_HEADERS, wantsStream } from "./sse/event-stream.ts";

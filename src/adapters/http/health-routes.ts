@@ -1,6 +1,6 @@
 import { Hono } from "hono";
-import type { AdoptInboxEntries } from "../../application/adopt-inbox-entries.ts";
 import { type BrokerTrouble, wordsOf } from "../../application/broker-trouble.ts";
+import type { IngestInboxEntries } from "../../application/ingest-inbox-entries.ts";
 import type { ClockPort } from "../../application/ports/clock-port.ts";
 import type { BrokerHealth, PubSubPort } from "../../application/ports/pub-sub-port.ts";
 import type { WorkerChannelPort } from "../../application/ports/worker-channel-port.ts";
@@ -12,7 +12,7 @@ export interface HealthSources {
   readonly workers: Pick<WorkerChannelPort, "away">;
   readonly inbox: Pick<WatchInbox, "health">;
   /** Why entries of the inbox cannot be taken, where they cannot. */
-  readonly adoptInbox: Pick<AdoptInboxEntries, "trouble">;
+  readonly ingestInbox: Pick<IngestInboxEntries, "trouble">;
   readonly registry: ConnectionRegistry;
   readonly clock: ClockPort;
   /** Counters since the start, by name. */
@@ -23,8 +23,8 @@ export interface HealthSources {
 
 /** What balancers and operators ask. None of it waits for the broker. */
 export function healthRoutes(sources: HealthSources): Hono {
-  const { pubSub, workers, inbox, adoptInbox, registry, clock, counters, leaving } = sources;
-  const inboxFault = () => faultOfInbox(inbox.health, adoptInbox.trouble);
+  const { pubSub, workers, inbox, ingestInbox, registry, clock, counters, leaving } = sources;
+  const inboxFault = () => faultOfInbox(inbox.health, ingestInbox.trouble);
   const routes = new Hono();
 
   routes.get("/health", (context) => context.json({ status: "alive" }));

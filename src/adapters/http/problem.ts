@@ -2,7 +2,7 @@ import type { Context } from "hono";
 import type { ContentfulStatusCode } from "hono/utils/http-status";
 import { BrokerError } from "../../application/errors.ts";
 import type { Issue } from "../../domain/decode-event.ts";
-import type { Refusal } from "../admission.ts";
+import type { Refusal } from "../../session/admission.ts";
 
 /** Every error that HTTP answers: a stable `code`, its status and a title. None echoes a body or a token. */
 const PROBLEMS = {

@@ -5,9 +5,9 @@ import type { WatcherGrant } from "../../application/grant-of.ts";
 import type { TokenVerifierPort } from "../../application/ports/token-verifier-port.ts";
 import type { AccessGrant } from "../../domain/access-grant.ts";
 import { type AnalysisId, parseAnalysisId } from "../../domain/channel.ts";
-import { holderOf } from "../admission.ts";
-import { cookiesCount, isOriginAllowed, type OriginPolicy } from "../origin-policy.ts";
-import { presentedToken } from "../presented-token.ts";
+import { holderOf } from "../../session/admission.ts";
+import { cookiesCount, isOriginAllowed, type OriginPolicy } from "../../session/origin-policy.ts";
+import { presentedToken } from "../../session/presented-token.ts";
 import { problem } from "./problem.ts";
 
 /** What the server can do about a request beside answering it. */

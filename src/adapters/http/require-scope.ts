@@ -3,7 +3,7 @@ import { TokenRejected } from "../../application/errors.ts";
 import { grantOf } from "../../application/grant-of.ts";
 import type { TokenVerifierPort } from "../../application/ports/token-verifier-port.ts";
 import type { AccessGrant, Scope } from "../../domain/access-grant.ts";
-import { bearerOf } from "../presented-token.ts";
+import { bearerOf } from "../../session/presented-token.ts";
 import { problem } from "./problem.ts";
 
 export interface Granted {

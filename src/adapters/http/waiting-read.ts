@@ -2,9 +2,9 @@ import type { WatcherGrant } from "../../application/grant-of.ts";
 import type { OpenConnection } from "../../application/open-connections.ts";
 import type { ReadEvents, ReadEventsAnswer, ReadEventsRequest } from "../../application/read-events.ts";
 import { CLOSE_CODES, type CloseCode } from "../../domain/close-code.ts";
-import { Admission, type Refusal, refusalOf } from "../admission.ts";
-import { logFault } from "../session-fault.ts";
-import type { SessionServices } from "../session-services.ts";
+import { Admission, type Refusal, refusalOf } from "../../session/admission.ts";
+import { logFault } from "../../session/session-fault.ts";
+import type { SessionServices } from "../../session/session-services.ts";
 
 export type WaitAnswer = ReadEventsAnswer | { readonly type: "refused"; readonly code: Refusal };
 

@@ -1,12 +1,12 @@
+import { DEAD_LETTERS } from "../../application/ports/dead-letter-limits.ts";
 import type { ChannelSubscriber, PublishedEvent } from "../../application/ports/pub-sub-port.ts";
 import type { ViewerList } from "../../domain/access-grant.ts";
 import type { ChannelName } from "../../domain/channel.ts";
-import { DEAD_LETTERS } from "../dead-letter-limits.ts";
-import { randomEpoch } from "../random-epoch.ts";
+import { randomEpoch } from "../system/random-epoch.ts";
+import { DeduplicationMemory } from "./deduplication-memory.ts";
 import { KeptChannel } from "./kept-channel.ts";
 import { KeptDeadLetters, type KeptLetter } from "./kept-dead-letters.ts";
 import { KeptInbox } from "./kept-inbox.ts";
-import { SeenMemory } from "./seen-memory.ts";
 
 /** One node's listener at the broker. */
 export interface Listener {
@@ -36,8 +36,8 @@ type Delivery = (subscriber: ChannelSubscriber) => void;
  * Times are those of the caller's clock, in milliseconds.
  */
 export class InMemoryBroker {
-  #seenNotices = new SeenMemory();
-  readonly seenDeadLetters = new SeenMemory();
+  #seenNotices = new DeduplicationMemory();
+  readonly seenDeadLetters = new DeduplicationMemory();
   readonly inbox = new KeptInbox();
   readonly keptDeadLetters = new KeptDeadLetters(DEAD_LETTERS);
   readonly #channels = new Map<ChannelName, KeptChannel>();
@@ -54,7 +54,7 @@ export class InMemoryBroker {
   }
 
   /** One name space over all notice channels. */
-  get seenNotices(): SeenMemory {
+  get seenNotices(): DeduplicationMemory {
     return this.#seenNotices;
   }
 
@@ -143,7 +143,7 @@ export class InMemoryBroker {
   loseEverything(): void {
     this.#channels.clear();
     this.#viewers.clear();
-    this.#seenNotices = new SeenMemory();
+    this.#seenNotices = new DeduplicationMemory();
     this.inbox.loseEverything();
   }
 

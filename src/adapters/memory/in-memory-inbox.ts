@@ -1,9 +1,9 @@
 import type { ClockPort } from "../../application/ports/clock-port.ts";
+import { ASK_AGAIN_MS, LOT, SHOWN_BYTES } from "../../application/ports/inbox-limits.ts";
 import type { InboxBacklog, InboxEntry, InboxPort, Taken } from "../../application/ports/inbox-port.ts";
 import { fill } from "../../domain/byte-budget.ts";
 import { MAX_EVENT_BYTES } from "../../domain/decode-event.ts";
 import { exceedsBytes, firstBytes, lastBytes, utf8Length } from "../../domain/utf8.ts";
-import { ASK_AGAIN_MS, LOT, SHOWN_BYTES } from "../inbox-limits.ts";
 import type { InMemoryBroker } from "./in-memory-broker.ts";
 
 export interface InMemoryInboxOptions {

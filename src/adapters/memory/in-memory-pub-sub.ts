@@ -7,18 +7,18 @@ import type {
   ChannelSnapshot,
   ChannelSubscriber,
   ChannelSubscription,
+  DeduplicationKey,
   HistoryPage,
   PubSubPort,
-  SeenBefore,
 } from "../../application/ports/pub-sub-port.ts";
 import type { TelemetryPort } from "../../application/ports/telemetry-port.ts";
 import { reasonOf } from "../../application/reason-of.ts";
 import type { ViewerList } from "../../domain/access-grant.ts";
 import type { AnalysisChannel, ChannelName } from "../../domain/channel.ts";
 import type { EventPosition, KeptHistory } from "../../domain/event-position.ts";
+import type { DeduplicationMemory, FirstTime } from "./deduplication-memory.ts";
 import { InMemoryBroker, type Listener } from "./in-memory-broker.ts";
 import type { KeptChannel } from "./kept-channel.ts";
-import type { FirstTime, SeenMemory } from "./seen-memory.ts";
 
 export interface InMemoryPubSubOptions {
   readonly clock: ClockPort;
@@ -81,7 +81,7 @@ export class InMemoryPubSub implements PubSubPort {
     return {
       position: kept?.position ?? NOTHING,
       lastStatus: kept?.lastStatus,
-      standingTerminal: kept?.standingTerminal,
+      currentTerminal: kept?.currentTerminal,
       attemptId: kept?.attemptId,
       stages: kept?.stages ?? [],
       spans: kept?.spans ?? [],
@@ -145,7 +145,7 @@ export class InMemoryPubSub implements PubSubPort {
     this.#listeners.clear();
   }
 
-  #seenBefore(seen: SeenBefore, kept: KeptChannel, now: number): AppendOutcome | undefined {
+  #seenBefore(seen: DeduplicationKey, kept: KeptChannel, now: number): AppendOutcome | undefined {
     if (seen.lane === "content") {
       const found = kept.heard.find(seen, kept.position.offset, now);
       if (found.type === "new") return undefined;
@@ -158,13 +158,13 @@ export class InMemoryPubSub implements PubSubPort {
     return first && duplicateOf(first);
   }
 
-  #remember(seen: SeenBefore, kept: KeptChannel, first: FirstTime): void {
+  #remember(seen: DeduplicationKey, kept: KeptChannel, first: FirstTime): void {
     if (seen.lane === "entry") kept.lastEntry = { id: seen.id, first };
     else if (seen.lane === "content") kept.heard.stored(seen, first);
     else this.#memoryOf(seen.scope, kept).remember(seen.lane, seen.name, first, seen.rememberMs);
   }
 
-  #memoryOf(scope: "channel" | "notices", kept: KeptChannel): SeenMemory {
+  #memoryOf(scope: "channel" | "notices", kept: KeptChannel): DeduplicationMemory {
     return scope === "notices" ? this.#broker.seenNotices : kept.seen;
   }
 }

@@ -1,14 +1,14 @@
 import { createHash } from "node:crypto";
-import { kindOfLetter } from "../../application/letter-kind.ts";
+import { kindOfDeadLetter } from "../../application/dead-letter-kind.ts";
 import type { ClockPort } from "../../application/ports/clock-port.ts";
+import { keptLetter, knownLetter } from "../../application/ports/dead-letter-limits.ts";
 import type {
   BareMessage,
   DeadLetter,
   Listening,
   WorkerChannelPort,
 } from "../../application/ports/worker-channel-port.ts";
-import { keptLetter, knownLetter } from "../dead-letter-limits.ts";
-import { OccurrenceCounter } from "../occurrence-counter.ts";
+import { OccurrenceCounter } from "../system/occurrence-counter.ts";
 import type { InMemoryBroker } from "./in-memory-broker.ts";
 
 export interface InMemoryWorkerChannelsOptions {
@@ -70,7 +70,7 @@ export class InMemoryWorkerChannels implements WorkerChannelPort {
     const digest = createHash("sha256").update(name).digest("base64");
     if (seen.find(lane, digest, windowMs, at) !== undefined) return;
     seen.remember(lane, digest, { epoch: "", firstOffset: 0, count: 1, at }, rememberMs);
-    keptDeadLetters.add(kindOfLetter(letter.channel), { ...keptLetter(letter), at });
+    keptDeadLetters.add(kindOfDeadLetter(letter.channel), { ...keptLetter(letter), at });
   }
 
   async close(): Promise<void> {

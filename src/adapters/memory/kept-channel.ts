@@ -11,7 +11,7 @@ import { type EpochSpan, type EventPosition, isOnHistory } from "../../domain/ev
 import { HeardContents } from "../../domain/heard-contents.ts";
 import type { StageMark } from "../../domain/stages.ts";
 import { utf8Length } from "../../domain/utf8.ts";
-import { type FirstTime, SeenMemory } from "./seen-memory.ts";
+import { DeduplicationMemory, type FirstTime } from "./deduplication-memory.ts";
 
 export type Kept =
   | { readonly type: "kept"; readonly events: readonly PublishedEvent[] }
@@ -19,7 +19,7 @@ export type Kept =
 
 /** One channel from its first event until it expires: the counter, the kept history, and what trimming may not take. */
 export class KeptChannel {
-  readonly seen = new SeenMemory();
+  readonly seen = new DeduplicationMemory();
   readonly heard = new HeardContents<AttemptRefusal>();
   heardAt: number | undefined;
   expiresAt = 0;
@@ -48,8 +48,8 @@ export class KeptChannel {
     return this.#record.lastStatus;
   }
 
-  get standingTerminal(): PublishedEvent | undefined {
-    return this.#record.standingTerminal;
+  get currentTerminal(): PublishedEvent | undefined {
+    return this.#record.currentTerminal;
   }
 
   get attemptId(): string | undefined {

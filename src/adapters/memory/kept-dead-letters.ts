@@ -1,4 +1,4 @@
-import { LETTER_KINDS, type LetterKind } from "../../application/letter-kind.ts";
+import { type DeadLetterKind, LETTER_KINDS } from "../../application/dead-letter-kind.ts";
 import type { ByteBudget } from "../../domain/byte-budget.ts";
 import { utf8Length } from "../../domain/utf8.ts";
 
@@ -26,7 +26,7 @@ export class KeptDeadLetters {
     this.#budget = budget;
   }
 
-  add(kind: LetterKind, letter: KeptLetter): void {
+  add(kind: DeadLetterKind, letter: KeptLetter): void {
     const bytes =
       utf8Length(letter.channel + letter.payload + letter.reason) + new Date(letter.at).toISOString().length;
     const of = this.#kinds.find((one) => one.kind === kind);

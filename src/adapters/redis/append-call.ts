@@ -2,7 +2,7 @@ import type {
   AppendOutcome,
   AppendRequest,
   AttemptRefusal,
-  SeenBefore,
+  DeduplicationKey,
   SeenByContent,
 } from "../../application/ports/pub-sub-port.ts";
 import type { ChannelName } from "../../domain/channel.ts";
@@ -39,7 +39,7 @@ export function outcomeOf(answer: unknown): AppendOutcome {
   }
 }
 
-function seenArguments(channel: ChannelName | TryChannel, seen: SeenBefore | undefined): string[] {
+function seenArguments(channel: ChannelName | TryChannel, seen: DeduplicationKey | undefined): string[] {
   if (seen === undefined) return ["", "", "", "0", "0"];
   if (seen.lane === "entry") return ["entry", "", seen.id, "0", "0"];
   const key = seenKey(channel, seen);

@@ -3,9 +3,9 @@ import type { BrokerTrouble } from "../../application/broker-trouble.ts";
 import { BrokerUnavailable } from "../../application/errors.ts";
 import { reasonOf } from "../../application/reason-of.ts";
 import { troubleOf } from "./broker-errors.ts";
-import { HearingProbe } from "./hearing-probe.ts";
 import { RedisLink, type RedisLinkOptions } from "./redis-link.ts";
 import { RedisLinks } from "./redis-links.ts";
+import { SubscriptionProbe } from "./subscription-probe.ts";
 
 export interface ListeningLinkOptions extends RedisLinkOptions {
   /** Where its probes are published; heard by this connection, and by whoever else subscribes to it. */
@@ -18,7 +18,7 @@ export interface ListeningLinkOptions extends RedisLinkOptions {
 export class ListeningLink {
   readonly #options: ListeningLinkOptions;
   readonly #link: RedisLink;
-  readonly #probe: HearingProbe;
+  readonly #probe: SubscriptionProbe;
   /** What it was last refused to listen to, by whoever asked. */
   readonly #refusals = new Map<Asker, BrokerTrouble>();
   /** Counts connections: an answer of an earlier one says nothing about this one. */
@@ -28,7 +28,7 @@ export class ListeningLink {
     this.#options = options;
     const { probeChannel, publish, purpose } = options;
     const links = options.links ?? new RedisLinks(options.clock, options.telemetry);
-    this.#probe = new HearingProbe({
+    this.#probe = new SubscriptionProbe({
       ...options,
       publish: (probe) => publish(probeChannel, probe),
       onDeaf: () => {

@@ -2,8 +2,8 @@ import type { ClockPort } from "../../application/ports/clock-port.ts";
 import type { TelemetryPort } from "../../application/ports/telemetry-port.ts";
 import { reasonOf } from "../../application/reason-of.ts";
 import type { Occurrence } from "../../domain/occurrence.ts";
-import { OccurrenceCounter } from "../occurrence-counter.ts";
-import { randomEpoch } from "../random-epoch.ts";
+import { OccurrenceCounter } from "../system/occurrence-counter.ts";
+import { randomEpoch } from "../system/random-epoch.ts";
 
 export interface MarkedCounterOptions {
   readonly clock: ClockPort;

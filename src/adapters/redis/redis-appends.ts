@@ -1,7 +1,7 @@
 import { BrokerError, OutcomeUnknown } from "../../application/errors.ts";
 import type { AppendOutcome, AppendRequest } from "../../application/ports/pub-sub-port.ts";
 import type { ChannelName } from "../../domain/channel.ts";
-import { randomEpoch } from "../random-epoch.ts";
+import { randomEpoch } from "../system/random-epoch.ts";
 import { outcomeOf, requestArguments } from "./append-call.ts";
 import { AppendQueue, isAcknowledged } from "./append-queue.ts";
 import type { KnownFormat } from "./known-format.ts";

@@ -1,4 +1,4 @@
-import { LETTER_KINDS } from "../../application/letter-kind.ts";
+import { LETTER_KINDS } from "../../application/dead-letter-kind.ts";
 import type { ClockPort } from "../../application/ports/clock-port.ts";
 import type { DeadLetterPort, KeptDeadLetter } from "../../application/ports/dead-letter-port.ts";
 import type { TelemetryPort } from "../../application/ports/telemetry-port.ts";

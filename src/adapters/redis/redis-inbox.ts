@@ -3,6 +3,7 @@ import type { Redis } from "ioredis";
 import { wordsOf } from "../../application/broker-trouble.ts";
 import { BrokerUnavailable } from "../../application/errors.ts";
 import type { ClockPort } from "../../application/ports/clock-port.ts";
+import { ASK_AGAIN_MS, LEASE_MS, LOT, SHOWN_BYTES } from "../../application/ports/inbox-limits.ts";
 import {
   INBOX,
   type InboxBacklog,
@@ -12,7 +13,6 @@ import {
 } from "../../application/ports/inbox-port.ts";
 import type { TelemetryPort } from "../../application/ports/telemetry-port.ts";
 import { MAX_EVENT_BYTES } from "../../domain/decode-event.ts";
-import { ASK_AGAIN_MS, LEASE_MS, LOT, SHOWN_BYTES } from "../inbox-limits.ts";
 import { isReply, readFailure, writeFailure } from "./broker-errors.ts";
 import readInbox from "./read-inbox.lua" with { type: "text" };
 import type { RedisTarget } from "./redis-connection.ts";

@@ -9,7 +9,7 @@ export function snapshotOf(reply: ScriptReply): ChannelSnapshot {
   return {
     position: { epoch: epoch ?? "", offset: Number(offset ?? 0) },
     lastStatus: status === undefined ? undefined : eventOfMessage(status),
-    standingTerminal: terminal === undefined ? undefined : eventOfMessage(terminal),
+    currentTerminal: terminal === undefined ? undefined : eventOfMessage(terminal),
     stages: stagesOfText(stages ?? ""),
     attemptId: attempt,
     spans: spansOfText(epochs ?? ""),

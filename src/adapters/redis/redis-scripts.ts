@@ -2,12 +2,12 @@ import { createHash } from "node:crypto";
 import appendEvents from "./append-events.lua" with { type: "text" };
 import deadLetter from "./dead-letter.lua" with { type: "text" };
 import declareViewers from "./declare-viewers.lua" with { type: "text" };
+import seenBefore from "./deduplicate.lua" with { type: "text" };
 import mark from "./mark.lua" with { type: "text" };
 import readChannel from "./read-channel.lua" with { type: "text" };
 import readHistory from "./read-history.lua" with { type: "text" };
 import readPositions from "./read-positions.lua" with { type: "text" };
 import readViewers from "./read-viewers.lua" with { type: "text" };
-import seenBefore from "./seen-before.lua" with { type: "text" };
 
 export type ScriptName = keyof typeof SCRIPTS;
 

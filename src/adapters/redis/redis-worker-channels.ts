@@ -1,7 +1,8 @@
 import { isUtf8 } from "node:buffer";
 import type { BrokerTrouble } from "../../application/broker-trouble.ts";
-import { kindOfLetter, LETTER_KINDS } from "../../application/letter-kind.ts";
+import { kindOfDeadLetter, LETTER_KINDS } from "../../application/dead-letter-kind.ts";
 import type { ClockPort } from "../../application/ports/clock-port.ts";
+import { DEAD_LETTERS, keptLetter, knownLetter } from "../../application/ports/dead-letter-limits.ts";
 import type { TelemetryPort } from "../../application/ports/telemetry-port.ts";
 import type {
   BareMessage,
@@ -11,7 +12,6 @@ import type {
 } from "../../application/ports/worker-channel-port.ts";
 import { reasonOf } from "../../application/reason-of.ts";
 import { SYSTEM_CHANNEL } from "../../domain/channel.ts";
-import { DEAD_LETTERS, keptLetter, knownLetter } from "../dead-letter-limits.ts";
 import { LastingDenial } from "./lasting-denial.ts";
 import { ListeningLink } from "./listening-link.ts";
 import { MarkedCounter } from "./marked-counter.ts";
@@ -128,7 +128,7 @@ export class RedisWorkerChannels implements WorkerChannelPort {
     const { name, windowMs, rememberMs } = knownLetter(letter);
     const at = new Date(this.#options.clock.now()).toISOString();
     const numbers = [DEAD_LETTERS.items, DEAD_LETTERS.bytes, windowMs, rememberMs];
-    const kind = LETTER_KINDS.indexOf(kindOfLetter(letter.channel)) + 1;
+    const kind = LETTER_KINDS.indexOf(kindOfDeadLetter(letter.channel)) + 1;
     this.#links.assertPermitted();
     await this.#unkept.watch(
       this.#commands.write(

@@ -1,5 +1,5 @@
 import type { EncodedEvent } from "../../domain/analysis-event.ts";
-import { randomEpoch } from "../random-epoch.ts";
+import { randomEpoch } from "../system/random-epoch.ts";
 import type { Lane } from "./append-trials.ts";
 import type { AppendScriptCall } from "./redis-appends.ts";
 import type { TryChannel } from "./redis-keys.ts";

@@ -12,11 +12,11 @@ import type {
 } from "../ports/pub-sub-port.ts";
 import type { TelemetryPort } from "../ports/telemetry-port.ts";
 import { reasonOf } from "../reason-of.ts";
+import { Broadcaster } from "./broadcaster.ts";
 import type { ChannelFeed } from "./channel-feed.ts";
 import { DeclaredViewers } from "./declared-viewers.ts";
 import type { ReplaySource } from "./delivery-source.ts";
 import type { ChannelNow } from "./delivery-start.ts";
-import { Fanout } from "./fanout.ts";
 import { type FeedState, hold, reading } from "./feed-state.ts";
 import { type LatestEvents, latestAfter } from "./latest-events.ts";
 import { PositionDoubt, type StandReport } from "./position-doubt.ts";
@@ -32,7 +32,7 @@ const HEAL_RETRY_MS = 500;
  * watcher costs the broker anything. Whatever may have been missed is read again from the history.
  */
 export class AnalysisFeed implements ChannelFeed, ChannelSubscriber, ReplaySource {
-  readonly fanout = new Fanout();
+  readonly broadcaster = new Broadcaster();
   readonly replays = this;
   readonly channel: AnalysisChannel;
   readonly #pubSub: PubSubPort;
@@ -52,7 +52,7 @@ export class AnalysisFeed implements ChannelFeed, ChannelSubscriber, ReplaySourc
     this.#pubSub = pubSub;
     this.#clock = clock;
     this.#telemetry = telemetry;
-    this.#returning = new ReturningWatchers(channel, this.fanout, pubSub, clock, telemetry);
+    this.#returning = new ReturningWatchers(channel, this.broadcaster, pubSub, clock, telemetry);
   }
 
   /** Who may watch, as last declared; undefined where nobody said. */
@@ -64,7 +64,7 @@ export class AnalysisFeed implements ChannelFeed, ChannelSubscriber, ReplaySourc
     this.#subscription = await this.#pubSub.subscribe(this.channel, this);
     try {
       this.#take(await this.#read());
-      this.fanout.openAt(this.#position);
+      this.broadcaster.openAt(this.#position);
     } catch (error) {
       this.close();
       throw error;
@@ -73,12 +73,12 @@ export class AnalysisFeed implements ChannelFeed, ChannelSubscriber, ReplaySourc
   }
 
   /** Whether a terminal event stands, as the broker has it: this node may not have heard of it yet. */
-  terminalStands(): Promise<boolean> {
-    return this.#returning.terminalStands();
+  hasCurrentTerminal(): Promise<boolean> {
+    return this.#returning.hasCurrentTerminal();
   }
 
   /** Whether a terminal event stands that lies at or before a position of this node's history. */
-  terminalStandsAt({ offset }: EventPosition): boolean {
+  hasCurrentTerminalAt({ offset }: EventPosition): boolean {
     const { terminal } = this.#latest;
     return terminal !== undefined && terminal.position.offset <= offset;
   }
@@ -88,7 +88,7 @@ export class AnalysisFeed implements ChannelFeed, ChannelSubscriber, ReplaySourc
    * stands there and the broker must judge it.
    */
   sequenceAfter(after: EventPosition): number | undefined {
-    return this.#state.type === "live" ? this.fanout.sequenceAfter(after, this.#position) : undefined;
+    return this.#state.type === "live" ? this.broadcaster.sequenceAfter(after, this.#position) : undefined;
   }
 
   /** What is kept after a position (`undefined`: from the oldest), judged by the broker, read once for all who ask. */
@@ -138,7 +138,7 @@ export class AnalysisFeed implements ChannelFeed, ChannelSubscriber, ReplaySourc
   viewersChanged(viewers: ViewerList): void {
     if (this.#closed()) return;
     this.#viewers.heard(viewers);
-    this.fanout.viewersChanged(viewers);
+    this.broadcaster.viewersChanged(viewers);
   }
 
   linkRestored(): void {
@@ -165,7 +165,7 @@ export class AnalysisFeed implements ChannelFeed, ChannelSubscriber, ReplaySourc
   #apply(event: PublishedEvent): void {
     this.#position = event.position;
     this.#latest = latestAfter(this.#latest, event);
-    this.fanout.push(event);
+    this.broadcaster.push(event);
   }
 
   /** Reads what followed the last event that is known to be right. Never rejects: without a broker it tries again. */
@@ -192,7 +192,7 @@ export class AnalysisFeed implements ChannelFeed, ChannelSubscriber, ReplaySourc
       const page = await this.#pubSub.history(this.channel, this.#position, HISTORY_PAGE);
       if (this.#closed()) return;
       // Somebody may stand further than this node, where another one or the broker itself brought them.
-      if (!page.resumed || this.fanout.hasLost(page.kept)) return this.#moveToSurviving();
+      if (!page.resumed || this.broadcaster.hasLost(page.kept)) return this.#moveToSurviving();
       for (const event of page.events) this.#apply(event);
       if (!page.more) return this.#takeViewers(await this.#read());
     }
@@ -200,15 +200,15 @@ export class AnalysisFeed implements ChannelFeed, ChannelSubscriber, ReplaySourc
 
   async #moveToSurviving(): Promise<void> {
     for (;;) {
-      const { arrivals } = this.fanout;
+      const { arrivals } = this.broadcaster;
       const read = await this.#read();
       if (this.#closed()) return;
       const history = survivingOf(read.snapshot);
       // Who came meanwhile may stand where the broker had not come to when it was asked.
-      if (arrivals !== this.fanout.arrivals && this.fanout.hasBeyond(history.kept.newest)) continue;
+      if (arrivals !== this.broadcaster.arrivals && this.broadcaster.hasBeyond(history.kept.newest)) continue;
       this.#telemetry.count("feed_restarts");
       this.#take(read);
-      this.fanout.moveTo(history);
+      this.broadcaster.moveTo(history);
       return;
     }
   }
@@ -219,15 +219,15 @@ export class AnalysisFeed implements ChannelFeed, ChannelSubscriber, ReplaySourc
   }
 
   #take(read: ReadSnapshot): void {
-    const { position, lastStatus, standingTerminal } = read.snapshot;
+    const { position, lastStatus, currentTerminal } = read.snapshot;
     this.#position = position;
-    this.#latest = { status: lastStatus, terminal: standingTerminal };
+    this.#latest = { status: lastStatus, terminal: currentTerminal };
     this.#takeViewers(read);
   }
 
   #takeViewers({ snapshot: { viewers }, takeViewers }: ReadSnapshot): void {
     if (this.#closed() || !takeViewers(viewers)) return;
-    if (viewers !== undefined) this.fanout.viewersChanged(viewers);
+    if (viewers !== undefined) this.broadcaster.viewersChanged(viewers);
   }
 
   /** Live again: what was heard meanwhile is taken in order, and may show that more is missing. */

@@ -1,11 +1,11 @@
 import type { EventPosition } from "../../domain/event-position.ts";
+import type { Broadcaster } from "./broadcaster.ts";
 import type { ChannelNow } from "./delivery-start.ts";
-import type { Fanout } from "./fanout.ts";
 import type { ReadHistory } from "./shared-history.ts";
 
 /** The channel that a delivery is a place on. */
 export interface DeliverySource {
-  readonly fanout: Fanout;
+  readonly broadcaster: Broadcaster;
   /** Undefined where nothing is ever replayed. */
   readonly replays: ReplaySource | undefined;
 }

@@ -30,7 +30,7 @@ export interface DeliveryStart {
   /** Whether the client has the events up to there. */
   readonly hasSeen: boolean;
   /** Whether a terminal event that the client has already seen stands. */
-  readonly terminalStands: boolean;
+  readonly hasCurrentTerminal: boolean;
 }
 
 /** What this node has of a channel, when a client has to start afresh. */
@@ -43,7 +43,7 @@ const NOTHING_SENT_FIRST = { replay: [], from: 0, to: 0, rest: undefined } as co
 
 /** With nothing but what comes from `cursor` on. */
 export function withWhatComes(cursor: number, stands?: EventPosition): DeliveryStart {
-  return { ...NOTHING_SENT_FIRST, cursor, stands, hasSeen: false, terminalStands: false };
+  return { ...NOTHING_SENT_FIRST, cursor, stands, hasSeen: false, hasCurrentTerminal: false };
 }
 
 /** After a position that the client has, on a history that has it too. */
@@ -53,9 +53,9 @@ export function goingOn(
   { position, latest: { terminal } }: ChannelNow,
   cursor: number,
 ): DeliveryStart {
-  const terminalStands = terminal !== undefined && terminal.position.offset <= stands.offset;
+  const hasCurrentTerminal = terminal !== undefined && terminal.position.offset <= stands.offset;
   const rest = stands.offset < position.offset ? { after: stands, until: position } : undefined;
-  return { ...NOTHING_SENT_FIRST, rest, cursor, stands, hasSeen, terminalStands };
+  return { ...NOTHING_SENT_FIRST, rest, cursor, stands, hasSeen, hasCurrentTerminal };
 }
 
 /** On a history that is not the one the client knew. */

@@ -7,6 +7,8 @@ import {
   lastInCommon,
 } from "../../domain/event-position.ts";
 import type { PublishedEvent } from "../ports/pub-sub-port.ts";
+import type { Broadcaster } from "./broadcaster.ts";
+import type { ConnectionWriter, FrameQueue } from "./connection-writer.ts";
 import type { DeliveryOptions } from "./delivery-options.ts";
 import type { DeliverySource } from "./delivery-source.ts";
 import {
@@ -17,8 +19,6 @@ import {
   partOf,
   startingAfresh,
 } from "./delivery-start.ts";
-import type { Fanout } from "./fanout.ts";
-import type { FrameQueue, Outlet } from "./outlet.ts";
 import { PendingReplay } from "./pending-replay.ts";
 import type { SurvivingHistory } from "./surviving-history.ts";
 
@@ -43,8 +43,8 @@ export const MAX_WAITING_CHARACTERS = 16 * 1024 * 1024;
 
 /** One watcher's place on one channel: first the replay, then a cursor into the ring. */
 export class Delivery implements FrameQueue {
-  readonly #outlet: Outlet;
-  readonly #fanout: Fanout;
+  readonly #writer: ConnectionWriter;
+  readonly #broadcaster: Broadcaster;
   readonly #owner: DeliveryOwner;
   readonly #options: DeliveryOptions;
   readonly #source: DeliverySource;
@@ -52,28 +52,33 @@ export class Delivery implements FrameQueue {
   /** Comes before what the ring has. */
   #replay: PendingReplay | undefined;
   #cursor: number;
-  /** What stands before this in the ring belongs to the replay, which is never thinned. */
-  #thinnedFrom: number;
+  /** What stands before this in the ring belongs to the replay, which is never conflated. */
+  #conflatedFrom: number;
   /** Of the last event the client was sent, or where it began; undefined until that is known. */
   #stands: EventPosition | undefined;
   /** Whether the client has anything of the history up to there: else nothing it has can be lost. */
   #hasSeen: boolean;
-  #terminalStands = false;
+  #hasCurrentTerminal = false;
   /** Whether something had to wait for the socket and not all of it is sent yet. */
   #lagging = false;
   #movedWhileHeld: { readonly start: DeliveryStart; readonly how: "survived" | "afresh" } | undefined;
 
   /** From now on the ring keeps everything for it; nothing is sent before `begin`. */
-  constructor(outlet: Outlet, source: DeliverySource, owner: DeliveryOwner, options: DeliveryOptions) {
-    this.#outlet = outlet;
+  constructor(
+    writer: ConnectionWriter,
+    source: DeliverySource,
+    owner: DeliveryOwner,
+    options: DeliveryOptions,
+  ) {
+    this.#writer = writer;
     this.#source = source;
-    this.#fanout = source.fanout;
+    this.#broadcaster = source.broadcaster;
     this.#owner = owner;
     this.#options = options;
-    this.#cursor = this.#thinnedFrom = source.fanout.next;
+    this.#cursor = this.#conflatedFrom = source.broadcaster.next;
     this.#stands = options.after;
     this.#hasSeen = options.after !== undefined;
-    source.fanout.add(this);
+    source.broadcaster.add(this);
   }
 
   get cursor(): number {
@@ -95,8 +100,8 @@ export class Delivery implements FrameQueue {
     if (this.#state !== "held") return;
     this.#state = "running";
     this.#startAt(this.#movedWhileHeld?.start ?? start);
-    this.#fanout.hasBegun();
-    this.#outlet.addSource(this);
+    this.#broadcaster.hasBegun();
+    this.#writer.addSource(this);
     this.flush();
   }
 
@@ -116,7 +121,7 @@ export class Delivery implements FrameQueue {
   moveTo(history: SurvivingHistory): void {
     const stands = this.#stands;
     const survives = stands !== undefined && isOnHistory(stands, history.kept);
-    const cursor = this.#fanout.next;
+    const cursor = this.#broadcaster.next;
     if (this.#state === "held") {
       const start = survives
         ? goingOn(stands, this.#hasSeen, history, cursor)
@@ -129,7 +134,7 @@ export class Delivery implements FrameQueue {
       const common = stands === undefined ? undefined : lastInCommon(stands, history.kept);
       const isNew = !this.#hasSeen && common !== undefined && isOnHistory(common, history.kept);
       // Nothing it has was lost, and all that came since it began follows what the histories have in common.
-      if (isNew) this.#startAt({ ...goingOn(common, false, history, cursor), terminalStands: false });
+      if (isNew) this.#startAt({ ...goingOn(common, false, history, cursor), hasCurrentTerminal: false });
       else this.#startAfresh(history, stands !== undefined);
     }
     this.flush();
@@ -148,27 +153,27 @@ export class Delivery implements FrameQueue {
   /** Idempotent. */
   stop(): void {
     this.#state = "stopped";
-    this.#outlet.removeSource(this);
-    this.#fanout.remove(this);
+    this.#writer.removeSource(this);
+    this.#broadcaster.remove(this);
   }
 
   flush(): void {
-    if (this.#state !== "running" || this.#outlet.gone) return;
-    if (!this.#outlet.open) {
+    if (this.#state !== "running" || this.#writer.gone) return;
+    if (!this.#writer.open) {
       this.#lagging = true;
       this.#skipSuperseded();
-      const waiting = this.#outlet.noteWaiting(this, this.#fanout.waitingFrom(this.#cursor));
+      const waiting = this.#writer.noteWaiting(this, this.#broadcaster.waitingFrom(this.#cursor));
       if (waiting > MAX_WAITING_CHARACTERS) this.#owner.tooSlow();
       return;
     }
-    this.#outlet.drainFrom(this);
+    this.#writer.drainFrom(this);
     if (this.#next() !== undefined) return;
     if (this.#replay !== undefined) {
       this.#readRest(this.#replay).catch((error: unknown) => this.failed(error));
       return;
     }
     this.#lagging = false;
-    if (this.#options.untilTerminal && this.#terminalStands) this.#owner.finished();
+    if (this.#options.untilTerminal && this.#hasCurrentTerminal) this.#owner.finished();
   }
 
   peek(): PublishedEvent | undefined {
@@ -180,21 +185,21 @@ export class Delivery implements FrameQueue {
     if (event === undefined) return;
     this.#stands = event.position;
     this.#hasSeen = true;
-    if (isTerminalKind(event.kind)) this.#terminalStands = true;
-    else if (event.reopens || reopens(event.kind)) this.#terminalStands = false;
+    if (isTerminalKind(event.kind)) this.#hasCurrentTerminal = true;
+    else if (event.reopens || reopens(event.kind)) this.#hasCurrentTerminal = false;
     if (this.#replay === undefined) this.#cursor++;
     else this.#replay.advance();
     if (this.#replay?.isOver) this.#replay = undefined;
   }
 
   get many(): boolean {
-    return (this.#replay?.left ?? this.#fanout.next - this.#cursor) > 1;
+    return (this.#replay?.left ?? this.#broadcaster.next - this.#cursor) > 1;
   }
 
   #next(): PublishedEvent | undefined {
     if (this.#replay !== undefined) return this.#replay.peek();
     if (this.#lagging) this.#skipSuperseded();
-    return this.#fanout.at(this.#cursor);
+    return this.#broadcaster.at(this.#cursor);
   }
 
   /**
@@ -202,21 +207,21 @@ export class Delivery implements FrameQueue {
    * rising. One that reopens the analysis is never passed over, since without it what stood before would go on standing.
    */
   #skipSuperseded(): void {
-    if (!this.#options.conflates || this.#cursor < this.#thinnedFrom) return;
-    for (; this.#cursor < this.#fanout.lastStatus; this.#cursor++) {
-      const event = this.#fanout.at(this.#cursor);
+    if (!this.#options.conflates || this.#cursor < this.#conflatedFrom) return;
+    for (; this.#cursor < this.#broadcaster.lastStatus; this.#cursor++) {
+      const event = this.#broadcaster.at(this.#cursor);
       if (event === undefined || event.reopens || !isStatusKind(event.kind) || isTerminalKind(event.kind))
         return;
     }
   }
 
-  #startAt({ cursor, stands, hasSeen, terminalStands, ...replay }: DeliveryStart): void {
+  #startAt({ cursor, stands, hasSeen, hasCurrentTerminal, ...replay }: DeliveryStart): void {
     this.#replay = PendingReplay.of(replay);
     this.#cursor = cursor;
-    this.#thinnedFrom = this.#fanout.next;
+    this.#conflatedFrom = this.#broadcaster.next;
     this.#stands = stands;
     this.#hasSeen = hasSeen;
-    this.#terminalStands = terminalStands;
+    this.#hasCurrentTerminal = hasCurrentTerminal;
   }
 
   /** The channel tries until the broker answers: rejects only if the connection itself throws. */
@@ -239,7 +244,7 @@ export class Delivery implements FrameQueue {
   #startAfresh(now: ChannelNow, told: boolean): void {
     // Who asked for none has watched since: what it missed is in the state.
     const mode = this.#options.replay === "none" ? "latest" : this.#options.replay;
-    this.#startAt(startingAfresh(mode, now, this.#fanout.next));
+    this.#startAt(startingAfresh(mode, now, this.#broadcaster.next));
     if (told) this.#owner.startsAfresh();
   }
 }

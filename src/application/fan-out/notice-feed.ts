@@ -6,12 +6,12 @@ import type {
   PublishedEvent,
   PubSubPort,
 } from "../ports/pub-sub-port.ts";
+import { Broadcaster } from "./broadcaster.ts";
 import type { ChannelFeed } from "./channel-feed.ts";
-import { Fanout } from "./fanout.ts";
 
 /** Notices are live only: what was missed is not read again, so nobody is ever disturbed on their account. */
 export class NoticeFeed implements ChannelFeed, ChannelSubscriber {
-  readonly fanout = new Fanout();
+  readonly broadcaster = new Broadcaster();
   readonly replays = undefined;
   readonly #channel: NoticeChannel;
   readonly #pubSub: PubSubPort;
@@ -36,7 +36,7 @@ export class NoticeFeed implements ChannelFeed, ChannelSubscriber {
     const { epoch, offset } = event.position;
     if (this.#position?.epoch === epoch && offset <= this.#position.offset) return;
     this.#position = event.position;
-    this.fanout.push(event);
+    this.broadcaster.push(event);
   }
 
   /** Nobody declares viewers for notices. */

@@ -30,7 +30,7 @@ export type PreparedReplay =
       readonly after: EventPosition | undefined;
       readonly history: ReadHistory;
       /** Whether a terminal event stood before the history was read: the client has it, or it is among the events. */
-      readonly terminalStands: boolean;
+      readonly hasCurrentTerminal: boolean;
     };
 
 /**
@@ -51,14 +51,14 @@ export async function prepareReplay(
       return { type: "ring", resumed: true, after, cursor };
     }
     // Asked before the history, so that it is among the events read unless the client has it already.
-    const terminalStands = untilTerminal && (await feed.terminalStands());
+    const hasCurrentTerminal = untilTerminal && (await feed.hasCurrentTerminal());
     const history = await feed.history(after);
-    if (history.resumed) return { type: "history", resumed: true, after, history, terminalStands };
+    if (history.resumed) return { type: "history", resumed: true, after, history, hasCurrentTerminal };
   }
   const resumed = after === undefined ? null : false;
   if (mode !== "all") return { type: "state", resumed, mode };
   const history = await feed.history(undefined);
-  return { type: "history", resumed, after: undefined, history, terminalStands: false };
+  return { type: "history", resumed, after: undefined, history, hasCurrentTerminal: false };
 }
 
 /** Whether the client may be told that it was resumed: as judged anew where the history moved after it was read. */
@@ -73,35 +73,35 @@ export function nothingLeft(prepared: PreparedReplay, feed: AnalysisFeed): boole
     case "state":
       return false;
     case "ring":
-      return prepared.cursor === feed.fanout.next && feed.terminalStandsAt(prepared.after);
+      return prepared.cursor === feed.broadcaster.next && feed.hasCurrentTerminalAt(prepared.after);
     case "history": {
-      const { history, resumed, terminalStands } = prepared;
-      return resumed === true && terminalStands && history.from >= history.events.length;
+      const { history, resumed, hasCurrentTerminal } = prepared;
+      return resumed === true && hasCurrentTerminal && history.from >= history.events.length;
     }
   }
 }
 
 /** Where the delivery begins, taken in the same turn as it does. */
 export function startOf(prepared: PreparedReplay, feed: AnalysisFeed, delivery: Delivery): DeliveryStart {
-  const { next } = feed.fanout;
+  const { next } = feed.broadcaster;
   switch (prepared.type) {
     case "state": {
       return startingAfresh(prepared.mode, feed.now(), next);
     }
     case "ring": {
       const { after, cursor } = prepared;
-      const terminalStands = feed.terminalStandsAt(after);
-      return { ...withWhatComes(cursor, after), hasSeen: true, terminalStands };
+      const hasCurrentTerminal = feed.hasCurrentTerminalAt(after);
+      return { ...withWhatComes(cursor, after), hasSeen: true, hasCurrentTerminal };
     }
     case "history": {
-      const { after, history, terminalStands } = prepared;
+      const { after, history, hasCurrentTerminal } = prepared;
       // Offsets have no holes, so the distance in offsets is the distance in the ring, ahead of it included. Where the
       // history read is a new one that this node has not heard of, it says nothing: what the ring held before is old.
       const { newest } = history;
       const cursor = Math.max(delivery.cursor, next + newest.offset - feed.now().position.offset);
       const stands = after ?? (history.events.length === 0 ? newest : undefined);
       const replay = partOf(history, { after, until: newest });
-      return { ...replay, cursor, stands, hasSeen: after !== undefined, terminalStands };
+      return { ...replay, cursor, stands, hasSeen: after !== undefined, hasCurrentTerminal };
     }
   }
 }

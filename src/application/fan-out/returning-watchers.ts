@@ -5,7 +5,7 @@ import type { PubSubPort } from "../ports/pub-sub-port.ts";
 import type { TelemetryPort } from "../ports/telemetry-port.ts";
 import { reasonOf } from "../reason-of.ts";
 import { SharedAnswer } from "../shared-answer.ts";
-import type { Fanout } from "./fanout.ts";
+import type { Broadcaster } from "./broadcaster.ts";
 import { type ReadHistory, SharedHistory } from "./shared-history.ts";
 
 /** How long what was read for some is kept for others. */
@@ -15,7 +15,7 @@ const NOWHERE: EventPosition = { epoch: "", offset: 0 };
 
 /** What those who come back to one analysis need of the broker: asked once for all who ask at the same time. */
 export class ReturningWatchers {
-  readonly #fanout: Fanout;
+  readonly #broadcaster: Broadcaster;
   readonly #clock: ClockPort;
   readonly #telemetry: TelemetryPort;
   readonly #history: SharedHistory;
@@ -25,22 +25,22 @@ export class ReturningWatchers {
 
   constructor(
     channel: AnalysisChannel,
-    fanout: Fanout,
+    broadcaster: Broadcaster,
     pubSub: PubSubPort,
     clock: ClockPort,
     telemetry: TelemetryPort,
   ) {
     this.#telemetry = telemetry;
-    this.#fanout = fanout;
+    this.#broadcaster = broadcaster;
     this.#clock = clock;
     this.#history = new SharedHistory((after, limit) => pubSub.history(channel, after, limit));
     this.#terminal = new SharedAnswer(
-      async () => (await pubSub.snapshot(channel)).standingTerminal !== undefined,
+      async () => (await pubSub.snapshot(channel)).currentTerminal !== undefined,
     );
   }
 
   /** Whether a terminal event stands, as the broker has it. */
-  terminalStands(): Promise<boolean> {
+  hasCurrentTerminal(): Promise<boolean> {
     return this.#terminal.get();
   }
 
@@ -64,10 +64,10 @@ export class ReturningWatchers {
 
   /** Keeps what was read, of a channel that stands at `position` on this node, for those who come next. */
   remember(read: ReadHistory, position: EventPosition): void {
-    this.#fanout.remember(read, position);
+    this.#broadcaster.remember(read, position);
     this.#forget ??= this.#clock.after(RETURNING_MS, () => {
       this.#forget = undefined;
-      this.#fanout.forgetEarlier();
+      this.#broadcaster.forgetEarlier();
     });
   }
 

@@ -11,7 +11,7 @@ export interface SurvivingHistory {
 }
 
 export function survivingOf(snapshot: ChannelSnapshot): SurvivingHistory {
-  const { position, oldestKept, spans, lastStatus, standingTerminal } = snapshot;
+  const { position, oldestKept, spans, lastStatus, currentTerminal } = snapshot;
   const kept = { oldestKept, newest: position.offset, spans };
-  return { kept, position, latest: { status: lastStatus, terminal: standingTerminal } };
+  return { kept, position, latest: { status: lastStatus, terminal: currentTerminal } };
 }

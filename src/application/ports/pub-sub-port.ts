@@ -68,7 +68,7 @@ export interface PubSubPort {
  * inbox entry; it was seen where an entry of this id or a later one was stored on this channel, for as long as the channel
  * has its counter.
  */
-export type SeenBefore = SeenByKey | SeenByContent | SeenByEntry;
+export type DeduplicationKey = SeenByKey | SeenByContent | SeenByEntry;
 
 export interface SeenByEntry {
   readonly lane: "entry";
@@ -94,7 +94,7 @@ export interface AppendRequest {
   readonly channel: ChannelName;
   /** 1 to 500 events, as `decodeEvent` made them. */
   readonly events: readonly EncodedEvent[];
-  readonly seen?: SeenBefore;
+  readonly seen?: DeduplicationKey;
 }
 
 export type AppendOutcome =
@@ -126,7 +126,7 @@ export interface ChannelSnapshot {
   /** Of the last event; offset 0 where there is none. */
   readonly position: EventPosition;
   readonly lastStatus: PublishedEvent | undefined;
-  readonly standingTerminal: PublishedEvent | undefined;
+  readonly currentTerminal: PublishedEvent | undefined;
   readonly stages: readonly StageMark[];
   /** The run of the worker that the analysis is in; undefined where no event named one. */
   readonly attemptId: string | undefined;

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { Fanout } from "../../../src/application/fan-out/fanout.ts";
+import { Broadcaster } from "../../../src/application/fan-out/broadcaster.ts";
 import type { EncodedEvent } from "../../../src/domain/analysis-event.ts";
 import { completed, failed, fault, result, status } from "../../support/encoded-events.ts";
 import { published } from "../../support/published-event.ts";
@@ -9,18 +9,18 @@ import { Watcher } from "../../support/watcher.ts";
 
 describe("conflation", () => {
   const opened = (conflates: boolean) => {
-    const fanout = new Fanout();
-    const watcher = new Watcher(sourceOf(fanout), { conflates });
+    const broadcaster = new Broadcaster();
+    const watcher = new Watcher(sourceOf(broadcaster), { conflates });
     let offset = 0;
     const push = async (...events: (EncodedEvent | "reopening")[]) => {
       for (const event of events) {
         offset++;
-        if (event === "reopening") fanout.push(published(offset, status(), { reopens: true }));
-        else fanout.push(published(offset, event));
+        if (event === "reopening") broadcaster.push(published(offset, status(), { reopens: true }));
+        else broadcaster.push(published(offset, event));
       }
       await turn();
     };
-    return { fanout, watcher, push };
+    return { broadcaster, watcher, push };
   };
 
   test("WS-21: to a client that does not keep up the newest status is sent at its own place, older ones are left out", async () => {
@@ -72,11 +72,11 @@ describe("conflation", () => {
     expect(watcher.wire.offsets).toEqual([1, 2, 3, 4]);
   });
 
-  test("WS-21: a replay is never thinned, only what waits behind it", async () => {
-    const { watcher, push, fanout } = opened(true);
+  test("WS-21: a replay is never conflated, only what waits behind it", async () => {
+    const { watcher, push, broadcaster } = opened(true);
     const replay = [1, 2, 3, 4].map((offset) => published(offset, status()));
     watcher.wire.takeOnly(1);
-    watcher.begin({ replay, cursor: fanout.next });
+    watcher.begin({ replay, cursor: broadcaster.next });
     for (let events = 0; events < 4; events++) await push(status());
     watcher.drain();
     // The live ones of this test are numbered from 1 as well.

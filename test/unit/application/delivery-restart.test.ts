@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
+import { Broadcaster } from "../../../src/application/fan-out/broadcaster.ts";
 import type { ReplaySource } from "../../../src/application/fan-out/delivery-source.ts";
-import { Fanout } from "../../../src/application/fan-out/fanout.ts";
 import { latestAfter } from "../../../src/application/fan-out/latest-events.ts";
 import { resumedOf } from "../../../src/application/fan-out/replay.ts";
 import type { SurvivingHistory } from "../../../src/application/fan-out/surviving-history.ts";
@@ -37,68 +37,68 @@ describe("a delivery whose history moved", () => {
   const ids = (watcher: Watcher) => watcher.wire.messages.map(({ event_id }) => event_id);
 
   test("ID-4: who was sent something is told, then gets the replay, then what follows", async () => {
-    const fanout = new Fanout();
-    const watcher = new Watcher(sourceOf(fanout)).begin();
-    fanout.push(published(1));
+    const broadcaster = new Broadcaster();
+    const watcher = new Watcher(sourceOf(broadcaster)).begin();
+    broadcaster.push(published(1));
     await turn();
-    fanout.moveTo(lostTo([afresh(1)]));
-    fanout.push(afresh(2));
+    broadcaster.moveTo(lostTo([afresh(1)]));
+    broadcaster.push(afresh(2));
     await turn();
     expect(watcher.wire.types).toEqual(["status_update", AGAIN, "status_update", "status_update"]);
     expect(watcher.wire.offsets).toEqual([1, 1, 2]);
   });
 
   test("ID-4: who was sent nothing is not told, and gets the replay", () => {
-    const fanout = new Fanout();
-    const watcher = new Watcher(sourceOf(fanout)).begin();
-    fanout.moveTo(lostTo([afresh(1)]));
+    const broadcaster = new Broadcaster();
+    const watcher = new Watcher(sourceOf(broadcaster)).begin();
+    broadcaster.moveTo(lostTo([afresh(1)]));
     expect(watcher.wire.types).toEqual(["status_update"]);
   });
 
   test("ID-4: whose position is lost while it joins gets the replay it asked for", async () => {
     const survived = [afresh(1), afresh(2), afresh(3)];
-    const fanout = new Fanout();
+    const broadcaster = new Broadcaster();
     const after = { epoch: "e1", offset: 9 };
     const asked = { after, replay: "latest", replayIfGone: "all" } as const;
-    const watcher = new Watcher(sourceOf(fanout, lostTo(survived), survived), asked);
-    fanout.moveTo(lostTo(survived));
+    const watcher = new Watcher(sourceOf(broadcaster, lostTo(survived), survived), asked);
+    broadcaster.moveTo(lostTo(survived));
     watcher.begin();
     await turn();
     expect(watcher.wire.offsets).toEqual([1, 2, 3]);
   });
 
   test("ID-4: who was told once is not told again of a loss of which it saw nothing", () => {
-    const fanout = new Fanout();
-    const watcher = new Watcher(sourceOf(fanout)).begin({ replay: [published(1)] });
-    fanout.moveTo(lostTo([]));
-    fanout.moveTo(lostTo([]));
+    const broadcaster = new Broadcaster();
+    const watcher = new Watcher(sourceOf(broadcaster)).begin({ replay: [published(1)] });
+    broadcaster.moveTo(lostTo([]));
+    broadcaster.moveTo(lostTo([]));
     expect(watcher.wire.types).toEqual(["status_update", AGAIN]);
   });
 
   test("ID-4: who stands on what survived is not told, and goes on from there", async () => {
-    const fanout = new Fanout();
+    const broadcaster = new Broadcaster();
     const survived = [published(1), published(2), afresh(3), afresh(4)];
-    const watcher = new Watcher(sourceOf(fanout, forkedAfter(2, survived), survived)).begin();
-    for (const offset of [1, 2]) fanout.push(published(offset));
+    const watcher = new Watcher(sourceOf(broadcaster, forkedAfter(2, survived), survived)).begin();
+    for (const offset of [1, 2]) broadcaster.push(published(offset));
     await turn();
-    fanout.moveTo(forkedAfter(2, survived));
-    fanout.push(afresh(5));
+    broadcaster.moveTo(forkedAfter(2, survived));
+    broadcaster.push(afresh(5));
     await turn();
     expect(ids(watcher)).toEqual(["e1-1", "e1-2", "e2-3", "e2-4", "e2-5"]);
   });
 
   test("ID-4: of two watchers only the one that was sent what was lost is told", async () => {
-    const fanout = new Fanout();
+    const broadcaster = new Broadcaster();
     const events = [1, 2, 3].map((offset) => published(offset)).concat(afresh(4));
     const survived = forkedAfter(3, events);
-    const source = sourceOf(fanout, survived, events);
+    const source = sourceOf(broadcaster, survived, events);
     const [fast, slow] = [new Watcher(source).begin(), new Watcher(source).begin()];
     slow.wire.takeOnly(2);
     for (let offset = 1; offset <= 4; offset++) {
-      fanout.push(published(offset));
+      broadcaster.push(published(offset));
       await turn();
     }
-    fanout.moveTo(survived);
+    broadcaster.moveTo(survived);
     slow.drain();
     await turn();
     expect(ids(fast).slice(4)).toEqual([undefined, "e2-4"]);
@@ -106,37 +106,37 @@ describe("a delivery whose history moved", () => {
   });
 
   test("ID-4: what waited of the lost history is never sent", async () => {
-    const fanout = new Fanout();
-    const watcher = new Watcher(sourceOf(fanout)).begin();
+    const broadcaster = new Broadcaster();
+    const watcher = new Watcher(sourceOf(broadcaster)).begin();
     watcher.wire.takeOnly(1);
     for (let offset = 1; offset <= 5; offset++) {
-      fanout.push(published(offset));
+      broadcaster.push(published(offset));
       await turn();
     }
-    const { next } = fanout;
-    fanout.moveTo(lostTo([afresh(1)]));
+    const { next } = broadcaster;
+    broadcaster.moveTo(lostTo([afresh(1)]));
     watcher.drain();
     expect(watcher.wire.types).toEqual(["status_update", AGAIN, "status_update"]);
     expect(ids(watcher).at(-1)).toBe("e2-1");
-    expect(fanout.at(next - 1)).toBeUndefined();
+    expect(broadcaster.at(next - 1)).toBeUndefined();
   });
 
   test("ID-4: who asked for the whole history gets the whole again, the others the latest", async () => {
-    const fanout = new Fanout();
+    const broadcaster = new Broadcaster();
     const events = [afresh(1), afresh(2), afresh(3)];
-    const source = sourceOf(fanout, lostTo(events), events);
+    const source = sourceOf(broadcaster, lostTo(events), events);
     const [latest, all] = [new Watcher(source).begin(), new Watcher(source, { replay: "all" }).begin()];
-    fanout.moveTo(lostTo(events));
+    broadcaster.moveTo(lostTo(events));
     await turn();
     expect([latest.wire.offsets, all.wire.offsets]).toEqual([[3], [1, 2, 3]]);
   });
 
   test("ID-4: lost before it began, it begins with what survived, and what followed", async () => {
-    const fanout = new Fanout();
-    const watcher = new Watcher(sourceOf(fanout));
-    fanout.push(published(1));
-    fanout.moveTo(lostTo([afresh(1)]));
-    fanout.push(afresh(2));
+    const broadcaster = new Broadcaster();
+    const watcher = new Watcher(sourceOf(broadcaster));
+    broadcaster.push(published(1));
+    broadcaster.moveTo(lostTo([afresh(1)]));
+    broadcaster.push(afresh(2));
     await turn();
     const told = (resumed: false | null) =>
       resumedOf({ type: "state", mode: "latest", resumed }, watcher.delivery);
@@ -149,13 +149,13 @@ describe("a delivery whose history moved", () => {
     ["survived", true, ["e1-2", "e2-3"]],
     ["was lost", false, ["e2-3"]],
   ] as const)("RES-3: a position that %s before it began is judged anew", async (how, resumed, sent) => {
-    const fanout = new Fanout();
+    const broadcaster = new Broadcaster();
     const after = { epoch: how === "survived" ? "e1" : "e0", offset: 1 };
     const survived = [published(1), published(2), afresh(3)];
-    const source = sourceOf(fanout, forkedAfter(2, survived), survived);
+    const source = sourceOf(broadcaster, forkedAfter(2, survived), survived);
     const watcher = new Watcher(source, { after });
-    fanout.moveTo(forkedAfter(2, survived));
-    const prepared = { type: "ring", resumed: true, after, cursor: fanout.next } as const;
+    broadcaster.moveTo(forkedAfter(2, survived));
+    const prepared = { type: "ring", resumed: true, after, cursor: broadcaster.next } as const;
     expect(resumedOf(prepared, watcher.delivery)).toBe(resumed);
     watcher.begin();
     await turn();
@@ -168,56 +168,56 @@ describe("a delivery whose history moved", () => {
   ] as const)(
     "ID-4: who asked for none, and was sent none of a history that %s, gets all that came since it began",
     async (_, survived, shared, sent) => {
-      const fanout = new Fanout();
+      const broadcaster = new Broadcaster();
       const history = forkedAfter(shared, survived);
       const kept = shared === 0 ? lostTo(survived).kept : history.kept;
-      const source = sourceOf(fanout, { ...history, kept }, survived);
+      const source = sourceOf(broadcaster, { ...history, kept }, survived);
       const began = { stands: { epoch: "e1", offset: 5 } };
       const watcher = new Watcher(source, { replay: "none" }).begin(began);
-      fanout.moveTo({ ...history, kept });
+      broadcaster.moveTo({ ...history, kept });
       await turn();
       expect(ids(watcher)).toEqual([...sent]);
     },
   );
 
   test("ID-4: a replay that leads to another history than it was to end on is broken off, not sent", async () => {
-    const fanout = new Fanout();
+    const broadcaster = new Broadcaster();
     const events = [published(1), published(2), afresh(3)];
-    const source = sourceOf(fanout, forkedAfter(2, events), events);
+    const source = sourceOf(broadcaster, forkedAfter(2, events), events);
     let doubts = 0;
     const replays = { ...(source.replays as ReplaySource), doubt: () => void doubts++ };
-    const watcher = new Watcher({ fanout, replays });
+    const watcher = new Watcher({ broadcaster, replays });
     const rest = { after: { epoch: "e1", offset: 1 }, until: { epoch: "e1", offset: 3 } };
     watcher.begin({ stands: rest.after, hasSeen: true, rest });
     await turn();
     expect([doubts, watcher.wire.frames]).toEqual([1, []]);
-    fanout.moveTo(forkedAfter(2, events));
+    broadcaster.moveTo(forkedAfter(2, events));
     await turn();
     expect(ids(watcher)).toEqual(["e1-2", "e2-3"]);
   });
 
   test("ID-4: who was sent nothing, and missed what is trimmed by now, is told all the same", () => {
-    const fanout = new Fanout();
-    const watcher = new Watcher(sourceOf(fanout)).begin({ stands: { epoch: "e2", offset: 1 } });
-    fanout.moveTo(lostTo([afresh(7)], 5));
+    const broadcaster = new Broadcaster();
+    const watcher = new Watcher(sourceOf(broadcaster)).begin({ stands: { epoch: "e2", offset: 1 } });
+    broadcaster.moveTo(lostTo([afresh(7)], 5));
     expect(watcher.wire.types).toEqual([AGAIN, "status_update"]);
   });
 });
 
 describe("a delivery until=terminal", () => {
   const watching = () => {
-    const fanout = new Fanout();
-    return { fanout, watcher: new Watcher(sourceOf(fanout), { untilTerminal: true }) };
+    const broadcaster = new Broadcaster();
+    return { broadcaster, watcher: new Watcher(sourceOf(broadcaster), { untilTerminal: true }) };
   };
 
   test("RES-5: ends once the terminal event and all that came with it were sent", async () => {
-    const { fanout, watcher } = watching();
+    const { broadcaster, watcher } = watching();
     watcher.begin();
-    fanout.push(published(1));
+    broadcaster.push(published(1));
     await turn();
     expect(watcher.owner.timesFinished).toBe(0);
-    fanout.push(published(2, result()));
-    fanout.push(published(3, { ...status(), kind: "status_completed" }));
+    broadcaster.push(published(2, result()));
+    broadcaster.push(published(3, { ...status(), kind: "status_completed" }));
     await turn();
     expect([watcher.owner.timesFinished, watcher.wire.offsets]).toEqual([1, [1, 2, 3]]);
   });
@@ -225,7 +225,7 @@ describe("a delivery until=terminal", () => {
   test("RES-5: ends with a replay that ends with it, at the pace of the socket", () => {
     const { watcher } = watching();
     watcher.wire.takeOnly(0);
-    watcher.outlet.sendControl(controlFrame("{}"));
+    watcher.writer.sendControl(controlFrame("{}"));
     watcher.begin({ replay: [published(1), published(2, fault())] });
     expect(watcher.owner.timesFinished).toBe(0);
     watcher.drain();
@@ -233,26 +233,26 @@ describe("a delivery until=terminal", () => {
   });
 
   test("RES-5: a terminal event that was reopened ends nothing", async () => {
-    const { fanout, watcher } = watching();
+    const { broadcaster, watcher } = watching();
     watcher.begin({ replay: [published(1, result()), published(2, status(), { reopens: true })] });
-    fanout.push(published(3));
+    broadcaster.push(published(3));
     await turn();
     expect(watcher.owner.timesFinished).toBe(0);
-    fanout.push(published(4, fault()));
+    broadcaster.push(published(4, fault()));
     await turn();
     expect(watcher.owner.timesFinished).toBe(1);
   });
 
   test("RES-5: one that the client had already seen ends it at once", () => {
     const { watcher } = watching();
-    watcher.begin({ terminalStands: true });
+    watcher.begin({ hasCurrentTerminal: true });
     expect([watcher.owner.timesFinished, watcher.wire.frames.length]).toEqual([1, 0]);
   });
 
   test("without it a terminal event ends nothing", async () => {
-    const fanout = new Fanout();
-    const watcher = new Watcher(sourceOf(fanout)).begin();
-    fanout.push(published(1, result()));
+    const broadcaster = new Broadcaster();
+    const watcher = new Watcher(sourceOf(broadcaster)).begin();
+    broadcaster.push(published(1, result()));
     await turn();
     expect(watcher.owner.timesFinished).toBe(0);
   });

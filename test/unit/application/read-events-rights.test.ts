@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { FairQueue } from "../../../src/application/fair-queue.ts";
-import { Feeds } from "../../../src/application/fan-out/feeds.ts";
+import { FeedRegistry } from "../../../src/application/fan-out/feed-registry.ts";
 import { ReadEvents, type ReadEventsRequest } from "../../../src/application/read-events.ts";
 import { analysisIdOf } from "../../../src/domain/channel.ts";
 import { status } from "../../support/encoded-events.ts";
@@ -13,7 +13,7 @@ describe("READ-2: a read that waits", () => {
   const opened = (size = 1_000) => {
     const node = memoryNode({ size });
     const channel = someAnalysis();
-    const feeds = new Feeds(node.pubSub, node.clock, node.telemetry);
+    const feeds = new FeedRegistry(node.pubSub, node.clock, node.telemetry);
     const reads = new FairQueue(node.clock, { perUser: 20, total: 30, begun: 2 });
     const reading = new ReadEvents(node.pubSub, reads, feeds, node.clock, "allow");
     const read = (request: Partial<ReadEventsRequest> = {}) =>

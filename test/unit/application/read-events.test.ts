@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { BrokerUnavailable } from "../../../src/application/errors.ts";
 import { FairQueue } from "../../../src/application/fair-queue.ts";
-import { Feeds } from "../../../src/application/fan-out/feeds.ts";
+import { FeedRegistry } from "../../../src/application/fan-out/feed-registry.ts";
 import {
   ReadEvents,
   type ReadEventsAnswer,
@@ -19,7 +19,7 @@ describe("ReadEvents", () => {
   const opened = () => {
     const node = memoryNode();
     const channel = someAnalysis();
-    const feeds = new Feeds(node.pubSub, node.clock, node.telemetry);
+    const feeds = new FeedRegistry(node.pubSub, node.clock, node.telemetry);
     const reads = new FairQueue(node.clock, { perUser: 20, total: 30, begun: 2 });
     const reading = new ReadEvents(node.pubSub, reads, feeds, node.clock, "allow");
     const leave = new AbortController();

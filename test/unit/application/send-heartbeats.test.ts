@@ -34,7 +34,7 @@ describe("SendHeartbeats", () => {
   test("WS-19: pings every connection each interval, quiet or busy", () => {
     const { begin, pass } = opened();
     const [quiet, busy] = [begin(), begin()];
-    pass(10 * INTERVAL, () => busy.outlet.sendControl(controlFrame("event")));
+    pass(10 * INTERVAL, () => busy.writer.sendControl(controlFrame("event")));
     for (const { wire } of [quiet, busy]) {
       expect(wire.pings).toBeGreaterThanOrEqual(9);
       expect(wire.pings).toBeLessThanOrEqual(10);
@@ -44,7 +44,7 @@ describe("SendHeartbeats", () => {
   test("WS-20: a heartbeat event goes to whoever was sent nothing for an interval, and to nobody else", () => {
     const { begin, pass } = opened();
     const [quiet, busy] = [begin(), begin()];
-    pass(10 * INTERVAL, () => busy.outlet.sendControl(controlFrame('{"event_type":"event"}')));
+    pass(10 * INTERVAL, () => busy.writer.sendControl(controlFrame('{"event_type":"event"}')));
     expect(quiet.wire.frames.length).toBeGreaterThanOrEqual(9);
     expect(busy.wire.types).not.toContain("heartbeat");
   });
@@ -53,7 +53,7 @@ describe("SendHeartbeats", () => {
     const { clock, begin, pass } = opened();
     const connection = begin();
     pass(10_000);
-    connection.outlet.sendControl(controlFrame('{"event_type":"event"}'));
+    connection.writer.sendControl(controlFrame('{"event_type":"event"}'));
     const sentAt = clock.now();
     let heartbeatAfter = 0;
     pass(2 * INTERVAL, () => {
@@ -67,11 +67,11 @@ describe("SendHeartbeats", () => {
     const { begin, pass } = opened();
     const connection = begin();
     connection.wire.takeOnly(1);
-    connection.outlet.sendControl(controlFrame('{"event_type":"event"}'));
+    connection.writer.sendControl(controlFrame('{"event_type":"event"}'));
     pass(3 * INTERVAL);
     expect(connection.wire.types).toEqual(["event"]);
     connection.wire.takeAll();
-    connection.outlet.drained();
+    connection.writer.drained();
     pass(2 * SWEEP);
     expect(connection.wire.types).toEqual(["event", "heartbeat"]);
   });

@@ -99,14 +99,14 @@ describe("SubscribeToAnalysis", () => {
   test("end() gives everything back, also for a watch that never began, and twice is no fault", async () => {
     const { join, subscribe, channel, held, publish, settle } = watchBench();
     const joined = await join();
-    const { outlet, owner } = joined;
+    const { writer, owner } = joined;
     const replay = { mode: "latest", after: undefined } as const;
     const grant = someGrant();
     const analysisId = analysisIdOf(channel);
     const request = {
       analysisId,
       grant,
-      outlet,
+      writer,
       owner,
       replay,
       untilTerminal: false,

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { Outlet } from "../../../src/application/fan-out/outlet.ts";
+import { ConnectionWriter } from "../../../src/application/fan-out/connection-writer.ts";
 import { analysisIdOf } from "../../../src/domain/channel.ts";
 import { completed, result, status } from "../../support/encoded-events.ts";
 import { ManualClock } from "../../support/manual-clock.ts";
@@ -48,12 +48,12 @@ describe("RES-5: until=terminal", () => {
     const { publish, subscribe, channel, pubSub, join } = watchBench();
     const { epoch } = await publish(status(), result());
     const left = async (after: number, untilTerminal = true) => {
-      const outlet = new Outlet(new RecordingConnection(), new ManualClock());
+      const writer = new ConnectionWriter(new RecordingConnection(), new ManualClock());
       const answer = await subscribe.execute({
         analysisId: analysisIdOf(channel),
         grant: someGrant(),
-        outlet,
-        owner: new RecordingOwner(outlet),
+        writer,
+        owner: new RecordingOwner(writer),
         replay: { mode: "latest", after: { epoch, offset: after } },
         untilTerminal,
         conflates: true,

@@ -1,5 +1,5 @@
-import { Feeds } from "../../../src/application/fan-out/feeds.ts";
-import { Outlet } from "../../../src/application/fan-out/outlet.ts";
+import { ConnectionWriter } from "../../../src/application/fan-out/connection-writer.ts";
+import { FeedRegistry } from "../../../src/application/fan-out/feed-registry.ts";
 import type { ReplayRequest } from "../../../src/application/fan-out/replay.ts";
 import { SubscribeToAnalysis } from "../../../src/application/subscribe-to-analysis.ts";
 import type { AccessGrant } from "../../../src/domain/access-grant.ts";
@@ -33,7 +33,7 @@ export function watchBench({
   const { pubSub, clock, telemetry, elsewhere, broker } = node;
   const channel = someAnalysis();
   const registry = new ConnectionRegistry({ maxConnections: 0, maxPerUser: 0, maxSubscriptionsPerUser: 0 });
-  const feeds = new Feeds(pubSub, clock, telemetry);
+  const feeds = new FeedRegistry(pubSub, clock, telemetry);
   const subscribe = new SubscribeToAnalysis(feeds, registry, watchDefault);
 
   const publish = async (...events: EncodedEvent[]) => {
@@ -44,14 +44,14 @@ export function watchBench({
   /** A client that asks to watch; it begins as soon as it may. */
   const join = async ({ userId = "alice", grant, replay, untilTerminal = false }: JoinOptions = {}) => {
     const wire = new RecordingConnection();
-    const outlet = new Outlet(wire, clock);
-    const owner = new RecordingOwner(outlet);
+    const writer = new ConnectionWriter(wire, clock);
+    const owner = new RecordingOwner(writer);
     registry.add({ id: wire.id, userId, connectedAt: clock.now() });
-    const notices = subscribe.notices({ userId, outlet, owner });
+    const notices = subscribe.notices({ userId, writer, owner });
     const joining = subscribe.execute({
       analysisId: analysisIdOf(channel),
       grant: grant ?? someGrant({ userId }),
-      outlet,
+      writer,
       owner,
       replay: { mode: "latest", after: undefined, ...replay },
       untilTerminal,
@@ -67,11 +67,11 @@ export function watchBench({
     if (joined.status === "rejected" || noticed.status === "rejected" || watch === undefined) leave();
     for (const one of [joined, noticed]) if (one.status === "rejected") throw one.reason;
     const answer = await joining;
-    if (watch === undefined) return { answer, wire, owner, outlet };
+    if (watch === undefined) return { answer, wire, owner, writer };
     const { resumed } = watch;
     notices.begin();
     watch.begin();
-    return { answer, wire, owner, outlet, watch: { end: leave }, resumed };
+    return { answer, wire, owner, writer, watch: { end: leave }, resumed };
   };
 
   const settle = async () => {

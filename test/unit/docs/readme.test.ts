@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
-import { CONFIG_VARIABLES } from "../../../src/config/variables.ts";
+import { CONFIG_VARIABLES } from "../../../src/gateway/config/variables.ts";
 
 const root = new URL("../../../", import.meta.url);
 const read = (path: string) => readFileSync(new URL(path, root), "utf8");

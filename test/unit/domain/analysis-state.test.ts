@@ -57,7 +57,7 @@ function fromRecord(record: ChannelRecord): AnalysisState {
   return stateFromSnapshot({
     analysisId: ANALYSIS,
     lastStatus: lastStatus?.event_type === "status_update" ? lastStatus : undefined,
-    terminal: parsed(record.standingTerminal),
+    terminal: parsed(record.currentTerminal),
     stages: record.stages,
     lastEventId: record.offset === 0 ? "0" : `${record.epoch}-${record.offset}`,
     attemptId: record.attempts.current,

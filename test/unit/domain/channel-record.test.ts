@@ -165,13 +165,13 @@ describe("what is kept beside the history", () => {
     const record = newRecord("e1");
     answers(record, ["status", "result", "status_completed"]);
     expect(record.lastStatus?.position.offset).toBe(3);
-    expect(record.standingTerminal?.position.offset).toBe(2);
+    expect(record.currentTerminal?.position.offset).toBe(2);
     answers(record, ["status_failed"]);
-    expect(record.lastStatus).toBe(record.standingTerminal);
+    expect(record.lastStatus).toBe(record.currentTerminal);
     answers(record, ["status"]);
-    expect(record.standingTerminal).toBeUndefined();
+    expect(record.currentTerminal).toBeUndefined();
     answers(record, ["result", "error@a"]);
-    expect(record.standingTerminal?.kind).toBe("error");
+    expect(record.currentTerminal?.kind).toBe("error");
   });
 
   test("is one mark per change of stage, with the time and offset of its first event", () => {

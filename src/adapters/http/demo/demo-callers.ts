@@ -1,5 +1,5 @@
 import type { MiddlewareHandler } from "hono";
-import { isOwnOrigin } from "../../origin-policy.ts";
+import { isOwnOrigin } from "../../../session/origin-policy.ts";
 import { problem } from "../problem.ts";
 
 /**

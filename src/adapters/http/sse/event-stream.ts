@@ -1,7 +1,7 @@
 import type { Context } from "hono";
 import { accepts } from "hono/accepts";
-import type { SessionServices } from "../../session-services.ts";
-import { readWatchQuery } from "../../watch-query.ts";
+import type { SessionServices } from "../../../session/session-services.ts";
+import { readWatchQuery } from "../../../session/watch-query.ts";
 import { problem, refused } from "../problem.ts";
 import { type Reader, requestBindings } from "../read-access.ts";
 import { SseSession } from "./sse-session.ts";

@@ -1,17 +1,17 @@
 import { alone } from "../../../application/alone.ts";
+import { ConnectionWriter } from "../../../application/fan-out/connection-writer.ts";
 import type { DeliveryOwner } from "../../../application/fan-out/delivery.ts";
-import { Outlet } from "../../../application/fan-out/outlet.ts";
 import type { NoticeWatch } from "../../../application/notice-watch.ts";
 import type { OpenConnection } from "../../../application/open-connections.ts";
 import type { Watch } from "../../../application/watch.ts";
 import type { AccessGrant, ViewerList } from "../../../domain/access-grant.ts";
 import type { AnalysisId } from "../../../domain/channel.ts";
 import { CLOSE_CODES, type CloseCode } from "../../../domain/close-code.ts";
-import { Admission, REFUSALS, type Refusal, refusalOf } from "../../admission.ts";
-import { connectionEstablished } from "../../server-frames.ts";
-import { logFault } from "../../session-fault.ts";
-import type { SessionServices } from "../../session-services.ts";
-import type { WatchQuery } from "../../watch-query.ts";
+import { Admission, REFUSALS, type Refusal, refusalOf } from "../../../session/admission.ts";
+import { connectionEstablished } from "../../../session/server-frames.ts";
+import { logFault } from "../../../session/session-fault.ts";
+import type { SessionServices } from "../../../session/session-services.ts";
+import type { WatchQuery } from "../../../session/watch-query.ts";
 import { SseConnection } from "./sse-connection.ts";
 
 export interface SseRequest extends WatchQuery {
@@ -33,7 +33,7 @@ const COMMENT_EVERY_MS = 15_000;
 
 /** One event stream on `/v1/analyses/{id}/events`, through the same use case as a WebSocket. */
 export class SseSession implements OpenConnection, DeliveryOwner {
-  readonly outlet: Outlet;
+  readonly writer: ConnectionWriter;
   readonly #connection: SseConnection;
   readonly #request: SseRequest;
   readonly #services: SessionServices;
@@ -51,8 +51,8 @@ export class SseSession implements OpenConnection, DeliveryOwner {
       },
       request.cut,
     );
-    this.outlet = new Outlet(this.#connection, services.clock);
-    this.#notices = services.subscribe.notices({ userId: request.userId, outlet: this.outlet, owner: this });
+    this.writer = new ConnectionWriter(this.#connection, services.clock);
+    this.#notices = services.subscribe.notices({ userId: request.userId, writer: this.writer, owner: this });
   }
 
   get id(): string {
@@ -123,7 +123,7 @@ export class SseSession implements OpenConnection, DeliveryOwner {
   async #join(): Promise<Watch | Refusal> {
     const answer = await this.#services.subscribe.execute({
       ...this.#request,
-      outlet: this.outlet,
+      writer: this.writer,
       owner: this,
     });
     if (answer.type !== "watching") return answer.type;
@@ -154,19 +154,19 @@ export class SseSession implements OpenConnection, DeliveryOwner {
 
   #drained(): void {
     this.#services.registry.heard(this.id, this.#services.clock.now());
-    this.outlet.drained();
+    this.writer.drained();
   }
 
   #establish(resumed: boolean | null): void {
     const { analysisId } = this.#request;
-    this.outlet.sendControl(
+    this.writer.sendControl(
       connectionEstablished({ analysisId, connectionId: this.id, resumed }, this.#services),
     );
   }
 
   /** Leaves nothing behind, whichever side ended it. Idempotent. */
   #closed(why?: CloseCode): void {
-    this.outlet.closed();
+    this.writer.closed();
     this.#admission.gone(why);
   }
 }

@@ -1,13 +1,11 @@
 import type { Hono } from "hono";
 import { gatewayApp } from "../../../../src/adapters/http/gateway-app.ts";
 import { InMemoryInbox } from "../../../../src/adapters/memory/in-memory-inbox.ts";
-import type { OriginPolicy } from "../../../../src/adapters/origin-policy.ts";
-import type { SessionServices } from "../../../../src/adapters/session-services.ts";
 import { BroadcastEvent } from "../../../../src/application/broadcast-event.ts";
 import type { BrokerTrouble } from "../../../../src/application/broker-trouble.ts";
 import { ExpireStaleConnections } from "../../../../src/application/expire-stale-connections.ts";
 import { FairQueue } from "../../../../src/application/fair-queue.ts";
-import { Feeds } from "../../../../src/application/fan-out/feeds.ts";
+import { FeedRegistry } from "../../../../src/application/fan-out/feed-registry.ts";
 import { OpenConnections } from "../../../../src/application/open-connections.ts";
 import { ReadAnalysis } from "../../../../src/application/read-analysis.ts";
 import { ReadEvents } from "../../../../src/application/read-events.ts";
@@ -16,6 +14,8 @@ import { SubscribeToAnalysis } from "../../../../src/application/subscribe-to-an
 import { WatchInbox } from "../../../../src/application/watch-inbox.ts";
 import { analysisIdOf, type ChannelName } from "../../../../src/domain/channel.ts";
 import { ConnectionRegistry } from "../../../../src/domain/connection-registry.ts";
+import type { OriginPolicy } from "../../../../src/session/origin-policy.ts";
+import type { SessionServices } from "../../../../src/session/session-services.ts";
 import { KnownTokens } from "../../../support/known-tokens.ts";
 import { memoryNode } from "../../../support/memory-node.ts";
 import { someAnalysis } from "../../../support/some-analysis.ts";
@@ -62,7 +62,7 @@ export function appBench(
   tokens.know("publisher", { userId: undefined, scopes: new Set(["analysis:publish", "notice:publish"]) });
   tokens.know("watcher");
   const registry = new ConnectionRegistry({ maxConnections, maxPerUser, maxSubscriptionsPerUser: 0 });
-  const feeds = new Feeds(pubSub, clock, telemetry);
+  const feeds = new FeedRegistry(pubSub, clock, telemetry);
   const sessions: SessionServices = {
     tokens,
     subscribe: new SubscribeToAnalysis(feeds, registry, watchDefault),
@@ -76,7 +76,7 @@ export function appBench(
   const inboxOfWorkers = new InMemoryInbox({ broker: node.broker, clock });
   const inbox = new WatchInbox(inboxOfWorkers, clock);
   const workers: { away: BrokerTrouble | undefined } = { away: undefined };
-  const adoptInbox: { trouble: BrokerTrouble | undefined } = { trouble: undefined };
+  const ingestInbox: { trouble: BrokerTrouble | undefined } = { trouble: undefined };
   const leaving = new AbortController();
   const reads = new FairQueue(clock);
   const expire = new ExpireStaleConnections(registry, sessions.connections, clock, 30_000);
@@ -99,7 +99,7 @@ export function appBench(
     demo,
     pubSub,
     workers,
-    adoptInbox,
+    ingestInbox,
     inbox,
     registry,
     clock,
@@ -140,7 +140,7 @@ export function appBench(
     inbox,
     inboxOfWorkers,
     workers,
-    adoptInbox,
+    ingestInbox,
     feeds,
     reads,
     ask,

@@ -39,7 +39,7 @@ describe("a broker that is away or refuses, as strangers see it", () => {
   });
 
   test("RDY-1 a gateway that may not hear workers, or may not empty the inbox, is not ready", async () => {
-    const { ask, workers, adoptInbox } = appBench();
+    const { ask, workers, ingestInbox } = appBench();
     const ready = async () => {
       const answer = await ask("/ready", { token: null });
       return [answer.status, ((await answer.json()) as { reason?: string }).reason];
@@ -49,10 +49,10 @@ describe("a broker that is away or refuses, as strangers see it", () => {
     workers.away = denied;
     expect(await ready()).toEqual([503, words]);
     workers.away = undefined;
-    adoptInbox.trouble = denied;
+    ingestInbox.trouble = denied;
     expect(await ready()).toEqual([503, `the inbox: ${words}`]);
     // Of the inbox alone, which no gateway can mend.
-    adoptInbox.trouble = { cause: "no_stream" };
+    ingestInbox.trouble = { cause: "no_stream" };
     expect(await ready()).toEqual([200, undefined]);
   });
 });

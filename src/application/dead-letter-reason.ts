@@ -1,0 +1,15 @@
+import { MAX_USER_ID_BYTES } from "../domain/channel.ts";
+import type { DecodeFailure } from "../domain/decode-event.ts";
+
+/** Why a dead letter is one. The first fault is enough: the letter has the event itself. */
+export function deadLetterReason({ reason, issues: [first] }: DecodeFailure): string {
+  return first === undefined ? reason : `${reason}: ${first.path.join(".") || "event"}: ${first.message}`;
+}
+
+/** Why a name that a worker published to is no channel of ours. Never holds the name. */
+export function channelFault(name: string): string {
+  if (name.startsWith("analysis:")) return "an analysis id is a UUID";
+  if (name.startsWith("user:"))
+    return `a user id is text of 1 to ${MAX_USER_ID_BYTES} bytes that is not blank`;
+  return "names no analysis or user";
+}

@@ -1,0 +1,210 @@
+import type { EncodedEvent } from "../domain/analysis-event.ts";
+import { type ChannelName, parseChannel } from "../domain/channel.ts";
+import { decodeEvent, NOT_UTF8 } from "../domain/decode-event.ts";
+import { endInPlaceOf } from "../domain/refused-end.ts";
+import { kindOfDeadLetter } from "./dead-letter-kind.ts";
+import { channelFault, deadLetterReason } from "./dead-letter-reason.ts";
+import { BrokerUnavailable, OutcomeUnknown } from "./errors.ts";
+import { IngestQueue } from "./ingest-queue.ts";
+import type { ClockPort } from "./ports/clock-port.ts";
+import type { AppendRequest, PubSubPort, SeenByContent } from "./ports/pub-sub-port.ts";
+import type { TelemetryPort } from "./ports/telemetry-port.ts";
+import type { BareMessage, Listening, WorkerChannelPort } from "./ports/worker-channel-port.ts";
+import { reasonOf } from "./reason-of.ts";
+
+/** The same bytes within this time of the first, with nothing else published in between, are a retry, hence one event. */
+const RETRY_WINDOW_MS = 60_000;
+/** How late an offer may be and still be known again; how long the broker may be unable to store one. */
+const LATEST_OFFER_MS = 120_000;
+const CONTENT_REMEMBERED_MS = RETRY_WINDOW_MS + LATEST_OFFER_MS;
+/** An offer is on its way for at most 4 s; the rest is for clocks that do not go alike. */
+const ON_ITS_WAY_MS = 5_000;
+/** Others heard what this node missed before it began to listen, and have offered it by then. */
+const NEWCOMER_HOLD_MS = 3_000;
+/** While it is not known whether there are others: those who wait for it are to come soon after. */
+const LOOK_AGAIN_MS = 5;
+
+/**
+ * A worker's bare PUBLISH becomes a numbered event, once, however many nodes heard it: each offers all it hears, in
+ * the order heard, and the broker takes the first offer.
+ *
+ * - A node that has just begun to listen beside others holds what it hears until it has listened for three seconds.
+ * - An offer is known again by its place among the messages of the same bytes, on which the nodes agree (`Occurrence`).
+ * - What may be more than two minutes late is left to the others, where others were listening.
+ * - What the broker cannot store is offered again, in order, for two minutes or 64 MiB.
+ * - What is invalid or refused is kept as a dead letter by the same rules, beside the events: it holds none of them up.
+ * - In place of an invalid terminal event an `error` is stored, so that nobody waits for an end that was sent.
+ */
+export class IngestBareMessage {
+  readonly #pubSub: PubSubPort;
+  readonly #workers: WorkerChannelPort;
+  readonly #clock: ClockPort;
+  readonly #telemetry: TelemetryPort;
+  readonly #events: IngestQueue<Heard>;
+  readonly #letters: IngestQueue<Letter>;
+  /** What a letter was made of. */
+  readonly #letterOf = new WeakSet<Heard>();
+
+  constructor(pubSub: PubSubPort, workers: WorkerChannelPort, clock: ClockPort, telemetry: TelemetryPort) {
+    this.#pubSub = pubSub;
+    this.#workers = workers;
+    this.#clock = clock;
+    this.#telemetry = telemetry;
+    const shared = {
+      clock,
+      givenUp: (heard: Heard) => this.#givenUp(heard),
+      overflowed: (heard: Heard) => this.#lost(heard, "too much is waiting for the broker"),
+    };
+    this.#events = new IngestQueue<Heard>({
+      ...shared,
+      offer: (heard) => this.#attempt(heard, () => this.#ingest(heard)),
+      heldFor: (heard) => this.#heldFor(heard),
+    });
+    this.#letters = new IngestQueue<Letter>({
+      ...shared,
+      offer: (letter) => this.#attempt(letter, () => this.#bury(letter)),
+      heldFor: () => 0,
+    });
+  }
+
+  /** Never throws: called for every message that a worker published, whatever it holds. */
+  execute(message: BareMessage): void {
+    this.#events.add({
+      message,
+      characters: message.channel.length + message.payload.length,
+      heardAt: this.#clock.now(),
+      listening: this.#workers.listening(),
+    });
+  }
+
+  /** Resolves when everything heard until now is stored, buried or given up. */
+  async settled(): Promise<void> {
+    await this.#events.settled();
+    await this.#letters.settled();
+  }
+
+  async #attempt(heard: Heard, attempt: () => Promise<void>): Promise<"done" | "again"> {
+    try {
+      await attempt();
+    } catch (error) {
+      if (error instanceof BrokerUnavailable || error instanceof OutcomeUnknown) return "again";
+      this.#lost(heard, `a fault: ${reasonOf(error)}`);
+    }
+    return "done";
+  }
+
+  async #ingest(heard: Heard): Promise<void> {
+    const { request, fault } = this.#read(heard);
+    if (fault !== undefined) this.#isLetter(heard, fault);
+    const refusal = request && (await this.#append(request));
+    if (refusal !== undefined) this.#isLetter(heard, refusal);
+  }
+
+  /** At once, so that letters are kept in the order heard; once, though an end in its place be offered again. */
+  #isLetter(heard: Heard, reason: string): void {
+    if (this.#letterOf.has(heard)) return;
+    this.#letterOf.add(heard);
+    this.#letters.add({ ...heard, reason });
+  }
+
+  /** What to append, if anything, and why the message itself is a dead letter, if it is. */
+  #read(heard: Heard): { readonly request?: AppendRequest; readonly fault?: string } {
+    const { message, heardAt } = heard;
+    const channel = parseChannel(message.channel);
+    if (channel === undefined) return { fault: `channel: ${channelFault(message.channel)}` };
+    const context = { channel, now: heardAt };
+    const decoded = message.garbled ? NOT_UTF8 : decodeEvent(message.payload, context);
+    if (decoded.ok) return { request: this.#request(heard, channel, decoded.encoded) };
+    const fault = deadLetterReason(decoded);
+    const end = endInPlaceOf(message.payload, decoded, context);
+    return end === undefined ? { fault } : { fault, request: this.#request(heard, channel, end) };
+  }
+
+  /** The event is known again by the message it stands for, also where it is the end in place of a refused one. */
+  #request(heard: Heard, channel: ChannelName, event: EncodedEvent): AppendRequest {
+    return { channel, events: [event], seen: this.#seen(heard) };
+  }
+
+  #seen(heard: Heard): SeenByContent {
+    const { occurrence } = heard.message;
+    const now = this.#clock.now();
+    const lateMs = this.#lateMs(heard);
+    // Of what it alone counts so, it must look back to where it began to count.
+    const sinceMs = occurrence.since === undefined ? 0 : now - occurrence.since;
+    return {
+      lane: "content",
+      occurrence,
+      reachMs: Math.max(lateMs, sinceMs) + ON_ITS_WAY_MS,
+      ageMs: Math.max(0, now - heard.heardAt),
+      retryMs: RETRY_WINDOW_MS + lateMs,
+      rememberMs: CONTENT_REMEMBERED_MS,
+    };
+  }
+
+  /** Why it was refused, if it was. */
+  async #append(request: AppendRequest): Promise<string | undefined> {
+    const outcome = await this.#pubSub.append(request);
+    if (outcome.type === "refused") return outcome.code;
+    this.#telemetry.count(outcome.type === "duplicate" ? "bare_events_seen" : "bare_events_adopted");
+    return undefined;
+  }
+
+  async #bury(letter: Letter): Promise<void> {
+    const { channel, payload } = letter.message;
+    const windowMs = RETRY_WINDOW_MS + this.#lateMs(letter);
+    // Before it is counted: what could not be kept comes here again.
+    await this.#workers.keepDeadLetter({ channel, payload, reason: letter.reason, windowMs });
+    this.#telemetry.count("dead_letters");
+    this.#telemetry.log("warn", "a worker's event was refused", {
+      kind: kindOfDeadLetter(channel),
+      channel,
+      reason: letter.reason,
+    });
+  }
+
+  /** How long after it was published it is, in milliseconds, at most. */
+  #lateMs({ message, heardAt }: Heard): number {
+    return (message.lateMs ?? 0) + Math.max(0, this.#clock.now() - heardAt);
+  }
+
+  #heldFor({ listening }: Heard): number {
+    if (listening === undefined) return 0;
+    const left = listening.since + NEWCOMER_HOLD_MS - this.#clock.now();
+    // A clock that was set back holds nothing up.
+    if (left <= 0 || left > NEWCOMER_HOLD_MS) return 0;
+    const { newcomer, others } = listening;
+    if (newcomer === undefined) return Math.min(left, LOOK_AGAIN_MS);
+    return newcomer && others !== false ? left : 0;
+  }
+
+  #givenUp(heard: Heard): boolean {
+    if (this.#clock.now() - heard.heardAt > LATEST_OFFER_MS) {
+      this.#lost(heard, "the broker could not store it for two minutes");
+      return true;
+    }
+    // The broker may have forgotten by now that it took the others' offer.
+    if (heard.listening?.others !== true || this.#lateMs(heard) <= LATEST_OFFER_MS) return false;
+    this.#telemetry.count("bare_events_left_to_others");
+    this.#telemetry.log("warn", "a worker's event was heard too late and left to the other gateways", {
+      channel: heard.message.channel,
+    });
+    return true;
+  }
+
+  #lost({ message }: Heard, reason: string): void {
+    this.#telemetry.count("bare_events_lost");
+    this.#telemetry.log("error", "a worker's event was lost", { channel: message.channel, reason });
+  }
+}
+
+interface Heard {
+  readonly message: BareMessage;
+  readonly characters: number;
+  readonly heardAt: number;
+  /** How this node listened when it heard it. */
+  readonly listening: Listening | undefined;
+}
+
+interface Letter extends Heard {
+  readonly reason: string;
+}

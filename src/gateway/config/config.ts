@@ -1,0 +1,167 @@
+import type { LogLevel } from "../../application/ports/telemetry-port.ts";
+import { type BrokerConfig, readBroker } from "./broker-config.ts";
+import { closeNames } from "./close-names.ts";
+import { readDemo } from "./demo-config.ts";
+import { type JwtConfig, KEY_MADE_UP, readJwt } from "./jwt-key.ts";
+import { type OriginList, parseOrigins } from "./origins.ts";
+import { isHost } from "./redis-target.ts";
+import { refuseReserved } from "./reserved.ts";
+import { type ConfigFault, type Environment, Settings } from "./settings.ts";
+
+/** What the environment says, checked whole. Frozen. */
+export interface Config {
+  /** `production` with NODE_ENV=production; `test` counts as development. */
+  readonly mode: "development" | "production";
+  readonly host: string;
+  /** 0: a free one. */
+  readonly port: number;
+  readonly broker: BrokerConfig;
+  /** Which plain channels of workers are listened to. */
+  readonly listen: ReadonlySet<ListenLane>;
+  readonly jwt: JwtConfig;
+  /** Whether the demo is served, with tokens for whoever asks. Never in production. */
+  readonly demo: boolean;
+  /** Origins as browsers send them; undefined where nothing was said (the mode decides). */
+  readonly allowedOrigins: OriginList | undefined;
+  /** Who may watch an analysis that nobody declared viewers for. */
+  readonly watchDefault: "allow" | "deny";
+  /** Milliseconds between pings. */
+  readonly heartbeatIntervalMs: number;
+  /** Milliseconds without a sign of life; more than the interval. */
+  readonly heartbeatTimeoutMs: number;
+  /** Events of a channel kept at least. */
+  readonly historySize: number;
+  /** Milliseconds that a channel is kept after its last event. */
+  readonly historyTtlMs: number;
+  /** Milliseconds of silence after which an analysis counts as stalled. */
+  readonly stallAfterMs: number;
+  /** Milliseconds within which connections are closed at the end. */
+  readonly drainMs: number;
+  readonly maxConnections: number;
+  readonly maxConnectionsPerUser: number;
+  /** 0: no limit. */
+  readonly maxSubscriptionsPerUser: number;
+  /** Client frames a second on one socket; 0 is without limit. */
+  readonly messageRate: number;
+  readonly logLevel: LogLevel;
+}
+
+export type ListenLane = "analysis" | "user" | "system";
+
+export type LoadedConfig =
+  /** `notes` are for the operator: what was made up, what is not used, what looks like a slip. */
+  | { readonly ok: true; readonly config: Config; readonly notes: readonly string[] }
+  /** Every fault, never only the first. */
+  | { readonly ok: false; readonly faults: readonly ConfigFault[]; readonly notes: readonly string[] };
+
+/** Reads the whole configuration. `readFile` gives the text of a file or throws. Never throws itself. */
+export function loadConfig(env: Environment, readFile: (path: string) => string): LoadedConfig {
+  const settings = new Settings(env, readFile);
+  const notes: string[] = [];
+  const note = (text: string) => notes.push(text);
+  const mode = readMode(settings);
+  const host = readHost(settings);
+  const broker = readBroker(settings, note);
+  if (mode === "production" && broker.kind === "memory") note(MEMORY_IN_PRODUCTION);
+  const jwt = readJwt(settings, mode, note);
+  const config: Config = {
+    mode,
+    host,
+    port: settings.count("PORT", 0, 65535),
+    broker,
+    listen: readListen(settings),
+    jwt,
+    demo: readDemo(settings, { mode, host, keyMadeUp: jwt.generated }, note),
+    allowedOrigins: readOrigins(settings, note),
+    watchDefault: settings.choice(
+      "WATCH_DEFAULT",
+      ["allow", "deny"],
+      mode === "production" ? "deny" : "allow",
+    ),
+    ...readHeartbeat(settings, note),
+    historySize: settings.count("HISTORY_SIZE", 1, 1_000_000),
+    historyTtlMs: settings.milliseconds("HISTORY_TTL_SECONDS", 366 * 86_400),
+    stallAfterMs: settings.milliseconds("STALL_AFTER_SECONDS", MOST_SECONDS),
+    drainMs: settings.milliseconds("DRAIN_SECONDS", MOST_SECONDS, 0),
+    maxConnections: settings.count("MAX_CONNECTIONS", 1, 10_000_000),
+    maxConnectionsPerUser: settings.count("MAX_CONNECTIONS_PER_USER", 1, 10_000_000),
+    maxSubscriptionsPerUser: settings.count("MAX_SUBSCRIPTIONS_PER_USER", 0, 100_000_000),
+    messageRate: settings.count("MESSAGE_RATE", 0, 1_000_000),
+    logLevel: settings.choice("LOG_LEVEL", ["debug", "info", "warn", "error"], "info"),
+  };
+  refuseReserved(settings, note);
+  notes.push(...closeNames(env));
+  if (settings.faults.length > 0) return { ok: false, faults: settings.faults, notes };
+  if (jwt.generated) notes.unshift(KEY_MADE_UP);
+  Object.freeze(config.broker);
+  Object.freeze(config.jwt);
+  Object.freeze(config.allowedOrigins);
+  return { ok: true, config: Object.freeze(config), notes };
+}
+
+/** Timers of every runtime hold 2^31 milliseconds; this stays well below. */
+const MOST_SECONDS = 1_000_000;
+const LANES: readonly ListenLane[] = ["analysis", "user", "system"];
+const MEMORY_IN_PRODUCTION =
+  "The broker is memory, with NODE_ENV=production: one gateway only, nothing survives a restart, and what workers " +
+  "PUBLISH on Redis is not heard. Set REDIS_URL to change that.";
+
+function readMode(settings: Settings): Config["mode"] {
+  const name = settings.choice("NODE_ENV", ["development", "test", "production"], "development");
+  return name === "production" ? name : "development";
+}
+
+function readHost(settings: Settings): string {
+  const host = settings.text("HOST") ?? "127.0.0.1";
+  if (!isHost(host)) settings.badValue("HOST", "must be a host name or an address, without a port");
+  return host;
+}
+
+function readListen(settings: Settings): ReadonlySet<ListenLane> {
+  const text = settings.text("LISTEN");
+  if (text === undefined) return new Set(LANES);
+  const named = text.split(",").map((entry) => entry.trim());
+  if (named.length === 1 && named[0] === "none") return new Set();
+  const lanes = LANES.filter((lane) => named.includes(lane));
+  if (lanes.length !== new Set(named).size) {
+    settings.badValue("LISTEN", "must be none, or of analysis, user and system, separated by commas");
+  }
+  return new Set(lanes);
+}
+
+function readOrigins(settings: Settings, note: (text: string) => void): OriginList | undefined {
+  const text = settings.text("ALLOWED_ORIGINS");
+  if (text === undefined) return undefined;
+  const origins = parseOrigins(text);
+  if (origins === undefined) {
+    settings.badValue(
+      "ALLOWED_ORIGINS",
+      "must be origins as https://app.example.com, separated by commas, or *",
+    );
+  }
+  if (origins === "*") note("ALLOWED_ORIGINS is *: every page may connect, so cookies are not looked at.");
+  return origins;
+}
+
+/** The timeout has to exceed the interval. Where only one of them is set, the other's default gives way. */
+function readHeartbeat(
+  settings: Settings,
+  note: (text: string) => void,
+): Pick<Config, "heartbeatIntervalMs" | "heartbeatTimeoutMs"> {
+  const faultsBefore = settings.faults.length;
+  const interval = settings.milliseconds("HEARTBEAT_INTERVAL_SECONDS", MOST_SECONDS);
+  const timeout = settings.milliseconds("HEARTBEAT_TIMEOUT_SECONDS", MOST_SECONDS);
+  const asGiven = { heartbeatIntervalMs: interval, heartbeatTimeoutMs: timeout };
+  if (timeout > interval || settings.faults.length > faultsBefore) return asGiven;
+  if (!settings.isSet("HEARTBEAT_INTERVAL_SECONDS") && timeout > 1) {
+    const shorter = Math.floor(timeout / 2);
+    note("HEARTBEAT_INTERVAL_SECONDS is not set: it is half of HEARTBEAT_TIMEOUT_SECONDS.");
+    return { heartbeatIntervalMs: shorter, heartbeatTimeoutMs: timeout };
+  }
+  if (!settings.isSet("HEARTBEAT_TIMEOUT_SECONDS")) {
+    note("HEARTBEAT_TIMEOUT_SECONDS is not set: it is twice HEARTBEAT_INTERVAL_SECONDS.");
+    return { heartbeatIntervalMs: interval, heartbeatTimeoutMs: 2 * interval };
+  }
+  settings.fault("HEARTBEAT_TIMEOUT_SECONDS", "must be more than HEARTBEAT_INTERVAL_SECONDS");
+  return asGiven;
+}

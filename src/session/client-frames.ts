@@ -1,0 +1,65 @@
+import { z } from "zod";
+import { readPosition } from "../domain/event-position.ts";
+import { bareToken } from "./presented-token.ts";
+import type { ProtocolFault } from "./protocol-fault.ts";
+
+/** What a client may say on `/ws/analysis/{id}` ("one") and on `/ws` ("many"). */
+export type ClientFrame =
+  /** The bare text `ping`, which is no JSON: some libraries send it by themselves. */
+  | { readonly type: "bare_ping" }
+  | { readonly type: "ping" }
+  | { readonly type: "authenticate"; readonly token: string }
+  | SubscriptionFrame;
+
+/** On `/ws` alone. The id may be none: that is answered as a subscription is. */
+export type SubscriptionFrame = z.infer<typeof subscribe> | z.infer<typeof unsubscribe>;
+export type SubscribeFrame = z.infer<typeof subscribe>;
+
+/** Longer frames are answered by the runtime itself with 1009. */
+export const MAX_FRAME_BYTES = 4 * 1024;
+
+const BARE_PING = "ping";
+
+const ping = z.object({ type: z.literal("ping") });
+const authenticate = z.object({
+  type: z.literal("authenticate"),
+  token: z.string().transform(bareToken).pipe(z.string().min(1)),
+});
+const subscribe = z.object({
+  type: z.literal("subscribe"),
+  analysis_id: z.string(),
+  // Read at once: two thousand such frames may wait, and a position is small whatever a client sends for one.
+  last_event_id: z.string().nullish().transform(readPosition),
+  replay: z.enum(["latest", "all", "none"]).nullish(),
+});
+const unsubscribe = z.object({ type: z.literal("unsubscribe"), analysis_id: z.string() });
+
+const FRAMES = {
+  one: z.discriminatedUnion("type", [ping, authenticate]),
+  many: z.discriminatedUnion("type", [ping, authenticate, subscribe, unsubscribe]),
+};
+const TYPES = { one: "ping, authenticate", many: "ping, authenticate, subscribe, unsubscribe" };
+
+export function readClientFrame(
+  data: string | Uint8Array,
+  endpoint: "one" | "many",
+): { ok: true; frame: ClientFrame } | { ok: false; fault: ProtocolFault } {
+  if (typeof data !== "string") return fault("not_text", "frames are JSON text");
+  if (data === BARE_PING) return { ok: true, frame: { type: "bare_ping" } };
+  let value: unknown;
+  try {
+    value = JSON.parse(data);
+  } catch {
+    return fault("not_json", "the frame is not JSON");
+  }
+  const read = FRAMES[endpoint].safeParse(value);
+  if (read.success) return { ok: true, frame: read.data };
+  const [issue] = read.error.issues;
+  if (issue?.path[0] === "type" || issue?.path.length === 0)
+    return fault("unknown_type", `type is none of: ${TYPES[endpoint]}`);
+  return fault("invalid_frame", `${issue?.path.join(".")}: ${issue?.message}`);
+}
+
+function fault(code: ProtocolFault["code"], message: string): { ok: false; fault: ProtocolFault } {
+  return { ok: false, fault: { code, message } };
+}

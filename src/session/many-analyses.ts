@@ -1,0 +1,93 @@
+import type { AccessGrant } from "../domain/access-grant.ts";
+import { type AnalysisId, parseAnalysisId } from "../domain/channel.ts";
+import { CLOSE_CODES } from "../domain/close-code.ts";
+import type { SubscriptionFrame } from "./client-frames.ts";
+import { subscriptionRefused, unsubscribed } from "./server-frames.ts";
+import type { SessionHost } from "./session-host.ts";
+import { Subscription, type SubscriptionContext } from "./subscription.ts";
+import type { WatchQuery } from "./watch-query.ts";
+
+/** The most analyses that one socket watches. */
+export const MOST_SUBSCRIPTIONS = 1_000;
+/** The most frames whose answer is still being worked out: all that it may watch, twice. */
+export const MOST_WAITING_FRAMES = 2 * MOST_SUBSCRIPTIONS;
+
+/** What `/ws` watches: what its frames say. What becomes of one analysis is nothing to the others. */
+export class ManyAnalyses {
+  readonly type = "many";
+  readonly analysisId = null;
+  readonly resumed = null;
+  readonly #host: SessionHost;
+  #query: SubscriptionContext["query"] = { untilTerminal: false, conflates: true };
+  readonly #subscriptions = new Map<AnalysisId, Subscription>();
+  #grant: AccessGrant;
+  #waiting = 0;
+
+  constructor(host: SessionHost, grant: AccessGrant) {
+    this.#host = host;
+    this.#grant = grant;
+  }
+
+  /** It starts with none. */
+  async join({ untilTerminal, conflates }: WatchQuery): Promise<void> {
+    this.#query = { untilTerminal, conflates };
+  }
+
+  begin(): void {}
+
+  /** Frames of one analysis are served in their order, those of several at once. */
+  take(frame: SubscriptionFrame): void {
+    const now = this.#host.services.clock.now();
+    const id = parseAnalysisId(frame.analysis_id);
+    const known = id === undefined ? undefined : this.#subscriptions.get(id);
+    if (frame.type === "unsubscribe" && known === undefined) {
+      this.#host.answer(unsubscribed(id ?? frame.analysis_id, now));
+    } else if (id === undefined) {
+      this.#host.answer(subscriptionRefused(frame.analysis_id, "not_an_analysis_id", now));
+    } else if (this.#waiting >= MOST_WAITING_FRAMES) {
+      this.#host.close(CLOSE_CODES.protocolViolation, "too many frames wait for an answer");
+    } else if (known === undefined && !this.#mayBegin()) {
+      this.#host.answer(subscriptionRefused(id, "too_many_subscriptions", now));
+    } else {
+      this.#waiting++;
+      (known ?? this.#begin(id)).take(frame);
+    }
+  }
+
+  /** With other rights: what may not be watched any more ends, the connection goes on. */
+  mayGoOn(grant: AccessGrant): boolean {
+    this.#grant = grant;
+    for (const subscription of this.#subscriptions.values()) subscription.grantChanged();
+    return true;
+  }
+
+  /** Leaves nothing behind, at whatever instant. Idempotent. */
+  end(): void {
+    for (const subscription of this.#subscriptions.values()) subscription.end();
+    this.#subscriptions.clear();
+  }
+
+  /** Whether one more is within the limits of this socket and of its user, over all sockets; then it is counted. */
+  #mayBegin(): boolean {
+    const { registry } = this.#host.services;
+    return this.#subscriptions.size < MOST_SUBSCRIPTIONS && registry.takeSubscription(this.#host.id);
+  }
+
+  #begin(analysisId: AnalysisId): Subscription {
+    const many = this;
+    const subscription = new Subscription(analysisId, {
+      host: this.#host,
+      query: this.#query,
+      get grant() {
+        return many.#grant;
+      },
+      served: () => void this.#waiting--,
+      over: () => {
+        if (this.#subscriptions.delete(analysisId))
+          this.#host.services.registry.giveBackSubscription(this.#host.id);
+      },
+    });
+    this.#subscriptions.set(analysisId, subscription);
+    return subscription;
+  }
+}

@@ -1,0 +1,152 @@
+import { describe, expect, test } from "bun:test";
+import { SubscriptionProbe } from "../../../../src/adapters/redis/subscription-probe.ts";
+import { CollectingTelemetry } from "../../../support/collecting-telemetry.ts";
+import { ManualClock } from "../../../support/manual-clock.ts";
+import { turn } from "../../../support/turn.ts";
+
+/** A connection that listens, and the broker that its probes go through. */
+function probing() {
+  const clock = new ManualClock();
+  const telemetry = new CollectingTelemetry();
+  const broker = { delivers: true, takes: true, receivers: 1, probes: [] as string[] };
+  let found = 0;
+  const probe: SubscriptionProbe = new SubscriptionProbe({
+    clock,
+    telemetry,
+    purpose: "workers",
+    publish: async (message) => {
+      if (!broker.takes) throw new Error("away");
+      broker.probes.push(message);
+      if (broker.delivers) probe.heard(message);
+      return broker.receivers;
+    },
+    onDeaf: () => {
+      found++;
+      probe.end();
+    },
+    onHeard: () => {},
+  });
+  const connect = async () => {
+    probe.connected();
+    probe.begin();
+    await turn();
+  };
+  const pass = async (milliseconds: number) => {
+    for (let passed = 0; passed < milliseconds; passed += 500) {
+      clock.advance(500);
+      await turn();
+    }
+  };
+  return { clock, telemetry, broker, probe, connect, pass, found: () => found };
+}
+
+describe("SubscriptionProbe", () => {
+  test("a connection that hears its probes is never doubted", async () => {
+    const { probe, connect, pass, found, broker } = probing();
+    await connect();
+    await pass(60_000);
+    expect([probe.away, found()]).toEqual([undefined, 0]);
+    expect(broker.probes).toHaveLength(31);
+  });
+
+  test("OPS-11: one that hears nothing is not ready within six seconds and made anew within eight", async () => {
+    const { probe, connect, pass, found, broker, telemetry } = probing();
+    await connect();
+    await pass(1_500);
+    broker.delivers = false;
+    await pass(5_000);
+    expect(probe.away).toEqual({ cause: "deaf" });
+    expect(found()).toBe(0);
+    await pass(2_000);
+    expect(found()).toBe(1);
+    expect(telemetry.counts.get("deaf_connections")).toBe(1);
+  });
+
+  test("OPS-11: it stays not ready until the new connection hears", async () => {
+    const { probe, connect, pass, broker, found } = probing();
+    await connect();
+    broker.delivers = false;
+    await pass(10_000);
+    await connect();
+    expect(probe.away).toEqual({ cause: "deaf" });
+    await pass(8_000);
+    expect(found()).toBe(2);
+    broker.delivers = true;
+    await connect();
+    expect(probe.away).toBeUndefined();
+  });
+
+  test("while Redis does not take the probes it is away, and nobody is deaf", async () => {
+    const { probe, connect, pass, broker, found } = probing();
+    await connect();
+    broker.takes = false;
+    await pass(60_000);
+    expect([probe.away, found()]).toEqual([undefined, 0]);
+  });
+
+  test("a connection that is behind, but still hears something, is left alone", async () => {
+    const { probe, connect, pass, broker, found } = probing();
+    await connect();
+    broker.delivers = false;
+    for (let second = 0; second < 60; second++) {
+      probe.hears();
+      await pass(1_000);
+    }
+    expect([probe.away, found()]).toEqual([undefined, 0]);
+  });
+
+  test("a process that was frozen reads what waits before it is called deaf", async () => {
+    const { clock, probe, connect, pass, broker, found } = probing();
+    await connect();
+    broker.delivers = false;
+    await pass(2_000);
+    // Frozen: time goes by, and of all ticks one is made up for.
+    clock.freeze(15_000);
+    await turn();
+    expect([probe.away, found()]).toEqual([undefined, 0]);
+    for (const message of broker.probes) probe.heard(message);
+    broker.delivers = true;
+    await pass(10_000);
+    expect([probe.away, found()]).toEqual([undefined, 0]);
+  });
+
+  test("what is read is as late as the last own probe that was heard is old, and the probes of others say nothing", async () => {
+    const { clock, probe, connect, pass, broker } = probing();
+    await connect();
+    await pass(1_500);
+    expect(probe.lateMs).toBe(1_500);
+    await pass(500);
+    expect(probe.lateMs).toBe(0);
+    broker.delivers = false;
+    const missed = broker.probes.length;
+    await pass(2_000);
+    clock.freeze(150_000);
+    expect(probe.lateMs).toBe(152_000);
+    probe.heard(`another ${1} ${clock.now()}`);
+    expect(probe.lateMs).toBe(152_000);
+    probe.heard(broker.probes[missed] ?? "");
+    expect(probe.lateMs).toBe(150_000);
+  });
+
+  test("nothing read on a new connection is older than the connection", async () => {
+    const { probe, connect, pass, broker } = probing();
+    await connect();
+    broker.delivers = false;
+    await pass(10_000);
+    probe.connected();
+    await pass(500);
+    expect(probe.lateMs).toBe(500);
+  });
+
+  test("the answer to a probe says whether others listen, anew on each connection", async () => {
+    const { probe, connect, pass, broker } = probing();
+    expect(probe.others).toBeUndefined();
+    await connect();
+    expect(probe.others).toBe(false);
+    broker.receivers = 3;
+    await pass(2_000);
+    expect(probe.others).toBe(true);
+    probe.end();
+    expect(probe.others).toBeUndefined();
+  });
+});

@@ -1,0 +1,32 @@
+import { expect, test } from "bun:test";
+import type { ServerWebSocket } from "bun";
+import { bunSocketHandler, type SocketData } from "../../../../src/adapters/server/bun-sockets.ts";
+import { turn } from "../../../support/turn.ts";
+import { sessionBench } from "../../session/session-bench.ts";
+
+test("WS-13: a socket that dropped a frame without a word is ended, since its client missed it", async () => {
+  const { services, tokens, analysisId } = sessionBench();
+  let terminated = 0;
+  const socket = {
+    readyState: 1,
+    data: {
+      analysisId,
+      token: { type: "token", token: tokens.know("t") },
+      originAllowed: true,
+      replay: { mode: "latest", after: undefined },
+      untilTerminal: false,
+      conflates: true,
+      faults: [],
+    },
+    send: () => 0,
+    cork: (write: () => void) => write(),
+    getBufferedAmount: () => 0,
+    terminate: () => {
+      terminated++;
+    },
+    close: () => {},
+  } as unknown as ServerWebSocket<SocketData>;
+  bunSocketHandler(services).open?.(socket);
+  await turn();
+  expect(terminated).toBe(1);
+});

@@ -1,0 +1,37 @@
+import { InMemoryInbox } from "../../../src/adapters/memory/in-memory-inbox.ts";
+import { InMemoryWorkerChannels } from "../../../src/adapters/memory/in-memory-worker-channels.ts";
+import { IngestInboxEntries } from "../../../src/application/ingest-inbox-entries.ts";
+import type { InboxPort } from "../../../src/application/ports/inbox-port.ts";
+import { memoryNode } from "../../support/memory-node.ts";
+import { statusUpdate } from "../../support/publishing.ts";
+import { someAnalysis } from "../../support/some-analysis.ts";
+import { turn } from "../../support/turn.ts";
+
+/** A gateway that takes from the inbox, and what came of it. */
+export function ingesting() {
+  const node = memoryNode();
+  const { broker, clock, telemetry, pubSub } = node;
+  const channel = someAnalysis();
+  const workers = new InMemoryWorkerChannels({ broker, clock });
+  const worker = new InMemoryInbox({ broker, clock });
+  const taker = (inbox: InboxPort = new InMemoryInbox({ broker, clock })) =>
+    new IngestInboxEntries(inbox, pubSub, workers, clock, telemetry);
+  const add = (body: unknown) =>
+    worker.add(["event", typeof body === "string" ? body : JSON.stringify(body)]);
+  const addTo = (to: string, message: string, fields: Record<string, unknown> = {}) =>
+    add(statusUpdate({ analysis_id: to.slice("analysis:".length), message, ...fields }));
+  const kept = async (of = channel) =>
+    (await node.elsewhere.history(of, undefined, 1_000)).events.map(({ text }) => JSON.parse(text));
+  const messages = async (of = channel) => (await kept(of)).map(({ message }) => message);
+  const count = (name: string) => telemetry.counts.get(name) ?? 0;
+  const left = () => broker.inbox.size;
+  const letters = () => broker.deadLetters.map(({ channel: on, reason }) => [on, reason]);
+  /** Passes time as it comes. */
+  const pass = async (milliseconds: number) => {
+    for (let passed = 0; passed < milliseconds; passed += 250) {
+      clock.advance(250);
+      await turn();
+    }
+  };
+  return { ...node, channel, worker, taker, add, addTo, kept, messages, count, left, letters, pass };
+}

@@ -1,0 +1,169 @@
+import { describe, expect, test } from "bun:test";
+import { BrokerUnavailable, NewerFormat, OutcomeUnknown } from "../../../src/application/errors.ts";
+import type { WatchIntent } from "../../../src/session/watch-session.ts";
+import { result, status } from "../../support/encoded-events.ts";
+import { turn } from "../../support/turn.ts";
+import { NOTHING, sessionBench } from "./session-bench.ts";
+
+describe("a client that comes", () => {
+  test("WS-1: gets connection_established first, then the last status and the standing terminal event", async () => {
+    const { publish, watch, analysisId, clock } = sessionBench();
+    await publish(status(), status(), result());
+    const { wire } = await watch();
+    expect(wire.types).toEqual(["connection_established", "status_update", "result_update"]);
+    expect(wire.offsets).toEqual([2, 3]);
+    expect(wire.messages[0]).toEqual({
+      event_type: "connection_established",
+      analysis_id: analysisId,
+      message: expect.any(String),
+      timestamp: new Date(clock.now()).toISOString(),
+      connection_id: wire.id,
+      heartbeat_interval_seconds: 15,
+      heartbeat_timeout_seconds: 30,
+      resumed: null,
+    });
+  });
+
+  test("WS-1: then everything that follows, live and in order", async () => {
+    const { publish, watch } = sessionBench();
+    const { wire } = await watch();
+    await publish(status(), status());
+    await publish(result());
+    expect(wire.offsets).toEqual([1, 2, 3]);
+    expect(wire.closes).toEqual([]);
+  });
+
+  test("WS-16: an analysis_id in capital letters is the same analysis", async () => {
+    const { publish, watch, analysisId } = sessionBench();
+    const { wire } = await watch("alice", { analysisId: analysisId.toUpperCase() });
+    await publish();
+    expect(wire.messages[0]?.analysis_id).toBe(analysisId);
+    expect(wire.offsets).toEqual([1]);
+  });
+
+  test("RES-1: resumes at a good position, and says so", async () => {
+    const { publish, watch } = sessionBench();
+    const after = await publish(status(), status());
+    await publish(status());
+    const { wire } = await watch("alice", { replay: { mode: "latest", after } });
+    expect(wire.messages[0]).toMatchObject({ resumed: true });
+    expect(wire.offsets).toEqual([3]);
+  });
+
+  test("RES-2: is told when its position is gone", async () => {
+    const { publish, watch } = sessionBench();
+    await publish(status(), status());
+    const { wire } = await watch("alice", { replay: { mode: "latest", after: "unreadable" } });
+    expect(wire.messages[0]).toMatchObject({ resumed: false });
+    expect(wire.offsets).toEqual([2]);
+  });
+
+  test("RES-7: hears of what it asked for and nobody understands, after connection_established", async () => {
+    const { publish, watch } = sessionBench();
+    await publish();
+    const fault = { code: "invalid_query", message: "replay is none of: latest, all, none" } as const;
+    const { wire } = await watch("alice", { faults: [fault] });
+    expect(wire.types).toEqual(["connection_established", "protocol_error", "status_update"]);
+    expect(wire.messages[1]).toMatchObject(fault);
+  });
+
+  const refusals: [string, Partial<WatchIntent>, number, string][] = [
+    ["from an origin that is not allowed", { originAllowed: false }, 4003, "origin"],
+    ["with an analysis_id that is no UUID", { analysisId: "1234" }, 4004, "analysis_id is not a UUID"],
+    ["without a token", { token: { type: "missing" } }, 4001, "token missing"],
+    ["with two different tokens", { token: { type: "conflicting" } }, 4001, "token conflicting"],
+    ["with a token that is no good", { token: { type: "token", token: "forged" } }, 4001, "bad signature"],
+  ];
+  test.each(refusals)(
+    "WS-3: %s is refused, sent nothing, and leaves nothing",
+    async (_, intent, code, reason) => {
+      const { watch, books, pubSub } = sessionBench();
+      const { wire, hangUp } = await watch("alice", intent);
+      expect(wire.closes).toEqual([{ code, reason }]);
+      expect([wire.frames.length, pubSub.made.length]).toEqual([0, 0]);
+      hangUp();
+      expect(books()).toEqual(NOTHING);
+    },
+  );
+
+  test("WS-3: a token that ran out, or names nobody, is 4001", async () => {
+    const { upgrade, tokens, clock, books } = sessionBench();
+    const expired = upgrade(tokens.know("old", { expiresAt: clock.now() }));
+    const nameless = upgrade(tokens.know("nobody", { userId: undefined }));
+    await turn();
+    expect(expired.wire.closes).toEqual([{ code: 4001, reason: "expired" }]);
+    expect(nameless.wire.closes).toEqual([{ code: 4001, reason: "the token names no user" }]);
+    expect(books()).toEqual(NOTHING);
+  });
+
+  test("WS-3: one who may not watch this analysis is 4003, and leaves nothing once gone", async () => {
+    const { watch, elsewhere, channel, books } = sessionBench();
+    await elsewhere.declareViewers(channel, new Set(["bob"]));
+    const { wire, hangUp } = await watch("alice");
+    expect(wire.closedWith).toBe(4003);
+    expect(wire.frames).toEqual([]);
+    hangUp();
+    expect(books()).toEqual(NOTHING);
+  });
+
+  test("WS-4: over the limit of the user 4029, over capacity 1013 with a time to come back", async () => {
+    const { watch, books } = sessionBench({ maxConnections: 3, maxPerUser: 2 });
+    const [one, two] = [await watch("alice"), await watch("alice")];
+    const third = await watch("alice");
+    expect(third.wire.closedWith).toBe(4029);
+    await watch("bob");
+    const fourth = await watch("carol");
+    expect(fourth.wire.closes).toEqual([{ code: 1013, reason: "retry_after_ms=1000" }]);
+    expect(books()).toMatchObject({ total_connections: 3, users: 2, open: 3 });
+    for (const { hangUp } of [third, fourth, one, two]) hangUp();
+    expect((await watch("alice")).wire.closes).toEqual([]);
+  });
+
+  test.each([
+    ["is away", new BrokerUnavailable("away"), "retry_after_ms=1000", "debug"],
+    ["does not answer", new OutcomeUnknown("no answer"), "retry_after_ms=1000", "warn"],
+    [
+      "holds what a newer Telltale wrote",
+      new NewerFormat("newer"),
+      "retry_after_ms=10000 newer_format",
+      "warn",
+    ],
+    ["has a fault that nobody expected", new TypeError("a bug"), "retry_after_ms=1000", "error"],
+  ])(
+    "WS-14: while the broker %s, 1013 with a time to come back, and nothing is left",
+    async (_, fault, reason, level) => {
+      const { watch, pubSub, books, telemetry } = sessionBench();
+      pubSub.fault = () => fault;
+      const { wire, hangUp } = await watch();
+      expect(wire.closes).toEqual([{ code: 1013, reason }]);
+      hangUp();
+      expect(books()).toEqual(NOTHING);
+      expect(telemetry.logs.at(-1)?.level as string).toBe(level);
+      pubSub.comesBack();
+      expect((await watch()).wire.types).toEqual(["connection_established"]);
+    },
+  );
+
+  test("WS-14: a verifier that fails is no fault of the token: 1013", async () => {
+    const { watch, tokens } = sessionBench();
+    tokens.fault = new Error("no key");
+    expect((await watch()).wire.closedWith).toBe(1013);
+  });
+
+  test("OPS-9: one that is let in while the gateway goes away is told to come back elsewhere", async () => {
+    const { upgrade, tokens, connections, drain, books } = sessionBench();
+    let open = () => {};
+    tokens.gate = new Promise((resolve) => {
+      open = resolve;
+    });
+    const { wire, hangUp } = upgrade(tokens.know("token"));
+    expect(await drain.execute()).toBe("all_gone");
+    open();
+    await turn();
+    expect(wire.closedWith).toBe(1001);
+    expect(wire.closes[0]?.reason).toMatch(/^retry_after_ms=\d+$/);
+    expect(connections.size).toBe(0);
+    hangUp();
+    expect(books()).toEqual(NOTHING);
+  });
+});

@@ -1,0 +1,208 @@
+import { describe, expect, test } from "bun:test";
+import { BrokerUnavailable } from "../../../src/application/errors.ts";
+import { turn } from "../../support/turn.ts";
+import { NOTHING, sessionBench } from "./session-bench.ts";
+
+const ping = '{"type":"ping"}';
+const authenticate = (token: string) => JSON.stringify({ type: "authenticate", token });
+
+describe("a client that speaks", () => {
+  test("WS-5: ping is answered with pong", async () => {
+    const { watch, clock } = sessionBench();
+    const { session, wire } = await watch();
+    session.received(ping);
+    expect(wire.messages.at(-1)).toEqual({
+      event_type: "heartbeat",
+      message: "pong",
+      timestamp: new Date(clock.now()).toISOString(),
+    });
+  });
+
+  test("WS-5: a client that asks and never reads costs no memory", async () => {
+    const { watch } = sessionBench();
+    const { session, wire } = await watch();
+    wire.takeOnly(1);
+    for (let asked = 0; asked < 1_000; asked++) session.received(ping);
+    expect(wire.types.filter((type) => type === "heartbeat")).toHaveLength(1);
+  });
+
+  test("WS-11: authenticate is answered with the new token's end, and the connection lasts till then", async () => {
+    const { upgrade, tokens, clock, pass } = sessionBench();
+    const { session, wire } = upgrade(tokens.know("short", { expiresAt: clock.now() + 60_000 }));
+    await turn();
+    const expiresAt = clock.now() + 100_000;
+    session.received(authenticate(tokens.know("new", { expiresAt })));
+    await turn();
+    expect(wire.messages.at(-1)).toMatchObject({
+      event_type: "authenticated",
+      expires_at: new Date(expiresAt).toISOString(),
+    });
+    for (let passed = 0; passed < 100_000 - 250; passed += 250) {
+      session.ponged();
+      pass(250);
+    }
+    expect(wire.closes).toEqual([]);
+    session.ponged();
+    pass(1_000);
+    expect(wire.closes).toEqual([{ code: 4001, reason: "token expired" }]);
+  });
+
+  test("WS-11: a token that is no good, another user's or nobody's closes with 4001", async () => {
+    for (const claims of [undefined, { userId: "bob" }, { userId: undefined }]) {
+      const { watch, tokens, books } = sessionBench();
+      const { session, wire, hangUp } = await watch();
+      session.received(authenticate(claims === undefined ? "forged" : tokens.know("other", claims)));
+      await turn();
+      expect(wire.closedWith).toBe(4001);
+      expect(wire.types).not.toContain("authenticated");
+      hangUp();
+      expect(books()).toEqual(NOTHING);
+    }
+  });
+
+  test("WS-11: a token that may not watch this analysis closes with 4003", async () => {
+    const { watch, tokens } = sessionBench();
+    const { session, wire } = await watch();
+    session.received(authenticate(tokens.know("narrow", { analyses: new Set([crypto.randomUUID()]) })));
+    await turn();
+    expect(wire.closedWith).toBe(4003);
+  });
+
+  test("WS-11: the rights of the new token count from then on", async () => {
+    const { watch, tokens, analysisId, elsewhere, channel } = sessionBench();
+    const { session, wire } = await watch();
+    session.received(authenticate(tokens.know("claimed", { analyses: new Set([analysisId]) })));
+    await turn();
+    await elsewhere.declareViewers(channel, new Set(["bob"]));
+    expect(wire.closes).toEqual([]);
+  });
+
+  test("WS-11: several in a row are answered in their order, and more than may wait are too many", async () => {
+    const { watch, tokens, clock } = sessionBench();
+    const { session, wire } = await watch();
+    for (let sent = 1; sent <= 16; sent++)
+      session.received(authenticate(tokens.know(`${sent}`, { expiresAt: clock.now() + sent * 1_000_000 })));
+    await turn();
+    const ends = wire.messages.flatMap(({ expires_at }) =>
+      expires_at === undefined ? [] : String(expires_at),
+    );
+    expect(ends).toHaveLength(16);
+    expect(ends).toEqual([...ends].sort());
+    for (let sent = 1; sent <= 17; sent++) session.received(authenticate("1"));
+    expect(wire.closedWith).toBe(4400);
+  });
+
+  test("WS-11: a verifier that fails meanwhile closes with 1013", async () => {
+    const { watch, tokens } = sessionBench();
+    const { session, wire } = await watch();
+    tokens.fault = new BrokerUnavailable("away");
+    session.received(authenticate("token of alice"));
+    await turn();
+    expect(wire.closedWith).toBe(1013);
+  });
+
+  test.each([
+    ["binary", new Uint8Array([123, 125]), "not_text"],
+    ["no JSON", "{", "not_json"],
+    ["no object", "42", "unknown_type"],
+    ["of no type", "{}", "unknown_type"],
+    ["of a type of another endpoint", '{"type":"subscribe","analysis_id":"x"}', "unknown_type"],
+    ["incomplete", '{"type":"authenticate"}', "invalid_frame"],
+  ])("WS-6: a frame that is %s is answered with a protocol_error", async (_, data, code) => {
+    const { watch } = sessionBench();
+    const { session, wire } = await watch();
+    session.received(data);
+    expect(wire.messages.at(-1)).toMatchObject({
+      event_type: "protocol_error",
+      code,
+      message: expect.any(String),
+    });
+  });
+
+  test("WS-6: ten of them are answered, the eleventh closes with 4400", async () => {
+    const { watch, books } = sessionBench();
+    const { session, wire, hangUp } = await watch();
+    for (let sent = 1; sent <= 10; sent++) session.received("{");
+    expect(wire.closes).toEqual([]);
+    session.received("{");
+    session.received("{");
+    expect(wire.closes).toEqual([{ code: 4400, reason: "too many protocol errors" }]);
+    expect(wire.types.filter((type) => type === "protocol_error")).toHaveLength(10);
+    hangUp();
+    expect(books()).toEqual(NOTHING);
+  });
+
+  test("WS-7: more frames in one second than MESSAGE_RATE close with 4400; as many do not", async () => {
+    const { watch, clock } = sessionBench({ messageRate: 5 });
+    const { session, wire } = await watch();
+    for (let second = 0; second < 3; second++) {
+      for (let sent = 0; sent < 5; sent++) session.received(ping);
+      clock.advance(1_000);
+    }
+    expect(wire.closes).toEqual([]);
+    for (let sent = 0; sent < 6; sent++) session.received(ping);
+    expect(wire.closes).toEqual([{ code: 4400, reason: "message rate exceeded" }]);
+  });
+
+  test("ADM-2: a bare ping is answered with a bare pong for as long as it goes on, and is no protocol error", async () => {
+    const { watch, clock } = sessionBench();
+    const { session, wire } = await watch();
+    for (let sent = 0; sent < 50; sent++) {
+      session.received("ping");
+      clock.advance(1_000);
+    }
+    expect(wire.closes).toEqual([]);
+    expect(wire.frames.slice(-50)).toEqual(Array.from({ length: 50 }, () => "pong"));
+  });
+
+  test("ADM-2: a bare ping before it is let in is answered once it is, on either address", async () => {
+    for (const intent of [{}, { analysisId: null }]) {
+      const { upgrade, tokens } = sessionBench();
+      const { session, wire } = upgrade(tokens.know("token"), intent);
+      session.received("ping");
+      await turn();
+      expect(wire.frames.slice(1)).toEqual(["pong"]);
+    }
+  });
+
+  test("ADM-2: a client that does not read gets no pong, bare or not", async () => {
+    const { watch } = sessionBench();
+    const { session, wire } = await watch();
+    wire.takeOnly(1);
+    for (let sent = 0; sent < 20; sent++) session.received(sent % 2 === 0 ? "ping" : ping);
+    expect(wire.frames).toHaveLength(2);
+  });
+
+  test("WS-6: protocol errors are forgiven over time", async () => {
+    const { watch, clock } = sessionBench();
+    const { session, wire } = await watch();
+    for (let sent = 0; sent < 40; sent++) {
+      session.received("{");
+      clock.advance(6_001);
+    }
+    expect(wire.closes).toEqual([]);
+  });
+
+  test("WS-12: what it says before it is let in is answered once it is, after the replay", async () => {
+    const { upgrade, tokens, publish } = sessionBench();
+    await publish();
+    const { session, wire } = upgrade(tokens.know("token"));
+    session.received(ping);
+    session.received("{");
+    expect(wire.frames).toEqual([]);
+    await turn();
+    expect(wire.types).toEqual(["connection_established", "status_update", "heartbeat", "protocol_error"]);
+  });
+
+  test("WS-12: more than ten frames before that close with 4400, and nothing is left", async () => {
+    const { upgrade, tokens, books } = sessionBench();
+    const { session, wire, hangUp } = upgrade(tokens.know("token"));
+    for (let sent = 1; sent <= 11; sent++) session.received(ping);
+    expect(wire.closedWith).toBe(4400);
+    await turn();
+    hangUp();
+    await turn();
+    expect(wire.frames).toEqual([]);
+    expect(books()).toEqual(NOTHING);
+  });
+});

@@ -1,0 +1,179 @@
+import { describe, expect, test } from "bun:test";
+import { fault, result, status } from "../../support/encoded-events.ts";
+import { publishedOfLength } from "../../support/published-event.ts";
+import { turn } from "../../support/turn.ts";
+import { NOTHING, type OpenedSession, sessionBench, TIMEOUT } from "./session-bench.ts";
+
+type Bench = ReturnType<typeof sessionBench>;
+
+/** Every way in which a connection that watches can end, and the code it ends with. */
+const ENDINGS: [string, (opened: OpenedSession, bench: Bench) => void | Promise<void>, number | undefined][] =
+  [
+    ["the client leaves", () => {}, undefined],
+    [
+      "the link breaks while something is sent",
+      ({ wire }, { publish }) => breakWhileSending(wire, publish),
+      undefined,
+    ],
+    ["nothing is heard of it", (_, { pass }) => pass(TIMEOUT), 4008],
+    ["its token runs out", expireToken, 4001],
+    ["it authenticates with rubbish", ({ session }) => authenticate(session, "rubbish"), 4001],
+    [
+      "its user may watch no longer",
+      (_, { elsewhere, channel }) => elsewhere.declareViewers(channel, new Set()),
+      4003,
+    ],
+    ["it speaks rubbish", ({ session }) => speakRubbish(session), 4400],
+    ["it is too slow", beTooSlow, 4009],
+    ["the gateway goes away", (_, { drain }) => void drain.execute(), 1001],
+    ["an exception in a handler", ({ session }) => session.failed(new Error("a bug")), 1013],
+    ["the analysis ends, as asked for", (_, { publish }) => publish(result()).then(() => {}), 1000],
+  ];
+
+describe("WS-13: a connection that ends", () => {
+  test.each(ENDINGS)("because %s leaves nothing behind", async (_, end, code) => {
+    const bench = sessionBench();
+    const opened = await bench.watch("alice", { untilTerminal: code === 1000, conflates: false });
+    expect(bench.books()).toMatchObject({ total_connections: 1, feeds: 3, subscriptions: 3 });
+    await end(opened, bench);
+    await turn();
+    expect(opened.wire.closedWith).toBe(code);
+    opened.hangUp();
+    opened.hangUp();
+    expect(bench.books()).toEqual(NOTHING);
+    const { frames, pings } = opened.wire;
+    const sent = [frames.length, pings];
+    await bench.publish();
+    bench.pass(3 * TIMEOUT);
+    opened.session.drained();
+    opened.session.received('{"type":"ping"}');
+    expect([opened.wire.frames.length, opened.wire.pings]).toEqual(sent);
+  });
+
+  /** What would end one analysis ends no socket for many. */
+  const ofTheSocket = ENDINGS.filter(([, , code]) => code !== 4003 && code !== 1000);
+  test.each(ofTheSocket)("for many analyses because %s leaves nothing behind", async (_, end, code) => {
+    const bench = sessionBench();
+    const opened = await bench.open("alice", { conflates: false });
+    for (const id of [bench.analysisId, crypto.randomUUID()])
+      opened.say({ type: "subscribe", analysis_id: id });
+    await turn();
+    expect(bench.books()).toMatchObject({ total_connections: 1, active_analyses: 2, feeds: 4 });
+    await end(opened, bench);
+    await turn();
+    expect(opened.wire.closedWith).toBe(code);
+    opened.hangUp();
+    expect(bench.books()).toEqual(NOTHING);
+    const sent = opened.wire.frames.length;
+    await bench.publish();
+    opened.session.drained();
+    opened.say({ type: "subscribe", analysis_id: bench.analysisId });
+    await turn();
+    expect(opened.wire.frames.length).toBe(sent);
+    expect(bench.books()).toEqual(NOTHING);
+  });
+
+  test.each(ENDINGS)("because %s takes nothing from those beside it", async (_, end, code) => {
+    const bench = sessionBench();
+    const { tokens, upgrade, publish } = bench;
+    const other = upgrade(tokens.know("bob", { userId: "bob", analyses: "*", expiresAt: 1e13 }));
+    await turn();
+    const opened = await bench.watch("alice", { untilTerminal: code === 1000, conflates: false });
+    await end(opened, { ...bench, pass: (ms) => passHearing(other, bench, ms) });
+    opened.hangUp();
+    if (code === 1001) return expect(other.wire.closedWith).toBe(1001);
+    const before = other.wire.offsets.length;
+    await publish(fault());
+    expect(other.wire.offsets).toHaveLength(before + 1);
+    expect(other.wire.closes).toEqual([]);
+    other.hangUp();
+    expect(bench.books()).toEqual(NOTHING);
+  });
+
+  test("who never answers the goodbye is out of the books after the heartbeat timeout", async () => {
+    const bench = sessionBench();
+    const { wire, session } = await bench.watch();
+    speakRubbish(session);
+    expect(bench.books()).toMatchObject({ total_connections: 1, feeds: 0, subscriptions: 0 });
+    bench.pass(TIMEOUT);
+    expect(bench.books()).toEqual(NOTHING);
+    expect(wire.closedWith).toBe(4400);
+  });
+
+  test("at any instant of its admission leaves nothing behind", async () => {
+    const ways: ((opened: OpenedSession, bench: Bench) => void)[] = [
+      () => {},
+      ({ session }) => session.failed(new Error("a bug")),
+      (_, { pass }) => pass(TIMEOUT),
+      (_, { drain }) => void drain.execute(),
+    ];
+    for (const end of ways) {
+      for (let instant = 0; instant <= 11; instant++) {
+        const bench = sessionBench();
+        const { tokens, upgrade, pubSub, books, settle, publish } = bench;
+        await publish();
+        pubSub.holdsCalls = true;
+        const after = { epoch: "", offset: 0 };
+        const opened = upgrade(tokens.know("token"), { replay: { mode: "all", after } });
+        for (let step = 0; step < instant; step++) await pubSub.proceed();
+        end(opened, bench);
+        opened.hangUp();
+        const sent = opened.wire.frames.length;
+        await settle();
+        expect(books()).toEqual(NOTHING);
+        const faults = bench.telemetry.logs.filter(({ fields }) => fields.code === "internal");
+        expect(faults.filter(({ fields }) => fields.message !== "a bug")).toEqual([]);
+        const { pings } = opened.wire;
+        await publish();
+        bench.pass(2 * TIMEOUT);
+        expect([opened.wire.frames.length, opened.wire.pings]).toEqual([sent, pings]);
+      }
+    }
+  });
+
+  test("a thousand that come and go leave nothing behind", async () => {
+    const { watch, books, publish } = sessionBench();
+    for (let round = 0; round < 10; round++) {
+      const opened = await Promise.all(Array.from({ length: 100 }, (_, n) => watch(`user ${n % 7}`)));
+      await publish();
+      expect(opened.every(({ wire }) => wire.offsets.at(-1) === round + 1)).toBe(true);
+      for (const { hangUp } of opened) hangUp();
+    }
+    expect(books()).toEqual(NOTHING);
+  });
+});
+
+async function breakWhileSending(wire: OpenedSession["wire"], publish: Bench["publish"]): Promise<void> {
+  wire.breakDown();
+  await publish();
+}
+
+function expireToken({ session }: OpenedSession, { pass }: Bench): void {
+  for (let passed = 0; passed < 3_600_000; passed += 20_000) {
+    session.ponged();
+    pass(20_000);
+  }
+}
+
+function authenticate(session: OpenedSession["session"], token: string): void {
+  session.received(JSON.stringify({ type: "authenticate", token }));
+}
+
+function speakRubbish(session: OpenedSession["session"]): void {
+  for (let sent = 0; sent < 11; sent++) session.received("rubbish");
+}
+
+async function beTooSlow({ wire }: OpenedSession, { publish }: Bench): Promise<void> {
+  wire.takeOnly(1);
+  await publish();
+  const large = status({ note: publishedOfLength(1, 1024 * 1024).text });
+  for (let sent = 0; sent < 17; sent++) await publish(large);
+}
+
+/** Time passes, and `other` is heard all the while. */
+function passHearing(other: OpenedSession, { pass }: Bench, milliseconds: number): void {
+  for (let passed = 0; passed < milliseconds; passed += 10_000) {
+    other.session.ponged();
+    pass(10_000);
+  }
+}

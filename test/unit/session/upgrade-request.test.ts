@@ -1,0 +1,155 @@
+import { describe, expect, test } from "bun:test";
+import type { OriginPolicy } from "../../../src/session/origin-policy.ts";
+import { readUpgrade } from "../../../src/session/upgrade-request.ts";
+
+const ID = "0e8dddc7-9ebf-41f3-b08a-5a3f91f1c3c0";
+const POLICY: OriginPolicy = { allowedOrigins: ["https://app.example"], mode: "production" };
+
+describe("readUpgrade()", () => {
+  const read = (path: string, headers: Record<string, string> = {}, policy = POLICY) =>
+    readUpgrade(
+      new Request(`http://telltale.example${path}`, {
+        headers: { Upgrade: "websocket", Host: "telltale.example", ...headers },
+      }),
+      policy,
+    );
+  const intent = (query: string) => read(`/ws/analysis/${ID}?${query}`)?.intent;
+
+  test("reads the analysis and the token; nothing of it is checked yet", () => {
+    expect(read(`/ws/analysis/${ID}?token=t`)?.intent).toEqual({
+      analysisId: ID,
+      token: { type: "token", token: "t" },
+      originAllowed: true,
+      replay: { mode: "latest", after: undefined },
+      untilTerminal: false,
+      conflates: true,
+      faults: [],
+    });
+    expect(read("/ws/analysis/no-uuid")?.intent).toMatchObject({
+      analysisId: "no-uuid",
+      token: { type: "missing" },
+    });
+    expect(read(`/ws/analysis/${ID}/`)?.intent.analysisId).toBe(ID);
+    expect(read("/ws/analysis/")?.intent.analysisId).toBe("");
+    // Another spelling of the same address, as HTTP reads it as well; what is no spelling is left as it came.
+    expect(read(`/ws/analysis/%${ID.charCodeAt(0).toString(16)}${ID.slice(1)}`)?.intent.analysisId).toBe(ID);
+    expect(read("/ws/analysis/%zz")?.intent.analysisId).toBe("%zz");
+  });
+
+  test("WSM-10: /ws names no analysis, takes conflate and until, and says that a position belongs into a frame", () => {
+    for (const path of ["/ws", "/ws/"])
+      expect(read(`${path}?token=t&conflate=none&until=terminal`)?.intent).toEqual({
+        analysisId: null,
+        token: { type: "token", token: "t" },
+        originAllowed: true,
+        replay: { mode: "latest", after: undefined },
+        untilTerminal: true,
+        conflates: false,
+        faults: [],
+      });
+    const misplaced = read("/ws?last_event_id=abc-7&replay=all&until=&conflate=all")?.intent;
+    expect(misplaced).toMatchObject({ replay: { mode: "latest", after: undefined }, conflates: true });
+    expect(misplaced?.faults.map(({ code, message }) => [code, message.split(" ")[0]])).toEqual([
+      ["invalid_query", "conflate"],
+      ["invalid_query", "last_event_id"],
+      ["invalid_query", "replay"],
+    ]);
+    expect(read("/ws?last_event_id=&replay=")?.intent.faults).toEqual([]);
+  });
+
+  test("WS-2: two different tokens in one query are conflicting, the same one twice is not", () => {
+    expect(intent("token=t&token=u")?.token).toEqual({ type: "conflicting" });
+    expect(intent("token=t&token=t&token=")?.token).toEqual({ type: "token", token: "t" });
+    expect(read("/ws?token=t&token=u")?.intent.token).toEqual({ type: "conflicting" });
+  });
+
+  test("leaves alone what came to an address that is none", () => {
+    // As the runtime gives it where the Host header is empty, or names no host.
+    for (const url of [`/ws/analysis/${ID}`, `http://[::/ws/analysis/${ID}`]) {
+      const request = { url, headers: new Headers({ Upgrade: "websocket" }) } as Request;
+      expect(readUpgrade(request, POLICY)).toBeUndefined();
+    }
+  });
+
+  test("leaves alone what is no upgrade, or is for another path", () => {
+    expect(readUpgrade(new Request(`http://telltale.example/ws/analysis/${ID}`), POLICY)).toBeUndefined();
+    expect(read(`/ws/analysis/${ID}`, { Upgrade: "h2c" })).toBeUndefined();
+    for (const path of [
+      "/",
+      "/ws/analysis",
+      "/wss",
+      "/ws/other",
+      `/ws/analysis/${ID}/events`,
+      `/v1/analyses/${ID}`,
+      `/x/ws/analysis/${ID}`,
+    ])
+      expect([path, read(path)]).toEqual([path, undefined]);
+    expect(read(`/ws/analysis/${ID}`, { Upgrade: "WebSocket" })).toBeDefined();
+  });
+
+  test("WS-2: echoes telltale.v1 alone, and no protocol where it was not offered", () => {
+    const echoed = (protocols: string) =>
+      read(`/ws/analysis/${ID}`, { "Sec-WebSocket-Protocol": protocols })?.headers.get(
+        "Sec-WebSocket-Protocol",
+      );
+    expect(echoed("bearer.secret, telltale.v1")).toBe("telltale.v1");
+    // Bun takes an empty one for "send none", and a missing one for "send the first that was offered".
+    expect(echoed("bearer.secret")).toBe("");
+  });
+
+  test("WS-2: trusts the cookie only of a page whose origin is allowed", () => {
+    const tokenOf = (headers: Record<string, string>, policy = POLICY) =>
+      read(`/ws/analysis/${ID}`, { Cookie: "access_token=c", ...headers }, policy)?.intent.token.type;
+    expect(tokenOf({ Origin: "https://app.example" })).toBe("token");
+    expect(tokenOf({ Origin: "https://evil.example" })).toBe("missing");
+    expect(tokenOf({})).toBe("missing");
+  });
+
+  test("TOK-3: trusts no cookie where every page is allowed, and every other door as before", () => {
+    const everywhere: OriginPolicy = { allowedOrigins: "*", mode: "production" };
+    const tokenOf = (headers: Record<string, string>, query = "") =>
+      read(`/ws/analysis/${ID}${query}`, headers, everywhere)?.intent.token;
+    const cookie = { Cookie: "access_token=c" };
+    for (const origin of ["https://evil.example", "http://telltale.example", "null"])
+      expect(tokenOf({ ...cookie, Origin: origin })).toEqual({ type: "missing" });
+    const presented = { type: "token", token: "t" } as const;
+    expect(tokenOf({ ...cookie, Origin: "https://evil.example" }, "?token=t")).toEqual(presented);
+    expect(tokenOf({ ...cookie, "Sec-WebSocket-Protocol": "telltale.v1, bearer.t" })).toEqual(presented);
+  });
+
+  test("WS-15: says whether the origin is allowed", () => {
+    const allowed = (origin: string) => read(`/ws/analysis/${ID}`, { Origin: origin })?.intent.originAllowed;
+    expect(allowed("https://app.example")).toBe(true);
+    expect(allowed("https://evil.example")).toBe(false);
+  });
+
+  test("RES-3: reads the position to come back to; an empty one is none, an unreadable one is gone", () => {
+    expect(intent("last_event_id=abc-7")?.replay.after).toEqual({ epoch: "abc", offset: 7 });
+    expect(intent("last_event_id=0")?.replay.after).toEqual({ epoch: "", offset: 0 });
+    expect(intent("last_event_id=")?.replay.after).toBeUndefined();
+    for (const rubbish of ["nonsense", "abc-0", "abc-07", "-1", "abc-99999999999999999"])
+      expect([rubbish, intent(`last_event_id=${rubbish}`)?.replay.after]).toEqual([rubbish, "unreadable"]);
+  });
+
+  test("RES-4: reads replay and until", () => {
+    expect(intent("replay=all&until=terminal")).toMatchObject({
+      replay: { mode: "all" },
+      untilTerminal: true,
+      faults: [],
+    });
+    expect(intent("replay=none")?.replay.mode).toBe("none");
+    expect(intent("replay=&until=&conflate=")).toMatchObject({ replay: { mode: "latest" }, faults: [] });
+    expect(intent("conflate=none")?.faults).toEqual([]);
+  });
+
+  test("RES-7: what it does not understand is a fault each, and the default holds", () => {
+    const read = intent("replay=everything&until=tomorrow&conflate=all&other=1");
+    expect(read).toMatchObject({ replay: { mode: "latest" }, untilTerminal: false });
+    expect(read?.faults.map(({ code, message }) => [code, message.split(" ")[0]])).toEqual([
+      ["invalid_query", "replay"],
+      ["invalid_query", "until"],
+      ["invalid_query", "conflate"],
+    ]);
+    expect(JSON.stringify(read?.faults)).not.toContain("everything");
+  });
+});
