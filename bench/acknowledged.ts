@@ -1,11 +1,11 @@
 import { Redis } from "ioredis";
 import { RedisPubSub } from "../src/adapters/redis/redis-pub-sub.ts";
 import { SystemClock } from "../src/adapters/system/system-clock.ts";
-import { CollectingTelemetry } from "../test/support/collecting-telemetry.ts";
-import { status } from "../test/support/encoded-events.ts";
-import { eventually } from "../test/support/eventually.ts";
+import { CollectingTelemetry } from "../src/testing/collecting-telemetry.ts";
+import { status } from "../src/testing/encoded-events.ts";
+import { eventually } from "../src/testing/eventually.ts";
+import { someAnalysis } from "../src/testing/some-analysis.ts";
 import { type RunningRedis, startRedis } from "../test/support/redis-server.ts";
-import { someAnalysis } from "../test/support/some-analysis.ts";
 
 /**
  * `bun run bench/acknowledged.ts`: what it costs until an event is acknowledged, by what the acknowledgement is worth.

@@ -5,9 +5,9 @@ import type { EncodedEvent } from "../src/domain/analysis-event.ts";
 import type { AnalysisChannel } from "../src/domain/channel.ts";
 import { decodeEvent } from "../src/domain/decode-event.ts";
 import { STAGES } from "../src/domain/stages.ts";
-import { CollectingTelemetry } from "../test/support/collecting-telemetry.ts";
+import { CollectingTelemetry } from "../src/testing/collecting-telemetry.ts";
+import { someAnalysis } from "../src/testing/some-analysis.ts";
 import { startRedis } from "../test/support/redis-server.ts";
-import { someAnalysis } from "../test/support/some-analysis.ts";
 
 /**
  * `bun run bench/redis-memory.ts`: what an analysis takes of Redis' memory, and how fast events are stored. The

@@ -3,11 +3,12 @@ import { RedisPubSub } from "../src/adapters/redis/redis-pub-sub.ts";
 import { SystemClock } from "../src/adapters/system/system-clock.ts";
 import type { AppendRequest } from "../src/application/ports/pub-sub-port.ts";
 import { decodeEvent } from "../src/domain/decode-event.ts";
-import { BareMessages, content } from "../test/support/bare-messages.ts";
-import { CollectingTelemetry } from "../test/support/collecting-telemetry.ts";
+import { CollectingTelemetry } from "../src/testing/collecting-telemetry.ts";
+import { occurrenceKey } from "../src/testing/occurrence-key.ts";
+import { someAnalysis } from "../src/testing/some-analysis.ts";
+import { BareMessages } from "../test/support/bare-messages.ts";
 import { statusUpdate } from "../test/support/publishing.ts";
 import { startRedis } from "../test/support/redis-server.ts";
-import { someAnalysis } from "../test/support/some-analysis.ts";
 
 /**
  * `bun run bench/seen-cost.ts`: what a bare PUBLISH costs Redis. The first gateway to offer it pays an append, every
@@ -54,7 +55,7 @@ function offers(analyses: number): AppendRequest[] {
     const decoded = decodeEvent(name, { channel, now: Date.now() });
     if (!decoded.ok) throw new Error(decoded.reason);
     const message = heard.next(channel, name);
-    const seen = content(message.occurrence.content, message.occurrence);
+    const seen = occurrenceKey(message.occurrence.content, message.occurrence);
     return { channel, events: [decoded.encoded], seen };
   });
 }

@@ -1,7 +1,7 @@
 import { InMemoryBroker } from "../../src/adapters/memory/in-memory-broker.ts";
 import { InMemoryInbox } from "../../src/adapters/memory/in-memory-inbox.ts";
-import { ManualClock } from "../support/manual-clock.ts";
-import { inboxContract } from "./inbox-contract.ts";
+import { inboxContract } from "../../src/testing/contracts/inbox-contract.ts";
+import { ManualClock } from "../../src/testing/manual-clock.ts";
 
 inboxContract("memory", async () => {
   const options = { broker: new InMemoryBroker(), clock: new ManualClock() };

@@ -1,12 +1,12 @@
 import { describe, expect, test } from "bun:test";
 import { InMemoryBroker } from "../../src/adapters/memory/in-memory-broker.ts";
 import { InMemoryPubSub } from "../../src/adapters/memory/in-memory-pub-sub.ts";
-import { CollectingSubscriber } from "../support/collecting-subscriber.ts";
-import { CollectingTelemetry } from "../support/collecting-telemetry.ts";
-import { status } from "../support/encoded-events.ts";
-import { ManualClock } from "../support/manual-clock.ts";
-import { someAnalysis } from "../support/some-analysis.ts";
-import { pubSubContract } from "./pub-sub-contract.ts";
+import { CollectingSubscriber } from "../../src/testing/collecting-subscriber.ts";
+import { CollectingTelemetry } from "../../src/testing/collecting-telemetry.ts";
+import { pubSubContract } from "../../src/testing/contracts/pub-sub-contract.ts";
+import { status } from "../../src/testing/encoded-events.ts";
+import { ManualClock } from "../../src/testing/manual-clock.ts";
+import { someAnalysis } from "../../src/testing/some-analysis.ts";
 
 pubSubContract(
   "memory",

@@ -1,7 +1,7 @@
 import { InMemoryBroker } from "../../src/adapters/memory/in-memory-broker.ts";
 import { InMemoryWorkerChannels } from "../../src/adapters/memory/in-memory-worker-channels.ts";
-import { ManualClock } from "../support/manual-clock.ts";
-import { workerChannelContract } from "./worker-channel-contract.ts";
+import { workerChannelContract } from "../../src/testing/contracts/worker-channel-contract.ts";
+import { ManualClock } from "../../src/testing/manual-clock.ts";
 
 workerChannelContract("memory", async () => {
   const broker = new InMemoryBroker();

@@ -2,8 +2,8 @@ import { describe, expect, test } from "bun:test";
 import { createHmac, generateKeyPairSync, sign as signWith } from "node:crypto";
 import { JoseTokenVerifier } from "../../src/adapters/jwt/jose-token-verifier.ts";
 import { signToken } from "../../src/adapters/jwt/token-signer.ts";
-import { ManualClock } from "../support/manual-clock.ts";
-import { refusal, tokenVerifierContract } from "./token-verifier-contract.ts";
+import { refusal, tokenVerifierContract } from "../../src/testing/contracts/token-verifier-contract.ts";
+import { ManualClock } from "../../src/testing/manual-clock.ts";
 
 const SECRET = "a key of the tests, thirty-two bytes and more";
 const clock = new ManualClock();

@@ -2,8 +2,8 @@ import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "
 import type { Subprocess } from "bun";
 import type { AnalysisEvent } from "../../src/domain/analysis-event.ts";
 import { type AnalysisState, emptyState, fold } from "../../src/domain/analysis-state.ts";
+import { eventually } from "../../src/testing/eventually.ts";
 import { remember } from "../support/children.ts";
-import { eventually } from "../support/eventually.ts";
 import { type GatewayProcess, startGateway, tokenFor } from "../support/gateway-process.ts";
 import { needs } from "../support/needs.ts";
 import { type RunningRedis, startRedis } from "../support/redis-server.ts";

@@ -1,8 +1,8 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test";
 import { Redis } from "ioredis";
 import type { Browser, BrowserContext, Page } from "playwright-core";
+import { eventually } from "../../src/testing/eventually.ts";
 import { complaintsOf, launchBrowser } from "../support/browser.ts";
-import { eventually } from "../support/eventually.ts";
 import { type GatewayProcess, startGateway } from "../support/gateway-process.ts";
 import { needs } from "../support/needs.ts";
 import { publish, resultUpdate, statusUpdate } from "../support/publishing.ts";

@@ -3,7 +3,7 @@ import { mkdir, mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { STAGES } from "../../src/domain/stages.ts";
-import { eventually } from "../support/eventually.ts";
+import { eventually } from "../../src/testing/eventually.ts";
 import { tokenFor } from "../support/gateway-process.ts";
 import { needs } from "../support/needs.ts";
 import { type RunningRedis, startRedis } from "../support/redis-server.ts";

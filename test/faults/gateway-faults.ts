@@ -1,5 +1,5 @@
 import { setTimeout as pause } from "node:timers/promises";
-import { eventually } from "../support/eventually.ts";
+import { eventually } from "../../src/testing/eventually.ts";
 import { startGateway } from "../support/gateway-process.ts";
 import { statusUpdate } from "../support/publishing.ts";
 import type { FaultKind } from "./kinds.ts";

@@ -1,5 +1,5 @@
 import type { Redis } from "ioredis";
-import { eventually } from "../support/eventually.ts";
+import { eventually } from "../../src/testing/eventually.ts";
 import { type GatewayProcess, startGateway, tokenFor } from "../support/gateway-process.ts";
 import { patientClient } from "../support/patient-client.ts";
 import { type RunningRedis, startRedis } from "../support/redis-server.ts";

@@ -1,6 +1,6 @@
 import { setTimeout as pause } from "node:timers/promises";
 import { Redis } from "ioredis";
-import { eventually } from "../support/eventually.ts";
+import { eventually } from "../../src/testing/eventually.ts";
 import { resultUpdate, statusUpdate } from "../support/publishing.ts";
 import type { FaultKind } from "./kinds.ts";
 import type { Round } from "./round.ts";

@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test";
 import { Redis } from "ioredis";
+import { eventually } from "../../src/testing/eventually.ts";
 import { remember } from "../support/children.ts";
-import { eventually } from "../support/eventually.ts";
 import { type GatewayProcess, startGateway, tokenFor } from "../support/gateway-process.ts";
 import { needs } from "../support/needs.ts";
 import { errorEvent, publish, resultUpdate, statusUpdate } from "../support/publishing.ts";

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { someAnalysis } from "../../src/testing/some-analysis.ts";
 import { type GatewayProcess, publisherToken, startGateway } from "../support/gateway-process.ts";
 import { answerTo, upgradeLines } from "../support/raw-request.ts";
-import { someAnalysis } from "../support/some-analysis.ts";
 
 /** What no honest client sends, byte by byte. */
 describe("requests that are none", () => {

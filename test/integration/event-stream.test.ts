@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { eventually } from "../support/eventually.ts";
+import { eventually } from "../../src/testing/eventually.ts";
 import { type GatewayProcess, startGateway, tokenFor } from "../support/gateway-process.ts";
 import { publish, resultUpdate, statusUpdate } from "../support/publishing.ts";
 import { openStream, type StreamOptions } from "../support/reading-stream.ts";

@@ -3,13 +3,13 @@ import { readFileSync } from "node:fs";
 import { Redis } from "ioredis";
 import { RedisPubSub } from "../../src/adapters/redis/redis-pub-sub.ts";
 import { SystemClock } from "../../src/adapters/system/system-clock.ts";
-import { CollectingTelemetry } from "../support/collecting-telemetry.ts";
-import { status } from "../support/encoded-events.ts";
+import { CollectingTelemetry } from "../../src/testing/collecting-telemetry.ts";
+import { status } from "../../src/testing/encoded-events.ts";
+import { someAnalysis } from "../../src/testing/some-analysis.ts";
 import { type GatewayProcess, startGateway, tokenFor } from "../support/gateway-process.ts";
 import { needs } from "../support/needs.ts";
 import { statusUpdate } from "../support/publishing.ts";
 import { type RunningRedis, startRedis } from "../support/redis-server.ts";
-import { someAnalysis } from "../support/some-analysis.ts";
 
 const MEBIBYTE = 1024 * 1024;
 const EVENTS = 150;

@@ -3,7 +3,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { freePort } from "../../examples/video-worker/run/free-port.ts";
-import { eventually } from "../support/eventually.ts";
+import { eventually } from "../../src/testing/eventually.ts";
 import { type GatewayProcess, startGateway } from "../support/gateway-process.ts";
 
 const KEY = crypto.getRandomValues(new Uint8Array(32)).toHex();

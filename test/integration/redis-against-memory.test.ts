@@ -11,15 +11,15 @@ import type {
 } from "../../src/application/ports/pub-sub-port.ts";
 import type { EncodedEvent } from "../../src/domain/analysis-event.ts";
 import type { AnalysisChannel } from "../../src/domain/channel.ts";
-import { content } from "../support/bare-messages.ts";
-import { CollectingSubscriber } from "../support/collecting-subscriber.ts";
-import { CollectingTelemetry } from "../support/collecting-telemetry.ts";
-import { completed, failed, fault, result, status } from "../support/encoded-events.ts";
-import { ManualClock } from "../support/manual-clock.ts";
+import { CollectingSubscriber } from "../../src/testing/collecting-subscriber.ts";
+import { CollectingTelemetry } from "../../src/testing/collecting-telemetry.ts";
+import { completed, failed, fault, result, status } from "../../src/testing/encoded-events.ts";
+import { ManualClock } from "../../src/testing/manual-clock.ts";
+import { occurrenceKey } from "../../src/testing/occurrence-key.ts";
+import { someAnalysis } from "../../src/testing/some-analysis.ts";
 import { needs } from "../support/needs.ts";
 import { RedisNodes } from "../support/redis-nodes.ts";
 import { type RunningRedis, startRedis } from "../support/redis-server.ts";
-import { someAnalysis } from "../support/some-analysis.ts";
 import { Seeded } from "../unit/domain/seeded.ts";
 
 const COURSES = 150;
@@ -119,7 +119,7 @@ function someContent(seeded: Seeded): SeenByContent {
   const number = 1 + seeded.below(4);
   // Nothing hangs on the milliseconds that a real broker takes.
   const reachMs = seeded.pick([60_000, 3_600_000]);
-  return content(`content-${seeded.below(4)}`, { listener, stretch, before, number }, { reachMs });
+  return occurrenceKey(`content-${seeded.below(4)}`, { listener, stretch, before, number }, { reachMs });
 }
 
 function someEvent(seeded: Seeded): EncodedEvent {

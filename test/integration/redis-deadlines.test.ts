@@ -5,13 +5,13 @@ import { SystemClock } from "../../src/adapters/system/system-clock.ts";
 import { BrokerUnavailable, OutcomeUnknown } from "../../src/application/errors.ts";
 import type { PubSubPort } from "../../src/application/ports/pub-sub-port.ts";
 import type { AnalysisChannel } from "../../src/domain/channel.ts";
-import { result, status } from "../support/encoded-events.ts";
-import { eventually } from "../support/eventually.ts";
+import { result, status } from "../../src/testing/encoded-events.ts";
+import { eventually } from "../../src/testing/eventually.ts";
+import { someAnalysis } from "../../src/testing/some-analysis.ts";
 import { needs } from "../support/needs.ts";
 import { patientClient } from "../support/patient-client.ts";
 import { RedisNodes } from "../support/redis-nodes.ts";
 import { type RunningRedis, startRedis } from "../support/redis-server.ts";
-import { someAnalysis } from "../support/some-analysis.ts";
 import { type ProxiedConnection, TcpProxy } from "../support/tcp-proxy.ts";
 
 /** Nothing is stored after its caller was answered, and nothing twice, whatever lies on the way to Redis. */

@@ -2,15 +2,15 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test
 import type { Redis } from "ioredis";
 import { BrokerUnavailable } from "../../src/application/errors.ts";
 import type { PubSubPort } from "../../src/application/ports/pub-sub-port.ts";
-import { content } from "../support/bare-messages.ts";
-import { CollectingTelemetry } from "../support/collecting-telemetry.ts";
-import { result, status } from "../support/encoded-events.ts";
-import { eventually } from "../support/eventually.ts";
+import { CollectingTelemetry } from "../../src/testing/collecting-telemetry.ts";
+import { result, status } from "../../src/testing/encoded-events.ts";
+import { eventually } from "../../src/testing/eventually.ts";
+import { occurrenceKey } from "../../src/testing/occurrence-key.ts";
+import { someAnalysis } from "../../src/testing/some-analysis.ts";
 import { needs } from "../support/needs.ts";
 import { patientClient } from "../support/patient-client.ts";
 import { RedisNodes } from "../support/redis-nodes.ts";
 import { type RunningRedis, startRedis } from "../support/redis-server.ts";
-import { someAnalysis } from "../support/some-analysis.ts";
 
 /** What becomes of a history when Redis forgets, restarts, fills up or is tampered with. */
 describe.skipIf(!needs("redis-server"))("histories on a Redis with faults", () => {
@@ -196,7 +196,7 @@ describe.skipIf(!needs("redis-server"))("histories on a Redis with faults", () =
     await admin.flushall();
     const node = nodes.make({ ttlMs: 60_000 });
     const channel = someAnalysis();
-    const seen = content("x", {}, { rememberMs: 30_000 });
+    const seen = occurrenceKey("x", {}, { rememberMs: 30_000 });
     await node.append({ channel, events: [status(), result()], seen });
     await node.declareViewers(channel, "*");
     const keys = await keysOfChannels(admin);

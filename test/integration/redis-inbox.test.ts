@@ -3,8 +3,8 @@ import { Redis } from "ioredis";
 import { RedisInbox } from "../../src/adapters/redis/redis-inbox.ts";
 import { SystemClock } from "../../src/adapters/system/system-clock.ts";
 import { BrokerUnavailable } from "../../src/application/errors.ts";
-import { inboxContract } from "../contract/inbox-contract.ts";
-import { CollectingTelemetry } from "../support/collecting-telemetry.ts";
+import { CollectingTelemetry } from "../../src/testing/collecting-telemetry.ts";
+import { inboxContract } from "../../src/testing/contracts/inbox-contract.ts";
 import { needs } from "../support/needs.ts";
 import { type RunningRedis, startRedis } from "../support/redis-server.ts";
 

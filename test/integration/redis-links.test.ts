@@ -3,15 +3,15 @@ import { Redis } from "ioredis";
 import { RedisPubSub } from "../../src/adapters/redis/redis-pub-sub.ts";
 import { SystemClock } from "../../src/adapters/system/system-clock.ts";
 import { BrokerUnavailable, OutcomeUnknown } from "../../src/application/errors.ts";
-import { CollectingSubscriber } from "../support/collecting-subscriber.ts";
-import { CollectingTelemetry } from "../support/collecting-telemetry.ts";
-import { status } from "../support/encoded-events.ts";
-import { eventually } from "../support/eventually.ts";
+import { CollectingSubscriber } from "../../src/testing/collecting-subscriber.ts";
+import { CollectingTelemetry } from "../../src/testing/collecting-telemetry.ts";
+import { status } from "../../src/testing/encoded-events.ts";
+import { eventually } from "../../src/testing/eventually.ts";
+import { someAnalysis } from "../../src/testing/some-analysis.ts";
 import { needs } from "../support/needs.ts";
 import { patientClient } from "../support/patient-client.ts";
 import { RedisNodes } from "../support/redis-nodes.ts";
 import { type RunningRedis, startRedis } from "../support/redis-server.ts";
-import { someAnalysis } from "../support/some-analysis.ts";
 
 /** Connections that hang, break and come back. */
 describe.skipIf(!needs("redis-server"))("connections to Redis", () => {

@@ -5,14 +5,14 @@ import { RedisPubSub } from "../../src/adapters/redis/redis-pub-sub.ts";
 import { RedisWorkerChannels } from "../../src/adapters/redis/redis-worker-channels.ts";
 import { SystemClock } from "../../src/adapters/system/system-clock.ts";
 import { BrokerUnavailable } from "../../src/application/errors.ts";
-import { CollectingSubscriber } from "../support/collecting-subscriber.ts";
-import { CollectingTelemetry } from "../support/collecting-telemetry.ts";
-import { fault, status } from "../support/encoded-events.ts";
-import { eventually } from "../support/eventually.ts";
+import { CollectingSubscriber } from "../../src/testing/collecting-subscriber.ts";
+import { CollectingTelemetry } from "../../src/testing/collecting-telemetry.ts";
+import { fault, status } from "../../src/testing/encoded-events.ts";
+import { eventually } from "../../src/testing/eventually.ts";
+import { someAnalysis } from "../../src/testing/some-analysis.ts";
 import { needs } from "../support/needs.ts";
 import { patientClient } from "../support/patient-client.ts";
 import { type RunningRedis, startRedis } from "../support/redis-server.ts";
-import { someAnalysis } from "../support/some-analysis.ts";
 
 /** What append-events.lua does, and what carries it. */
 const OF_APPENDS = [

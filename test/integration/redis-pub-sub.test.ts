@@ -2,8 +2,8 @@ import { afterAll, beforeAll, describe } from "bun:test";
 import { Redis } from "ioredis";
 import { RedisPubSub } from "../../src/adapters/redis/redis-pub-sub.ts";
 import { SystemClock } from "../../src/adapters/system/system-clock.ts";
-import { pubSubContract } from "../contract/pub-sub-contract.ts";
-import { CollectingTelemetry } from "../support/collecting-telemetry.ts";
+import { CollectingTelemetry } from "../../src/testing/collecting-telemetry.ts";
+import { pubSubContract } from "../../src/testing/contracts/pub-sub-contract.ts";
 import { needs } from "../support/needs.ts";
 import { type RunningRedis, startRedis } from "../support/redis-server.ts";
 

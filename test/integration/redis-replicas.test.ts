@@ -3,16 +3,16 @@ import type { Redis } from "ioredis";
 import { OutcomeUnknown } from "../../src/application/errors.ts";
 import type { PubSubPort } from "../../src/application/ports/pub-sub-port.ts";
 import type { AnalysisChannel } from "../../src/domain/channel.ts";
-import { content } from "../support/bare-messages.ts";
-import { status } from "../support/encoded-events.ts";
-import { eventually } from "../support/eventually.ts";
+import { status } from "../../src/testing/encoded-events.ts";
+import { eventually } from "../../src/testing/eventually.ts";
+import { occurrenceKey } from "../../src/testing/occurrence-key.ts";
+import { someAnalysis } from "../../src/testing/some-analysis.ts";
 import { type GatewayProcess, startGateway } from "../support/gateway-process.ts";
 import { needs } from "../support/needs.ts";
 import { patientClient } from "../support/patient-client.ts";
 import { publish, statusUpdate } from "../support/publishing.ts";
 import { RedisNodes } from "../support/redis-nodes.ts";
 import { type RunningRedis, startRedis } from "../support/redis-server.ts";
-import { someAnalysis } from "../support/some-analysis.ts";
 
 const PROMOTIONS = 3;
 
@@ -84,7 +84,7 @@ describe.skipIf(!needs("redis-server"))("a Redis with a replica", () => {
     // A second of its own, behind the WAIT of the node's own trial if that is under way.
     expect(performance.now() - started).toBeWithin(900, 3_000);
     // What nobody is answered for waits for nobody.
-    const offer = { channel, events: [status()], seen: content("n") };
+    const offer = { channel, events: [status()], seen: occurrenceKey("n") };
     expect(await two.append(offer)).toMatchObject({ type: "stored", firstOffset: 3 });
   }, 30_000);
 

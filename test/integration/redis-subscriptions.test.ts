@@ -1,13 +1,13 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test";
 import { Redis } from "ioredis";
 import type { ChannelSubscription } from "../../src/application/ports/pub-sub-port.ts";
-import { CollectingSubscriber } from "../support/collecting-subscriber.ts";
-import { CollectingTelemetry } from "../support/collecting-telemetry.ts";
-import { status } from "../support/encoded-events.ts";
+import { CollectingSubscriber } from "../../src/testing/collecting-subscriber.ts";
+import { CollectingTelemetry } from "../../src/testing/collecting-telemetry.ts";
+import { status } from "../../src/testing/encoded-events.ts";
+import { someAnalysis } from "../../src/testing/some-analysis.ts";
 import { needs } from "../support/needs.ts";
 import { RedisNodes } from "../support/redis-nodes.ts";
 import { type RunningRedis, startRedis } from "../support/redis-server.ts";
-import { someAnalysis } from "../support/some-analysis.ts";
 import { Seeded } from "../unit/domain/seeded.ts";
 
 describe.skipIf(!needs("redis-server"))("subscriptions on Redis", () => {

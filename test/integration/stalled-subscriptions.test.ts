@@ -1,16 +1,16 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test";
 import { connect, createServer, type Server, type Socket } from "node:net";
 import { Redis } from "ioredis";
-import { CollectingSubscriber } from "../support/collecting-subscriber.ts";
-import { CollectingTelemetry } from "../support/collecting-telemetry.ts";
-import { status } from "../support/encoded-events.ts";
-import { eventually } from "../support/eventually.ts";
+import { CollectingSubscriber } from "../../src/testing/collecting-subscriber.ts";
+import { CollectingTelemetry } from "../../src/testing/collecting-telemetry.ts";
+import { status } from "../../src/testing/encoded-events.ts";
+import { eventually } from "../../src/testing/eventually.ts";
+import { someAnalysis } from "../../src/testing/some-analysis.ts";
 import { type GatewayProcess, startGateway, tokenFor } from "../support/gateway-process.ts";
 import { needs } from "../support/needs.ts";
 import { publish, resultUpdate, statusUpdate } from "../support/publishing.ts";
 import { RedisNodes } from "../support/redis-nodes.ts";
 import { type RunningRedis, startRedis } from "../support/redis-server.ts";
-import { someAnalysis } from "../support/some-analysis.ts";
 import { TcpProxy } from "../support/tcp-proxy.ts";
 import { WatchingSocket, watchUrl } from "../support/watching-socket.ts";
 

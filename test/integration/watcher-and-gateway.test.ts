@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { type ConnectionStatus, type WatchOptions, watchAnalysis } from "../../src/client/watcher.ts";
-import { eventually } from "../support/eventually.ts";
+import { eventually } from "../../src/testing/eventually.ts";
 import { type GatewayProcess, publisherToken, startGateway, tokenFor } from "../support/gateway-process.ts";
 import { publish, resultUpdate, statusUpdate } from "../support/publishing.ts";
 

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { eventually } from "../support/eventually.ts";
+import { eventually } from "../../src/testing/eventually.ts";
 import { type GatewayProcess, startGateway, TEST_SECRET, tokenFor } from "../support/gateway-process.ts";
 import { errorEvent, publish, resultUpdate, statusUpdate } from "../support/publishing.ts";
 import { WatchingSocket, watchUrl } from "../support/watching-socket.ts";

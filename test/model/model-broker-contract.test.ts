@@ -1,4 +1,4 @@
-import { pubSubContract } from "../contract/pub-sub-contract.ts";
+import { pubSubContract } from "../../src/testing/contracts/pub-sub-contract.ts";
 import { ModelPubSub } from "./model-pub-sub.ts";
 import { ModelServer } from "./model-server.ts";
 import { ModelTime } from "./model-time.ts";

@@ -18,7 +18,7 @@ import { ConnectionRegistry } from "../../src/domain/connection-registry.ts";
 import { isShared } from "../../src/domain/occurrence.ts";
 import type { SessionServices } from "../../src/session/session-services.ts";
 import { WatchSession } from "../../src/session/watch-session.ts";
-import { CollectingTelemetry } from "../support/collecting-telemetry.ts";
+import { CollectingTelemetry } from "../../src/testing/collecting-telemetry.ts";
 import { KnownTokens } from "../support/known-tokens.ts";
 import type { Publication } from "./model-bare.ts";
 import type { Asked } from "./model-client.ts";

@@ -115,6 +115,26 @@ export const architectureRules: readonly ArchitectureRule[] = [
     broken: { "src/gateway/config/a.ts": 'import { b } from "../../adapters/redis/b.ts";' },
   },
   {
+    sentence:
+      "testing imports only testing, application, domain, the test runner and the built-ins of every runtime",
+    offences: onlyImports({
+      from: "src/testing/",
+      folders: ["src/testing/", "src/application/", "src/domain/"],
+      packages: ["bun:test"],
+      builtIns: true,
+    }),
+    broken: { "src/testing/a.ts": 'import { b } from "../../test/support/b.ts";' },
+  },
+  {
+    sentence: "nothing but testing imports testing or a test runner",
+    offences: (tree) =>
+      imports(tree)
+        .filter(({ path }) => !path.startsWith("src/testing/"))
+        .filter(({ to }) => to.startsWith("src/testing/") || TEST_RUNNERS.includes(packageName(to)))
+        .map(describeImport),
+    broken: { "src/adapters/memory/a.ts": 'import { test } from "bun:test";' },
+  },
+  {
     sentence: "domain, application and session touch nothing that only one runtime has",
     offences: (tree) =>
       filesMatching(tree, /^src\/(domain|application|session)\/.*\.tsx?$/).flatMap((path) =>
@@ -163,6 +183,8 @@ export const architectureRules: readonly ArchitectureRule[] = [
     broken: { "src/domain/a.ts": `// ${"TO" + "DO"}: finish` },
   },
 ];
+
+const TEST_RUNNERS = ["bun:test", "node:test", "vitest", "jest", "@jest", "expect"];
 
 interface Import {
   readonly path: string;

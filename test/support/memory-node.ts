@@ -1,8 +1,8 @@
 import { InMemoryBroker } from "../../src/adapters/memory/in-memory-broker.ts";
 import { InMemoryPubSub } from "../../src/adapters/memory/in-memory-pub-sub.ts";
-import { CollectingTelemetry } from "./collecting-telemetry.ts";
+import { CollectingTelemetry } from "../../src/testing/collecting-telemetry.ts";
+import { ManualClock } from "../../src/testing/manual-clock.ts";
 import { HandDrivenPubSub } from "./hand-driven-pub-sub.ts";
-import { ManualClock } from "./manual-clock.ts";
 
 /** One node on a broker in memory, whose network the test holds in its hands. */
 export function memoryNode({ size = 1_000, ttlMs = 86_400_000 } = {}) {

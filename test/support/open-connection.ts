@@ -3,8 +3,8 @@ import type { OpenConnection } from "../../src/application/open-connections.ts";
 import type { ClockPort } from "../../src/application/ports/clock-port.ts";
 import type { HeartbeatConnection } from "../../src/application/send-heartbeats.ts";
 import type { CloseCode } from "../../src/domain/close-code.ts";
+import { RecordingConnection } from "../../src/testing/recording-connection.ts";
 import { controlFrame } from "./control-frame.ts";
-import { RecordingConnection } from "./recording-connection.ts";
 
 /** A connection as the use cases that look after all of them see it, on an in-memory wire. */
 export class RecordedOpenConnection implements OpenConnection, HeartbeatConnection {

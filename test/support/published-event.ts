@@ -1,7 +1,7 @@
 import type { PublishedEvent } from "../../src/application/ports/pub-sub-port.ts";
 import type { EncodedEvent } from "../../src/domain/analysis-event.ts";
 import { textWithEventId } from "../../src/domain/event-position.ts";
-import { status } from "./encoded-events.ts";
+import { status } from "../../src/testing/encoded-events.ts";
 
 /** An event as a broker delivers it. */
 export function published(

@@ -1,7 +1,7 @@
 import { RedisPubSub } from "../../src/adapters/redis/redis-pub-sub.ts";
 import { SystemClock } from "../../src/adapters/system/system-clock.ts";
 import type { ClockPort } from "../../src/application/ports/clock-port.ts";
-import { CollectingTelemetry } from "./collecting-telemetry.ts";
+import { CollectingTelemetry } from "../../src/testing/collecting-telemetry.ts";
 
 export interface NodeOptions {
   readonly size?: number;

@@ -3,8 +3,8 @@ import { Delivery } from "../../src/application/fan-out/delivery.ts";
 import type { DeliveryOptions } from "../../src/application/fan-out/delivery-options.ts";
 import type { DeliverySource } from "../../src/application/fan-out/delivery-source.ts";
 import { type DeliveryStart, withWhatComes } from "../../src/application/fan-out/delivery-start.ts";
-import { ManualClock } from "./manual-clock.ts";
-import { RecordingConnection } from "./recording-connection.ts";
+import { ManualClock } from "../../src/testing/manual-clock.ts";
+import { RecordingConnection } from "../../src/testing/recording-connection.ts";
 import { RecordingOwner } from "./recording-owner.ts";
 
 /** One client of a channel, from the socket to its place in the ring. */

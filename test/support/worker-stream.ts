@@ -1,5 +1,5 @@
 import { Redis } from "ioredis";
-import { eventually } from "./eventually.ts";
+import { eventually } from "../../src/testing/eventually.ts";
 import { statusUpdate } from "./publishing.ts";
 
 /**

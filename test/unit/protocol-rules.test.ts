@@ -33,7 +33,9 @@ describe("the rules of the protocol", async () => {
 
 /** What stands in quotes after an ID at its beginning: the names of tests, and of groups of them. */
 async function titlesOfTests(): Promise<string[]> {
-  const files = [...new Bun.Glob("test/**/*.ts").scanSync({ cwd: root })];
+  const files = ["test/**/*.ts", "src/testing/**/*.ts"].flatMap((pattern) => [
+    ...new Bun.Glob(pattern).scanSync({ cwd: root }),
+  ]);
   const texts = await Promise.all(files.map((file) => Bun.file(`${root}${file}`).text()));
   return texts.flatMap((text) => text.match(/["'`][A-Z]+-\d+[ :][^\n]*/g) ?? []);
 }

@@ -1,8 +1,8 @@
 import { describe, expect, test } from "bun:test";
 import { AnalysisFeed } from "../../../src/application/fan-out/analysis-feed.ts";
-import { CollectingTelemetry } from "../../support/collecting-telemetry.ts";
-import { ManualClock } from "../../support/manual-clock.ts";
-import { someAnalysis } from "../../support/some-analysis.ts";
+import { CollectingTelemetry } from "../../../src/testing/collecting-telemetry.ts";
+import { ManualClock } from "../../../src/testing/manual-clock.ts";
+import { someAnalysis } from "../../../src/testing/some-analysis.ts";
 import { SpannedPubSub } from "../../support/spanned-pub-sub.ts";
 import { turn } from "../../support/turn.ts";
 import { Watcher } from "../../support/watcher.ts";

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { status } from "../../support/encoded-events.ts";
+import { status } from "../../../src/testing/encoded-events.ts";
 import { feedBench } from "./feed-bench.ts";
 
 describe("AnalysisFeed, reading what it missed", () => {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { inOrder } from "../../../src/application/fan-out/latest-events.ts";
-import { completed, result, status } from "../../support/encoded-events.ts";
+import { completed, result, status } from "../../../src/testing/encoded-events.ts";
 import { Watcher } from "../../support/watcher.ts";
 import { feedBench } from "./feed-bench.ts";
 import { everyWay } from "./instants.ts";

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { BrokerUnavailable } from "../../../src/application/errors.ts";
 import { prepareReplay, startOf } from "../../../src/application/fan-out/replay.ts";
-import { completed, failed, fault, result, status } from "../../support/encoded-events.ts";
+import { completed, failed, fault, result, status } from "../../../src/testing/encoded-events.ts";
 import { Watcher } from "../../support/watcher.ts";
 import { feedBench } from "./feed-bench.ts";
 

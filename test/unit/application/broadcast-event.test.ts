@@ -2,10 +2,10 @@ import { describe, expect, test } from "bun:test";
 import { BroadcastEvent } from "../../../src/application/broadcast-event.ts";
 import { BrokerUnavailable, OutcomeUnknown } from "../../../src/application/errors.ts";
 import { SYSTEM_CHANNEL, userChannel } from "../../../src/domain/channel.ts";
-import { CollectingSubscriber } from "../../support/collecting-subscriber.ts";
+import { CollectingSubscriber } from "../../../src/testing/collecting-subscriber.ts";
+import { someAnalysis } from "../../../src/testing/some-analysis.ts";
 import { memoryNode } from "../../support/memory-node.ts";
 import { errorEvent, resultUpdate, statusUpdate } from "../../support/publishing.ts";
-import { someAnalysis } from "../../support/some-analysis.ts";
 
 describe("BroadcastEvent", () => {
   const opened = () => {

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { Broadcaster } from "../../../src/application/fan-out/broadcaster.ts";
 import type { EncodedEvent } from "../../../src/domain/analysis-event.ts";
-import { completed, failed, fault, result, status } from "../../support/encoded-events.ts";
+import { completed, failed, fault, result, status } from "../../../src/testing/encoded-events.ts";
 import { published } from "../../support/published-event.ts";
 import { sourceOf } from "../../support/source-of.ts";
 import { turn } from "../../support/turn.ts";

@@ -5,9 +5,9 @@ import {
   type WriterSource,
 } from "../../../src/application/fan-out/connection-writer.ts";
 import type { ControlFrame } from "../../../src/application/ports/client-connection-port.ts";
+import { ManualClock } from "../../../src/testing/manual-clock.ts";
+import { RecordingConnection } from "../../../src/testing/recording-connection.ts";
 import { controlFrame } from "../../support/control-frame.ts";
-import { ManualClock } from "../../support/manual-clock.ts";
-import { RecordingConnection } from "../../support/recording-connection.ts";
 
 /** Frames that wait, and go on when the writer says so. */
 class Waiting implements FrameQueue, WriterSource {

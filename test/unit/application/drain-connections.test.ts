@@ -3,7 +3,7 @@ import { DrainConnections } from "../../../src/application/drain-connections.ts"
 import { OpenConnections } from "../../../src/application/open-connections.ts";
 import { retryAfterOf } from "../../../src/domain/close-code.ts";
 import { ConnectionRegistry } from "../../../src/domain/connection-registry.ts";
-import { ManualClock } from "../../support/manual-clock.ts";
+import { ManualClock } from "../../../src/testing/manual-clock.ts";
 import { RecordedOpenConnection } from "../../support/open-connection.ts";
 import { turn } from "../../support/turn.ts";
 

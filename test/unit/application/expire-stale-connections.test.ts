@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { ExpireStaleConnections } from "../../../src/application/expire-stale-connections.ts";
 import { OpenConnections } from "../../../src/application/open-connections.ts";
 import { ConnectionRegistry } from "../../../src/domain/connection-registry.ts";
-import { ManualClock } from "../../support/manual-clock.ts";
+import { ManualClock } from "../../../src/testing/manual-clock.ts";
 import { RecordedOpenConnection } from "../../support/open-connection.ts";
 
 const TIMEOUT = 30_000;

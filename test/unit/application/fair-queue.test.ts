@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { setImmediate } from "node:timers";
 import { FairQueue, type FairQueueLimits, inQueue } from "../../../src/application/fair-queue.ts";
-import { ManualClock } from "../../support/manual-clock.ts";
+import { ManualClock } from "../../../src/testing/manual-clock.ts";
 import { turn } from "../../support/turn.ts";
 
 describe("FairQueue", () => {

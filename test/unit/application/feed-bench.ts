@@ -1,9 +1,9 @@
 import { AnalysisFeed } from "../../../src/application/fan-out/analysis-feed.ts";
 import { inOrder } from "../../../src/application/fan-out/latest-events.ts";
 import type { EncodedEvent } from "../../../src/domain/analysis-event.ts";
-import { status } from "../../support/encoded-events.ts";
+import { status } from "../../../src/testing/encoded-events.ts";
+import { someAnalysis } from "../../../src/testing/some-analysis.ts";
 import { memoryNode } from "../../support/memory-node.ts";
-import { someAnalysis } from "../../support/some-analysis.ts";
 import { turn } from "../../support/turn.ts";
 import { Watcher } from "../../support/watcher.ts";
 import type { Instants } from "./instants.ts";

@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { setImmediate } from "node:timers";
 import { FairQueue } from "../../../src/application/fair-queue.ts";
 import { GatheredReads } from "../../../src/application/gathered-reads.ts";
-import { ManualClock } from "../../support/manual-clock.ts";
+import { ManualClock } from "../../../src/testing/manual-clock.ts";
 
 describe("GatheredReads", () => {
   const opened = () => {

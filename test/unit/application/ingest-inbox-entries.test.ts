@@ -5,8 +5,8 @@ import { INBOX_RETRY_MS } from "../../../src/application/ingest-inbox-entries.ts
 import type { InboxPort, Taken } from "../../../src/application/ports/inbox-port.ts";
 import { WatchInbox } from "../../../src/application/watch-inbox.ts";
 import { analysisIdOf } from "../../../src/domain/channel.ts";
+import { someAnalysis } from "../../../src/testing/some-analysis.ts";
 import { resultUpdate, statusUpdate } from "../../support/publishing.ts";
-import { someAnalysis } from "../../support/some-analysis.ts";
 import { turn } from "../../support/turn.ts";
 import { ingesting } from "./ingesting-inbox.ts";
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { IngestQueue, type Offer } from "../../../src/application/ingest-queue.ts";
-import { ManualClock } from "../../support/manual-clock.ts";
+import { ManualClock } from "../../../src/testing/manual-clock.ts";
 import { turn } from "../../support/turn.ts";
 
 interface Numbered extends Offer {

@@ -2,9 +2,9 @@ import { InMemoryInbox } from "../../../src/adapters/memory/in-memory-inbox.ts";
 import { InMemoryWorkerChannels } from "../../../src/adapters/memory/in-memory-worker-channels.ts";
 import { IngestInboxEntries } from "../../../src/application/ingest-inbox-entries.ts";
 import type { InboxPort } from "../../../src/application/ports/inbox-port.ts";
+import { someAnalysis } from "../../../src/testing/some-analysis.ts";
 import { memoryNode } from "../../support/memory-node.ts";
 import { statusUpdate } from "../../support/publishing.ts";
-import { someAnalysis } from "../../support/some-analysis.ts";
 import { turn } from "../../support/turn.ts";
 
 /** A gateway that takes from the inbox, and what came of it. */

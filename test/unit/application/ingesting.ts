@@ -1,9 +1,9 @@
 import { InMemoryWorkerChannels } from "../../../src/adapters/memory/in-memory-worker-channels.ts";
 import { IngestBareMessage } from "../../../src/application/ingest-bare-message.ts";
 import type { BareMessage } from "../../../src/application/ports/worker-channel-port.ts";
+import { someAnalysis } from "../../../src/testing/some-analysis.ts";
 import { BareMessages } from "../../support/bare-messages.ts";
 import { memoryNode } from "../../support/memory-node.ts";
-import { someAnalysis } from "../../support/some-analysis.ts";
 import { turn } from "../../support/turn.ts";
 import { wholeHistory } from "../../support/whole-history.ts";
 

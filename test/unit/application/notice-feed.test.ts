@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { BrokerUnavailable } from "../../../src/application/errors.ts";
 import { NoticeFeed } from "../../../src/application/fan-out/notice-feed.ts";
 import { userChannel } from "../../../src/domain/channel.ts";
-import { notice } from "../../support/encoded-events.ts";
+import { notice } from "../../../src/testing/encoded-events.ts";
 import { memoryNode } from "../../support/memory-node.ts";
 import { turn } from "../../support/turn.ts";
 import { Watcher } from "../../support/watcher.ts";

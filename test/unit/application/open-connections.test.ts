@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { OpenConnections } from "../../../src/application/open-connections.ts";
 import { ConnectionRegistry } from "../../../src/domain/connection-registry.ts";
-import { ManualClock } from "../../support/manual-clock.ts";
+import { ManualClock } from "../../../src/testing/manual-clock.ts";
 import { RecordedOpenConnection } from "../../support/open-connection.ts";
 import { turn } from "../../support/turn.ts";
 

@@ -4,9 +4,9 @@ import { BrokerUnavailable } from "../../../src/application/errors.ts";
 import { FairQueue } from "../../../src/application/fair-queue.ts";
 import { ReadAnalysis } from "../../../src/application/read-analysis.ts";
 import { analysisIdOf } from "../../../src/domain/channel.ts";
+import { someAnalysis } from "../../../src/testing/some-analysis.ts";
 import { memoryNode } from "../../support/memory-node.ts";
 import { errorEvent, resultUpdate, statusUpdate } from "../../support/publishing.ts";
-import { someAnalysis } from "../../support/some-analysis.ts";
 import { someGrant } from "../../support/some-grant.ts";
 import { turn } from "../../support/turn.ts";
 

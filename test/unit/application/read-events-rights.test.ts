@@ -3,9 +3,9 @@ import { FairQueue } from "../../../src/application/fair-queue.ts";
 import { FeedRegistry } from "../../../src/application/fan-out/feed-registry.ts";
 import { ReadEvents, type ReadEventsRequest } from "../../../src/application/read-events.ts";
 import { analysisIdOf } from "../../../src/domain/channel.ts";
-import { status } from "../../support/encoded-events.ts";
+import { status } from "../../../src/testing/encoded-events.ts";
+import { someAnalysis } from "../../../src/testing/some-analysis.ts";
 import { memoryNode } from "../../support/memory-node.ts";
-import { someAnalysis } from "../../support/some-analysis.ts";
 import { someGrant } from "../../support/some-grant.ts";
 import { turn } from "../../support/turn.ts";
 

@@ -9,9 +9,9 @@ import {
 } from "../../../src/application/read-events.ts";
 import { analysisIdOf } from "../../../src/domain/channel.ts";
 import { type GivenPosition, readPosition } from "../../../src/domain/event-position.ts";
-import { status } from "../../support/encoded-events.ts";
+import { status } from "../../../src/testing/encoded-events.ts";
+import { someAnalysis } from "../../../src/testing/some-analysis.ts";
 import { memoryNode } from "../../support/memory-node.ts";
-import { someAnalysis } from "../../support/some-analysis.ts";
 import { someGrant } from "../../support/some-grant.ts";
 import { turn } from "../../support/turn.ts";
 

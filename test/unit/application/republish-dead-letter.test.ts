@@ -3,10 +3,10 @@ import { OutcomeUnknown } from "../../../src/application/errors.ts";
 import type { KeptDeadLetter } from "../../../src/application/ports/dead-letter-port.ts";
 import { RepublishDeadLetter } from "../../../src/application/republish-dead-letter.ts";
 import { analysisIdOf } from "../../../src/domain/channel.ts";
+import { someAnalysis } from "../../../src/testing/some-analysis.ts";
 import { ListedLetters } from "../../support/listed-dead-letters.ts";
 import { memoryNode } from "../../support/memory-node.ts";
 import { statusUpdate } from "../../support/publishing.ts";
-import { someAnalysis } from "../../support/some-analysis.ts";
 
 describe("RepublishDeadLetter", () => {
   const bench = () => {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { completed, result, status } from "../../support/encoded-events.ts";
+import { completed, result, status } from "../../../src/testing/encoded-events.ts";
 import { everyWay } from "./instants.ts";
 import { watchBench } from "./watch-bench.ts";
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { result, status } from "../../support/encoded-events.ts";
+import { result, status } from "../../../src/testing/encoded-events.ts";
 import { watchBench } from "./watch-bench.ts";
 
 describe("many watchers of one analysis that come back at once", () => {

@@ -3,8 +3,8 @@ import { ExpireStaleConnections } from "../../../src/application/expire-stale-co
 import { OpenConnections } from "../../../src/application/open-connections.ts";
 import { SendHeartbeats } from "../../../src/application/send-heartbeats.ts";
 import { ConnectionRegistry } from "../../../src/domain/connection-registry.ts";
+import { ManualClock } from "../../../src/testing/manual-clock.ts";
 import { controlFrame } from "../../support/control-frame.ts";
-import { ManualClock } from "../../support/manual-clock.ts";
 import { RecordedOpenConnection } from "../../support/open-connection.ts";
 
 const INTERVAL = 15_000;

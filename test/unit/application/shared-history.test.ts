@@ -2,9 +2,9 @@ import { describe, expect, test } from "bun:test";
 import { BrokerUnavailable } from "../../../src/application/errors.ts";
 import { SharedHistory } from "../../../src/application/fan-out/shared-history.ts";
 import type { EventPosition } from "../../../src/domain/event-position.ts";
-import { status } from "../../support/encoded-events.ts";
+import { status } from "../../../src/testing/encoded-events.ts";
+import { someAnalysis } from "../../../src/testing/some-analysis.ts";
 import { memoryNode } from "../../support/memory-node.ts";
-import { someAnalysis } from "../../support/some-analysis.ts";
 import { turn } from "../../support/turn.ts";
 
 async function bench({ published = 10, size = 5_000, note = "" } = {}) {

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { BrokerUnavailable } from "../../../src/application/errors.ts";
 import { analysisIdOf, SYSTEM_CHANNEL, userChannel } from "../../../src/domain/channel.ts";
-import { notice, result, status } from "../../support/encoded-events.ts";
+import { notice, result, status } from "../../../src/testing/encoded-events.ts";
 import { someGrant } from "../../support/some-grant.ts";
 import { NOTHING_HELD, watchBench } from "./watch-bench.ts";
 

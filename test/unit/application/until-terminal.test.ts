@@ -1,9 +1,9 @@
 import { describe, expect, test } from "bun:test";
 import { ConnectionWriter } from "../../../src/application/fan-out/connection-writer.ts";
 import { analysisIdOf } from "../../../src/domain/channel.ts";
-import { completed, result, status } from "../../support/encoded-events.ts";
-import { ManualClock } from "../../support/manual-clock.ts";
-import { RecordingConnection } from "../../support/recording-connection.ts";
+import { completed, result, status } from "../../../src/testing/encoded-events.ts";
+import { ManualClock } from "../../../src/testing/manual-clock.ts";
+import { RecordingConnection } from "../../../src/testing/recording-connection.ts";
 import { RecordingOwner } from "../../support/recording-owner.ts";
 import { someGrant } from "../../support/some-grant.ts";
 import { turn } from "../../support/turn.ts";

@@ -6,11 +6,11 @@ import type { AccessGrant } from "../../../src/domain/access-grant.ts";
 import type { EncodedEvent } from "../../../src/domain/analysis-event.ts";
 import { analysisIdOf } from "../../../src/domain/channel.ts";
 import { ConnectionRegistry } from "../../../src/domain/connection-registry.ts";
-import { status } from "../../support/encoded-events.ts";
+import { status } from "../../../src/testing/encoded-events.ts";
+import { RecordingConnection } from "../../../src/testing/recording-connection.ts";
+import { someAnalysis } from "../../../src/testing/some-analysis.ts";
 import { memoryNode } from "../../support/memory-node.ts";
-import { RecordingConnection } from "../../support/recording-connection.ts";
 import { RecordingOwner } from "../../support/recording-owner.ts";
-import { someAnalysis } from "../../support/some-analysis.ts";
 import { someGrant } from "../../support/some-grant.ts";
 import { turn } from "../../support/turn.ts";
 

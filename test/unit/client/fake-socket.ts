@@ -1,5 +1,5 @@
 import type { WatchedSocket, WatchedSocketConstructor } from "../../../src/client/watched-socket.ts";
-import { ManualClock } from "../../support/manual-clock.ts";
+import { ManualClock } from "../../../src/testing/manual-clock.ts";
 
 /** One end of a wire that exists in memory only: the test plays the server. */
 export class FakeSocket implements WatchedSocket {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { fault, result, status } from "../../support/encoded-events.ts";
+import { fault, result, status } from "../../../src/testing/encoded-events.ts";
 import { publishedOfLength } from "../../support/published-event.ts";
 import { turn } from "../../support/turn.ts";
 import { NOTHING, type OpenedSession, sessionBench, TIMEOUT } from "./session-bench.ts";

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { userChannel } from "../../../src/domain/channel.ts";
-import { notice } from "../../support/encoded-events.ts";
+import { notice } from "../../../src/testing/encoded-events.ts";
 import { turn } from "../../support/turn.ts";
 import { INTERVAL, NOTHING, sessionBench, TIMEOUT } from "./session-bench.ts";
 

@@ -1,8 +1,8 @@
 import { describe, expect, test } from "bun:test";
 import { BrokerUnavailable } from "../../../src/application/errors.ts";
 import { analysisIdOf } from "../../../src/domain/channel.ts";
-import { result, status } from "../../support/encoded-events.ts";
-import { someAnalysis } from "../../support/some-analysis.ts";
+import { result, status } from "../../../src/testing/encoded-events.ts";
+import { someAnalysis } from "../../../src/testing/some-analysis.ts";
 import { turn } from "../../support/turn.ts";
 import { NOTHING, type OpenedSession, sessionBench, TIMEOUT } from "./session-bench.ts";
 

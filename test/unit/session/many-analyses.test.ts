@@ -1,8 +1,8 @@
 import { describe, expect, test } from "bun:test";
 import { BrokerUnavailable, NewerFormat, OutcomeUnknown } from "../../../src/application/errors.ts";
 import { analysisIdOf, SYSTEM_CHANNEL, userChannel } from "../../../src/domain/channel.ts";
-import { notice, result, status } from "../../support/encoded-events.ts";
-import { someAnalysis } from "../../support/some-analysis.ts";
+import { notice, result, status } from "../../../src/testing/encoded-events.ts";
+import { someAnalysis } from "../../../src/testing/some-analysis.ts";
 import { turn } from "../../support/turn.ts";
 import { NOTHING, sessionBench } from "./session-bench.ts";
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { SYSTEM_CHANNEL, userChannel } from "../../../src/domain/channel.ts";
-import { notice, result, status } from "../../support/encoded-events.ts";
+import { notice, result, status } from "../../../src/testing/encoded-events.ts";
 import { INTERVAL, sessionBench } from "./session-bench.ts";
 
 describe("a connection that watches", () => {

@@ -9,11 +9,11 @@ import { type AnalysisChannel, analysisIdOf } from "../../../src/domain/channel.
 import { ConnectionRegistry } from "../../../src/domain/connection-registry.ts";
 import type { SessionServices } from "../../../src/session/session-services.ts";
 import { type WatchIntent, WatchSession } from "../../../src/session/watch-session.ts";
-import { status } from "../../support/encoded-events.ts";
+import { status } from "../../../src/testing/encoded-events.ts";
+import { RecordingConnection } from "../../../src/testing/recording-connection.ts";
+import { someAnalysis } from "../../../src/testing/some-analysis.ts";
 import { KnownTokens } from "../../support/known-tokens.ts";
 import { memoryNode } from "../../support/memory-node.ts";
-import { RecordingConnection } from "../../support/recording-connection.ts";
-import { someAnalysis } from "../../support/some-analysis.ts";
 import { turn } from "../../support/turn.ts";
 
 export const INTERVAL = 15_000;

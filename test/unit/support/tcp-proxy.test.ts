@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, test } from "bun:test";
 import { type AddressInfo, createServer, type Server, type Socket, connect as tcpConnect } from "node:net";
-import { eventually } from "../../support/eventually.ts";
+import { eventually } from "../../../src/testing/eventually.ts";
 import { TcpProxy } from "../../support/tcp-proxy.ts";
 
 describe("TcpProxy", () => {

@@ -16,9 +16,9 @@ import { analysisIdOf, type ChannelName } from "../../../../src/domain/channel.t
 import { ConnectionRegistry } from "../../../../src/domain/connection-registry.ts";
 import type { OriginPolicy } from "../../../../src/session/origin-policy.ts";
 import type { SessionServices } from "../../../../src/session/session-services.ts";
+import { someAnalysis } from "../../../../src/testing/some-analysis.ts";
 import { KnownTokens } from "../../../support/known-tokens.ts";
 import { memoryNode } from "../../../support/memory-node.ts";
-import { someAnalysis } from "../../../support/some-analysis.ts";
 import { turn } from "../../../support/turn.ts";
 import { wholeHistory } from "../../../support/whole-history.ts";
 

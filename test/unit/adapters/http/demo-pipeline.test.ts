@@ -3,8 +3,8 @@ import { DemoPipelines, type DemoPublisher } from "../../../../src/adapters/http
 import { type DemoOutcome, demoScript } from "../../../../src/adapters/http/demo/demo-script.ts";
 import { demoVerdict } from "../../../../src/adapters/http/demo/demo-verdict.ts";
 import { decodeEvent } from "../../../../src/domain/decode-event.ts";
-import { ManualClock } from "../../../support/manual-clock.ts";
-import { someAnalysis } from "../../../support/some-analysis.ts";
+import { ManualClock } from "../../../../src/testing/manual-clock.ts";
+import { someAnalysis } from "../../../../src/testing/some-analysis.ts";
 import { turn } from "../../../support/turn.ts";
 
 const channel = someAnalysis();

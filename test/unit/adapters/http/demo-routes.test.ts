@@ -7,8 +7,8 @@ import {
 } from "../../../../src/adapters/http/demo/demo-routes.ts";
 import { requestDeadline } from "../../../../src/adapters/http/request-deadline.ts";
 import { RecentRefusals } from "../../../../src/application/recent-refusals.ts";
+import { ManualClock } from "../../../../src/testing/manual-clock.ts";
 import demoPage from "../../../../src/web/demo/index.html";
-import { ManualClock } from "../../../support/manual-clock.ts";
 import { appBench } from "./app-bench.ts";
 
 type Claims = Parameters<DemoDependencies["mintToken"]>[0];

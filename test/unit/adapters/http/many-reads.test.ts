@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
+import { someAnalysis } from "../../../../src/testing/some-analysis.ts";
 import { statusUpdate } from "../../../support/publishing.ts";
-import { someAnalysis } from "../../../support/some-analysis.ts";
 import { turn } from "../../../support/turn.ts";
 import { appBench, codeOf } from "./app-bench.ts";
 

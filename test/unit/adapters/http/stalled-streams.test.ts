@@ -1,5 +1,5 @@
 import { describe, expect, spyOn, test } from "bun:test";
-import { status } from "../../../support/encoded-events.ts";
+import { status } from "../../../../src/testing/encoded-events.ts";
 import { turn } from "../../../support/turn.ts";
 import { appBench } from "./app-bench.ts";
 

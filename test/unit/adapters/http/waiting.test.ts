@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { DrainConnections } from "../../../../src/application/drain-connections.ts";
 import { BrokerUnavailable } from "../../../../src/application/errors.ts";
-import { status } from "../../../support/encoded-events.ts";
+import { status } from "../../../../src/testing/encoded-events.ts";
 import { turn } from "../../../support/turn.ts";
 import { appBench, codeOf } from "./app-bench.ts";
 

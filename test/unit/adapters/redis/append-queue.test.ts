@@ -2,9 +2,9 @@ import { describe, expect, test } from "bun:test";
 import { type AppendCall, AppendQueue } from "../../../../src/adapters/redis/append-queue.ts";
 import { BrokerUnavailable, OutcomeUnknown } from "../../../../src/application/errors.ts";
 import type { AppendOutcome, AppendRequest } from "../../../../src/application/ports/pub-sub-port.ts";
-import { content } from "../../../support/bare-messages.ts";
-import { status } from "../../../support/encoded-events.ts";
-import { someAnalysis } from "../../../support/some-analysis.ts";
+import { status } from "../../../../src/testing/encoded-events.ts";
+import { occurrenceKey } from "../../../../src/testing/occurrence-key.ts";
+import { someAnalysis } from "../../../../src/testing/some-analysis.ts";
 import { turn } from "../../../support/turn.ts";
 
 describe("AppendQueue", () => {
@@ -146,7 +146,7 @@ describe("AppendQueue", () => {
     const { sent, append } = make();
     append("a");
     append("b", { seen: { lane: "key", name: "n", scope: "channel", windowMs: 1, rememberMs: 1 } });
-    append("c", { seen: content("n") });
+    append("c", { seen: occurrenceKey("n") });
     append("d", { seen: { lane: "entry", id: "1-0" } });
     append("e");
     for (let round = 0; round < 3; round++) {

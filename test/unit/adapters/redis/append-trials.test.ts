@@ -3,8 +3,8 @@ import { AppendTrials, type Lane } from "../../../../src/adapters/redis/append-t
 import { RedisLinks } from "../../../../src/adapters/redis/redis-links.ts";
 import type { BrokerTrouble } from "../../../../src/application/broker-trouble.ts";
 import { BrokerUnavailable, OutcomeUnknown } from "../../../../src/application/errors.ts";
-import { CollectingTelemetry } from "../../../support/collecting-telemetry.ts";
-import { ManualClock } from "../../../support/manual-clock.ts";
+import { CollectingTelemetry } from "../../../../src/testing/collecting-telemetry.ts";
+import { ManualClock } from "../../../../src/testing/manual-clock.ts";
 import { turn } from "../../../support/turn.ts";
 
 function trying() {

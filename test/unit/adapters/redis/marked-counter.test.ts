@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { MarkedCounter } from "../../../../src/adapters/redis/marked-counter.ts";
-import { CollectingTelemetry } from "../../../support/collecting-telemetry.ts";
-import { ManualClock } from "../../../support/manual-clock.ts";
+import { CollectingTelemetry } from "../../../../src/testing/collecting-telemetry.ts";
+import { ManualClock } from "../../../../src/testing/manual-clock.ts";
 import { turn } from "../../../support/turn.ts";
 
 function marking() {

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { OutageLog } from "../../../../src/adapters/redis/outage-log.ts";
-import { CollectingTelemetry } from "../../../support/collecting-telemetry.ts";
-import { ManualClock } from "../../../support/manual-clock.ts";
+import { CollectingTelemetry } from "../../../../src/testing/collecting-telemetry.ts";
+import { ManualClock } from "../../../../src/testing/manual-clock.ts";
 
 const UNREACHABLE = { cause: "unreachable" } as const;
 const LOADING = { cause: "loading" } as const;

@@ -3,9 +3,9 @@ import { KnownFormat } from "../../../../src/adapters/redis/known-format.ts";
 import { RedisLinks } from "../../../../src/adapters/redis/redis-links.ts";
 import { RepeatedFailures, RetryPauses } from "../../../../src/adapters/redis/repeated-failures.ts";
 import { NewerFormat } from "../../../../src/application/errors.ts";
-import { CollectingTelemetry } from "../../../support/collecting-telemetry.ts";
-import { ManualClock } from "../../../support/manual-clock.ts";
-import { someAnalysis } from "../../../support/some-analysis.ts";
+import { CollectingTelemetry } from "../../../../src/testing/collecting-telemetry.ts";
+import { ManualClock } from "../../../../src/testing/manual-clock.ts";
+import { someAnalysis } from "../../../../src/testing/some-analysis.ts";
 
 describe("RedisLinks", () => {
   function linked(...servers: (string | undefined)[]) {

@@ -1,8 +1,8 @@
 import { describe, expect, test } from "bun:test";
 import { RedisReplicas, type RequiredReplicas } from "../../../../src/adapters/redis/redis-replicas.ts";
 import { OutcomeUnknown } from "../../../../src/application/errors.ts";
-import { CollectingTelemetry } from "../../../support/collecting-telemetry.ts";
-import { ManualClock } from "../../../support/manual-clock.ts";
+import { CollectingTelemetry } from "../../../../src/testing/collecting-telemetry.ts";
+import { ManualClock } from "../../../../src/testing/manual-clock.ts";
 import { turn } from "../../../support/turn.ts";
 
 describe("RedisReplicas", () => {

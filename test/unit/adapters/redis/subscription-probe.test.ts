@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { SubscriptionProbe } from "../../../../src/adapters/redis/subscription-probe.ts";
-import { CollectingTelemetry } from "../../../support/collecting-telemetry.ts";
-import { ManualClock } from "../../../support/manual-clock.ts";
+import { CollectingTelemetry } from "../../../../src/testing/collecting-telemetry.ts";
+import { ManualClock } from "../../../../src/testing/manual-clock.ts";
 import { turn } from "../../../support/turn.ts";
 
 /** A connection that listens, and the broker that its probes go through. */

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { LineLimit, MOST_LINES, WINDOW_MS } from "../../../../src/adapters/telemetry/line-limit.ts";
 import type { LogFields } from "../../../../src/application/ports/telemetry-port.ts";
-import { ManualClock } from "../../../support/manual-clock.ts";
+import { ManualClock } from "../../../../src/testing/manual-clock.ts";
 
 function opened() {
   const clock = new ManualClock();

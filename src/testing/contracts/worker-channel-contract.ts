@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
-import type { BareMessage, WorkerChannelPort } from "../../src/application/ports/worker-channel-port.ts";
-import { eventually } from "../support/eventually.ts";
+import type { BareMessage, WorkerChannelPort } from "../../application/ports/worker-channel-port.ts";
+import { eventually } from "../eventually.ts";
 import { brokerOfEachTest } from "./broker-of-each-test.ts";
 
 /*

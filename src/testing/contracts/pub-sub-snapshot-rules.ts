@@ -1,11 +1,11 @@
 import { expect, test } from "bun:test";
-import { CollectingSubscriber } from "../support/collecting-subscriber.ts";
-import { completed, failed, fault, result, status } from "../support/encoded-events.ts";
-import { someAnalysis } from "../support/some-analysis.ts";
+import { CollectingSubscriber } from "../collecting-subscriber.ts";
+import { completed, failed, fault, result, status } from "../encoded-events.ts";
+import { someAnalysis } from "../some-analysis.ts";
 import { epochOf } from "./pub-sub-append-rules.ts";
-import type { ContractContext } from "./pub-sub-contract.ts";
+import type { PubSubRuleContext } from "./pub-sub-under-test.ts";
 
-export function snapshotRules({ node, broker }: ContractContext): void {
+export function snapshotRules({ node, broker }: PubSubRuleContext): void {
   test("PS-17 of an analysis nobody has heard of there is nothing but the broker's clock", async () => {
     const reader = await node();
     const { brokerNow, ...nothing } = await reader.snapshot(someAnalysis());

@@ -1,4 +1,4 @@
-import { type AnalysisChannel, analysisChannel, parseAnalysisId } from "../../src/domain/channel.ts";
+import { type AnalysisChannel, analysisChannel, parseAnalysisId } from "../domain/channel.ts";
 
 /** The channel of an analysis no other test knows. */
 export function someAnalysis(): AnalysisChannel {

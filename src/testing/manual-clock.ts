@@ -1,5 +1,5 @@
 import { setImmediate } from "node:timers";
-import type { ClockPort } from "../../src/application/ports/clock-port.ts";
+import type { ClockPort } from "../application/ports/clock-port.ts";
 
 interface Timer {
   due: number;

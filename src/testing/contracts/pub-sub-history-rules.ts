@@ -1,17 +1,13 @@
 import { expect, test } from "bun:test";
-import {
-  type DeduplicationKey,
-  type HistoryPage,
-  PAGE_BYTES,
-} from "../../src/application/ports/pub-sub-port.ts";
-import { status } from "../support/encoded-events.ts";
-import { someAnalysis } from "../support/some-analysis.ts";
+import { type DeduplicationKey, type HistoryPage, PAGE_BYTES } from "../../application/ports/pub-sub-port.ts";
+import { status } from "../encoded-events.ts";
+import { someAnalysis } from "../some-analysis.ts";
 import { epochOf } from "./pub-sub-append-rules.ts";
-import type { ContractContext } from "./pub-sub-contract.ts";
+import type { PubSubRuleContext } from "./pub-sub-under-test.ts";
 
 const MEBIBYTE = 1024 * 1024;
 
-export function historyRules({ node, broker }: ContractContext): void {
+export function historyRules({ node, broker }: PubSubRuleContext): void {
   test("PS-19 pages follow each other without a gap", async () => {
     const publisher = await node();
     const channel = someAnalysis();

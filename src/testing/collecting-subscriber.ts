@@ -1,5 +1,5 @@
-import type { ChannelSubscriber, PublishedEvent } from "../../src/application/ports/pub-sub-port.ts";
-import type { ViewerList } from "../../src/domain/access-grant.ts";
+import type { ChannelSubscriber, PublishedEvent } from "../application/ports/pub-sub-port.ts";
+import type { ViewerList } from "../domain/access-grant.ts";
 
 /** Keeps what it is told, and lets a test wait for it instead of sleeping. */
 export class CollectingSubscriber implements ChannelSubscriber {

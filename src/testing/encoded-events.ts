@@ -1,5 +1,5 @@
-import type { EncodedEvent } from "../../src/domain/analysis-event.ts";
-import type { EventKind } from "../../src/domain/event-kind.ts";
+import type { EncodedEvent } from "../domain/analysis-event.ts";
+import type { EventKind } from "../domain/event-kind.ts";
 
 /** Events as `decodeEvent` makes them, for tests below the rules of section 2 of the wire contract. */
 export function encoded(

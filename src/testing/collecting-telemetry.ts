@@ -1,4 +1,4 @@
-import type { LogFields, LogLevel, TelemetryPort } from "../../src/application/ports/telemetry-port.ts";
+import type { LogFields, LogLevel, TelemetryPort } from "../application/ports/telemetry-port.ts";
 
 /** Keeps what was logged and counted. */
 export class CollectingTelemetry implements TelemetryPort {

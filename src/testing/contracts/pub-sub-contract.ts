@@ -1,19 +1,19 @@
 import { describe, expect, test } from "bun:test";
-import { NewerFormat } from "../../src/application/errors.ts";
-import type { PubSubPort } from "../../src/application/ports/pub-sub-port.ts";
-import { CollectingSubscriber } from "../support/collecting-subscriber.ts";
-import { status } from "../support/encoded-events.ts";
-import { eventually } from "../support/eventually.ts";
-import { someAnalysis } from "../support/some-analysis.ts";
+import { NewerFormat } from "../../application/errors.ts";
+import { CollectingSubscriber } from "../collecting-subscriber.ts";
+import { status } from "../encoded-events.ts";
+import { eventually } from "../eventually.ts";
+import { someAnalysis } from "../some-analysis.ts";
 import { brokerOfEachTest } from "./broker-of-each-test.ts";
 import { appendRules } from "./pub-sub-append-rules.ts";
 import { attemptRules } from "./pub-sub-attempt-rules.ts";
 import { contentRules } from "./pub-sub-content-rules.ts";
-import { seenBeforeRules } from "./pub-sub-deduplication-rules.ts";
+import { deduplicationRules } from "./pub-sub-deduplication-rules.ts";
 import { deliveryRules } from "./pub-sub-delivery-rules.ts";
 import { entryRules } from "./pub-sub-entry-rules.ts";
 import { historyRules } from "./pub-sub-history-rules.ts";
 import { snapshotRules } from "./pub-sub-snapshot-rules.ts";
+import type { PubSubRuleContext, PubSubUnderTest } from "./pub-sub-under-test.ts";
 
 /*
  * The rules of PubSubPort. Every test of the suite begins with the id of the rule it holds.
@@ -59,42 +59,22 @@ import { snapshotRules } from "./pub-sub-snapshot-rules.ts";
  * PS-30 to PS-32 are about brokers that can be late, or have replicas: `redis-deadlines` and `redis-replicas`.
  */
 
-/** A broker under test. A fresh one, or one that was emptied, for every test. */
-export interface BrokerUnderTest {
-  /** Another node on the same broker; closed by the suite. */
-  node(history?: { readonly size?: number; readonly ttlMs?: number }): Promise<PubSubPort>;
-  /** Lets so much of the broker's time pass. */
-  elapse(milliseconds: number): Promise<void>;
-  /** The broker loses all it kept; connections stay. */
-  loseEverything(): Promise<void>;
-  /** Marks the channel as written by a newer Telltale. Left out where nothing outlives the process. */
-  writeNewerFormat?(channel: string): Promise<void>;
-  /** After the nodes were closed. */
-  close(): Promise<void>;
-}
-
-/** What the tests of one rule group work with: `node` as above, on the broker of the running test. */
-export interface ContractContext {
-  node: BrokerUnderTest["node"];
-  broker(): BrokerUnderTest;
-}
-
 export function pubSubContract(
   name: string,
-  open: () => Promise<BrokerUnderTest>,
+  open: () => Promise<PubSubUnderTest>,
   has: { readonly newerFormat: boolean },
 ): void {
   describe(`PubSubPort on ${name}`, () => {
     const { broker, closing } = brokerOfEachTest(open);
 
-    const context: ContractContext = {
+    const context: PubSubRuleContext = {
       broker,
       node: async (history) => closing(await broker().node(history)),
     };
 
     appendRules(context);
     deliveryRules(context);
-    seenBeforeRules(context);
+    deduplicationRules(context);
     contentRules(context);
     entryRules(context);
     attemptRules(context);

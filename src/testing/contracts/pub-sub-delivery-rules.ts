@@ -1,11 +1,11 @@
 import { expect, test } from "bun:test";
-import type { ChannelSubscriber } from "../../src/application/ports/pub-sub-port.ts";
-import { CollectingSubscriber } from "../support/collecting-subscriber.ts";
-import { status } from "../support/encoded-events.ts";
-import { someAnalysis } from "../support/some-analysis.ts";
-import type { ContractContext } from "./pub-sub-contract.ts";
+import type { ChannelSubscriber } from "../../application/ports/pub-sub-port.ts";
+import { CollectingSubscriber } from "../collecting-subscriber.ts";
+import { status } from "../encoded-events.ts";
+import { someAnalysis } from "../some-analysis.ts";
+import type { PubSubRuleContext } from "./pub-sub-under-test.ts";
 
-export function deliveryRules({ node }: ContractContext): void {
+export function deliveryRules({ node }: PubSubRuleContext): void {
   test("PS-6 two nodes on one broker hear each other's events and their own", async () => {
     const [one, two] = [await node(), await node()];
     const channel = someAnalysis();

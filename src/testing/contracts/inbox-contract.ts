@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import type { InboxEntry, InboxPort, Taken } from "../../src/application/ports/inbox-port.ts";
+import type { InboxEntry, InboxPort, Taken } from "../../application/ports/inbox-port.ts";
 import { brokerOfEachTest } from "./broker-of-each-test.ts";
 
 /*

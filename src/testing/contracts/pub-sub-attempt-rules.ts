@@ -1,11 +1,11 @@
 import { expect, test } from "bun:test";
-import type { AppendOutcome, PublishedEvent } from "../../src/application/ports/pub-sub-port.ts";
-import type { EncodedEvent } from "../../src/domain/analysis-event.ts";
-import { completed, failed, fault, result, status } from "../support/encoded-events.ts";
-import { someAnalysis } from "../support/some-analysis.ts";
-import type { ContractContext } from "./pub-sub-contract.ts";
+import type { AppendOutcome, PublishedEvent } from "../../application/ports/pub-sub-port.ts";
+import type { EncodedEvent } from "../../domain/analysis-event.ts";
+import { completed, failed, fault, result, status } from "../encoded-events.ts";
+import { someAnalysis } from "../some-analysis.ts";
+import type { PubSubRuleContext } from "./pub-sub-under-test.ts";
 
-export function attemptRules({ node }: ContractContext): void {
+export function attemptRules({ node }: PubSubRuleContext): void {
   /** Appends one by one to a new analysis and says of each whether it was kept, reopened or refused. */
   async function course(events: readonly EncodedEvent[]): Promise<string[]> {
     const publisher = await node();

@@ -1,17 +1,17 @@
 import { expect, test } from "bun:test";
-import type { PubSubPort, SeenByContent } from "../../src/application/ports/pub-sub-port.ts";
-import type { EncodedEvent } from "../../src/domain/analysis-event.ts";
-import type { AnalysisChannel } from "../../src/domain/channel.ts";
-import type { Occurrence } from "../../src/domain/occurrence.ts";
-import { content } from "../support/bare-messages.ts";
-import { result, status } from "../support/encoded-events.ts";
-import { someAnalysis } from "../support/some-analysis.ts";
-import type { ContractContext } from "./pub-sub-contract.ts";
+import type { PubSubPort, SeenByContent } from "../../application/ports/pub-sub-port.ts";
+import type { EncodedEvent } from "../../domain/analysis-event.ts";
+import type { AnalysisChannel } from "../../domain/channel.ts";
+import type { Occurrence } from "../../domain/occurrence.ts";
+import { result, status } from "../encoded-events.ts";
+import { occurrenceKey } from "../occurrence-key.ts";
+import { someAnalysis } from "../some-analysis.ts";
+import type { PubSubRuleContext } from "./pub-sub-under-test.ts";
 
 const P = "server.1.p";
 const Q = "server.2.q";
 
-export function contentRules({ node, broker }: ContractContext): void {
+export function contentRules({ node, broker }: PubSubRuleContext): void {
   /** What becomes of one offer: the offset of what was stored, of what it is a duplicate of, or the refusal. */
   const offer = async (
     on: PubSubPort,
@@ -19,7 +19,7 @@ export function contentRules({ node, broker }: ContractContext): void {
     [name, stretch, number]: readonly [name: string, stretch: string, number: number],
     { occurrence = {}, rest = {}, event = status() }: Offered = {},
   ): Promise<string> => {
-    const seen = content(name, { stretch, number, ...occurrence }, rest);
+    const seen = occurrenceKey(name, { stretch, number, ...occurrence }, rest);
     const outcome = await on.append({ channel, events: [event], seen });
     return outcome.type === "refused" ? outcome.code : `${outcome.type} ${outcome.firstOffset}`;
   };

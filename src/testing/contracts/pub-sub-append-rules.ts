@@ -1,17 +1,13 @@
 import { expect, test } from "bun:test";
-import type {
-  AppendOutcome,
-  DeduplicationKey,
-  PubSubPort,
-} from "../../src/application/ports/pub-sub-port.ts";
-import type { EncodedEvent } from "../../src/domain/analysis-event.ts";
-import type { ChannelName } from "../../src/domain/channel.ts";
-import { CollectingSubscriber } from "../support/collecting-subscriber.ts";
-import { notice, result, status } from "../support/encoded-events.ts";
-import { someAnalysis } from "../support/some-analysis.ts";
-import type { ContractContext } from "./pub-sub-contract.ts";
+import type { AppendOutcome, DeduplicationKey, PubSubPort } from "../../application/ports/pub-sub-port.ts";
+import type { EncodedEvent } from "../../domain/analysis-event.ts";
+import type { ChannelName } from "../../domain/channel.ts";
+import { CollectingSubscriber } from "../collecting-subscriber.ts";
+import { notice, result, status } from "../encoded-events.ts";
+import { someAnalysis } from "../some-analysis.ts";
+import type { PubSubRuleContext } from "./pub-sub-under-test.ts";
 
-export function appendRules({ node }: ContractContext): void {
+export function appendRules({ node }: PubSubRuleContext): void {
   test("PS-1 what append has answered is found on any node at once", async () => {
     const [one, two] = [await node(), await node()];
     const channel = someAnalysis();

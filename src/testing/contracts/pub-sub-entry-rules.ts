@@ -1,11 +1,11 @@
 import { expect, test } from "bun:test";
-import type { DeduplicationKey } from "../../src/application/ports/pub-sub-port.ts";
-import { result, status } from "../support/encoded-events.ts";
-import { someAnalysis } from "../support/some-analysis.ts";
-import type { ContractContext } from "./pub-sub-contract.ts";
+import type { DeduplicationKey } from "../../application/ports/pub-sub-port.ts";
+import { result, status } from "../encoded-events.ts";
+import { someAnalysis } from "../some-analysis.ts";
 import { duplicateOf } from "./pub-sub-deduplication-rules.ts";
+import type { PubSubRuleContext } from "./pub-sub-under-test.ts";
 
-export function entryRules({ node, broker }: ContractContext): void {
+export function entryRules({ node, broker }: PubSubRuleContext): void {
   test("PS-28 an inbox entry taken twice, or by two nodes, is stored once", async () => {
     const [one, two] = [await node(), await node()];
     const channel = someAnalysis();

@@ -2,7 +2,7 @@ import type {
   ClientConnectionPort,
   Frame,
   SendOutcome,
-} from "../../src/application/ports/client-connection-port.ts";
+} from "../application/ports/client-connection-port.ts";
 
 let made = 0;
 

@@ -1,8 +1,8 @@
 import { describe, expect, test } from "bun:test";
-import { TokenRejected } from "../../src/application/errors.ts";
-import type { ClockPort } from "../../src/application/ports/clock-port.ts";
-import type { TokenVerifierPort } from "../../src/application/ports/token-verifier-port.ts";
-import { ManualClock } from "../support/manual-clock.ts";
+import { TokenRejected } from "../../application/errors.ts";
+import type { ClockPort } from "../../application/ports/clock-port.ts";
+import type { TokenVerifierPort } from "../../application/ports/token-verifier-port.ts";
+import { ManualClock } from "../manual-clock.ts";
 
 /*
  * The rules of TokenVerifierPort. Every test of the suite begins with the id of the rule it holds.

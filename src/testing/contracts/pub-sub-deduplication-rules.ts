@@ -1,12 +1,12 @@
 import { expect, test } from "bun:test";
-import type { AppendOutcome, DeduplicationKey } from "../../src/application/ports/pub-sub-port.ts";
-import { content } from "../support/bare-messages.ts";
-import { CollectingSubscriber } from "../support/collecting-subscriber.ts";
-import { notice, result, status } from "../support/encoded-events.ts";
-import { someAnalysis } from "../support/some-analysis.ts";
-import type { ContractContext } from "./pub-sub-contract.ts";
+import type { AppendOutcome, DeduplicationKey } from "../../application/ports/pub-sub-port.ts";
+import { CollectingSubscriber } from "../collecting-subscriber.ts";
+import { notice, result, status } from "../encoded-events.ts";
+import { occurrenceKey } from "../occurrence-key.ts";
+import { someAnalysis } from "../some-analysis.ts";
+import type { PubSubRuleContext } from "./pub-sub-under-test.ts";
 
-export function seenBeforeRules({ node, broker }: ContractContext): void {
+export function deduplicationRules({ node, broker }: PubSubRuleContext): void {
   test("PS-9 a repeated key answers the first positions on any node, and stores nothing", async () => {
     const [one, two] = [await node(), await node()];
     const channel = someAnalysis();
@@ -28,7 +28,7 @@ export function seenBeforeRules({ node, broker }: ContractContext): void {
     const channel = someAnalysis();
     const outcomes = await Promise.all(
       Array.from({ length: 20 }, (_, n) =>
-        nodes[n % 2]!.append({ channel, events: [status()], seen: content("same bytes") }),
+        nodes[n % 2]!.append({ channel, events: [status()], seen: occurrenceKey("same bytes") }),
       ),
     );
     expect(outcomes.filter(({ type }) => type === "stored")).toHaveLength(1);
@@ -84,7 +84,7 @@ export function seenBeforeRules({ node, broker }: ContractContext): void {
       type: "stored",
       firstOffset: 1,
     });
-    expect(await publisher.append({ channel, events: [status()], seen: content("k") })).toMatchObject({
+    expect(await publisher.append({ channel, events: [status()], seen: occurrenceKey("k") })).toMatchObject({
       type: "stored",
       firstOffset: 2,
     });
@@ -119,7 +119,7 @@ export function seenBeforeRules({ node, broker }: ContractContext): void {
   test("PS-12 a duplicate renews when the worker was last heard", async () => {
     const publisher = await node();
     const channel = someAnalysis();
-    const request = { channel, events: [status()], seen: content("bytes") };
+    const request = { channel, events: [status()], seen: occurrenceKey("bytes") };
     await publisher.append(request);
     const before = (await publisher.snapshot(channel)).heardAt;
     await broker().elapse(50);

@@ -1,0 +1,19 @@
+import type { SeenByContent } from "../application/ports/pub-sub-port.ts";
+import type { Occurrence } from "../domain/occurrence.ts";
+
+/** The deduplication key of a bare message: by default the first of its content, heard by a node that listened before. */
+export function occurrenceKey(
+  content: string,
+  occurrence: Partial<Occurrence> = {},
+  rest: Partial<SeenByContent> = {},
+): SeenByContent {
+  return {
+    lane: "content",
+    occurrence: {
+      ...{ content, stretch: "server.1.mark", listener: "node", number: 1, before: "other" },
+      ...occurrence,
+    },
+    ...{ reachMs: 5_000, ageMs: 0, retryMs: 60_000, rememberMs: 180_000 },
+    ...rest,
+  };
+}
