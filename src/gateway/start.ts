@@ -11,7 +11,7 @@ import type { Config } from "./config/config.ts";
 import { isLoopback } from "./config/demo-config.ts";
 import { createGateway } from "./container.ts";
 import type { Gateway } from "./gateway.ts";
-import { reachable } from "./health-command.ts";
+import { reachable } from "./reachable.ts";
 
 export interface RunningGateway {
   readonly url: string;

@@ -26,7 +26,7 @@ describe.skipIf(!needs("redis-server"))("npm run deadletters", () => {
     args: readonly string[],
     env: Record<string, string> = { REDIS_URL: redis.url },
   ) {
-    const child = Bun.spawn([process.execPath, "run", join(root, "scripts/deadletters.ts"), ...args], {
+    const child = Bun.spawn([process.execPath, "run", join(root, "src/main.ts"), "deadletters", ...args], {
       cwd: root,
       env,
       stdout: "pipe",

@@ -8,7 +8,7 @@ const ID = "0f8fad5b-d9cb-469f-a165-70867728950e";
 const root = join(import.meta.dir, "../..");
 
 async function token(args: readonly string[], env: Record<string, string> = { JWT_SECRET_KEY: KEY }) {
-  const child = Bun.spawn([process.execPath, "run", join(root, "scripts/token.ts"), ...args], {
+  const child = Bun.spawn([process.execPath, "run", join(root, "src/main.ts"), "token", ...args], {
     cwd: root,
     env,
     stdout: "pipe",

@@ -1,24 +1,48 @@
-/**
- * Looks after the stream `telltale:deadletters`: `npm run deadletters -- list`, `show`, `republish`, `drop`.
- * Exit code 1: something was not done. 2: bad arguments. 78: no Redis is configured, or badly.
- * Takes REDIS_* and HISTORY_* from the environment, as the gateway does: run it with the gateway's.
- */
-import { readFileSync } from "node:fs";
-import { Command, CommanderError, InvalidArgumentError } from "commander";
-import { RedisDeadLetters } from "../src/adapters/redis/redis-dead-letters.ts";
-import { RedisPubSub } from "../src/adapters/redis/redis-pub-sub.ts";
-import { SystemClock } from "../src/adapters/system/system-clock.ts";
-import { OutcomeUnknown } from "../src/application/errors.ts";
-import type { KeptDeadLetter } from "../src/application/ports/dead-letter-port.ts";
-import type { TelemetryPort } from "../src/application/ports/telemetry-port.ts";
-import { reasonOf } from "../src/application/reason-of.ts";
-import { RepublishDeadLetter } from "../src/application/republish-dead-letter.ts";
-import { type Config, loadConfig } from "../src/gateway/config/config.ts";
+import { type Command, InvalidArgumentError } from "commander";
+import { RedisDeadLetters } from "../../adapters/redis/redis-dead-letters.ts";
+import { RedisPubSub } from "../../adapters/redis/redis-pub-sub.ts";
+import { SystemClock } from "../../adapters/system/system-clock.ts";
+import { OutcomeUnknown } from "../../application/errors.ts";
+import type { KeptDeadLetter } from "../../application/ports/dead-letter-port.ts";
+import type { TelemetryPort } from "../../application/ports/telemetry-port.ts";
+import { RepublishDeadLetter } from "../../application/republish-dead-letter.ts";
+import type { Config } from "../config/config.ts";
+import { CommandFailed, EXIT, readConfig } from "./command-failed.ts";
 
-const EXIT_NOT_DONE = 1;
-const EXIT_USAGE = 2;
-const EXIT_CONFIG = 78;
 const SHOWN = 20;
+
+/**
+ * `telltale deadletters list`, `show`, `republish` and `drop` look after the stream `telltale:deadletters`. The exit code
+ * is 1 if something was not done, and 78 if no Redis is configured. Only REDIS_* and HISTORY_* are read from the
+ * environment, as the gateway reads them.
+ */
+export function addDeadLetters(command: Command): void {
+  command.description(
+    "Lists, republishes and drops what could not be delivered. Run it with the gateway's environment.",
+  );
+  command
+    .command("list")
+    .description("the newest letters, the newest last")
+    .option("--channel <name>", "only those of this channel, as analysis:… or telltale:inbox")
+    .option("--reason <text>", "only those whose reason holds this")
+    .option("--limit <count>", "how many at most", parseCount, SHOWN)
+    .option("--json", "one JSON object a line, with the payload")
+    .action(list);
+  command
+    .command("show")
+    .description("one letter whole")
+    .argument("<id>")
+    .option("--json", "as a JSON object")
+    .action(show);
+  command
+    .command("republish")
+    .description("judges letters again and stores them as events, once; those still invalid stay")
+    .argument("[id...]")
+    .option("--channel <name>", "all of this channel")
+    .option("--all", "all there are")
+    .action(republish);
+  command.command("drop").description("removes letters for good").argument("<id...>").action(drop);
+}
 
 interface ListOptions {
   readonly channel?: string;
@@ -32,66 +56,14 @@ interface RepublishOptions {
   readonly all?: true;
 }
 
-/** Ends the command with its exit code. */
-class Exit extends Error {
-  readonly code: number;
-
-  constructor(code: number, message: string) {
-    super(message);
-    this.code = code;
-  }
-}
-
 const clock = new SystemClock();
-/** Only what goes wrong is told: the rest is the command's own output. */
+/** Writes errors alone: everything else that a command says is its own output. */
 const telemetry: TelemetryPort = {
   log: (level, message, fields) => {
     if (level === "error") console.error(message, fields ?? "");
   },
   count: () => {},
 };
-
-const program = new Command("deadletters")
-  .description(
-    "Lists, republishes and drops what could not be delivered. Run it with the gateway's environment.",
-  )
-  .exitOverride();
-program
-  .command("list")
-  .description("the newest letters, the newest last")
-  .option("--channel <name>", "only those of this channel, as analysis:… or telltale:inbox")
-  .option("--reason <text>", "only those whose reason holds this")
-  .option("--limit <count>", "how many at most", parseCount, SHOWN)
-  .option("--json", "one JSON object a line, with the payload")
-  .action(list);
-program
-  .command("show")
-  .description("one letter whole")
-  .argument("<id>")
-  .option("--json", "as a JSON object")
-  .action(show);
-program
-  .command("republish")
-  .description("judges letters again and stores them as events, once; those still invalid stay")
-  .argument("[id...]")
-  .option("--channel <name>", "all of this channel")
-  .option("--all", "all there are")
-  .action(republish);
-program.command("drop").description("removes letters for good").argument("<id...>").action(drop);
-
-process.exitCode = await run();
-
-async function run(): Promise<number> {
-  try {
-    await program.parseAsync();
-    return 0;
-  } catch (error) {
-    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : EXIT_USAGE;
-    if (error instanceof Exit && error.message === "") return error.code;
-    console.error(reasonOf(error));
-    return error instanceof Exit ? error.code : EXIT_NOT_DONE;
-  }
-}
 
 async function list({ channel, reason, limit, json }: ListOptions): Promise<void> {
   await withLetters(async (letters) => {
@@ -117,7 +89,7 @@ async function show(id: string, { json }: { readonly json?: true }): Promise<voi
 
 async function republish(ids: readonly string[], { channel, all }: RepublishOptions): Promise<void> {
   const said = [ids.length > 0, channel !== undefined, all === true].filter(Boolean).length;
-  if (said !== 1) throw new Exit(EXIT_USAGE, "error: give ids, or --channel, or --all");
+  if (said !== 1) throw new CommandFailed(EXIT.usage, "error: give ids, or --channel, or --all");
   await withLetters(async (letters, config) => {
     const pubSub = new RedisPubSub({ ...config, clock, telemetry });
     const use = new RepublishDeadLetter(letters, pubSub);
@@ -145,12 +117,15 @@ async function republish(ids: readonly string[], { channel, all }: RepublishOpti
           if (all || letter.channel === channel) await attempt(letter);
     } catch (error) {
       if (!(error instanceof OutcomeUnknown)) throw error;
-      throw new Exit(EXIT_NOT_DONE, `${error.message}. Run it again: what was stored is not stored twice.`);
+      throw new CommandFailed(
+        EXIT.notDone,
+        `${error.message}. Run it again: what was stored is not stored twice.`,
+      );
     } finally {
       console.log(`${stored} stored, ${kept} left`);
       await pubSub.close();
     }
-    if (kept > 0) throw new Exit(EXIT_NOT_DONE, "");
+    if (kept > 0) throw new CommandFailed(EXIT.notDone, "");
   });
 }
 
@@ -160,7 +135,7 @@ async function drop(ids: readonly string[]): Promise<void> {
     for (const id of ids) if (!(await letters.remove(id))) missing.push(id);
     console.log(`${ids.length - missing.length} dropped`);
     if (missing.length > 0)
-      throw new Exit(EXIT_NOT_DONE, missing.map((id) => notThere(id).message).join("\n"));
+      throw new CommandFailed(EXIT.notDone, missing.map((id) => notThere(id).message).join("\n"));
   });
 }
 
@@ -182,18 +157,14 @@ async function withLetters(
   }
 }
 
-/** What the stream and an append need alone: a gateway's other settings may be at fault without spoiling this. */
+/** The broker's settings. No other setting is read: a fault in those of the gateway does not spoil this command. */
 function configured(): UsedConfig {
   const used = Object.entries(process.env).filter(([name]) =>
     /^(?:BROKER|REDIS_\w+|HISTORY_\w+)$/.test(name),
   );
-  const loaded = loadConfig(Object.fromEntries(used), (path) => readFileSync(path, "utf8"));
-  if (!loaded.ok) {
-    throw new Exit(EXIT_CONFIG, loaded.faults.map(({ name, message }) => `${name}: ${message}`).join("\n"));
-  }
-  const { broker, historySize, historyTtlMs } = loaded.config;
+  const { broker, historySize, historyTtlMs } = readConfig(Object.fromEntries(used));
   if (broker.kind !== "redis") {
-    throw new Exit(EXIT_CONFIG, "No Redis is configured. Set REDIS_URL as for the gateway.");
+    throw new CommandFailed(EXIT.configuration, "No Redis is configured. Set REDIS_URL as for the gateway.");
   }
   return {
     target: broker,
@@ -206,13 +177,13 @@ function lineOf({ id, at, channel, reason }: KeptDeadLetter): string {
   return [id, at, channel, reason].map(printable).join("  ");
 }
 
-/** What workers wrote may hold anything, also what a terminal obeys. */
+/** Escapes control characters: a worker may have written some that a terminal obeys. */
 function printable(text: string): string {
   return text.replace(/\p{Cc}/gu, (character) => JSON.stringify(character).slice(1, -1));
 }
 
-function notThere(id: string): Exit {
-  return new Exit(EXIT_NOT_DONE, `${printable(id)}: no such letter`);
+function notThere(id: string): CommandFailed {
+  return new CommandFailed(EXIT.notDone, `${printable(id)}: no such letter`);
 }
 
 function parseCount(text: string): number {

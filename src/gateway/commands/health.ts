@@ -1,0 +1,31 @@
+import type { Command } from "commander";
+import { reasonOf } from "../../application/reason-of.ts";
+import { reachable } from "../reachable.ts";
+import { CommandFailed, EXIT, readConfig } from "./command-failed.ts";
+
+const PATIENCE_MS = 3_000;
+
+/** `telltale health`: the health check of a container, whose image has neither a shell nor curl. */
+export function addHealth(command: Command): void {
+  command
+    .description(
+      "asks the gateway on this machine whether it is alive; run it with the gateway's environment",
+    )
+    .action(async () => {
+      // The notes of the configuration were said when the gateway started.
+      const { host, port } = readConfig(process.env);
+      await askHealth(`http://${reachable(host)}:${port}/health`);
+    });
+}
+
+async function askHealth(url: string): Promise<void> {
+  let status: number;
+  try {
+    const response = await fetch(url, { signal: AbortSignal.timeout(PATIENCE_MS) });
+    status = response.status;
+    if (response.ok) return;
+  } catch (error) {
+    throw new CommandFailed(EXIT.notDone, `${url} did not answer: ${reasonOf(error)}`);
+  }
+  throw new CommandFailed(EXIT.notDone, `${url} answered ${status}`);
+}
