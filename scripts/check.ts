@@ -28,6 +28,7 @@ interface Step {
 const quick: readonly Step[] = [
   program("format and lint (biome)", [`${bin}biome`, "check", "--error-on-warnings", "."]),
   program("types (tsc)", [`${bin}tsc`, "--noEmit"]),
+  program("prose", [process.execPath, "run", "scripts/check/prose.ts"]),
   tests("architecture", ["test/architecture.test.ts"]),
   {
     name: "unit and contract tests, with coverage",
@@ -112,7 +113,7 @@ async function bunTest(
   );
 }
 
-/** Of a run that failed everything is shown but the tests that passed; of any other, only what it skipped. */
+/** Shows a failed run without the tests that passed, and names what any other run skipped. */
 function report(
   { output, exitCode }: { readonly output: string; readonly exitCode: number },
   tallyOf: (output: string, exitCode: number) => Tally,
