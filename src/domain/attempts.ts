@@ -14,21 +14,32 @@ export interface Attempts {
 
 export const NO_ATTEMPTS: Attempts = { current: undefined, past: [], outcome: undefined };
 
-/** What is kept of an analysis must have an end: past this many the oldest attempt is forgotten. */
+/** A channel keeps the names of so many earlier attempts. Past that it forgets the oldest. */
 export const PAST_ATTEMPTS_KEPT = 1_000;
+
+/**
+ * The one kind of event that an attempt may still bring after its terminal event. Workers report an end in two halves,
+ * and a failure in either order. Anything else is a stray.
+ */
+export const SECOND_HALF: Readonly<Record<TerminalKind, EventKind>> = {
+  result: "status_completed",
+  status_failed: "error",
+  error: "status_failed",
+};
 
 /** Whether the event is the first of an attempt not seen before; `refusal` must have let it pass. */
 export function beginsAttempt(attempts: Attempts, event: EncodedEvent): boolean {
   return event.attemptId !== undefined && event.attemptId !== attempts.current;
 }
 
-/** Why the event may not be the next one, or undefined where it may. */
+/** Answers why the event may not be the next one, or undefined if it may. */
 export function refusal(attempts: Attempts, event: EncodedEvent): AttemptRefusal | undefined {
   if (event.attemptId === undefined) return undefined;
   if (event.attemptId !== attempts.current) {
     return attempts.past.includes(event.attemptId) ? "attempt_superseded" : undefined;
   }
-  return mayFollow(attempts.outcome, event.kind) ? undefined : "attempt_ended";
+  const { outcome } = attempts;
+  return outcome === undefined || event.kind === SECOND_HALF[outcome] ? undefined : "attempt_ended";
 }
 
 /** The attempts after an event that was not refused. */
@@ -44,18 +55,4 @@ export function attemptsAfter(attempts: Attempts, event: EncodedEvent): Attempts
     past: current === undefined ? past : [...past, current].slice(-PAST_ATTEMPTS_KEPT),
     outcome: ending,
   };
-}
-
-/** Workers report an end in two halves, in either order where it failed; anything else after it is a stray. */
-function mayFollow(outcome: TerminalKind | undefined, kind: EventKind): boolean {
-  switch (outcome) {
-    case undefined:
-      return true;
-    case "result":
-      return kind === "status_completed";
-    case "status_failed":
-      return kind === "error";
-    case "error":
-      return kind === "status_failed";
-  }
 }

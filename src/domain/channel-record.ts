@@ -38,6 +38,14 @@ export type AdmitOutcome =
   /** The event at `index` may not follow what the channel has; the record is as before. */
   | { readonly type: "refused"; readonly code: AttemptRefusal; readonly index: number };
 
+/** A history is trimmed when it holds so many events more than its size, because trimming one by one costs more than the event. */
+const TRIMMED_AT_ONCE = 200;
+
+/** How many events a history holds at most, of which trimming leaves `size`. */
+export function mostKept(size: number): number {
+  return size + Math.min(size, TRIMMED_AT_ONCE);
+}
+
 export function newRecord(epoch: string): ChannelRecord {
   return {
     epoch,

@@ -1,19 +1,28 @@
-/** What an event means to the course of an analysis, so that nobody downstream has to read its text. */
-export type EventKind = "status" | "status_completed" | "status_failed" | "result" | "error" | "notice";
+/** The meanings that an event can have to the course of an analysis, so that nobody downstream has to read its text. */
+export const EVENT_KINDS = [
+  "status",
+  "status_completed",
+  "status_failed",
+  "result",
+  "error",
+  "notice",
+] as const;
+
+export type EventKind = (typeof EVENT_KINDS)[number];
 
 /** The `event_type` that an event of this kind bears. */
 export function eventTypeOf(kind: EventKind): string {
   return kind === "result" ? "result_update" : isStatusKind(kind) ? "status_update" : kind;
 }
 
-/** The kinds that are never dropped and never conflated, and stand until the analysis is reopened. */
+/** Events of these kinds are never dropped or conflated. The last one is current until the analysis is reopened. */
 export type TerminalKind = "status_failed" | "result" | "error";
 
 export function isTerminalKind(kind: EventKind): kind is TerminalKind {
   return kind === "result" || kind === "error" || kind === "status_failed";
 }
 
-/** Whether an event of this kind, coming after a standing terminal event, means that the work began again. */
+/** Whether an event of this kind reopens the analysis if it follows a current terminal event. */
 export function reopens(kind: EventKind): boolean {
   return kind === "status";
 }

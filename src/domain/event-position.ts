@@ -70,7 +70,8 @@ function epochAt(offset: number, spans: readonly EpochSpan[]): string | undefine
   return spans.findLast((span) => span.firstOffset <= offset)?.epoch;
 }
 
-const EVENT_ID_START = '{"event_id":"';
+/** Every event as it is sent begins so. Its position follows, in quotes. */
+export const EVENT_ID_START = '{"event_id":"';
 
 /** The position of an event as it is sent: read by slicing, since no node parses JSON to fan out. */
 export function positionOfText(text: string): EventPosition | undefined {

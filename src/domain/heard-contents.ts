@@ -1,4 +1,4 @@
-import { isLater, isShared, type OccurrenceOffer, sharesNames } from "./occurrence.ts";
+import { isLater, isOwn, isShared, type OccurrenceOffer, sharesNames } from "./occurrence.ts";
 
 /** Where something was stored; `at` is broker time in milliseconds. */
 export interface Place {
@@ -84,9 +84,7 @@ export class HeardContents<Code extends string> {
       return known(place, stretches, number === own.known ? own.refusal : undefined);
     if (isShared(occurrence)) {
       // What was judged until the last that this node heard before its first mark is what it heard until then.
-      const settled = stretches.findLastIndex(
-        ({ name }) => name.startsWith("~") && sharesNames(occurrence, name),
-      );
+      const settled = stretches.findLastIndex(({ name }) => isOwn(name) && sharesNames(occurrence, name));
       const other = stretches
         .slice(settled + 1)
         .find(

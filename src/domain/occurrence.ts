@@ -33,8 +33,15 @@ export interface OccurrenceOffer {
   readonly rememberMs: number;
 }
 
+/** The name of a stretch that one connection counts by itself begins so. */
+export const OWN = "~";
+
+export function isOwn(stretch: string): boolean {
+  return stretch.startsWith(OWN);
+}
+
 export function isShared({ stretch }: Occurrence): boolean {
-  return !stretch.startsWith("~");
+  return !isOwn(stretch);
 }
 
 /**
@@ -42,13 +49,13 @@ export function isShared({ stretch }: Occurrence): boolean {
  * another name is another message.
  */
 export function sharesNames(occurrence: Occurrence, stretch: string): boolean {
-  if (stretch.startsWith("~")) return stretch.startsWith(`~${occurrence.listener}.`);
+  if (isOwn(stretch)) return stretch.startsWith(`${OWN}${occurrence.listener}.`);
   return serverOf(stretch) === serverOf(occurrence.stretch);
 }
 
 /** Whether one shared stretch began after another, on the same server. */
 export function isLater(stretch: string, than: string): boolean {
-  return !stretch.startsWith("~") && serverOf(stretch) === serverOf(than) && timeOf(stretch) > timeOf(than);
+  return !isOwn(stretch) && serverOf(stretch) === serverOf(than) && timeOf(stretch) > timeOf(than);
 }
 
 function serverOf(stretch: string): string {

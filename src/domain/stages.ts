@@ -21,8 +21,7 @@ export interface StageMark {
 }
 
 /**
- * Marks outlive the trimming of the history, so a worker that flips between two stages for hours would grow them
- * without end, and every reader of the state pays for all of them. Beyond this many the oldest is dropped: a
- * timeline this long is of use at its recent end.
+ * A channel keeps so many marks, and drops the oldest beyond that. Marks outlive the trimming of the history: a worker
+ * that flips between two stages for hours would grow them without end, and every reader of the state pays for them.
  */
 export const STAGE_MARKS_KEPT = 200;

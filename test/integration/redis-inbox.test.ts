@@ -1,6 +1,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "bun:test";
 import { Redis } from "ioredis";
 import { RedisInbox } from "../../src/adapters/redis/redis-inbox.ts";
+import { INBOX_LEASE_KEY } from "../../src/adapters/redis/redis-keys.ts";
 import { SystemClock } from "../../src/adapters/system/system-clock.ts";
 import { BrokerUnavailable } from "../../src/application/errors.ts";
 import { CollectingTelemetry } from "../../src/testing/collecting-telemetry.ts";
@@ -78,12 +79,12 @@ describe.skipIf(!needs("redis-server"))("the inbox on Redis", () => {
 
     test("IB-6 a lease that never ends, or is none, keeps nobody from taking", async () => {
       await worker.xadd("telltale:inbox", "*", "event", "{}");
-      await worker.set("telltale:inbox:taker", "somebody");
+      await worker.set(INBOX_LEASE_KEY, "somebody");
       expect(await inbox.take()).toMatchObject({ type: "lot", entries: [{ type: "event" }] });
-      await worker.set("telltale:inbox:taker", "somebody", "EX", 86_400);
+      await worker.set(INBOX_LEASE_KEY, "somebody", "EX", 86_400);
       expect(await inbox.take()).toMatchObject({ type: "lot" });
-      await worker.del("telltale:inbox:taker");
-      await worker.lpush("telltale:inbox:taker", "x");
+      await worker.del(INBOX_LEASE_KEY);
+      await worker.lpush(INBOX_LEASE_KEY, "x");
       expect(await inbox.take()).toMatchObject({ type: "lot" });
     });
 

@@ -143,7 +143,7 @@ export const IDENTITY_MUTANTS: readonly Mutant[] = [
   {
     name: "forgets on Redis what it refused",
     file: "src/adapters/redis/append-events.lua",
-    find: "      remember_judged(seen_key, content, heard or heard_at(at), { refusal = refusal[2] .. ':' .. refusal[3] })",
+    find: "      remember_judged(key, content, heard or heard_at(at), { refusal = refusal[2] .. ':' .. refusal[3] })",
     replace: "",
     killers: SCRIPT_TESTS,
     needs: "redis-server",

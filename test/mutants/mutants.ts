@@ -625,7 +625,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "Redis: goes on with the epoch of a history that may have forked",
     file: "src/adapters/redis/append-events.lua",
-    find: "new_epoch = line ~= line_now",
+    find: "new_epoch = lineage ~= lineage_now",
     replace: "new_epoch = is_new",
     killers: ["test/integration/redis-history-faults.test.ts"],
     needs: "redis-server",

@@ -6,7 +6,7 @@ import {
   PAGE_BYTES,
 } from "../../application/ports/pub-sub-port.ts";
 import { fill } from "../../domain/byte-budget.ts";
-import { admit, newRecord, type PublishedEvent } from "../../domain/channel-record.ts";
+import { admit, mostKept, newRecord, type PublishedEvent } from "../../domain/channel-record.ts";
 import { type EpochSpan, type EventPosition, isOnHistory } from "../../domain/event-position.ts";
 import { HeardContents } from "../../domain/heard-contents.ts";
 import type { StageMark } from "../../domain/stages.ts";
@@ -60,13 +60,12 @@ export class KeptChannel {
     return [...this.#record.stages];
   }
 
-  /** All or none. Keeps at least the `size` newest; at most `size` or 200 more, whichever is fewer. */
+  /** Appends all events or none. Keeps at least the `size` newest and at most `mostKept(size)`. */
   append(events: AppendRequest["events"], size: number): Kept {
     const admitted = admit(this.#record, events);
     if (admitted.type === "refused") return admitted;
     for (const event of admitted.events) this.#history.push(event);
-    // Trimmed in lots, so that an event at the limit does not copy the whole history.
-    if (this.#history.length > size + Math.min(size, 200)) this.#history = this.#history.slice(-size);
+    if (this.#history.length > mostKept(size)) this.#history = this.#history.slice(-size);
     return { type: "kept", events: admitted.events };
   }
 

@@ -1,8 +1,8 @@
--- Part of append-events.lua: whether a request was carried out before. Uses its `now`, `now_text`, `is_new`, `birth`,
--- `last_entry`, `bare_from`, `bare_to`, `call`, `int`.
+-- Part of append-events.lua: finds out whether a request was carried out before. Uses `now`, `now_text`, `is_new`,
+-- `incarnation`, `last_entry`, `bare_from`, `bare_to`, `call`, `int` and `OWN` of that script.
 
--- Ids are two numbers without leading zeros, either of which may be beyond what a Lua number holds.
-local function seen_entry(id)
+-- Ids are two numbers without leading zeros. Either may be larger than a Lua number holds.
+local function find_entry(id)
   if not last_entry then return end
   local ms, sequence = string.match(id, '^(%d+)-(%d+)$')
   local last_ms, last_sequence, its_epoch, first, stored = string.match(last_entry, '^(%d+)-(%d+) (%w+) (%d+) (%d+)$')
@@ -11,14 +11,16 @@ local function seen_entry(id)
   return { 'DUPLICATE', its_epoch, tonumber(first), tonumber(stored) }
 end
 
--- What workers published bare, as `HeardContents` in src/domain does it. Of each content is kept, in lines: where its last
--- event stands ("epoch first count at stretch", or "-"), and for each stretch, the one judged last at the end,
--- "name known refusal unsure handled at born".
+-- Bare messages, by the rules of `HeardContents` in src/domain. The script keeps for each content some lines. The first is
+-- the place of its last event, "epoch first count at stretch", or "-". A line for each stretch follows, the one judged last
+-- at the end: "name known refusal unsure handled at born".
 local STRETCH = '\n(%S+) (%d+) (%S+) (%d+) (%d+) (%d+) (%d+)'
+
+local function is_own(stretch) return string.sub(stretch, 1, 1) == OWN end
 
 local function is_content(at) return string.sub(ARGV[at], 1, 8) == 'content ' end
 
--- How a message was heard, from its arguments.
+-- Reads from its arguments how a message was heard.
 local function heard_at(at)
   local before, listener, reach, age, retry, remember =
     string.match(ARGV[at], '^content (%a+) (%S+) (%d+) (%d+) (%d+) (%d+)$')
@@ -28,8 +30,8 @@ local function heard_at(at)
   }
 end
 
--- Remembers that a message was judged, as the last of its content. `as` may have: place, refusal, unsure, counted, and the
--- name of another stretch, of which it was one by another name (claimed) or stands in for the last (overtaking).
+-- Remembers a message as the one of its content that was judged last. `as` may have: place, refusal, unsure, counted, and
+-- the name of another stretch, if the message is one of that stretch (claimed) or stands in for its last one (overtaking).
 local function remember_judged(key, content, heard, as)
   local known, handled, unsure = heard.number, (as.unsure or as.counted) and 0 or 1, 0
   local place, others = as.place, ''
@@ -53,7 +55,7 @@ local function remember_judged(key, content, heard, as)
   call('SET', key, (place or '-') .. own, 'PX', heard.remember)
 end
 
--- As `remember_judged`, of the first that is stored of its content: as nearly all are.
+-- Does the same for the first message of its content that is stored: nearly all are.
 local function remember_first(key, at, place)
   local age, remember = string.match(ARGV[at], '^content %a+ %S+ %d+ (%d+) %d+ (%d+)$')
   local born = age == '0' and now_text or int(now - tonumber(age))
@@ -71,11 +73,11 @@ local function answer_known(content, refusal)
   return { 'REFUSED', code, tonumber(index) }
 end
 
--- Whether a message that is not known by its name is one that was judged by another, or a retry: the answer, if so.
+-- Answers for a message whose name is new if it was judged by another name, or is a retry. Answers nothing otherwise.
 local function judge_unknown(key, content, heard, newest)
   local function shares_names(name)
-    if string.sub(name, 1, 1) == '~' then
-      return string.sub(name, 1, #heard.listener + 2) == '~' .. heard.listener .. '.'
+    if is_own(name) then
+      return string.sub(name, 1, #heard.listener + 2) == OWN .. heard.listener .. '.'
     end
     return string.match(name, '^[^.]*') == string.match(heard.stretch, '^[^.]*')
   end
@@ -87,13 +89,13 @@ local function judge_unknown(key, content, heard, newest)
   local first, stored, placed, stored_by = string.match(content, '^%w+ (%d+) (%d+) (%d+) (%S+)')
   local is_newest = first and tonumber(first) + tonumber(stored) - 1 == newest
   local earliest = now - heard.reach
-  if string.sub(heard.stretch, 1, 1) ~= '~' then
+  if not is_own(heard.stretch) then
     local overtaking, claimed, its_refusal
     for name, _, refusal, _, handled, when, born in string.gmatch(content, STRETCH) do
       if is_newest and handled ~= '0' and name == stored_by and is_later(name) then overtaking = name end
       if shares_names(name) then
-        -- What was judged until then is what this node heard before its first mark.
-        if string.sub(name, 1, 1) == '~' then claimed = nil end
+        -- All that was judged until then this node heard before its first mark.
+        if is_own(name) then claimed = nil end
       elseif not claimed and handled ~= '0' and tonumber(born) >= earliest and now - tonumber(when) < heard.remember then
         claimed, its_refusal = name, refusal
       end
@@ -118,7 +120,7 @@ local function judge_unknown(key, content, heard, newest)
     if judged >= heard.number then return answer_known(content, '-') end
   end
   if heard.before == 'other' or not first or now - tonumber(placed) > heard.retry then return end
-  -- A retry: nothing else was published on the channel since. What was stored since and came in this way was published after.
+  -- A retry: nothing else was published on the channel since. Bare messages stored since were published after it.
   local unsure = heard.before == 'unknown'
   if (unsure and is_newest) or (not unsure and bare_to == newest and tonumber(first) >= bare_from) then
     remember_judged(key, content, heard, { unsure = unsure })
@@ -126,7 +128,7 @@ local function judge_unknown(key, content, heard, newest)
   end
 end
 
-local function seen_content(key, at, newest)
+local function find_content(key, at, newest)
   local content = call('GET', key)
   if not content then return nil, key end
   local _, upto = string.find(content, ARGV[at + 3], 1, true)
@@ -144,19 +146,19 @@ local function seen_content(key, at, newest)
   return nil, key, content, heard
 end
 
--- The answer of its first time, if it had one; else the key to remember it under, if any, and for a content what is
--- kept of it and how it was heard. `newest` is the offset of the channel's newest event.
-local function seen_before(at, newest)
+-- Answers as the first time if the request was carried out before. Otherwise answers nil, the key to remember it under if
+-- it has one, and for a content the lines kept of it and how it was heard. `newest` is the offset of the newest event.
+local function find_earlier(at, newest)
   local scope = ARGV[at]
   if scope == '' then return end
-  if scope == 'entry' then return seen_entry(ARGV[at + 2]) end
-  if is_content(at) then return seen_content(ARGV[at + 1] .. birth .. ':' .. ARGV[at + 2], at, newest) end
-  local key = ARGV[at + 1] .. (scope == 'channel' and birth .. ':' or '') .. ARGV[at + 2]
+  if scope == 'entry' then return find_entry(ARGV[at + 2]) end
+  if is_content(at) then return find_content(ARGV[at + 1] .. incarnation .. ':' .. ARGV[at + 2], at, newest) end
+  local key = ARGV[at + 1] .. (scope == 'channel' and incarnation .. ':' or '') .. ARGV[at + 2]
   local seen = call('GET', key)
   if seen then
     local its_epoch, first, stored, when = string.match(seen, '^(%w+) (%d+) (%d+) (%d+)$')
     if now - tonumber(when) <= tonumber(ARGV[at + 3]) then
-      -- Where no record is written to, so that waiting for replicas waits for something.
+      -- A write, so that waiting for replicas waits for something though no record is written.
       if is_new then call('SET', key, seen, 'KEEPTTL') end
       return { 'DUPLICATE', its_epoch, tonumber(first), tonumber(stored) }
     end

@@ -1,6 +1,7 @@
 import { BrokerError, OutcomeUnknown } from "../../application/errors.ts";
 import type { AppendOutcome, AppendRequest } from "../../application/ports/pub-sub-port.ts";
 import type { ChannelName } from "../../domain/channel.ts";
+import { mostKept } from "../../domain/channel-record.ts";
 import { randomEpoch } from "../system/random-epoch.ts";
 import { outcomeOf, requestArguments } from "./append-call.ts";
 import { AppendQueue, isAcknowledged } from "./append-queue.ts";
@@ -93,6 +94,7 @@ export class RedisAppends {
         randomEpoch(),
         randomEpoch(),
         `${limits.size}`,
+        `${mostKept(limits.size)}`,
         `${limits.ttlMs}`,
         publishedOn(channel, db),
         ...requestArguments(channel, requests),

@@ -16,6 +16,7 @@ import { MAX_EVENT_BYTES } from "../../domain/decode-event.ts";
 import { isReply, readFailure, writeFailure } from "./broker-errors.ts";
 import readInbox from "./read-inbox.lua" with { type: "text" };
 import type { RedisTarget } from "./redis-connection.ts";
+import { INBOX_LEASE_KEY } from "./redis-keys.ts";
 import { RedisLink } from "./redis-link.ts";
 import { RedisLinks } from "./redis-links.ts";
 import { sendCommand } from "./send-command.ts";
@@ -31,7 +32,6 @@ export interface RedisInboxOptions {
   readonly node?: string;
 }
 
-const LEASE = `${INBOX}:taker`;
 /** Shorter than what a command may take: the link's own questions wait behind it. */
 const ARRIVAL_MS = 1_000;
 
@@ -55,7 +55,7 @@ export class RedisInbox implements InboxPort {
     const limits = [LEASE_MS, LOT.items, LOT.bytes, MAX_EVENT_BYTES, SHOWN_BYTES];
     // The text goes with every call: a few hundred bytes, and nothing to load again.
     const [type, answer] = (await send(this.#commands, readFailureOf(takeInbox), (redis) =>
-      redis.callBuffer("EVAL", takeInbox, 2, INBOX, LEASE, this.#node, ...limits),
+      redis.callBuffer("EVAL", takeInbox, 2, INBOX, INBOX_LEASE_KEY, this.#node, ...limits),
     )) as [Buffer, number | EntryReply[]];
     if (type.toString() === "ELSEWHERE") {
       return { type: "elsewhere", againMs: Math.min(ASK_AGAIN_MS, Number(answer) + 1) };
@@ -75,7 +75,7 @@ export class RedisInbox implements InboxPort {
   }
 
   async release(): Promise<void> {
-    await send(this.#commands, writeFailure, (redis) => redis.eval(RELEASE, 1, LEASE, this.#node));
+    await send(this.#commands, writeFailure, (redis) => redis.eval(RELEASE, 1, INBOX_LEASE_KEY, this.#node));
   }
 
   async backlog(): Promise<InboxBacklog> {

@@ -1,8 +1,9 @@
 import { createHash } from "node:crypto";
+import { INBOX } from "../../application/ports/inbox-port.ts";
 import type { SeenByContent, SeenByKey } from "../../application/ports/pub-sub-port.ts";
 import { type ChannelName, isAnalysisChannel } from "../../domain/channel.ts";
 
-/** Where Redis keeps a channel. All keys of one channel share a hash tag, so that one script may use them. */
+/** The keys of one channel. They share a hash tag, so that a Cluster lets one script use them. */
 export interface ChannelKeys {
   readonly record: string;
   readonly history: string;
@@ -11,7 +12,10 @@ export interface ChannelKeys {
 
 export const DEAD_LETTERS_KEY = "telltale:deadletters";
 
-/** Where one gateway tries whether events can be stored: nobody can name it, watch it or publish to it. */
+/** In the slot of the inbox, whose public name has no hash tag and is hashed as a whole. */
+export const INBOX_LEASE_KEY = `telltale:{${INBOX}}:lease`;
+
+/** The channel on which one gateway tries whether events can be stored. Nobody can name it, watch it or publish to it. */
 export type TryChannel = `try:${string}`;
 
 export function keysOf(channel: ChannelName | TryChannel): ChannelKeys {
@@ -31,23 +35,24 @@ export function keysOf(channel: ChannelName | TryChannel): ChannelKeys {
   };
 }
 
-/** Redis channels know no databases: two deployments in two of them must not hear each other. */
+/** The channel that subscribers of `channel` hear. It bears the number of the database, for Redis does not keep apart
+ * the channels of its databases: deployments in two of them must not hear each other. */
 export function publishedOn(channel: ChannelName | TryChannel, db: number): string {
   if (isTryChannel(channel)) return `telltale:${db}:{${channel}}`;
   return isAnalysisChannel(channel) ? `telltale:${db}:{${channel}}` : `telltale:${db}:{notices}:${channel}`;
 }
 
-/** Where every gateway that listens to workers publishes its probes, so that they know of each other. */
+/** The channel of the probes of all gateways that listen to workers: by it they know of each other. */
 export function listeningChannel(db: number): string {
   return `telltale:${db}:listening`;
 }
 
-/** Where one node publishes the probes that its connection for watched channels must hear. */
+/** The channel of the probes that one node's connection for watched channels must hear. */
 export function hearingChannel(db: number): string {
   return `telltale:${db}:hearing:${crypto.randomUUID()}`;
 }
 
-/** The two parts of the key that remembers a request; but for scope `notices` the script puts the channel's birth between. */
+/** The two parts of a deduplication key. The script puts the channel's incarnation between them, except in scope `notices`. */
 export function seenKey(
   channel: ChannelName | TryChannel,
   seen: SeenByKey | SeenByContent,
@@ -57,12 +62,12 @@ export function seenKey(
   return [`${scope}:seen:`, name];
 }
 
-/** In the slot of the stream: the name of that is fixed and has no hash tag. */
+/** In the slot of the stream, whose name has no hash tag and is hashed as a whole. */
 export function seenDeadLetterKey(name: string): string {
   return `telltale:{${DEAD_LETTERS_KEY}}:seen:${digest(name)}`;
 }
 
-/** What is known of the kinds of dead letters: how many bytes each has, and a stream of ids for each kind. */
+/** The bookkeeping of dead letters, in the slot of their stream: bytes of each kind, and a stream of ids for each kind. */
 export function deadLetterBooks(kinds: readonly string[]): string[] {
   return ["bytes", ...kinds].map((name) => `telltale:{${DEAD_LETTERS_KEY}}:${name}`);
 }

@@ -2,23 +2,25 @@ import { createHash } from "node:crypto";
 import appendEvents from "./append-events.lua" with { type: "text" };
 import deadLetter from "./dead-letter.lua" with { type: "text" };
 import declareViewers from "./declare-viewers.lua" with { type: "text" };
-import seenBefore from "./deduplicate.lua" with { type: "text" };
+import deduplicate from "./deduplicate.lua" with { type: "text" };
 import mark from "./mark.lua" with { type: "text" };
 import readChannel from "./read-channel.lua" with { type: "text" };
 import readHistory from "./read-history.lua" with { type: "text" };
 import readPositions from "./read-positions.lua" with { type: "text" };
 import readViewers from "./read-viewers.lua" with { type: "text" };
+import { withConstants } from "./script-constants.ts";
 
 export type ScriptName = keyof typeof SCRIPTS;
 
-/** With the name under which Redis knows it. */
 export interface Script {
+  /** As it is sent, with the constants of the domain. */
   readonly text: string;
+  /** The name by which Redis knows it. */
   readonly sha: string;
 }
 
 export const SCRIPTS = {
-  appendEvents: script(appendEvents.replace("-- INCLUDE seen-before", () => seenBefore)),
+  appendEvents: script(appendEvents.replace("-- INCLUDE deduplicate", () => deduplicate)),
   deadLetter: script(deadLetter),
   declareViewers: script(declareViewers),
   mark: script(mark),
@@ -28,6 +30,7 @@ export const SCRIPTS = {
   readViewers: script(readViewers),
 };
 
-function script(text: string): Script {
+function script(source: string): Script {
+  const text = withConstants(source);
   return { text, sha: createHash("sha1").update(text).digest("hex") };
 }

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import type { Occurrence } from "../../domain/occurrence.ts";
+import { type Occurrence, OWN } from "../../domain/occurrence.ts";
 import { randomEpoch } from "./random-epoch.ts";
 
 /** Contents counted between two marks, some 100 bytes each. Past that a stretch of this node's own begins. */
@@ -56,7 +56,7 @@ export class OccurrenceCounter {
   }
 
   #beginOwn(since: number): void {
-    this.#begin(`~${this.#listener}.${++this.#own}`, since);
+    this.#begin(`${OWN}${this.#listener}.${++this.#own}`, since);
   }
 
   #begin(stretch: string, since: number | undefined): void {
