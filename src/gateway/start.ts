@@ -9,8 +9,7 @@ import { WATCH_INBOX_MS } from "../application/watch-inbox.ts";
 import demoPage from "../web/demo/index.html";
 import type { Config } from "./config/config.ts";
 import { isLoopback } from "./config/demo-config.ts";
-import { createGateway } from "./container.ts";
-import type { Gateway } from "./gateway.ts";
+import { createGateway, type Gateway } from "./container.ts";
 import { reachable } from "./reachable.ts";
 
 export interface RunningGateway {
