@@ -6,12 +6,106 @@ import { CLOSE_CODES, type CloseCode, NOT_DECLARED, retryAfterReason } from "../
 import type { PresentedToken } from "./presented-token.ts";
 import type { SessionServices } from "./session-services.ts";
 
-/** How long a refused client should wait, if it is the gateway that cannot serve it. */
+/**
+ * The one way in and out for every watcher: a WebSocket, an event stream, a read that waits. `enter` counts the
+ * connection and checks its limits. From then on the expiry of its token, silence or a drain can end it. The admission
+ * ends everything that the connection holds exactly once, at whatever instant the connection leaves.
+ */
+export class Admission<Watched> {
+  readonly #connection: OpenConnection;
+  readonly #services: Pick<SessionServices, "connections" | "registry">;
+  readonly #held: Held[] = [];
+  #state: AdmissionState<Watched> = { type: "arriving" };
+
+  constructor(connection: OpenConnection, services: Pick<SessionServices, "connections" | "registry">) {
+    this.#connection = connection;
+    this.#services = services;
+  }
+
+  get state(): AdmissionState<Watched> {
+    return this.#state;
+  }
+
+  /** Counts the connection, or says why there is no place for it. To be called once, before the connection left. */
+  enter({ userId, grant }: WatcherGrant): Refusal | undefined {
+    const { connections } = this.#services;
+    const answer = connections.admit(this.#connection, { userId, tokenExpiresAt: grant.expiresAt });
+    if (!answer.admitted) return LIMITS[answer.limit];
+    this.#state = { type: "admitted", userId };
+    return undefined;
+  }
+
+  /** Ends `held` when the connection leaves: at once if it left already. */
+  hold(held: Held): void {
+    if (this.#state.type === "left") held.end();
+    else this.#held.push(held);
+  }
+
+  /** Everything is prepared: from now on the connection watches. False if it left meanwhile. */
+  begin(watched: Watched): boolean {
+    if (this.#state.type !== "admitted") return false;
+    this.#state = { type: "watching", userId: this.#state.userId, watched };
+    return true;
+  }
+
+  /** The same user presented another token. */
+  renew({ grant }: WatcherGrant): void {
+    this.#services.registry.setTokenExpiry(this.#connection.id, grant.expiresAt);
+  }
+
+  /**
+   * Ends everything that the connection holds. The connection stays counted until `gone`, because a socket that is
+   * closing still exists. Idempotent: the first reason counts.
+   */
+  leave(code?: CloseCode, refusal: Refusal = refusalOf(code)): void {
+    if (this.#state.type === "left") return;
+    this.#state = { type: "left", code, refusal };
+    const faults: unknown[] = [];
+    for (const held of this.#held.splice(0)) {
+      try {
+        held.end();
+      } catch (error) {
+        // The others are ended first.
+        faults.push(error);
+      }
+    }
+    if (faults.length > 0) throw faults[0];
+  }
+
+  /** As `leave`, and the connection is no longer counted. Idempotent. */
+  gone(code?: CloseCode): void {
+    try {
+      this.leave(code);
+    } finally {
+      this.#services.connections.remove(this.#connection.id);
+    }
+  }
+}
+
+/** One connection, from its request to its end. Each state leads to the next one, and every state to `left`. */
+export type AdmissionState<Watched> =
+  /** The session checks the request. The connection is not counted yet. */
+  | { readonly type: "arriving" }
+  /** The connection is counted, and the session prepares everything that it watches. */
+  | { readonly type: "admitted"; readonly userId: string }
+  | { readonly type: "watching"; readonly userId: string; readonly watched: Watched }
+  /** `code` is undefined if the client went by itself; `refusal` answers a request that was not answered yet. */
+  | { readonly type: "left"; readonly code: CloseCode | undefined; readonly refusal: Refusal };
+
+/** Something that ends with the connection that holds it. `end` is idempotent. */
+export interface Held {
+  end(): void;
+}
+
+/** How long a client should wait if the gateway cannot serve it now. */
 const RETRY_AFTER_MS = 1_000;
-/** Until another gateway answers, or what was newer is gone: a matter of a release, not of a moment. */
+/** Only a release cures this: another gateway answers, or the newer history has expired. */
 const NEWER_FORMAT_RETRY_MS = 10_000;
 
-/** Why somebody is not let in, or not any more: a WebSocket is closed with its code, over HTTP the name is the problem. */
+/**
+ * Why a client is refused, before or while it watches. A WebSocket is closed with the code and the reason; over HTTP
+ * the name is the `code` of the problem.
+ */
 export const REFUSALS = {
   origin_not_allowed: { code: CLOSE_CODES.forbidden, reason: "origin" },
   not_an_analysis_id: { code: CLOSE_CODES.notAnAnalysisId, reason: "analysis_id is not a UUID" },
@@ -29,17 +123,20 @@ export const REFUSALS = {
 
 export type Refusal = keyof typeof REFUSALS;
 
-/** What somebody is told whom a fault kept from being served. */
+const LIMITS = { user: "too_many_connections", total: "over_capacity", draining: "going_away" } as const;
+
+/** The refusal for a client that a fault of the gateway or the broker kept from being served. */
 export function refusalFor(error: unknown): Refusal {
   return error instanceof NewerFormat ? "newer_format" : "over_capacity";
 }
 
-/** Something to be given back when the connection that holds it leaves. Idempotent. */
-export interface Held {
-  end(): void;
+/** The refusal for a client whose connection was closed with `code` before its request was answered. */
+function refusalOf(code: CloseCode | undefined): Refusal {
+  if (code === CLOSE_CODES.forbidden) return "not_allowed";
+  return code === CLOSE_CODES.unauthenticated ? "unauthenticated" : "over_capacity";
 }
 
-/** Whose token this is; a `TokenRejected` says why it is no good. A fault of the verifier itself is thrown on. */
+/** The holder of the token, or `TokenRejected` with the reason. Throws the fault of a verifier that fails. */
 export async function holderOf(
   tokens: TokenVerifierPort,
   presented: PresentedToken,
@@ -47,100 +144,3 @@ export async function holderOf(
   if (presented.type !== "token") return new TokenRejected(`token ${presented.type}`);
   return watcherGrantOf(tokens, presented.token);
 }
-
-/**
- * The one way in, and out again, for everybody who watches, whatever the transport: WebSocket, server-sent events, a
- * read that waits. From `enter` on the connection is counted, limited, and ended by the expiry of its token, by silence
- * and by a drain; whatever it holds is given back once, at whatever instant and for whatever reason it leaves.
- */
-export class Admission {
-  readonly #connection: OpenConnection;
-  readonly #services: Pick<SessionServices, "connections" | "registry">;
-  readonly #held: Held[] = [];
-  #state: AdmissionState = { type: "outside" };
-
-  constructor(connection: OpenConnection, services: Pick<SessionServices, "connections" | "registry">) {
-    this.#connection = connection;
-    this.#services = services;
-  }
-
-  get state(): AdmissionState["type"] {
-    return this.#state.type;
-  }
-
-  /** Why it left; undefined while it has not, or if its client went by itself. */
-  get why(): CloseCode | undefined {
-    return this.#state.type === "left" ? this.#state.why : undefined;
-  }
-
-  /** The user it was let in for; undefined outside. */
-  get userId(): string | undefined {
-    return this.#state.type === "inside" || this.#state.type === "watching" ? this.#state.userId : undefined;
-  }
-
-  /** Takes its place in the books, or says why there is none. Once a connection, and not after it left. */
-  enter({ userId, grant }: WatcherGrant): Refusal | undefined {
-    const { connections } = this.#services;
-    const answer = connections.admit(this.#connection, { userId, tokenExpiresAt: grant.expiresAt });
-    if (!answer.admitted) return LIMITS[answer.limit];
-    this.#state = { type: "inside", userId };
-    return undefined;
-  }
-
-  /** Gives it back when the connection leaves: at once if it has left already. */
-  hold(held: Held): void {
-    if (this.#state.type === "left") held.end();
-    else this.#held.push(held);
-  }
-
-  /** What it asked for is prepared: from now on it watches. False if it left meanwhile. */
-  begin(): boolean {
-    if (this.#state.type !== "inside") return false;
-    this.#state = { type: "watching", userId: this.#state.userId };
-    return true;
-  }
-
-  /** With another token of the same user. */
-  renew({ grant }: WatcherGrant): void {
-    this.#services.registry.setTokenExpiry(this.#connection.id, grant.expiresAt);
-  }
-
-  /** Gives back all it holds, but for its place in the books: a socket has that until it is really gone. Idempotent. */
-  leave(why?: CloseCode): void {
-    if (this.#state.type === "left") return;
-    this.#state = { type: "left", why };
-    const faults: unknown[] = [];
-    for (const held of this.#held.splice(0)) {
-      try {
-        held.end();
-      } catch (error) {
-        // The others are given back first.
-        faults.push(error);
-      }
-    }
-    if (faults.length > 0) throw faults[0];
-  }
-
-  /** Gives back the place as well. Idempotent. */
-  gone(why?: CloseCode): void {
-    try {
-      this.leave(why);
-    } finally {
-      this.#services.connections.remove(this.#connection.id);
-    }
-  }
-}
-
-/** What a client is told over HTTP that was closed before its answer began. */
-export function refusalOf(why: CloseCode | undefined): Refusal {
-  if (why === CLOSE_CODES.forbidden) return "not_allowed";
-  return why === CLOSE_CODES.unauthenticated ? "unauthenticated" : "over_capacity";
-}
-
-const LIMITS = { user: "too_many_connections", total: "over_capacity", draining: "going_away" } as const;
-
-type AdmissionState =
-  | { readonly type: "outside" }
-  | { readonly type: "inside"; readonly userId: string }
-  | { readonly type: "watching"; readonly userId: string }
-  | { readonly type: "left"; readonly why: CloseCode | undefined };

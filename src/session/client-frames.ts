@@ -1,9 +1,8 @@
 import { z } from "zod";
 import { readPosition } from "../domain/event-position.ts";
 import { bareToken } from "./presented-token.ts";
-import type { ProtocolFault } from "./protocol-fault.ts";
 
-/** What a client may say on `/ws/analysis/{id}` ("one") and on `/ws` ("many"). */
+/** A frame that a client may send on `/ws/analysis/{id}` ("one") or on `/ws` ("many"). */
 export type ClientFrame =
   /** The bare text `ping`, which is no JSON: some libraries send it by themselves. */
   | { readonly type: "bare_ping" }
@@ -11,11 +10,17 @@ export type ClientFrame =
   | { readonly type: "authenticate"; readonly token: string }
   | SubscriptionFrame;
 
-/** On `/ws` alone. The id may be none: that is answered as a subscription is. */
+/** Only on `/ws`. `analysis_id` may be no UUID: the session refuses such a subscription. */
 export type SubscriptionFrame = z.infer<typeof subscribe> | z.infer<typeof unsubscribe>;
 export type SubscribeFrame = z.infer<typeof subscribe>;
 
-/** Longer frames are answered by the runtime itself with 1009. */
+/** A protocol error of a client; `code` is stable. */
+export interface ProtocolFault {
+  readonly code: "not_text" | "not_json" | "unknown_type" | "invalid_frame" | "invalid_query";
+  readonly message: string;
+}
+
+/** The runtime itself answers longer frames with 1009. */
 export const MAX_FRAME_BYTES = 4 * 1024;
 
 const BARE_PING = "ping";
@@ -28,7 +33,7 @@ const authenticate = z.object({
 const subscribe = z.object({
   type: z.literal("subscribe"),
   analysis_id: z.string(),
-  // Read at once: two thousand such frames may wait, and a position is small whatever a client sends for one.
+  // Parsed now: two thousand such frames may wait, and a position is small however long the text of it is.
   last_event_id: z.string().nullish().transform(readPosition),
   replay: z.enum(["latest", "all", "none"]).nullish(),
 });

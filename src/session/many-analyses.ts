@@ -3,39 +3,39 @@ import { type AnalysisId, parseAnalysisId } from "../domain/channel.ts";
 import { CLOSE_CODES } from "../domain/close-code.ts";
 import type { SubscriptionFrame } from "./client-frames.ts";
 import { subscriptionRefused, unsubscribed } from "./server-frames.ts";
-import type { SessionHost } from "./session-host.ts";
-import { Subscription, type SubscriptionContext } from "./subscription.ts";
+import type { Watched } from "./session.ts";
+import { type SubscribingHost, Subscription, type SubscriptionContext } from "./subscription.ts";
 import type { WatchQuery } from "./watch-query.ts";
 
 /** The most analyses that one socket watches. */
 export const MOST_SUBSCRIPTIONS = 1_000;
-/** The most frames whose answer is still being worked out: all that it may watch, twice. */
+/** The most frames that wait for their answer: a socket may subscribe to everything and unsubscribe again. */
 export const MOST_WAITING_FRAMES = 2 * MOST_SUBSCRIPTIONS;
 
-/** What `/ws` watches: what its frames say. What becomes of one analysis is nothing to the others. */
-export class ManyAnalyses {
+/** The analyses that the frames of one `/ws` name. No analysis notices what becomes of another. */
+export class ManyAnalyses implements Watched {
   readonly type = "many";
   readonly analysisId = null;
   readonly resumed = null;
-  readonly #host: SessionHost;
+  readonly #host: SubscribingHost;
   #query: SubscriptionContext["query"] = { untilTerminal: false, conflates: true };
   readonly #subscriptions = new Map<AnalysisId, Subscription>();
   #grant: AccessGrant;
   #waiting = 0;
 
-  constructor(host: SessionHost, grant: AccessGrant) {
+  constructor(host: SubscribingHost, grant: AccessGrant) {
     this.#host = host;
     this.#grant = grant;
   }
 
-  /** It starts with none. */
+  /** It starts with no analysis. */
   async join({ untilTerminal, conflates }: WatchQuery): Promise<void> {
     this.#query = { untilTerminal, conflates };
   }
 
   begin(): void {}
 
-  /** Frames of one analysis are served in their order, those of several at once. */
+  /** Frames of one analysis are served in their order, frames of several analyses at once. */
   take(frame: SubscriptionFrame): void {
     const now = this.#host.services.clock.now();
     const id = parseAnalysisId(frame.analysis_id);
@@ -54,7 +54,7 @@ export class ManyAnalyses {
     }
   }
 
-  /** With other rights: what may not be watched any more ends, the connection goes on. */
+  /** Ends each subscription that the new rights do not allow; the connection goes on. */
   mayGoOn(grant: AccessGrant): boolean {
     this.#grant = grant;
     for (const subscription of this.#subscriptions.values()) subscription.grantChanged();
@@ -67,7 +67,7 @@ export class ManyAnalyses {
     this.#subscriptions.clear();
   }
 
-  /** Whether one more is within the limits of this socket and of its user, over all sockets; then it is counted. */
+  /** Counts one more subscription if the limits allow it: of this socket, and of its user over all sockets. */
   #mayBegin(): boolean {
     const { registry } = this.#host.services;
     return this.#subscriptions.size < MOST_SUBSCRIPTIONS && registry.takeSubscription(this.#host.id);

@@ -3,33 +3,35 @@ import type { Watch } from "../application/watch.ts";
 import type { AccessGrant, ViewerList } from "../domain/access-grant.ts";
 import type { AnalysisId } from "../domain/channel.ts";
 import { CLOSE_CODES } from "../domain/close-code.ts";
-import { REFUSALS } from "./admission.ts";
-import type { SessionHost } from "./session-host.ts";
+import type { Session, Watched } from "./session.ts";
 import type { WatchQuery } from "./watch-query.ts";
 
-/** What `/ws/analysis/{id}` watches: the connection stands and falls with it. */
-export class OneAnalysis implements DeliveryOwner {
+/** The analysis of `/ws/analysis/{id}` or of an event stream: its end is the end of the connection. */
+export class OneAnalysis implements Watched, DeliveryOwner {
   readonly type = "one";
-  readonly #host: SessionHost;
+  readonly #host: OneAnalysisHost;
   readonly analysisId: AnalysisId;
   #grant: AccessGrant;
   #watch: Watch | undefined;
   #ended = false;
 
-  constructor(host: SessionHost, analysisId: AnalysisId, grant: AccessGrant) {
+  constructor(host: OneAnalysisHost, analysisId: AnalysisId, grant: AccessGrant) {
     this.#host = host;
     this.analysisId = analysisId;
     this.#grant = grant;
   }
 
-  /** Right in the turn in which `begin` is called. */
   get resumed(): boolean | null {
     return this.#watch?.resumed ?? null;
   }
 
-  /** Resolves when `begin` may be called, or the client was told why not. Rejects without the broker. */
+  /** Whether `begin` would send nothing and end at once, because the client saw the end that it asked for. */
+  get nothingLeft(): boolean {
+    return this.#watch?.nothingLeft ?? false;
+  }
+
   async join({ replay, untilTerminal, conflates }: WatchQuery): Promise<void> {
-    // Counted beside those of /ws; what limits it is the number of connections.
+    // Counted beside the subscriptions of /ws; the number of connections limits it.
     this.#host.services.registry.countSubscription(this.#host.id);
     const answer = await this.#host.services.subscribe.execute({
       analysisId: this.analysisId,
@@ -49,7 +51,6 @@ export class OneAnalysis implements DeliveryOwner {
     this.#watch?.begin();
   }
 
-  /** Whether it may be watched with these rights; else the client was told. */
   mayGoOn(grant: AccessGrant): boolean {
     this.#grant = grant;
     return this.#watch !== undefined && this.#check(this.#watch.viewers);
@@ -78,7 +79,7 @@ export class OneAnalysis implements DeliveryOwner {
   }
 
   viewersChanged(viewers: ViewerList): void {
-    // Whoever is not in yet is looked at then.
+    // A client that is not in yet is checked when it is.
     if (this.#watch !== undefined) this.#check(viewers);
   }
 
@@ -91,7 +92,12 @@ export class OneAnalysis implements DeliveryOwner {
   }
 
   #refuse(why: "not_allowed" | "not_declared"): void {
-    const { code, reason } = REFUSALS[why];
-    if (!this.#ended) this.#host.close(code, reason);
+    if (!this.#ended) this.#host.refuse(why);
   }
 }
+
+/** The session, as its one analysis sees it. */
+type OneAnalysisHost = Pick<
+  Session<Watched>,
+  "id" | "writer" | "services" | "establish" | "tooSlow" | "failed" | "close" | "refuse"
+>;

@@ -1,6 +1,6 @@
 import type { ControlFrame } from "../application/ports/client-connection-port.ts";
 import type { AnalysisId } from "../domain/channel.ts";
-import type { ProtocolFault } from "./protocol-fault.ts";
+import type { ProtocolFault } from "./client-frames.ts";
 import type { SessionServices } from "./session-services.ts";
 
 // The frames of the protocol itself: none carries an `event_id`. Times are milliseconds since 1970.

@@ -1,12 +1,15 @@
+import { TelltaleError } from "../application/errors.ts";
+import { faultLevel } from "../application/fault-level.ts";
 import type { OpenConnections } from "../application/open-connections.ts";
 import type { ClockPort } from "../application/ports/clock-port.ts";
 import type { TelemetryPort } from "../application/ports/telemetry-port.ts";
 import type { TokenVerifierPort } from "../application/ports/token-verifier-port.ts";
+import { reasonOf } from "../application/reason-of.ts";
 import type { SendHeartbeats } from "../application/send-heartbeats.ts";
 import type { SubscribeToAnalysis } from "../application/subscribe-to-analysis.ts";
 import type { ConnectionRegistry } from "../domain/connection-registry.ts";
 
-/** What a session needs of the rest of the gateway. */
+/** The parts of the gateway that a session needs. */
 export interface SessionServices {
   readonly tokens: TokenVerifierPort;
   readonly subscribe: SubscribeToAnalysis;
@@ -23,4 +26,13 @@ export interface SessionSettings {
   readonly heartbeatTimeoutMs: number;
   /** Client frames a second on one socket; 0: no limit. */
   readonly messageRate: number;
+}
+
+/** Logs the fault that ended one connection. */
+export function logFault(telemetry: TelemetryPort, error: unknown): void {
+  const expected = error instanceof TelltaleError;
+  telemetry.log(faultLevel(error), "a connection could not be served", {
+    code: expected ? error.code : "internal",
+    message: reasonOf(error),
+  });
 }

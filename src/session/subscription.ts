@@ -1,18 +1,28 @@
 import { NewerFormat, TelltaleError } from "../application/errors.ts";
 import type { DeliveryOwner } from "../application/fan-out/delivery.ts";
 import { faultLevel } from "../application/fault-level.ts";
+import type { ControlFrame } from "../application/ports/client-connection-port.ts";
 import { reasonOf } from "../application/reason-of.ts";
 import type { Watch } from "../application/watch.ts";
 import type { AccessGrant, ViewerList } from "../domain/access-grant.ts";
 import type { AnalysisId } from "../domain/channel.ts";
 import type { SubscribeFrame, SubscriptionFrame } from "./client-frames.ts";
 import { type Refusal, subscribed, subscriptionRefused, unsubscribed } from "./server-frames.ts";
-import type { SessionHost } from "./session-host.ts";
+import type { Session, Watched } from "./session.ts";
 import type { WatchQuery } from "./watch-query.ts";
 
-/** What a subscription knows of the socket it belongs to. */
+/** The session of `/ws`, as its subscriptions see it. */
+export interface SubscribingHost
+  extends Pick<Session<Watched>, "id" | "writer" | "services" | "tooSlow" | "failed" | "close"> {
+  /** Resolves once every `authenticate` received so far was served; undefined if none waits. Never rejects. */
+  readonly authenticating: Promise<void> | undefined;
+  /** Sends the answer to a frame, or ends the connection if the client leaves too many answers unread. */
+  answer(frame: ControlFrame): void;
+}
+
+/** The socket that a subscription belongs to, and its part in it. */
 export interface SubscriptionContext {
-  readonly host: SessionHost;
+  readonly host: SubscribingHost;
   readonly query: Pick<WatchQuery, "untilTerminal" | "conflates">;
   /** As the last token said it. */
   readonly grant: AccessGrant;

@@ -1,19 +1,20 @@
-import { isHostHeader } from "./addressed-request.ts";
-import { cookiesCount, isOriginAllowed, type OriginPolicy } from "./origin-policy.ts";
+import { cookiesCount, isHostHeader, isOriginAllowed, type OriginPolicy } from "./origin-policy.ts";
 import { offersProtocol, presentedToken } from "./presented-token.ts";
 import { readSocketQuery, readWatchQuery } from "./watch-query.ts";
-import type { WatchIntent } from "./watch-session.ts";
+import type { WatchIntent } from "./web-socket-session.ts";
+
+export interface UpgradeRequest {
+  readonly intent: WatchIntent;
+  /** The subprotocol to accept, never a token that a client offers as one; undefined: accept none. */
+  readonly protocol: "telltale.v1" | undefined;
+}
 
 /** `/ws/analysis/{id}`, or `/ws` without one. */
 const PATH = /^\/ws(?:\/analysis\/([^/]*))?\/?$/;
-/** The one subprotocol that is echoed; a token offered beside it never is. */
 const PROTOCOL = "telltale.v1";
 
-/** What a WebSocket upgrade asks for; undefined where the request is none, or is for another path. */
-export function readUpgrade(
-  request: Request,
-  policy: OriginPolicy,
-): { intent: WatchIntent; headers: Headers } | undefined {
+/** Reads a request for a WebSocket. Undefined if the request asks for none, or for another path. */
+export function readUpgrade(request: Request, policy: OriginPolicy): UpgradeRequest | undefined {
   const { headers } = request;
   if (headers.get("upgrade")?.toLowerCase() !== "websocket") return undefined;
   const host = headers.get("host");
@@ -31,15 +32,15 @@ export function readUpgrade(
     cookie: headers.get("cookie"),
     cookieTrusted: origin !== null && originAllowed && cookiesCount(policy),
   });
-  const answer = new Headers();
-  // Bun echoes the first one offered, a token included, if the upgrade says nothing; an empty value sends none.
-  answer.set("Sec-WebSocket-Protocol", offersProtocol(protocols, PROTOCOL) ? PROTOCOL : "");
   const query = id === undefined ? readSocketQuery(url.searchParams) : readWatchQuery(url.searchParams);
   const analysisId = id === undefined ? null : decoded(id);
-  return { intent: { analysisId, token, originAllowed, ...query }, headers: answer };
+  return {
+    intent: { analysisId, token, originAllowed, ...query },
+    protocol: offersProtocol(protocols, PROTOCOL) ? PROTOCOL : undefined,
+  };
 }
 
-/** The id as it is meant, `%61` for `a`: what cannot be read is no id and stays as it is. */
+/** The id with its percent-encoding decoded, `%61` to `a`. An id that cannot be decoded stays as it is. */
 function decoded(segment: string): string {
   try {
     return decodeURIComponent(segment);

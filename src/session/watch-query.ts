@@ -1,7 +1,7 @@
 import type { ReplayMode } from "../application/fan-out/delivery-start.ts";
 import type { ReplayRequest } from "../application/fan-out/replay.ts";
 import { readPosition } from "../domain/event-position.ts";
-import type { ProtocolFault } from "./protocol-fault.ts";
+import type { ProtocolFault } from "./client-frames.ts";
 
 /** How a watcher wants to be served, beside who it is. */
 export interface WatchQuery {

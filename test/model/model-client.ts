@@ -7,7 +7,7 @@ import type {
 import { type AnalysisState, emptyState } from "../../src/domain/analysis-state.ts";
 import { type AnalysisChannel, analysisIdOf } from "../../src/domain/channel.ts";
 import type { EventPosition, GivenPosition } from "../../src/domain/event-position.ts";
-import type { WatchSession } from "../../src/session/watch-session.ts";
+import type { WebSocketSession } from "../../src/session/web-socket-session.ts";
 import type { ModelNode } from "./model-node.ts";
 
 /** The epoch of no history. */
@@ -95,7 +95,7 @@ export class ModelConnection implements ClientConnectionPort {
   /** Whether the socket ever did not take everything at once. */
   slow = false;
   end: ConnectionEnd | undefined;
-  session: WatchSession | undefined;
+  session: WebSocketSession | undefined;
   readonly #sent: (connection: ModelConnection, frame: string) => () => void;
   readonly #ended: (connection: ModelConnection) => void;
   /** What the client makes of each frame that it has not taken yet. */

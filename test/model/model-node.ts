@@ -17,7 +17,7 @@ import { analysisIdOf } from "../../src/domain/channel.ts";
 import { ConnectionRegistry } from "../../src/domain/connection-registry.ts";
 import { isShared } from "../../src/domain/occurrence.ts";
 import type { SessionServices } from "../../src/session/session-services.ts";
-import { WatchSession } from "../../src/session/watch-session.ts";
+import { WebSocketSession } from "../../src/session/web-socket-session.ts";
 import { CollectingTelemetry } from "../../src/testing/collecting-telemetry.ts";
 import { KnownTokens } from "../support/known-tokens.ts";
 import type { Publication } from "./model-bare.ts";
@@ -132,7 +132,7 @@ export class ModelNode {
   }
 
   /** A client whose socket was just upgraded. */
-  upgrade(wire: ClientConnectionPort, asked: Asked): WatchSession {
+  upgrade(wire: ClientConnectionPort, asked: Asked): WebSocketSession {
     const token = (this.#services.tokens as KnownTokens).know(asked.user, { userId: asked.user });
     const { channel, mode, after, untilTerminal, conflates, many } = asked;
     const intent = {
@@ -144,7 +144,7 @@ export class ModelNode {
       conflates,
       faults: [],
     } as const;
-    return new WatchSession(wire, intent, this.#services);
+    return new WebSocketSession(wire, intent, this.#services);
   }
 
   /** Something that happens to this process: now, when it thaws, or never. */

@@ -460,10 +460,10 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: "treats a dropped send as sent",
-    file: "src/adapters/server/bun-sockets.ts",
+    file: "src/adapters/server/bun.ts",
     find: '    this.#socket.terminate();\n    return "gone";',
     replace: '    return "sent";',
-    killers: ["test/unit/adapters/server/bun-sockets.test.ts"],
+    killers: ["test/unit/adapters/server/bun.test.ts"],
   },
   {
     name: "leaves the line open on which some of a body is still to come",
@@ -481,7 +481,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: "takes the first segment of a path for the host that is missing",
-    file: "src/session/addressed-request.ts",
+    file: "src/adapters/server/bun.ts",
     find: 'url.startsWith("/") ? new Request(new URL(NO_HOST + url), request) : request',
     replace: "request",
     killers: ["test/integration/request-target.test.ts"],
@@ -502,10 +502,11 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: "says nothing of subprotocols where none is echoed",
-    file: "src/session/upgrade-request.ts",
-    find: 'answer.set("Sec-WebSocket-Protocol", offersProtocol(protocols, PROTOCOL) ? PROTOCOL : "");',
-    replace: 'if (offersProtocol(protocols, PROTOCOL)) answer.set("Sec-WebSocket-Protocol", PROTOCOL);',
-    killers: ["test/unit/session/upgrade-request.test.ts"],
+    file: "src/adapters/server/bun.ts",
+    find: 'const headers = { "Sec-WebSocket-Protocol": upgrade.protocol ?? "" };',
+    replace:
+      'const headers: HeadersInit = upgrade.protocol ? { "Sec-WebSocket-Protocol": upgrade.protocol } : {};',
+    killers: ["test/integration/websocket-protocols.test.ts"],
   },
   {
     name: "tells everybody what was meant for a user who is null",
@@ -671,9 +672,9 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: "admits though the list of viewers has changed",
-    file: "src/session/watch-session.ts",
-    find: "if (!this.#admission.begin() || !watching.mayGoOn(grant)) return;",
-    replace: "if (!this.#admission.begin()) return;",
+    file: "src/session/session.ts",
+    find: "if (this.admission.begin(watched)) watched.mayGoOn(grant);",
+    replace: "this.admission.begin(watched);",
     killers: MODEL,
   },
   {
@@ -784,22 +785,22 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: "takes the frames of a client that reads nothing for a sign of life",
-    file: "src/session/watch-session.ts",
-    find: "if (this.#connection.tookSome()) this.services.registry.heard(",
+    file: "src/session/web-socket-session.ts",
+    find: "if (this.connection.tookSome()) this.services.registry.heard(",
     replace: "this.services.registry.heard(",
     killers: ["test/unit/session/stalled-sockets.test.ts"],
   },
   {
     name: "takes a comment that was written for a sign of life",
-    file: "src/adapters/http/sse/sse-session.ts",
-    find: "if (this.#connection.tookSome()) this.#services.registry.heard(",
-    replace: "this.#services.registry.heard(",
+    file: "src/session/sse-session.ts",
+    find: "if (this.connection.tookSome()) this.#heard();",
+    replace: "this.#heard();",
     killers: ["test/unit/adapters/http/stalled-streams.test.ts"],
   },
   {
     name: "lets pongs wait without limit",
-    file: "src/session/watch-session.ts",
-    find: "if (!this.#unread.addPong(payloadBytes, this.#connection.unsent)) this.tooSlow();",
+    file: "src/session/web-socket-session.ts",
+    find: "if (!this.#limits.mayLeavePongUnread(payloadBytes, this.connection.unsent)) this.tooSlow();",
     replace: "",
     killers: ["test/unit/session/stalled-sockets.test.ts"],
   },
@@ -819,7 +820,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: "does not count a read that waits",
-    file: "src/adapters/http/waiting-read.ts",
+    file: "src/session/waiting-read.ts",
     find: "const refusal = this.#admission.enter(holder);",
     replace: "const refusal: Refusal | undefined = undefined;",
     killers: ["test/unit/adapters/http/waiting.test.ts"],

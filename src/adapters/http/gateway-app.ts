@@ -3,7 +3,7 @@ import { secureHeaders } from "hono/secure-headers";
 import type { BroadcastEvent } from "../../application/broadcast-event.ts";
 import { ReadAbandoned, TooManyReads } from "../../application/errors.ts";
 import type { TelemetryPort } from "../../application/ports/telemetry-port.ts";
-import { isHostHeader } from "../../session/addressed-request.ts";
+import { isHostHeader } from "../../session/origin-policy.ts";
 import { headersOnly } from "./head-routes.ts";
 import { type HealthSources, healthRoutes } from "./health-routes.ts";
 import { BodyRefused } from "./incoming-body.ts";

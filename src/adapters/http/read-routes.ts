@@ -4,11 +4,11 @@ import type { ReadAnalysis, StateAnswer } from "../../application/read-analysis.
 import type { ReadEvents } from "../../application/read-events.ts";
 import type { OriginPolicy } from "../../session/origin-policy.ts";
 import type { SessionServices } from "../../session/session-services.ts";
+import { WaitingRead } from "../../session/waiting-read.ts";
 import { readEventsQuery } from "./events-query.ts";
 import { problem, refused } from "./problem.ts";
 import { type Reader, requireReader } from "./read-access.ts";
 import { eventStream, wantsStream } from "./sse/event-stream.ts";
-import { WaitingRead } from "./waiting-read.ts";
 
 const JSON_TYPE = { "Content-Type": "application/json" };
 
@@ -52,7 +52,7 @@ export function readRoutes({
     const abandoned = waits ? AbortSignal.any([gone, leaving]) : gone;
     const request = { analysisId, ...query.query, abandoned };
     const answer = waits
-      ? await new WaitingRead(sessions).answer(readEvents, { grant, userId }, request)
+      ? await new WaitingRead(crypto.randomUUID(), sessions).answer(readEvents, { grant, userId }, request)
       : await readEvents.execute({ ...request, grant });
     if (answer.type === "refused") return refused(context, answer.code);
     if (answer.type !== "events") return refused(context, answer.type);

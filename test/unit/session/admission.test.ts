@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { BrokerUnavailable, NewerFormat, OutcomeUnknown } from "../../../src/application/errors.ts";
-import type { WatchIntent } from "../../../src/session/watch-session.ts";
+import type { WatchIntent } from "../../../src/session/web-socket-session.ts";
 import { result, status } from "../../../src/testing/encoded-events.ts";
 import { turn } from "../../support/turn.ts";
 import { NOTHING, sessionBench } from "./session-bench.ts";

@@ -8,7 +8,7 @@ import type { EncodedEvent } from "../../../src/domain/analysis-event.ts";
 import { type AnalysisChannel, analysisIdOf } from "../../../src/domain/channel.ts";
 import { ConnectionRegistry } from "../../../src/domain/connection-registry.ts";
 import type { SessionServices } from "../../../src/session/session-services.ts";
-import { type WatchIntent, WatchSession } from "../../../src/session/watch-session.ts";
+import { type WatchIntent, WebSocketSession } from "../../../src/session/web-socket-session.ts";
 import { status } from "../../../src/testing/encoded-events.ts";
 import { RecordingConnection } from "../../../src/testing/recording-connection.ts";
 import { someAnalysis } from "../../../src/testing/some-analysis.ts";
@@ -30,7 +30,7 @@ export interface BenchOptions {
 
 /** The sockets of a test are closed as real ones are: the session hears of it once. */
 export interface OpenedSession {
-  readonly session: WatchSession;
+  readonly session: WebSocketSession;
   readonly wire: RecordingConnection;
   /** The peer, or the runtime, has closed the socket. */
   hangUp(): void;
@@ -88,7 +88,7 @@ export function sessionBench(options: BenchOptions = {}) {
       faults: [],
       ...intent,
     };
-    const session = new WatchSession(wire, asked, services);
+    const session = new WebSocketSession(wire, asked, services);
     void session.opened();
     return { session, wire, hangUp: () => session.closed() };
   };

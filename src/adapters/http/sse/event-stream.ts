@@ -1,22 +1,23 @@
 import type { Context } from "hono";
 import { accepts } from "hono/accepts";
 import type { SessionServices } from "../../../session/session-services.ts";
+import { SseSession } from "../../../session/sse-session.ts";
 import { readWatchQuery } from "../../../session/watch-query.ts";
 import { problem, refused } from "../problem.ts";
 import { type Reader, requestBindings } from "../read-access.ts";
-import { SseSession } from "./sse-session.ts";
+import { SseConnection } from "./sse-connection.ts";
 
 const STREAM_TYPE = "text/event-stream";
 const PAGE_TYPE = "application/json";
 
-/** How a stream of events begins. */
+/** The headers of every stream of events. */
 export const SSE_HEADERS = {
   "Content-Type": STREAM_TYPE,
   "Cache-Control": "no-cache, no-transform",
   "X-Accel-Buffering": "no",
 };
 
-/** Answers a reader with a stream of events, or with the status that says why not. */
+/** Answers a reader with a stream of events, or with the status that says why there is none. */
 export async function eventStream(context: Context<Reader>, services: SessionServices): Promise<Response> {
   const { analysisId, grant, userId } = context.var;
   const query = readWatchQuery(queryOf(context));
@@ -25,11 +26,14 @@ export async function eventStream(context: Context<Reader>, services: SessionSer
     return problem(context, "invalid_query", { issues });
   }
   const { cut = () => {} } = requestBindings(context);
-  const answer = await new SseSession({ ...query, analysisId, grant, userId, cut }, services).open();
+  const handlers = { drained: () => session.drained(), left: () => session.left() };
+  const connection = new SseConnection(handlers, cut);
+  const session = new SseSession(connection, { ...query, analysisId, grant, userId }, services);
+  const answer = await session.opened();
   if (answer.type === "refused") return refused(context, answer.code);
   if (answer.type === "nothing_left") return context.body(null, 204);
   for (const [name, value] of Object.entries(SSE_HEADERS)) context.header(name, value);
-  return context.body(answer.stream, 200);
+  return context.body(connection.stream, 200);
 }
 
 /** Whether the client asks for a stream of events by name, in any case, and not with `q=0`; else it gets a page. */
@@ -44,7 +48,7 @@ export function wantsStream(context: Context): boolean {
   return type === STREAM_TYPE;
 }
 
-/** What a browser sends by itself when it comes back counts before what the page once asked for. */
+/** The query with the position that the browser sends by itself when it comes back, in place of the page's own. */
 function queryOf(context: Context): URLSearchParams {
   const query = new URLSearchParams(context.req.query());
   const lastEventId = context.req.header("Last-Event-ID");

@@ -6,28 +6,28 @@ import type {
 import { retryAfterOf } from "../../../domain/close-code.ts";
 import { type Block, SSE_COMMENT, sseBlock, sseRetry } from "./sse-block.ts";
 
-/** What may wait in the stream before the client counts as blocked, in bytes. */
+/** The bytes that may wait in the stream before the client counts as blocked. */
 const HIGH_WATER_BYTES = 64 * 1024;
 
 export interface StreamHandlers {
-  /** The client took what waited. */
+  /** The client took everything that waited. */
   drained(): void;
-  /** The client has gone. */
-  closed(): void;
+  /** The client went away. */
+  left(): void;
 }
 
-/** One client's event stream. Closing it is all that can be said of why: the next request is told by its status. */
+/** One client's event stream. Closing it says at most when to come back: the next request is told why by its status. */
 export class SseConnection implements ClientConnectionPort {
   readonly id = crypto.randomUUID();
   readonly stream: ReadableStream<Uint8Array>;
   readonly #cut: () => void;
   #controller: ReadableStreamDefaultController<Uint8Array> | undefined;
   #blocked = false;
-  /** Bytes that were ever handed over, and of those the ones taken when that was last asked. */
-  #handedOver = 0;
+  /** All bytes written to the stream, and those of them that the client had taken when the session last asked. */
+  #written = 0;
   #taken = 0;
 
-  /** `cut` has the connection below the stream ended once it was idle for some seconds: its client may never read. */
+  /** `cut` ends the connection below the stream once it was idle for some seconds, because its client may never read. */
   constructor(handlers: StreamHandlers, cut: () => void) {
     this.#cut = cut;
     this.stream = new ReadableStream<Uint8Array>(
@@ -42,7 +42,7 @@ export class SseConnection implements ClientConnectionPort {
         },
         cancel: () => {
           this.#controller = undefined;
-          handlers.closed();
+          handlers.left();
         },
       },
       new ByteLengthQueuingStrategy({ highWaterMark: HIGH_WATER_BYTES }),
@@ -63,13 +63,13 @@ export class SseConnection implements ClientConnectionPort {
   }
 
   tookSome(): boolean {
-    const taken = this.#handedOver - this.unsent;
+    const taken = this.#written - this.unsent;
     const took = this.unsent === 0 || taken > this.#taken;
     this.#taken = taken;
     return took;
   }
 
-  /** A comment. One that still waits is enough. */
+  /** Writes a comment, unless something still waits. */
   ping(): void {
     if (this.unsent === 0) this.#write(SSE_COMMENT);
   }
@@ -77,19 +77,20 @@ export class SseConnection implements ClientConnectionPort {
   close(_code: number, reason: string): void {
     const controller = this.#controller;
     if (controller === undefined) return;
-    const retryMs = retryAfterOf(reason);
+    // A stream that nothing was written to is never handed out: its request is answered by a status.
+    const retryMs = this.#written > 0 ? retryAfterOf(reason) : undefined;
     if (retryMs !== undefined) this.#write(sseRetry(retryMs));
     const waits = this.unsent > 0;
     this.#controller = undefined;
     controller.close();
-    // The end waits behind what the client may never read.
+    // The end waits behind bytes that the client may never read.
     if (waits) this.#cut();
   }
 
   #write(block: Block): SendOutcome {
     for (const piece of block) {
       this.#controller?.enqueue(piece);
-      this.#handedOver += piece.length;
+      this.#written += piece.length;
     }
     return this.#outcome();
   }

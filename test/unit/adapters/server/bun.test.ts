@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import type { ServerWebSocket } from "bun";
-import { bunSocketHandler, type SocketData } from "../../../../src/adapters/server/bun-sockets.ts";
+import { bunSocketHandler, type SocketData } from "../../../../src/adapters/server/bun.ts";
 import { turn } from "../../../support/turn.ts";
 import { sessionBench } from "../../session/session-bench.ts";
 

@@ -1,26 +1,25 @@
-import type { WatcherGrant } from "../../application/grant-of.ts";
-import type { OpenConnection } from "../../application/open-connections.ts";
-import type { ReadEvents, ReadEventsAnswer, ReadEventsRequest } from "../../application/read-events.ts";
-import { CLOSE_CODES, type CloseCode } from "../../domain/close-code.ts";
-import { Admission, type Refusal, refusalOf } from "../../session/admission.ts";
-import { logFault } from "../../session/session-fault.ts";
-import type { SessionServices } from "../../session/session-services.ts";
+import type { WatcherGrant } from "../application/grant-of.ts";
+import type { OpenConnection } from "../application/open-connections.ts";
+import type { ConnectionId } from "../application/ports/client-connection-port.ts";
+import type { ReadEvents, ReadEventsAnswer, ReadEventsRequest } from "../application/read-events.ts";
+import { CLOSE_CODES, type CloseCode } from "../domain/close-code.ts";
+import { Admission, type Refusal } from "./admission.ts";
+import { logFault, type SessionServices } from "./session-services.ts";
 
-export type WaitAnswer = ReadEventsAnswer | { readonly type: "refused"; readonly code: Refusal };
-
-/** One read with `wait`: for as long as it is out it is a connection like every other. */
+/** One read with `wait`: a connection like every other as long as it is under way. */
 export class WaitingRead implements OpenConnection {
-  readonly id = crypto.randomUUID();
+  readonly id: ConnectionId;
   readonly #services: SessionServices;
-  readonly #admission: Admission;
+  readonly #admission: Admission<never>;
   readonly #over = new AbortController();
 
-  constructor(services: SessionServices) {
+  constructor(id: ConnectionId, services: SessionServices) {
+    this.id = id;
     this.#services = services;
     this.#admission = new Admission(this, services);
   }
 
-  /** Rejects as `ReadEvents` does. Leaves nothing behind, whichever way it ends. */
+  /** Rejects with the errors of `ReadEvents`. Leaves nothing behind, whichever way it ends. */
   async answer(
     reading: ReadEvents,
     holder: WatcherGrant,
@@ -34,11 +33,11 @@ export class WaitingRead implements OpenConnection {
     try {
       const abandoned = AbortSignal.any([request.abandoned, this.#over.signal]);
       const answer = await reading.execute({ ...request, grant: holder.grant, abandoned });
-      const { why } = this.#admission;
-      // Who has to leave for a drain gets what there is.
-      return why === undefined || why === CLOSE_CODES.goingAway
+      const { state } = this.#admission;
+      // A reader who has to leave for a drain gets the events that there are.
+      return state.type !== "left" || state.code === CLOSE_CODES.goingAway
         ? answer
-        : { type: "refused", code: refusalOf(why) };
+        : { type: "refused", code: state.refusal };
     } finally {
       this.#admission.gone();
     }
@@ -59,3 +58,5 @@ export class WaitingRead implements OpenConnection {
     this.close(CLOSE_CODES.tryAgainLater);
   }
 }
+
+export type WaitAnswer = ReadEventsAnswer | { readonly type: "refused"; readonly code: Refusal };
