@@ -88,8 +88,8 @@ async function speed(
   const publisher = async () => {
     while (next < calls) {
       const n = next++;
-      const seen = {
-        lane: "key",
+      const deduplicate = {
+        by: "key",
         name: `${n}`,
         scope: "channel",
         windowMs: 300_000,
@@ -97,7 +97,7 @@ async function speed(
       } as const;
       const channel = channels[n % channels.length]!;
       const events = Array.from({ length: batch }, () => event);
-      await node.append({ channel, events, ...(keyed ? { seen } : {}) });
+      await node.append({ channel, events, ...(keyed ? { deduplicate } : {}) });
     }
   };
   await Promise.all(Array.from({ length: atOnce }, publisher));

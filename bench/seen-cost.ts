@@ -55,8 +55,8 @@ function offers(analyses: number): AppendRequest[] {
     const decoded = decodeEvent(name, { channel, now: Date.now() });
     if (!decoded.ok) throw new Error(decoded.reason);
     const message = heard.next(channel, name);
-    const seen = occurrenceKey(message.occurrence.content, message.occurrence);
-    return { channel, events: [decoded.encoded], seen };
+    const deduplicate = occurrenceKey(message.occurrence.content, message.occurrence);
+    return { channel, events: [decoded.encoded], deduplicate };
   });
 }
 

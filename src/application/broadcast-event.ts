@@ -3,7 +3,8 @@ import { isAnalysisChannel } from "../domain/channel.ts";
 import { decodeEvent, decodeEvents, type Issue } from "../domain/decode-event.ts";
 import { formatEventId } from "../domain/event-position.ts";
 import type { ClockPort } from "./ports/clock-port.ts";
-import type { AppendOutcome, AttemptRefusal, DeduplicationKey, PubSubPort } from "./ports/pub-sub-port.ts";
+import type { DeduplicationKey } from "./ports/deduplication-key.ts";
+import type { AppendOutcome, AttemptRefusal, PubSubPort } from "./ports/pub-sub-port.ts";
 import type { TelemetryPort } from "./ports/telemetry-port.ts";
 
 /** How long an idempotency key is good for, by the broker's clock. */
@@ -47,7 +48,7 @@ export class BroadcastEvent {
     const outcome = await this.#pubSub.append({
       channel,
       events: decoded.events.map((event) => event.encoded),
-      ...(idempotencyKey !== undefined && { seen: keyed(channel, idempotencyKey) }),
+      ...(idempotencyKey !== undefined && { deduplicate: keyed(channel, idempotencyKey) }),
     });
     return this.#answer(outcome);
   }
@@ -68,7 +69,7 @@ export class BroadcastEvent {
 
 function keyed(channel: ChannelName, name: string): DeduplicationKey {
   const scope = isAnalysisChannel(channel) ? "channel" : "notices";
-  return { lane: "key", name, scope, windowMs: IDEMPOTENCY_MS, rememberMs: IDEMPOTENCY_MS };
+  return { by: "key", name, scope, windowMs: IDEMPOTENCY_MS, rememberMs: IDEMPOTENCY_MS };
 }
 
 function asBatch(decoded: ReturnType<typeof decodeEvent>): ReturnType<typeof decodeEvents> {

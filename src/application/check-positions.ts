@@ -1,6 +1,7 @@
 import type { AnalysisFeed } from "./fan-out/analysis-feed.ts";
 import type { FeedRegistry } from "./fan-out/feed-registry.ts";
-import { canRead, MOST_POSITIONS, type PubSubPort } from "./ports/pub-sub-port.ts";
+import { canRead } from "./ports/broker-health.ts";
+import { MOST_POSITIONS, type PubSubPort } from "./ports/pub-sub-port.ts";
 import type { TelemetryPort } from "./ports/telemetry-port.ts";
 import { reasonOf } from "./reason-of.ts";
 
@@ -43,10 +44,10 @@ export class CheckPositions {
     // What is being read again anyway needs no check.
     const asked = feeds.filter((feed) => feed.isLive).map((feed) => ({ feed, stood: feed.now().position }));
     if (asked.length === 0) return;
-    const { line, positions } = await this.#pubSub.positions(asked.map(({ feed }) => feed.channel));
+    const positions = await this.#pubSub.positions(asked.map(({ feed }) => feed.channel));
     for (const [index, { feed, stood }] of asked.entries()) {
       const broker = positions[index];
-      if (broker !== undefined) feed.compare({ stood, broker, line });
+      if (broker !== undefined) feed.compare({ stood, broker, line: broker.lineage });
     }
   }
 }

@@ -7,7 +7,8 @@ import { channelFault, deadLetterReason } from "./dead-letter-reason.ts";
 import { BrokerUnavailable, OutcomeUnknown } from "./errors.ts";
 import { IngestQueue } from "./ingest-queue.ts";
 import type { ClockPort } from "./ports/clock-port.ts";
-import type { AppendRequest, PubSubPort, SeenByContent } from "./ports/pub-sub-port.ts";
+import type { OccurrenceKey } from "./ports/deduplication-key.ts";
+import type { AppendRequest, PubSubPort } from "./ports/pub-sub-port.ts";
 import type { TelemetryPort } from "./ports/telemetry-port.ts";
 import type { BareMessage, Listening, WorkerChannelPort } from "./ports/worker-channel-port.ts";
 import { reasonOf } from "./reason-of.ts";
@@ -122,17 +123,17 @@ export class IngestBareMessage {
 
   /** The event is known again by the message it stands for, also where it is the end in place of a refused one. */
   #request(heard: Heard, channel: ChannelName, event: EncodedEvent): AppendRequest {
-    return { channel, events: [event], seen: this.#seen(heard) };
+    return { channel, events: [event], deduplicate: this.#deduplicationKey(heard) };
   }
 
-  #seen(heard: Heard): SeenByContent {
+  #deduplicationKey(heard: Heard): OccurrenceKey {
     const { occurrence } = heard.message;
     const now = this.#clock.now();
     const lateMs = this.#lateMs(heard);
     // Of what it alone counts so, it must look back to where it began to count.
     const sinceMs = occurrence.since === undefined ? 0 : now - occurrence.since;
     return {
-      lane: "content",
+      by: "occurrence",
       occurrence,
       reachMs: Math.max(lateMs, sinceMs) + ON_ITS_WAY_MS,
       ageMs: Math.max(0, now - heard.heardAt),

@@ -35,7 +35,7 @@ export function readEntry(
   now: number,
 ): ({ readonly type: "letter" } & EntryLetter) | ({ readonly type: "event" } & AddressedEntry) {
   const { id } = entry;
-  const at = addedAt(id, now);
+  const at = entry.addedAt ?? now;
   const payload = entry.type === "event" ? entry.event : entry.payload;
   const decoded: AddressedEvent =
     entry.type === "event" ? decodeAddressedEvent(payload, at) : FAULTS[entry.fault];
@@ -54,7 +54,7 @@ function tailOf(entry: InboxEntry): string | undefined {
 
 /** An end in place of an entry is known again by the entry. */
 function requestOf(id: string, channel: AnalysisChannel, event: EncodedEvent): AddressedEntry["request"] {
-  return { channel, events: [event], seen: { lane: "entry", id } };
+  return { channel, events: [event], deduplicate: { by: "entry", id } };
 }
 
 const FAULTS: Readonly<Record<UnreadableEntry["fault"], DecodeFailure>> = {
@@ -66,13 +66,3 @@ const FAULTS: Readonly<Record<UnreadableEntry["fault"], DecodeFailure>> = {
   garbled: NOT_UTF8,
   too_large: TOO_LARGE,
 };
-
-/** No worker wrote to an inbox before the year 2000, and no clock is a day ahead. */
-const EARLIEST_MS = Date.UTC(2000, 0, 1);
-const MOST_AHEAD_MS = 24 * 3_600_000;
-
-/** When the entry was added: its id says so, unless its worker numbered it by something else than the time. */
-function addedAt(id: string, now: number): number {
-  const time = Number(id.split("-")[0]);
-  return time >= EARLIEST_MS && time <= now + MOST_AHEAD_MS ? time : now;
-}

@@ -45,14 +45,14 @@ function readLetter({ id, channel: name, payload, at }: KeptDeadLetter): AppendR
   if (!read.ok) return wasCut(payload) ? CUT : deadLetterReason(read);
   if (read.channel === undefined) return "channel: names no analysis or user";
   // No key that comes over HTTP holds a line break.
-  const seen = {
-    lane: "key",
+  const deduplicate = {
+    by: "key",
     name: `dead letter\n${id}`,
     scope: "channel",
     windowMs: REMEMBERED_MS,
     rememberMs: REMEMBERED_MS,
   } as const;
-  return { channel: read.channel, events: [read.encoded], seen };
+  return { channel: read.channel, events: [read.encoded], deduplicate };
 }
 
 function decodeFor(

@@ -14,19 +14,22 @@ export type InboxHealth =
   | {
       readonly status: "up" | "stuck";
       readonly entries: number;
-      /** Milliseconds that the oldest entry waits, by the broker's clock; undefined where there is none. */
+      /**
+       * Milliseconds that the oldest entry has waited, by the broker's clock; if that does not know, since this node
+       * first found it to be the oldest. Undefined if there is none.
+       */
       readonly oldestAgeMs: number | undefined;
     };
 
 /** Looks from time to time how long the inbox is and whether it moves, so that nobody who asks waits for the broker. */
 export class WatchInbox {
-  readonly #inbox: InboxPort;
+  readonly #inbox: Pick<InboxPort, "backlog">;
   readonly #clock: ClockPort;
   #health: InboxHealth = { status: "unknown" };
   #head: { readonly id: string; readonly since: number } | undefined;
   #looking = false;
 
-  constructor(inbox: InboxPort, clock: ClockPort) {
+  constructor(inbox: Pick<InboxPort, "backlog">, clock: ClockPort) {
     this.#inbox = inbox;
     this.#clock = clock;
   }
@@ -41,8 +44,9 @@ export class WatchInbox {
     this.#looking = true;
     try {
       const { entries, oldest } = await this.#inbox.backlog();
-      const status = this.#isStuck(oldest?.id) ? "stuck" : "up";
-      this.#health = { status, entries, oldestAgeMs: oldest?.ageMs };
+      const watchedMs = this.#watchedMs(oldest?.id);
+      const status = watchedMs !== undefined && watchedMs >= LONGEST_AT_HEAD_MS ? "stuck" : "up";
+      this.#health = { status, entries, oldestAgeMs: oldest?.ageMs ?? watchedMs };
     } catch (error) {
       // Whether it moves while it cannot be seen is not known: the time counts anew.
       this.#head = undefined;
@@ -55,10 +59,11 @@ export class WatchInbox {
     }
   }
 
-  #isStuck(id: string | undefined): boolean {
+  /** For how long this node has found the same entry to be the oldest; undefined if there is none. */
+  #watchedMs(id: string | undefined): number | undefined {
     const now = this.#clock.now();
     if (id === undefined) this.#head = undefined;
     else if (id !== this.#head?.id) this.#head = { id, since: now };
-    return this.#head !== undefined && now - this.#head.since >= LONGEST_AT_HEAD_MS;
+    return this.#head && now - this.#head.since;
   }
 }

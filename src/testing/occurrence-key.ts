@@ -1,14 +1,14 @@
-import type { SeenByContent } from "../application/ports/pub-sub-port.ts";
+import type { OccurrenceKey } from "../application/ports/deduplication-key.ts";
 import type { Occurrence } from "../domain/occurrence.ts";
 
 /** The deduplication key of a bare message: by default the first of its content, heard by a node that listened before. */
 export function occurrenceKey(
   content: string,
   occurrence: Partial<Occurrence> = {},
-  rest: Partial<SeenByContent> = {},
-): SeenByContent {
+  rest: Partial<OccurrenceKey> = {},
+): OccurrenceKey {
   return {
-    lane: "content",
+    by: "occurrence",
     occurrence: {
       ...{ content, stretch: "server.1.mark", listener: "node", number: 1, before: "other" },
       ...occurrence,

@@ -7,6 +7,7 @@ import { pubSubContract } from "../../src/testing/contracts/pub-sub-contract.ts"
 import { status } from "../../src/testing/encoded-events.ts";
 import { ManualClock } from "../../src/testing/manual-clock.ts";
 import { someAnalysis } from "../../src/testing/some-analysis.ts";
+import { TIMED_IDS } from "../support/timed-ids.ts";
 
 pubSubContract(
   "memory",
@@ -21,7 +22,7 @@ pubSubContract(
       close: async () => {},
     };
   },
-  { newerFormat: false },
+  { newerFormat: false, occurrences: true, entryIds: TIMED_IDS },
 );
 
 describe("InMemoryPubSub", () => {

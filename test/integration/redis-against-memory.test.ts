@@ -1,13 +1,13 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test";
 import { Redis } from "ioredis";
 import { InMemoryPubSub } from "../../src/adapters/memory/in-memory-pub-sub.ts";
+import type { OccurrenceKey } from "../../src/application/ports/deduplication-key.ts";
 import type {
   AppendOutcome,
   AppendRequest,
   ChannelSnapshot,
   PublishedEvent,
   PubSubPort,
-  SeenByContent,
 } from "../../src/application/ports/pub-sub-port.ts";
 import type { EncodedEvent } from "../../src/domain/analysis-event.ts";
 import type { AnalysisChannel } from "../../src/domain/channel.ts";
@@ -99,20 +99,23 @@ function someRequest(seeded: Seeded, channel: AnalysisChannel, step: number): Ap
   const remembered = { scope: "channel", windowMs: 60_000, rememberMs: 60_000 } as const;
   switch (seeded.below(8)) {
     case 0:
-      return { ...request, seen: { lane: "key", name, ...remembered } };
+      return { ...request, deduplicate: { by: "key", name, ...remembered } };
     case 2:
     case 3:
-      return { channel, events: events.slice(0, 1), seen: someContent(seeded) };
+      return { channel, events: events.slice(0, 1), deduplicate: someContent(seeded) };
     case 1:
       // Mostly rising; compared as text, most of them would fall.
-      return { ...request, seen: { lane: "entry", id: `${step + seeded.below(3)}-${seeded.below(12)}` } };
+      return {
+        ...request,
+        deduplicate: { by: "entry", id: `${step + seeded.below(3)}-${seeded.below(12)}` },
+      };
     default:
       return request;
   }
 }
 
 /** Few contents, heard by few nodes in few stretches, so that every way to know one again comes up. */
-function someContent(seeded: Seeded): SeenByContent {
+function someContent(seeded: Seeded): OccurrenceKey {
   const listener = seeded.pick(["x", "y"]);
   const stretch = seeded.pick(["a.1.m", "a.2.n", "a.12.o", "b.1.p", `~${listener}.1`, `~${listener}.2`]);
   const before = seeded.pick(["same", "other", "unknown"] as const);

@@ -129,8 +129,8 @@ describe.skipIf(!needs("redis-server"))("appends that Redis comes to late, or tw
   test("PS-30 an answer lost after the write: unknown, and a duplicate under the same key", async () => {
     const node = nodes.make();
     const channel = someAnalysis();
-    const seen = {
-      lane: "key",
+    const deduplicate = {
+      by: "key",
       name: "k",
       scope: "channel",
       windowMs: 300_000,
@@ -139,7 +139,7 @@ describe.skipIf(!needs("redis-server"))("appends that Redis comes to late, or tw
     await say(node, channel, "before");
     const deaf = publishing();
     deaf.pause("down");
-    const request = { channel, events: [status({ note: "once" })], seen };
+    const request = { channel, events: [status({ note: "once" })], deduplicate };
     const { error, after } = await failed(node.append(request));
     expect(error).toBeInstanceOf(OutcomeUnknown);
     expect(after).toBeLessThan(5_000);
@@ -237,13 +237,19 @@ describe.skipIf(!needs("redis-server"))("appends that Redis comes to late, or tw
   test("PS-29 what is appended to a channel in one turn is one command, each with an answer of its own", async () => {
     const node = nodes.make();
     const channel = someAnalysis();
-    const seen = { lane: "key", name: "k", scope: "channel", windowMs: 9_000, rememberMs: 9_000 } as const;
+    const deduplicate = {
+      by: "key",
+      name: "k",
+      scope: "channel",
+      windowMs: 9_000,
+      rememberMs: 9_000,
+    } as const;
     await say(node, channel, "before");
     const turn = await recorded(() =>
       Promise.all([
-        node.append({ channel, events: [result({ attemptId: "a" })], seen }),
+        node.append({ channel, events: [result({ attemptId: "a" })], deduplicate }),
         node.append({ channel, events: [status({ attemptId: "a" })] }),
-        node.append({ channel, events: [status()], seen }),
+        node.append({ channel, events: [status()], deduplicate }),
         node.append({ channel, events: [status({ attemptId: "b" }), status()] }),
       ]),
     );

@@ -33,21 +33,21 @@ describe.skipIf(!needs("redis-server"))("histories on a Redis with faults", () =
     const node = nodes.make();
     const channel = someAnalysis();
     const before = await append(node, channel, 3);
-    const seen = {
-      lane: "key",
+    const deduplicate = {
+      by: "key",
       name: "k",
       scope: "channel",
       windowMs: 300_000,
       rememberMs: 300_000,
     } as const;
-    await node.append({ channel, events: [status()], seen });
+    await node.append({ channel, events: [status()], deduplicate });
     await node.declareViewers(channel, new Set(["alice"]));
     await admin.del(`telltale:{${channel}}`);
     expect(await node.snapshot(channel)).toMatchObject({
       position: { offset: 0 },
       currentTerminal: undefined,
     });
-    const after = await node.append({ channel, events: [status()], seen });
+    const after = await node.append({ channel, events: [status()], deduplicate });
     expect(after).toMatchObject({ type: "stored", firstOffset: 1 });
     expect(after).not.toMatchObject({ epoch: before.epoch });
     expect((await node.history(channel, undefined, 10)).events).toHaveLength(1);
@@ -134,15 +134,15 @@ describe.skipIf(!needs("redis-server"))("histories on a Redis with faults", () =
     await append(node, channel, 2);
     const before = await everythingKept(admin);
     await admin.config("SET", "maxmemory", "1");
-    const seen = {
-      lane: "key",
+    const deduplicate = {
+      by: "key",
       name: "k",
       scope: "channel",
       windowMs: 300_000,
       rememberMs: 300_000,
     } as const;
     for (const target of [channel, someAnalysis()]) {
-      const refused = node.append({ channel: target, events: [status(), result()], seen });
+      const refused = node.append({ channel: target, events: [status(), result()], deduplicate });
       await expect(refused).rejects.toBeInstanceOf(BrokerUnavailable);
     }
     await expect(node.declareViewers(channel, "*")).rejects.toBeInstanceOf(BrokerUnavailable);
@@ -151,7 +151,7 @@ describe.skipIf(!needs("redis-server"))("histories on a Redis with faults", () =
     expect(node.health().status).toBe("up");
     await admin.config("SET", "maxmemory", "0");
     expect(await everythingKept(admin)).toEqual(before);
-    expect(await node.append({ channel, events: [status()], seen })).toMatchObject({ firstOffset: 3 });
+    expect(await node.append({ channel, events: [status()], deduplicate })).toMatchObject({ firstOffset: 3 });
   });
 
   test("a record of a newer format is refused on every way in, and kept as it is", async () => {
@@ -196,8 +196,8 @@ describe.skipIf(!needs("redis-server"))("histories on a Redis with faults", () =
     await admin.flushall();
     const node = nodes.make({ ttlMs: 60_000 });
     const channel = someAnalysis();
-    const seen = occurrenceKey("x", {}, { rememberMs: 30_000 });
-    await node.append({ channel, events: [status(), result()], seen });
+    const deduplicate = occurrenceKey("x", {}, { rememberMs: 30_000 });
+    await node.append({ channel, events: [status(), result()], deduplicate });
     await node.declareViewers(channel, "*");
     const keys = await keysOfChannels(admin);
     expect(keys).toHaveLength(4);

@@ -53,6 +53,12 @@ describe.skipIf(!needs("redis-server"))("the inbox on Redis", () => {
       expect(await inbox.take()).toMatchObject({ entries: [{ type: "unreadable", fault: "garbled" }] });
     });
 
+    test("IB-7 nobody knows for how long an entry has waited that its worker numbered", async () => {
+      await worker.xadd("telltale:inbox", "5-1", "event", "{}");
+      expect(await inbox.backlog()).toEqual({ entries: 1, oldest: { id: "5-1", ageMs: undefined } });
+      expect(await inbox.take()).toMatchObject({ entries: [{ id: "5-1", addedAt: undefined }] });
+    });
+
     test("BUD-9 of giant entries one is read at a time, and none of them reaches the gateway", async () => {
       const giant = Buffer.alloc(20 * 1024 * 1024, "x");
       for (let n = 0; n < 6; n++) {
@@ -61,7 +67,7 @@ describe.skipIf(!needs("redis-server"))("the inbox on Redis", () => {
       }
       await worker.config("RESETSTAT");
       const taken = await inbox.take();
-      expect(taken).toMatchObject({ type: "lot", entries: [{ type: "unreadable", fault: "too_large" }] });
+      expect(taken).toMatchObject({ type: "batch", entries: [{ type: "unreadable", fault: "too_large" }] });
       const stats = await worker.info("commandstats");
       expect(Number(/cmdstat_xrange:calls=(\d+)/.exec(stats)?.[1])).toBe(1);
       const sent = Number(/total_net_output_bytes:(\d+)/.exec(await worker.info("stats"))?.[1]);
@@ -80,12 +86,12 @@ describe.skipIf(!needs("redis-server"))("the inbox on Redis", () => {
     test("IB-6 a lease that never ends, or is none, keeps nobody from taking", async () => {
       await worker.xadd("telltale:inbox", "*", "event", "{}");
       await worker.set(INBOX_LEASE_KEY, "somebody");
-      expect(await inbox.take()).toMatchObject({ type: "lot", entries: [{ type: "event" }] });
+      expect(await inbox.take()).toMatchObject({ type: "batch", entries: [{ type: "event" }] });
       await worker.set(INBOX_LEASE_KEY, "somebody", "EX", 86_400);
-      expect(await inbox.take()).toMatchObject({ type: "lot" });
+      expect(await inbox.take()).toMatchObject({ type: "batch" });
       await worker.del(INBOX_LEASE_KEY);
       await worker.lpush(INBOX_LEASE_KEY, "x");
-      expect(await inbox.take()).toMatchObject({ type: "lot" });
+      expect(await inbox.take()).toMatchObject({ type: "batch" });
     });
 
     test("an inbox that is no stream is said to be none, by whatever is asked of it", async () => {
@@ -109,7 +115,7 @@ describe.skipIf(!needs("redis-server"))("the inbox on Redis", () => {
       try {
         expect(await inbox.take()).toMatchObject({ entries: [{ id }] });
         await inbox.remove([id]);
-        expect(await inbox.take()).toEqual({ type: "lot", entries: [] });
+        expect(await inbox.take()).toEqual({ type: "batch", entries: [] });
       } finally {
         await worker.config("SET", "maxmemory", "0");
       }

@@ -6,6 +6,7 @@ import { CollectingTelemetry } from "../../src/testing/collecting-telemetry.ts";
 import { pubSubContract } from "../../src/testing/contracts/pub-sub-contract.ts";
 import { needs } from "../support/needs.ts";
 import { type RunningRedis, startRedis } from "../support/redis-server.ts";
+import { TIMED_IDS } from "../support/timed-ids.ts";
 
 describe.skipIf(!needs("redis-server"))("on a Redis server", () => {
   let redis: RunningRedis;
@@ -39,6 +40,6 @@ describe.skipIf(!needs("redis-server"))("on a Redis server", () => {
         close: async () => {},
       };
     },
-    { newerFormat: true },
+    { newerFormat: true, occurrences: true, entryIds: TIMED_IDS },
   );
 });

@@ -84,7 +84,7 @@ describe.skipIf(!needs("redis-server"))("a Redis with a replica", () => {
     // A second of its own, behind the WAIT of the node's own trial if that is under way.
     expect(performance.now() - started).toBeWithin(900, 3_000);
     // What nobody is answered for waits for nobody.
-    const offer = { channel, events: [status()], seen: occurrenceKey("n") };
+    const offer = { channel, events: [status()], deduplicate: occurrenceKey("n") };
     expect(await two.append(offer)).toMatchObject({ type: "stored", firstOffset: 3 });
   }, 30_000);
 

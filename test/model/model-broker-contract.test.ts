@@ -1,4 +1,5 @@
 import { pubSubContract } from "../../src/testing/contracts/pub-sub-contract.ts";
+import { TIMED_IDS } from "../support/timed-ids.ts";
 import { ModelPubSub } from "./model-pub-sub.ts";
 import { ModelServer } from "./model-server.ts";
 import { ModelTime } from "./model-time.ts";
@@ -16,5 +17,5 @@ pubSubContract(
       close: async () => {},
     };
   },
-  { newerFormat: false },
+  { newerFormat: false, occurrences: true, entryIds: TIMED_IDS },
 );

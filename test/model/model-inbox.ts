@@ -1,8 +1,9 @@
+import { compareTimedIds } from "../../src/adapters/system/timed-id.ts";
 import type { InboxBacklog, InboxPort, Taken } from "../../src/application/ports/inbox-port.ts";
 import type { ModelPubSub } from "./model-pub-sub.ts";
 import type { ProcessClock } from "./model-time.ts";
 
-const LOT = 5;
+const BATCH = 5;
 const ARRIVAL_MS = 1_000;
 
 /** The inbox as one node sees it, on the connection that its other commands go on; every node takes, none has a lease. */
@@ -16,7 +17,7 @@ export class ModelInbox implements InboxPort {
   }
 
   take(): Promise<Taken> {
-    return this.#pubSub.command((server) => ({ type: "lot", entries: server.inbox.slice(0, LOT) }));
+    return this.#pubSub.command((server) => ({ type: "batch", entries: server.inbox.slice(0, BATCH) }));
   }
 
   arrival(): Promise<void> {
@@ -33,6 +34,10 @@ export class ModelInbox implements InboxPort {
 
   async backlog(): Promise<InboxBacklog> {
     return { entries: 0, oldest: undefined };
+  }
+
+  compareIds(one: string, other: string): number {
+    return compareTimedIds(one, other);
   }
 
   async close(): Promise<void> {}

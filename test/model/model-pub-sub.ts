@@ -1,10 +1,10 @@
 import { AppendQueue } from "../../src/adapters/redis/append-queue.ts";
 import { BrokerUnavailable, OutcomeUnknown } from "../../src/application/errors.ts";
+import type { BrokerHealth } from "../../src/application/ports/broker-health.ts";
 import type {
   AppendOutcome,
   AppendRequest,
-  BrokerHealth,
-  ChannelPositions,
+  ChannelPosition,
   ChannelSnapshot,
   ChannelSubscriber,
   ChannelSubscription,
@@ -155,7 +155,7 @@ export class ModelPubSub implements PubSubPort {
     return this.#command("read", () => this.#server.history(channel, after, limit));
   }
 
-  positions(channels: readonly AnalysisChannel[]): Promise<ChannelPositions> {
+  positions(channels: readonly AnalysisChannel[]): Promise<readonly ChannelPosition[]> {
     return this.#command("read", () => this.#server.positions(channels));
   }
 

@@ -1,18 +1,21 @@
+import { compareTimedIds } from "../../src/adapters/system/timed-id.ts";
 import { BrokerUnavailable } from "../../src/application/errors.ts";
+import type {
+  DeduplicationKey,
+  EntryKey,
+  RequestKey,
+} from "../../src/application/ports/deduplication-key.ts";
 import type { InboxEvent } from "../../src/application/ports/inbox-port.ts";
 import {
   type AppendOutcome,
   type AppendRequest,
   type AttemptRefusal,
-  type ChannelPositions,
+  type ChannelPosition,
   type ChannelSnapshot,
   type ChannelSubscriber,
-  type DeduplicationKey,
   type HistoryPage,
   PAGE_BYTES,
   type PublishedEvent,
-  type SeenByEntry,
-  type SeenByKey,
 } from "../../src/application/ports/pub-sub-port.ts";
 import type { DeadLetter } from "../../src/application/ports/worker-channel-port.ts";
 import type { ViewerList } from "../../src/domain/access-grant.ts";
@@ -39,7 +42,7 @@ interface FirstTime extends Place {
 
 interface Kept {
   readonly record: ChannelRecord;
-  line: string;
+  lineage: string;
   readonly spans: EpochSpan[];
   history: PublishedEvent[];
   /** Everything since the counter began, what was trimmed included: the truth that watchers are held against. */
@@ -70,7 +73,7 @@ const NOTHING: EventPosition = { epoch: "", offset: 0 };
 /** One broker process, as far as the promises of `PubSubPort` go; nothing here waits for anything. */
 export class ModelServer {
   /** Another one after every restart and promotion. */
-  line = fresh("line");
+  lineage = fresh("lineage");
   /** Another one for every process. */
   run = fresh("run");
   marks = 0;
@@ -93,7 +96,7 @@ export class ModelServer {
 
   /** The process begins anew, with what it had saved. */
   restart(saved: SavedData): void {
-    this.line = fresh("line");
+    this.lineage = fresh("lineage");
     this.run = fresh("run");
     this.#listeners.clear();
     this.#data = copyOf(saved);
@@ -104,7 +107,7 @@ export class ModelServer {
   }
 
   newLine(): void {
-    this.line = fresh("line");
+    this.lineage = fresh("lineage");
   }
 
   /** The counter is gone, and with it what is left of the channel. */
@@ -122,28 +125,28 @@ export class ModelServer {
     if (kept !== undefined) kept.history = keep === 0 ? [] : kept.history.slice(-keep);
   }
 
-  append({ channel, events, seen }: AppendRequest, limits = this.#limits): AppendOutcome {
+  append({ channel, events, deduplicate: key }: AppendRequest, limits = this.#limits): AppendOutcome {
     const now = this.#now();
     const known = this.#find(channel);
     const kept = known ?? this.#begin();
     if (this.full) throw new BrokerUnavailable("the broker is full");
-    const before = seen && this.#seenBefore(seen, kept, now);
+    const before = key && this.#seenBefore(key, kept, now);
     if (before !== undefined) {
       if (before.type === "duplicate") kept.heardAt = now;
       return before;
     }
     const { epoch: epochBefore, offset } = kept.record;
-    const forked = kept.line !== this.line && offset > 0;
+    const forked = kept.lineage !== this.lineage && offset > 0;
     if (forked) kept.record.epoch = fresh("e");
     const admitted = admit(kept.record, events);
     if (admitted.type === "refused") {
       kept.record.epoch = epochBefore;
-      if (seen?.lane === "content") kept.heard.refused(seen, admitted, now);
+      if (key?.by === "occurrence") kept.heard.refused(key, admitted, now);
       return admitted;
     }
     const { epoch } = kept.record;
     if (forked) kept.spans.push({ epoch, firstOffset: offset + 1 });
-    kept.line = this.line;
+    kept.lineage = this.lineage;
     kept.log.push(...admitted.events);
     kept.history.push(...admitted.events);
     if (kept.history.length > limits.size + Math.min(limits.size, 200))
@@ -153,7 +156,7 @@ export class ModelServer {
     const viewers = this.viewersOf(channel);
     if (viewers !== undefined) this.#data.viewers.set(channel, { viewers, expiresAt: kept.expiresAt });
     const stored = { epoch, firstOffset: offset + 1, count: events.length };
-    if (seen) this.#remember(seen, kept, { ...stored, at: now });
+    if (key) this.#remember(key, kept, { ...stored, at: now });
     this.#data.channels.set(channel, kept);
     for (const event of admitted.events)
       this.#tell(channel, "event", (subscriber) => subscriber.event(event));
@@ -190,12 +193,11 @@ export class ModelServer {
     return { resumed, events, more: start + events.length < held.length, position, kept: range };
   }
 
-  positions(channels: readonly AnalysisChannel[]): ChannelPositions {
-    const positions = channels.map((channel) => {
+  positions(channels: readonly AnalysisChannel[]): ChannelPosition[] {
+    return channels.map((channel) => {
       const kept = this.#find(channel);
-      return kept === undefined ? NOTHING : positionOf(kept);
+      return { ...(kept === undefined ? NOTHING : positionOf(kept)), lineage: this.lineage };
     });
-    return { line: this.line, positions };
   }
 
   declareViewers(channel: AnalysisChannel, viewers: ViewerList, ttlMs = this.#limits.ttlMs): void {
@@ -238,7 +240,8 @@ export class ModelServer {
 
   /** Answers whether there was room. */
   addToInbox(event: string): boolean {
-    if (!this.full) this.#data.inbox.push({ type: "event", id: `${this.#now()}-${++made}`, event });
+    if (!this.full)
+      this.#data.inbox.push({ type: "event", id: `${this.#now()}-${++made}`, addedAt: this.#now(), event });
     return !this.full;
   }
 
@@ -285,7 +288,7 @@ export class ModelServer {
     const record = newRecord(fresh("e"));
     return {
       record,
-      line: this.line,
+      lineage: this.lineage,
       spans: [{ epoch: record.epoch, firstOffset: 1 }],
       history: [],
       log: [],
@@ -297,31 +300,31 @@ export class ModelServer {
     };
   }
 
-  #seenBefore(seen: DeduplicationKey, kept: Kept, now: number): AppendOutcome | undefined {
-    if (seen.lane === "content") {
-      const found = kept.heard.find(seen, kept.record.offset, now);
+  #seenBefore(key: DeduplicationKey, kept: Kept, now: number): AppendOutcome | undefined {
+    if (key.by === "occurrence") {
+      const found = kept.heard.find(key, kept.record.offset, now);
       if (found.type === "new") return undefined;
       return found.type === "refused" ? found : duplicateOf(found.place);
     }
-    const first = seen.lane === "entry" ? this.#firstEntry(seen, kept) : this.#firstKey(seen, kept, now);
+    const first = key.by === "entry" ? this.#firstEntry(key, kept) : this.#firstKey(key, kept, now);
     return first && duplicateOf(first);
   }
 
-  #firstEntry({ id }: SeenByEntry, { lastEntry: last }: Kept): FirstTime | undefined {
-    return last !== undefined && compareEntryIds(id, last.id) <= 0 ? last.first : undefined;
+  #firstEntry({ id }: EntryKey, { lastEntry: last }: Kept): FirstTime | undefined {
+    return last !== undefined && compareTimedIds(id, last.id) <= 0 ? last.first : undefined;
   }
 
-  #firstKey(seen: SeenByKey, kept: Kept, now: number): FirstTime | undefined {
-    const first = this.#memoryOf(seen.scope, kept).get(`${seen.lane} ${seen.name}`);
-    return first !== undefined && now < first.until && now - first.at <= seen.windowMs ? first : undefined;
+  #firstKey(key: RequestKey, kept: Kept, now: number): FirstTime | undefined {
+    const first = this.#memoryOf(key.scope, kept).get(`${key.by} ${key.name}`);
+    return first !== undefined && now < first.until && now - first.at <= key.windowMs ? first : undefined;
   }
 
-  #remember(seen: DeduplicationKey, kept: Kept, first: Omit<FirstTime, "until">): void {
-    if (seen.lane === "entry") kept.lastEntry = { id: seen.id, first: { ...first, until: Infinity } };
-    else if (seen.lane === "content") kept.heard.stored(seen, first);
+  #remember(key: DeduplicationKey, kept: Kept, first: Omit<FirstTime, "until">): void {
+    if (key.by === "entry") kept.lastEntry = { id: key.id, first: { ...first, until: Infinity } };
+    else if (key.by === "occurrence") kept.heard.stored(key, first);
     else {
-      const memory = this.#memoryOf(seen.scope, kept);
-      memory.set(`${seen.lane} ${seen.name}`, { ...first, until: first.at + seen.rememberMs });
+      const memory = this.#memoryOf(key.scope, kept);
+      memory.set(`${key.by} ${key.name}`, { ...first, until: first.at + key.rememberMs });
     }
   }
 
@@ -362,10 +365,4 @@ function copyOf({ channels, viewers, seenNotices, deadLetters, inbox }: Data): D
     deadLetters: [...deadLetters],
     inbox: [...inbox],
   };
-}
-
-function compareEntryIds(one: string, other: string): number {
-  const [time = 0, sequence = 0] = one.split("-").map(Number);
-  const [otherTime = 0, otherSequence = 0] = other.split("-").map(Number);
-  return time - otherTime || sequence - otherSequence;
 }

@@ -136,7 +136,7 @@ export const IDENTITY_MUTANTS: readonly Mutant[] = [
   {
     name: "forgets what it refused",
     file: "src/adapters/memory/in-memory-pub-sub.ts",
-    find: 'if (seen?.lane === "content") kept.heard.refused(seen, appended, now);',
+    find: 'if (key?.by === "occurrence") kept.heard.refused(key, appended, now);',
     replace: "",
     killers: ["test/contract/in-memory-pub-sub.test.ts"],
   },

@@ -589,7 +589,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "an idempotency key is not passed on",
     file: "src/application/broadcast-event.ts",
-    find: "...(idempotencyKey !== undefined && { seen: keyed(channel, idempotencyKey) }),",
+    find: "...(idempotencyKey !== undefined && { deduplicate: keyed(channel, idempotencyKey) }),",
     replace: "",
     killers: MODEL,
   },
@@ -666,7 +666,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "never compares the positions it was told",
     file: "src/application/check-positions.ts",
-    find: "if (broker !== undefined) feed.compare({ stood, broker, line });",
+    find: "if (broker !== undefined) feed.compare({ stood, broker, line: broker.lineage });",
     replace: "",
     killers: MODEL,
   },
@@ -771,9 +771,9 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: "takes any id of an entry for a time",
-    file: "src/application/read-entry.ts",
-    find: "return time >= EARLIEST_MS && time <= now + MOST_AHEAD_MS ? time : now;",
-    replace: "return Number.isNaN(new Date(time).getTime()) ? now : time;",
+    file: "src/adapters/system/timed-id.ts",
+    find: "return time >= EARLIEST_MS && time <= now + MOST_AHEAD_MS ? time : undefined;",
+    replace: "return Number.isNaN(new Date(time).getTime()) ? undefined : time;",
     killers: ["test/unit/application/ingest-inbox-refused-end.test.ts"],
   },
   {

@@ -1,9 +1,9 @@
 import { BrokerUnavailable } from "../../src/application/errors.ts";
+import type { BrokerHealth } from "../../src/application/ports/broker-health.ts";
 import type {
   AppendOutcome,
   AppendRequest,
-  BrokerHealth,
-  ChannelPositions,
+  ChannelPosition,
   ChannelSnapshot,
   ChannelSubscriber,
   ChannelSubscription,
@@ -122,7 +122,7 @@ export class HandDrivenPubSub implements PubSubPort {
     return this.#call({ name: "history", channel }, () => this.#inner.history(channel, after, limit));
   }
 
-  positions(channels: readonly AnalysisChannel[]): Promise<ChannelPositions> {
+  positions(channels: readonly AnalysisChannel[]): Promise<readonly ChannelPosition[]> {
     const [channel] = channels;
     if (channel === undefined) return this.#inner.positions(channels);
     return this.#call({ name: "positions", channel }, () => this.#inner.positions(channels));

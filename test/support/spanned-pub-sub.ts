@@ -1,7 +1,7 @@
+import type { BrokerHealth } from "../../src/application/ports/broker-health.ts";
 import type {
   AppendOutcome,
-  BrokerHealth,
-  ChannelPositions,
+  ChannelPosition,
   ChannelSnapshot,
   ChannelSubscriber,
   ChannelSubscription,
@@ -43,8 +43,8 @@ export class SpannedPubSub implements PubSubPort {
 
   async viewers(): Promise<undefined> {}
 
-  async positions(): Promise<ChannelPositions> {
-    return { line: this.#epoch, positions: [this.#position] };
+  async positions(): Promise<readonly ChannelPosition[]> {
+    return [{ ...this.#position, lineage: this.#epoch }];
   }
 
   async snapshot(): Promise<ChannelSnapshot> {

@@ -1,8 +1,9 @@
 import { Hono } from "hono";
 import { type BrokerTrouble, wordsOf } from "../../application/broker-trouble.ts";
 import type { IngestInboxEntries } from "../../application/ingest-inbox-entries.ts";
+import type { BrokerHealth } from "../../application/ports/broker-health.ts";
 import type { ClockPort } from "../../application/ports/clock-port.ts";
-import type { BrokerHealth, PubSubPort } from "../../application/ports/pub-sub-port.ts";
+import type { PubSubPort } from "../../application/ports/pub-sub-port.ts";
 import type { WorkerChannelPort } from "../../application/ports/worker-channel-port.ts";
 import type { InboxHealth, WatchInbox } from "../../application/watch-inbox.ts";
 import type { ConnectionRegistry } from "../../domain/connection-registry.ts";

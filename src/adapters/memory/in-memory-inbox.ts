@@ -1,9 +1,10 @@
 import type { ClockPort } from "../../application/ports/clock-port.ts";
-import { ASK_AGAIN_MS, LOT, SHOWN_BYTES } from "../../application/ports/inbox-limits.ts";
 import type { InboxBacklog, InboxEntry, InboxPort, Taken } from "../../application/ports/inbox-port.ts";
+import { ASK_AGAIN_MS, INBOX_BATCH, SHOWN_BYTES } from "../../application/ports/inbox-port.ts";
 import { fill } from "../../domain/byte-budget.ts";
 import { MAX_EVENT_BYTES } from "../../domain/decode-event.ts";
 import { exceedsBytes, firstBytes, lastBytes, utf8Length } from "../../domain/utf8.ts";
+import { compareTimedIds, timeOfId } from "../system/timed-id.ts";
 import type { InMemoryBroker } from "./in-memory-broker.ts";
 
 export interface InMemoryInboxOptions {
@@ -36,8 +37,10 @@ export class InMemoryInbox implements InboxPort {
   async take(): Promise<Taken> {
     const left = this.#broker.inbox.lease(this.#node, this.#clock.now());
     if (left !== undefined) return { type: "elsewhere", againMs: Math.min(ASK_AGAIN_MS, left + 1) };
-    const lot = fill(this.#broker.inbox.entries(), LOT, ([, fields]) => utf8Length(fields.flat().join("")));
-    return { type: "lot", entries: lot.map(([id, fields]) => entryOf(id, fields)) };
+    const batch = fill(this.#broker.inbox.entries(), INBOX_BATCH, ([, fields]) =>
+      utf8Length(fields.flat().join("")),
+    );
+    return { type: "batch", entries: batch.map(([id, fields]) => entryOf(id, fields, this.#clock.now())) };
   }
 
   arrival(): Promise<void> {
@@ -69,7 +72,13 @@ export class InMemoryInbox implements InboxPort {
     const [first] = inbox.entries();
     if (first === undefined) return { entries: 0, oldest: undefined };
     const [id] = first;
-    return { entries: inbox.size, oldest: { id, ageMs: this.#clock.now() - Number(id.split("-")[0]) } };
+    const now = this.#clock.now();
+    const addedAt = timeOfId(id, now);
+    return { entries: inbox.size, oldest: { id, ageMs: addedAt && now - addedAt } };
+  }
+
+  compareIds(one: string, other: string): number {
+    return compareTimedIds(one, other);
   }
 
   async close(): Promise<void> {
@@ -77,15 +86,16 @@ export class InMemoryInbox implements InboxPort {
   }
 }
 
-function entryOf(id: string, fields: readonly [name: string, value: string][]): InboxEntry {
+function entryOf(id: string, fields: readonly [name: string, value: string][], now: number): InboxEntry {
+  const taken = { id, addedAt: timeOfId(id, now) };
   const [event, ...others] = fields.filter(([name]) => name === "event").map(([, value]) => value);
   if (event === undefined || others.length > 0) {
-    return { type: "unreadable", id, fault: "no_event", ...shown(fields.flat().join(" ")) };
+    return { ...taken, type: "unreadable", fault: "no_event", ...shown(fields.flat().join(" ")) };
   }
   if (exceedsBytes(event, MAX_EVENT_BYTES)) {
-    return { type: "unreadable", id, fault: "too_large", ...shown(event) };
+    return { ...taken, type: "unreadable", fault: "too_large", ...shown(event) };
   }
-  return { type: "event", id, event };
+  return { ...taken, type: "event", event };
 }
 
 function shown(text: string): { readonly payload: string; readonly tail?: string } {

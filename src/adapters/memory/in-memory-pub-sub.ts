@@ -1,13 +1,13 @@
+import type { BrokerHealth } from "../../application/ports/broker-health.ts";
 import type { ClockPort } from "../../application/ports/clock-port.ts";
+import type { DeduplicationKey } from "../../application/ports/deduplication-key.ts";
 import type {
   AppendOutcome,
   AppendRequest,
-  BrokerHealth,
-  ChannelPositions,
+  ChannelPosition,
   ChannelSnapshot,
   ChannelSubscriber,
   ChannelSubscription,
-  DeduplicationKey,
   HistoryPage,
   PubSubPort,
 } from "../../application/ports/pub-sub-port.ts";
@@ -32,7 +32,7 @@ const FORGET_EVERY_MS = 10_000;
 const NOTHING: EventPosition = { epoch: "", offset: 0 };
 const NOTHING_KEPT: KeptHistory = { oldestKept: 1, newest: 0, spans: [] };
 /** What is kept here lives and dies with the process, so it never forks. */
-const LINE = "memory";
+const LINEAGE = "memory";
 
 /**
  * The default broker: everything `PubSubPort` promises, within one process and for as long as it lives. Subscribers
@@ -53,23 +53,23 @@ export class InMemoryPubSub implements PubSubPort {
     );
   }
 
-  async append({ channel, events, seen }: AppendRequest): Promise<AppendOutcome> {
+  async append({ channel, events, deduplicate: key }: AppendRequest): Promise<AppendOutcome> {
     const now = this.#options.clock.now();
     const kept = this.#broker.findOrBegin(channel, now);
-    const before = seen && this.#seenBefore(seen, kept, now);
+    const before = key && this.#seenBefore(key, kept, now);
     if (before !== undefined) {
       if (before.type === "duplicate") kept.heardAt = now;
       return before;
     }
     const appended = kept.append(events, this.#options.history.size);
     if (appended.type === "refused") {
-      if (seen?.lane === "content") kept.heard.refused(seen, appended, now);
+      if (key?.by === "occurrence") kept.heard.refused(key, appended, now);
       return appended;
     }
     const { epoch, offset } = kept.position;
     const stored = { epoch, firstOffset: offset - events.length + 1, count: events.length };
     kept.heardAt = now;
-    if (seen) this.#remember(seen, kept, { ...stored, at: now });
+    if (key) this.#remember(key, kept, { ...stored, at: now });
     this.#broker.keep(channel, kept, now + this.#options.history.ttlMs);
     this.#broker.publish(channel, appended.events);
     return { type: "stored", ...stored };
@@ -103,10 +103,12 @@ export class InMemoryPubSub implements PubSubPort {
     return { resumed, events: [], more: false, position: NOTHING, kept: NOTHING_KEPT };
   }
 
-  async positions(channels: readonly AnalysisChannel[]): Promise<ChannelPositions> {
+  async positions(channels: readonly AnalysisChannel[]): Promise<readonly ChannelPosition[]> {
     const now = this.#options.clock.now();
-    const positions = channels.map((channel) => this.#broker.find(channel, now)?.position ?? NOTHING);
-    return { line: LINE, positions };
+    return channels.map((channel) => ({
+      ...(this.#broker.find(channel, now)?.position ?? NOTHING),
+      lineage: LINEAGE,
+    }));
   }
 
   async subscribe(channel: ChannelName, subscriber: ChannelSubscriber): Promise<ChannelSubscription> {
@@ -145,23 +147,23 @@ export class InMemoryPubSub implements PubSubPort {
     this.#listeners.clear();
   }
 
-  #seenBefore(seen: DeduplicationKey, kept: KeptChannel, now: number): AppendOutcome | undefined {
-    if (seen.lane === "content") {
-      const found = kept.heard.find(seen, kept.position.offset, now);
+  #seenBefore(key: DeduplicationKey, kept: KeptChannel, now: number): AppendOutcome | undefined {
+    if (key.by === "occurrence") {
+      const found = kept.heard.find(key, kept.position.offset, now);
       if (found.type === "new") return undefined;
       return found.type === "refused" ? found : duplicateOf(found.place);
     }
     const first =
-      seen.lane === "entry"
-        ? kept.seenEntry(seen.id)
-        : this.#memoryOf(seen.scope, kept).find(seen.lane, seen.name, seen.windowMs, now);
+      key.by === "entry"
+        ? kept.seenEntry(key.id)
+        : this.#memoryOf(key.scope, kept).find(key.by, key.name, key.windowMs, now);
     return first && duplicateOf(first);
   }
 
-  #remember(seen: DeduplicationKey, kept: KeptChannel, first: FirstTime): void {
-    if (seen.lane === "entry") kept.lastEntry = { id: seen.id, first };
-    else if (seen.lane === "content") kept.heard.stored(seen, first);
-    else this.#memoryOf(seen.scope, kept).remember(seen.lane, seen.name, first, seen.rememberMs);
+  #remember(key: DeduplicationKey, kept: KeptChannel, first: FirstTime): void {
+    if (key.by === "entry") kept.lastEntry = { id: key.id, first };
+    else if (key.by === "occurrence") kept.heard.stored(key, first);
+    else this.#memoryOf(key.scope, kept).remember(key.by, key.name, first, key.rememberMs);
   }
 
   #memoryOf(scope: "channel" | "notices", kept: KeptChannel): DeduplicationMemory {

@@ -11,6 +11,7 @@ import { type EpochSpan, type EventPosition, isOnHistory } from "../../domain/ev
 import { HeardContents } from "../../domain/heard-contents.ts";
 import type { StageMark } from "../../domain/stages.ts";
 import { utf8Length } from "../../domain/utf8.ts";
+import { compareTimedIds } from "../system/timed-id.ts";
 import { DeduplicationMemory, type FirstTime } from "./deduplication-memory.ts";
 
 export type Kept =
@@ -71,7 +72,7 @@ export class KeptChannel {
 
   /** Where the last entry stored was this one or a later one. */
   seenEntry(id: string): FirstTime | undefined {
-    return this.lastEntry !== undefined && compareEntryIds(id, this.lastEntry.id) <= 0
+    return this.lastEntry !== undefined && compareTimedIds(id, this.lastEntry.id) <= 0
       ? this.lastEntry.first
       : undefined;
   }
@@ -86,11 +87,4 @@ export class KeptChannel {
     const more = start + events.length < this.#history.length;
     return { resumed, events, more, position: this.position, kept };
   }
-}
-
-/** Ids are `milliseconds-sequence`, two numbers of up to 64 bits: neither text nor `number` compares them. */
-function compareEntryIds(one: string, other: string): number {
-  const [time = 0n, sequence = 0n] = one.split("-").map(BigInt);
-  const [otherTime = 0n, otherSequence = 0n] = other.split("-").map(BigInt);
-  return Number(time - otherTime) || Number(sequence - otherSequence);
 }

@@ -1,4 +1,4 @@
-import { LEASE_MS } from "../../application/ports/inbox-limits.ts";
+import { LEASE_MS } from "../../application/ports/inbox-port.ts";
 
 /** The inbox of a broker in memory. Times are the caller's, in milliseconds. */
 export class KeptInbox {

@@ -1,10 +1,5 @@
-import type {
-  AppendOutcome,
-  AppendRequest,
-  AttemptRefusal,
-  DeduplicationKey,
-  SeenByContent,
-} from "../../application/ports/pub-sub-port.ts";
+import type { DeduplicationKey, OccurrenceKey } from "../../application/ports/deduplication-key.ts";
+import type { AppendOutcome, AppendRequest, AttemptRefusal } from "../../application/ports/pub-sub-port.ts";
 import type { ChannelName } from "../../domain/channel.ts";
 import { seenKey, type TryChannel } from "./redis-keys.ts";
 import { flagOf } from "./redis-messages.ts";
@@ -12,11 +7,11 @@ import { flagOf } from "./redis-messages.ts";
 /** The part of append-events.lua's arguments that is about the requests. */
 export function requestArguments(
   channel: ChannelName | TryChannel,
-  requests: readonly Pick<AppendRequest, "events" | "seen">[],
+  requests: readonly Pick<AppendRequest, "events" | "deduplicate">[],
 ): string[] {
   const args: string[] = [];
-  for (const { seen, events } of requests) {
-    args.push(...seenArguments(channel, seen), `${events.length}`);
+  for (const { deduplicate, events } of requests) {
+    args.push(...keyArguments(channel, deduplicate), `${events.length}`);
     for (const { kind, stage, timestamp, attemptId, members } of events) {
       args.push(flagOf(kind), stage ?? "", timestamp, attemptId ?? "", members);
     }
@@ -39,17 +34,17 @@ export function outcomeOf(answer: unknown): AppendOutcome {
   }
 }
 
-function seenArguments(channel: ChannelName | TryChannel, seen: DeduplicationKey | undefined): string[] {
-  if (seen === undefined) return ["", "", "", "0", "0"];
-  if (seen.lane === "entry") return ["entry", "", seen.id, "0", "0"];
-  const key = seenKey(channel, seen);
-  if (seen.lane === "key") return [seen.scope, ...key, `${seen.windowMs}`, `${seen.rememberMs}`];
-  const { stretch, number } = seen.occurrence;
+function keyArguments(channel: ChannelName | TryChannel, key: DeduplicationKey | undefined): string[] {
+  if (key === undefined) return ["", "", "", "0", "0"];
+  if (key.by === "entry") return ["entry", "", key.id, "0", "0"];
+  const parts = seenKey(channel, key);
+  if (key.by === "key") return [key.scope, ...parts, `${key.windowMs}`, `${key.rememberMs}`];
+  const { stretch, number } = key.occurrence;
   // As the script looks for it: what it finds at once it need not take apart.
-  return [heardText(seen), ...key, `\n${stretch} `, `${number}`];
+  return [heardText(key), ...parts, `\n${stretch} `, `${number}`];
 }
 
-function heardText({ occurrence, reachMs, ageMs, retryMs, rememberMs }: SeenByContent): string {
+function heardText({ occurrence, reachMs, ageMs, retryMs, rememberMs }: OccurrenceKey): string {
   const times = [Math.ceil(reachMs), Math.floor(ageMs), Math.ceil(retryMs), rememberMs];
   return ["content", occurrence.before, occurrence.listener, ...times].join(" ");
 }

@@ -123,8 +123,8 @@ function takeCall(queue: Pending[]): Pending[] {
  * Nobody waits for an answer to what a worker published bare, and an inbox entry leaves the inbox after its event was
  * stored, on the same stream of changes: a replica without the event still has the entry.
  */
-export function isAcknowledged({ seen }: AppendRequest): boolean {
-  return seen === undefined || seen.lane === "key";
+export function isAcknowledged({ deduplicate }: AppendRequest): boolean {
+  return deduplicate === undefined || deduplicate.by === "key";
 }
 
 /** Of what was not sent the outcome is known. */

@@ -33,7 +33,7 @@ export interface HistoryLimits {
 /** One call of the append script. */
 export interface AppendScriptCall {
   readonly channel: ChannelName | TryChannel;
-  readonly requests: readonly Pick<AppendRequest, "events" | "seen">[];
+  readonly requests: readonly Pick<AppendRequest, "events" | "deduplicate">[];
   /** Whether somebody is answered for it, hence whether replicas must have it as well. */
   readonly acknowledged: boolean;
   /** When the first of its appends was called, on `performance`'s clock. */
@@ -89,7 +89,7 @@ export class RedisAppends {
       (deadline) => [
         format.newest,
         deadline,
-        requests.every(({ seen }) => seen !== undefined) ? "" : this.#gateway,
+        requests.every(({ deduplicate }) => deduplicate !== undefined) ? "" : this.#gateway,
         call,
         randomEpoch(),
         randomEpoch(),

@@ -3,16 +3,20 @@ import type { Redis } from "ioredis";
 import { wordsOf } from "../../application/broker-trouble.ts";
 import { BrokerUnavailable } from "../../application/errors.ts";
 import type { ClockPort } from "../../application/ports/clock-port.ts";
-import { ASK_AGAIN_MS, LEASE_MS, LOT, SHOWN_BYTES } from "../../application/ports/inbox-limits.ts";
 import {
+  ASK_AGAIN_MS,
   INBOX,
+  INBOX_BATCH,
   type InboxBacklog,
   type InboxEntry,
   type InboxPort,
+  LEASE_MS,
+  SHOWN_BYTES,
   type Taken,
 } from "../../application/ports/inbox-port.ts";
 import type { TelemetryPort } from "../../application/ports/telemetry-port.ts";
 import { MAX_EVENT_BYTES } from "../../domain/decode-event.ts";
+import { compareTimedIds, timeOfId } from "../system/timed-id.ts";
 import { isReply, readFailure, writeFailure } from "./broker-errors.ts";
 import readInbox from "./read-inbox.lua" with { type: "text" };
 import type { RedisTarget } from "./redis-connection.ts";
@@ -36,23 +40,25 @@ export interface RedisInboxOptions {
 const ARRIVAL_MS = 1_000;
 
 /**
- * The stream that workers XADD to. Two connections: large lots must not hold up what publishers and watchers wait
+ * The stream that workers XADD to. Two connections: large batches must not hold up what publishers and watchers wait
  * for, and the one that waits for the next entry answers nothing else meanwhile.
  */
 export class RedisInbox implements InboxPort {
   readonly #node: string;
+  readonly #clock: ClockPort;
   readonly #commands: RedisLink;
   readonly #waiting: RedisLink;
 
   constructor(options: RedisInboxOptions) {
     this.#node = options.node ?? crypto.randomUUID();
+    this.#clock = options.clock;
     const links = options.links ?? new RedisLinks(options.clock, options.telemetry);
     this.#commands = new RedisLink({ ...options, links, purpose: "inbox", onReady: () => {} });
     this.#waiting = new RedisLink({ ...options, links, purpose: "inbox-wait", onReady: () => {} });
   }
 
   async take(): Promise<Taken> {
-    const limits = [LEASE_MS, LOT.items, LOT.bytes, MAX_EVENT_BYTES, SHOWN_BYTES];
+    const limits = [LEASE_MS, INBOX_BATCH.items, INBOX_BATCH.bytes, MAX_EVENT_BYTES, SHOWN_BYTES];
     // The text goes with every call: a few hundred bytes, and nothing to load again.
     const [type, answer] = (await send(this.#commands, readFailureOf(takeInbox), (redis) =>
       redis.callBuffer("EVAL", takeInbox, 2, INBOX, INBOX_LEASE_KEY, this.#node, ...limits),
@@ -60,7 +66,10 @@ export class RedisInbox implements InboxPort {
     if (type.toString() === "ELSEWHERE") {
       return { type: "elsewhere", againMs: Math.min(ASK_AGAIN_MS, Number(answer) + 1) };
     }
-    return { type: "lot", entries: (answer as EntryReply[]).map(entryOf) };
+    return {
+      type: "batch",
+      entries: (answer as EntryReply[]).map((reply) => entryOf(reply, this.#clock.now())),
+    };
   }
 
   async arrival(): Promise<void> {
@@ -83,7 +92,12 @@ export class RedisInbox implements InboxPort {
       redis.eval(readInbox, 1, INBOX),
     )) as [number, number, string];
     if (oldest === "") return { entries, oldest: undefined };
-    return { entries, oldest: { id: oldest, ageMs: Math.max(0, now - Number(oldest.split("-")[0])) } };
+    const addedAt = timeOfId(oldest, now);
+    return { entries, oldest: { id: oldest, ageMs: addedAt && Math.max(0, now - addedAt) } };
+  }
+
+  compareIds(one: string, other: string): number {
+    return compareTimedIds(one, other);
   }
 
   async close(): Promise<void> {
@@ -97,8 +111,10 @@ type EntryReply = readonly [id: Buffer, type: Buffer, payload: Buffer, tail?: Bu
 const RELEASE = `#!lua
 if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[1]) end`;
 
-function entryOf([id, type, payload, tail]: EntryReply): InboxEntry {
-  const entry = { id: id.toString(), payload: payload.toString(), ...(tail && { tail: tail.toString() }) };
+function entryOf([idBytes, type, payload, tail]: EntryReply, now: number): InboxEntry {
+  const id = idBytes.toString();
+  const taken = { id, addedAt: timeOfId(id, now) };
+  const entry = { ...taken, payload: payload.toString(), ...(tail && { tail: tail.toString() }) };
   switch (type.toString()) {
     case "NONE":
       return { ...entry, type: "unreadable", fault: "no_event" };
@@ -107,7 +123,7 @@ function entryOf([id, type, payload, tail]: EntryReply): InboxEntry {
     default:
       // Read as text, different bytes would become the same letters.
       if (!isUtf8(payload)) return { ...entry, type: "unreadable", fault: "garbled" };
-      return { type: "event", id: entry.id, event: entry.payload };
+      return { ...taken, type: "event", event: entry.payload };
   }
 }
 

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
+import type { OccurrenceKey, RequestKey } from "../../application/ports/deduplication-key.ts";
 import { INBOX } from "../../application/ports/inbox-port.ts";
-import type { SeenByContent, SeenByKey } from "../../application/ports/pub-sub-port.ts";
 import { type ChannelName, isAnalysisChannel } from "../../domain/channel.ts";
 
 /** The keys of one channel. They share a hash tag, so that a Cluster lets one script use them. */
@@ -55,10 +55,10 @@ export function hearingChannel(db: number): string {
 /** The two parts of a deduplication key. The script puts the channel's incarnation between them, except in scope `notices`. */
 export function seenKey(
   channel: ChannelName | TryChannel,
-  seen: SeenByKey | SeenByContent,
+  key: RequestKey | OccurrenceKey,
 ): readonly [prefix: string, rest: string] {
-  const scope = seen.lane === "key" && seen.scope === "notices" ? NOTICES : keysOf(channel).record;
-  const name = seen.lane === "key" ? `key:${digest(seen.name)}` : `content:${seen.occurrence.content}`;
+  const scope = key.by === "key" && key.scope === "notices" ? NOTICES : keysOf(channel).record;
+  const name = key.by === "key" ? `key:${digest(key.name)}` : `content:${key.occurrence.content}`;
   return [`${scope}:seen:`, name];
 }
 

@@ -1,11 +1,10 @@
 import { type BrokerTrouble, wordsOf } from "../../application/broker-trouble.ts";
+import type { BrokerFault, BrokerHealth } from "../../application/ports/broker-health.ts";
 import type { ClockPort } from "../../application/ports/clock-port.ts";
 import {
   type AppendOutcome,
   type AppendRequest,
-  type BrokerFault,
-  type BrokerHealth,
-  type ChannelPositions,
+  type ChannelPosition,
   type ChannelSnapshot,
   type ChannelSubscriber,
   type ChannelSubscription,
@@ -143,7 +142,7 @@ export class RedisPubSub implements PubSubPort {
     return pageOf(this.#format.understood(reply, channel));
   }
 
-  async positions(channels: readonly AnalysisChannel[]): Promise<ChannelPositions> {
+  async positions(channels: readonly AnalysisChannel[]): Promise<readonly ChannelPosition[]> {
     const records = channels.map((channel) => keysOf(channel).record);
     return positionsOf(await this.#commands.read("readPositions", records, [this.#format.newest]));
   }

@@ -1,4 +1,4 @@
-import type { ChannelPositions, ChannelSnapshot, HistoryPage } from "../../application/ports/pub-sub-port.ts";
+import type { ChannelPosition, ChannelSnapshot, HistoryPage } from "../../application/ports/pub-sub-port.ts";
 import type { ScriptReply } from "./redis-commands.ts";
 import { eventOf, eventOfMessage, spansOfText, stagesOfText, viewersOfText } from "./redis-messages.ts";
 
@@ -21,12 +21,12 @@ export function snapshotOf(reply: ScriptReply): ChannelSnapshot {
 }
 
 /** What read-positions.lua answered. */
-export function positionsOf([, line, ...stands]: ScriptReply): ChannelPositions {
-  const positions = Array.from({ length: stands.length / 2 }, (_, index) => ({
-    epoch: String(stands[2 * index]),
-    offset: Number(stands[2 * index + 1]),
+export function positionsOf([, lineage, ...positions]: ScriptReply): ChannelPosition[] {
+  return Array.from({ length: positions.length / 2 }, (_, index) => ({
+    epoch: String(positions[2 * index]),
+    offset: Number(positions[2 * index + 1]),
+    lineage: String(lineage),
   }));
-  return { line: String(line), positions };
 }
 
 /** What read-history.lua answered. */

@@ -9,7 +9,7 @@ const STAYS_MS = 1_000;
 const GONE_MS = 1;
 /** So few that the third event makes the script trim. */
 const SIZE = 1;
-const KNOWN_AS = { lane: "key", name: "try", scope: "channel", windowMs: 1, rememberMs: 1 } as const;
+const KNOWN_AS = { by: "key", name: "try", scope: "channel", windowMs: 1, rememberMs: 1 } as const;
 
 /**
  * What a gateway appends to see whether it could: on a channel of its own, which holds nothing a moment later. The two
@@ -24,7 +24,10 @@ export class TrialAppend {
     return {
       channel: this.#channel,
       requests: [
-        { events: first ? [event("status"), event("error")] : [event("status", "try")], seen: KNOWN_AS },
+        {
+          events: first ? [event("status"), event("error")] : [event("status", "try")],
+          deduplicate: KNOWN_AS,
+        },
       ],
       acknowledged: first,
       calledAt: performance.now(),

@@ -1,7 +1,8 @@
 import type { AnalysisChannel, ChannelName, NoticeChannel } from "../../domain/channel.ts";
 import { BrokerUnavailable } from "../errors.ts";
+import { canRead } from "../ports/broker-health.ts";
 import type { ClockPort } from "../ports/clock-port.ts";
-import { canRead, type PubSubPort } from "../ports/pub-sub-port.ts";
+import type { PubSubPort } from "../ports/pub-sub-port.ts";
 import type { TelemetryPort } from "../ports/telemetry-port.ts";
 import { AnalysisFeed } from "./analysis-feed.ts";
 import type { ChannelFeed } from "./channel-feed.ts";

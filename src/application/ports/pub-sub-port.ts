@@ -4,186 +4,174 @@ import type { AttemptRefusal } from "../../domain/attempts.ts";
 import type { AnalysisChannel, ChannelName } from "../../domain/channel.ts";
 import type { PublishedEvent } from "../../domain/channel-record.ts";
 import type { EpochSpan, EventPosition, KeptHistory } from "../../domain/event-position.ts";
-import type { OccurrenceOffer } from "../../domain/occurrence.ts";
 import type { StageMark } from "../../domain/stages.ts";
-import type { BrokerCause } from "../broker-trouble.ts";
+import type { BrokerHealth } from "./broker-health.ts";
+import type { DeduplicationKey } from "./deduplication-key.ts";
 
 export type { AttemptRefusal, PublishedEvent, StageMark };
 
 /**
- * Numbering, keeping and publishing events, as one port, because they must be one atomic step.
+ * The event log of a broker. It numbers, keeps and publishes events; this is one port because the three must be one
+ * atomic step.
  *
- * Guarantees, each held by the contract suite:
- * - `append` resolves only after the broker stored the events; all of one call or none.
- * - Appends that this node makes to one channel share one fate with the broker, in order: when one fails, so does every
- *   one that was called before its failure was known. None is stored after its failure was told, none is stored twice.
- * - What an adapter was told to keep on replicas is there before `append` and `declareViewers` resolve, a duplicate as
- *   well; of bare messages and inbox entries nobody is told, so they wait for none.
- * - Offsets of a channel are 1, 2, 3 … without holes, over all nodes.
- * - Once `subscribe` has resolved, the next append on any node is delivered, in the order of the offsets.
- * - A subscriber is told when the link broke and was made again, because messages may be missing in between.
- * - After `unsubscribe` nothing is delivered and nothing is left behind at the broker.
+ * The rules in parentheses stand in docs/PROTOCOL.md, and the contract suite of `telltale/testing` holds each of them.
  *
- * Failures: `BrokerUnavailable` where nothing was or will be stored, `OutcomeUnknown` where it may have been, but will
- * not be from now on, `NewerFormat` where the channel was written by a newer Telltale.
+ * Failures of every method that asks the broker:
+ * - `BrokerUnavailable`: the broker stored nothing and will store nothing.
+ * - `OutcomeUnknown`: the broker may have stored it. From now on it will not (PS-30).
+ * - `NewerFormat`: a newer Telltale wrote the channel, which stays as it is (PS-25).
  */
 export interface PubSubPort {
+  /** The name of the broker's product, for `/ws/health`. */
   readonly kind: string;
 
+  /**
+   * Stores the events of one request on one channel.
+   *
+   * - It resolves only after the broker stored the events (PS-1).
+   * - The broker stores and delivers all events of the request or none (PS-2).
+   * - It gives a channel the offsets 1, 2, 3 … without holes, over all nodes (PS-3).
+   * - It stores the appends of one node in the order of the calls (PS-4).
+   * - If an append fails, every append fails that this node called for the same channel before it knew (PS-29).
+   * - The broker stores no append whose failure was told (PS-30).
+   * - The broker stores no append twice (PS-31).
+   * - A duplicate stores nothing and resolves with the positions of the first request (PS-9).
+   * - A refused request stores nothing and says which event was refused (PS-13).
+   * - If the adapter was told to keep events on replicas, they have them, duplicates too, before it resolves (PS-32).
+   *   Nobody waits for the answer to a bare message or an inbox entry, so those wait for no replica.
+   */
   append(request: AppendRequest): Promise<AppendOutcome>;
 
-  /** What is kept beside the counter, in one command: never reads the history. */
+  /**
+   * Resolves with what the broker keeps beside the counter, in one question (PS-17).
+   *
+   * It stays right if the events that it was made of are trimmed (PS-18). The broker does not read the history for it.
+   */
   snapshot(channel: AnalysisChannel): Promise<ChannelSnapshot>;
 
-  /** Who may watch, as last declared; undefined where nobody said. In one command: reads no event. */
+  /** Resolves with the viewers that were last declared; undefined if nobody declared any (PS-24). Reads no event. */
   viewers(channel: AnalysisChannel): Promise<ViewerList | undefined>;
 
   /**
-   * Kept events after `after` (`undefined`: from the oldest kept), in order: at most `limit` of them and `PAGE_BYTES`
-   * of their texts, of which the broker reads little more, and always one where there is one.
+   * Resolves with kept events after `after`, in order (PS-19). If `after` is undefined they begin at the oldest kept.
+   *
+   * A page holds at most `limit` events and `PAGE_BYTES` of their texts, and at least one event if there is one (BUD-2).
+   * If `after` is gone the page begins at the oldest kept and says so (PS-20).
    */
   history(channel: ChannelName, after: EventPosition | undefined, limit: number): Promise<HistoryPage>;
 
-  /** Where channels stand, at most `MOST_POSITIONS` of them, in one step and one command: reads no history. */
-  positions(channels: readonly AnalysisChannel[]): Promise<ChannelPositions>;
+  /**
+   * Resolves with the last position of each channel, in the order asked (PS-27). Asks for at most `MOST_POSITIONS`, in
+   * one step and one question. The broker does not read any history for it.
+   */
+  positions(channels: readonly AnalysisChannel[]): Promise<readonly ChannelPosition[]>;
 
+  /**
+   * Listens to a channel until it is unsubscribed.
+   *
+   * - Once it has resolved, the next append on any node is delivered (PS-6).
+   * - Events are delivered in the order of their offsets, each once (PS-6, PS-7).
+   */
   subscribe(channel: ChannelName, subscriber: ChannelSubscriber): Promise<ChannelSubscription>;
 
   /**
-   * Replaces who may watch; kept for the history's time to live from now or the channel's last event. Subscribers
-   * on every node are told at once.
+   * Replaces the viewers of an analysis (PS-24).
+   *
+   * - The broker tells subscribers on every node at once.
+   * - It keeps the list for the history's time to live, counted from now or from the channel's last event.
+   * - It resolves when the replicas that were asked for have the list (PS-32).
    */
   declareViewers(channel: AnalysisChannel, viewers: ViewerList): Promise<void>;
 
-  /** Never waits for the broker: what the adapter knows of it now, at most 10 s old. */
+  /** What the adapter knows of the broker now, at most 10 s old. Never waits for the broker. */
   health(): BrokerHealth;
 
+  /** Closes the connections. Idempotent. */
   close(): Promise<void>;
-}
-
-/**
- * How a request is known again. `key`: what the publisher called it (idempotency key), one name space per `scope`, within
- * `windowMs` of the first, by the broker's clock; `rememberMs` is how long it is remembered in all. `content`: a bare
- * message, by its place among those of the same bytes; one that was refused is known again as well. `entry`: the id of an
- * inbox entry; it was seen where an entry of this id or a later one was stored on this channel, for as long as the channel
- * has its counter.
- */
-export type DeduplicationKey = SeenByKey | SeenByContent | SeenByEntry;
-
-export interface SeenByEntry {
-  readonly lane: "entry";
-  /** `milliseconds-sequence`, as the inbox numbered it. */
-  readonly id: string;
-}
-
-export interface SeenByKey {
-  readonly lane: "key";
-  readonly name: string;
-  /** `channel`: per channel, gone with its counter. `notices`: one name space over all notice channels. */
-  readonly scope: "channel" | "notices";
-  readonly windowMs: number;
-  readonly rememberMs: number;
-}
-
-/** Per channel, gone with its counter. */
-export interface SeenByContent extends OccurrenceOffer {
-  readonly lane: "content";
 }
 
 export interface AppendRequest {
   readonly channel: ChannelName;
   /** 1 to 500 events, as `decodeEvent` made them. */
   readonly events: readonly EncodedEvent[];
-  readonly seen?: DeduplicationKey;
+  /** How the broker recognises the request if it comes again. Without a key every request is new. */
+  readonly deduplicate?: DeduplicationKey;
 }
 
 export type AppendOutcome =
   | { readonly type: "stored"; readonly epoch: string; readonly firstOffset: number; readonly count: number }
-  /** Seen before: nothing was stored; the positions are those of the first time, of a content those of its last event. */
+  /**
+   * The broker had the request before and stored nothing. The positions are those of the first time; of an occurrence
+   * those of its last event.
+   */
   | {
       readonly type: "duplicate";
       readonly epoch: string;
       readonly firstOffset: number;
       readonly count: number;
     }
-  /** An event at `index` may not follow what the channel has; nothing of the request was stored. */
+  /** The event at `index` may not follow what the channel has. The broker stored nothing of the request. */
   | { readonly type: "refused"; readonly code: AttemptRefusal; readonly index: number };
 
-/** Callbacks run synchronously, in order, and must not throw. */
+/** The adapter calls these synchronously and in order. A callback that throws harms no other subscriber (PS-7). */
 export interface ChannelSubscriber {
   event(event: PublishedEvent): void;
   viewersChanged(viewers: ViewerList): void;
-  /** The link was lost and is whole again: anything may have been missed since the last event. */
+  /** The link was lost and is whole again: the node may have missed anything since the last event. */
   linkRestored(): void;
 }
 
 export interface ChannelSubscription {
-  /** Idempotent; never rejects. Nothing is delivered once it was called. */
+  /**
+   * Ends the subscription. Idempotent; never rejects.
+   *
+   * - The adapter delivers nothing once it was called (PS-8).
+   * - It leaves nothing behind at the broker.
+   */
   unsubscribe(): Promise<void>;
 }
 
 export interface ChannelSnapshot {
-  /** Of the last event; offset 0 where there is none. */
+  /** The position of the last event; offset 0 if there is none. */
   readonly position: EventPosition;
   readonly lastStatus: PublishedEvent | undefined;
   readonly currentTerminal: PublishedEvent | undefined;
   readonly stages: readonly StageMark[];
-  /** The run of the worker that the analysis is in; undefined where no event named one. */
+  /** The run of the worker that the analysis is in; undefined if no event named one. */
   readonly attemptId: string | undefined;
   readonly spans: readonly EpochSpan[];
-  /** Offset of the oldest event kept; one more than the last where none is. */
+  /** Offset of the oldest event kept; one more than the last if none is. */
   readonly oldestKept: number;
   readonly viewers: ViewerList | undefined;
-  /** When the worker was last heard, by the broker's clock; undefined where it never was. */
+  /** When the worker was last heard, in milliseconds since 1970 by the broker's clock; undefined if it never was. */
   readonly heardAt: number | undefined;
-  /** The broker's clock, milliseconds since 1970. */
+  /** The broker's clock, in milliseconds since 1970. */
   readonly brokerNow: number;
 }
 
 export interface HistoryPage {
-  /** False where `after` is gone: then `events` starts at the oldest kept. */
+  /** False if `after` is gone. Then `events` begins at the oldest kept. */
   readonly resumed: boolean;
   readonly events: readonly PublishedEvent[];
-  /** Whether more is kept after the last of them: a page may end before `limit`. */
+  /** Whether more is kept after the last of them. A page may end before `limit`. */
   readonly more: boolean;
-  /** Of the channel's last event when the page was read. */
+  /** The position of the channel's last event when the page was read. */
   readonly position: EventPosition;
-  /** With `position`, what it takes to judge any other position as of then. */
+  /** With `position` all that it takes to judge any other position as of the same instant (PS-26). */
   readonly kept: KeptHistory;
 }
 
-/** Bytes of UTF-8 in a page of the history: so few that the broker does nothing else for a few milliseconds only. */
+/** The most bytes of UTF-8 in a page of the history. The broker serves nobody else while it reads a page. */
 export const PAGE_BYTES = 1024 * 1024;
 
-export interface ChannelPositions {
+/** Epoch "" and offset 0 if the channel has no event. */
+export interface ChannelPosition extends EventPosition {
   /**
-   * Names the line of history that the broker is on: another one after every restart and promotion, hence when what
-   * was kept may have forked.
+   * Names the line of history that the broker keeps this channel on. It changes after every restart and promotion, hence
+   * whenever the channel may have lost events or got others in their place (PS-27).
    */
-  readonly line: string;
-  /** In the order asked; epoch "" and offset 0 where there is no channel. */
-  readonly positions: readonly EventPosition[];
+  readonly lineage: string;
 }
 
-/** Channels in one question about positions: few enough that the broker does nothing else for a few milliseconds only. */
+/** The most channels in one question about positions. The broker serves nobody else while it answers one. */
 export const MOST_POSITIONS = 1_000;
-
-export type BrokerHealth = { readonly warnings: readonly string[] } & (
-  | {
-      readonly status: "up";
-      /** Why an append would not be stored, though what is kept can be read and watched. */
-      readonly refuses?: BrokerFault | undefined;
-    }
-  | ({ readonly status: "down" } & BrokerFault)
-);
-
-export interface BrokerFault {
-  readonly cause: BrokerCause;
-  /** The words for the cause: anybody may read them. */
-  readonly reason: string;
-}
-
-/** Whether what is kept can be read: of a newer format it is one channel that cannot. */
-export function canRead(health: BrokerHealth): boolean {
-  return health.status === "up" || health.cause === "newer_format";
-}

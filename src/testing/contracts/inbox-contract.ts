@@ -2,20 +2,6 @@ import { describe, expect, test } from "bun:test";
 import type { InboxEntry, InboxPort, Taken } from "../../application/ports/inbox-port.ts";
 import { brokerOfEachTest } from "./broker-of-each-test.ts";
 
-/*
- * The rules of InboxPort. Every test of the suite begins with the id of the rule it holds.
- *
- * | Rule | What an adapter guarantees                                                                            |
- * |------|-------------------------------------------------------------------------------------------------------|
- * | IB-1 | take gives the oldest entries, in order, and leaves them where they are                               |
- * | IB-2 | what was removed is gone, whoever removed it, and removing it again is harmless                        |
- * | IB-3 | arrival resolves when there is an entry, and after about a second in any case                         |
- * | IB-4 | an entry that holds no single event, or one that is too large, is given as unreadable, with its start and end |
- * | IB-5 | a lot is bounded in number and bytes, and never empty where the inbox is not                          |
- * | IB-6 | while one takes the others are told to wait; released, or left alone for three seconds, they may take  |
- * | IB-7 | backlog says how many entries there are and how long the oldest has waited                            |
- */
-
 export type Fields = readonly [name: string, value: string][];
 
 /** A broker with an inbox; an empty one for every test. */
@@ -39,11 +25,12 @@ export function inboxContract(name: string, open: () => Promise<InboxUnderTest>)
 
     test("IB-1 the oldest entries come first, with their ids, and stay until they are removed", async () => {
       const inbox = make();
-      expect(await lotOf(inbox)).toEqual([]);
+      expect(await batchOf(inbox)).toEqual([]);
       const ids = [await add("one"), await add("two"), await add("ü")];
       const expected = ["one", "two", "ü"].map((event, index) => ({ type: "event", id: ids[index], event }));
-      expect<unknown>(await lotOf(inbox)).toEqual(expected);
-      expect<unknown>(await lotOf(inbox)).toEqual(expected);
+      const taken = await batchOf(inbox);
+      expect<unknown>(taken).toMatchObject(expected);
+      expect(await batchOf(inbox)).toEqual([...taken]);
     });
 
     test("IB-1 other fields of an entry are nobody's business", async () => {
@@ -53,26 +40,37 @@ export function inboxContract(name: string, open: () => Promise<InboxUnderTest>)
         ["event", "{}"],
         ["event_type", "y"],
       ]);
-      expect(await lotOf(inbox)).toEqual([{ type: "event", id, event: "{}" }]);
+      expect(await batchOf(inbox)).toMatchObject([{ type: "event", id, event: "{}" }]);
+    });
+
+    test("IB-8 ids differ, and compareIds orders them as the entries were added", async () => {
+      const inbox = make();
+      const ids: string[] = [];
+      for (let n = 0; n < 12; n++) ids.push(await add(`${n}`));
+      expect(new Set(ids).size).toBe(ids.length);
+      expect([...ids].reverse().sort((one, other) => inbox.compareIds(one, other))).toEqual(ids);
+      expect(inbox.compareIds(ids[3]!, ids[3]!)).toBe(0);
+      expect(inbox.compareIds(ids[9]!, ids[10]!)).toBeLessThan(0);
+      expect(inbox.compareIds(ids[10]!, ids[9]!)).toBeGreaterThan(0);
     });
 
     test("IB-2 what was removed is gone for every node, and may be removed again", async () => {
       const [one, two] = [make("same"), make("same")];
       const [first, second] = [await add("one"), await add("two")];
       await one.remove([first]);
-      await two.remove([first, "1-1"]);
+      await two.remove([first]);
       await two.remove([]);
-      expect((await lotOf(two)).map(({ id }) => id)).toEqual([second]);
+      expect((await batchOf(two)).map(({ id }) => id)).toEqual([second]);
     });
 
     test("IB-3 arrival resolves at once where an entry waits, and as soon as one comes", async () => {
       const inbox = make();
       const arrival = inbox.arrival();
-      await lotOf(inbox);
+      await batchOf(inbox);
       const id = await add("one");
       await arrival;
       await inbox.arrival();
-      expect((await lotOf(inbox)).map((entry) => entry.id)).toEqual([id]);
+      expect((await batchOf(inbox)).map((entry) => entry.id)).toEqual([id]);
     });
 
     test("IB-3 arrival ends though nothing comes", async () => {
@@ -95,7 +93,7 @@ export function inboxContract(name: string, open: () => Promise<InboxUnderTest>)
     ])("IB-4 an entry %s is unreadable, and shows what it begins with", async (_, fields, fault) => {
       const inbox = make();
       const id = await broker().add(fields);
-      const [entry] = await lotOf(inbox);
+      const [entry] = await batchOf(inbox);
       expect(entry).toMatchObject({ type: "unreadable", id, fault });
       const { payload } = entry as InboxEntry & { type: "unreadable" };
       expect(payload.length).toBeWithin(1, 64 * 1024 + 1);
@@ -117,7 +115,7 @@ export function inboxContract(name: string, open: () => Promise<InboxUnderTest>)
     ])("IB-4 an unreadable entry %s shows how it ends as well", async (_, fields, end) => {
       const inbox = make();
       await broker().add(fields);
-      const [entry] = await lotOf(inbox);
+      const [entry] = await batchOf(inbox);
       const { tail = "" } = entry as InboxEntry & { type: "unreadable" };
       expect(tail).toEndWith(end);
       // Half a character at the start may have become U+FFFD.
@@ -128,7 +126,7 @@ export function inboxContract(name: string, open: () => Promise<InboxUnderTest>)
     test("IB-4 of an unreadable entry that is shown whole there is no end", async () => {
       const inbox = make();
       await broker().add([["data", "x".repeat(64 * 1024 - 5)]]);
-      const [entry] = await lotOf(inbox);
+      const [entry] = await batchOf(inbox);
       expect(entry).not.toHaveProperty("tail");
       expect((entry as InboxEntry & { type: "unreadable" }).payload).toHaveLength(64 * 1024);
     });
@@ -136,22 +134,22 @@ export function inboxContract(name: string, open: () => Promise<InboxUnderTest>)
     test("IB-4 the largest event is one", async () => {
       const inbox = make();
       await add("x".repeat(1024 * 1024));
-      expect(await lotOf(inbox)).toMatchObject([{ type: "event" }]);
+      expect(await batchOf(inbox)).toMatchObject([{ type: "event" }]);
     });
 
-    test("IB-5 of many entries a lot is given, of large ones fewer, of a single one all", async () => {
+    test("IB-5 of many entries a batch is given, of large ones fewer, of a single one all", async () => {
       const inbox = make();
       const ids: string[] = [];
       for (let n = 0; n < 600; n++) ids.push(await add(`${n}`));
-      const lot = (await lotOf(inbox)).map(({ id }) => id);
-      expect(lot.length).toBeWithin(100, 600);
-      expect(lot).toEqual(ids.slice(0, lot.length));
+      const batch = (await batchOf(inbox)).map(({ id }) => id);
+      expect(batch.length).toBeWithin(100, 600);
+      expect(batch).toEqual(ids.slice(0, batch.length));
       await inbox.remove(ids);
       for (let n = 0; n < 6; n++) await add("x".repeat(1_000_000));
-      expect((await lotOf(inbox)).length).toBeWithin(1, 6);
+      expect((await batchOf(inbox)).length).toBeWithin(1, 6);
     });
 
-    test("BUD-9 whatever workers add, a lot holds at most 4 MiB of it and shows 64 KiB of each end of what is unreadable", async () => {
+    test("BUD-9 whatever workers add, a batch holds at most 4 MiB of it and shows 64 KiB of each end of what is unreadable", async () => {
       const inbox = make();
       const sizes = [
         ...Array(3).fill(3_000_000),
@@ -164,14 +162,14 @@ export function inboxContract(name: string, open: () => Promise<InboxUnderTest>)
         ids.push(await broker().add([[n % 2 === 0 ? "event" : "data", "ü".repeat(size / 2)]]));
       const taken: string[] = [];
       while (taken.length < ids.length) {
-        const lot = await lotOf(inbox);
-        const read = lot.map(({ id }) => sizes[ids.indexOf(id)] ?? 0).reduce((sum, size) => sum + size, 0);
-        expect(lot.length === 1 || read <= 4 * 1024 * 1024).toBe(true);
-        for (const entry of lot.filter((one) => one.type === "unreadable"))
+        const batch = await batchOf(inbox);
+        const read = batch.map(({ id }) => sizes[ids.indexOf(id)] ?? 0).reduce((sum, size) => sum + size, 0);
+        expect(batch.length === 1 || read <= 4 * 1024 * 1024).toBe(true);
+        for (const entry of batch.filter((one) => one.type === "unreadable"))
           for (const shown of [entry.payload, entry.type === "unreadable" ? (entry.tail ?? "") : ""])
             expect(Buffer.byteLength(shown)).toBeLessThanOrEqual(64 * 1024 + 2);
-        taken.push(...lot.map(({ id }) => id));
-        await inbox.remove(lot.map(({ id }) => id));
+        taken.push(...batch.map(({ id }) => id));
+        await inbox.remove(batch.map(({ id }) => id));
       }
       expect(taken).toEqual(ids);
     });
@@ -179,18 +177,18 @@ export function inboxContract(name: string, open: () => Promise<InboxUnderTest>)
     test("IB-6 one takes, the others wait, until it lets go or says nothing for three seconds", async () => {
       const [one, two] = [make("one"), make("two")];
       await add("one");
-      expect((await one.take()).type).toBe("lot");
+      expect((await one.take()).type).toBe("batch");
       const waiting = await two.take();
       expect(waiting.type).toBe("elsewhere");
       expect((waiting as Taken & { type: "elsewhere" }).againMs).toBeWithin(1, 1_001);
       await two.release();
       expect((await two.take()).type).toBe("elsewhere");
-      expect((await one.take()).type).toBe("lot");
+      expect((await one.take()).type).toBe("batch");
       await one.release();
-      expect((await two.take()).type).toBe("lot");
+      expect((await two.take()).type).toBe("batch");
       expect((await one.take()).type).toBe("elsewhere");
       await broker().elapse(3_050);
-      expect((await one.take()).type).toBe("lot");
+      expect((await one.take()).type).toBe("batch");
     });
 
     test("IB-7 backlog tells how many wait and for how long", async () => {
@@ -206,8 +204,8 @@ export function inboxContract(name: string, open: () => Promise<InboxUnderTest>)
   });
 }
 
-async function lotOf(inbox: InboxPort): Promise<readonly InboxEntry[]> {
+async function batchOf(inbox: InboxPort): Promise<readonly InboxEntry[]> {
   const taken = await inbox.take();
-  if (taken.type !== "lot") throw new Error("somebody else takes");
+  if (taken.type !== "batch") throw new Error("somebody else takes");
   return taken.entries;
 }

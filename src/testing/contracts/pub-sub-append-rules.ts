@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test";
-import type { AppendOutcome, DeduplicationKey, PubSubPort } from "../../application/ports/pub-sub-port.ts";
+import type { DeduplicationKey } from "../../application/ports/deduplication-key.ts";
+import type { AppendOutcome, PubSubPort } from "../../application/ports/pub-sub-port.ts";
 import type { EncodedEvent } from "../../domain/analysis-event.ts";
 import type { ChannelName } from "../../domain/channel.ts";
 import { CollectingSubscriber } from "../collecting-subscriber.ts";
@@ -94,15 +95,21 @@ export function appendRules({ node }: PubSubRuleContext): void {
     const channel = someAnalysis();
     const heard = new CollectingSubscriber();
     await publisher.subscribe(channel, heard);
-    const seen = { lane: "key", name: "k", scope: "channel", windowMs: 9_000, rememberMs: 9_000 } as const;
+    const deduplicate = {
+      by: "key",
+      name: "k",
+      scope: "channel",
+      windowMs: 9_000,
+      rememberMs: 9_000,
+    } as const;
     const append = (events: readonly EncodedEvent[], by?: DeduplicationKey) =>
-      publisher.append({ channel, events, ...(by !== undefined && { seen: by }) });
+      publisher.append({ channel, events, ...(by !== undefined && { deduplicate: by }) });
     const outcomes = await Promise.all([
-      append([status({ attemptId: "a" }), result({ attemptId: "a" })], seen),
+      append([status({ attemptId: "a" }), result({ attemptId: "a" })], deduplicate),
       append([status({ attemptId: "a" })]),
-      append([status()], seen),
-      append([status({ attemptId: "b", note: "entry" })], { lane: "entry", id: "2-0" }),
-      append([status({ attemptId: "b" })], { lane: "entry", id: "1-0" }),
+      append([status()], deduplicate),
+      append([status({ attemptId: "b", note: "keyed" })], { ...deduplicate, name: "l" }),
+      append([status({ attemptId: "b" })], { ...deduplicate, name: "l" }),
       append([status({ attemptId: "c" }), status({ attemptId: "a" })]),
       append([status({ attemptId: "c", note: "last" })]),
     ]);

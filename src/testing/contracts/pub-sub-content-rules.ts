@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test";
-import type { PubSubPort, SeenByContent } from "../../application/ports/pub-sub-port.ts";
+import type { OccurrenceKey } from "../../application/ports/deduplication-key.ts";
+import type { PubSubPort } from "../../application/ports/pub-sub-port.ts";
 import type { EncodedEvent } from "../../domain/analysis-event.ts";
 import type { AnalysisChannel } from "../../domain/channel.ts";
 import type { Occurrence } from "../../domain/occurrence.ts";
@@ -19,8 +20,8 @@ export function contentRules({ node, broker }: PubSubRuleContext): void {
     [name, stretch, number]: readonly [name: string, stretch: string, number: number],
     { occurrence = {}, rest = {}, event = status() }: Offered = {},
   ): Promise<string> => {
-    const seen = occurrenceKey(name, { stretch, number, ...occurrence }, rest);
-    const outcome = await on.append({ channel, events: [event], seen });
+    const deduplicate = occurrenceKey(name, { stretch, number, ...occurrence }, rest);
+    const outcome = await on.append({ channel, events: [event], deduplicate });
     return outcome.type === "refused" ? outcome.code : `${outcome.type} ${outcome.firstOffset}`;
   };
 
@@ -147,6 +148,6 @@ export function contentRules({ node, broker }: PubSubRuleContext): void {
 
 interface Offered {
   readonly occurrence?: Partial<Occurrence>;
-  readonly rest?: Partial<SeenByContent>;
+  readonly rest?: Partial<OccurrenceKey>;
   readonly event?: EncodedEvent;
 }

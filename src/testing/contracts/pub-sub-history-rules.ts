@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test";
-import { type DeduplicationKey, type HistoryPage, PAGE_BYTES } from "../../application/ports/pub-sub-port.ts";
+import type { DeduplicationKey } from "../../application/ports/deduplication-key.ts";
+import { type HistoryPage, PAGE_BYTES } from "../../application/ports/pub-sub-port.ts";
 import { status } from "../encoded-events.ts";
 import { someAnalysis } from "../some-analysis.ts";
 import { epochOf } from "./pub-sub-append-rules.ts";
@@ -109,19 +110,21 @@ export function historyRules({ node, broker }: PubSubRuleContext): void {
     expect(page.kept).toEqual({ oldestKept, newest: 9, spans: [{ epoch, firstOffset: 1 }] });
   });
 
-  test("PS-27 positions() tells where each channel stands, in the order asked, with one line for all", async () => {
+  test("PS-27 positions() gives the last position of each channel and its lineage, in the order asked", async () => {
     const publisher = await node();
     const [one, unknown, two] = [someAnalysis(), someAnalysis(), someAnalysis()];
     await publisher.append({ channel: one, events: [status(), status()] });
     await publisher.append({ channel: two, events: [status()] });
-    const { line, positions } = await publisher.positions([one, unknown, two]);
-    expect(positions).toEqual([
+    const positions = await publisher.positions([one, unknown, two]);
+    expect(positions.map(({ epoch, offset }) => ({ epoch, offset }))).toEqual([
       (await publisher.snapshot(one)).position,
       { epoch: "", offset: 0 },
       (await publisher.snapshot(two)).position,
     ]);
-    expect((await publisher.positions([two])).line).toBe(line);
-    expect((await publisher.positions([])).positions).toEqual([]);
+    expect(positions[0]?.lineage).toMatch(/./);
+    // As long as nothing happens to the broker, a channel stays on its lineage.
+    expect(await publisher.positions([two, one])).toEqual([positions[2]!, positions[0]!]);
+    expect(await publisher.positions([])).toEqual([]);
   });
 
   test("PS-20 a position of another epoch, or beyond the newest, is gone", async () => {
@@ -183,19 +186,19 @@ export function historyRules({ node, broker }: PubSubRuleContext): void {
   test("PS-22 a broker that lost everything begins a new epoch at 1, and old positions are gone", async () => {
     const [publisher, reader] = [await node(), await node()];
     const channel = someAnalysis();
-    const seenBefore: DeduplicationKey = {
-      lane: "key",
+    const key: DeduplicationKey = {
+      by: "key",
       name: "k",
       scope: "channel",
       windowMs: 300_000,
       rememberMs: 300_000,
     };
     const before = epochOf(
-      await publisher.append({ channel, events: [status(), status()], seen: seenBefore }),
+      await publisher.append({ channel, events: [status(), status()], deduplicate: key }),
     );
     await broker().loseEverything();
     expect((await reader.snapshot(channel)).position).toEqual({ epoch: "", offset: 0 });
-    const again = await publisher.append({ channel, events: [status()], seen: seenBefore });
+    const again = await publisher.append({ channel, events: [status()], deduplicate: key });
     expect(again).toMatchObject({ type: "stored", firstOffset: 1 });
     expect(epochOf(again)).not.toBe(before);
     expect(seen(await reader.history(channel, { epoch: before, offset: 1 }, 10))).toEqual([false, 1]);

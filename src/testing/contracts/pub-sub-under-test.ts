@@ -14,6 +14,16 @@ export interface PubSubUnderTest {
   close(): Promise<void>;
 }
 
+/** The parts of `PubSubPort` that not every broker has. The suite skips the rules of the others. */
+export interface PubSubCapabilities {
+  /** Whether events outlive the process, so that a newer Telltale may have written them. Then there is `writeNewerFormat`. */
+  readonly newerFormat: boolean;
+  /** Whether the broker recognises bare messages (`by: "occurrence"`), as in a bundle with worker channels. */
+  readonly occurrences: boolean;
+  /** Some ids, at least six, in the order of the bundle's inbox (`by: "entry"`); none if the bundle has no inbox. */
+  readonly entryIds: readonly string[];
+}
+
 /** The tools of one group of rules: both belong to the running test. */
 export interface PubSubRuleContext {
   node: PubSubUnderTest["node"];

@@ -4,23 +4,6 @@ import type { ClockPort } from "../../application/ports/clock-port.ts";
 import type { TokenVerifierPort } from "../../application/ports/token-verifier-port.ts";
 import { ManualClock } from "../manual-clock.ts";
 
-/*
- * The rules of TokenVerifierPort. Every test of the suite begins with the id of the rule it holds.
- *
- * | Rule | What a verifier guarantees                                                                    |
- * |------|-----------------------------------------------------------------------------------------------|
- * | TV-1 | a token signed by the expected key is good while its expiry is ahead, to the millisecond      |
- * | TV-2 | a token without an expiry is refused, and one whose `nbf` or `iat` is over 30 s ahead         |
- * | TV-3 | the user is `user_id`, else `sub`; a number counts as its digits, a blank text as nobody      |
- * | TV-4 | scopes are text separated by spaces, or an array of such texts; the claim may be missing      |
- * | TV-5 | `analyses` is `"*"` or ids, kept in lower case; missing is another thing than empty           |
- * | TV-6 | a malformed `exp`, `nbf` or `analyses` refuses the token                                      |
- * | TV-7 | what was changed after signing, or is no token at all, is refused                             |
- * | TV-8 | a refusal is a TokenRejected, whose text holds nothing of the token and that has no cause     |
- * | TV-9 | a claim that is null is absent                                                                |
- * | TV-10 | a malformed claim that only some requests need says nothing and is named in `unreadable`     |
- */
-
 export interface VerifierUnderTest {
   verifier(clock: ClockPort): TokenVerifierPort;
   /** Signs `claims` as they are with the key that the verifier expects. */

@@ -3,22 +3,6 @@ import type { BareMessage, WorkerChannelPort } from "../../application/ports/wor
 import { eventually } from "../eventually.ts";
 import { brokerOfEachTest } from "./broker-of-each-test.ts";
 
-/*
- * The rules of WorkerChannelPort. Every test of the suite begins with the id of the rule it holds.
- *
- * | Rule | What an adapter guarantees                                                                              |
- * |------|---------------------------------------------------------------------------------------------------------|
- * | WC-1 | once listen has resolved, every node hears what workers publish on the three kinds of channel, in order  |
- * | WC-2 | what was published before stopListening was called is heard before it resolves, and nothing after        |
- * | WC-3 | listening says since when a node hears, and whether others do or did before it; nothing where it does not |
- * | WC-4 | a message says how late it may be at most, and away is undefined while workers are heard                 |
- * | WC-5 | the same letter, by channel and content, is kept once within its window, however many nodes report it    |
- * | WC-6 | a letter with a name is known by its name alone                                                          |
- * | WC-7 | of a letter the first 64 KiB are kept, whole characters only, with its channel, its reason and the time  |
- * | WC-8 | at most 10,000 letters are kept, the newest, and what is too much goes of the kind that has the most     |
- * | WC-9 | nodes that listened before a message was published name it alike, and none other of the same bytes so    |
- */
-
 export interface KeptLetter {
   readonly channel: string;
   readonly payload: string;

@@ -73,7 +73,7 @@ describe("CheckPositions", () => {
     expect(wire.types).toEqual(["status_update", AGAIN]);
   });
 
-  test("ID-4: a broker on another line of history is read again, and disturbs nobody who lost nothing", async () => {
+  test("ID-4: a broker on another lineage is read again, and disturbs nobody who lost nothing", async () => {
     const { check, join, publish, pubSub, elsewhere, channel, settle } = bench();
     const { owner, wire } = await join();
     await publish();
@@ -83,7 +83,8 @@ describe("CheckPositions", () => {
     await elsewhere.declareViewers(channel, new Set(["bob"]));
     pubSub.breakLink();
     const positions = pubSub.positions.bind(pubSub);
-    pubSub.positions = async (channels) => ({ ...(await positions(channels)), line: "another" });
+    pubSub.positions = async (channels) =>
+      (await positions(channels)).map((position) => ({ ...position, lineage: "another" }));
     await check.execute();
     await settle();
     expect(owner.viewers.at(-1)).toEqual(new Set(["bob"]));

@@ -286,7 +286,7 @@ describe("IngestInboxEntries", () => {
     const ingest = taker(slow);
     ingest.start();
     const stopping = ingest.stop();
-    asked.resolve({ type: "lot", entries: [] });
+    asked.resolve({ type: "batch", entries: [] });
     await stopping;
   });
 });

@@ -106,16 +106,16 @@ describe("AppendQueue", () => {
 
   test("BUD-10: where 64 MiB wait, publishers are refused until a call has ended; workers never are", async () => {
     const { sent, settled, append } = make();
-    const large = (of: string, seen?: AppendRequest["seen"]) => ({
+    const large = (of: string, deduplicate?: AppendRequest["deduplicate"]) => ({
       channel: someAnalysis(),
       events: Array(8).fill(status({ note: of.padEnd(1024 * 1024, "x") })),
-      ...(seen && { seen }),
+      ...(deduplicate && { deduplicate }),
     });
     for (let n = 0; n < 7; n++) append(`${n}`, large(`${n}`));
     append("too much", large("too much"));
     // Small as it is: what was called after a failure that nobody knows of yet is not stored either.
     append("small");
-    append("of a worker", large("of a worker", { lane: "entry", id: "1-1" }));
+    append("of a worker", large("of a worker", { by: "entry", id: "1-1" }));
     await turn();
     expect(settled.map((line) => line.split(":")[0])).toEqual([
       "too much BrokerUnavailable",
@@ -145,9 +145,9 @@ describe("AppendQueue", () => {
   test("PS-32 what nobody is answered for goes out apart from what is acknowledged", async () => {
     const { sent, append } = make();
     append("a");
-    append("b", { seen: { lane: "key", name: "n", scope: "channel", windowMs: 1, rememberMs: 1 } });
-    append("c", { seen: occurrenceKey("n") });
-    append("d", { seen: { lane: "entry", id: "1-0" } });
+    append("b", { deduplicate: { by: "key", name: "n", scope: "channel", windowMs: 1, rememberMs: 1 } });
+    append("c", { deduplicate: occurrenceKey("n") });
+    append("d", { deduplicate: { by: "entry", id: "1-0" } });
     append("e");
     for (let round = 0; round < 3; round++) {
       await turn();
