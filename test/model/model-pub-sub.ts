@@ -43,8 +43,8 @@ interface Subscription extends Listener {
  */
 export class ModelPubSub implements PubSubPort {
   readonly kind = "model";
-  /** What was published while set is lost without a word. */
-  deaf = false;
+  /** While set, the broker sends this node nothing and does not say so. */
+  stalled = false;
   /** The process is frozen: the broker goes on, nothing arrives. */
   frozen = false;
   /** What subscribers threw: they promise not to. */
@@ -93,10 +93,12 @@ export class ModelPubSub implements PubSubPort {
     return this.#queues().length;
   }
 
-  /** Lets one of them happen. */
-  step(pick: number): void {
+  /** Lets one of them happen, and answers which. */
+  step(pick: number): string {
     const queues = this.#queues();
-    queues[pick % queues.length]?.();
+    const [name, happen] = queues[pick % queues.length] ?? ["nothing is under way", () => {}];
+    happen();
+    return name;
   }
 
   /** The oldest event that was published and waits is lost without a word. */
@@ -216,7 +218,7 @@ export class ModelPubSub implements PubSubPort {
       channel,
       subscriber,
       post: (message, what) => {
-        if (this.deaf) return;
+        if (this.stalled) return;
         const arrive = () => {
           if (this.#agreed.has(listener)) this.#tell(subscriber, message);
         };
@@ -268,15 +270,20 @@ export class ModelPubSub implements PubSubPort {
     return promise;
   }
 
-  #queues(): (() => void)[] {
-    const possible: (() => void)[] = [];
+  #queues(): [name: string, happen: () => void][] {
+    const possible: [string, () => void][] = [];
     const request = this.#requests[0];
     const wish = this.#wishes[0];
-    if (wish !== undefined) possible.push(() => this.#carryOut(this.#wishes, this.#mail));
-    if (request !== undefined) possible.push(() => this.#carryOut(this.#requests, this.#answers));
+    if (wish !== undefined)
+      possible.push(["the broker subscribes it", () => this.#carryOut(this.#wishes, this.#mail)]);
+    if (request !== undefined)
+      possible.push([
+        "the broker carries out a command",
+        () => this.#carryOut(this.#requests, this.#answers),
+      ]);
     if (this.frozen) return possible;
-    if (this.#mail.length > 0) possible.push(() => this.#mail.shift()?.arrive());
-    if (this.#answers.length > 0) possible.push(() => this.#answers.shift()?.arrive());
+    if (this.#mail.length > 0) possible.push(["an event arrives", () => this.#mail.shift()?.arrive()]);
+    if (this.#answers.length > 0) possible.push(["an answer arrives", () => this.#answers.shift()?.arrive()]);
     return possible;
   }
 

@@ -36,8 +36,15 @@ function reportOf(outcome: fc.RunDetails<[WorldOptions, Step[]]>): string {
   return [
     `broken: ${told}`,
     `in ${JSON.stringify(world)}, after ${numShrinks} simplifications:`,
-    ...(taken ?? []).map(({ what, a, b, c, d }) => `  ${what} ${a} ${b} ${c} ${d}`),
+    ...(world === undefined ? [] : stepsOf(world, taken ?? [])).map((line) => `  ${line}`),
     `again: TELLTALE_MODEL_SEED=${seed} TELLTALE_MODEL_PATH=${counterexamplePath} npx bun test test/model/model.test.ts`,
     ...(errorInstance instanceof Error ? [errorInstance.stack ?? ""] : []),
   ].join("\n");
+}
+
+/** Each step in words, with what came of it, up to the one that breaks the promise. */
+function stepsOf(world: WorldOptions, taken: readonly Step[]): string[] {
+  const lines: string[] = [];
+  expect(() => runModel(world, taken, (line) => lines.push(line))).toThrow();
+  return lines;
 }

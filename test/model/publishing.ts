@@ -15,8 +15,10 @@ export const KINDS = [
   "error",
 ] as const;
 export type Kind = (typeof KINDS)[number];
+/** How many runs of the worker an analysis may have. */
+export const ATTEMPTS = 3;
 
-/** A body that was sent under an idempotency key. */
+/** A request that was sent under an idempotency key. */
 export interface Keyed {
   readonly channel: AnalysisChannel;
   readonly key: string;
@@ -52,7 +54,7 @@ export class Publishing {
 
   event(kind: Kind, attempt: number): { readonly sequence: number; readonly fields: object } {
     const sequence = ++this.#sequence;
-    const run = this.#attempts ? { attempt_id: `attempt-${attempt % 3}` } : {};
+    const run = this.#attempts ? { attempt_id: `attempt-${attempt}` } : {};
     return { sequence, fields: { ...fieldsOf(kind, sequence), ...run, sequence } };
   }
 

@@ -14,10 +14,17 @@ const mayReadAll = someGrant({ analyses: "*" });
 /** Close codes after which the contract has a client stay away. */
 const FINAL: readonly number[] = [CLOSE_CODES.finished.code, CLOSE_CODES.forbidden.code];
 
-/** Does what the steps say, puts right whatever is wrong then, and holds what is left against the surviving log. */
-export function runModel(options: WorldOptions, steps: readonly Step[]): void {
+/**
+ * Takes the steps, mends everything, and compares what every client and reader has with the surviving log. Throws
+ * `Broken` with the promise that does not hold. `tell` is given each step in words before the next one.
+ */
+export function runModel(
+  options: WorldOptions,
+  steps: readonly Step[],
+  tell: (line: string) => void = () => {},
+): void {
   const world = new World(options);
-  for (const step of steps) take(world, step);
+  for (const step of steps) take(world, step, tell);
   world.mend();
   world.settle();
   for (let passed = 0; passed < CONVERGED_WITHIN_MS; passed += RETURNS_EVERY_MS) {

@@ -1,139 +1,182 @@
 import fc from "fast-check";
 import { userChannel } from "../../src/domain/channel.ts";
-import type { GivenPosition } from "../../src/domain/event-position.ts";
-import { type Asked, NO_EPOCH } from "./model-client.ts";
-import { KINDS, type Kind } from "./publishing.ts";
-import { CHANNELS, CLIENTS, type World } from "./world.ts";
+import { connect, readConnect, USERS } from "./connect-step.ts";
+import type { ModelNode } from "./model-node.ts";
+import type { Keyed } from "./publishing.ts";
+import {
+  analysisOf,
+  at,
+  attemptOf,
+  channel,
+  eventOf,
+  kind,
+  nodesIn,
+  nothing,
+  ofAnalysis,
+  ofClient,
+  ofNode,
+  type StepKind,
+  type StepNumbers,
+} from "./step-kind.ts";
+import { CLIENTS, type World } from "./world.ts";
 
-/** What can happen next: its name, and four numbers that say to whom and how. */
-export interface Step {
-  readonly what: What;
-  readonly a: number;
-  readonly b: number;
-  readonly c: number;
-  readonly d: number;
+/** One thing that happens: its kind, and the numbers from which the kind reads to whom and how. */
+export interface Step extends StepNumbers {
+  readonly kind: StepName;
 }
 
-export type What = keyof typeof STEPS;
+export type StepName = keyof typeof STEPS;
 
-type Act = (world: World, step: Step) => void;
-
-const USERS = ["alice", "bob"];
-const MODES = ["latest", "all", "none"] as const;
 const VIEWERS = ["*", ["alice"], ["bob"], []] as const;
+const LOSSES = ["with all", "with what was saved", "with nothing"] as const;
+const PASSING_MS = [100, 500, 1_000, 3_000, 6_000] as const;
 
-/** Each with its weight; those at the top are the ones that a failing run is shrunk to. */
+/** Each with its weight. A failing run is shrunk to the steps at the top. */
 const STEPS = {
-  publish: [16, publish],
-  publishBatch: [
+  publish: kind(
+    16,
+    ({ a, b, c, d }) => ({ node: at(a), analysis: analysisOf(b), event: eventOf(c), attempt: attemptOf(d) }),
+    (world, { node, analysis, event, attempt }) =>
+      publish(world, node, world.publishing.makeKeyed(channel(analysis), [event], attempt)),
+  ),
+  publishBatch: kind(
     4,
-    (world, { a, b, c, d }) => {
-      const kinds = Array.from({ length: 2 + (d % 7) }, (_, index) => kindOf(c + index * d));
-      sendKeyed(world, a, world.publishing.makeKeyed(channelOf(b), kinds, d));
-    },
-  ],
-  connect: [10, connect],
-  network: [30, (world, { a, b }) => world.step(world.node(a), b)],
-  hold: [3, (world, { a }) => world.hold(world.node(a))],
-  flow: [4, (world, { a }) => world.flow(world.node(a))],
-  publishAgain: [
+    ({ a, b, c, d }) => ({
+      node: at(a),
+      analysis: analysisOf(b),
+      events: Array.from({ length: 2 + (d % 7) }, (_, index) => eventOf(c + index * d)),
+      attempt: attemptOf(d),
+    }),
+    (world, { node, analysis, events, attempt }) =>
+      publish(world, node, world.publishing.makeKeyed(channel(analysis), events, attempt)),
+  ),
+  connect: kind(10, readConnect, connect),
+  network: kind(
+    30,
+    ({ a, b }) => ({ node: at(a), choice: b }),
+    (world, { node, choice }) => world.step(world.node(node), choice),
+  ),
+  hold: ofNode(3, (world, node) => world.hold(node)),
+  flow: ofNode(4, (world, node) => world.flow(node)),
+  publishAgain: kind(
     3,
-    (world, { a, b }) => {
+    ({ a, b }) => ({ node: at(a), request: b }),
+    (world, { node, request }) => {
       const { keyed } = world.publishing;
-      const again = keyed[b % Math.max(1, keyed.length)];
-      if (again !== undefined) sendKeyed(world, a, again);
+      const again = keyed[request % Math.max(1, keyed.length)];
+      if (again !== undefined) publish(world, node, again);
     },
-  ],
-  bare: [
+  ),
+  bare: kind(6, readWorkersEvent, (world, { toOldBroker, analysis, event, attempt }) =>
+    world.bare(world.publishing.makeBare(channel(analysis), event, attempt), toOldBroker),
+  ),
+  bareAgain: kind(
     6,
-    (world, { a, b, c, d }) => {
-      world.bare(world.publishing.makeBare(channelOf(b), kindOf(c), d), a % 2 === 1);
+    ({ a, b }) => ({ message: b, toOldBroker: a % 2 === 1 }),
+    (world, { message, toOldBroker }) => {
+      const again = world.publishing.repeatBare(message);
+      if (again !== undefined) world.bare(again, toOldBroker);
     },
-  ],
-  bareAgain: [
-    6,
-    (world, { a, b }) => {
-      const again = world.publishing.repeatBare(b);
-      if (again !== undefined) world.bare(again, a % 2 === 1);
-    },
-  ],
-  inbox: [
-    3,
-    (world, { a, b, c, d }) => {
-      const entry = world.publishing.makeEntry(channelOf(b), kindOf(c), d);
-      if (world.addToInbox(entry.payload, a % 2 === 1)) world.publishing.entered(entry);
-    },
-  ],
-  notice: [
+  ),
+  inbox: kind(3, readWorkersEvent, (world, { toOldBroker, analysis, event, attempt }) => {
+    const entry = world.publishing.makeEntry(channel(analysis), event, attempt);
+    if (world.addToInbox(entry.payload, toOldBroker)) world.publishing.entered(entry);
+  }),
+  notice: kind(
     1,
-    (world, { a, b }) => {
-      const user = USERS[b % USERS.length] as string;
+    ({ a, b }) => ({ node: at(a), user: USERS[b % USERS.length] as string }),
+    (world, { node, user }) => {
       const body = JSON.stringify({ message: `for ${user}` });
       world
-        .servingNode(a)
+        .servingNode(node)
         ?.broadcast.execute(userChannel(user), body, undefined)
         .catch(() => {});
     },
-  ],
-  drop: [3, (world, { a }) => world.clients[a % CLIENTS]?.connection?.lose()],
-  comeBack: [6, comeBack],
-  readSlowly: [3, (world, { a, b }) => world.clients[a % CLIENTS]?.connection?.takeOnly(b % 4)],
-  readOn: [3, (world, { a }) => world.clients[a % CLIENTS]?.connection?.takeAll()],
-  pass: [5, (world, { a }) => world.pass([100, 500, 1_000, 3_000, 6_000][a % 5] as number)],
-  freeze: [2, (world, { a }) => world.freeze(world.node(a))],
-  thaw: [3, (world, { a }) => world.thaw(world.node(a))],
-  cut: [2, (world, { a, b }) => world.cut(world.node(a), b)],
-  restore: [5, (world, { a }) => world.restore(world.node(a))],
-  deafen: [1, (world, { a }) => world.deafen(world.node(a))],
-  undeafen: [1, (world, { a }) => world.undeafen(world.node(a))],
-  loseMessage: [2, (world, { a }) => world.loseOneMessage(world.node(a))],
-  loseAnswers: [1, (world, { a }) => world.node(a).pubSub.loseAnswers()],
-  save: [2, (world) => world.save()],
-  kill: [
-    2,
-    (world, { a }) =>
-      world.kill((["with all", "with what was saved", "with nothing"] as const)[a % 3] as "with all"),
-  ],
-  start: [6, (world, { a }) => world.start(a)],
-  failOver: [2, (world, { a, b }) => world.failOver(a, b % 2 === 1)],
-  rejoin: [2, (world, { a }) => world.rejoin(world.node(a))],
-  newLine: [1, (world) => world.primary.newLine()],
-  trim: [1, (world, { a, b }) => world.spoil(channelOf(a), "trim", b % 3)],
-  lose: [1, (world, { a }) => world.spoil(channelOf(a), "lose", 0)],
-  expire: [1, (world, { a }) => world.spoil(channelOf(a), "expire", 0)],
-  full: [
-    1,
-    (world) => {
-      world.primary.full = true;
+  ),
+  drop: ofClient(3, (world, client) => world.clients[client]?.connection?.lose()),
+  comeBack: kind(
+    6,
+    ({ a, b }) => ({ client: a % CLIENTS, node: at(b) }),
+    (world, { client, node }) => {
+      const serving = world.servingNode(node);
+      if (serving !== undefined) returnTo(world, client, serving);
     },
-  ],
-  notFull: [
+  ),
+  readSlowly: kind(
     3,
-    (world) => {
-      world.primary.full = false;
-    },
-  ],
-  viewers: [
+    ({ a, b }) => ({ client: a % CLIENTS, frames: b % 4 }),
+    (world, { client, frames }) => world.clients[client]?.connection?.takeOnly(frames),
+  ),
+  readOn: ofClient(3, (world, client) => world.clients[client]?.connection?.takeAll()),
+  pass: kind(
+    5,
+    ({ a }) => ({ milliseconds: PASSING_MS[a % PASSING_MS.length] as number }),
+    (world, { milliseconds }) => world.pass(milliseconds),
+  ),
+  freeze: ofNode(2, (world, node) => world.freeze(node)),
+  thaw: ofNode(3, (world, node) => world.thaw(node)),
+  cut: kind(
     2,
-    (world, { a, b, c }) => {
-      const viewers = VIEWERS[c % VIEWERS.length] ?? "*";
+    ({ a, b }) => ({ node: at(a), links: (["both", "listening", "commands"] as const)[b % 3] ?? "both" }),
+    (world, { node, links }) => world.cut(world.node(node), links),
+  ),
+  restore: ofNode(5, (world, node) => world.restore(node)),
+  stallSubscription: ofNode(1, (world, node) => world.stallSubscription(node)),
+  findStalled: ofNode(1, (world, node) => world.findStalled(node)),
+  loseMessage: ofNode(2, (world, node) => world.loseOneMessage(node)),
+  loseAnswers: ofNode(1, (_, node) => node.pubSub.loseAnswers()),
+  save: kind(2, nothing, (world) => world.save()),
+  kill: kind(
+    2,
+    ({ a }) => ({ comesBack: LOSSES[a % LOSSES.length] ?? "with all" }),
+    (world, { comesBack }) => world.kill(comesBack),
+  ),
+  start: kind(
+    6,
+    ({ a }) => ({ reconnects: nodesIn(a) }),
+    (world, { reconnects }) => world.start(reconnects),
+  ),
+  failOver: kind(
+    2,
+    ({ a, b }) => ({ stayWithOld: nodesIn(a), replicaLags: b % 2 === 1 }),
+    (world, { stayWithOld, replicaLags }) => world.failOver(stayWithOld, replicaLags),
+  ),
+  rejoin: ofNode(2, (world, node) => world.rejoin(node)),
+  newLineage: kind(1, nothing, (world) => world.primary.newLine()),
+  trim: kind(
+    1,
+    ({ a, b }) => ({ analysis: analysisOf(a), keep: b % 3 }),
+    (world, { analysis, keep }) => world.spoil(channel(analysis), "trim", keep),
+  ),
+  lose: ofAnalysis(1, (world, analysis) => world.spoil(channel(analysis), "lose", 0)),
+  expire: ofAnalysis(1, (world, analysis) => world.spoil(channel(analysis), "expire", 0)),
+  full: kind(1, nothing, ({ primary }) => {
+    primary.full = true;
+  }),
+  notFull: kind(3, nothing, ({ primary }) => {
+    primary.full = false;
+  }),
+  viewers: kind(
+    2,
+    ({ a, b, c }) => ({ node: at(a), analysis: analysisOf(b), viewers: VIEWERS[c % VIEWERS.length] ?? "*" }),
+    (world, { node, analysis, viewers }) => {
       world
-        .servingNode(a)
-        ?.pubSub.declareViewers(channelOf(b), viewers === "*" ? viewers : new Set(viewers))
+        .servingNode(node)
+        ?.pubSub.declareViewers(channel(analysis), viewers === "*" ? viewers : new Set(viewers))
         .catch(() => {});
     },
-  ],
-  drain: [1, (world, { a }) => world.replace(world.node(a), true)],
-  killNode: [1, (world, { a }) => world.replace(world.node(a), false)],
-} satisfies Record<string, [number, Act]>;
+  ),
+  drain: ofNode(1, (world, node) => world.replace(node, true)),
+  killNode: ofNode(1, (world, node) => world.replace(node, false)),
+} satisfies Record<string, StepKind>;
 
 const NUMBER = fc.nat({ max: 63 });
 
 export const steps = fc.array(
   fc.record({
-    what: fc.constantFrom(
-      ...(Object.entries(STEPS) as [What, [number, Act]][]).flatMap(([what, [weight]]) =>
-        Array.from({ length: weight }, () => what),
+    kind: fc.constantFrom(
+      ...(Object.entries(STEPS) as [StepName, StepKind][]).flatMap(([name, { weight }]) =>
+        Array.from({ length: weight }, () => name),
       ),
     ),
     a: NUMBER,
@@ -144,73 +187,27 @@ export const steps = fc.array(
   { minLength: 1, maxLength: 200, size: "max" },
 );
 
-export function take(world: World, step: Step): void {
-  const [, act] = STEPS[step.what] as [number, Act];
-  act(world, step);
+/** Does one step and everything that follows from it by itself. `tell` is given the step in words. */
+export function take(world: World, step: Step, tell: (line: string) => void): void {
+  const { run, print }: StepKind = STEPS[step.kind];
+  const outcome = run(world, step);
+  tell(`${step.kind}${print(step)}${outcome === undefined ? "" : `: ${outcome}`}`);
   world.settle();
 }
 
-function publish(world: World, { a, b, c, d }: Step): void {
-  sendKeyed(world, a, world.publishing.makeKeyed(channelOf(b), [kindOf(c)], d));
-}
-
-function sendKeyed(world: World, node: number, keyed: World["publishing"]["keyed"][number]): void {
-  const serving = world.servingNode(node);
-  if (serving !== undefined) world.publishing.publish(serving, keyed);
-}
-
-function connect(world: World, { a, b, c, d }: Step): void {
-  const node = world.servingNode(b);
-  if (node === undefined) return;
-  const slot = a % CLIENTS;
-  const channel = channelOf(a >> 3);
-  const many = d >> 4 === 3;
-  world.connect(slot, node, {
-    user: USERS[(a >> 4) % 2] as string,
-    channel,
-    mode: MODES[c % 3] as Asked["mode"],
-    conflates: (c >> 2) % 2 === 0,
-    untilTerminal: (c >> 3) % 4 === 3 && !many,
-    many,
-    after: (c >> 5) % 2 === 0 ? undefined : someposition(world, channel, d),
-    continues: false,
-  });
-}
-
-/** A position that a client might give: the beginning, nonsense, or any that ever was. */
-function someposition(world: World, channel: Asked["channel"], pick: number): GivenPosition {
-  if (pick % 8 === 0) return { epoch: "", offset: 0 };
-  if (pick % 8 === 1) return "unreadable";
-  if (pick % 8 === 2) return { epoch: NO_EPOCH, offset: 3 };
-  const log = world.servers()[pick % world.servers().length]?.logOf(channel) ?? [];
-  return log[(pick >> 3) % Math.max(1, log.length)]?.position ?? { epoch: "", offset: 0 };
-}
-
-function comeBack(world: World, { a, b }: Step): void {
-  const slot = a % CLIENTS;
-  const client = world.clients[slot];
-  const node = world.servingNode(b);
-  if (client === undefined || node === undefined) return;
-  returnTo(world, slot, node);
-}
-
-/** As every client should: with the last event_id it saw. */
-export function returnTo(
-  world: World,
-  slot: number,
-  node: NonNullable<ReturnType<World["servingNode"]>>,
-): void {
+/** The client asks again as every client should: with the last event_id that it saw. */
+export function returnTo(world: World, slot: number, node: ModelNode): void {
   const client = world.clients[slot];
   if (client === undefined) return;
   const { asked, lastSeen } = client;
   world.connect(slot, node, { ...asked, after: lastSeen ?? asked.after, continues: lastSeen !== undefined });
 }
 
-function channelOf(pick: number): Asked["channel"] {
-  // Mostly the same one, so that much happens to it; the other shows that channels do not mix.
-  return CHANNELS[pick % 4 === 3 ? 1 : 0] as Asked["channel"];
+function publish(world: World, node: number, keyed: Keyed): void {
+  const serving = world.servingNode(node);
+  if (serving !== undefined) world.publishing.publish(serving, keyed);
 }
 
-function kindOf(pick: number): Kind {
-  return KINDS[pick % KINDS.length] as Kind;
+function readWorkersEvent({ a, b, c, d }: StepNumbers) {
+  return { analysis: analysisOf(b), event: eventOf(c), attempt: attemptOf(d), toOldBroker: a % 2 === 1 };
 }

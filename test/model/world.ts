@@ -123,14 +123,15 @@ export class World implements Truth {
     node.pubSub.flows = true;
   }
 
-  /** One thing happens on the network of a node. */
-  step(node: ModelNode, pick: number): void {
+  /** One thing happens on the network of a node. Answers which. */
+  step(node: ModelNode, pick: number): string {
     const { possible } = node.pubSub;
     const hears = node.ears.length > 0 && node.state === "running" ? 1 : 0;
-    if (possible + hears === 0) return;
+    if (possible + hears === 0) return "nothing is under way";
     const chosen = pick % (possible + hears);
-    if (chosen < possible) node.pubSub.step(chosen);
-    else node.hearOne();
+    if (chosen < possible) return node.pubSub.step(chosen);
+    node.hearOne();
+    return "a message of a worker arrives";
   }
 
   freeze(node: ModelNode): void {
@@ -143,15 +144,15 @@ export class World implements Truth {
   }
 
   /** Everything that the broker has to say to this node is lost from now on, and the node is not told. */
-  deafen(node: ModelNode): void {
+  stallSubscription(node: ModelNode): void {
     this.#lagging.add(node);
-    node.pubSub.deaf = true;
+    node.pubSub.stalled = true;
   }
 
-  /** The adapter's probe has found it out: it connects anew. */
-  undeafen(node: ModelNode): void {
-    if (!node.pubSub.deaf) return;
-    node.pubSub.deaf = false;
+  /** The subscription probe of the adapter finds the stalled subscription. The node connects anew. */
+  findStalled(node: ModelNode): void {
+    if (!node.pubSub.stalled) return;
+    node.pubSub.stalled = false;
     node.pubSub.cutListening();
     node.loseHearing();
     this.restore(node);
@@ -162,10 +163,10 @@ export class World implements Truth {
     node.pubSub.loseOneMessage();
   }
 
-  cut(node: ModelNode, which: number): void {
+  cut(node: ModelNode, links: "both" | "listening" | "commands"): void {
     this.#lagging.add(node);
-    if (which % 3 !== 1) node.pubSub.cutCommands();
-    if (which % 3 !== 2) {
+    if (links !== "listening") node.pubSub.cutCommands();
+    if (links !== "commands") {
       node.pubSub.cutListening();
       node.loseHearing();
     }
@@ -184,33 +185,36 @@ export class World implements Truth {
     if (this.#down) return;
     this.#down = true;
     this.everLost ||= how !== "with all";
-    for (const node of this.nodes) if (node.pubSub.server === this.#primary) this.cut(node, 0);
+    for (const node of this.nodes) if (node.pubSub.server === this.#primary) this.cut(node, "both");
     this.publishing.mayBeLost(this.#primary);
     if (how === "with nothing") this.#primary.restart(this.#newServer().save());
     else this.#primary.restart(how === "with all" ? this.#primary.save() : this.#saved);
     this.#saved = this.#primary.save();
   }
 
-  /** The broker is back; whose bit is set finds it at once. */
-  start(mask: number): void {
+  /** The broker is back. The nodes of these indexes find it at once. */
+  start(reconnecting: readonly number[]): void {
     if (!this.#down) return;
     this.#down = false;
-    for (const [index, node] of this.nodes.entries()) if ((mask >> index) & 1) this.restore(node);
+    for (const [index, node] of this.nodes.entries()) if (reconnecting.includes(index)) this.restore(node);
   }
 
-  /** A replica takes over from what it had; whose bit is set goes on with the old primary, which numbers on. */
-  failOver(mask: number, lagging: boolean): void {
-    this.start(0);
+  /**
+   * A replica takes over from the data it has: all of it, or what was saved if it lags. The nodes of these indexes go
+   * on with the old primary, which numbers on.
+   */
+  failOver(staying: readonly number[], lags: boolean): void {
+    this.start([]);
     this.everLost = true;
     const { primary } = this;
     this.publishing.mayBeLost(primary);
     if (this.#old !== undefined) this.publishing.mayBeLost(this.#old);
-    const data = lagging ? this.#saved : primary.save();
+    const data = lags ? this.#saved : primary.save();
     this.#primary = this.#newServer(data);
     this.#saved = this.#primary.save();
     this.#old = primary;
     for (const [index, node] of this.nodes.entries()) {
-      if (node.pubSub.server === primary && (mask >> index) & 1) this.#lagging.add(node);
+      if (node.pubSub.server === primary && staying.includes(index)) this.#lagging.add(node);
       else this.#moveOver(node);
     }
     this.#retireOld();
@@ -290,9 +294,9 @@ export class World implements Truth {
 
   /** Whatever was wrong is put right; from here on nothing but time passes. */
   mend(): void {
-    this.start(0);
+    this.start([]);
     for (const node of this.nodes) {
-      this.undeafen(node);
+      this.findStalled(node);
       this.thaw(node);
       if (node.pubSub.server === this.#primary) this.#connect(node, this.#primary);
       else this.rejoin(node);
@@ -307,7 +311,7 @@ export class World implements Truth {
   #sendOut(server: ModelServer, sound: Sound): void {
     for (const node of this.nodes) {
       const { pubSub } = node;
-      if (pubSub.server !== server || !node.listens || pubSub.deaf) continue;
+      if (pubSub.server !== server || !node.listens || pubSub.stalled) continue;
       node.ears.push(sound);
     }
   }
@@ -337,7 +341,7 @@ export class World implements Truth {
         this.#sendOut(server, { type: "mark", text: `mark ${server.run}.${server.marks++}.${name}` }),
     });
     this.#flowing.add(node);
-    if (this.#down) this.cut(node, 0);
+    if (this.#down) this.cut(node, "both");
     return node;
   }
 
