@@ -21,7 +21,7 @@ export function must(holds: boolean, promise: string): asserts holds {
   if (!holds) throw new Broken(promise);
 }
 
-/** What there is to judge by: the brokers alive now, of which one will prevail. */
+/** The truth to judge by: the brokers that are alive now. One of them will prevail. */
 export interface Truth {
   servers(): readonly ModelServer[];
   /** Whether any event ever got lost. */
@@ -34,14 +34,14 @@ export interface Truth {
 /** Holds every frame that is sent to a client against the contract, as it is sent. */
 export class Judge {
   readonly #truth: Truth;
-  /** What each event_id ever named. */
+  /** The text that each event_id ever named. */
   readonly #named = new Map<string, string>();
 
   constructor(truth: Truth) {
     this.#truth = truth;
   }
 
-  /** Judges a frame as it is sent; the answer is what its client makes of it once it takes it. */
+  /** Judges a frame as it is sent. The answer is to be called when the client takes the frame. */
   sent(connection: ModelConnection, frame: string): () => void {
     const message = JSON.parse(frame);
     const { many } = connection.asked;
@@ -72,8 +72,11 @@ export class Judge {
     this.look(connection);
     const { asked, client, stretch: before } = connection;
     if (before === undefined) {
-      must((resumed === null) === (asked.after === undefined), "resumed is null where no position was given");
-      must(resumed !== true || !isNonsense(asked.after), "what was never a position is not resumed");
+      must((resumed === null) === (asked.after === undefined), "resumed is null if no position was given");
+      must(
+        resumed !== true || !isNonsense(asked.after),
+        "a client is not resumed from a position that never was",
+      );
       must(!connection.cameInVain, "nobody is let in while the broker is away");
       must(resumed !== false || connection.everGone, "a good position is resumed");
     } else {
@@ -122,7 +125,7 @@ export class Judge {
     connection.everAllowed ||= this.#truth.mayWatch(asked.user, asked.channel);
     must(
       connection.everAllowed || this.#truth.mayLag(connection),
-      "nothing reaches who was never allowed to see it",
+      "no event reaches a user who was never allowed to see it",
     );
     const last = stretch.events.at(-1)?.position.offset ?? resumePoint(connection, stretch)?.offset ?? 0;
     must(position.offset > last, `offsets rise, from after the position resumed at (${id} after ${last})`);
@@ -162,7 +165,7 @@ export class Judge {
   }
 }
 
-/** As the close codes say it where there is one analysis to a connection. */
+/** Closes the connection as the gateway does if the connection watches one analysis. */
 function refused(connection: ModelConnection, code: string): void {
   const isFinal = code === "not_allowed" || code === "not_declared";
   connection.close((isFinal ? CLOSE_CODES.forbidden : CLOSE_CODES.tryAgainLater).code, code);
@@ -174,7 +177,7 @@ function standsAt({ node, asked }: ModelConnection): number {
   return 0;
 }
 
-/** What a stretch began with; "resume" where a good position made the mode void. */
+/** The replay that a stretch began with; "resume" if a good position made the mode void. */
 export function replayOf({ asked, stretch }: ModelConnection): "latest" | "all" | "none" | "resume" {
   if (stretch === undefined || stretch.first) return stretch?.resumed === true ? "resume" : asked.mode;
   return asked.mode === "all" && asked.after === undefined ? "all" : "latest";
@@ -186,7 +189,7 @@ export function resumePoint({ asked }: ModelConnection, stretch: Stretch): Event
   return resumes ? (asked.after as EventPosition) : undefined;
 }
 
-/** No history ever had it. Whether one that was good still is, a node may learn late, and then says so again. */
+/** Whether no history ever had the position. A node may learn late that a good one is gone, and says so then. */
 function isNonsense(after: Asked["after"]): boolean {
   return after === "unreadable" || (after !== undefined && after.epoch === NO_EPOCH);
 }

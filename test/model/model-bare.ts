@@ -4,7 +4,7 @@ import type { ModelNode } from "./model-node.ts";
 
 /** One PUBLISH of a worker. */
 export interface Publication {
-  /** Of its content: published again, the same bytes bear the same number. */
+  /** The number in its content: the same bytes bear the same number when they are published again. */
   readonly sequence: number;
   readonly channel: AnalysisChannel;
   readonly payload: string;
@@ -22,7 +22,7 @@ export interface Hearing {
   readonly shared: boolean;
 }
 
-/** What can be said of one analysis in the end. */
+/** The log of one analysis in the end. */
 export interface Outcome {
   readonly channel: AnalysisChannel;
   /** Numbers in the order of the log. */
@@ -36,19 +36,19 @@ export function checkBare(all: readonly Publication[], { channel, log, excused }
   const published = all.filter((one) => one.channel === channel);
   for (const [sequence, ofOne] of Map.groupBy(published, (one) => one.sequence)) {
     const stored = log.filter((one) => one === sequence).length;
-    must(stored <= ofOne.length, `what was published once is stored once (number ${sequence})`);
+    must(stored <= ofOne.length, `a message that was published once is stored once (number ${sequence})`);
     if (excused(sequence)) continue;
     const least = leastOf(published, ofOne);
     must(
       stored >= least,
-      `what a gateway heard is stored, a repeat as well (number ${sequence}: ${stored}/${least})`,
+      `a message that a gateway heard is stored, and a repeat as well (number ${sequence}: ${stored}/${least})`,
     );
   }
   checkOrder(published, log, excused);
   checkWhole(published, log, excused);
 }
 
-/** As many events as the luckiest node that lives can vouch for: it heard something else between them. */
+/** The number of events that the luckiest running node can vouch for: it heard something else between them. */
 function leastOf(published: readonly Publication[], ofOne: readonly Publication[]): number {
   const spells = Map.groupBy(
     ofOne.flatMap(({ heardBy }) => heardBy).filter(({ node }) => node.state === "running"),
@@ -62,7 +62,8 @@ function leastOf(published: readonly Publication[], ofOne: readonly Publication[
     const apart = heard.filter((one, index) => {
       return one.sequence === ofOne[0]?.sequence && heard[index - 1]?.sequence !== one.sequence;
     }).length;
-    // What it alone counted so may be what others heard before it, and one broker cannot tell of another's marks.
+    // A repeat that it alone counted may be a message that others heard before it. One broker cannot tell of
+    // another's marks.
     const isAlone = ofOne.every(({ heardBy }) => heardBy.every((one) => one.node === node));
     const counted = isAlone || hearings.every(({ shared }) => shared);
     return counted && ofOne.every(({ run }) => run === ofOne[0]?.run) ? apart : 1;
@@ -70,7 +71,7 @@ function leastOf(published: readonly Publication[], ofOne: readonly Publication[
   return Math.max(0, ...counts);
 }
 
-/** What one worker published is stored in that order, if everybody could know it. */
+/** The messages of one worker are stored in the order published, if every node could know that order. */
 function checkOrder(
   published: readonly Publication[],
   log: readonly number[],
@@ -88,13 +89,13 @@ function checkOrder(
       const isInOrder = log.indexOf(earlier.sequence) < log.indexOf(later.sequence);
       must(
         isInOrder,
-        `what was published bare is stored in its order (${earlier.sequence} before ${later.sequence})`,
+        `bare messages are stored in the order published (${earlier.sequence} before ${later.sequence})`,
       );
     }
   }
 }
 
-/** Where nobody missed anything that came before what it heard, the log is what was published, retries left out. */
+/** If no node missed a message before the ones that it heard, the log is all that was published but the retries. */
 function checkWhole(
   published: readonly Publication[],
   log: readonly number[],
@@ -111,7 +112,7 @@ function checkWhole(
   const expected = withoutRetries(published.map(({ sequence }) => sequence));
   must(
     `${stored}` === `${expected}`,
-    `what everybody heard is stored as it was published (${stored}, not ${expected})`,
+    `messages that every node heard are stored as published (${stored}, not ${expected})`,
   );
 }
 

@@ -13,14 +13,14 @@ import type { ModelNode } from "./model-node.ts";
 /** The epoch of no history. */
 export const NO_EPOCH = "0123456789";
 
-/** What a client asks for as it connects. */
+/** A client's request to watch. */
 export interface Asked {
   readonly user: string;
   readonly channel: AnalysisChannel;
   readonly mode: ReplayMode;
   readonly conflates: boolean;
   readonly untilTerminal: boolean;
-  /** Whether over `/ws`, where a frame of the client's asks. */
+  /** Whether over `/ws`: then the client asks with a frame. */
   readonly many: boolean;
   readonly after: GivenPosition | undefined;
   /** Whether `after` is the last event this client has seen, so that what it knows goes on. */
@@ -42,13 +42,13 @@ export interface Stretch {
   readonly events: Received[];
   /** Whether something that this watcher was sent, or resumed from, was missing on some broker since. */
   lossSeen: boolean;
-  /** Of the last event that its node had of the channel when it began. */
+  /** The offset of the last event that its node had of the channel when the stretch began. */
   readonly nodeStoodAt: number;
   /** The oldest that any broker had kept when it began. */
   readonly oldestKept: number;
 }
 
-/** What a client makes of all it received, over its connections. */
+/** The state that a client computes from all it received, over its connections. */
 export interface View {
   readonly state: AnalysisState;
   /** Whether everything that makes up the state was sent. */
@@ -61,7 +61,7 @@ export interface View {
 export class ModelClient {
   asked: Asked;
   connection: ModelConnection | undefined;
-  /** Of the last event that it received. */
+  /** The position of the last event that it received. */
   lastSeen: EventPosition | undefined;
   view: View;
 
@@ -77,7 +77,7 @@ export function nothingSeen(channel: AnalysisChannel): View {
 
 export type ConnectionEnd = { readonly code: number; readonly reason: string } | "lost";
 
-/** One socket of a client: what it does not take waits in the network, and is lost with it. */
+/** One socket of a client. Frames that the client does not take wait in the network and are lost with it. */
 export class ModelConnection implements ClientConnectionPort {
   readonly id: string;
   readonly client: ModelClient;
@@ -98,7 +98,7 @@ export class ModelConnection implements ClientConnectionPort {
   session: WebSocketSession | undefined;
   readonly #sent: (connection: ModelConnection, frame: string) => () => void;
   readonly #ended: (connection: ModelConnection) => void;
-  /** What the client makes of each frame that it has not taken yet. */
+  /** The effect on the client of each frame that it has not taken yet. */
   readonly #waiting: (() => void)[] = [];
   #waited = 0;
   #takes = Number.POSITIVE_INFINITY;
@@ -155,7 +155,7 @@ export class ModelConnection implements ClientConnectionPort {
     this.session?.ponged();
   }
 
-  /** The closing handshake comes after what waits. */
+  /** The closing handshake comes after the frames that wait. */
   close(code: number, reason: string): void {
     if (!this.open) return;
     for (const taken of this.#waiting.splice(0)) taken();
@@ -178,7 +178,7 @@ export class ModelConnection implements ClientConnectionPort {
     this.takeOnly(Number.POSITIVE_INFINITY);
   }
 
-  /** The network between the two is gone, and what waited in it. */
+  /** The network between the two is gone, and so are the frames that waited in it. */
   lose(): void {
     if (!this.open) return;
     this.#waiting.length = 0;

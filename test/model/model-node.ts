@@ -44,12 +44,12 @@ export interface NodeOptions {
   readonly mark: (server: ModelServer, name: string) => void;
 }
 
-/** What the broker sends to a node that listens to workers. */
+/** A message of the broker to a node that listens to workers. */
 export type Sound =
   | { readonly type: "message"; readonly publication: Publication; readonly at: number }
   | { readonly type: "mark"; readonly text: string };
 
-/** One gateway without its sockets and its broker: everything between them is the product itself. */
+/** One gateway without sockets and broker. Everything between them is the product itself. */
 export class ModelNode {
   readonly id = ++made;
   readonly clock: ProcessClock;
@@ -69,10 +69,10 @@ export class ModelNode {
   readonly drain: DrainConnections;
   /** Messages of workers that were heard, as the broker sent them, and have not arrived yet. */
   readonly ears: Sound[] = [];
-  readonly standingTimers: number;
+  readonly permanentTimers: number;
   readonly #services: SessionServices;
   readonly #counter: MarkedCounter;
-  /** Counts the connections that it listened on. */
+  /** The number of connections that it listened on so far. */
   #spell = 0;
   #listening: Listening | undefined;
   #heard = 0;
@@ -109,7 +109,7 @@ export class ModelNode {
     });
     const check = new CheckPositions(this.feeds, pubSub, telemetry);
     clock.every(CHECK_POSITIONS_MS, () => void check.execute());
-    this.standingTimers = clock.timers;
+    this.permanentTimers = clock.timers;
     this.inbox.start();
     this.#services = {
       tokens: new KnownTokens(clock),
@@ -169,7 +169,7 @@ export class ModelNode {
     this.pubSub.kick();
   }
 
-  /** The process ends; what it held at the broker goes with its connections. */
+  /** The process ends, and its subscriptions at the broker end with its connections. */
   end(): void {
     this.#state = "gone";
     this.#time.forget(this.clock);
@@ -188,14 +188,14 @@ export class ModelNode {
     return this.#listening !== undefined;
   }
 
-  /** The connection is lost, and what was sent over it and not read. */
+  /** The connection is lost, with all that was sent over it and not read. */
   loseHearing(): void {
     this.#listening = undefined;
     this.#counter.lost();
     this.ears.length = 0;
   }
 
-  /** The oldest of what waits to be heard arrives. */
+  /** The oldest message that is under way arrives. */
   hearOne(): void {
     const sound = this.ears.shift();
     if (sound === undefined) return;

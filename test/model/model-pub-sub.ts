@@ -18,12 +18,12 @@ import type { HistoryLimits, Listener, ModelServer } from "./model-server.ts";
 
 /** A command on its way to the broker. */
 interface Request {
-  /** At the broker; what it returns brings the answer home. */
+  /** Runs at the broker. The function that it returns delivers the answer. */
   readonly carryOut: () => () => void;
   readonly lost: () => void;
 }
 
-/** What is on its way from the broker to this node. */
+/** A message on its way from the broker to this node. */
 interface Parcel {
   readonly arrive: () => void;
   readonly lost: () => void;
@@ -31,7 +31,7 @@ interface Parcel {
   readonly isEvent: boolean;
 }
 
-/** On which the broker has agreed. */
+/** A subscription that the broker has confirmed. */
 interface Subscription extends Listener {
   readonly channel: ChannelName;
   readonly subscriber: ChannelSubscriber;
@@ -47,7 +47,7 @@ export class ModelPubSub implements PubSubPort {
   stalled = false;
   /** The process is frozen: the broker goes on, nothing arrives. */
   frozen = false;
-  /** What subscribers threw: they promise not to. */
+  /** The errors that subscribers threw, though they promise not to throw. */
   readonly faults: unknown[] = [];
   #server: ModelServer;
   #flows = true;
@@ -56,7 +56,7 @@ export class ModelPubSub implements PubSubPort {
   #listeningUp = true;
   #closed = false;
   readonly #limits: HistoryLimits | undefined;
-  /** The real one: what is appended in one turn shares one fate, and nothing overtakes what failed. */
+  /** The queue of the product: appends of one turn share one fate, and none overtakes one that failed. */
   readonly #appends = new AppendQueue({
     carryOut: ({ requests }) =>
       this.#command("write", () => requests.map((request) => this.#server.append(request, this.#limits))),
@@ -66,7 +66,7 @@ export class ModelPubSub implements PubSubPort {
   readonly #answers: Parcel[] = [];
   readonly #wishes: Request[] = [];
   readonly #mail: Parcel[] = [];
-  /** What the broker knows of, on the connection that is there now. */
+  /** The subscriptions that the broker has on the present connection. */
   readonly #known = new Set<Subscription>();
   readonly #agreed = new Set<Subscription>();
 
@@ -126,7 +126,7 @@ export class ModelPubSub implements PubSubPort {
     for (const { lost } of this.#mail.splice(0)) lost();
   }
 
-  /** What was cut is whole again, to the broker that is there now. */
+  /** The cut connections are made again, to the broker that is there now. */
   restore(server = this.#server): void {
     if (this.#closed) return;
     if (server !== this.#server) {
@@ -229,7 +229,7 @@ export class ModelPubSub implements PubSubPort {
     return listener;
   }
 
-  /** A subscriber that throws must not keep the others from hearing; that it threw is for the test to know. */
+  /** A subscriber that throws must not keep the message from the others. The test must know that it threw. */
   #tell(subscriber: ChannelSubscriber, message: (subscriber: ChannelSubscriber) => void): void {
     try {
       message(subscriber);
@@ -293,7 +293,7 @@ export class ModelPubSub implements PubSubPort {
     to.push({ arrive: request.carryOut(), lost: () => request.lost(), isEvent: false });
   }
 
-  /** Whatever may move by itself moves. */
+  /** Lets everything happen that may happen by itself. */
   kick(): void {
     if (!this.#flows || this.#flowDue) return;
     this.#flowDue = true;

@@ -31,7 +31,7 @@ export interface HistoryLimits {
   readonly ttlMs: number;
 }
 
-/** Who is told what is published: one subscription of one node. */
+/** One subscription of one node. */
 export interface Listener {
   post(message: (subscriber: ChannelSubscriber) => void, what: "event" | "viewers"): void;
 }
@@ -45,7 +45,7 @@ interface Kept {
   lineage: string;
   readonly spans: EpochSpan[];
   history: PublishedEvent[];
-  /** Everything since the counter began, what was trimmed included: the truth that watchers are held against. */
+  /** Everything since the counter began, with the trimmed events: the truth that watchers are compared with. */
   readonly log: PublishedEvent[];
   readonly seen: Map<string, FirstTime>;
   readonly heard: HeardContents<AttemptRefusal>;
@@ -62,11 +62,11 @@ interface Data {
   readonly inbox: InboxEvent[];
 }
 
-/** What is left of a server: a snapshot on disk, or what a replica had received. */
+/** The data that outlives a server: a snapshot on disk, or the data that a replica had received. */
 export type SavedData = Data & { readonly saved: true };
 
 let made = 0;
-/** As long as a real epoch, and never the same again within this process. */
+/** A name as long as a real epoch, different at each call within this process. */
 const fresh = (name: string) => `${name}${String(++made).padStart(10 - name.length, "0")}`;
 const NOTHING: EventPosition = { epoch: "", offset: 0 };
 
@@ -77,7 +77,7 @@ export class ModelServer {
   /** Another one for every process. */
   run = fresh("run");
   marks = 0;
-  /** Full: what would write is refused. */
+  /** Whether the memory is full: then the server refuses every command that writes. */
   full = false;
   readonly #now: () => number;
   readonly #limits: HistoryLimits;
@@ -106,11 +106,11 @@ export class ModelServer {
     this.#data = empty();
   }
 
-  newLine(): void {
+  newLineage(): void {
     this.lineage = fresh("lineage");
   }
 
-  /** The counter is gone, and with it what is left of the channel. */
+  /** The counter is gone, and with it the rest of the channel. */
   lose(channel: ChannelName): void {
     this.#data.channels.delete(channel);
   }
@@ -224,7 +224,7 @@ export class ModelServer {
     return this.#data.deadLetters;
   }
 
-  /** How many subscriptions are held. */
+  /** The number of subscriptions. */
   get listeners(): number {
     return [...this.#listeners.values()].reduce((sum, { size }) => sum + size, 0);
   }
@@ -255,7 +255,7 @@ export class ModelServer {
     return this.#find(channel)?.log ?? [];
   }
 
-  /** Offset of the oldest event that is kept; one more than the newest where none is. */
+  /** The offset of the oldest event that is kept; one more than the newest if none is kept. */
   oldestKept(channel: ChannelName): number {
     const kept = this.#find(channel);
     return kept === undefined ? 1 : kept.record.offset - kept.history.length + 1;

@@ -7,7 +7,7 @@ interface Timer {
   readonly task: () => void;
 }
 
-/** One time for everybody; each process has a clock of its own on it, which stands still while that is frozen. */
+/** One time for everybody. Each process has a clock of its own on it, which stops while the process is frozen. */
 export class ModelTime {
   now = Date.UTC(2026, 10, 24);
   readonly #clocks = new Set<ProcessClock>();
@@ -23,7 +23,7 @@ export class ModelTime {
     this.#clocks.delete(clock);
   }
 
-  /** What falls due runs in order of time, and everything that follows from it before the next. */
+  /** Runs the timers that fall due, in order of time, and after each one everything that follows from it. */
   advance(milliseconds: number): void {
     const end = this.now + milliseconds;
     for (;;) {

@@ -6,7 +6,7 @@ import type { WorldOptions } from "./world.ts";
 
 const RUNS = Number(process.env.TELLTALE_MODEL_RUNS ?? 300);
 const SEED = process.env.TELLTALE_MODEL_SEED;
-/** Whether a failing run is made as short as can be: not where it only matters that one fails. */
+/** Whether a failing run is made as short as possible. "0" if it only matters that one fails. */
 const SHRINKS = process.env.TELLTALE_MODEL_SHRINK !== "0";
 const PATH = process.env.TELLTALE_MODEL_PATH;
 
@@ -16,7 +16,7 @@ const options: fc.Arbitrary<WorldOptions> = fc.record({
   attempts: fc.boolean(),
 });
 
-test("whatever breaks, every watcher ends with what the log says, in order, each event once, and knows it", () => {
+test("every watcher ends with the surviving log, in order, each event once, and knows it, whatever breaks", () => {
   const property = fc.property(options, steps, (world, taken) => runModel(world, taken));
   const outcome = fc.check(property, {
     numRuns: RUNS,
@@ -28,7 +28,7 @@ test("whatever breaks, every watcher ends with what the log says, in order, each
   expect(outcome.numRuns).toBeGreaterThan(0);
 }, 600_000);
 
-/** What broke, the fewest steps that break it, and how to see it again. */
+/** The broken promise, the fewest steps that break it, and the command that repeats them. */
 function reportOf(outcome: fc.RunDetails<[WorldOptions, Step[]]>): string {
   const { counterexample, counterexamplePath, seed, errorInstance, numShrinks } = outcome;
   const [world, taken] = counterexample ?? [];

@@ -25,7 +25,7 @@ export interface Keyed {
   readonly body: string;
 }
 
-/** What a worker put into the inbox. */
+/** An entry that a worker put into the inbox. */
 interface Entry {
   readonly sequence: number;
   readonly channel: AnalysisChannel;
@@ -35,7 +35,7 @@ interface Entry {
 /** Well within the minute in which the same bytes may be a retry, however long a node holds them. */
 const REPEAT_WITHIN_MS = 20_000;
 
-/** What was published, by whom, and what came of it: each event bears a number of the test's own. */
+/** Everything that was published and the answers to it. Each event bears a number of the test's own. */
 export class Publishing {
   readonly keyed: Keyed[] = [];
   readonly #time: ModelTime;
@@ -58,7 +58,7 @@ export class Publishing {
     return { sequence, fields: { ...fieldsOf(kind, sequence), ...run, sequence } };
   }
 
-  /** Over HTTP, under a key; what is answered with an event_id is stored by then. */
+  /** Publishes over HTTP, under a key. An event that is answered with an event_id is stored by then. */
   publish(node: ModelNode, keyed: Keyed): void {
     const { server } = node.pubSub;
     node.broadcast.execute(keyed.channel, keyed.body, keyed.key).then(
@@ -109,7 +109,7 @@ export class Publishing {
     return publication;
   }
 
-  /** To be called before a broker loses anything: what it has now was stored once. */
+  /** To be called before a broker loses anything: all that it has now was stored once. */
   mayBeLost(server: ModelServer): void {
     for (const { event } of server.inbox) this.#everStored.add(sequenceOf(event));
     for (const { payload } of server.deadLetters) this.#everStored.add(sequenceOf(payload));
@@ -117,7 +117,7 @@ export class Publishing {
       for (const { text } of server.logOf(channel)) this.#everStored.add(sequenceOf(text));
   }
 
-  /** Nothing twice; and nothing of what a node heard, or was answered for, is missing but by the broker's own loss. */
+  /** No event is stored twice. None that a node heard or acknowledged is missing, unless the broker lost it. */
   check(server: ModelServer): void {
     const stored = new Set<number>();
     const bare = new Set(this.#bare.map(({ sequence }) => sequence));
@@ -128,8 +128,8 @@ export class Publishing {
         stored.add(sequence);
       }
     }
-    const buried = new Set(server.deadLetters.map(({ payload }) => sequenceOf(payload)));
-    const excused = (sequence: number) => this.#everStored.has(sequence) || buried.has(sequence);
+    const refused = new Set(server.deadLetters.map(({ payload }) => sequenceOf(payload)));
+    const excused = (sequence: number) => this.#everStored.has(sequence) || refused.has(sequence);
     for (const channel of new Set(this.#bare.map((one) => one.channel))) {
       const log = server.logOf(channel).map(({ text }) => sequenceOf(text));
       checkBare(this.#bare, { channel, log, excused });
@@ -138,25 +138,26 @@ export class Publishing {
     for (const { sequence, payload } of this.#entries) {
       if (this.#everStored.has(sequence) || server.deadLetters.some((letter) => letter.payload === payload))
         continue;
-      must(stored.has(sequence), `what was in the inbox is stored (number ${sequence})`);
+      must(stored.has(sequence), `an entry of the inbox is stored (number ${sequence})`);
     }
     for (const channel of server.analyses) this.#checkOrder(server, channel);
     for (const sequence of this.#answered)
       must(
         stored.has(sequence) || this.#everStored.has(sequence),
-        `what was answered is stored (${sequence})`,
+        `an acknowledged event is stored (${sequence})`,
       );
   }
 
-  /** What one worker put into the inbox is stored in that order, if everybody could know it. */
+  /** The entries of one worker are stored in their order, if every node could know that order. */
   #checkOrder(server: ModelServer, channel: AnalysisChannel): void {
     const place = new Map(
       server.logOf(channel).map(({ text, position }) => [sequenceOf(text), position.offset]),
     );
-    // What a broker lost, or refused in another state of the analysis, may be offered once more by whoever has it.
-    const buried = new Set(server.deadLetters.map(({ payload }) => sequenceOf(payload)));
+    // A message that a broker lost, or refused in another state of the analysis, may be published once more by a node
+    // that has it.
+    const refused = new Set(server.deadLetters.map(({ payload }) => sequenceOf(payload)));
     const isHere = ({ sequence, channel: its }: Entry) =>
-      its === channel && place.has(sequence) && !this.#everStored.has(sequence) && !buried.has(sequence);
+      its === channel && place.has(sequence) && !this.#everStored.has(sequence) && !refused.has(sequence);
     const entries = this.#entries.filter(isHere);
     for (const [index, later] of entries.entries())
       checkAfter(place, entries[index - 1], later, "the inbox is taken in order");

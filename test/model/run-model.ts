@@ -28,13 +28,13 @@ export function runModel(
   world.mend();
   world.settle();
   for (let passed = 0; passed < CONVERGED_WITHIN_MS; passed += RETURNS_EVERY_MS) {
-    // Whoever waited too long to be let in may be sent away once more.
+    // A client that waited too long to be let in may be sent away once more.
     if (passed < CONVERGED_WITHIN_MS - RETURNS_EVERY_MS) comeBackAll(world);
     world.pass(RETURNS_EVERY_MS);
     world.settle();
   }
   check(world);
-  // What is quiet may be so because nothing gets through: one more event must.
+  // A channel may be quiet because nothing gets through: one more event must.
   for (const channel of CHANNELS) {
     const node = world.servingNode(0);
     if (node !== undefined)
@@ -63,14 +63,17 @@ function check(world: World): void {
     const end = client?.connection?.end;
     must(
       end === undefined || (end !== "lost" && FINAL.includes(end.code)),
-      "who comes back once all is mended is let in",
+      "a client that comes back once all is mended is let in",
     );
   }
   for (const connection of world.connections) {
     const { asked } = connection;
-    // A list that the broker lost says nothing against those whom it let in.
+    // A list of viewers that the broker lost does not refuse those whom it let in.
     const isDeclared = world.primary.viewersOf(asked.channel) !== undefined;
-    must(!isDeclared || world.mayWatch(asked.user, asked.channel), "who may watch no longer is gone");
+    must(
+      !isDeclared || world.mayWatch(asked.user, asked.channel),
+      "a watcher who may watch no longer is gone",
+    );
     checkWatcher(connection, world.primary, world.everLost);
   }
   world.publishing.check(world.primary);
@@ -84,12 +87,12 @@ function check(world: World): void {
     const subscribed = node.pubSub.subscribed;
     must(
       JSON.stringify([...watched].sort()) === JSON.stringify([...subscribed].sort()),
-      `a node is subscribed to what is watched on it (${[...watched]}; ${subscribed})`,
+      `a node is subscribed to the channels watched on it (${[...watched]}; ${subscribed})`,
     );
   }
 }
 
-/** What is read over HTTP is what all events come to, however many were trimmed. */
+/** The state that is read over HTTP is the fold of all events, however many were trimmed. */
 function checkRead(world: World, channel: AnalysisChannel): void {
   let read: ReadAnswer | undefined;
   void world
@@ -110,12 +113,12 @@ function checkRead(world: World, channel: AnalysisChannel): void {
   );
 }
 
-/** All leave, and nothing is left. */
+/** All clients leave, and nothing is left. */
 function leave(world: World): void {
   for (const connection of world.connections) connection.lose();
   world.settle();
   for (const node of world.nodes) void node.inbox.stop();
-  // What was read for those who come back is kept for a while.
+  // A history that was read for returning clients is kept for a while.
   world.pass(11_000);
   world.settle();
   must(world.primary.listeners === 0, "nothing is left subscribed at the broker");
@@ -123,8 +126,8 @@ function leave(world: World): void {
     must(node.feeds.size === 0, "no feed is left open");
     must(
       node.connections.size === 0 && node.registry.statistics().users === 0,
-      "nobody is left in the books",
+      "no connection is left in the registry",
     );
-    must(node.clock.timers === node.standingTimers, "no timer is left running");
+    must(node.clock.timers === node.permanentTimers, "no timer is left running");
   }
 }

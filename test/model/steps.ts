@@ -142,7 +142,7 @@ const STEPS = {
     (world, { stayWithOld, replicaLags }) => world.failOver(stayWithOld, replicaLags),
   ),
   rejoin: ofNode(2, (world, node) => world.rejoin(node)),
-  newLineage: kind(1, nothing, (world) => world.primary.newLine()),
+  newLineage: kind(1, nothing, (world) => world.primary.newLineage()),
   trim: kind(
     1,
     ({ a, b }) => ({ analysis: analysisOf(a), keep: b % 3 }),

@@ -15,17 +15,20 @@ export function checkWatcher(connection: ModelConnection, server: ModelServer, e
   for (const { position, text } of events)
     must(
       log[position.offset - 1]?.text === text,
-      `what did not survive is told (${position.epoch}-${position.offset})`,
+      `a watcher is told of an event that did not survive (${position.epoch}-${position.offset})`,
     );
   const point = resumePoint(connection, stretch);
   if (point !== undefined && point.offset > 0)
-    must(log[point.offset - 1]?.position.epoch === point.epoch, "a position that did not survive is told");
+    must(
+      log[point.offset - 1]?.position.epoch === point.epoch,
+      "a watcher is told that its position did not survive",
+    );
   checkSequence(connection, log, everLost);
   checkEnd(connection, log);
   const { view } = client;
   const truth = stateOf(log, asked.channel);
   if (asked.untilTerminal) {
-    // What was closed is not here any more: whoever is still connected was not sent an end that stands.
+    // Connections that were closed are not here any more. One that is open was sent no current terminal event.
     const sent = stateOf(
       events.map(({ position }) => log[position.offset - 1] as PublishedEvent),
       asked.channel,
@@ -52,7 +55,7 @@ function beginningOf(connection: ModelConnection, stretch: Stretch): number {
   }
 }
 
-/** Everything after the beginning, but for statuses that a slow client was spared. */
+/** Every event after the beginning arrives, but for statuses that were conflated for a slow client. */
 function checkSequence(connection: ModelConnection, log: readonly PublishedEvent[], everLost: boolean): void {
   const { stretch, asked } = connection;
   if (stretch === undefined) return;
@@ -60,7 +63,7 @@ function checkSequence(connection: ModelConnection, log: readonly PublishedEvent
   const isLatest = replayOf(connection) === "latest";
   const beginning = beginningOf(connection, stretch);
   must(offsets.length > 0 || log.length < beginning, `something of ${beginning} to ${log.length} is sent`);
-  // What `latest` begins with need not follow each other.
+  // The two events that `latest` begins with need not follow each other.
   const replayed = isLatest ? ([2, 1].find((count) => isLatestPair(log, offsets.slice(0, count))) ?? 0) : 0;
   // A whole history that is sent anew is read when the client takes it: what was trimmed until then is not retained.
   const readLater = asked.mode === "all" && stretch.resumed === false && (everLost || !stretch.first);
@@ -90,7 +93,7 @@ function checkEnd({ stretch, asked }: ModelConnection, log: readonly PublishedEv
     return;
   }
   const point = stretch?.first && stretch.resumed === true ? asked.after : undefined;
-  if (typeof point === "object") must(point.offset === log.length, "what followed the position arrives");
+  if (typeof point === "object") must(point.offset === log.length, "the events after the position arrive");
 }
 
 function isLatestPair(log: readonly PublishedEvent[], offsets: readonly number[]): boolean {
@@ -111,7 +114,7 @@ function mayBeSkipped(log: readonly PublishedEvent[], offset: number, sent: read
   return sent.some((later) => later > offset && isStatusKind((log[later - 1] as PublishedEvent).kind));
 }
 
-/** What a watcher knows however it began: the run is named by events that may be long gone. */
+/** The part of the state that a watcher knows however it began: events that name the attempt may be long gone. */
 function essence({ stages: _, attempt_id: __, ...state }: AnalysisState) {
   return state;
 }

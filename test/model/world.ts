@@ -24,7 +24,7 @@ export const CHANNELS = ["0", "1"].map(
   (digit) => parseChannel(`analysis:00000000-0000-4000-8000-00000000000${digit}`) as AnalysisChannel,
 );
 
-/** Several gateways, their broker and its rivals, workers and clients: everything that can go wrong is a method. */
+/** Several gateways, their broker and its rivals, workers and clients. Everything that can go wrong is a method. */
 export class World implements Truth {
   readonly time = new ModelTime();
   readonly options: WorldOptions;
@@ -33,11 +33,11 @@ export class World implements Truth {
   readonly clients: (ModelClient | undefined)[] = [];
   /** Nodes whose network moves by itself; the others' moves step by step. */
   readonly #flowing = new Set<ModelNode>();
-  /** Nodes that may rightly have missed, or not yet have heard, who may watch. */
+  /** Nodes that may rightly have missed a list of viewers, or not have heard it yet. */
   readonly #lagging = new Set<ModelNode>();
   readonly #connections = new Set<ModelConnection>();
   readonly #judge = new Judge(this);
-  /** What was found out inside a callback of the product, which must not be the one to throw. */
+  /** Broken promises that were found inside a callback of the product, which must not be the one to throw. */
   readonly #broken: unknown[] = [];
   everLost = false;
   #primary: ModelServer;
@@ -92,7 +92,7 @@ export class World implements Truth {
     return undefined;
   }
 
-  /** Everything that follows by itself has followed; what was broken on the way is said. */
+  /** Lets everything happen that follows by itself. Throws if a promise was broken on the way. */
   settle(): void {
     drainMicrotasks();
     for (const node of this.#flowing) {
@@ -227,14 +227,14 @@ export class World implements Truth {
     this.#retireOld();
   }
 
-  /** A server-side change of a channel that takes some of it away. */
+  /** The server takes some of a channel away. */
   spoil(channel: AnalysisChannel, how: "trim" | "lose" | "expire", keep: number): void {
     this.publishing.mayBeLost(this.#primary);
     this.everLost ||= how !== "trim";
     if (how === "trim") this.#primary.trim(channel, keep);
     else if (how === "lose") this.#primary.lose(channel);
     else {
-      // That a list of viewers expired is told to nobody.
+      // The broker tells nobody that a list of viewers expired.
       for (const node of this.nodes) this.#lagging.add(node);
       this.#primary.expire(channel);
     }
@@ -292,7 +292,7 @@ export class World implements Truth {
     return !this.#down && (old ? (this.#old ?? this.#primary) : this.#primary).addToInbox(payload);
   }
 
-  /** Whatever was wrong is put right; from here on nothing but time passes. */
+  /** Mends everything. From here on only time passes. */
   mend(): void {
     this.start([]);
     for (const node of this.nodes) {
@@ -307,7 +307,7 @@ export class World implements Truth {
     for (const connection of this.#connections) connection.takeAll();
   }
 
-  /** To whoever listens on this broker now. */
+  /** Sends to every node that listens on this broker now. */
   #sendOut(server: ModelServer, sound: Sound): void {
     for (const node of this.nodes) {
       const { pubSub } = node;
@@ -357,7 +357,7 @@ export class World implements Truth {
   #retireOld(): void {
     if (this.#old === undefined || this.nodes.some((node) => node.pubSub.server === this.#old)) return;
     this.publishing.mayBeLost(this.#old);
-    // Whoever saw what it alone had is told from now on: note it while it can be compared.
+    // Clients that saw events which it alone had are told from now on: note it while it can be compared.
     for (const connection of this.#connections) this.#judge.look(connection);
     this.#old = undefined;
   }
