@@ -58,11 +58,17 @@ const thorough: readonly Step[] = [
   tests("end to end: worker and browser", [patience, "test/e2e"], serverMinutes),
   tests("containers", [patience, "test/containers"], serverMinutes),
   tests("proxies", [patience, "test/proxies"], serverMinutes),
-  program("types of the core (deno check)", [`${bin}deno`, "check", "src/domain", "src/application"]),
+  program("types of the core (deno check)", [
+    `${bin}deno`,
+    "check",
+    "src/domain",
+    "src/application",
+    "src/session",
+  ]),
   {
     name: "unit tests of the core (deno test)",
     run: async () => {
-      const folders = ["test/unit/domain", "test/unit/application"];
+      const folders = ["test/unit/domain", "test/unit/application", "test/unit/session"];
       const command = [`${bin}deno`, "test", "--no-check", "--allow-read", "--allow-env", ...folders];
       return report(await runProgram(command, root, unitMinutes), tallyOfDeno);
     },

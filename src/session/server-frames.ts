@@ -1,18 +1,18 @@
-import type { ControlFrame } from "../application/ports/client-connection-port.ts";
+import type { ControlFrame, ControlKind } from "../application/ports/client-connection-port.ts";
 import type { AnalysisId } from "../domain/channel.ts";
 import type { ProtocolFault } from "./client-frames.ts";
 import type { SessionServices } from "./session-services.ts";
 
 // The frames of the protocol itself: none carries an `event_id`. Times are milliseconds since 1970.
 
-/** Who is let in, to what, and whether everything after the position it gave follows. */
+/** `resumed`: whether every event after the position that the client gave follows; null if it gave none. */
 export interface Established {
   readonly analysisId: AnalysisId | null;
   readonly connectionId: string;
   readonly resumed: boolean | null;
 }
 
-/** The first frame on every connection, the same however one watches. */
+/** The first frame of every WebSocket and every event stream. */
 export function connectionEstablished(
   { analysisId, connectionId, resumed }: Established,
   { settings, clock }: Pick<SessionServices, "settings" | "clock">,
@@ -39,7 +39,7 @@ export function authenticated(expiresAt: number, now: number): ControlFrame {
   });
 }
 
-/** On `/ws`: from here on the analysis is watched, whatever was before. */
+/** On `/ws`: the client watches the analysis from here on, whether or not it did before. */
 export function subscribed(analysisId: AnalysisId, resumed: boolean | null, now: number): ControlFrame {
   return control("subscribed", {
     analysis_id: analysisId,
@@ -48,7 +48,7 @@ export function subscribed(analysisId: AnalysisId, resumed: boolean | null, now:
   });
 }
 
-/** `analysisId` may be whatever a client took for one. */
+/** `analysisId` is the text that the client sent, which may be no UUID. */
 export function unsubscribed(analysisId: string, now: number): ControlFrame {
   return control("unsubscribed", { analysis_id: analysisId, timestamp: isoTime(now) });
 }
@@ -63,7 +63,7 @@ const REFUSALS = {
   internal: "a fault of the gateway: try again in a moment",
 } as const;
 
-/** Why an analysis is not watched, or not any more; the socket stays. */
+/** Why the client does not watch an analysis, or not any more. The socket stays open. */
 export type Refusal = keyof typeof REFUSALS;
 
 export function subscriptionRefused(analysisId: string, code: Refusal, now: number): ControlFrame {
@@ -79,11 +79,11 @@ export function protocolError(fault: ProtocolFault, now: number): ControlFrame {
   return control("protocol_error", { ...fault, timestamp: isoTime(now) });
 }
 
-/** Answers the bare text `ping`; alone among the frames it is no JSON. */
-export const BARE_PONG: ControlFrame = { text: "pong", eventType: "pong" };
+/** Answers the bare text `ping`. It is the one frame that is no JSON. */
+export const BARE_PONG: ControlFrame = { text: "pong", kind: "pong" };
 
-function control(eventType: string, members: object): ControlFrame {
-  return { text: JSON.stringify({ event_type: eventType, ...members }), eventType };
+function control(kind: ControlKind, members: object): ControlFrame {
+  return { text: JSON.stringify({ event_type: kind, ...members }), kind };
 }
 
 function messageFor(resumed: boolean | null): string {

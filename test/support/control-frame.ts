@@ -2,5 +2,5 @@ import type { ControlFrame } from "../../src/application/ports/client-connection
 
 /** A frame of the protocol itself, with any text. */
 export function controlFrame(text: string): ControlFrame {
-  return { text, eventType: "test" };
+  return { text, kind: "heartbeat" };
 }

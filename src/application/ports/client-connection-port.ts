@@ -3,41 +3,57 @@ import type { PublishedEvent } from "./pub-sub-port.ts";
 export type ConnectionId = string;
 
 /**
- * One text for a client, with its type and position beside it, so that no transport has to read the text. An event is
- * the same object for everybody who watches its channel: what a transport makes of it can be made once for all.
+ * One message to a client: `text`, `kind` and `position`.
+ * - An adapter writes `text` whole and unchanged.
+ * - `kind` and `position` say everything else that a transport needs, so no adapter reads `text`.
+ * - Every watcher of a channel is sent the same object for the same event, so an adapter may encode it once for all.
  */
 export type Frame = PublishedEvent | ControlFrame;
 
-/** A frame of the protocol itself: it has no position. */
+/** A message of the protocol itself. */
 export interface ControlFrame {
+  /** JSON, apart from the bare `pong`. */
   readonly text: string;
-  readonly eventType: string;
+  /** The `event_type` that the text bears. */
+  readonly kind: ControlKind;
+  /** A client resumes from events only. */
+  readonly position?: undefined;
 }
 
+export type ControlKind =
+  | "connection_established"
+  | "heartbeat"
+  | "authenticated"
+  | "subscribed"
+  | "unsubscribed"
+  | "subscription_refused"
+  | "protocol_error"
+  | "pong";
+
 /**
- * `sent`: handed to the socket. `blocked`: handed over as well, and queued there: send nothing more until the
- * adapter reports the drain. `gone`: the socket is closed, the frame went nowhere.
+ * `sent`: the socket took the frame. `blocked`: the socket queued the frame; the caller sends nothing more until the
+ * adapter reports the drain. `gone`: the socket is closed, and the frame went nowhere.
  */
 export type SendOutcome = "sent" | "blocked" | "gone";
 
 /**
- * One client's socket, as the protocol sees it. No method throws: a socket that failed answers `gone`, and its
- * close is reported once through the adapter's close handler.
+ * One client's connection, as the session sees it. No method throws: a socket that failed answers `gone`, and the adapter
+ * reports its close once.
  */
 export interface ClientConnectionPort {
   readonly id: ConnectionId;
-  /** Bytes that were handed over and that the socket has not taken yet. */
+  /** The bytes that the socket has not taken yet of everything sent. */
   readonly unsent: number;
-  /** Sends one frame. Frames arrive in the order of the calls. */
+  /** Sends one frame. Frames arrive in the order of the calls. Sending an event costs no encoding for each watcher. */
   send(frame: Frame): SendOutcome;
-  /** Runs `write` and hands what it sent to the operating system in one piece; the outcome is that of the whole. */
+  /** Runs `write` and hands its frames to the operating system in one piece; the outcome is that of the whole. */
   batch(write: () => void): SendOutcome;
   /**
-   * Whether the socket took some of what waits since this was last asked; true if nothing waits. A socket that is
-   * blocked and takes nothing has a client that does not read.
+   * Whether the socket took some of the waiting bytes since the last call; true if nothing waits. The client of a blocked
+   * socket that takes nothing does not read.
    */
   tookSome(): boolean;
-  /** Sends a ping frame, which browser code never sees. */
+  /** Sends a ping frame or a comment, which browser code never sees. */
   ping(): void;
   /** Begins the closing handshake. Further sends answer `gone`. Calling it twice is harmless. */
   close(code: number, reason: string): void;

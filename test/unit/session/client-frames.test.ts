@@ -47,7 +47,7 @@ describe("readClientFrame()", () => {
   ])("WS-6: names the field that is wrong with %j, and does not repeat it", (frame, field) => {
     const read = readClientFrame(JSON.stringify(frame), "many");
     expect(read).toMatchObject({ ok: false, fault: { code: "invalid_frame" } });
-    if (!read.ok) expect(read.fault.message).toStartWith(field);
+    if (!read.ok) expect(read.fault.message.slice(0, field.length)).toBe(field);
     expect(JSON.stringify(read)).not.toContain("s3cret");
   });
 

@@ -1,43 +1,42 @@
-import type { ControlFrame, Frame } from "../../../application/ports/client-connection-port.ts";
-import type { PublishedEvent } from "../../../application/ports/pub-sub-port.ts";
+import type { Frame } from "../../../application/ports/client-connection-port.ts";
 import { eventTypeOf } from "../../../domain/event-kind.ts";
 import { formatEventId } from "../../../domain/event-position.ts";
 
+/** One server-sent event in its bytes, in pieces. Streams share it, so nobody changes it. */
+export type Block = readonly Uint8Array[];
+
 /**
- * What is written at once, in bytes. The runtime copies the piece that a slow client has not taken; the others are
- * views of bytes that all watchers of the channel share.
+ * The bytes of one piece. The runtime copies the piece that a slow client has not taken; the other pieces are views of
+ * bytes that all watchers of the channel share.
  */
 const PIECE_BYTES = 64 * 1024;
 
 /** A line that keeps proxies and clients from taking silence for the end. */
 export const SSE_COMMENT: Block = piecesOf(": still here\n\n");
 
-/** One server-sent event in its bytes, in pieces. Shared: to be written and never changed. */
-export type Block = readonly Uint8Array[];
-
-/** Of events alone: everybody on a channel is sent the same one, whenever they come to it. */
-const encoded = new WeakMap<PublishedEvent, Block>();
+/** The blocks of events: each event is encoded once for all streams of its channel, early and late ones. */
+const encoded = new WeakMap<Frame, Block>();
 
 /**
- * A frame as a server-sent event: the same text as on a WebSocket, its type, and its position if it may be resumed
- * from. A notice has a position of its own channel, hence none here.
+ * A frame as a server-sent event: the text that a WebSocket gets, its type, and its `id` if a client may resume from it.
+ * The position of a notice belongs to another channel, so a notice has no `id`.
  */
 export function sseBlock(frame: Frame): Block {
-  if (!("position" in frame)) return piecesOf(blockOf(frame));
+  if (frame.position === undefined) return piecesOf(blockOf(frame.kind, frame.text));
   const known = encoded.get(frame);
   if (known !== undefined) return known;
   const id = frame.kind === "notice" ? "" : `id: ${formatEventId(frame.position)}\n`;
-  const block = piecesOf(id + blockOf({ eventType: eventTypeOf(frame.kind), text: frame.text }));
+  const block = piecesOf(id + blockOf(eventTypeOf(frame.kind), frame.text));
   encoded.set(frame, block);
   return block;
 }
 
-/** When a client should come back by itself. */
+/** Tells the client when to come back by itself. */
 export function sseRetry(milliseconds: number): Block {
   return piecesOf(`retry: ${milliseconds}\n\n`);
 }
 
-function blockOf({ eventType, text }: ControlFrame): string {
+function blockOf(eventType: string, text: string): string {
   return `event: ${eventType}\ndata: ${text}\n\n`;
 }
 
