@@ -56,10 +56,8 @@ export class BroadcastEvent {
   #answer(outcome: AppendOutcome): BroadcastAnswer {
     if (outcome.type === "refused") return outcome;
     const duplicate = outcome.type === "duplicate";
-    this.#telemetry.count(
-      duplicate ? "publishes_repeated" : "events_published",
-      duplicate ? 1 : outcome.count,
-    );
+    if (duplicate) this.#telemetry.count("telltale_publish_total", { lane: "http", outcome: "duplicate" });
+    else this.#telemetry.count("telltale_publish_total", { lane: "http", outcome: "stored" }, outcome.count);
     const eventIds = Array.from({ length: outcome.count }, (_, index) =>
       formatEventId({ epoch: outcome.epoch, offset: outcome.firstOffset + index }),
     );

@@ -1,5 +1,6 @@
 import { MAX_USER_ID_BYTES } from "../domain/channel.ts";
 import type { DecodeFailure } from "../domain/decode-event.ts";
+import { type LabelsOf, METRICS } from "./ports/metric-catalogue.ts";
 
 /** Why a dead letter is one. The first fault is enough: the letter has the event itself. */
 export function deadLetterReason({ reason, issues: [first] }: DecodeFailure): string {
@@ -13,3 +14,11 @@ export function channelFault(name: string): string {
     return `a user id is text of 1 to ${MAX_USER_ID_BYTES} bytes that is not blank`;
   return "names no analysis or user";
 }
+
+/** The reason as a label of a metric: the code that it begins with, if the catalogue knows it. */
+export function reasonLabel(reason: string): ReasonLabel {
+  const code = reason.split(":")[0];
+  return METRICS.telltale_dead_letters_total.labels.reason.find((label) => label === code) ?? "other";
+}
+
+type ReasonLabel = LabelsOf<"telltale_dead_letters_total">["reason"];

@@ -29,7 +29,7 @@ export class InboxTrouble {
     const isNews = this.#trouble === undefined || !isAway(this.#trouble);
     this.#told ||= isNews;
     this.#telemetry.log(isNews ? "warn" : "debug", "the inbox cannot be emptied", { reason });
-    this.#telemetry.count("inbox_failures");
+    this.#telemetry.count("telltale_inbox_failures_total", {});
   }
 
   recovered(): void {

@@ -3,7 +3,7 @@ import { type ChannelName, parseChannel } from "../domain/channel.ts";
 import { decodeEvent, NOT_UTF8 } from "../domain/decode-event.ts";
 import { endInPlaceOf } from "../domain/refused-end.ts";
 import { kindOfDeadLetter } from "./dead-letter-kind.ts";
-import { channelFault, deadLetterReason } from "./dead-letter-reason.ts";
+import { channelFault, deadLetterReason, reasonLabel } from "./dead-letter-reason.ts";
 import { BrokerUnavailable, OutcomeUnknown } from "./errors.ts";
 import { IngestQueue } from "./ingest-queue.ts";
 import type { ClockPort } from "./ports/clock-port.ts";
@@ -146,7 +146,10 @@ export class IngestBareMessage {
   async #append(request: AppendRequest): Promise<string | undefined> {
     const outcome = await this.#pubSub.append(request);
     if (outcome.type === "refused") return outcome.code;
-    this.#telemetry.count(outcome.type === "duplicate" ? "bare_events_seen" : "bare_events_adopted");
+    this.#telemetry.count("telltale_publish_total", {
+      lane: "bare",
+      outcome: outcome.type === "duplicate" ? "duplicate" : "stored",
+    });
     return undefined;
   }
 
@@ -155,7 +158,7 @@ export class IngestBareMessage {
     const windowMs = RETRY_WINDOW_MS + this.#lateMs(letter);
     // Before it is counted: what could not be kept comes here again.
     await this.#workers.keepDeadLetter({ channel, payload, reason: letter.reason, windowMs });
-    this.#telemetry.count("dead_letters");
+    this.#telemetry.count("telltale_dead_letters_total", { reason: reasonLabel(letter.reason) });
     this.#telemetry.log("warn", "a worker's event was refused", {
       kind: kindOfDeadLetter(channel),
       channel,
@@ -185,7 +188,7 @@ export class IngestBareMessage {
     }
     // The broker may have forgotten by now that it took the others' offer.
     if (heard.listening?.others !== true || this.#lateMs(heard) <= LATEST_OFFER_MS) return false;
-    this.#telemetry.count("bare_events_left_to_others");
+    this.#telemetry.count("telltale_publish_total", { lane: "bare", outcome: "left_to_others" });
     this.#telemetry.log("warn", "a worker's event was heard too late and left to the other gateways", {
       channel: heard.message.channel,
     });
@@ -193,7 +196,7 @@ export class IngestBareMessage {
   }
 
   #lost({ message }: Heard, reason: string): void {
-    this.#telemetry.count("bare_events_lost");
+    this.#telemetry.count("telltale_publish_total", { lane: "bare", outcome: "lost" });
     this.#telemetry.log("error", "a worker's event was lost", { channel: message.channel, reason });
   }
 }

@@ -1,6 +1,7 @@
 import type { AnalysisChannel } from "../domain/channel.ts";
 import type { BrokerTrouble } from "./broker-trouble.ts";
 import { kindOfDeadLetter } from "./dead-letter-kind.ts";
+import { reasonLabel } from "./dead-letter-reason.ts";
 import { TelltaleError } from "./errors.ts";
 import { InboxTrouble } from "./inbox-trouble.ts";
 import type { ClockPort } from "./ports/clock-port.ts";
@@ -124,7 +125,10 @@ export class IngestInboxEntries {
     try {
       const outcome = await this.#pubSub.append(request);
       if (outcome.type === "refused") return outcome.code;
-      this.#telemetry.count(outcome.type === "duplicate" ? "inbox_entries_seen" : "inbox_events_adopted");
+      this.#telemetry.count("telltale_publish_total", {
+        lane: "inbox",
+        outcome: outcome.type === "duplicate" ? "duplicate" : "stored",
+      });
       return undefined;
     } catch (error) {
       // What the broker says of this channel alone, it would say for ever: the others must not wait for it.
@@ -136,7 +140,7 @@ export class IngestInboxEntries {
   /** Every entry is an event of its own, so its letter is known by the entry, not by what it holds. */
   async #bury({ id, channel, payload, reason }: EntryLetter): Promise<void> {
     await this.#letters.keepDeadLetter({ channel, payload, reason, name: `${INBOX} ${id}` });
-    this.#telemetry.count("dead_letters");
+    this.#telemetry.count("telltale_dead_letters_total", { reason: reasonLabel(reason) });
     this.#telemetry.log("warn", "an inbox entry was refused", {
       kind: kindOfDeadLetter(channel),
       entry: id,

@@ -31,7 +31,7 @@ export type Gateway = ReturnType<typeof createGateway>;
 
 /** Telemetry of this process: it can also say what it counted, and write what it still holds back. */
 interface ProcessTelemetry extends TelemetryPort {
-  counters(): Readonly<Record<string, number>>;
+  healthCounters(): Readonly<Record<string, number>>;
   flush(): void;
 }
 

@@ -35,7 +35,7 @@ export async function startGateway(config: Config): Promise<RunningGateway> {
   const app = gatewayApp({
     ...gateway,
     origins: config,
-    counters: () => telemetry.counters(),
+    counters: () => telemetry.healthCounters(),
     leaving: leaving.signal,
     demo: demo?.routes,
   });
@@ -49,7 +49,10 @@ export async function startGateway(config: Config): Promise<RunningGateway> {
     policy: config,
   });
   gateway.ingestInbox.start();
-  const stopWatchingInbox = clock.every(WATCH_INBOX_MS, () => void gateway.inbox.execute());
+  const stopWatchingInbox = clock.every(WATCH_INBOX_MS, () => {
+    setGauges(gateway);
+    void gateway.inbox.execute();
+  });
   const stopChecking = clock.every(CHECK_POSITIONS_MS, () => void gateway.checkPositions.execute());
   url = `http://${reachable(config.host)}:${server.port}`;
   const stopSweeping = clock.every(Math.min(SWEEP_MS, config.heartbeatIntervalMs / 4), () => {
@@ -108,6 +111,15 @@ function brokerUp({ pubSub, clock }: Gateway): Promise<void> {
     };
     look();
   });
+}
+
+/** Sets every gauge to what is known at this moment. Nothing is asked of the broker for it. */
+function setGauges({ telemetry, registry, pubSub, inbox: { health } }: Gateway): void {
+  telemetry.set("telltale_watched_analyses", {}, registry.statistics().active_analyses);
+  telemetry.set("telltale_broker_up", {}, pubSub.health().status === "up" ? 1 : 0);
+  if (!("entries" in health)) return;
+  telemetry.set("telltale_inbox_entries", {}, health.entries);
+  telemetry.set("telltale_inbox_oldest_seconds", {}, (health.oldestAgeMs ?? 0) / 1_000);
 }
 
 function demoOf(gateway: Gateway, baseUrl: () => string) {

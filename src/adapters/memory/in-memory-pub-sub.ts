@@ -116,7 +116,7 @@ export class InMemoryPubSub implements PubSubPort {
       subscriber,
       active: true,
       failed: (error) => {
-        this.#options.telemetry.count("subscriber_faults");
+        this.#options.telemetry.count("telltale_subscriber_faults_total", {});
         this.#options.telemetry.log("error", "a subscriber threw", { channel, reason: reasonOf(error) });
       },
     };

@@ -197,7 +197,7 @@ export class RedisLink {
     const { purpose, telemetry, onLost } = this.#options;
     const { trouble } = this.#ending;
     const detail = `no connection to Redis: ${this.#ending.detail}`;
-    if (this.#state.type !== "lost") telemetry.count("broker_links_lost");
+    if (this.#state.type !== "lost") telemetry.count("telltale_broker_connections_lost_total", {});
     this.#state = { type: "lost", trouble, detail };
     // A connection that moves is none that was lost, until it cannot be made anew.
     if (this.#ending !== MOVING) {

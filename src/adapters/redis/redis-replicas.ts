@@ -78,7 +78,7 @@ export class RedisReplicas {
       });
     }
     if (having >= required) return;
-    this.#options.telemetry.count("replicas_short");
+    this.#options.telemetry.count("telltale_replicas_missing_total", {});
     throw new OutcomeUnknown(`stored, but on ${having} of ${replicas(required)} within a second`, {
       trouble: TOO_FEW,
     });

@@ -207,7 +207,7 @@ export class RedisSubscriptions {
     try {
       delivery = deliveryOf(message);
     } catch (error) {
-      this.#telemetry.count("foreign_messages");
+      this.#telemetry.count("telltale_foreign_messages_total", {});
       this.#telemetry.log("error", "not a message of ours", { channel, reason: reasonOf(error) });
       return;
     }
@@ -219,7 +219,7 @@ export class RedisSubscriptions {
     try {
       delivery(listener.subscriber);
     } catch (error) {
-      this.#telemetry.count("subscriber_faults");
+      this.#telemetry.count("telltale_subscriber_faults_total", {});
       this.#telemetry.log("error", "a subscriber threw", { channel, reason: reasonOf(error) });
     }
   }

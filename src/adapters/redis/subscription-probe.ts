@@ -82,6 +82,8 @@ export class SubscriptionProbe {
     const [node, , sentAt] = probe.split(" ");
     if (this.#ear === undefined || node !== this.#node) return;
     this.#heardUpTo = Math.max(this.#heardUpTo, Number(sentAt));
+    const seconds = Math.max(0, this.#options.clock.now() - Number(sentAt)) / 1_000;
+    this.#options.telemetry.observe("telltale_broker_round_trip_seconds", {}, seconds);
     if (!this.#deaf) return;
     this.#deaf = false;
     this.#options.onHeard();
@@ -116,7 +118,7 @@ export class SubscriptionProbe {
   #foundDeaf(): void {
     this.#deaf = true;
     this.#ear = undefined;
-    this.#options.telemetry.count("deaf_connections");
+    this.#options.telemetry.count("telltale_stalled_subscriptions_total", {});
     this.#options.onDeaf();
   }
 

@@ -1,16 +1,17 @@
 import pino, { type Logger } from "pino";
+import { MetricStore } from "../../application/metric-store.ts";
 import type { ClockPort } from "../../application/ports/clock-port.ts";
 import type { LogFields, LogLevel, TelemetryPort } from "../../application/ports/telemetry-port.ts";
 import { LineLimit } from "./line-limit.ts";
 
-/** One JSON line a message on standard error, its level by name, and counters that `/ws/health` shows. */
-export class PinoTelemetry implements TelemetryPort {
+/** Writes one JSON line a message to standard error, its level by name, and keeps the metrics in memory. */
+export class PinoTelemetry extends MetricStore implements TelemetryPort {
   readonly #logger: Logger;
-  readonly #counters = new Map<string, number>();
-
   readonly #lines: LineLimit;
 
+  /** Lines below `level` are not written. */
   constructor(level: LogLevel, clock: ClockPort) {
+    super();
     this.#logger = pino(
       {
         level,
@@ -27,16 +28,8 @@ export class PinoTelemetry implements TelemetryPort {
     this.#lines.log(level, message, fields);
   }
 
-  /** Says what was left out until now; at the end of the process. */
+  /** Writes how many lines were left out until now. To be called at the end of the process. */
   flush(): void {
     this.#lines.flush();
-  }
-
-  count(name: string, by = 1): void {
-    this.#counters.set(name, (this.#counters.get(name) ?? 0) + by);
-  }
-
-  counters(): Readonly<Record<string, number>> {
-    return Object.fromEntries(this.#counters);
   }
 }

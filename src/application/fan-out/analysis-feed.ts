@@ -3,6 +3,7 @@ import type { AnalysisChannel } from "../../domain/channel.ts";
 import type { EventPosition } from "../../domain/event-position.ts";
 import { faultLevel } from "../fault-level.ts";
 import type { ClockPort } from "../ports/clock-port.ts";
+import type { ResyncReason } from "../ports/metric-catalogue.ts";
 import type {
   ChannelSnapshot,
   ChannelSubscriber,
@@ -83,10 +84,7 @@ export class AnalysisFeed implements ChannelFeed, ChannelSubscriber, ReplaySourc
     return terminal !== undefined && terminal.position.offset <= offset;
   }
 
-  /**
-   * Where in the ring what follows a position begins; undefined where this node does not have the very event that
-   * stands there and the broker must judge it.
-   */
+  /** The place in the ring of the event after a position; undefined if only the broker can judge the position. */
   sequenceAfter(after: EventPosition): number | undefined {
     return this.#state.type === "live" ? this.broadcaster.sequenceAfter(after, this.#position) : undefined;
   }
@@ -149,7 +147,7 @@ export class AnalysisFeed implements ChannelFeed, ChannelSubscriber, ReplaySourc
     this.#mistrust("replay_broken_off");
   }
 
-  #mistrust(reason: string): void {
+  #mistrust(reason: ResyncReason): void {
     if (this.#state.type === "live") void this.#heal(reason);
     else if (this.#state.type === "reading") this.#state.again = true;
   }
@@ -169,9 +167,9 @@ export class AnalysisFeed implements ChannelFeed, ChannelSubscriber, ReplaySourc
   }
 
   /** Reads what followed the last event that is known to be right. Never rejects: without a broker it tries again. */
-  async #heal(reason: string): Promise<void> {
+  async #heal(reason: ResyncReason): Promise<void> {
     this.#state = reading();
-    this.#telemetry.count("feed_heals");
+    this.#telemetry.count("telltale_resyncs_total", { reason });
     this.#telemetry.log("debug", "reading a channel again", { channel: this.channel, reason });
     try {
       await this.#catchUp();
@@ -206,7 +204,7 @@ export class AnalysisFeed implements ChannelFeed, ChannelSubscriber, ReplaySourc
       const history = survivingOf(read.snapshot);
       // Who came meanwhile may stand where the broker had not come to when it was asked.
       if (arrivals !== this.broadcaster.arrivals && this.broadcaster.hasBeyond(history.kept.newest)) continue;
-      this.#telemetry.count("feed_restarts");
+      this.#telemetry.count("telltale_feed_restarts_total", {});
       this.#take(read);
       this.broadcaster.moveTo(history);
       return;

@@ -1,16 +1,23 @@
+import type { CounterName, GaugeName, HistogramName, LabelsOf } from "./metric-catalogue.ts";
+
 export type LogLevel = "debug" | "info" | "warn" | "error";
 export type LogFields = Readonly<Record<string, string | number | boolean | null | undefined>>;
 
 /**
- * What the core tells its operators. Neither method throws or blocks, and neither is given a token or the body of
- * an event: whatever is passed may be written to a log.
+ * Tells operators what a gateway does, by log lines and by the metrics of the catalogue. No method throws or blocks. No
+ * method is given a token or the body of an event: an adapter may write everything that it is given.
  */
 export interface TelemetryPort {
   /**
-   * `message` is a constant: what differs from line to line stands in the fields. Of one message much in a short time
-   * is left out and counted, apart for each `kind` of the fields; a long value is cut.
+   * Writes a line. `message` is a constant; whatever differs from line to line stands in `fields`. An adapter may leave
+   * lines out and count them if the same message comes often, apart for each `kind` in the fields. It may cut long
+   * values.
    */
   log(level: LogLevel, message: string, fields?: LogFields): void;
-  /** Adds to a named counter: snake_case, without prefix, as `dead_letters`. */
-  count(name: string, by?: number): void;
+  /** Adds `by` to a counter, 1 if left out. */
+  count<Name extends CounterName>(name: Name, labels: LabelsOf<Name>, by?: number): void;
+  /** Sets a gauge to its present value, in the unit of the catalogue. */
+  set<Name extends GaugeName>(name: Name, labels: LabelsOf<Name>, value: number): void;
+  /** Adds one measurement to a histogram, in the unit of the catalogue. */
+  observe<Name extends HistogramName>(name: Name, labels: LabelsOf<Name>, value: number): void;
 }

@@ -2,9 +2,10 @@ import { type Command, InvalidArgumentError } from "commander";
 import { RedisDeadLetters } from "../../adapters/redis/redis-dead-letters.ts";
 import { RedisPubSub } from "../../adapters/redis/redis-pub-sub.ts";
 import { SystemClock } from "../../adapters/system/system-clock.ts";
+import { QuietTelemetry } from "../../adapters/telemetry/quiet-telemetry.ts";
 import { OutcomeUnknown } from "../../application/errors.ts";
 import type { KeptDeadLetter } from "../../application/ports/dead-letter-port.ts";
-import type { TelemetryPort } from "../../application/ports/telemetry-port.ts";
+import type { LogFields, LogLevel } from "../../application/ports/telemetry-port.ts";
 import { RepublishDeadLetter } from "../../application/republish-dead-letter.ts";
 import type { Config } from "../config/config.ts";
 import { CommandFailed, EXIT, readConfig } from "./command-failed.ts";
@@ -58,12 +59,12 @@ interface RepublishOptions {
 
 const clock = new SystemClock();
 /** Writes errors alone: everything else that a command says is its own output. */
-const telemetry: TelemetryPort = {
-  log: (level, message, fields) => {
+class ErrorsOnly extends QuietTelemetry {
+  override log(level: LogLevel, message: string, fields?: LogFields): void {
     if (level === "error") console.error(message, fields ?? "");
-  },
-  count: () => {},
-};
+  }
+}
+const telemetry = new ErrorsOnly();
 
 async function list({ channel, reason, limit, json }: ListOptions): Promise<void> {
   await withLetters(async (letters) => {
