@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { IDENTITY_MUTANTS } from "./identity-mutants.ts";
 import { PAGE_MUTANTS } from "./page-mutants.ts";
+import { RULE_MUTANTS } from "./rule-mutants.ts";
 
 /** One deliberate breakage: a text that stands once in one file of the product, and what takes its place. */
 export interface Mutant {
@@ -565,6 +566,7 @@ export const MUTANTS: readonly Mutant[] = [
     killers: MODEL,
   },
   ...IDENTITY_MUTANTS,
+  ...RULE_MUTANTS,
   {
     name: "gives up what the broker could not store",
     file: "src/application/ingest-bare-message.ts",

@@ -1,6 +1,3 @@
-import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test";
-import { Redis } from "ioredis";
-import { InMemoryPubSub } from "../../src/adapters/memory/in-memory-pub-sub.ts";
 import type { OccurrenceKey } from "../../src/application/ports/deduplication-key.ts";
 import type {
   AppendOutcome,
@@ -12,52 +9,17 @@ import type {
 import type { EncodedEvent } from "../../src/domain/analysis-event.ts";
 import type { AnalysisChannel } from "../../src/domain/channel.ts";
 import { CollectingSubscriber } from "../../src/testing/collecting-subscriber.ts";
-import { CollectingTelemetry } from "../../src/testing/collecting-telemetry.ts";
 import { completed, failed, fault, result, status } from "../../src/testing/encoded-events.ts";
-import { ManualClock } from "../../src/testing/manual-clock.ts";
 import { occurrenceKey } from "../../src/testing/occurrence-key.ts";
-import { someAnalysis } from "../../src/testing/some-analysis.ts";
-import { needs } from "../support/needs.ts";
-import { RedisNodes } from "../support/redis-nodes.ts";
-import { type RunningRedis, startRedis } from "../support/redis-server.ts";
-import { Seeded } from "../unit/domain/seeded.ts";
+import type { Seeded } from "../unit/domain/seeded.ts";
 
-const COURSES = 150;
 const STEPS = 40;
 
-/** The script and the domain judge events in two languages: random courses must end alike. */
-describe.skipIf(!needs("redis-server"))("Redis against memory", () => {
-  let redis: RunningRedis;
-  let admin: Redis;
-  let nodes: RedisNodes;
-
-  beforeAll(async () => {
-    redis = await startRedis();
-    admin = new Redis(redis.url);
-    nodes = new RedisNodes(redis);
-  });
-  afterEach(() => nodes.close());
-  afterAll(async () => {
-    admin.disconnect();
-    await redis.stop();
-  });
-
-  test("random courses of events, keys and attempts have the same outcomes, history and snapshot", async () => {
-    const history = { size: 7, ttlMs: 60_000 };
-    const brokers: PubSubPort[] = [
-      nodes.make(history),
-      new InMemoryPubSub({ clock: new ManualClock(), telemetry: new CollectingTelemetry(), history }),
-    ];
-    for (let seed = 1; seed <= COURSES; seed++) {
-      const channel = someAnalysis();
-      const told = await Promise.all(brokers.map((broker) => course(broker, channel, new Seeded(seed))));
-      expect({ seed, ...told[0] }).toEqual({ seed, ...told[1]! });
-    }
-  }, 60_000);
-});
-
-/** Everything that can be told of one course, with the random epochs left out. */
-async function course(broker: PubSubPort, channel: ReturnType<typeof someAnalysis>, seeded: Seeded) {
+/**
+ * A shared vector without an expected end: random requests from a seed. Answers everything that a broker tells of them,
+ * without its random epochs, for comparing two brokers.
+ */
+export async function seededCourse(broker: PubSubPort, channel: AnalysisChannel, seeded: Seeded) {
   const heard = new CollectingSubscriber();
   const subscription = await broker.subscribe(channel, heard);
   const outcomes: unknown[] = [];
