@@ -45,6 +45,7 @@ const FRAMES = {
 };
 const TYPES = { one: "ping, authenticate", many: "ping, authenticate, subscribe, unsubscribe" };
 
+/** Reads one frame of a client: a text as a string, a binary frame as bytes. A fault never repeats the frame. */
 export function readClientFrame(
   data: string | Uint8Array,
   endpoint: "one" | "many",

@@ -12,8 +12,7 @@ export class OneAnalysis implements Watched, DeliveryOwner {
   readonly #host: OneAnalysisHost;
   readonly analysisId: AnalysisId;
   #grant: AccessGrant;
-  #watch: Watch | undefined;
-  #ended = false;
+  #state: OneAnalysisState = { type: "joining" };
 
   constructor(host: OneAnalysisHost, analysisId: AnalysisId, grant: AccessGrant) {
     this.#host = host;
@@ -22,12 +21,12 @@ export class OneAnalysis implements Watched, DeliveryOwner {
   }
 
   get resumed(): boolean | null {
-    return this.#watch?.resumed ?? null;
+    return this.#state.type === "joined" ? this.#state.watch.resumed : null;
   }
 
   /** Whether `begin` would send nothing and end at once, because the client saw the end that it asked for. */
   get nothingLeft(): boolean {
-    return this.#watch?.nothingLeft ?? false;
+    return this.#state.type === "joined" && this.#state.watch.nothingLeft;
   }
 
   async join({ replay, untilTerminal, conflates }: WatchQuery): Promise<void> {
@@ -43,23 +42,24 @@ export class OneAnalysis implements Watched, DeliveryOwner {
       conflates,
     });
     if (answer.type !== "watching") this.#refuse(answer.type);
-    else if (this.#ended) answer.watch.end();
-    else this.#watch = answer.watch;
+    else if (this.#state.type === "ended") answer.watch.end();
+    else this.#state = { type: "joined", watch: answer.watch };
   }
 
   begin(): void {
-    this.#watch?.begin();
+    if (this.#state.type === "joined") this.#state.watch.begin();
   }
 
   mayGoOn(grant: AccessGrant): boolean {
     this.#grant = grant;
-    return this.#watch !== undefined && this.#check(this.#watch.viewers);
+    return this.#state.type === "joined" && this.#check(this.#state.watch.viewers);
   }
 
   /** Leaves nothing behind, at whatever instant. Idempotent. */
   end(): void {
-    this.#ended = true;
-    this.#watch?.end();
+    const state = this.#state;
+    this.#state = { type: "ended" };
+    if (state.type === "joined") state.watch.end();
   }
 
   tooSlow(): void {
@@ -79,8 +79,8 @@ export class OneAnalysis implements Watched, DeliveryOwner {
   }
 
   viewersChanged(viewers: ViewerList): void {
-    // A client that is not in yet is checked when it is.
-    if (this.#watch !== undefined) this.#check(viewers);
+    // A client that is still joining is checked by `mayGoOn` before it begins.
+    if (this.#state.type === "joined") this.#check(viewers);
   }
 
   #check(viewers: ViewerList | undefined): boolean {
@@ -92,9 +92,14 @@ export class OneAnalysis implements Watched, DeliveryOwner {
   }
 
   #refuse(why: "not_allowed" | "not_declared"): void {
-    if (!this.#ended) this.#host.refuse(why);
+    if (this.#state.type !== "ended") this.#host.refuse(why);
   }
 }
+
+type OneAnalysisState =
+  | { readonly type: "joining" }
+  | { readonly type: "joined"; readonly watch: Watch }
+  | { readonly type: "ended" };
 
 /** The session, as its one analysis sees it. */
 type OneAnalysisHost = Pick<

@@ -1,8 +1,8 @@
-/** The token a watcher presents: taken from the first of query, header, subprotocol and cookie that has one. */
+/** The token that a watcher presents in the query, a header, a subprotocol or, without these, a cookie. */
 export type PresentedToken =
   | { readonly type: "token"; readonly token: string }
   | { readonly type: "missing" }
-  /** Two different tokens: nobody can say which one was meant. */
+  /** The watcher presents two different tokens, and the gateway cannot tell which one counts. */
   | { readonly type: "conflicting" };
 
 export interface TokenSources {
@@ -12,13 +12,13 @@ export interface TokenSources {
   /** The offered subprotocols, as the header lists them. */
   readonly protocols: string | null;
   readonly cookie: string | null;
-  /** A cookie travels by itself, so it counts only where the page that sent it is trusted. */
+  /** A browser sends a cookie by itself, so the cookie counts only if the page is trusted. */
   readonly cookieTrusted: boolean;
 }
 
 const COOKIE = "access_token";
 const BEARER_PROTOCOL = "bearer.";
-// Each part begins with what the one before cannot end with, so that a long text costs no more than its length.
+// Each part begins with a character that the one before cannot end with, so matching takes linear time.
 const WRAPPED_TOKEN = /^(?:[\s"]|%22)*(?:bearer(?:[\s+]|%20)+)*([^\s"%+]+)(?:[\s"]|%22)*$/i;
 const NOTHING = /^(?:[\s"]|%22)*$/;
 
@@ -36,7 +36,7 @@ export function presentedToken(sources: TokenSources): PresentedToken {
   return cookie !== "" ? { type: "token", token: cookie } : { type: "missing" };
 }
 
-/** The token of an `Authorization: Bearer` header; undefined where there is none. */
+/** The token of an `Authorization: Bearer` header; undefined if there is none. */
 export function bearerOf(authorization: string | null): string | undefined {
   const credentials = /^bearer +(\S.*)$/i.exec(authorization ?? "")?.[1];
   const token = credentials === undefined ? "" : bareToken(credentials);
@@ -44,14 +44,14 @@ export function bearerOf(authorization: string | null): string | undefined {
 }
 
 /**
- * The token without what others put around it: blanks, quotes (as FastAPI writes a cookie), and the word `Bearer`, its
- * blank percent-encoded or not. Nothing of this can be part of a token.
+ * The token without the characters that clients put around it: blanks, quotes (FastAPI writes a cookie with them), and
+ * the word `Bearer`, its blank percent-encoded or not. None of them can be part of a token.
  */
 export function bareToken(text: string): string {
   return WRAPPED_TOKEN.exec(text)?.[1] ?? (NOTHING.test(text) ? "" : text);
 }
 
-/** Whether the client offers the protocol that alone is echoed. */
+/** Whether the client offers the subprotocol `name`. */
 export function offersProtocol(protocols: string | null, name: string): boolean {
   return listed(protocols).includes(name);
 }

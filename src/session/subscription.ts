@@ -11,35 +11,16 @@ import { type Refusal, subscribed, subscriptionRefused, unsubscribed } from "./s
 import type { Session, Watched } from "./session.ts";
 import type { WatchQuery } from "./watch-query.ts";
 
-/** The session of `/ws`, as its subscriptions see it. */
-export interface SubscribingHost
-  extends Pick<Session<Watched>, "id" | "writer" | "services" | "tooSlow" | "failed" | "close"> {
-  /** Resolves once every `authenticate` received so far was served; undefined if none waits. Never rejects. */
-  readonly authenticating: Promise<void> | undefined;
-  /** Sends the answer to a frame, or ends the connection if the client leaves too many answers unread. */
-  answer(frame: ControlFrame): void;
-}
-
-/** The socket that a subscription belongs to, and its part in it. */
-export interface SubscriptionContext {
-  readonly host: SubscribingHost;
-  readonly query: Pick<WatchQuery, "untilTerminal" | "conflates">;
-  /** As the last token said it. */
-  readonly grant: AccessGrant;
-  /** A frame was answered. */
-  served(): void;
-  /** Nothing is watched and no frame waits: it may be forgotten. */
-  over(): void;
-}
-
-/** One analysis among those of a socket. Each frame is answered, in order, and counts for those after it. */
+/**
+ * One analysis on a socket that watches many. The subscription answers its frames one after the other, so each frame
+ * counts for the frames after it.
+ */
 export class Subscription implements DeliveryOwner {
   readonly #analysisId: AnalysisId;
   readonly #context: SubscriptionContext;
   readonly #waiting: WaitingFrame[] = [];
   #serving = false;
-  #watch: Watch | undefined;
-  #ended = false;
+  #state: SubscriptionState = { type: "unwatched" };
 
   constructor(analysisId: AnalysisId, context: SubscriptionContext) {
     this.#analysisId = analysisId;
@@ -47,20 +28,19 @@ export class Subscription implements DeliveryOwner {
   }
 
   take(frame: SubscriptionFrame): void {
-    // It counts with the token that was sent before it.
+    // The frame counts with the token that the client sent before it.
     this.#waiting.push({ frame, after: this.#context.host.authenticating });
     if (!this.#serving) this.#serveAll().catch((error: unknown) => this.failed(error));
   }
 
   grantChanged(): void {
-    if (this.#watch !== undefined) this.#check(this.#watch.viewers);
+    if (this.#state.type === "watching") this.#check(this.#state.watch.viewers);
   }
 
   /** The connection is over. Leaves nothing behind, at whatever instant. */
   end(): void {
-    this.#ended = true;
     this.#waiting.length = 0;
-    this.#stopWatching();
+    this.#leave({ type: "ended" });
   }
 
   tooSlow(): void {
@@ -81,8 +61,8 @@ export class Subscription implements DeliveryOwner {
   }
 
   viewersChanged(viewers: ViewerList): void {
-    // One that is still asked for is looked at when it is answered.
-    if (this.#watch !== undefined) this.#check(viewers);
+    // A watch that is still being prepared is checked before it begins.
+    if (this.#state.type === "watching") this.#check(viewers);
   }
 
   get #now(): number {
@@ -95,7 +75,7 @@ export class Subscription implements DeliveryOwner {
     for (let next = this.#waiting.shift(); next !== undefined; next = this.#waiting.shift()) {
       const { frame, after } = next;
       if (after !== undefined) await after;
-      if (this.#ended) return;
+      if (this.#isEnded) return;
       if (frame.type === "subscribe") await this.#subscribe(frame);
       else this.#unsubscribe();
       this.#context.served();
@@ -116,8 +96,8 @@ export class Subscription implements DeliveryOwner {
       untilTerminal,
       conflates,
     });
-    // Only now, so that a feed that is open stays open.
-    this.#stopWatching();
+    // The old watch ends after the new one was asked for, so that an open feed stays open.
+    this.#leave({ type: "unwatched" });
     let watch: Watch;
     try {
       const answer = await asked;
@@ -126,16 +106,16 @@ export class Subscription implements DeliveryOwner {
     } catch (error) {
       return this.#refuse(this.#refusalOf(error));
     }
-    if (this.#ended) return watch.end();
-    this.#watch = watch;
-    // Rights and viewers may have changed while it was prepared.
+    if (this.#isEnded) return watch.end();
+    this.#state = { type: "watching", watch };
+    // Rights and viewers may have changed while the watch was prepared.
     if (!this.#check(watch.viewers)) return;
     host.answer(subscribed(this.#analysisId, watch.resumed, this.#now));
     watch.begin();
   }
 
   #unsubscribe(): void {
-    this.#stopWatching();
+    this.#leave({ type: "unwatched" });
     this.#context.host.answer(unsubscribed(this.#analysisId, this.#now));
   }
 
@@ -143,14 +123,14 @@ export class Subscription implements DeliveryOwner {
     const { host, grant } = this.#context;
     const verdict = host.services.subscribe.judge(grant, this.#analysisId, viewers);
     if (verdict === "allowed") return true;
-    this.#stopWatching();
+    this.#leave({ type: "unwatched" });
     this.#refuse(verdict);
     this.#forgetIfOver();
     return false;
   }
 
   #refuse(refusal: Refusal): void {
-    if (!this.#ended) this.#context.host.answer(subscriptionRefused(this.#analysisId, refusal, this.#now));
+    if (!this.#isEnded) this.#context.host.answer(subscriptionRefused(this.#analysisId, refusal, this.#now));
   }
 
   #refusalOf(error: unknown): Refusal {
@@ -163,17 +143,51 @@ export class Subscription implements DeliveryOwner {
     return expected ? "broker_unavailable" : "internal";
   }
 
-  #stopWatching(): void {
-    this.#watch?.end();
-    this.#watch = undefined;
+  get #isEnded(): boolean {
+    return this.#state.type === "ended";
+  }
+
+  /** Ends the watch, if there is one. Nothing leads out of `ended`. */
+  #leave(next: SubscriptionState): void {
+    const state = this.#state;
+    if (state.type === "ended") return;
+    this.#state = next;
+    if (state.type === "watching") state.watch.end();
   }
 
   #forgetIfOver(): void {
-    if (!this.#serving && this.#watch === undefined && !this.#ended) this.#context.over();
+    if (!this.#serving && this.#state.type === "unwatched") this.#context.over();
   }
 }
 
+/** The socket that a subscription belongs to, and the subscription's place on it. */
+export interface SubscriptionContext {
+  readonly host: SubscribingHost;
+  readonly query: Pick<WatchQuery, "untilTerminal" | "conflates">;
+  /** The rights of the last token. */
+  readonly grant: AccessGrant;
+  /** The subscription answered a frame. */
+  served(): void;
+  /** The subscription watches nothing and no frame waits: the socket may forget it. */
+  over(): void;
+}
+
+/** The session of `/ws`, as its subscriptions see it. */
+export interface SubscribingHost
+  extends Pick<Session<Watched>, "id" | "writer" | "services" | "tooSlow" | "failed" | "close"> {
+  /** Resolves once every `authenticate` received so far was served; undefined if none waits. Never rejects. */
+  readonly authenticating: Promise<void> | undefined;
+  /** Sends the answer to a frame, or ends the connection if the client leaves too many answers unread. */
+  answer(frame: ControlFrame): void;
+}
+
+type SubscriptionState =
+  | { readonly type: "unwatched" }
+  | { readonly type: "watching"; readonly watch: Watch }
+  | { readonly type: "ended" };
+
 interface WaitingFrame {
   readonly frame: SubscriptionFrame;
+  /** Resolves once the tokens that came before the frame were verified. */
   readonly after: Promise<void> | undefined;
 }

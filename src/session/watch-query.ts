@@ -3,7 +3,7 @@ import type { ReplayRequest } from "../application/fan-out/replay.ts";
 import { readPosition } from "../domain/event-position.ts";
 import type { ProtocolFault } from "./client-frames.ts";
 
-/** How a watcher wants to be served, beside who it is. */
+/** How a watcher wants to be served. */
 export interface WatchQuery {
   readonly replay: ReplayRequest;
   readonly untilTerminal: boolean;
@@ -14,7 +14,7 @@ export interface WatchQuery {
 const MODES: readonly string[] = ["latest", "all", "none"] satisfies ReplayMode[];
 const CONFLATIONS = ["status", "none"];
 
-/** Reads `last_event_id`, `replay`, `conflate` and `until`. What is unknown is a fault, and the default holds. */
+/** Reads `last_event_id`, `replay`, `conflate` and `until`. An unknown value is a fault, and the default holds. */
 export function readWatchQuery(query: URLSearchParams): WatchQuery {
   const faults: ProtocolFault[] = [];
   const oneOf = (name: string, allowed: readonly string[]): string | undefined => {
@@ -31,7 +31,7 @@ export function readWatchQuery(query: URLSearchParams): WatchQuery {
   return { replay: { mode, after }, untilTerminal, conflates, faults };
 }
 
-/** As `readWatchQuery`, of a socket whose frames say what is watched, and from where. */
+/** As `readWatchQuery`, for `/ws`: the frames there name each analysis and the position to resume from. */
 export function readSocketQuery(query: URLSearchParams): WatchQuery {
   const { faults, ...rest } = readWatchQuery(withoutPlace(query));
   const misplaced = PLACE.filter((name) => query.get(name)).map(
