@@ -1,16 +1,16 @@
-import type { AnalysisFeed } from "./fan-out/analysis-feed.ts";
+import type { ChannelFeed } from "./fan-out/channel-feed.ts";
 import type { FeedRegistry } from "./fan-out/feed-registry.ts";
 import { canRead } from "./ports/broker-health.ts";
 import { MOST_POSITIONS, type PubSubPort } from "./ports/pub-sub-port.ts";
 import type { TelemetryPort } from "./ports/telemetry-port.ts";
 import { reasonOf } from "./reason-of.ts";
 
-/** How often to check: what was lost is found by the second check after it, hence well within 5 s. */
+/** How often to check: a loss is found by the second check after it, hence well within 5 s. */
 export const CHECK_POSITIONS_MS = 1_500;
 
 /**
- * Asks the broker where the watched analyses stand: the last event before a silence may be lost without anything that
- * shows it, and so may the broker's own newest events. One command for a thousand of them.
+ * Asks the broker for the positions of the watched analyses. The last event before a silence may be lost without a trace,
+ * and so may the broker's own newest events. One command asks for a thousand positions.
  */
 export class CheckPositions {
   readonly #feeds: FeedRegistry;
@@ -26,7 +26,7 @@ export class CheckPositions {
 
   /** To be called every `CHECK_POSITIONS_MS`. Never rejects; does nothing while the check before is still out. */
   async execute(): Promise<void> {
-    // A broker that is away is asked nothing: when it is back, every feed reads its channel again anyway.
+    // When a broker that is away comes back, every feed reads its channel again anyway.
     if (this.#checking || !canRead(this.#pubSub.health())) return;
     this.#checking = true;
     try {
@@ -40,14 +40,16 @@ export class CheckPositions {
     }
   }
 
-  async #check(feeds: readonly AnalysisFeed[]): Promise<void> {
-    // What is being read again anyway needs no check.
-    const asked = feeds.filter((feed) => feed.isLive).map((feed) => ({ feed, stood: feed.now().position }));
+  async #check(feeds: readonly ChannelFeed[]): Promise<void> {
+    // A feed that is reading needs no check.
+    const asked = feeds
+      .filter((feed) => feed.isLive)
+      .map((feed) => ({ feed, position: feed.latest.position }));
     if (asked.length === 0) return;
     const positions = await this.#pubSub.positions(asked.map(({ feed }) => feed.channel));
-    for (const [index, { feed, stood }] of asked.entries()) {
+    for (const [index, { feed, position }] of asked.entries()) {
       const broker = positions[index];
-      if (broker !== undefined) feed.compare({ stood, broker, line: broker.lineage });
+      if (broker !== undefined) feed.comparePosition(position, broker);
     }
   }
 }

@@ -2,18 +2,18 @@ import type { ViewerList } from "../domain/access-grant.ts";
 import { SYSTEM_CHANNEL, userChannel } from "../domain/channel.ts";
 import type { ConnectionWriter } from "./fan-out/connection-writer.ts";
 import { Delivery, type DeliveryOwner } from "./fan-out/delivery.ts";
-import { withWhatComes } from "./fan-out/delivery-start.ts";
 import type { FeedLease, FeedRegistry } from "./fan-out/feed-registry.ts";
 import type { NoticeFeed } from "./fan-out/notice-feed.ts";
+import { startLive } from "./fan-out/replay.ts";
 
 export interface NoticeRequest {
   readonly userId: string;
   readonly writer: ConnectionWriter;
-  /** As `DeliveryOwner`: nothing else can become of notices, which are live only. */
+  /** As `DeliveryOwner`: notices are live only, so its other callbacks are never called. */
   readonly owner: Pick<DeliveryOwner, "tooSlow" | "failed">;
 }
 
-/** The notices for one connection's user and for everybody: once a connection, however many analyses it watches. */
+/** One connection's notices: its user's and everybody's. A connection has one, however many analyses it watches. */
 export class NoticeWatch implements DeliveryOwner {
   readonly #feeds: FeedRegistry;
   readonly #request: NoticeRequest;
@@ -28,7 +28,7 @@ export class NoticeWatch implements DeliveryOwner {
 
   /**
    * Resolves when everything published from now on will arrive; nothing is sent before `begin`. Rejects as
-   * `FeedRegistry.notices` does, and then nothing is left behind, nor where it was ended meanwhile.
+   * `FeedRegistry.notices` does. If it rejects, or was ended meanwhile, nothing is left behind.
    */
   async open(): Promise<void> {
     const opening = [
@@ -40,12 +40,12 @@ export class NoticeWatch implements DeliveryOwner {
     const failed = opened.find((one) => one.status === "rejected");
     if (failed !== undefined || this.#ended) this.end();
     if (failed !== undefined) throw failed.reason;
-    const { writer } = this.#request;
-    this.#deliveries = this.#leases.map(({ feed }) => new Delivery(writer, feed, this, LIVE_ONLY));
+    const request = { writer: this.#request.writer, owner: this, ...LIVE_ONLY };
+    this.#deliveries = this.#leases.map(({ feed }) => new Delivery(request, feed.broadcaster));
   }
 
   begin(): void {
-    for (const delivery of this.#deliveries) delivery.begin(withWhatComes(delivery.cursor));
+    for (const delivery of this.#deliveries) delivery.begin(startLive(delivery.cursor));
   }
 
   /** Leaves nothing behind, at whatever instant. Idempotent. */
@@ -69,4 +69,8 @@ export class NoticeWatch implements DeliveryOwner {
   viewersChanged(_viewers: ViewerList): void {}
 }
 
-const LIVE_ONLY = { untilTerminal: false, conflates: false, replay: "none", after: undefined } as const;
+const LIVE_ONLY = {
+  replay: { mode: "none", after: undefined },
+  untilTerminal: false,
+  conflates: false,
+} as const;

@@ -4,7 +4,7 @@ import { type AnalysisChannel, type AnalysisId, analysisChannel } from "../domai
 import { type EventPosition, formatEventId, type GivenPosition } from "../domain/event-position.ts";
 import { utf8Length } from "../domain/utf8.ts";
 import { type FairQueue, inQueue, type Place } from "./fair-queue.ts";
-import type { AnalysisFeed } from "./fan-out/analysis-feed.ts";
+import type { ChannelFeed } from "./fan-out/channel-feed.ts";
 import type { FeedRegistry } from "./fan-out/feed-registry.ts";
 import type { ClockPort } from "./ports/clock-port.ts";
 import { PAGE_BYTES, type PublishedEvent, type PubSubPort } from "./ports/pub-sub-port.ts";
@@ -114,7 +114,7 @@ export class ReadEvents {
   }
 
   /** As `#permittedPage`, of a feed: those who wait for one analysis share what is read for them, as watchers do. */
-  async #permittedFrom(feed: AnalysisFeed, request: ReadEventsRequest): Promise<Page | Refused> {
+  async #permittedFrom(feed: ChannelFeed, request: ReadEventsRequest): Promise<Page | Refused> {
     const { after, limit } = request;
     const before = this.#judge(request, feed.viewers);
     if (before !== "allowed") return before;
@@ -129,7 +129,7 @@ export class ReadEvents {
 
   /** Over at the next event, when the time is up, when nobody waits any more, or when it may not be watched any more. */
   #waitFor(
-    feed: AnalysisFeed,
+    feed: ChannelFeed,
     { waitMs, abandoned, grant, analysisId }: ReadEventsRequest,
   ): { over: Promise<void>; end: () => void } {
     const { promise, resolve } = Promise.withResolvers<void>();
@@ -162,7 +162,7 @@ interface Page {
   readonly events: readonly PublishedEvent[];
 }
 
-async function pageOf(feed: AnalysisFeed, after: EventPosition | undefined, limit: number): Promise<Page> {
+async function pageOf(feed: ChannelFeed, after: EventPosition | undefined, limit: number): Promise<Page> {
   const answered = (events: readonly PublishedEvent[]) =>
     fill(events, { items: limit, bytes: ANSWER_BYTES }, bytesOf);
   const sequence = after === undefined ? undefined : feed.sequenceAfter(after);

@@ -1,42 +1,27 @@
 import type { AccessGrant, ViewerList } from "../domain/access-grant.ts";
 import type { AnalysisId } from "../domain/channel.ts";
 import type { ConnectionRegistry } from "../domain/connection-registry.ts";
-import type { AnalysisFeed } from "./fan-out/analysis-feed.ts";
-import type { ConnectionWriter } from "./fan-out/connection-writer.ts";
-import { Delivery, type DeliveryOwner } from "./fan-out/delivery.ts";
+import type { ChannelFeed } from "./fan-out/channel-feed.ts";
+import { Delivery, type DeliveryRequest } from "./fan-out/delivery.ts";
 import type { FeedLease } from "./fan-out/feed-registry.ts";
-import {
-  nothingLeft,
-  type PreparedReplay,
-  prepareReplay,
-  type ReplayRequest,
-  resumedOf,
-  startOf,
-} from "./fan-out/replay.ts";
+import { nothingLeft, type PreparedReplay, prepareReplay, resumedOf, startOf } from "./fan-out/replay.ts";
 
 /** One connection's admitted watch of one analysis, from `begin` to `end`. A connection may have many. */
 export class Watch {
   readonly #request: WatchRequest;
-  readonly #lease: FeedLease<AnalysisFeed>;
+  readonly #lease: FeedLease<ChannelFeed>;
   readonly #registry: ConnectionRegistry;
-  readonly #feed: AnalysisFeed;
+  readonly #feed: ChannelFeed;
   readonly #delivery: Delivery;
   #state: "prepared" | "begun" | "ended" = "prepared";
   #prepared: PreparedReplay;
 
-  constructor(request: WatchRequest, lease: FeedLease<AnalysisFeed>, registry: ConnectionRegistry) {
+  constructor(request: WatchRequest, lease: FeedLease<ChannelFeed>, registry: ConnectionRegistry) {
     this.#request = request;
     this.#lease = lease;
     this.#registry = registry;
-    const { writer, owner, replay, untilTerminal, conflates } = request;
     this.#feed = lease.feed;
-    this.#delivery = new Delivery(writer, lease.feed, owner, {
-      untilTerminal,
-      conflates,
-      replay: replay.after === undefined ? replay.mode : "latest",
-      replayIfGone: replay.mode,
-      after: replay.after === "unreadable" ? undefined : replay.after,
-    });
+    this.#delivery = new Delivery(request, lease.feed.broadcaster, lease.feed);
     this.#prepared = NOTHING_READ;
   }
 
@@ -44,17 +29,17 @@ export class Watch {
     return this.#feed.viewers;
   }
 
-  /** As `connection_established` says it; right in the turn in which `begin` is called. */
+  /** As `connection_established` says it. To be read in the turn in which `begin` is called, before it. */
   get resumed(): boolean | null {
-    return resumedOf(this.#prepared, this.#delivery);
+    return resumedOf(this.#prepared, this.#delivery.survivedMove);
   }
 
-  /** Whether it would end at once without sending anything: the end was seen already. */
+  /** Whether it would end at once without sending anything, since the client has seen the end. */
   get nothingLeft(): boolean {
     return this.#request.untilTerminal && this.resumed === true && nothingLeft(this.#prepared, this.#feed);
   }
 
-  /** Reads what the replay needs; the ring keeps what is published meanwhile. */
+  /** Reads what the replay needs; the ring keeps what is published meanwhile. Rejects as the methods of `PubSubPort` do. */
   async prepare(): Promise<void> {
     const { replay, untilTerminal } = this.#request;
     this.#prepared = await prepareReplay(this.#feed, this.#delivery, replay, untilTerminal);
@@ -65,7 +50,7 @@ export class Watch {
     if (this.#state !== "prepared") return;
     this.#state = "begun";
     this.#registry.watch(this.#request.writer.connection.id, this.#request.analysisId);
-    const start = startOf(this.#prepared, this.#feed, this.#delivery);
+    const start = startOf(this.#prepared, this.#feed, this.#delivery.cursor);
     // The delivery lets go of the history as it sends it, and so do we.
     this.#prepared = NOTHING_READ;
     this.#delivery.begin(start);
@@ -73,7 +58,7 @@ export class Watch {
 
   /** Leaves nothing behind. Idempotent. */
   end(): void {
-    // Only what it put there: by now the connection may watch the same analysis anew.
+    // Only if it put it there: by now the connection may watch the same analysis anew.
     if (this.#state === "begun")
       this.#registry.unwatch(this.#request.writer.connection.id, this.#request.analysisId);
     this.#state = "ended";
@@ -84,15 +69,8 @@ export class Watch {
 
 const NOTHING_READ: PreparedReplay = { type: "state", resumed: null, mode: "none" };
 
-/** What a connection asked for. */
-export interface WatchRequest {
+/** A connection that wants to watch an analysis, and how. */
+export interface WatchRequest extends DeliveryRequest {
   readonly analysisId: AnalysisId;
   readonly grant: AccessGrant;
-  readonly writer: ConnectionWriter;
-  readonly owner: DeliveryOwner;
-  readonly replay: ReplayRequest;
-  /** Whether the watch ends with the analysis. */
-  readonly untilTerminal: boolean;
-  /** Whether statuses may be left out where the client does not keep up. */
-  readonly conflates: boolean;
 }

@@ -1,4 +1,3 @@
-import type { ReplayMode } from "../application/fan-out/delivery-start.ts";
 import type { ReplayRequest } from "../application/fan-out/replay.ts";
 import { readPosition } from "../domain/event-position.ts";
 import type { ProtocolFault } from "./client-frames.ts";
@@ -11,7 +10,7 @@ export interface WatchQuery {
   readonly faults: readonly ProtocolFault[];
 }
 
-const MODES: readonly string[] = ["latest", "all", "none"] satisfies ReplayMode[];
+const MODES: readonly string[] = ["latest", "all", "none"] satisfies ReplayRequest["mode"][];
 const CONFLATIONS = ["status", "none"];
 
 /** Reads `last_event_id`, `replay`, `conflate` and `until`. An unknown value is a fault, and the default holds. */
@@ -24,7 +23,7 @@ export function readWatchQuery(query: URLSearchParams): WatchQuery {
     faults.push({ code: "invalid_query", message: `${name} is none of: ${allowed.join(", ")}` });
     return undefined;
   };
-  const mode = (oneOf("replay", MODES) ?? "latest") as ReplayMode;
+  const mode = (oneOf("replay", MODES) ?? "latest") as ReplayRequest["mode"];
   const untilTerminal = oneOf("until", ["terminal"]) !== undefined;
   const conflates = (oneOf("conflate", CONFLATIONS) ?? "status") === "status";
   const after = readPosition(query.get("last_event_id"));

@@ -173,7 +173,7 @@ function refused(connection: ModelConnection, code: string): void {
 
 function standsAt({ node, asked }: ModelConnection): number {
   for (const feed of node.feeds.analyses())
-    if (feed.channel === asked.channel) return feed.now().position.offset;
+    if (feed.channel === asked.channel) return feed.latest.position.offset;
   return 0;
 }
 

@@ -1,4 +1,4 @@
-import type { ReplayMode } from "../../src/application/fan-out/delivery-start.ts";
+import type { ReplayRequest } from "../../src/application/fan-out/replay.ts";
 import type {
   ClientConnectionPort,
   Frame,
@@ -17,7 +17,7 @@ export const NO_EPOCH = "0123456789";
 export interface Asked {
   readonly user: string;
   readonly channel: AnalysisChannel;
-  readonly mode: ReplayMode;
+  readonly mode: ReplayRequest["mode"];
   readonly conflates: boolean;
   readonly untilTerminal: boolean;
   /** Whether over `/ws`: then the client asks with a frame. */

@@ -45,12 +45,8 @@ export const architectureRules: readonly ArchitectureRule[] = [
     broken: { "src/adapters/a.ts": "export const a = 1;" },
   },
   {
-    // TEMPORARY: two circles are being removed.
     sentence: "no file imports itself by way of others, types included",
-    offences: (tree) =>
-      circlesOf(tree)
-        .filter((circle) => !circle.some((path) => path.includes("/fan-out/")))
-        .map((circle) => circle.join(" → ")),
+    offences: (tree) => circlesOf(tree).map((circle) => circle.join(" → ")),
     broken: {
       "src/domain/a.ts": 'import type { B } from "./b.ts";',
       "src/domain/b.ts": 'export { c } from "./c.ts";',

@@ -1,26 +1,38 @@
 import type { Broadcaster } from "../../src/application/fan-out/broadcaster.ts";
-import type { DeliverySource, ReplaySource } from "../../src/application/fan-out/delivery-source.ts";
-import type { SurvivingHistory } from "../../src/application/fan-out/surviving-history.ts";
+import type { ChannelFeed } from "../../src/application/fan-out/channel-feed.ts";
 import type { PublishedEvent } from "../../src/application/ports/pub-sub-port.ts";
-import { isOnHistory } from "../../src/domain/event-position.ts";
+import { isOnHistory, type KeptHistory } from "../../src/domain/event-position.ts";
+import { type LatestState, NOTHING_PUBLISHED } from "../../src/domain/latest-state.ts";
 
-/** A channel whose broker has `history`, of which it keeps `events`; nothing at all where it is left out. */
+/** What a broker has of a channel. */
+export interface SomeHistory {
+  readonly kept: KeptHistory;
+  readonly latest: LatestState;
+}
+
+/** What a delivery reads of a channel. */
+export interface SomeSource {
+  readonly broadcaster: Broadcaster;
+  readonly replays: Pick<ChannelFeed, "latest" | "readOn" | "resync">;
+}
+
+/** A channel whose broker has `history`, of which it keeps `events`; nothing at all if it is left out. */
 export function sourceOf(
   broadcaster: Broadcaster,
-  history?: SurvivingHistory,
+  history?: SomeHistory,
   events: readonly PublishedEvent[] = [],
-): DeliverySource {
-  const nowhere = { epoch: "", offset: 0 };
-  const replays: ReplaySource = {
+): SomeSource {
+  const latest = history?.latest ?? NOTHING_PUBLISHED;
+  const replays: SomeSource["replays"] = {
     readOn: async (after) => ({
       resumed: after === undefined || (history !== undefined && isOnHistory(after, history.kept)),
       events: events.filter(({ position }) => position.offset > (after?.offset ?? 0)),
       from: 0,
       start: after,
-      newest: history?.position ?? nowhere,
+      newest: latest.position,
     }),
-    doubt: () => {},
-    now: () => history ?? { position: nowhere, latest: { status: undefined, terminal: undefined } },
+    resync: () => {},
+    latest,
   };
   return { broadcaster, replays };
 }

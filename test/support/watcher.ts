@@ -1,11 +1,14 @@
+import { ChannelFeed } from "../../src/application/fan-out/channel-feed.ts";
 import { ConnectionWriter } from "../../src/application/fan-out/connection-writer.ts";
-import { Delivery } from "../../src/application/fan-out/delivery.ts";
-import type { DeliveryOptions } from "../../src/application/fan-out/delivery-options.ts";
-import type { DeliverySource } from "../../src/application/fan-out/delivery-source.ts";
-import { type DeliveryStart, withWhatComes } from "../../src/application/fan-out/delivery-start.ts";
+import { Delivery, type DeliveryRequest } from "../../src/application/fan-out/delivery.ts";
+import type { NoticeFeed } from "../../src/application/fan-out/notice-feed.ts";
+import { type DeliveryStart, type ReplayRequest, startLive } from "../../src/application/fan-out/replay.ts";
 import { ManualClock } from "../../src/testing/manual-clock.ts";
 import { RecordingConnection } from "../../src/testing/recording-connection.ts";
 import { RecordingOwner } from "./recording-owner.ts";
+import type { SomeSource } from "./source-of.ts";
+
+type WatcherOptions = Partial<ReplayRequest & Pick<DeliveryRequest, "untilTerminal" | "conflates">>;
 
 /** One client of a channel, from the socket to its place in the ring. */
 export class Watcher {
@@ -14,19 +17,19 @@ export class Watcher {
   readonly owner = new RecordingOwner(this.writer);
   readonly delivery: Delivery;
 
-  constructor(source: DeliverySource, options: Partial<DeliveryOptions> = {}) {
-    this.delivery = new Delivery(this.writer, source, this.owner, {
-      untilTerminal: false,
-      conflates: false,
-      replay: "latest",
-      after: undefined,
-      ...options,
-    });
+  constructor(
+    source: SomeSource | ChannelFeed | NoticeFeed,
+    { mode = "latest", after, untilTerminal = false, conflates = false }: WatcherOptions = {},
+  ) {
+    const replay = { mode, after };
+    const request = { writer: this.writer, owner: this.owner, replay, untilTerminal, conflates };
+    const replays = source instanceof ChannelFeed ? source : "replays" in source ? source.replays : undefined;
+    this.delivery = new Delivery(request, source.broadcaster, replays);
   }
 
   begin(start: Partial<DeliveryStart> = {}): this {
     const to = start.replay?.length ?? 0;
-    this.delivery.begin({ ...withWhatComes(this.delivery.cursor), to, ...start });
+    this.delivery.begin({ ...startLive(this.delivery.cursor), to, ...start });
     return this;
   }
 

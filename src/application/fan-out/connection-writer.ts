@@ -6,13 +6,10 @@ import type {
 } from "../ports/client-connection-port.ts";
 import type { ClockPort } from "../ports/clock-port.ts";
 
-/** Something that has frames for a connection and goes on when the connection takes more. */
-export interface WriterSource {
+/** A source of frames for a connection, oldest first. */
+export interface FrameSource {
+  /** The connection takes more, or there are new frames. */
   flush(): void;
-}
-
-/** Frames that wait, oldest first. */
-export interface FrameQueue {
   peek(): Frame | undefined;
   /** Takes the frame that `peek` showed. */
   advance(): void;
@@ -20,21 +17,27 @@ export interface FrameQueue {
   readonly many: boolean;
 }
 
-/** The most that one batch hands to the operating system before the outcome is looked at, in characters. */
+/**
+ * How much may wait for one connection beyond the event being sent, in characters, over all that it watches. It waits
+ * in the ring that all watchers of a channel share, so a thousand slow clients cost no more than one.
+ */
+export const MAX_WAITING_CHARACTERS = 16 * 1024 * 1024;
+
+/** A batch hands at most so much to the operating system before the writer looks at the outcome, in characters. */
 const BATCH_CHARACTERS = 64 * 1024;
 
 /**
- * The one way out to one client: knows whether the socket takes more, and lets every source of frames go on when it
- * does. Frames of one source keep their order.
+ * One socket's way out: batches frames while the socket takes them, and flushes every source when it takes more again.
+ * Frames of one source keep their order.
  */
 export class ConnectionWriter {
   readonly #connection: ClientConnectionPort;
   readonly #clock: ClockPort;
-  readonly #sources = new Set<WriterSource>();
+  readonly #sources = new Set<FrameSource>();
   #state: SendOutcome = "sent";
   #lastSentAt: number;
   /** Characters that wait for each source since the socket took no more, and in all. */
-  readonly #waiting = new Map<WriterSource, number>();
+  readonly #waiting = new Map<FrameSource, number>();
   #allWaiting = 0;
 
   constructor(connection: ClientConnectionPort, clock: ClockPort) {
@@ -61,26 +64,29 @@ export class ConnectionWriter {
     return this.#lastSentAt;
   }
 
-  addSource(source: WriterSource): void {
+  addSource(source: FrameSource): void {
     this.#sources.add(source);
   }
 
-  removeSource(source: WriterSource): void {
+  removeSource(source: FrameSource): void {
     this.#allWaiting -= this.#waiting.get(source) ?? 0;
     this.#waiting.delete(source);
     this.#sources.delete(source);
   }
 
-  /** Notes how many characters wait for one source while the socket takes no more; answers how many do for all. */
-  noteWaiting(source: WriterSource, characters: number): number {
+  /**
+   * Notes how many characters wait for one source while the socket takes no more. Whether more than
+   * `MAX_WAITING_CHARACTERS` wait for all of them.
+   */
+  noteWaiting(source: FrameSource, characters: number): boolean {
     this.#allWaiting += characters - (this.#waiting.get(source) ?? 0);
     this.#waiting.set(source, characters);
-    return this.#allWaiting;
+    return this.#allWaiting > MAX_WAITING_CHARACTERS;
   }
 
   /**
-   * Sends a frame of the protocol itself, ahead of the events that wait. A frame that the client can do without is
-   * left out while the socket takes no more, so that a client which asks and never reads costs no memory.
+   * Sends a frame of the protocol itself, ahead of the events that wait. A dispensable frame is left out while the
+   * socket takes no more, so that a client which asks and never reads costs no memory.
    */
   sendControl(frame: ControlFrame, need: "required" | "dispensable" = "required"): void {
     if (this.gone || (need === "dispensable" && !this.open)) return;
@@ -88,30 +94,30 @@ export class ConnectionWriter {
   }
 
   /** Sends frames in their order until there are none or the socket takes no more. */
-  drainFrom(frames: FrameQueue): void {
+  drainFrom(source: FrameSource): void {
     while (this.open) {
-      const frame = frames.peek();
+      const frame = source.peek();
       if (frame === undefined) return;
-      if (!frames.many) {
-        frames.advance();
+      if (!source.many) {
+        source.advance();
         this.#note(this.#connection.send(frame));
         continue;
       }
-      this.#note(this.#connection.batch(() => this.#sendBatch(frames)));
+      this.#note(this.#connection.batch(() => this.#sendBatch(source)));
     }
   }
 
-  #sendBatch(frames: FrameQueue): void {
+  #sendBatch(source: FrameSource): void {
     for (let characters = 0; characters < BATCH_CHARACTERS; ) {
-      const frame = frames.peek();
+      const frame = source.peek();
       if (frame === undefined) return;
-      frames.advance();
+      source.advance();
       characters += frame.text.length;
       this.#connection.send(frame);
     }
   }
 
-  /** The socket took what was queued: every source goes on, the one that fills it again last the next time. */
+  /** The socket took the queued frames: every source is flushed. The one that fills the socket again comes last next time. */
   drained(): void {
     if (this.gone) return;
     this.#state = "sent";

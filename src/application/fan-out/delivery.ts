@@ -1,250 +1,250 @@
 import type { ViewerList } from "../../domain/access-grant.ts";
-import { isStatusKind, isTerminalKind, reopens } from "../../domain/event-kind.ts";
-import {
-  type EventPosition,
-  isOnHistory,
-  type KeptHistory,
-  lastInCommon,
-} from "../../domain/event-position.ts";
+import { isTerminalKind, reopens } from "../../domain/event-kind.ts";
+import { type EventPosition, isOnHistory, type KeptHistory } from "../../domain/event-position.ts";
+import type { LatestState } from "../../domain/latest-state.ts";
 import type { PublishedEvent } from "../ports/pub-sub-port.ts";
-import type { Broadcaster } from "./broadcaster.ts";
-import type { ConnectionWriter, FrameQueue } from "./connection-writer.ts";
-import type { DeliveryOptions } from "./delivery-options.ts";
-import type { DeliverySource } from "./delivery-source.ts";
+import type { Broadcaster, RingReader } from "./broadcaster.ts";
+import type { ChannelFeed } from "./channel-feed.ts";
+import type { ConnectionWriter, FrameSource } from "./connection-writer.ts";
 import {
-  type ChannelNow,
   type DeliveryStart,
-  goingOn,
   leadsTo,
   partOf,
-  startingAfresh,
-} from "./delivery-start.ts";
-import { PendingReplay } from "./pending-replay.ts";
-import type { SurvivingHistory } from "./surviving-history.ts";
+  type Replaying,
+  type ReplayRequest,
+  replaying,
+  startAfresh,
+  startOnSurviving,
+} from "./replay.ts";
 
-/** What a delivery asks of whoever made it. */
+/** One watcher, and how it asked to be served. */
+export interface DeliveryRequest {
+  readonly writer: ConnectionWriter;
+  readonly owner: DeliveryOwner;
+  readonly replay: ReplayRequest;
+  /** Whether the delivery ends with the analysis. */
+  readonly untilTerminal: boolean;
+  /** Whether a status that waits may be left out for a newer one if the client does not keep up. */
+  readonly conflates: boolean;
+}
+
+/** The callbacks of a delivery. */
 export interface DeliveryOwner {
   /** More waits than may be kept for this connection: it has to go (4009). */
   tooSlow(): void;
-  /** Something already sent is not in the surviving history: say so before the replay that follows. */
+  /** The surviving history lacks something that was sent already: say so before the replay that follows. */
   startsAfresh(): void;
-  /** The end that `until=terminal` asked for: everything is sent, and a terminal event stands. */
+  /** The end that `until=terminal` asked for: everything is sent, the current terminal event included. */
   finished(): void;
   viewersChanged(viewers: ViewerList): void;
   /** Serving it threw: log it and end the connection. Never throws. */
   failed(error: unknown): void;
 }
 
-/**
- * How much may wait for one connection beyond the event being sent, in characters, over all that it watches. It waits
- * in the ring that all watchers of a channel share, so a thousand slow clients cost no more than one.
- */
-export const MAX_WAITING_CHARACTERS = 16 * 1024 * 1024;
+type DeliveryState =
+  /** Nothing is sent, and the ring keeps everything. `moved`: where to begin since the history moved, if it did. */
+  | { readonly type: "held"; readonly moved?: { readonly start: DeliveryStart; readonly survived: boolean } }
+  /** Events from before the ring's go first. If the socket took no more meanwhile, `lagging` follows, else `live`. */
+  | Replaying
+  /** Every event of the ring goes out as it comes. */
+  | { readonly type: "live" }
+  /** The socket took no more: events wait in the ring, and may be conflated. */
+  | { readonly type: "lagging" }
+  | { readonly type: "stopped" };
+
+/** A channel whose history can be read. */
+type ReplaySource = Pick<ChannelFeed, "latest" | "readOn" | "resync">;
+
+const HELD: DeliveryState = { type: "held" };
+const LIVE: DeliveryState = { type: "live" };
+const LAGGING: DeliveryState = { type: "lagging" };
+const STOPPED: DeliveryState = { type: "stopped" };
 
 /** One watcher's place on one channel: first the replay, then a cursor into the ring. */
-export class Delivery implements FrameQueue {
+export class Delivery implements RingReader, FrameSource {
+  readonly #request: DeliveryRequest;
   readonly #writer: ConnectionWriter;
   readonly #broadcaster: Broadcaster;
-  readonly #owner: DeliveryOwner;
-  readonly #options: DeliveryOptions;
-  readonly #source: DeliverySource;
-  #state: "held" | "running" | "stopped" = "held";
-  /** Comes before what the ring has. */
-  #replay: PendingReplay | undefined;
+  readonly #replays: ReplaySource | undefined;
+  #state: DeliveryState = HELD;
   #cursor: number;
-  /** What stands before this in the ring belongs to the replay, which is never conflated. */
+  /** Events before this in the ring belong to the replay, which is never conflated. */
   #conflatedFrom: number;
-  /** Of the last event the client was sent, or where it began; undefined until that is known. */
-  #stands: EventPosition | undefined;
-  /** Whether the client has anything of the history up to there: else nothing it has can be lost. */
+  /** Of the last event that the client was sent, or where it began; undefined until that is known. */
+  #position: EventPosition | undefined;
+  /** Whether the client has anything of the history up to there: if not, nothing that it has can be lost. */
   #hasSeen: boolean;
   #hasCurrentTerminal = false;
-  /** Whether something had to wait for the socket and not all of it is sent yet. */
-  #lagging = false;
-  #movedWhileHeld: { readonly start: DeliveryStart; readonly how: "survived" | "afresh" } | undefined;
 
-  /** From now on the ring keeps everything for it; nothing is sent before `begin`. */
-  constructor(
-    writer: ConnectionWriter,
-    source: DeliverySource,
-    owner: DeliveryOwner,
-    options: DeliveryOptions,
-  ) {
-    this.#writer = writer;
-    this.#source = source;
-    this.#broadcaster = source.broadcaster;
-    this.#owner = owner;
-    this.#options = options;
-    this.#cursor = this.#conflatedFrom = source.broadcaster.next;
-    this.#stands = options.after;
-    this.#hasSeen = options.after !== undefined;
-    source.broadcaster.add(this);
+  /** The ring keeps everything for it at once; nothing is sent before `begin`. Without `replays` it is live only. */
+  constructor(request: DeliveryRequest, broadcaster: Broadcaster, replays?: ReplaySource) {
+    const { after } = request.replay;
+    this.#request = request;
+    this.#writer = request.writer;
+    this.#broadcaster = broadcaster;
+    this.#replays = replays;
+    this.#cursor = this.#conflatedFrom = broadcaster.next;
+    this.#position = after === "unreadable" ? undefined : after;
+    this.#hasSeen = this.#position !== undefined;
+    broadcaster.add(this);
   }
 
   get cursor(): number {
     return this.#cursor;
   }
 
-  /** Whether the history moved before the delivery began, and if so, whether the position the client gave survived. */
-  get movedWhileHeld(): "survived" | "afresh" | undefined {
-    return this.#movedWhileHeld?.how;
+  /** Whether the client's position survived a move of the history before the delivery began; undefined without one. */
+  get survivedMove(): boolean | undefined {
+    return this.#state.type === "held" ? this.#state.moved?.survived : undefined;
   }
 
   /** While it is held: the ring keeps everything from `sequence` on, which it still has. */
   holdFrom(sequence: number): void {
-    if (this.#state === "held" && this.#movedWhileHeld === undefined) this.#cursor = sequence;
+    if (this.#state === HELD) this.#cursor = sequence;
   }
 
-  /** Begins at `start`, or with the surviving history where that moved after `start` was read. */
+  /** Begins at `start`, or with the surviving history if that moved after `start` was read. */
   begin(start: DeliveryStart): void {
-    if (this.#state !== "held") return;
-    this.#state = "running";
-    this.#startAt(this.#movedWhileHeld?.start ?? start);
-    this.#broadcaster.hasBegun();
+    if (this.#state.type !== "held") return;
+    this.#startAt(this.#state.moved?.start ?? start);
+    this.#broadcaster.noteBegun();
     this.#writer.addSource(this);
     this.flush();
   }
 
-  /** Whether the client stands where the history no longer goes. Of a delivery that has begun. */
   hasLost(kept: KeptHistory): boolean {
-    return this.#state === "running" && this.#stands !== undefined && !isOnHistory(this.#stands, kept);
+    return this.#hasBegun && this.#position !== undefined && !isOnHistory(this.#position, kept);
   }
 
-  standsBeyond(offset: number): boolean {
-    return this.#stands !== undefined && this.#stands.offset > offset;
+  isBeyond(offset: number): boolean {
+    return this.#position !== undefined && this.#position.offset > offset;
   }
 
-  /**
-   * Goes on from where the client stands, if that is on the surviving history. If not, it starts afresh, and is told
-   * so where it has anything that was lost.
-   */
-  moveTo(history: SurvivingHistory): void {
-    const stands = this.#stands;
-    const survives = stands !== undefined && isOnHistory(stands, history.kept);
+  moveTo(kept: KeptHistory, latest: LatestState): void {
+    if (this.#state.type === "stopped") return;
     const cursor = this.#broadcaster.next;
-    if (this.#state === "held") {
-      const start = survives
-        ? goingOn(stands, this.#hasSeen, history, cursor)
-        : startingAfresh(this.#options.replayIfGone ?? this.#options.replay, history, cursor);
-      this.#movedWhileHeld = { start, how: survives ? "survived" : "afresh" };
+    const position = this.#position;
+    const resumed = position && startOnSurviving(position, this.#hasSeen, kept, latest, cursor);
+    if (this.#state.type === "held") {
+      const start = resumed ?? startAfresh(this.#request.replay.mode, latest, cursor);
+      this.#state = { type: "held", moved: { start, survived: resumed !== undefined } };
       this.#cursor = cursor;
-    } else if (survives) {
-      this.#startAt(goingOn(stands, this.#hasSeen, history, cursor));
-    } else {
-      const common = stands === undefined ? undefined : lastInCommon(stands, history.kept);
-      const isNew = !this.#hasSeen && common !== undefined && isOnHistory(common, history.kept);
-      // Nothing it has was lost, and all that came since it began follows what the histories have in common.
-      if (isNew) this.#startAt({ ...goingOn(common, false, history, cursor), hasCurrentTerminal: false });
-      else this.#startAfresh(history, stands !== undefined);
-    }
+    } else if (resumed !== undefined) this.#startAt(resumed);
+    else this.#startAfresh(latest, position !== undefined);
     this.flush();
   }
 
   viewersChanged(viewers: ViewerList): void {
-    this.#owner.viewersChanged(viewers);
+    this.#request.owner.viewersChanged(viewers);
   }
 
   /** The channel goes on without it. */
   failed(error: unknown): void {
     this.stop();
-    this.#owner.failed(error);
+    this.#request.owner.failed(error);
   }
 
   /** Idempotent. */
   stop(): void {
-    this.#state = "stopped";
+    this.#state = STOPPED;
     this.#writer.removeSource(this);
     this.#broadcaster.remove(this);
   }
 
   flush(): void {
-    if (this.#state !== "running" || this.#writer.gone) return;
+    if (!this.#hasBegun || this.#writer.gone) return;
     if (!this.#writer.open) {
-      this.#lagging = true;
+      if (this.#state.type === "replaying") this.#state.isLagging = true;
+      else this.#state = LAGGING;
       this.#skipSuperseded();
-      const waiting = this.#writer.noteWaiting(this, this.#broadcaster.waitingFrom(this.#cursor));
-      if (waiting > MAX_WAITING_CHARACTERS) this.#owner.tooSlow();
+      const isTooMuch = this.#writer.noteWaiting(this, this.#broadcaster.waitingFrom(this.#cursor));
+      if (isTooMuch) this.#request.owner.tooSlow();
       return;
     }
     this.#writer.drainFrom(this);
-    if (this.#next() !== undefined) return;
-    if (this.#replay !== undefined) {
-      this.#readRest(this.#replay).catch((error: unknown) => this.failed(error));
+    if (this.peek() !== undefined) return;
+    const state = this.#state;
+    if (state.type === "stopped") return;
+    if (state.type === "replaying") {
+      this.#readRest(state).catch((error: unknown) => this.failed(error));
       return;
     }
-    this.#lagging = false;
-    if (this.#options.untilTerminal && this.#hasCurrentTerminal) this.#owner.finished();
+    this.#state = LIVE;
+    if (this.#request.untilTerminal && this.#hasCurrentTerminal) this.#request.owner.finished();
   }
 
   peek(): PublishedEvent | undefined {
-    return this.#next();
-  }
-
-  advance(): void {
-    const event = this.#next();
-    if (event === undefined) return;
-    this.#stands = event.position;
-    this.#hasSeen = true;
-    if (isTerminalKind(event.kind)) this.#hasCurrentTerminal = true;
-    else if (event.reopens || reopens(event.kind)) this.#hasCurrentTerminal = false;
-    if (this.#replay === undefined) this.#cursor++;
-    else this.#replay.advance();
-    if (this.#replay?.isOver) this.#replay = undefined;
-  }
-
-  get many(): boolean {
-    return (this.#replay?.left ?? this.#broadcaster.next - this.#cursor) > 1;
-  }
-
-  #next(): PublishedEvent | undefined {
-    if (this.#replay !== undefined) return this.#replay.peek();
-    if (this.#lagging) this.#skipSuperseded();
+    const state = this.#state;
+    if (state.type === "replaying") return state.next < state.to ? state.replay[state.next] : undefined;
+    if (state.type === "stopped") return undefined;
+    if (state.type === "lagging") this.#skipSuperseded();
     return this.#broadcaster.at(this.#cursor);
   }
 
-  /**
-   * Passes over statuses that have a newer one in the ring: that one is sent at its own place, so event_ids go on
-   * rising. One that reopens the analysis is never passed over, since without it what stood before would go on standing.
-   */
-  #skipSuperseded(): void {
-    if (!this.#options.conflates || this.#cursor < this.#conflatedFrom) return;
-    for (; this.#cursor < this.#broadcaster.lastStatus; this.#cursor++) {
-      const event = this.#broadcaster.at(this.#cursor);
-      if (event === undefined || event.reopens || !isStatusKind(event.kind) || isTerminalKind(event.kind))
-        return;
-    }
+  advance(): void {
+    const event = this.peek();
+    if (event === undefined) return;
+    this.#position = event.position;
+    this.#hasSeen = true;
+    if (isTerminalKind(event.kind)) this.#hasCurrentTerminal = true;
+    else if (event.reopens || reopens(event.kind)) this.#hasCurrentTerminal = false;
+    const state = this.#state;
+    if (state.type !== "replaying") this.#cursor++;
+    else if (++state.next === state.to && state.rest === undefined)
+      this.#state = state.isLagging ? LAGGING : LIVE;
   }
 
-  #startAt({ cursor, stands, hasSeen, hasCurrentTerminal, ...replay }: DeliveryStart): void {
-    this.#replay = PendingReplay.of(replay);
+  get many(): boolean {
+    const state = this.#state;
+    if (state.type === "replaying") return state.to - state.next > 1;
+    return this.#broadcaster.next - this.#cursor > 1;
+  }
+
+  get #hasBegun(): boolean {
+    return this.#state.type !== "held" && this.#state.type !== "stopped";
+  }
+
+  #skipSuperseded(): void {
+    if (!this.#request.conflates || this.#cursor < this.#conflatedFrom) return;
+    this.#cursor = this.#broadcaster.pastSuperseded(this.#cursor);
+  }
+
+  #startAt({ cursor, position, hasSeen, hasCurrentTerminal, ...part }: DeliveryStart): void {
+    this.#goOn(part);
     this.#cursor = cursor;
     this.#conflatedFrom = this.#broadcaster.next;
-    this.#stands = stands;
+    this.#position = position;
     this.#hasSeen = hasSeen;
     this.#hasCurrentTerminal = hasCurrentTerminal;
   }
 
+  #goOn(part: Parameters<typeof replaying>[0]): void {
+    const isLagging =
+      this.#state.type === "replaying" ? this.#state.isLagging : this.#state.type === "lagging";
+    this.#state = replaying(part, isLagging) ?? (isLagging ? LAGGING : LIVE);
+  }
+
   /** The channel tries until the broker answers: rejects only if the connection itself throws. */
-  async #readRest(replay: PendingReplay): Promise<void> {
-    const { rest } = replay;
-    const { replays } = this.#source;
-    if (rest === undefined || replays === undefined || replay.restIsBeingRead) return;
-    replay.restIsBeingRead = true;
-    const read = await replays.readOn(rest.after);
-    // Where the history moved meanwhile, it is another replay.
-    if (this.#state !== "running" || this.#replay !== replay) return;
-    replay.restIsBeingRead = false;
-    if (!read.resumed) this.#startAfresh(replays.now(), true);
-    else if (leadsTo(read, rest.until)) this.#replay = PendingReplay.of(partOf(read, rest));
-    else return replays.doubt();
+  async #readRest(state: Replaying): Promise<void> {
+    const replays = this.#replays;
+    if (state.rest === undefined || replays === undefined || state.isReadingRest) return;
+    state.isReadingRest = true;
+    const read = await replays.readOn(state.rest.after);
+    // It was stopped meanwhile, or the history moved and another replay began.
+    if (this.#state !== state) return;
+    state.isReadingRest = false;
+    if (!read.resumed) this.#startAfresh(replays.latest, true);
+    else if (leadsTo(read, state.rest.until)) this.#goOn(partOf(read, state.rest));
+    else return replays.resync("replay_broken_off");
     this.flush();
   }
 
-  /** Told of it, or not where it was sent nothing and what it is to be sent first comes now. */
-  #startAfresh(now: ChannelNow, told: boolean): void {
-    // Who asked for none has watched since: what it missed is in the state.
-    const mode = this.#options.replay === "none" ? "latest" : this.#options.replay;
-    this.#startAt(startingAfresh(mode, now, this.#broadcaster.next));
-    if (told) this.#owner.startsAfresh();
+  /** The client is not told if it was sent nothing and its first events come now. */
+  #startAfresh(latest: LatestState, told: boolean): void {
+    const { mode, after } = this.#request.replay;
+    // A watcher that asked for no replay has watched since: the latest state holds what it missed.
+    const again = mode === "all" && after === undefined ? "all" : "latest";
+    this.#startAt(startAfresh(again, latest, this.#broadcaster.next));
+    if (told) this.#request.owner.startsAfresh();
   }
 }

@@ -35,14 +35,14 @@ export class EventRing {
     this.#events.push({ event, endsAt: this.#pushed });
   }
 
-  /** Where the channel stood before the event at `sequence`; undefined where that is not known here. */
+  /** The channel's position before the event at `sequence`; undefined if that is not known here. */
   before(sequence: number): EventPosition | undefined {
     return sequence === this.#first ? this.#before : this.at(sequence - 1)?.position;
   }
 
   /**
    * Puts events that came before the oldest in front of it, in their order: their numbers may be below 0. `before` is
-   * where the channel stood before them.
+   * the channel's position before them.
    */
   prepend(events: readonly PublishedEvent[], before: EventPosition | undefined): void {
     if (events.length === 0) return;
@@ -58,7 +58,7 @@ export class EventRing {
     this.#first -= events.length;
   }
 
-  /** The event at a sequence number; undefined where it was dropped or is not there yet. */
+  /** The event at a sequence number; undefined if it was dropped or is not there yet. */
   at(sequence: number): PublishedEvent | undefined {
     return this.#events[sequence - this.#first]?.event;
   }
@@ -88,7 +88,7 @@ export class EventRing {
     this.#first += count;
   }
 
-  /** Drops everything: what comes next is of a history that stands at `position`. */
+  /** Drops everything: the next event follows `position`, maybe of another history. */
   restart(position: EventPosition): void {
     this.dropBefore(this.next);
     this.#before = position;
@@ -97,6 +97,6 @@ export class EventRing {
 
 interface RingEvent {
   readonly event: PublishedEvent;
-  /** Characters of all events ever pushed up to and including this one: what waits is a subtraction. */
+  /** Characters of all events ever pushed up to and including this one, so that waiting text is a subtraction. */
   readonly endsAt: number;
 }

@@ -4,23 +4,15 @@ import { canRead } from "../ports/broker-health.ts";
 import type { ClockPort } from "../ports/clock-port.ts";
 import type { PubSubPort } from "../ports/pub-sub-port.ts";
 import type { TelemetryPort } from "../ports/telemetry-port.ts";
-import { AnalysisFeed } from "./analysis-feed.ts";
-import type { ChannelFeed } from "./channel-feed.ts";
+import { ChannelFeed } from "./channel-feed.ts";
 import { NoticeFeed } from "./notice-feed.ts";
 
-/** A share in a feed. The feed is closed when the last share is given back. */
-export interface FeedLease<Feed extends ChannelFeed> {
-  readonly feed: Feed;
-  /** Idempotent. */
-  release(): void;
-}
-
-/** All channels watched on this node. One feed a channel, opened by the first watcher, closed after the last. */
+/** The feeds of all channels watched on this node. The first watcher of a channel opens its feed, the last one closes it. */
 export class FeedRegistry {
   readonly #pubSub: PubSubPort;
   readonly #clock: ClockPort;
   readonly #telemetry: TelemetryPort;
-  readonly #open = new Map<ChannelName, OpenFeed<ChannelFeed>>();
+  readonly #open = new Map<ChannelName, OpenFeed<AnyFeed>>();
 
   constructor(pubSub: PubSubPort, clock: ClockPort, telemetry: TelemetryPort) {
     this.#pubSub = pubSub;
@@ -33,29 +25,30 @@ export class FeedRegistry {
     return this.#open.size;
   }
 
-  /** The analyses among them. */
-  *analyses(): IterableIterator<AnalysisFeed> {
-    for (const { feed } of this.#open.values()) if (feed instanceof AnalysisFeed) yield feed;
+  /** The feeds of the analyses among them. */
+  *analyses(): IterableIterator<ChannelFeed> {
+    for (const { feed } of this.#open.values()) if (feed instanceof ChannelFeed) yield feed;
   }
 
   /** Rejects as `PubSubPort.subscribe` and `snapshot` do; then nothing is left open. */
-  analysis(channel: AnalysisChannel): Promise<FeedLease<AnalysisFeed>> {
-    return this.#lease(channel, () => new AnalysisFeed(channel, this.#pubSub, this.#clock, this.#telemetry));
+  analysis(channel: AnalysisChannel): Promise<FeedLease<ChannelFeed>> {
+    return this.#lease(channel, () => new ChannelFeed(channel, this.#pubSub, this.#clock, this.#telemetry));
   }
 
+  /** Rejects as `PubSubPort.subscribe` does; then nothing is left open. */
   notices(channel: NoticeChannel): Promise<FeedLease<NoticeFeed>> {
     return this.#lease(channel, () => new NoticeFeed(channel, this.#pubSub));
   }
 
-  async #lease<Feed extends ChannelFeed>(channel: ChannelName, make: () => Feed): Promise<FeedLease<Feed>> {
-    // What an open feed knew before the broker went may be long out of date, and who may watch with it.
+  async #lease<Feed extends AnyFeed>(channel: ChannelName, make: () => Feed): Promise<FeedLease<Feed>> {
+    // An open feed may be long out of date if the broker is away, and so may its list of viewers.
     const health = this.#pubSub.health();
     if (health.status === "down" && !canRead(health)) {
       throw new BrokerUnavailable(health.reason, { trouble: { cause: health.cause } });
     }
     // The name of a channel decides the kind of its feed, so the one that is open is a `Feed`.
     const open = (this.#open.get(channel) as OpenFeed<Feed> | undefined) ?? this.#begin(channel, make());
-    const lease = new Lease(open);
+    const lease = new FeedLease(open);
     try {
       await open.opening;
     } catch (error) {
@@ -65,7 +58,7 @@ export class FeedRegistry {
     return lease;
   }
 
-  #begin<Feed extends ChannelFeed>(channel: ChannelName, feed: Feed): OpenFeed<Feed> {
+  #begin<Feed extends AnyFeed>(channel: ChannelName, feed: Feed): OpenFeed<Feed> {
     const end = () => {
       this.#forget(channel, open);
       feed.close();
@@ -77,13 +70,16 @@ export class FeedRegistry {
     return open;
   }
 
-  #forget(channel: ChannelName, open: OpenFeed<ChannelFeed>): void {
+  #forget(channel: ChannelName, open: OpenFeed<AnyFeed>): void {
     if (this.#open.get(channel) === open) this.#open.delete(channel);
   }
 }
 
-/** A class and no closures: there are three for every connection. */
-class Lease<Feed extends ChannelFeed> implements FeedLease<Feed> {
+/**
+ * A share in a feed, which is closed when the last share is given back. A class and no closures: there are three for
+ * every connection.
+ */
+export class FeedLease<Feed extends AnyFeed> {
   readonly #open: OpenFeed<Feed>;
   #held = true;
 
@@ -96,6 +92,7 @@ class Lease<Feed extends ChannelFeed> implements FeedLease<Feed> {
     return this.#open.feed;
   }
 
+  /** Idempotent. */
   release(): void {
     if (!this.#held) return;
     this.#held = false;
@@ -104,7 +101,9 @@ class Lease<Feed extends ChannelFeed> implements FeedLease<Feed> {
   }
 }
 
-interface OpenFeed<Feed extends ChannelFeed> {
+type AnyFeed = ChannelFeed | NoticeFeed;
+
+interface OpenFeed<Feed extends AnyFeed> {
   readonly feed: Feed;
   readonly opening: Promise<void>;
   /** After the last lease: closes the feed and forgets it. */

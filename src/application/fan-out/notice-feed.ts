@@ -7,12 +7,10 @@ import type {
   PubSubPort,
 } from "../ports/pub-sub-port.ts";
 import { Broadcaster } from "./broadcaster.ts";
-import type { ChannelFeed } from "./channel-feed.ts";
 
-/** Notices are live only: what was missed is not read again, so nobody is ever disturbed on their account. */
-export class NoticeFeed implements ChannelFeed, ChannelSubscriber {
+/** One channel of notices on this node. Notices are live only: a missed one is never read again, and disturbs nobody. */
+export class NoticeFeed implements ChannelSubscriber {
   readonly broadcaster = new Broadcaster();
-  readonly replays = undefined;
   readonly #channel: NoticeChannel;
   readonly #pubSub: PubSubPort;
   #position: EventPosition | undefined;
@@ -23,6 +21,7 @@ export class NoticeFeed implements ChannelFeed, ChannelSubscriber {
     this.#pubSub = pubSub;
   }
 
+  /** Resolves when everything published from now on arrives. Rejects as `PubSubPort.subscribe` does. */
   async open(): Promise<void> {
     this.#subscription = await this.#pubSub.subscribe(this.#channel, this);
   }
@@ -42,6 +41,6 @@ export class NoticeFeed implements ChannelFeed, ChannelSubscriber {
   /** Nobody declares viewers for notices. */
   viewersChanged(): void {}
 
-  /** What was missed meanwhile stays missed: notices are live only. */
+  /** Notices that were missed meanwhile stay missed. */
   linkRestored(): void {}
 }

@@ -67,7 +67,7 @@ export const METRICS = {
         "held_too_much",
         "lost",
         "behind",
-        "line_changed",
+        "lineage_changed",
         "retry",
       ],
     },

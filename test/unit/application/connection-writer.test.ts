@@ -1,16 +1,12 @@
 import { describe, expect, test } from "bun:test";
-import {
-  ConnectionWriter,
-  type FrameQueue,
-  type WriterSource,
-} from "../../../src/application/fan-out/connection-writer.ts";
+import { ConnectionWriter, type FrameSource } from "../../../src/application/fan-out/connection-writer.ts";
 import type { ControlFrame } from "../../../src/application/ports/client-connection-port.ts";
 import { ManualClock } from "../../../src/testing/manual-clock.ts";
 import { RecordingConnection } from "../../../src/testing/recording-connection.ts";
 import { controlFrame } from "../../support/control-frame.ts";
 
 /** Frames that wait, and go on when the writer says so. */
-class Waiting implements FrameQueue, WriterSource {
+class Waiting implements FrameSource {
   readonly #writer: ConnectionWriter;
   readonly #frames: string[];
 

@@ -1,14 +1,12 @@
 import { describe, expect, test } from "bun:test";
 import { Broadcaster } from "../../../src/application/fan-out/broadcaster.ts";
-import type { ReplaySource } from "../../../src/application/fan-out/delivery-source.ts";
-import { latestAfter } from "../../../src/application/fan-out/latest-events.ts";
 import { resumedOf } from "../../../src/application/fan-out/replay.ts";
-import type { SurvivingHistory } from "../../../src/application/fan-out/surviving-history.ts";
 import type { PublishedEvent } from "../../../src/application/ports/pub-sub-port.ts";
+import { latestAfter, NOTHING_PUBLISHED } from "../../../src/domain/latest-state.ts";
 import { fault, result, status } from "../../../src/testing/encoded-events.ts";
 import { controlFrame } from "../../support/control-frame.ts";
 import { published } from "../../support/published-event.ts";
-import { sourceOf } from "../../support/source-of.ts";
+import { type SomeHistory, sourceOf } from "../../support/source-of.ts";
 import { turn } from "../../support/turn.ts";
 import { Watcher } from "../../support/watcher.ts";
 
@@ -17,16 +15,15 @@ const AGAIN = "connection_established";
 describe("a delivery whose history moved", () => {
   const afresh = (offset: number) => published(offset, status(), { epoch: "e2" });
   /** A history of one epoch, `e2`, whole unless its oldest were trimmed. */
-  const lostTo = (events: readonly PublishedEvent[], oldestKept = 1): SurvivingHistory => {
+  const lostTo = (events: readonly PublishedEvent[], oldestKept = 1): SomeHistory => {
     const newest = events.at(-1)?.position.offset ?? oldestKept - 1;
     return {
       kept: { oldestKept, newest, spans: newest === 0 ? [] : [{ epoch: "e2", firstOffset: 1 }] },
-      position: events.at(-1)?.position ?? { epoch: "", offset: 0 },
-      latest: events.reduce(latestAfter, { status: undefined, terminal: undefined }),
+      latest: events.reduce(latestAfter, NOTHING_PUBLISHED),
     };
   };
   /** As `lostTo`, of which the first `shared` events are of the epoch before. */
-  const forkedAfter = (shared: number, events: readonly PublishedEvent[]): SurvivingHistory => {
+  const forkedAfter = (shared: number, events: readonly PublishedEvent[]): SomeHistory => {
     const lost = lostTo(events);
     const spans = [
       { epoch: "e1", firstOffset: 1 },
@@ -34,6 +31,7 @@ describe("a delivery whose history moved", () => {
     ];
     return { ...lost, kept: { ...lost.kept, spans } };
   };
+  const move = (broadcaster: Broadcaster, { kept, latest }: SomeHistory) => broadcaster.moveTo(kept, latest);
   const ids = (watcher: Watcher) => watcher.wire.messages.map(({ event_id }) => event_id);
 
   test("ID-4: who was sent something is told, then gets the replay, then what follows", async () => {
@@ -41,7 +39,7 @@ describe("a delivery whose history moved", () => {
     const watcher = new Watcher(sourceOf(broadcaster)).begin();
     broadcaster.push(published(1));
     await turn();
-    broadcaster.moveTo(lostTo([afresh(1)]));
+    move(broadcaster, lostTo([afresh(1)]));
     broadcaster.push(afresh(2));
     await turn();
     expect(watcher.wire.types).toEqual(["status_update", AGAIN, "status_update", "status_update"]);
@@ -51,7 +49,7 @@ describe("a delivery whose history moved", () => {
   test("ID-4: who was sent nothing is not told, and gets the replay", () => {
     const broadcaster = new Broadcaster();
     const watcher = new Watcher(sourceOf(broadcaster)).begin();
-    broadcaster.moveTo(lostTo([afresh(1)]));
+    move(broadcaster, lostTo([afresh(1)]));
     expect(watcher.wire.types).toEqual(["status_update"]);
   });
 
@@ -59,9 +57,9 @@ describe("a delivery whose history moved", () => {
     const survived = [afresh(1), afresh(2), afresh(3)];
     const broadcaster = new Broadcaster();
     const after = { epoch: "e1", offset: 9 };
-    const asked = { after, replay: "latest", replayIfGone: "all" } as const;
-    const watcher = new Watcher(sourceOf(broadcaster, lostTo(survived), survived), asked);
-    broadcaster.moveTo(lostTo(survived));
+    const source = sourceOf(broadcaster, lostTo(survived), survived);
+    const watcher = new Watcher(source, { mode: "all", after });
+    move(broadcaster, lostTo(survived));
     watcher.begin();
     await turn();
     expect(watcher.wire.offsets).toEqual([1, 2, 3]);
@@ -70,8 +68,8 @@ describe("a delivery whose history moved", () => {
   test("ID-4: who was told once is not told again of a loss of which it saw nothing", () => {
     const broadcaster = new Broadcaster();
     const watcher = new Watcher(sourceOf(broadcaster)).begin({ replay: [published(1)] });
-    broadcaster.moveTo(lostTo([]));
-    broadcaster.moveTo(lostTo([]));
+    move(broadcaster, lostTo([]));
+    move(broadcaster, lostTo([]));
     expect(watcher.wire.types).toEqual(["status_update", AGAIN]);
   });
 
@@ -81,7 +79,7 @@ describe("a delivery whose history moved", () => {
     const watcher = new Watcher(sourceOf(broadcaster, forkedAfter(2, survived), survived)).begin();
     for (const offset of [1, 2]) broadcaster.push(published(offset));
     await turn();
-    broadcaster.moveTo(forkedAfter(2, survived));
+    move(broadcaster, forkedAfter(2, survived));
     broadcaster.push(afresh(5));
     await turn();
     expect(ids(watcher)).toEqual(["e1-1", "e1-2", "e2-3", "e2-4", "e2-5"]);
@@ -98,7 +96,7 @@ describe("a delivery whose history moved", () => {
       broadcaster.push(published(offset));
       await turn();
     }
-    broadcaster.moveTo(survived);
+    move(broadcaster, survived);
     slow.drain();
     await turn();
     expect(ids(fast).slice(4)).toEqual([undefined, "e2-4"]);
@@ -114,7 +112,7 @@ describe("a delivery whose history moved", () => {
       await turn();
     }
     const { next } = broadcaster;
-    broadcaster.moveTo(lostTo([afresh(1)]));
+    move(broadcaster, lostTo([afresh(1)]));
     watcher.drain();
     expect(watcher.wire.types).toEqual(["status_update", AGAIN, "status_update"]);
     expect(ids(watcher).at(-1)).toBe("e2-1");
@@ -125,8 +123,8 @@ describe("a delivery whose history moved", () => {
     const broadcaster = new Broadcaster();
     const events = [afresh(1), afresh(2), afresh(3)];
     const source = sourceOf(broadcaster, lostTo(events), events);
-    const [latest, all] = [new Watcher(source).begin(), new Watcher(source, { replay: "all" }).begin()];
-    broadcaster.moveTo(lostTo(events));
+    const [latest, all] = [new Watcher(source).begin(), new Watcher(source, { mode: "all" }).begin()];
+    move(broadcaster, lostTo(events));
     await turn();
     expect([latest.wire.offsets, all.wire.offsets]).toEqual([[3], [1, 2, 3]]);
   });
@@ -135,11 +133,11 @@ describe("a delivery whose history moved", () => {
     const broadcaster = new Broadcaster();
     const watcher = new Watcher(sourceOf(broadcaster));
     broadcaster.push(published(1));
-    broadcaster.moveTo(lostTo([afresh(1)]));
+    move(broadcaster, lostTo([afresh(1)]));
     broadcaster.push(afresh(2));
     await turn();
     const told = (resumed: false | null) =>
-      resumedOf({ type: "state", mode: "latest", resumed }, watcher.delivery);
+      resumedOf({ type: "state", mode: "latest", resumed }, watcher.delivery.survivedMove);
     expect([told(false), told(null)]).toEqual([false, null]);
     watcher.begin({ replay: [published(1)] });
     expect(ids(watcher)).toEqual(["e2-1", "e2-2"]);
@@ -154,9 +152,9 @@ describe("a delivery whose history moved", () => {
     const survived = [published(1), published(2), afresh(3)];
     const source = sourceOf(broadcaster, forkedAfter(2, survived), survived);
     const watcher = new Watcher(source, { after });
-    broadcaster.moveTo(forkedAfter(2, survived));
+    move(broadcaster, forkedAfter(2, survived));
     const prepared = { type: "ring", resumed: true, after, cursor: broadcaster.next } as const;
-    expect(resumedOf(prepared, watcher.delivery)).toBe(resumed);
+    expect(resumedOf(prepared, watcher.delivery.survivedMove)).toBe(resumed);
     watcher.begin();
     await turn();
     expect(ids(watcher)).toEqual([...sent]);
@@ -172,9 +170,9 @@ describe("a delivery whose history moved", () => {
       const history = forkedAfter(shared, survived);
       const kept = shared === 0 ? lostTo(survived).kept : history.kept;
       const source = sourceOf(broadcaster, { ...history, kept }, survived);
-      const began = { stands: { epoch: "e1", offset: 5 } };
-      const watcher = new Watcher(source, { replay: "none" }).begin(began);
-      broadcaster.moveTo({ ...history, kept });
+      const began = { position: { epoch: "e1", offset: 5 } };
+      const watcher = new Watcher(source, { mode: "none" }).begin(began);
+      move(broadcaster, { ...history, kept });
       await turn();
       expect(ids(watcher)).toEqual([...sent]);
     },
@@ -184,22 +182,22 @@ describe("a delivery whose history moved", () => {
     const broadcaster = new Broadcaster();
     const events = [published(1), published(2), afresh(3)];
     const source = sourceOf(broadcaster, forkedAfter(2, events), events);
-    let doubts = 0;
-    const replays = { ...(source.replays as ReplaySource), doubt: () => void doubts++ };
+    const reasons: string[] = [];
+    const replays = { ...source.replays, resync: (reason: string) => void reasons.push(reason) };
     const watcher = new Watcher({ broadcaster, replays });
     const rest = { after: { epoch: "e1", offset: 1 }, until: { epoch: "e1", offset: 3 } };
-    watcher.begin({ stands: rest.after, hasSeen: true, rest });
+    watcher.begin({ position: rest.after, hasSeen: true, rest });
     await turn();
-    expect([doubts, watcher.wire.frames]).toEqual([1, []]);
-    broadcaster.moveTo(forkedAfter(2, events));
+    expect([reasons, watcher.wire.frames]).toEqual([["replay_broken_off"], []]);
+    move(broadcaster, forkedAfter(2, events));
     await turn();
     expect(ids(watcher)).toEqual(["e1-2", "e2-3"]);
   });
 
   test("ID-4: who was sent nothing, and missed what is trimmed by now, is told all the same", () => {
     const broadcaster = new Broadcaster();
-    const watcher = new Watcher(sourceOf(broadcaster)).begin({ stands: { epoch: "e2", offset: 1 } });
-    broadcaster.moveTo(lostTo([afresh(7)], 5));
+    const watcher = new Watcher(sourceOf(broadcaster)).begin({ position: { epoch: "e2", offset: 1 } });
+    move(broadcaster, lostTo([afresh(7)], 5));
     expect(watcher.wire.types).toEqual([AGAIN, "status_update"]);
   });
 });

@@ -1,14 +1,19 @@
 import { describe, expect, test } from "bun:test";
 import { Broadcaster } from "../../../src/application/fan-out/broadcaster.ts";
-import { Delivery, MAX_WAITING_CHARACTERS } from "../../../src/application/fan-out/delivery.ts";
-import { withWhatComes } from "../../../src/application/fan-out/delivery-start.ts";
+import { MAX_WAITING_CHARACTERS } from "../../../src/application/fan-out/connection-writer.ts";
+import { Delivery } from "../../../src/application/fan-out/delivery.ts";
+import { startLive } from "../../../src/application/fan-out/replay.ts";
 import { controlFrame } from "../../support/control-frame.ts";
 import { published, publishedOfLength } from "../../support/published-event.ts";
 import { sourceOf } from "../../support/source-of.ts";
 import { turn } from "../../support/turn.ts";
 import { Watcher } from "../../support/watcher.ts";
 
-const NOT_THINNED = { untilTerminal: false, conflates: false, replay: "latest", after: undefined } as const;
+const UNCONFLATED = {
+  replay: { mode: "latest", after: undefined },
+  untilTerminal: false,
+  conflates: false,
+} as const;
 const MEBIBYTE = 1024 * 1024;
 
 describe("Delivery", () => {
@@ -105,13 +110,9 @@ describe("Delivery", () => {
       Watcher,
     ];
     const both = new Watcher(sourceOf(broadcasters[0] as Broadcaster)).begin();
-    const beside = new Delivery(
-      both.writer,
-      sourceOf(broadcasters[1] as Broadcaster),
-      both.owner,
-      NOT_THINNED,
-    );
-    beside.begin(withWhatComes(beside.cursor));
+    const { writer, owner } = both;
+    const beside = new Delivery({ writer, owner, ...UNCONFLATED }, broadcasters[1] as Broadcaster);
+    beside.begin(startLive(beside.cursor));
     const pushToEach = async (count: number) => {
       for (const offset of offsets(1, count))
         for (const broadcaster of broadcasters) broadcaster.push(publishedOfLength(offset, MEBIBYTE));

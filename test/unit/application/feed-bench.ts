@@ -1,6 +1,6 @@
-import { AnalysisFeed } from "../../../src/application/fan-out/analysis-feed.ts";
-import { inOrder } from "../../../src/application/fan-out/latest-events.ts";
+import { ChannelFeed } from "../../../src/application/fan-out/channel-feed.ts";
 import type { EncodedEvent } from "../../../src/domain/analysis-event.ts";
+import { latestEvents } from "../../../src/domain/latest-state.ts";
 import { status } from "../../../src/testing/encoded-events.ts";
 import { someAnalysis } from "../../../src/testing/some-analysis.ts";
 import { memoryNode } from "../../support/memory-node.ts";
@@ -13,7 +13,7 @@ export function feedBench(history: { readonly size?: number } = {}) {
   const node = memoryNode(history);
   const { pubSub, clock, telemetry, elsewhere } = node;
   const channel = someAnalysis();
-  const feed = new AnalysisFeed(channel, pubSub, clock, telemetry);
+  const feed = new ChannelFeed(channel, pubSub, clock, telemetry);
 
   const publish = async (...events: EncodedEvent[]) => {
     await elsewhere.append({ channel, events: events.length > 0 ? events : [status()] });
@@ -21,7 +21,7 @@ export function feedBench(history: { readonly size?: number } = {}) {
   const publishMany = (count: number) => publish(...Array.from({ length: count }, () => status()));
 
   /** A watcher that began with the latest state, as `replay=latest` has it. */
-  const watch = () => new Watcher(feed).begin({ replay: inOrder(feed.now().latest) });
+  const watch = () => new Watcher(feed).begin({ replay: latestEvents(feed.latest) });
 
   /** Lets `steps` steps of calls go on, and events be published and delivered among them, as `instants` says. */
   const race = async (

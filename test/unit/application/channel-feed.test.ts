@@ -5,7 +5,7 @@ import { completed, failed, fault, result, status } from "../../../src/testing/e
 import { Watcher } from "../../support/watcher.ts";
 import { feedBench } from "./feed-bench.ts";
 
-describe("AnalysisFeed", () => {
+describe("ChannelFeed", () => {
   test("subscribes before it reads, so that nothing falls between; late joiners cost the broker nothing", async () => {
     const { feed, pubSub, publish, watch, settle } = feedBench();
     await publish();
@@ -92,7 +92,7 @@ describe("AnalysisFeed", () => {
     const { feed, publishMany, publish, settle, broker } = feedBench();
     await publishMany(5);
     await feed.open();
-    const watcher = new Watcher(feed, { replay: "all" });
+    const watcher = new Watcher(feed, { mode: "all" });
     watcher.begin({ replay: (await feed.history(undefined)).events });
     broker.loseEverything();
     await publishMany(3);
@@ -106,10 +106,10 @@ describe("AnalysisFeed", () => {
     const { feed, publishMany, publish, settle, pubSub } = feedBench({ size: 5_000 });
     for (let round = 0; round < 6; round++) await publishMany(500);
     await feed.open();
-    const watcher = new Watcher(feed, { replay: "all" });
+    const watcher = new Watcher(feed, { mode: "all" });
     const prepared = await prepareReplay(feed, watcher.delivery, { mode: "all", after: undefined }, false);
     watcher.wire.takeOnly(500);
-    watcher.delivery.begin(startOf(prepared, feed, watcher.delivery));
+    watcher.delivery.begin(startOf(prepared, feed, watcher.delivery.cursor));
     await publish();
     await settle();
     expect(watcher.wire.frames.length).toBeLessThan(1_000);
@@ -126,10 +126,10 @@ describe("AnalysisFeed", () => {
     const { feed, publishMany } = bench;
     for (let round = 0; round < 4; round++) await publishMany(500);
     await feed.open();
-    const watcher = new Watcher(feed, { replay: "all" });
+    const watcher = new Watcher(feed, { mode: "all" });
     const prepared = await prepareReplay(feed, watcher.delivery, { mode: "all", after: undefined }, false);
     watcher.wire.takeOnly(500);
-    watcher.delivery.begin(startOf(prepared, feed, watcher.delivery));
+    watcher.delivery.begin(startOf(prepared, feed, watcher.delivery.cursor));
     return { ...bench, watcher };
   };
 
@@ -173,10 +173,10 @@ describe("AnalysisFeed", () => {
     const { feed, publishMany, settle } = feedBench({ size: 2_000 });
     for (let round = 0; round < 4; round++) await publishMany(500);
     await feed.open();
-    const watcher = new Watcher(feed, { replay: "all" });
+    const watcher = new Watcher(feed, { mode: "all" });
     const prepared = await prepareReplay(feed, watcher.delivery, { mode: "all", after: undefined }, false);
     watcher.wire.takeOnly(500);
-    watcher.delivery.begin(startOf(prepared, feed, watcher.delivery));
+    watcher.delivery.begin(startOf(prepared, feed, watcher.delivery.cursor));
     for (let round = 0; round < 4; round++) await publishMany(500);
     watcher.drain();
     await settle();

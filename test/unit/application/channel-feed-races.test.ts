@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { inOrder } from "../../../src/application/fan-out/latest-events.ts";
+import { latestEvents } from "../../../src/domain/latest-state.ts";
 import { completed, result, status } from "../../../src/testing/encoded-events.ts";
 import { Watcher } from "../../support/watcher.ts";
 import { feedBench } from "./feed-bench.ts";
@@ -63,7 +63,9 @@ describe("ID-3: an event published at any instant is delivered exactly once", ()
       const bench = feedBench();
       await bench.publishMany(7);
       await bench.feed.open();
-      const watcher = new Watcher(bench.feed, { replay }).begin({ replay: inOrder(bench.feed.now().latest) });
+      const watcher = new Watcher(bench.feed, { mode: replay }).begin({
+        replay: latestEvents(bench.feed.latest),
+      });
       bench.broker.loseEverything();
       bench.pubSub.holdsCalls = true;
       await bench.publish();

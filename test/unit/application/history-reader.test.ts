@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { BrokerUnavailable } from "../../../src/application/errors.ts";
-import { SharedHistory } from "../../../src/application/fan-out/shared-history.ts";
+import { HistoryReader } from "../../../src/application/fan-out/history-reader.ts";
 import type { EventPosition } from "../../../src/domain/event-position.ts";
 import { status } from "../../../src/testing/encoded-events.ts";
 import { someAnalysis } from "../../../src/testing/some-analysis.ts";
@@ -8,7 +8,7 @@ import { memoryNode } from "../../support/memory-node.ts";
 import { turn } from "../../support/turn.ts";
 
 async function bench({ published = 10, size = 5_000, note = "" } = {}) {
-  const { pubSub, elsewhere, broker } = memoryNode({ size });
+  const { pubSub, clock, telemetry, elsewhere, broker } = memoryNode({ size });
   const channel = someAnalysis();
   const publish = async (count: number) => {
     for (let left = count; left > 0; left -= 500)
@@ -19,7 +19,7 @@ async function bench({ published = 10, size = 5_000, note = "" } = {}) {
   };
   await publish(published);
   const { epoch } = (await elsewhere.snapshot(channel)).position;
-  const shared = new SharedHistory((after, limit) => pubSub.history(channel, after, limit));
+  const shared = new HistoryReader(channel, pubSub, clock, telemetry);
   const at = (offset: number): EventPosition => ({ epoch, offset });
   const offsets = async (after: EventPosition | undefined) => {
     const { resumed, events, from } = await shared.after(after);
@@ -32,7 +32,7 @@ async function bench({ published = 10, size = 5_000, note = "" } = {}) {
   return { pubSub, broker, publish, shared, at, offsets, settle };
 }
 
-describe("SharedHistory", () => {
+describe("HistoryReader", () => {
   test("RES-9: who asks in one turn shares one read, each from its own position", async () => {
     const { pubSub, at, offsets } = await bench();
     const read = await Promise.all([8, 5, 10, 7].map((offset) => offsets(at(offset))));

@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { status } from "../../../src/testing/encoded-events.ts";
 import { feedBench } from "./feed-bench.ts";
 
-describe("AnalysisFeed, reading what it missed", () => {
+describe("ChannelFeed, reading what it missed", () => {
   test("ID-3: a message that got lost is read from the history as soon as the next one arrives", async () => {
     const { feed, pubSub, publish, watch, settle, telemetry } = feedBench();
     await feed.open();

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { AnalysisFeed } from "../../../src/application/fan-out/analysis-feed.ts";
+import { ChannelFeed } from "../../../src/application/fan-out/channel-feed.ts";
 import { CollectingTelemetry } from "../../../src/testing/collecting-telemetry.ts";
 import { ManualClock } from "../../../src/testing/manual-clock.ts";
 import { someAnalysis } from "../../../src/testing/some-analysis.ts";
@@ -11,7 +11,7 @@ describe("ID-2: a new epoch on a counter that survived", () => {
   const watching = async (events: number) => {
     const pubSub = new SpannedPubSub();
     const telemetry = new CollectingTelemetry();
-    const feed = new AnalysisFeed(someAnalysis(), pubSub, new ManualClock(), telemetry);
+    const feed = new ChannelFeed(someAnalysis(), pubSub, new ManualClock(), telemetry);
     await feed.open();
     const watcher = new Watcher(feed).begin();
     for (let count = 0; count < events; count++) pubSub.publish();
