@@ -10,8 +10,17 @@ export abstract class TelltaleError extends Error {
   }
 }
 
+/** The token is no good: its holder needs another one. The message never holds the token. */
 export class TokenRejected extends TelltaleError {
   readonly code = "token_rejected";
+}
+
+/**
+ * Neither yes nor no: nobody can decide now whether a token is good or a holder is allowed, because an issuer or another
+ * service that has to be asked is away. The client may come back with the same token. The message is for the log alone.
+ */
+export class AccessUndecided extends TelltaleError {
+  readonly code = "access_undecided";
 }
 
 export interface BrokerErrorOptions extends ErrorOptions {

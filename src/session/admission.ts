@@ -1,4 +1,4 @@
-import { NewerFormat, TokenRejected } from "../application/errors.ts";
+import { AccessUndecided, NewerFormat, TokenRejected } from "../application/errors.ts";
 import { type WatcherGrant, watcherGrantOf } from "../application/grant-of.ts";
 import type { OpenConnection } from "../application/open-connections.ts";
 import type { TokenVerifierPort } from "../application/ports/token-verifier-port.ts";
@@ -112,6 +112,7 @@ export const REFUSALS = {
   unauthenticated: { code: CLOSE_CODES.unauthenticated, reason: "no valid token" },
   too_many_connections: { code: CLOSE_CODES.tooManyConnections, reason: "too many connections of this user" },
   over_capacity: { code: CLOSE_CODES.tryAgainLater, reason: retryAfterReason(RETRY_AFTER_MS) },
+  access_undecided: { code: CLOSE_CODES.tryAgainLater, reason: retryAfterReason(RETRY_AFTER_MS) },
   newer_format: {
     code: CLOSE_CODES.tryAgainLater,
     reason: `${retryAfterReason(NEWER_FORMAT_RETRY_MS)} newer_format`,
@@ -125,8 +126,9 @@ export type Refusal = keyof typeof REFUSALS;
 
 const LIMITS = { user: "too_many_connections", total: "over_capacity", draining: "going_away" } as const;
 
-/** The refusal for a client that a fault of the gateway or the broker kept from being served. */
+/** The refusal for a client that could not be served, because somebody else is away or the gateway has a fault. */
 export function refusalFor(error: unknown): Refusal {
+  if (error instanceof AccessUndecided) return "access_undecided";
   return error instanceof NewerFormat ? "newer_format" : "over_capacity";
 }
 

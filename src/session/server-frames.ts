@@ -60,6 +60,7 @@ const REFUSALS = {
   too_many_subscriptions: "this socket, or its user over all sockets, watches as many analyses as may be",
   broker_unavailable: "the broker is away: try again in a moment",
   newer_format: "what is kept of it was written by a newer Telltale than this gateway",
+  access_undecided: "nobody can decide now whether it may be watched: try again in a moment",
   internal: "a fault of the gateway: try again in a moment",
 } as const;
 

@@ -2,6 +2,9 @@ import { describe, expect, test } from "bun:test";
 import { createHmac, generateKeyPairSync, sign as signWith } from "node:crypto";
 import { JoseTokenVerifier } from "../../src/adapters/jwt/jose-token-verifier.ts";
 import { signToken } from "../../src/adapters/jwt/token-signer.ts";
+import { AccessUndecided } from "../../src/application/errors.ts";
+import type { TokenVerifierPort } from "../../src/application/ports/token-verifier-port.ts";
+import type { VerifiedToken } from "../../src/domain/access-grant.ts";
 import { refusal, tokenVerifierContract } from "../../src/testing/contracts/token-verifier-contract.ts";
 import { ManualClock } from "../../src/testing/manual-clock.ts";
 
@@ -13,6 +16,26 @@ const verifier = new JoseTokenVerifier(SECRET, clock);
 tokenVerifierContract("JoseTokenVerifier", {
   verifier: (given) => new JoseTokenVerifier(SECRET, given),
   sign: async (given) => hmacToken({ alg: "HS256" }, given),
+});
+
+/** Judges as its keys do, unless the issuer who has them is away. */
+class RemoteVerifier implements TokenVerifierPort {
+  readonly #verifier: TokenVerifierPort | undefined;
+
+  constructor(verifier: TokenVerifierPort | undefined) {
+    this.#verifier = verifier;
+  }
+
+  async verify(token: string): Promise<VerifiedToken> {
+    if (this.#verifier === undefined) throw new AccessUndecided("the issuer does not answer");
+    return this.#verifier.verify(token);
+  }
+}
+
+tokenVerifierContract("a verifier whose keys lie elsewhere", {
+  verifier: (given) => new RemoteVerifier(new JoseTokenVerifier(SECRET, given)),
+  sign: async (given) => hmacToken({ alg: "HS256" }, given),
+  undecided: () => new RemoteVerifier(undefined),
 });
 
 describe("JoseTokenVerifier", () => {

@@ -1,7 +1,7 @@
 import { Hono, type MiddlewareHandler } from "hono";
 import { secureHeaders } from "hono/secure-headers";
 import type { BroadcastEvent } from "../../application/broadcast-event.ts";
-import { ReadAbandoned, TooManyReads } from "../../application/errors.ts";
+import { AccessUndecided, ReadAbandoned, TooManyReads } from "../../application/errors.ts";
 import type { TelemetryPort } from "../../application/ports/telemetry-port.ts";
 import { isHostHeader } from "../../session/origin-policy.ts";
 import { headersOnly } from "./head-routes.ts";
@@ -72,6 +72,10 @@ export function gatewayApp(parts: GatewayAppParts): Hono {
   app.onError((error, context) => {
     const expected = brokerProblem(context, error);
     if (expected !== undefined) return expected;
+    if (error instanceof AccessUndecided) {
+      telemetry.log("warn", "nobody could decide whether a request is allowed", { message: error.message });
+      return problem(context, error.code);
+    }
     if (error instanceof TooManyReads) return problem(context, error.code, { detail: error.message });
     // Nobody reads this answer.
     if (error instanceof ReadAbandoned) return problem(context, "request_aborted");

@@ -31,6 +31,7 @@ const PROBLEMS = {
   invalid_viewers: [422, "The list of viewers breaks the rules"],
   invalid_request: [422, "The request breaks the rules"],
   not_implemented: [501, "Not implemented in this release"],
+  access_undecided: [503, "Nobody can decide now whether this is allowed: try again in a moment"],
   broker_unavailable: [503, "The broker is away: nothing was stored"],
   newer_format: [503, "What is kept of it was written by a newer Telltale than this gateway"],
   outcome_unknown: [503, "The broker did not answer: repeat with the same Idempotency-Key"],

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { TokenRejected } from "../../application/errors.ts";
+import { AccessUndecided, TokenRejected } from "../../application/errors.ts";
 import type { ClockPort } from "../../application/ports/clock-port.ts";
 import type { TokenVerifierPort } from "../../application/ports/token-verifier-port.ts";
 import { ManualClock } from "../manual-clock.ts";
@@ -8,11 +8,16 @@ export interface VerifierUnderTest {
   verifier(clock: ClockPort): TokenVerifierPort;
   /** Signs `claims` as they are with the key that the verifier expects. */
   sign(claims: Readonly<Record<string, unknown>>): Promise<string>;
+  /**
+   * A capability: a verifier that has to ask somebody who is away now. Left out for a verifier that asks nobody, which
+   * always says yes or no.
+   */
+  undecided?(clock: ClockPort): TokenVerifierPort;
 }
 
 const ID = "0f8fad5b-d9cb-469f-a165-70867728950e";
 
-export function tokenVerifierContract(name: string, { verifier, sign }: VerifierUnderTest): void {
+export function tokenVerifierContract(name: string, { verifier, sign, undecided }: VerifierUnderTest): void {
   const clock = new ManualClock();
   const seconds = clock.now() / 1000;
   const hour = { exp: seconds + 3600 };
@@ -194,6 +199,18 @@ export function tokenVerifierContract(name: string, { verifier, sign }: Verifier
       expect(Bun.inspect(error)).not.toMatch(/alice-the-secret|eyJ/);
       expect((error as Error).cause).toBeUndefined();
     });
+
+    if (undecided !== undefined) {
+      test("TV-11 says that nobody can decide now, without a word of the token, and refuses no token for it", async () => {
+        const token = await sign({ ...hour, user_id: "alice-the-secret" });
+        const error = await undecided(clock)
+          .verify(token)
+          .catch((caught: unknown) => caught);
+        expect(error).toBeInstanceOf(AccessUndecided);
+        expect(error).not.toBeInstanceOf(TokenRejected);
+        expect(Bun.inspect(error)).not.toMatch(/alice-the-secret|eyJ/);
+      });
+    }
   });
 }
 

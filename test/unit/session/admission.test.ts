@@ -1,5 +1,10 @@
 import { describe, expect, test } from "bun:test";
-import { BrokerUnavailable, NewerFormat, OutcomeUnknown } from "../../../src/application/errors.ts";
+import {
+  AccessUndecided,
+  BrokerUnavailable,
+  NewerFormat,
+  OutcomeUnknown,
+} from "../../../src/application/errors.ts";
 import type { WatchIntent } from "../../../src/session/web-socket-session.ts";
 import { result, status } from "../../../src/testing/encoded-events.ts";
 import { turn } from "../../support/turn.ts";
@@ -149,6 +154,24 @@ describe("a client that comes", () => {
     tokens.fault = new Error("no key");
     expect((await watch()).wire.closedWith).toBe(1013);
   });
+
+  test.each([
+    ["/ws/analysis/{id}", {}],
+    ["/ws", { analysisId: null }],
+  ])(
+    "TV-11: a token on %s that nobody can judge now closes with 1013, never with 4001",
+    async (_, intent) => {
+      const { watch, tokens, books, telemetry } = sessionBench();
+      tokens.fault = new AccessUndecided("the issuer does not answer");
+      const { wire, hangUp } = await watch("alice", intent);
+      expect(wire.closes).toEqual([{ code: 1013, reason: "retry_after_ms=1000" }]);
+      expect(telemetry.logs.at(-1)).toMatchObject({ level: "warn", fields: { code: "access_undecided" } });
+      hangUp();
+      expect(books()).toEqual(NOTHING);
+      tokens.fault = undefined;
+      expect((await watch("alice", intent)).wire.types).toEqual(["connection_established"]);
+    },
+  );
 
   test("OPS-9: one that is let in while the gateway goes away is told to come back elsewhere", async () => {
     const { upgrade, tokens, connections, drain, books } = sessionBench();

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { BrokerUnavailable } from "../../../src/application/errors.ts";
+import { AccessUndecided, BrokerUnavailable } from "../../../src/application/errors.ts";
 import { turn } from "../../support/turn.ts";
 import { NOTHING, sessionBench } from "./session-bench.ts";
 
@@ -99,6 +99,15 @@ describe("a client that speaks", () => {
     session.received(authenticate("token of alice"));
     await turn();
     expect(wire.closedWith).toBe(1013);
+  });
+
+  test("TV-11: a new token that nobody can judge now closes with 1013, never with 4001", async () => {
+    const { watch, tokens } = sessionBench();
+    const { session, wire } = await watch();
+    tokens.fault = new AccessUndecided("the issuer does not answer");
+    session.received(authenticate("token of alice"));
+    await turn();
+    expect(wire.closes).toEqual([{ code: 1013, reason: "retry_after_ms=1000" }]);
   });
 
   test.each([
