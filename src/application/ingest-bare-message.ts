@@ -2,11 +2,11 @@ import type { EncodedEvent } from "../domain/analysis-event.ts";
 import { type ChannelName, parseChannel } from "../domain/channel.ts";
 import { decodeEvent, NOT_UTF8 } from "../domain/decode-event.ts";
 import { endInPlaceOf } from "../domain/refused-end.ts";
-import { kindOfDeadLetter } from "./dead-letter-kind.ts";
 import { channelFault, deadLetterReason, reasonLabel } from "./dead-letter-reason.ts";
 import { BrokerUnavailable, OutcomeUnknown } from "./errors.ts";
 import { IngestQueue } from "./ingest-queue.ts";
 import type { ClockPort } from "./ports/clock-port.ts";
+import { type DeadLetterPort, kindOfDeadLetter } from "./ports/dead-letter-port.ts";
 import type { OccurrenceKey } from "./ports/deduplication-key.ts";
 import type { AppendRequest, PubSubPort } from "./ports/pub-sub-port.ts";
 import type { TelemetryPort } from "./ports/telemetry-port.ts";
@@ -38,17 +38,25 @@ const LOOK_AGAIN_MS = 5;
  */
 export class IngestBareMessage {
   readonly #pubSub: PubSubPort;
-  readonly #workers: WorkerChannelPort;
+  readonly #workers: Pick<WorkerChannelPort, "listening">;
+  readonly #deadLetterPort: Pick<DeadLetterPort, "keep">;
   readonly #clock: ClockPort;
   readonly #telemetry: TelemetryPort;
   readonly #events: IngestQueue<Heard>;
-  readonly #letters: IngestQueue<Letter>;
-  /** What a letter was made of. */
-  readonly #letterOf = new WeakSet<Heard>();
+  readonly #deadLetters: IngestQueue<Refused>;
+  /** The messages that are dead letters by now. */
+  readonly #refused = new WeakSet<Heard>();
 
-  constructor(pubSub: PubSubPort, workers: WorkerChannelPort, clock: ClockPort, telemetry: TelemetryPort) {
+  constructor(
+    pubSub: PubSubPort,
+    workers: Pick<WorkerChannelPort, "listening">,
+    deadLetters: Pick<DeadLetterPort, "keep">,
+    clock: ClockPort,
+    telemetry: TelemetryPort,
+  ) {
     this.#pubSub = pubSub;
     this.#workers = workers;
+    this.#deadLetterPort = deadLetters;
     this.#clock = clock;
     this.#telemetry = telemetry;
     const shared = {
@@ -61,9 +69,9 @@ export class IngestBareMessage {
       offer: (heard) => this.#attempt(heard, () => this.#ingest(heard)),
       heldFor: (heard) => this.#heldFor(heard),
     });
-    this.#letters = new IngestQueue<Letter>({
+    this.#deadLetters = new IngestQueue<Refused>({
       ...shared,
-      offer: (letter) => this.#attempt(letter, () => this.#bury(letter)),
+      offer: (refused) => this.#attempt(refused, () => this.#keep(refused)),
       heldFor: () => 0,
     });
   }
@@ -78,10 +86,10 @@ export class IngestBareMessage {
     });
   }
 
-  /** Resolves when everything heard until now is stored, buried or given up. */
+  /** Resolves when everything heard until now is stored, kept as a dead letter, or given up. */
   async settled(): Promise<void> {
     await this.#events.settled();
-    await this.#letters.settled();
+    await this.#deadLetters.settled();
   }
 
   async #attempt(heard: Heard, attempt: () => Promise<void>): Promise<"done" | "again"> {
@@ -96,16 +104,19 @@ export class IngestBareMessage {
 
   async #ingest(heard: Heard): Promise<void> {
     const { request, fault } = this.#read(heard);
-    if (fault !== undefined) this.#isLetter(heard, fault);
+    if (fault !== undefined) this.#refuse(heard, fault);
     const refusal = request && (await this.#append(request));
-    if (refusal !== undefined) this.#isLetter(heard, refusal);
+    if (refusal !== undefined) this.#refuse(heard, refusal);
   }
 
-  /** At once, so that letters are kept in the order heard; once, though an end in its place be offered again. */
-  #isLetter(heard: Heard, reason: string): void {
-    if (this.#letterOf.has(heard)) return;
-    this.#letterOf.add(heard);
-    this.#letters.add({ ...heard, reason });
+  /**
+   * Queues the message as a dead letter: at once, so that dead letters are kept in the order heard, and once, though the
+   * end in its place may be appended several times.
+   */
+  #refuse(heard: Heard, reason: string): void {
+    if (this.#refused.has(heard)) return;
+    this.#refused.add(heard);
+    this.#deadLetters.add({ ...heard, reason });
   }
 
   /** What to append, if anything, and why the message itself is a dead letter, if it is. */
@@ -153,16 +164,17 @@ export class IngestBareMessage {
     return undefined;
   }
 
-  async #bury(letter: Letter): Promise<void> {
-    const { channel, payload } = letter.message;
-    const windowMs = RETRY_WINDOW_MS + this.#lateMs(letter);
-    // Before it is counted: what could not be kept comes here again.
-    await this.#workers.keepDeadLetter({ channel, payload, reason: letter.reason, windowMs });
-    this.#telemetry.count("telltale_dead_letters_total", { reason: reasonLabel(letter.reason) });
+  async #keep(refused: Refused): Promise<void> {
+    const { channel, payload } = refused.message;
+    const { reason } = refused;
+    const windowMs = RETRY_WINDOW_MS + this.#lateMs(refused);
+    // Before it is counted: a dead letter that could not be kept comes here again.
+    await this.#deadLetterPort.keep({ channel, payload, reason, windowMs });
+    this.#telemetry.count("telltale_dead_letters_total", { reason: reasonLabel(reason) });
     this.#telemetry.log("warn", "a worker's event was refused", {
       kind: kindOfDeadLetter(channel),
       channel,
-      reason: letter.reason,
+      reason,
     });
   }
 
@@ -209,6 +221,6 @@ interface Heard {
   readonly listening: Listening | undefined;
 }
 
-interface Letter extends Heard {
+interface Refused extends Heard {
   readonly reason: string;
 }

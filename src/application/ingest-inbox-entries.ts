@@ -1,14 +1,13 @@
 import type { AnalysisChannel } from "../domain/channel.ts";
 import type { BrokerTrouble } from "./broker-trouble.ts";
-import { kindOfDeadLetter } from "./dead-letter-kind.ts";
 import { reasonLabel } from "./dead-letter-reason.ts";
 import { TelltaleError } from "./errors.ts";
 import { InboxTrouble } from "./inbox-trouble.ts";
 import type { ClockPort } from "./ports/clock-port.ts";
+import { type DeadLetterPort, kindOfDeadLetter } from "./ports/dead-letter-port.ts";
 import { INBOX, type InboxEntry, type InboxPort } from "./ports/inbox-port.ts";
 import type { AppendRequest, PubSubPort } from "./ports/pub-sub-port.ts";
 import type { TelemetryPort } from "./ports/telemetry-port.ts";
-import type { WorkerChannelPort } from "./ports/worker-channel-port.ts";
 import { type AddressedEntry, type EntryLetter, readEntry } from "./read-entry.ts";
 import { reasonOf } from "./reason-of.ts";
 
@@ -24,7 +23,7 @@ export const INBOX_RETRY_MS = 1_000;
 export class IngestInboxEntries {
   readonly #inbox: InboxPort;
   readonly #pubSub: PubSubPort;
-  readonly #letters: Pick<WorkerChannelPort, "keepDeadLetter">;
+  readonly #deadLetters: Pick<DeadLetterPort, "keep">;
   readonly #clock: ClockPort;
   readonly #telemetry: TelemetryPort;
   #stopping = false;
@@ -35,13 +34,13 @@ export class IngestInboxEntries {
   constructor(
     inbox: InboxPort,
     pubSub: PubSubPort,
-    letters: Pick<WorkerChannelPort, "keepDeadLetter">,
+    deadLetters: Pick<DeadLetterPort, "keep">,
     clock: ClockPort,
     telemetry: TelemetryPort,
   ) {
     this.#inbox = inbox;
     this.#pubSub = pubSub;
-    this.#letters = letters;
+    this.#deadLetters = deadLetters;
     this.#clock = clock;
     this.#telemetry = telemetry;
     this.#trouble = new InboxTrouble(telemetry);
@@ -139,7 +138,7 @@ export class IngestInboxEntries {
 
   /** Every entry is an event of its own, so its letter is known by the entry, not by what it holds. */
   async #bury({ id, channel, payload, reason }: EntryLetter): Promise<void> {
-    await this.#letters.keepDeadLetter({ channel, payload, reason, name: `${INBOX} ${id}` });
+    await this.#deadLetters.keep({ channel, payload, reason, name: `${INBOX} ${id}` });
     this.#telemetry.count("telltale_dead_letters_total", { reason: reasonLabel(reason) });
     this.#telemetry.log("warn", "an inbox entry was refused", {
       kind: kindOfDeadLetter(channel),

@@ -1,5 +1,5 @@
 import { parseChannel } from "../domain/channel.ts";
-import type { WorkerChannelPort } from "./ports/worker-channel-port.ts";
+import type { DeadLetterPort } from "./ports/dead-letter-port.ts";
 
 export interface Refusals {
   readonly count: number;
@@ -34,19 +34,19 @@ export class RecentRefusals {
   }
 }
 
-/** The same channels; each dead letter that was kept is noted. */
-export function notingRefusals(workers: WorkerChannelPort, refusals: RecentRefusals): WorkerChannelPort {
+/** The same dead letters. Each one is noted once it was kept. */
+export function notingRefusals(deadLetters: DeadLetterPort, refusals: RecentRefusals): DeadLetterPort {
   return {
-    listen: (heard) => workers.listen(heard),
-    stopListening: () => workers.stopListening(),
-    listening: () => workers.listening(),
-    get away() {
-      return workers.away;
+    get trouble() {
+      return deadLetters.trouble;
     },
-    keepDeadLetter: async (letter) => {
-      await workers.keepDeadLetter(letter);
-      refusals.note(letter.channel, letter.reason);
+    keep: async (deadLetter) => {
+      await deadLetters.keep(deadLetter);
+      refusals.note(deadLetter.channel, deadLetter.reason);
     },
-    close: () => workers.close(),
+    read: (from) => deadLetters.read(from),
+    find: (id) => deadLetters.find(id),
+    remove: (id) => deadLetters.remove(id),
+    close: () => deadLetters.close(),
   };
 }

@@ -18,10 +18,10 @@ export type Republished =
 
 /** Once what kept it from being delivered is mended, a dead letter becomes the event that it should have been. */
 export class RepublishDeadLetter {
-  readonly #letters: DeadLetterPort;
+  readonly #letters: Pick<DeadLetterPort, "remove">;
   readonly #pubSub: PubSubPort;
 
-  constructor(letters: DeadLetterPort, pubSub: PubSubPort) {
+  constructor(letters: Pick<DeadLetterPort, "remove">, pubSub: PubSubPort) {
     this.#letters = letters;
     this.#pubSub = pubSub;
   }

@@ -9,7 +9,7 @@ const LONGEST_AT_HEAD_MS = 30_000;
 
 /** What is known of the inbox. `stuck`: its oldest entry has not moved for 30 s, so nobody empties it. */
 export type InboxHealth =
-  | { readonly status: "unknown" }
+  | { readonly status: "unknown" | "unsupported" }
   | { readonly status: "down"; readonly cause: BrokerCause; readonly reason: string }
   | {
       readonly status: "up" | "stuck";
@@ -23,14 +23,16 @@ export type InboxHealth =
 
 /** Looks from time to time how long the inbox is and whether it moves, so that nobody who asks waits for the broker. */
 export class WatchInbox {
-  readonly #inbox: Pick<InboxPort, "backlog">;
+  readonly #inbox: Pick<InboxPort, "backlog"> | undefined;
   readonly #clock: ClockPort;
-  #health: InboxHealth = { status: "unknown" };
+  #health: InboxHealth;
   #head: { readonly id: string; readonly since: number } | undefined;
   #looking = false;
 
-  constructor(inbox: Pick<InboxPort, "backlog">, clock: ClockPort) {
+  /** Without an inbox its health is `unsupported` for ever. */
+  constructor(inbox: Pick<InboxPort, "backlog"> | undefined, clock: ClockPort) {
     this.#inbox = inbox;
+    this.#health = { status: inbox === undefined ? "unsupported" : "unknown" };
     this.#clock = clock;
   }
 
@@ -40,7 +42,7 @@ export class WatchInbox {
 
   /** To be called every `WATCH_INBOX_MS`. Never rejects; does nothing while the look before is still out. */
   async execute(): Promise<void> {
-    if (this.#looking) return;
+    if (this.#looking || this.#inbox === undefined) return;
     this.#looking = true;
     try {
       const { entries, oldest } = await this.#inbox.backlog();

@@ -12,6 +12,7 @@ import { FeedRegistry } from "../application/fan-out/feed-registry.ts";
 import { IngestBareMessage } from "../application/ingest-bare-message.ts";
 import { IngestInboxEntries } from "../application/ingest-inbox-entries.ts";
 import { OpenConnections } from "../application/open-connections.ts";
+import { type BrokerPorts, closeBroker } from "../application/ports/broker-ports.ts";
 import type { ClockPort } from "../application/ports/clock-port.ts";
 import type { TelemetryPort } from "../application/ports/telemetry-port.ts";
 import type { TokenVerifierPort } from "../application/ports/token-verifier-port.ts";
@@ -23,7 +24,7 @@ import { SubscribeToAnalysis } from "../application/subscribe-to-analysis.ts";
 import { WatchInbox } from "../application/watch-inbox.ts";
 import { ConnectionRegistry } from "../domain/connection-registry.ts";
 import type { SessionServices } from "../session/session-services.ts";
-import { type Broker, closeBroker, openBroker } from "./brokers.ts";
+import { openBroker } from "./brokers.ts";
 import type { Config } from "./config/config.ts";
 
 /** Every part of a gateway by its name, as `createGateway` adds them. */
@@ -39,9 +40,10 @@ interface ProcessTelemetry extends TelemetryPort {
  * Builds every part of the gateway. Nothing listens and nothing is connected before the first use.
  *
  * A part is added at one place: its name, what it is made of, and how it ends if it has an end. A part is made of parts
- * that were added before it. To replace an adapter or a policy, replace its line here.
+ * that were added before it. To replace an adapter or a policy, replace its line here. `open` may open another broker
+ * than the configuration names.
  */
-export function createGateway(config: Config) {
+export function createGateway(config: Config, open: typeof openBroker = openBroker) {
   const { watchDefault, heartbeatIntervalMs, heartbeatTimeoutMs, messageRate } = config;
   return (
     new Assembly<object>()
@@ -58,14 +60,16 @@ export function createGateway(config: Config) {
       .add("refusals", () => new RecentRefusals())
       .add(
         "broker",
-        ({ clock, telemetry, refusals }): Broker => {
-          const broker = openBroker(config, clock, telemetry);
-          return config.demo ? { ...broker, workers: notingRefusals(broker.workers, refusals) } : broker;
+        ({ clock, telemetry, refusals }): BrokerPorts => {
+          const broker = open(config, clock, telemetry);
+          if (!config.demo) return broker;
+          return { ...broker, deadLetters: notingRefusals(broker.deadLetters, refusals) };
         },
         closeBroker,
       )
-      .add("pubSub", ({ broker }) => broker.pubSub)
-      .add("workers", ({ broker }) => broker.workers)
+      .add("pubSub", ({ broker }) => broker.events)
+      .add("deadLetters", ({ broker }) => broker.deadLetters)
+      .add("workers", ({ broker }) => broker.workerChannels)
 
       // Connections and what they watch.
       .add(
@@ -102,12 +106,13 @@ export function createGateway(config: Config) {
       )
       .add(
         "ingest",
-        ({ pubSub, workers, clock, telemetry }) => new IngestBareMessage(pubSub, workers, clock, telemetry),
+        ({ pubSub, workers, deadLetters, clock, telemetry }) =>
+          workers && new IngestBareMessage(pubSub, workers, deadLetters, clock, telemetry),
       )
       .add(
         "ingestInbox",
-        ({ broker: { inbox, pubSub, workers }, clock, telemetry }) =>
-          new IngestInboxEntries(inbox, pubSub, workers, clock, telemetry),
+        ({ broker: { inbox }, pubSub, deadLetters, clock, telemetry }) =>
+          inbox && new IngestInboxEntries(inbox, pubSub, deadLetters, clock, telemetry),
       )
       .add("inbox", ({ broker, clock }) => new WatchInbox(broker.inbox, clock))
 

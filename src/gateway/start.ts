@@ -3,10 +3,12 @@ import { gatewayApp } from "../adapters/http/gateway-app.ts";
 import { signToken } from "../adapters/jwt/token-signer.ts";
 import { listen } from "../adapters/server/bun.ts";
 import { CHECK_POSITIONS_MS } from "../application/check-positions.ts";
+import { missingCapabilities } from "../application/ports/broker-ports.ts";
 import type { ClockPort } from "../application/ports/clock-port.ts";
 import { reasonOf } from "../application/reason-of.ts";
 import { WATCH_INBOX_MS } from "../application/watch-inbox.ts";
 import demoPage from "../web/demo/index.html";
+import { openBroker } from "./brokers.ts";
 import type { Config } from "./config/config.ts";
 import { isLoopback } from "./config/demo-config.ts";
 import { createGateway, type Gateway } from "./container.ts";
@@ -25,9 +27,15 @@ const SWEEP_MS = 250;
 const BROKER_PATIENCE_MS = 2_000;
 const LOOK_AGAIN_MS = 20;
 
-/** Starts a gateway. It serves from here on, with or without its broker: `/ready` says which. */
-export async function startGateway(config: Config): Promise<RunningGateway> {
-  const gateway = createGateway(config);
+/**
+ * Starts a gateway. It serves from here on, with or without its broker: `/ready` says which. It starts without the
+ * capabilities that the broker lacks as well. `open` may open another broker than the configuration names.
+ */
+export async function startGateway(
+  config: Config,
+  open: typeof openBroker = openBroker,
+): Promise<RunningGateway> {
+  const gateway = createGateway(config, open);
   const { telemetry, clock } = gateway;
   const leaving = new AbortController();
   let url = "";
@@ -39,6 +47,8 @@ export async function startGateway(config: Config): Promise<RunningGateway> {
     leaving: leaving.signal,
     demo: demo?.routes,
   });
+  for (const capability of missingCapabilities(gateway.broker))
+    telemetry.log("info", "the broker lacks a capability", { broker: gateway.pubSub.kind, capability });
   const heard = inTime(clock, BROKER_PATIENCE_MS, listenToWorkers(gateway));
   await Promise.all([heard, brokerUp(gateway)]);
   const server = listen({
@@ -48,7 +58,7 @@ export async function startGateway(config: Config): Promise<RunningGateway> {
     services: gateway.sessions,
     policy: config,
   });
-  gateway.ingestInbox.start();
+  gateway.ingestInbox?.start();
   const stopWatchingInbox = clock.every(WATCH_INBOX_MS, () => {
     setGauges(gateway);
     void gateway.inbox.execute();
@@ -68,8 +78,8 @@ export async function startGateway(config: Config): Promise<RunningGateway> {
       const { drainMs } = config;
       // What workers were heard to say, and requests under way, are finished first; what they say from now on is
       // for the others.
-      const heardOut = gateway.workers.stopListening().then(() => gateway.ingest.settled());
-      const underWay = Promise.all([gateway.ingestInbox.stop(), heardOut, server.answered()]);
+      const heardOut = gateway.workers?.stopListening().then(() => gateway.ingest?.settled());
+      const underWay = Promise.all([gateway.ingestInbox?.stop(), heardOut, server.answered()]);
       await Promise.all([gateway.drain.execute(), inTime(clock, drainMs, underWay)]);
       stopSweeping();
       stopChecking();
@@ -91,12 +101,12 @@ async function inTime(clock: ClockPort, milliseconds: number, done: Promise<unkn
 }
 
 /** Resolves when workers are heard. Never rejects: without its broker a gateway hears again when that is back. */
-function listenToWorkers({ workers, ingest, telemetry }: Gateway): Promise<void> {
-  return workers
-    .listen((message) => ingest.execute(message))
-    .catch((error: unknown) => {
-      telemetry.log("error", "workers cannot be heard", { message: reasonOf(error) });
-    });
+async function listenToWorkers({ workers, ingest, telemetry }: Gateway): Promise<void> {
+  try {
+    await workers?.listen((message) => ingest?.execute(message));
+  } catch (error) {
+    telemetry.log("error", "workers cannot be heard", { message: reasonOf(error) });
+  }
 }
 
 /** Resolves when the broker is known to be up, or when it was waited for long enough: nobody goes on looking then. */

@@ -9,7 +9,6 @@ workerChannelContract("memory", async () => {
   return {
     node: () => new InMemoryWorkerChannels({ broker, clock }),
     publish: async (channel, payload) => broker.publishBare({ channel, payload }),
-    letters: async () => broker.deadLetters,
     elapse: async (milliseconds) => clock.advance(milliseconds),
     close: async () => {},
   };

@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "bun:test";
 import { Redis } from "ioredis";
+import { RedisDeadLetters } from "../../src/adapters/redis/redis-dead-letters.ts";
 import { RedisInbox } from "../../src/adapters/redis/redis-inbox.ts";
-import { RedisWorkerChannels } from "../../src/adapters/redis/redis-worker-channels.ts";
 import { SystemClock } from "../../src/adapters/system/system-clock.ts";
 import { IngestInboxEntries } from "../../src/application/ingest-inbox-entries.ts";
 import { CollectingTelemetry } from "../../src/testing/collecting-telemetry.ts";
@@ -152,14 +152,14 @@ describe.skipIf(!needs("redis-server"))("the inbox", () => {
       clock: new SystemClock(),
       telemetry: new CollectingTelemetry(),
     };
-    const letterBox = new RedisWorkerChannels({ ...options, listen: new Set() });
+    const deadLetters = new RedisDeadLetters(options);
     const inboxes = [1, 2].map(() => new RedisInbox({ ...options, node: "same" }));
     const takers = inboxes.map(
       (inbox) =>
         new IngestInboxEntries(
           inbox,
           nodes.make({ size: 100_000 }),
-          letterBox,
+          deadLetters,
           options.clock,
           options.telemetry,
         ),
@@ -171,7 +171,7 @@ describe.skipIf(!needs("redis-server"))("the inbox", () => {
     await worker.xadd(INBOX, "*", "event", "{poison");
     await emptied();
     await Promise.all(takers.map((taker) => taker.stop()));
-    await Promise.all([...inboxes, letterBox].map((one) => one.close()));
+    await Promise.all([...inboxes, deadLetters].map((one) => one.close()));
     await nodes.close();
     await numbering.verify();
     expect(await letters()).toHaveLength(1);

@@ -1,6 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test";
 import type { Redis } from "ioredis";
 import appendEvents from "../../src/adapters/redis/append-events.lua" with { type: "text" };
+import { RedisDeadLetters } from "../../src/adapters/redis/redis-dead-letters.ts";
 import { RedisPubSub } from "../../src/adapters/redis/redis-pub-sub.ts";
 import { RedisWorkerChannels } from "../../src/adapters/redis/redis-worker-channels.ts";
 import { SystemClock } from "../../src/adapters/system/system-clock.ts";
@@ -139,16 +140,15 @@ describe.skipIf(!needs("redis-server"))("a user of Redis who may not do everythi
 
   test("RDY-4 a dead letter that may not be kept is told for as long as it is tried", async () => {
     const shared = await userOf("letterless");
-    const workers = new RedisWorkerChannels({ ...shared, listen: new Set(["analysis"] as const) });
-    open.push(workers);
-    await workers.listen(() => {});
+    const deadLetters = new RedisDeadLetters(shared);
+    open.push(deadLetters);
     await admin.call("ACL", "SETUSER", "letterless", "resetkeys", "~telltale:{analysis*");
-    const letter = { channel: "analysis:x", payload: "p", reason: "r" };
-    await expect(workers.keepDeadLetter(letter)).rejects.toBeInstanceOf(BrokerUnavailable);
-    expect(workers.away).toMatchObject({ cause: "permission" });
+    const deadLetter = { channel: "analysis:x", payload: "p", reason: "r" };
+    await expect(deadLetters.keep(deadLetter)).rejects.toBeInstanceOf(BrokerUnavailable);
+    expect(deadLetters.trouble).toMatchObject({ cause: "permission" });
     await admin.call("ACL", "SETUSER", "letterless", "allkeys");
-    await workers.keepDeadLetter(letter);
-    expect(workers.away).toBeUndefined();
+    await deadLetters.keep(deadLetter);
+    expect(deadLetters.trouble).toBeUndefined();
   }, 30_000);
 
   test("RDY-1 a subscriber and its channel are none of the trial's business", async () => {

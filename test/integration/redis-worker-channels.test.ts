@@ -1,9 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test";
 import { Redis } from "ioredis";
-import { RedisDeadLetters } from "../../src/adapters/redis/redis-dead-letters.ts";
 import { RedisWorkerChannels } from "../../src/adapters/redis/redis-worker-channels.ts";
 import { SystemClock } from "../../src/adapters/system/system-clock.ts";
-import { BrokerUnavailable } from "../../src/application/errors.ts";
 import type { ClockPort } from "../../src/application/ports/clock-port.ts";
 import type { BareMessage } from "../../src/application/ports/worker-channel-port.ts";
 import { CollectingTelemetry } from "../../src/testing/collecting-telemetry.ts";
@@ -42,15 +40,6 @@ describe.skipIf(!needs("redis-server"))("the rules of WorkerChannelPort", () => 
           telemetry: new CollectingTelemetry(),
         }),
       publish: async (channel, payload) => void (await worker.publish(channel, payload)),
-      letters: async () =>
-        (await worker.xrange("telltale:deadletters", "-", "+")).map(
-          ([, [, channel = "", , payload = "", , reason = "", , at = ""]]) => ({
-            channel,
-            payload,
-            reason,
-            at: Date.parse(at),
-          }),
-        ),
       elapse: (milliseconds) => Bun.sleep(milliseconds),
       close: async () => {},
     };
@@ -201,70 +190,6 @@ describe.skipIf(!needs("redis-server"))("workers' channels on Redis", () => {
     await channels.close();
     await eventually("the patterns are gone", async () => Number(await worker.pubsub("NUMPAT")) === 0);
     expect(await worker.publish("system:updates", "x")).toBe(0);
-  });
-
-  test("what remembers a dead letter is gone after three minutes, an hour where it has a name", async () => {
-    await worker.flushall();
-    const letter = { channel: "analysis:x", payload: "not JSON", reason: "not_json" };
-    await make().keepDeadLetter(letter);
-    const seen = "telltale:{telltale:deadletters}:seen:*";
-    const [content = ""] = await worker.keys(seen);
-    expect(await worker.pttl(content)).toBeWithin(150_000, 180_001);
-    await worker.flushall();
-    await make().keepDeadLetter({ ...letter, name: "1-0" });
-    const [name = ""] = await worker.keys(seen);
-    expect(await worker.pttl(name)).toBeWithin(3_500_000, 3_600_001);
-  });
-
-  test("BUD-7 what was removed by hand, or is of an earlier version, is in no book and harms none", async () => {
-    await worker.flushall();
-    const node = make();
-    const stream = "telltale:deadletters";
-    const keep = (channel: string, payload: string) => node.keepDeadLetter({ channel, payload, reason: "r" });
-    const old = worker.pipeline();
-    for (let n = 0; n < 9_990; n++)
-      old.xadd(stream, "*", "channel", "user:x", "payload", `${n}`, "reason", "r", "at", "");
-    await old.exec();
-    for (let n = 0; n < 30; n++) await keep("user:x", `new ${n}`);
-    expect(await worker.xlen(stream)).toBe(10_000);
-    expect((await worker.xrange(stream, "-", "+", "COUNT", 1))[0]?.[1][3]).toBe("20");
-    // Those of the newest that were booked are gone, their books stay.
-    for (const [id] of await worker.xrevrange(stream, "+", "-", "COUNT", 20)) await worker.xdel(stream, id);
-    for (let n = 0; n < 40; n++) await keep("analysis:x", `${n}`);
-    expect(await worker.xlen(stream)).toBe(10_000);
-    await worker.del(stream);
-    await keep("user:x", "after all");
-    expect(await worker.hgetall("telltale:{telltale:deadletters}:bytes")).toEqual({ 2: "40", all: "40" });
-    expect(await worker.xlen("telltale:{telltale:deadletters}:user")).toBe(1);
-  });
-
-  test("BUD-7 a letter that is removed leaves the books", async () => {
-    await worker.flushall();
-    const node = make();
-    for (const channel of ["user:x", "telltale:inbox"])
-      await node.keepDeadLetter({ channel, payload: "p", reason: "r" });
-    const letters = new RedisDeadLetters({
-      target: { host: redis.host, port: redis.port, db: 0 },
-      clock: new SystemClock(),
-      telemetry: new CollectingTelemetry(),
-    });
-    for await (const { id } of letters.read("oldest")) expect(await letters.remove(id)).toBe(true);
-    expect(await letters.remove("1-1")).toBe(false);
-    await letters.close();
-    expect(await worker.hgetall("telltale:{telltale:deadletters}:bytes")).toEqual({
-      2: "0",
-      4: "0",
-      all: "0",
-    });
-    for (const kind of ["user", "inbox"])
-      expect(await worker.xlen(`telltale:{telltale:deadletters}:${kind}`)).toBe(0);
-  });
-
-  test("a dead letter that Redis cannot take is refused like an append", async () => {
-    await worker.config("SET", "maxmemory", "1");
-    const refused = make().keepDeadLetter({ channel: "c", payload: "full", reason: "r" });
-    await expect(refused).rejects.toBeInstanceOf(BrokerUnavailable);
-    await worker.config("SET", "maxmemory", "0");
   });
 });
 

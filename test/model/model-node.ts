@@ -9,7 +9,8 @@ import { IngestBareMessage } from "../../src/application/ingest-bare-message.ts"
 import { IngestInboxEntries } from "../../src/application/ingest-inbox-entries.ts";
 import { OpenConnections } from "../../src/application/open-connections.ts";
 import type { ClientConnectionPort } from "../../src/application/ports/client-connection-port.ts";
-import type { Listening, WorkerChannelPort } from "../../src/application/ports/worker-channel-port.ts";
+import type { DeadLetterPort } from "../../src/application/ports/dead-letter-port.ts";
+import type { Listening } from "../../src/application/ports/worker-channel-port.ts";
 import { ReadAnalysis } from "../../src/application/read-analysis.ts";
 import { SendHeartbeats } from "../../src/application/send-heartbeats.ts";
 import { SubscribeToAnalysis } from "../../src/application/subscribe-to-analysis.ts";
@@ -91,9 +92,17 @@ export class ModelNode {
     this.feeds = new FeedRegistry(pubSub, clock, telemetry);
     this.broadcast = new BroadcastEvent(pubSub, clock, telemetry);
     this.read = new ReadAnalysis(pubSub, new FairQueue(clock), watchDefault, NEVER_STALLED_MS);
-    const workers = workersOn(pubSub, () => this.#listening);
-    this.ingest = new IngestBareMessage(pubSub, workers, clock, telemetry);
-    this.inbox = new IngestInboxEntries(new ModelInbox(pubSub, clock), pubSub, workers, clock, telemetry);
+    const deadLetters: Pick<DeadLetterPort, "keep"> = {
+      keep: (deadLetter) => pubSub.command((server) => server.keepDeadLetter(deadLetter)),
+    };
+    this.ingest = new IngestBareMessage(
+      pubSub,
+      { listening: () => this.#listening },
+      deadLetters,
+      clock,
+      telemetry,
+    );
+    this.inbox = new IngestInboxEntries(new ModelInbox(pubSub, clock), pubSub, deadLetters, clock, telemetry);
     this.#counter = new MarkedCounter({
       clock,
       telemetry,
@@ -209,15 +218,4 @@ export class ModelNode {
       this.ingest.execute({ channel, payload, occurrence, lateMs });
     }
   }
-}
-
-function workersOn(pubSub: ModelPubSub, listening: () => Listening | undefined): WorkerChannelPort {
-  return {
-    listen: async () => {},
-    stopListening: async () => {},
-    listening,
-    away: undefined,
-    keepDeadLetter: (letter) => pubSub.command((server) => server.keepDeadLetter(letter)),
-    close: async () => {},
-  };
 }

@@ -1,5 +1,6 @@
 import { compareTimedIds } from "../../src/adapters/system/timed-id.ts";
 import { BrokerUnavailable } from "../../src/application/errors.ts";
+import type { DeadLetter } from "../../src/application/ports/dead-letter-port.ts";
 import type {
   DeduplicationKey,
   EntryKey,
@@ -17,7 +18,6 @@ import {
   PAGE_BYTES,
   type PublishedEvent,
 } from "../../src/application/ports/pub-sub-port.ts";
-import type { DeadLetter } from "../../src/application/ports/worker-channel-port.ts";
 import type { ViewerList } from "../../src/domain/access-grant.ts";
 import { fill } from "../../src/domain/byte-budget.ts";
 import { type AnalysisChannel, type ChannelName, isAnalysisChannel } from "../../src/domain/channel.ts";

@@ -142,17 +142,17 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: "counts letters of no channel among those of analyses",
-    file: "src/application/dead-letter-kind.ts",
+    file: "src/application/ports/dead-letter-port.ts",
     find: 'if (channel === undefined) return "foreign";',
     replace: 'if (channel === undefined) return "analysis";',
-    killers: ["test/contract/in-memory-worker-channels.test.ts"],
+    killers: ["test/contract/in-memory-dead-letters.test.ts"],
   },
   {
     name: "keeps the name of a channel in a dead letter however long it is",
-    file: "src/application/ports/dead-letter-limits.ts",
+    file: "src/application/ports/dead-letter-port.ts",
     find: "channel: shortened(channel, CHANNEL_BYTES),",
     replace: "channel,",
-    killers: ["test/contract/in-memory-worker-channels.test.ts"],
+    killers: ["test/contract/in-memory-dead-letters.test.ts"],
   },
   {
     name: "reads a page of the history however many bytes it has",

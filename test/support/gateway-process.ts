@@ -17,10 +17,13 @@ export interface GatewayProcess {
   kill9(): Promise<void>;
 }
 
-/** Starts `bun run src/main.ts` on a free port, or the one given, and resolves when it answers. */
-export async function startGateway(env: Record<string, string> = {}): Promise<GatewayProcess> {
+/** Starts `bun run src/main.ts`, or another program, on a free port, or the one given, and resolves when it answers. */
+export async function startGateway(
+  env: Record<string, string> = {},
+  program = "src/main.ts",
+): Promise<GatewayProcess> {
   const root = new URL("../..", import.meta.url).pathname;
-  const child = Bun.spawn([process.execPath, "run", "src/main.ts"], {
+  const child = Bun.spawn([process.execPath, "run", program], {
     cwd: root,
     env: { PATH: process.env.PATH ?? "", PORT: "0", JWT_SECRET_KEY: TEST_SECRET, LOG_LEVEL: "warn", ...env },
     stdin: "ignore",

@@ -1,7 +1,7 @@
 import type { DeadLetterPort, KeptDeadLetter } from "../../src/application/ports/dead-letter-port.ts";
 
 /** Letters in a list: what becomes of them is what is looked at. */
-export class ListedLetters implements DeadLetterPort {
+export class ListedLetters implements Pick<DeadLetterPort, "read" | "find" | "remove" | "close"> {
   readonly kept: KeptDeadLetter[] = [];
 
   async *read(): AsyncIterable<KeptDeadLetter> {

@@ -3,6 +3,7 @@ import { type BrokerTrouble, wordsOf } from "../../application/broker-trouble.ts
 import type { IngestInboxEntries } from "../../application/ingest-inbox-entries.ts";
 import type { BrokerHealth } from "../../application/ports/broker-health.ts";
 import type { ClockPort } from "../../application/ports/clock-port.ts";
+import type { DeadLetterPort } from "../../application/ports/dead-letter-port.ts";
 import type { PubSubPort } from "../../application/ports/pub-sub-port.ts";
 import type { WorkerChannelPort } from "../../application/ports/worker-channel-port.ts";
 import type { InboxHealth, WatchInbox } from "../../application/watch-inbox.ts";
@@ -10,10 +11,12 @@ import type { ConnectionRegistry } from "../../domain/connection-registry.ts";
 
 export interface HealthSources {
   readonly pubSub: PubSubPort;
-  readonly workers: Pick<WorkerChannelPort, "away">;
+  /** Undefined if the broker has no worker channels. */
+  readonly workers: Pick<WorkerChannelPort, "away"> | undefined;
+  readonly deadLetters: Pick<DeadLetterPort, "trouble">;
   readonly inbox: Pick<WatchInbox, "health">;
-  /** Why entries of the inbox cannot be taken, where they cannot. */
-  readonly ingestInbox: Pick<IngestInboxEntries, "trouble">;
+  /** Why entries of the inbox cannot be taken, if they cannot; undefined if the broker has no inbox. */
+  readonly ingestInbox: Pick<IngestInboxEntries, "trouble"> | undefined;
   readonly registry: ConnectionRegistry;
   readonly clock: ClockPort;
   /** Counters since the start, by name. */
@@ -24,14 +27,14 @@ export interface HealthSources {
 
 /** What balancers and operators ask. None of it waits for the broker. */
 export function healthRoutes(sources: HealthSources): Hono {
-  const { pubSub, workers, inbox, ingestInbox, registry, clock, counters, leaving } = sources;
-  const inboxFault = () => faultOfInbox(inbox.health, ingestInbox.trouble);
+  const { inbox, ingestInbox, registry, clock, counters, leaving } = sources;
+  const inboxFault = () => faultOfInbox(inbox.health, ingestInbox?.trouble);
   const routes = new Hono();
 
   routes.get("/health", (context) => context.json({ status: "alive" }));
 
   routes.get("/ready", (context) => {
-    const health = brokerHealth(pubSub, workers);
+    const health = brokerHealth(sources);
     if (leaving.aborted) return context.json({ ready: false, reason: "draining" }, 503);
     if (health.status === "down") return context.json({ ready: false, reason: health.reason }, 503);
     const fault = inboxFault();
@@ -40,11 +43,11 @@ export function healthRoutes(sources: HealthSources): Hono {
   });
 
   routes.get("/ws/health", (context) => {
-    const broker = brokerHealth(pubSub, workers);
+    const broker = brokerHealth(sources);
     const { total_connections, active_analyses } = registry.statistics();
     return context.json({
       status: broker.status === "up" && inboxFault() === undefined ? "ok" : "degraded",
-      broker: { kind: pubSub.kind, ...broker },
+      broker: { kind: sources.pubSub.kind, ...broker },
       inbox: inboxFields(inbox.health),
       websocket_stats: { total_connections, active_analyses },
       counters: counters(),
@@ -56,7 +59,8 @@ export function healthRoutes(sources: HealthSources): Hono {
 }
 
 /** The broker as a whole: a gateway that hears no worker, or cannot store, is as little ready as one without it. */
-function brokerHealth(pubSub: PubSubPort, { away }: Pick<WorkerChannelPort, "away">): BrokerHealth {
+function brokerHealth({ pubSub, workers, deadLetters }: HealthSources): BrokerHealth {
+  const away = workers?.away ?? deadLetters.trouble;
   const { warnings, ...health } = pubSub.health();
   const fault = health.status === "down" ? { cause: health.cause, reason: health.reason } : health.refuses;
   const worst = fault ?? (away && { cause: away.cause, reason: wordsOf(away) });

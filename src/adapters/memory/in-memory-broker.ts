@@ -1,11 +1,11 @@
-import { DEAD_LETTERS } from "../../application/ports/dead-letter-limits.ts";
+import { DEAD_LETTERS, type KeptDeadLetter } from "../../application/ports/dead-letter-port.ts";
 import type { ChannelSubscriber, PublishedEvent } from "../../application/ports/pub-sub-port.ts";
 import type { ViewerList } from "../../domain/access-grant.ts";
 import type { ChannelName } from "../../domain/channel.ts";
 import { randomEpoch } from "../system/random-epoch.ts";
 import { DeduplicationMemory } from "./deduplication-memory.ts";
 import { KeptChannel } from "./kept-channel.ts";
-import { KeptDeadLetters, type KeptLetter } from "./kept-dead-letters.ts";
+import { KeptDeadLetters } from "./kept-dead-letters.ts";
 import { KeptInbox } from "./kept-inbox.ts";
 
 /** One node's listener at the broker. */
@@ -49,7 +49,7 @@ export class InMemoryBroker {
   #delivering = false;
 
   /** Oldest first. */
-  get deadLetters(): readonly KeptLetter[] {
+  get deadLetters(): readonly KeptDeadLetter[] {
     return this.keptDeadLetters.all();
   }
 

@@ -1,10 +1,6 @@
-import { createHash } from "node:crypto";
-import { kindOfDeadLetter } from "../../application/dead-letter-kind.ts";
 import type { ClockPort } from "../../application/ports/clock-port.ts";
-import { keptLetter, knownLetter } from "../../application/ports/dead-letter-limits.ts";
 import type {
   BareMessage,
-  DeadLetter,
   Listening,
   WorkerChannelPort,
 } from "../../application/ports/worker-channel-port.ts";
@@ -59,18 +55,6 @@ export class InMemoryWorkerChannels implements WorkerChannelPort {
 
   publish(channel: string, payload: string): void {
     this.#broker.publishBare({ channel, payload });
-  }
-
-  async keepDeadLetter(letter: DeadLetter): Promise<void> {
-    const at = this.#clock.now();
-    const { seenDeadLetters: seen, keptDeadLetters } = this.#broker;
-    const { name, windowMs, rememberMs } = knownLetter(letter);
-    // What is remembered for another time must stand in a lane of its own.
-    const lane = `dead_letter ${rememberMs}`;
-    const digest = createHash("sha256").update(name).digest("base64");
-    if (seen.find(lane, digest, windowMs, at) !== undefined) return;
-    seen.remember(lane, digest, { epoch: "", firstOffset: 0, count: 1, at }, rememberMs);
-    keptDeadLetters.add(kindOfDeadLetter(letter.channel), { ...keptLetter(letter), at });
   }
 
   async close(): Promise<void> {

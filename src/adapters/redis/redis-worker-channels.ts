@@ -1,23 +1,19 @@
 import { isUtf8 } from "node:buffer";
 import type { BrokerTrouble } from "../../application/broker-trouble.ts";
-import { kindOfDeadLetter, LETTER_KINDS } from "../../application/dead-letter-kind.ts";
 import type { ClockPort } from "../../application/ports/clock-port.ts";
-import { DEAD_LETTERS, keptLetter, knownLetter } from "../../application/ports/dead-letter-limits.ts";
 import type { TelemetryPort } from "../../application/ports/telemetry-port.ts";
 import type {
   BareMessage,
-  DeadLetter,
   Listening,
   WorkerChannelPort,
 } from "../../application/ports/worker-channel-port.ts";
 import { reasonOf } from "../../application/reason-of.ts";
 import { SYSTEM_CHANNEL } from "../../domain/channel.ts";
-import { LastingDenial } from "./lasting-denial.ts";
 import { ListeningLink } from "./listening-link.ts";
 import { MarkedCounter } from "./marked-counter.ts";
 import { RedisCommands } from "./redis-commands.ts";
 import type { RedisTarget } from "./redis-connection.ts";
-import { DEAD_LETTERS_KEY, deadLetterBooks, listeningChannel, seenDeadLetterKey } from "./redis-keys.ts";
+import { listeningChannel } from "./redis-keys.ts";
 import { RedisLinks } from "./redis-links.ts";
 
 export interface RedisWorkerChannelsOptions {
@@ -28,6 +24,8 @@ export interface RedisWorkerChannelsOptions {
   readonly telemetry: TelemetryPort;
   /** What its connections share with the others of the gateway; on their own where left out. */
   readonly links?: RedisLinks | undefined;
+  /** The connection for its marks and probes, which its owner closes. Without it it makes one of its own. */
+  readonly commands?: RedisCommands | undefined;
 }
 
 /**
@@ -40,7 +38,6 @@ export class RedisWorkerChannels implements WorkerChannelPort {
   readonly #links: RedisLinks;
   readonly #commands: RedisCommands;
   readonly #heard = Promise.withResolvers<void>();
-  readonly #unkept: LastingDenial;
   #link: ListeningLink | undefined;
   #counter: MarkedCounter | undefined;
   /** How the connection hears; undefined while it does not. */
@@ -49,9 +46,9 @@ export class RedisWorkerChannels implements WorkerChannelPort {
 
   constructor(options: RedisWorkerChannelsOptions) {
     this.#options = options;
-    this.#unkept = new LastingDenial(options.clock);
     this.#links = options.links ?? new RedisLinks(options.clock, options.telemetry);
-    this.#commands = new RedisCommands({ ...options, links: this.#links, purpose: "dead-letters" });
+    this.#commands =
+      options.commands ?? new RedisCommands({ ...options, links: this.#links, purpose: "dead-letters" });
   }
 
   /** To be called once. Resolves at the first time that Redis delivers, however long it is away. */
@@ -120,28 +117,12 @@ export class RedisWorkerChannels implements WorkerChannelPort {
   }
 
   get away(): BrokerTrouble | undefined {
-    return this.#stopped ? undefined : (this.#link?.away ?? this.#unkept.trouble);
-  }
-
-  async keepDeadLetter(letter: DeadLetter): Promise<void> {
-    const { channel, payload, reason } = keptLetter(letter);
-    const { name, windowMs, rememberMs } = knownLetter(letter);
-    const at = new Date(this.#options.clock.now()).toISOString();
-    const numbers = [DEAD_LETTERS.items, DEAD_LETTERS.bytes, windowMs, rememberMs];
-    const kind = LETTER_KINDS.indexOf(kindOfDeadLetter(letter.channel)) + 1;
-    this.#links.assertPermitted();
-    await this.#unkept.watch(
-      this.#commands.write(
-        "deadLetter",
-        [DEAD_LETTERS_KEY, seenDeadLetterKey(name), ...deadLetterBooks(LETTER_KINDS)],
-        [channel, payload, reason, at, ...numbers.map(String), `${kind}`],
-      ),
-    );
+    return this.#stopped ? undefined : this.#link?.away;
   }
 
   async close(): Promise<void> {
     await this.stopListening();
-    this.#commands.close();
+    if (this.#options.commands === undefined) this.#commands.close();
   }
 
   async #ask(): Promise<void> {

@@ -22,16 +22,6 @@ export interface Listening {
   readonly others: boolean | undefined;
 }
 
-export interface DeadLetter {
-  readonly channel: string;
-  readonly payload: string;
-  readonly reason: string;
-  /** By which the letter is known again, for an hour, instead of by its content: the id of an inbox entry. */
-  readonly name?: string;
-  /** How long ago the same content on the same channel may have been kept to be this letter; default: a minute. */
-  readonly windowMs?: number;
-}
-
 /**
  * The plain channels that workers publish to (`analysis:*`, `user:*`, `system:updates`). Telltale only listens
  * there. `listen` resolves once the broker delivers; messages come in the order the broker sent them. What is
@@ -47,7 +37,5 @@ export interface WorkerChannelPort {
   listening(): Listening | undefined;
   /** Why workers are not heard though they should be, or undefined. */
   readonly away: BrokerTrouble | undefined;
-  /** Keeps what cannot be delivered, once however many nodes report it. Fails like `PubSubPort.append`. */
-  keepDeadLetter(letter: DeadLetter): Promise<void>;
   close(): Promise<void>;
 }

@@ -3,22 +3,12 @@ import type { BareMessage, WorkerChannelPort } from "../../application/ports/wor
 import { eventually } from "../eventually.ts";
 import { brokerOfEachTest } from "./broker-of-each-test.ts";
 
-export interface KeptLetter {
-  readonly channel: string;
-  readonly payload: string;
-  readonly reason: string;
-  /** Milliseconds since 1970. */
-  readonly at: number;
-}
-
 /** A broker with workers; a fresh one, or one that was emptied, for every test. */
 export interface WorkersUnderTest {
   /** Another node on the same broker; closed by the suite. */
   node(): WorkerChannelPort;
   /** As a worker does. Resolves when the broker has it. */
   publish(channel: string, payload: string): Promise<void>;
-  /** Oldest first. */
-  letters(): Promise<readonly KeptLetter[]>;
   /** Lets so much of the broker's time pass. */
   elapse(milliseconds: number): Promise<void>;
   /** After the nodes were closed. */
@@ -37,7 +27,6 @@ export function workerChannelContract(name: string, open: () => Promise<WorkersU
       return { node, heard };
     };
     const payloads = (heard: readonly BareMessage[]) => heard.map(({ payload }) => payload);
-    const letter = { channel: "analysis:x", payload: "not JSON", reason: "not_json" };
 
     test("WC-1 every node that listens hears every message, in the order they were published", async () => {
       const all = [await listening(), await listening()];
@@ -111,105 +100,5 @@ export function workerChannelContract(name: string, open: () => Promise<WorkersU
       expect(new Set(one).size).toBe(50);
       expect(all[0]?.heard.slice(1).every(({ occurrence }) => occurrence.before === "other")).toBe(true);
     });
-
-    test("WC-5 a letter that several nodes report is kept once, on another channel once more", async () => {
-      const all = [make(), make(), make()];
-      await Promise.all(all.map((node) => node.keepDeadLetter(letter)));
-      await all[0]?.keepDeadLetter({ ...letter, channel: "analysis:y" });
-      expect((await broker().letters()).map(({ channel }) => channel)).toEqual(["analysis:x", "analysis:y"]);
-    });
-
-    test("WC-5 outside the window of the report it is another letter, within a wider one it is not", async () => {
-      const node = make();
-      await node.keepDeadLetter(letter);
-      await broker().elapse(300);
-      await node.keepDeadLetter({ ...letter, windowMs: 60_000 });
-      expect(await broker().letters()).toHaveLength(1);
-      await node.keepDeadLetter({ ...letter, windowMs: 100 });
-      expect(await broker().letters()).toHaveLength(2);
-    });
-
-    test("WC-6 the same content under two names is two letters, under one name one, whatever its window", async () => {
-      const node = make();
-      await node.keepDeadLetter({ ...letter, name: "1-0" });
-      await broker().elapse(50);
-      await node.keepDeadLetter({ ...letter, name: "1-0", windowMs: 10 });
-      await node.keepDeadLetter({ ...letter, name: "2-0" });
-      await node.keepDeadLetter(letter);
-      expect(await broker().letters()).toHaveLength(3);
-    });
-
-    test("WC-7 of a letter the first 64 KiB are kept, whole characters only", async () => {
-      await make().keepDeadLetter({ ...letter, payload: `a${"ü".repeat(40_000)}` });
-      const [kept] = await broker().letters();
-      expect(kept).toMatchObject({ channel: "analysis:x", reason: "not_json", at: expect.any(Number) });
-      expect(kept?.payload).toBe(`a${"ü".repeat(32_767)}`);
-    });
-
-    test("WC-8 at most 10,000 letters are kept, the newest", async () => {
-      const node = make();
-      await keepMany(node, letter, 10_050);
-      const kept = await broker().letters();
-      expect(kept).toHaveLength(10_000);
-      expect(kept[0]?.payload).toBe("50");
-    }, 20_000);
-
-    test("BUD-6 every field of a letter is cut, and the cut is to be seen", async () => {
-      const node = make();
-      const channel = `user:${"ü".repeat(2_500_000)}`;
-      await node.keepDeadLetter({ channel, payload: "{", reason: `invalid: ${"r".repeat(2_000_000)}` });
-      const [kept] = await broker().letters();
-      expect(kept?.channel).toStartWith("user:üüü");
-      expect(kept?.reason).toStartWith("invalid: rrr");
-      expect([kept?.channel, kept?.reason].every((text) => text?.endsWith(" … (cut)"))).toBe(true);
-      expect(Buffer.byteLength(kept?.channel ?? "")).toBeLessThanOrEqual(512);
-      expect(Buffer.byteLength(kept?.reason ?? "")).toBeLessThanOrEqual(1024);
-      // Known again by what it was, not by what was kept of it.
-      await node.keepDeadLetter({ channel: `${channel}ü`, payload: "{", reason: "invalid" });
-      expect(await broker().letters()).toHaveLength(2);
-    });
-
-    const analysis = "analysis:0e8dddc7-9ebf-01f3-f08a-5a3f91f1c3c0";
-    const others = [analysis, "user:alice", "system:updates", "telltale:inbox", "analysis:job-42"];
-
-    test.each([["user:alice"], ["analysis:job-42"]])(
-      "BUD-7 however many letters there are of %s, those of the other kinds stay",
-      async (flooding) => {
-        const node = make();
-        for (const channel of others) await node.keepDeadLetter({ ...letter, channel, payload: "the first" });
-        await keepMany(node, { ...letter, channel: flooding }, 10_100);
-        const kept = await broker().letters();
-        expect(kept).toHaveLength(10_000);
-        const first = kept.filter(({ payload }) => payload === "the first").map(({ channel }) => channel);
-        expect(first).toEqual(others.filter((channel) => channel !== flooding));
-      },
-      30_000,
-    );
-
-    test("BUD-7 letters are at most 64 MiB in all, and what is too much goes of the kind that has the most", async () => {
-      const node = make();
-      await node.keepDeadLetter({ ...letter, channel: analysis });
-      await node.keepDeadLetter({ ...letter, channel: "user:alice" });
-      for (let n = 0; n < 1_100; n++)
-        await node.keepDeadLetter({ ...letter, channel: "user:bob", payload: `${n} ${"x".repeat(70_000)}` });
-      const kept = await broker().letters();
-      expect([kept.length, kept[0]?.channel]).toEqual([expect.any(Number), analysis]);
-      const bytes = kept.reduce((sum, one) => sum + Buffer.byteLength(one.payload), 0);
-      expect(bytes).toBeWithin(63 * 1024 * 1024, 64 * 1024 * 1024);
-      expect(kept[1]?.channel).toBe("user:bob");
-      expect(kept.at(-1)?.payload).toStartWith("1099 ");
-    }, 30_000);
   });
-}
-
-/** As many at once as a connection takes before its first command times out, on a busy machine too. */
-async function keepMany(
-  node: WorkerChannelPort,
-  letter: Omit<KeptLetter, "at">,
-  count: number,
-): Promise<void> {
-  for (let from = 0; from < count; from += 500) {
-    const numbers = Array.from({ length: Math.min(500, count - from) }, (_, index) => from + index);
-    await Promise.all(numbers.map((n) => node.keepDeadLetter({ ...letter, payload: `${n}` })));
-  }
 }

@@ -36,8 +36,8 @@ describe("IngestBareMessage", () => {
   });
 
   test("PUB-14: the same bytes after something else are an event of their own, also when two gateways heard them", async () => {
-    const { ingest, elsewhere, workers, clock, telemetry, channel, heard, kept } = ingesting();
-    const other = new IngestBareMessage(elsewhere, workers, clock, telemetry);
+    const { ingest, elsewhere, workers, deadLetters, clock, telemetry, channel, heard, kept } = ingesting();
+    const other = new IngestBareMessage(elsewhere, workers, deadLetters, clock, telemetry);
     const stage = (name: string) => statusUpdate({ current_stage: name });
     const fault = errorEvent();
     for (const body of [stage("initializing"), fault, stage("initializing"), stage("uploading"), fault]) {
@@ -59,8 +59,9 @@ describe("IngestBareMessage", () => {
   });
 
   test("IDN-2: an event that was refused stays so for the other gateways, when the analysis has moved on as well", async () => {
-    const { ingest, elsewhere, workers, clock, telemetry, channel, heard, kept, broker } = ingesting();
-    const other = new IngestBareMessage(elsewhere, workers, clock, telemetry);
+    const { ingest, elsewhere, workers, deadLetters, clock, telemetry, channel, heard, kept, broker } =
+      ingesting();
+    const other = new IngestBareMessage(elsewhere, workers, deadLetters, clock, telemetry);
     const say = (body: unknown) => heard.next(channel, JSON.stringify(body));
     ingest.execute(say(resultUpdate({ attempt_id: "a" })));
     const late = say(statusUpdate({ attempt_id: "a", message: "late" }));
@@ -75,8 +76,9 @@ describe("IngestBareMessage", () => {
   });
 
   test("PUB-14: heard by two gateways, an event is one event", async () => {
-    const { ingest, elsewhere, workers, clock, telemetry, channel, messages, heard } = ingesting();
-    const other = new IngestBareMessage(elsewhere, workers, clock, telemetry);
+    const { ingest, elsewhere, workers, deadLetters, clock, telemetry, channel, messages, heard } =
+      ingesting();
+    const other = new IngestBareMessage(elsewhere, workers, deadLetters, clock, telemetry);
     for (let step = 1; step <= 50; step++) {
       const payload = JSON.stringify(statusUpdate({ message: `${step}` }));
       const message = heard.next(channel, payload);
@@ -158,8 +160,8 @@ describe("IngestBareMessage", () => {
   });
 
   test("PUB-4: two gateways that hear the same fault keep one letter", async () => {
-    const { ingest, elsewhere, workers, clock, telemetry, channel, broker, heard } = ingesting();
-    const other = new IngestBareMessage(elsewhere, workers, clock, telemetry);
+    const { ingest, elsewhere, workers, deadLetters, clock, telemetry, channel, broker, heard } = ingesting();
+    const other = new IngestBareMessage(elsewhere, workers, deadLetters, clock, telemetry);
     const message = heard.next(channel, "{oops");
     for (const gateway of [ingest, other]) gateway.execute(message);
     await turn();

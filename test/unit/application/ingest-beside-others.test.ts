@@ -14,11 +14,11 @@ describe("IngestBareMessage, beside other gateways", () => {
   /** Two gateways on one broker. What a worker publishes is heard by those that listen, at once. */
   async function two() {
     const node = ingesting();
-    const { broker, clock, telemetry, channel, elsewhere } = node;
+    const { broker, deadLetters, clock, telemetry, channel, elsewhere } = node;
     const elder = node.ingest;
     await node.workers.listen((message) => elder.execute(message));
     const workers = new InMemoryWorkerChannels({ broker, clock });
-    const newcomer = new IngestBareMessage(elsewhere, workers, clock, telemetry);
+    const newcomer = new IngestBareMessage(elsewhere, workers, deadLetters, clock, telemetry);
     const join = () => workers.listen((message) => newcomer.execute(message));
     const publish = (message: string) =>
       broker.publishBare({ channel, payload: JSON.stringify(statusUpdate({ message })) });
@@ -28,16 +28,8 @@ describe("IngestBareMessage, beside other gateways", () => {
   /** A gateway that listens in the way given, and hears by hand what may be `lateMs` late. */
   function late(listening: () => Listening | undefined) {
     const node = ingesting();
-    const { pubSub, workers, clock, telemetry, channel, heard } = node;
-    const port = {
-      listen: async () => {},
-      stopListening: async () => {},
-      listening,
-      away: undefined,
-      keepDeadLetter: workers.keepDeadLetter.bind(workers),
-      close: async () => {},
-    };
-    const ingest = new IngestBareMessage(pubSub, port, clock, telemetry);
+    const { pubSub, deadLetters, clock, telemetry, channel, heard } = node;
+    const ingest = new IngestBareMessage(pubSub, { listening }, deadLetters, clock, telemetry);
     const hear = (body: unknown, lateMs: number) =>
       ingest.execute(heard.next(channel, typeof body === "string" ? body : JSON.stringify(body), { lateMs }));
     return { ...node, ingest, hear };
@@ -113,11 +105,11 @@ describe("IngestBareMessage, beside other gateways", () => {
   });
 
   test("PUB-17: read late, a message that others stored more than a minute ago is the same one", async () => {
-    const { hear, elsewhere, workers, clock, telemetry, channel, messages, count, pass } = late(
+    const { hear, elsewhere, workers, deadLetters, clock, telemetry, channel, messages, count, pass } = late(
       () => undefined,
     );
     const payload = JSON.stringify(statusUpdate({ message: "once" }));
-    new IngestBareMessage(elsewhere, workers, clock, telemetry).execute(
+    new IngestBareMessage(elsewhere, workers, deadLetters, clock, telemetry).execute(
       new BareMessages().next(channel, payload),
     );
     await turn();
@@ -132,8 +124,10 @@ describe("IngestBareMessage, beside other gateways", () => {
   });
 
   test("PUB-17: read late, what a newcomer stored before it heard a mark is the same one, and the next is not", async () => {
-    const { hear, elsewhere, workers, clock, telemetry, channel, messages, pass } = late(() => undefined);
-    const newcomer = new IngestBareMessage(elsewhere, workers, clock, telemetry);
+    const { hear, elsewhere, workers, deadLetters, clock, telemetry, channel, messages, pass } = late(
+      () => undefined,
+    );
+    const newcomer = new IngestBareMessage(elsewhere, workers, deadLetters, clock, telemetry);
     const payload = JSON.stringify(statusUpdate({ message: "a" }));
     const between = JSON.stringify(statusUpdate({ message: "b" }));
     const theirs = new BareMessages(false);
@@ -146,12 +140,13 @@ describe("IngestBareMessage, beside other gateways", () => {
   });
 
   test("PUB-17: before its first mark it looks back to where it began to listen, however quickly it offers", async () => {
-    const { ingest, hear, workers, clock, telemetry, channel, elsewhere, messages, pass } = ingesting();
+    const { ingest, hear, workers, deadLetters, clock, telemetry, channel, elsewhere, messages, pass } =
+      ingesting();
     hear(statusUpdate({ message: "a" }));
     hear(statusUpdate({ message: "b" }));
     await turn();
     await pass(30_000);
-    const newcomer = new IngestBareMessage(elsewhere, workers, clock, telemetry);
+    const newcomer = new IngestBareMessage(elsewhere, workers, deadLetters, clock, telemetry);
     const listening = (since: number) => {
       const heard = new BareMessages(false).next(channel, JSON.stringify(statusUpdate({ message: "a" })));
       return { ...heard, occurrence: { ...heard.occurrence, since } };
@@ -179,11 +174,11 @@ describe("IngestBareMessage, beside other gateways", () => {
   });
 
   test("PUB-17: the window also grows while the broker is away", async () => {
-    const { hear, pubSub, elsewhere, workers, clock, telemetry, channel, messages, pass } = late(
+    const { hear, pubSub, elsewhere, workers, deadLetters, clock, telemetry, channel, messages, pass } = late(
       () => undefined,
     );
     const payload = JSON.stringify(statusUpdate({ message: "once" }));
-    new IngestBareMessage(elsewhere, workers, clock, telemetry).execute(
+    new IngestBareMessage(elsewhere, workers, deadLetters, clock, telemetry).execute(
       new BareMessages().next(channel, payload),
     );
     await turn();
@@ -220,8 +215,10 @@ describe("IngestBareMessage, beside other gateways", () => {
   });
 
   test("PUB-17: a dead letter that was read late is the one that the others kept", async () => {
-    const { hear, broker, elsewhere, workers, clock, telemetry, channel, pass } = late(() => undefined);
-    new IngestBareMessage(elsewhere, workers, clock, telemetry).execute(
+    const { hear, broker, elsewhere, workers, deadLetters, clock, telemetry, channel, pass } = late(
+      () => undefined,
+    );
+    new IngestBareMessage(elsewhere, workers, deadLetters, clock, telemetry).execute(
       new BareMessages().next(channel, "{oops"),
     );
     await turn();

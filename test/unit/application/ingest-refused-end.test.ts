@@ -53,8 +53,9 @@ describe("EV-18: a terminal event that a worker published and that breaks a rule
   });
 
   test("is one error however many gateways heard it, and so is its retry", async () => {
-    const { ingest, elsewhere, workers, clock, telemetry, channel, heard, kept, broker } = ingesting();
-    const other = new IngestBareMessage(elsewhere, workers, clock, telemetry);
+    const { ingest, elsewhere, workers, deadLetters, clock, telemetry, channel, heard, kept, broker } =
+      ingesting();
+    const other = new IngestBareMessage(elsewhere, workers, deadLetters, clock, telemetry);
     const both = [ingest, other];
     const [first, again] = [heard.next(channel, NAN), heard.next(channel, NAN)];
     for (const gateway of both) gateway.execute(first);
@@ -66,8 +67,9 @@ describe("EV-18: a terminal event that a worker published and that breaks a rule
   });
 
   test("ends the wait again if the same bytes come after something else, within the minute too", async () => {
-    const { ingest, elsewhere, workers, clock, telemetry, channel, heard, kept, broker } = ingesting();
-    const both = [ingest, new IngestBareMessage(elsewhere, workers, clock, telemetry)];
+    const { ingest, elsewhere, workers, deadLetters, clock, telemetry, channel, heard, kept, broker } =
+      ingesting();
+    const both = [ingest, new IngestBareMessage(elsewhere, workers, deadLetters, clock, telemetry)];
     const status = JSON.stringify(statusUpdate({ message: "retry" }));
     for (const text of [NAN, status, NAN, NAN]) {
       const message = heard.next(channel, text);

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { BrokerUnavailable, OutcomeUnknown } from "../../../src/application/errors.ts";
 import { IngestBareMessage } from "../../../src/application/ingest-bare-message.ts";
-import type { DeadLetter, WorkerChannelPort } from "../../../src/application/ports/worker-channel-port.ts";
+import type { DeadLetter, DeadLetterPort } from "../../../src/application/ports/dead-letter-port.ts";
 import { statusUpdate } from "../../support/publishing.ts";
 import { turn } from "../../support/turn.ts";
 import { ingesting, RETRY } from "./ingesting.ts";
@@ -10,42 +10,33 @@ describe("IngestBareMessage, while the broker is away", () => {
   test("PUB-4: a letter that could not be kept at first is counted and logged once", async () => {
     const { pubSub, clock, telemetry, workers, channel, count, pass, heard } = ingesting();
     let away = true;
-    const letters: DeadLetter[] = [];
-    const shaky: WorkerChannelPort = {
-      listen: (heard) => workers.listen(heard),
-      stopListening: () => workers.stopListening(),
-      listening: () => workers.listening(),
-      away: undefined,
-      keepDeadLetter: async (letter) => {
+    const kept: DeadLetter[] = [];
+    const shaky: Pick<DeadLetterPort, "keep"> = {
+      keep: async (deadLetter) => {
         if (away) throw new BrokerUnavailable("away");
-        letters.push(letter);
+        kept.push(deadLetter);
       },
-      close: () => workers.close(),
     };
-    new IngestBareMessage(pubSub, shaky, clock, telemetry).execute(heard.next(channel, "{oops"));
+    new IngestBareMessage(pubSub, workers, shaky, clock, telemetry).execute(heard.next(channel, "{oops"));
     await pass(5_000);
     away = false;
     await pass(500);
-    expect(letters).toHaveLength(1);
+    expect(kept).toHaveLength(1);
     expect(count("dead_letters")).toBe(1);
     expect(telemetry.logs).toHaveLength(1);
   });
 
   test("PUB-4: a letter that cannot be kept holds up no event, and is kept when it can be", async () => {
-    const { pubSub, clock, telemetry, workers, channel, messages, pass, broker, heard } = ingesting();
+    const { pubSub, clock, telemetry, workers, deadLetters, channel, messages, pass, broker, heard } =
+      ingesting();
     let away = true;
-    const shaky: WorkerChannelPort = {
-      listen: (heard) => workers.listen(heard),
-      stopListening: () => workers.stopListening(),
-      listening: () => workers.listening(),
-      away: undefined,
-      keepDeadLetter: async (letter) => {
+    const shaky: Pick<DeadLetterPort, "keep"> = {
+      keep: async (deadLetter) => {
         if (away) throw new BrokerUnavailable("away");
-        await workers.keepDeadLetter(letter);
+        await deadLetters.keep(deadLetter);
       },
-      close: () => workers.close(),
     };
-    const ingest = new IngestBareMessage(pubSub, shaky, clock, telemetry);
+    const ingest = new IngestBareMessage(pubSub, workers, shaky, clock, telemetry);
     for (let step = 1; step <= 4; step++) {
       ingest.execute(heard.next(channel, "{oops"));
       ingest.execute(heard.next(channel, JSON.stringify(statusUpdate({ message: `${step}` }))));

@@ -1,5 +1,5 @@
+import { InMemoryDeadLetters } from "../../../src/adapters/memory/in-memory-dead-letters.ts";
 import { InMemoryInbox } from "../../../src/adapters/memory/in-memory-inbox.ts";
-import { InMemoryWorkerChannels } from "../../../src/adapters/memory/in-memory-worker-channels.ts";
 import { IngestInboxEntries } from "../../../src/application/ingest-inbox-entries.ts";
 import type { InboxPort } from "../../../src/application/ports/inbox-port.ts";
 import { someAnalysis } from "../../../src/testing/some-analysis.ts";
@@ -12,10 +12,10 @@ export function ingesting() {
   const node = memoryNode();
   const { broker, clock, telemetry, pubSub } = node;
   const channel = someAnalysis();
-  const workers = new InMemoryWorkerChannels({ broker, clock });
+  const deadLetters = new InMemoryDeadLetters({ broker, clock });
   const worker = new InMemoryInbox({ broker, clock });
   const taker = (inbox: InboxPort = new InMemoryInbox({ broker, clock })) =>
-    new IngestInboxEntries(inbox, pubSub, workers, clock, telemetry);
+    new IngestInboxEntries(inbox, pubSub, deadLetters, clock, telemetry);
   const add = (body: unknown) =>
     worker.add(["event", typeof body === "string" ? body : JSON.stringify(body)]);
   const addTo = (to: string, message: string, fields: Record<string, unknown> = {}) =>

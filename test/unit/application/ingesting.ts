@@ -1,3 +1,4 @@
+import { InMemoryDeadLetters } from "../../../src/adapters/memory/in-memory-dead-letters.ts";
 import { InMemoryWorkerChannels } from "../../../src/adapters/memory/in-memory-worker-channels.ts";
 import { IngestBareMessage } from "../../../src/application/ingest-bare-message.ts";
 import type { BareMessage } from "../../../src/application/ports/worker-channel-port.ts";
@@ -16,7 +17,8 @@ export function ingesting() {
   const { broker, clock, telemetry, pubSub } = node;
   const channel = someAnalysis();
   const workers = new InMemoryWorkerChannels({ broker, clock });
-  const ingest = new IngestBareMessage(pubSub, workers, clock, telemetry);
+  const deadLetters = new InMemoryDeadLetters({ broker, clock });
+  const ingest = new IngestBareMessage(pubSub, workers, deadLetters, clock, telemetry);
   const heard = new BareMessages();
   const hear = (body: unknown, on: string = channel, rest: Partial<BareMessage> = {}) =>
     ingest.execute(heard.next(on, typeof body === "string" ? body : JSON.stringify(body), rest));
@@ -30,5 +32,5 @@ export function ingesting() {
       await turn();
     }
   };
-  return { ...node, channel, workers, ingest, heard, hear, kept, messages, count, pass };
+  return { ...node, channel, workers, deadLetters, ingest, heard, hear, kept, messages, count, pass };
 }

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import type { WorkerChannelPort } from "../../../src/application/ports/worker-channel-port.ts";
+import type { DeadLetterPort } from "../../../src/application/ports/dead-letter-port.ts";
 import { notingRefusals, RecentRefusals } from "../../../src/application/recent-refusals.ts";
 
 const ID = "0190b7a4-2c1e-7c3a-9a51-5f6f0c2d8e11";
@@ -30,19 +30,19 @@ describe("what was refused lately", () => {
     let away = true;
     const kept: unknown[] = [];
     const port = {
-      keepDeadLetter: async (letter: unknown) => {
+      keep: async (deadLetter: unknown) => {
         if (away) throw new Error("away");
-        kept.push(letter);
+        kept.push(deadLetter);
       },
-    } as unknown as WorkerChannelPort;
+    } as unknown as DeadLetterPort;
     const refusals = new RecentRefusals();
-    const workers = notingRefusals(port, refusals);
-    const letter = { channel: `analysis:${ID}`, payload: "{", reason: "not_json" };
-    await expect(workers.keepDeadLetter(letter)).rejects.toThrow("away");
+    const deadLetters = notingRefusals(port, refusals);
+    const deadLetter = { channel: `analysis:${ID}`, payload: "{", reason: "not_json" };
+    await expect(deadLetters.keep(deadLetter)).rejects.toThrow("away");
     expect(refusals.of(ID).count).toBe(0);
     away = false;
-    await workers.keepDeadLetter(letter);
+    await deadLetters.keep(deadLetter);
     expect(refusals.of(ID)).toEqual({ count: 1, reason: "not_json" });
-    expect(kept).toEqual([letter]);
+    expect(kept).toEqual([deadLetter]);
   });
 });

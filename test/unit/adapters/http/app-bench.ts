@@ -76,6 +76,7 @@ export function appBench(
   const inboxOfWorkers = new InMemoryInbox({ broker: node.broker, clock });
   const inbox = new WatchInbox(inboxOfWorkers, clock);
   const workers: { away: BrokerTrouble | undefined } = { away: undefined };
+  const deadLetters: { trouble: BrokerTrouble | undefined } = { trouble: undefined };
   const ingestInbox: { trouble: BrokerTrouble | undefined } = { trouble: undefined };
   const leaving = new AbortController();
   const reads = new FairQueue(clock);
@@ -99,6 +100,7 @@ export function appBench(
     demo,
     pubSub,
     workers,
+    deadLetters,
     ingestInbox,
     inbox,
     registry,
@@ -140,6 +142,7 @@ export function appBench(
     inbox,
     inboxOfWorkers,
     workers,
+    deadLetters,
     ingestInbox,
     feeds,
     reads,
