@@ -6,22 +6,22 @@ export interface FairQueueLimits {
   readonly perUser: number;
   /** Answers of all users that wait or are read. */
   readonly total: number;
-  /** Answers of which something was read and not all: so many hold memory at once. */
+  /** Answers that are half read: so many hold memory at once. */
   readonly begun: number;
 }
 
-/** Of a gateway's reads over HTTP that do not wait. A begun answer holds at most 4 MiB. */
+/** The limits of a gateway's reads over HTTP that do not wait. A begun answer holds at most 4 MiB. */
 const READ_LIMITS: FairQueueLimits = { perUser: 100, total: 1_000, begun: 16 };
 
 /**
- * The gateway's reads, one at a time. Users take turns, each for one read, and of one user's answers one goes on at a
- * time, in the order in which they came: hence nobody's small answer waits for the whole of another user's large one.
+ * Runs the gateway's reads one at a time. Users take turns, each for one read, so nobody's small answer waits for the
+ * whole of another user's large one. One user's answers are read one after the other, in the order in which they came.
  * The next read begins in a later turn of the event loop.
  */
 export class FairQueue {
   readonly #clock: ClockPort;
   readonly #limits: FairQueueLimits;
-  /** Each user's answers in their order; the user whose turn was longest ago comes first. */
+  /** Each user's answers in their order. The user whose turn was longest ago comes first. */
   readonly #lines = new Map<string, WaitingPlace[]>();
   #total = 0;
   #begun = 0;

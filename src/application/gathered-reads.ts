@@ -1,19 +1,20 @@
 import type { FairQueue, Place } from "./fair-queue.ts";
 
-/** Who asks: `abandoned` is aborted when the client has gone. */
+/** The client that asks: `abandoned` is aborted when it has gone. */
 export interface Asker {
   readonly userId: string;
   readonly abandoned: AbortSignal;
 }
 
 /**
- * One read for all who ask for the same key before it begins, at the turn of whichever of them comes first: every
- * answer was read after it was asked for. A user has one place in the queue for a key, however often they ask.
+ * Reads once for all users who ask for the same key before the read begins, at the first turn that any of them has in a
+ * `FairQueue`. Every answer was read after it was asked for. A user has one place in the queue for a key, however often
+ * they ask.
  */
 export class GatheredReads<Key, Answer> {
   readonly #queue: FairQueue;
   readonly #read: (key: Key) => Promise<Answer>;
-  /** Those whose read has not begun; dropped when it begins, and when nobody waits any more. */
+  /** Gatherings whose read has not begun. One is dropped when it begins, and when nobody waits for it any more. */
   readonly #open = new Map<Key, Gathering<Answer>>();
 
   constructor(queue: FairQueue, read: (key: Key) => Promise<Answer>) {
@@ -52,7 +53,7 @@ export class GatheredReads<Key, Answer> {
     }
   }
 
-  /** To one after the other: a large answer for a thousand would keep everybody else waiting while it is written. */
+  /** Hands the answer to one after the other: a large one for a thousand would keep everybody else waiting. */
   async #handOut(gathering: Gathering<Answer>): Promise<void> {
     const before = gathering.handedOut;
     gathering.handedOut = before?.then(() => this.#queue.laterTurn()) ?? Promise.resolve();
@@ -71,7 +72,7 @@ export class GatheredReads<Key, Answer> {
     try {
       return await place.read(() => this.#begin(key, gathering, place));
     } catch (error) {
-      // Somebody else's turn came first: theirs is the answer.
+      // Another user's turn came first, and brought the answer.
       if (gathering.answer !== undefined) return await gathering.answer;
       throw error;
     } finally {
@@ -90,7 +91,7 @@ export class GatheredReads<Key, Answer> {
 interface Gathering<Answer> {
   /** Undefined until the read has begun. */
   answer: Promise<Answer> | undefined;
-  /** When the last of those who share it has it; undefined before the first. */
+  /** Resolves when the last of the readers has it; undefined before the first. */
   handedOut: Promise<void> | undefined;
   readonly users: Map<string, Share<Answer>>;
 }

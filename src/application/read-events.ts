@@ -9,7 +9,7 @@ import type { FeedRegistry } from "./fan-out/feed-registry.ts";
 import type { ClockPort } from "./ports/clock-port.ts";
 import { PAGE_BYTES, type PublishedEvent, type PubSubPort } from "./ports/pub-sub-port.ts";
 
-/** An answer holds at most 4 MiB; what stands beside the events takes a few hundred bytes. */
+/** An answer holds at most 4 MiB; its other members take a few hundred bytes. */
 const ANSWER_BYTES = 4 * 1024 * 1024 - 1024;
 
 export interface ReadEventsRequest {
@@ -20,7 +20,7 @@ export interface ReadEventsRequest {
   readonly limit: number;
   /** How long to wait for the first new event; 0: not at all. */
   readonly waitMs: number;
-  /** Whoever asked has gone: there is nothing to wait for any more. */
+  /** Aborted when the client has gone. */
   readonly abandoned: AbortSignal;
 }
 
@@ -34,8 +34,8 @@ export type ReadEventsAnswer =
   | { readonly type: "not_allowed" | "not_declared" };
 
 /**
- * A page of the history, in order, and with patience the next event: for networks that let nothing else through. An
- * answer holds at most 4 MiB, and always an event where there is one; `limit` is a maximum.
+ * Reads a page of the history, in order. If there is none yet, it can wait for the next event, for networks that let
+ * nothing else through. An answer holds at most 4 MiB. It holds at least one event if there is any; `limit` is a maximum.
  */
 export class ReadEvents {
   readonly #pubSub: PubSubPort;
@@ -75,8 +75,8 @@ export class ReadEvents {
   }
 
   /**
-   * The verdict for who may not watch: judged before anything is read, and again afterwards, so that no event is newer
-   * than the right to it.
+   * Judges the grant before anything is read, and again afterwards, so that no event is newer than the right to it.
+   * Answers the verdict if the user may not watch.
    */
   async #permittedPage(request: ReadEventsRequest): Promise<Page | Refused> {
     const channel = analysisChannel(request.analysisId);
@@ -92,7 +92,7 @@ export class ReadEvents {
     return after === "allowed" ? page : after;
   }
 
-  /** As many of the broker's pages as an answer holds, each at a turn of its own. */
+  /** Reads as many of the broker's pages as an answer holds, each at a turn of its own. */
   async #page(place: Place, channel: AnalysisChannel, { after, limit }: ReadEventsRequest): Promise<Page> {
     const from = after === "unreadable" ? undefined : after;
     const first = await place.read(() => this.#pubSub.history(channel, from, limit));
@@ -107,13 +107,13 @@ export class ReadEvents {
       if (!page.more || filling.left.items === 0 || filling.left.bytes < PAGE_BYTES) break;
       const last = events.at(-1)?.position;
       page = await place.read(() => this.#pubSub.history(channel, last, filling.left.items));
-      // Trimmed or lost meanwhile: what was read goes together, what it has now may not.
+      // Trimmed or lost meanwhile: the events read so far belong together, and those there are now may not.
       if (!page.resumed) break;
     }
     return { resumed: first.resumed, events };
   }
 
-  /** As `#permittedPage`, of a feed: those who wait for one analysis share what is read for them, as watchers do. */
+  /** As `#permittedPage`, from a feed: clients that wait for one analysis share their reads, as watchers do. */
   async #permittedFrom(feed: ChannelFeed, request: ReadEventsRequest): Promise<Page | Refused> {
     const { after, limit } = request;
     const before = this.#judge(request, feed.viewers);
@@ -127,7 +127,7 @@ export class ReadEvents {
     return grant.judge(analysisId, viewers, this.#watchDefault);
   }
 
-  /** Over at the next event, when the time is up, when nobody waits any more, or when it may not be watched any more. */
+  /** Over at the next event, when the time is up, when the client has gone, or when it may not watch any more. */
   #waitFor(
     feed: ChannelFeed,
     { waitMs, abandoned, grant, analysisId }: ReadEventsRequest,
@@ -152,7 +152,7 @@ export class ReadEvents {
 
 type Refused = Exclude<WatchVerdict, "allowed">;
 
-/** What an event takes up in an answer. */
+/** The bytes that an event takes up in an answer. */
 function bytesOf({ text }: PublishedEvent): number {
   return utf8Length(text) + ",".length;
 }

@@ -1,6 +1,6 @@
 /**
- * One question for many who ask it: who asks while it is out shares the next one, so every answer was worked out
- * after it was asked for.
+ * Asks one question for many callers. Callers that come while an answer is out share the next one, so every answer was
+ * worked out after it was asked for.
  */
 export class SharedAnswer<Answer> {
   readonly #ask: () => Promise<Answer>;
@@ -18,7 +18,7 @@ export class SharedAnswer<Answer> {
   }
 
   async #askAfter(out: Promise<unknown> | undefined): Promise<Answer> {
-    // How the one before ends is for those who wait for it.
+    // The callers that wait for the answer before hear of its failure.
     await out?.catch(() => undefined);
     const answer = this.#ask();
     this.#out = answer;

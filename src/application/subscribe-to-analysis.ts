@@ -7,12 +7,12 @@ import { Watch, type WatchRequest } from "./watch.ts";
 
 export type WatchAnswer =
   | { readonly type: "watching"; readonly watch: Watch }
-  /** This user may not watch this analysis, or nobody said yet who may. */
+  /** This user may not watch this analysis, or nobody declared yet who may. */
   | { readonly type: "not_allowed" | "not_declared" };
 
 /**
- * Admits one connection to one analysis, of as many as it wants to watch: may it, then replay, then live, with no gap
- * between. The same whichever way one watches.
+ * Admits one connection to one analysis: checks its rights, then replays, then goes live, with no gap between. Sockets
+ * and streams use it alike. A connection may watch many analyses.
  */
 export class SubscribeToAnalysis {
   readonly #feeds: FeedRegistry;
@@ -51,7 +51,7 @@ export class SubscribeToAnalysis {
     return grant.judge(analysisId, viewers, this.#watchDefault);
   }
 
-  /** What comes beside all that a connection watches. */
+  /** The notices that a connection gets, beside all that it watches. */
   notices(request: NoticeRequest): NoticeWatch {
     return new NoticeWatch(this.#feeds, request);
   }

@@ -3,7 +3,7 @@ import type { EventPosition } from "./event-position.ts";
 
 /** The part of a channel's state that a late joiner needs. */
 export interface LatestState {
-  /** Of the last event; offset 0 before the first. */
+  /** The position of the last event; offset 0 before the first. */
   readonly position: EventPosition;
   readonly lastStatus: PublishedEvent | undefined;
   /** The last terminal event that was not reopened. */

@@ -3,9 +3,9 @@ import { IDENTITY_MUTANTS } from "./identity-mutants.ts";
 import { PAGE_MUTANTS } from "./page-mutants.ts";
 import { RULE_MUTANTS } from "./rule-mutants.ts";
 
-/** One deliberate breakage: a text that stands once in one file of the product, and what takes its place. */
+/** One deliberate breakage: a text that one file of the product has once, and its replacement. */
 export interface Mutant {
-  /** What the product forgets, or does wrong. */
+  /** The fault, as a predicate of the product. */
   readonly name: string;
   readonly file: string;
   readonly find: string;
@@ -178,7 +178,7 @@ export const MUTANTS: readonly Mutant[] = [
     killers: ["test/unit/application/channel-feed-resync.test.ts"],
   },
   {
-    name: "answers who stands at the end of a shared read with nothing",
+    name: "answers a position at the end of a shared read with nothing",
     file: "src/application/fan-out/history-reader.ts",
     find: "after === undefined || after.offset < reached || reached >= newest.offset;",
     replace: "after === undefined || after.offset <= reached;",

@@ -4,13 +4,13 @@ import type { PublishedEvent } from "../../src/application/ports/pub-sub-port.ts
 import { isOnHistory, type KeptHistory } from "../../src/domain/event-position.ts";
 import { type LatestState, NOTHING_PUBLISHED } from "../../src/domain/latest-state.ts";
 
-/** What a broker has of a channel. */
+/** A channel's history, as a broker has it. */
 export interface SomeHistory {
   readonly kept: KeptHistory;
   readonly latest: LatestState;
 }
 
-/** What a delivery reads of a channel. */
+/** A channel, as a delivery sees it. */
 export interface SomeSource {
   readonly broadcaster: Broadcaster;
   readonly replays: Pick<ChannelFeed, "latest" | "readOn" | "resync">;

@@ -70,7 +70,7 @@ export class Delivery implements RingReader, FrameSource {
   #cursor: number;
   /** Events before this in the ring belong to the replay, which is never conflated. */
   #conflatedFrom: number;
-  /** Of the last event that the client was sent, or where it began; undefined until that is known. */
+  /** The position of the last event that the client was sent, or where it began; undefined until that is known. */
   #position: EventPosition | undefined;
   /** Whether the client has anything of the history up to there: if not, nothing that it has can be lost. */
   #hasSeen: boolean;

@@ -26,7 +26,7 @@ export interface HistoryStretch {
   readonly from: number;
   /** The channel's position before the first of them; undefined if that is not known. */
   readonly start: EventPosition | undefined;
-  /** Of the channel's last event as of then. Beyond `events` if there was more than one read takes. */
+  /** The position of the channel's last event as of then. Beyond `events` if there was more than one read takes. */
   readonly newest: EventPosition;
 }
 

@@ -40,7 +40,7 @@ export interface DeliveryStart {
 interface ReplayRest {
   /** Undefined: from the oldest kept. */
   readonly after: EventPosition | undefined;
-  /** Of its last event: the ring has those that follow. */
+  /** The position of its last event: the ring has those that follow. */
   readonly until: EventPosition;
 }
 

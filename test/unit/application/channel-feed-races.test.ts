@@ -5,7 +5,7 @@ import { Watcher } from "../../support/watcher.ts";
 import { feedBench } from "./feed-bench.ts";
 import { everyWay } from "./instants.ts";
 
-/** Subscribe and snapshot, each carried out and then answered; a heal is history and snapshot. */
+/** Subscribe and snapshot, each carried out and then answered; a resync is history and snapshot. */
 const STEPS = 4;
 
 describe("ID-3: an event published at any instant is delivered exactly once", () => {
@@ -52,12 +52,12 @@ describe("ID-3: an event published at any instant is delivered exactly once", ()
   });
 
   test.each([
-    ["for who began with the latest state", "latest"],
-    ["for who began with the whole history", "all"],
+    ["for a watcher that began with the latest state", "latest"],
+    ["for a watcher that began with the whole history", "all"],
   ] as const)("while a feed starts afresh on a history that was lost, %s", async (_, replay) => {
     const replaysAll = replay === "all";
     const events = [status(), status()];
-    // Whoever asked for the whole history costs one more reading of it.
+    // A watcher that asked for the whole history costs one more read of it.
     const steps = replaysAll ? STEPS + 2 : STEPS;
     for (const way of everyWay(events.length, steps)) {
       const bench = feedBench();

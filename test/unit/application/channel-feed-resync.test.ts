@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { status } from "../../../src/testing/encoded-events.ts";
 import { feedBench } from "./feed-bench.ts";
 
-describe("ChannelFeed, reading what it missed", () => {
+describe("ChannelFeed, in a resync", () => {
   test("ID-3: a message that got lost is read from the history as soon as the next one arrives", async () => {
     const { feed, pubSub, publish, watch, settle, telemetry } = feedBench();
     await feed.open();
@@ -29,7 +29,7 @@ describe("ChannelFeed, reading what it missed", () => {
     expect(watcher.wire.offsets).toEqual(Array.from({ length: 2_501 }, (_, index) => index + 1));
   });
 
-  test("ID-3: what it missed is read to its end, also where each page is full of bytes", async () => {
+  test("ID-3: the feed reads to the end of the history, also if each page is full of bytes", async () => {
     const { feed, pubSub, publish, watch, settle } = feedBench();
     await publish();
     await feed.open();
@@ -51,7 +51,7 @@ describe("ChannelFeed, reading what it missed", () => {
     expect(watcher.wire.offsets).toEqual([1, 2, 3]);
   });
 
-  test("ID-3: more than can be held while it reads is read once more", async () => {
+  test("ID-3: the feed reads once more if more arrives than it can hold while it reads", async () => {
     const { feed, pubSub, publish, publishMany, watch, settle } = feedBench({ size: 10_000 });
     await publish();
     await feed.open();
@@ -63,7 +63,7 @@ describe("ChannelFeed, reading what it missed", () => {
     expect(watcher.wire.offsets).toEqual(Array.from({ length: 3_501 }, (_, index) => index + 1));
   });
 
-  test("BUD-10: what it holds while it reads is bounded in bytes as well", async () => {
+  test("BUD-10: the events held during a read are bounded in bytes as well", async () => {
     const { feed, pubSub, publish, watch, settle, telemetry } = feedBench();
     await publish();
     await feed.open();
@@ -78,7 +78,7 @@ describe("ChannelFeed, reading what it missed", () => {
     expect(telemetry.counts.get("feed_heals")).toBe((before ?? 0) + 1);
   });
 
-  test("ID-3: what a link loses that breaks once more while it reads, or while it opens, is read as well", async () => {
+  test("ID-3: the feed reads once more if the link breaks while it reads, or while it opens", async () => {
     for (let instant = 0; instant <= 4; instant++) {
       for (const opening of [true, false]) {
         const { feed, pubSub, publish, publishMany, watch, settle } = feedBench();
@@ -101,7 +101,7 @@ describe("ChannelFeed, reading what it missed", () => {
     }
   });
 
-  test("ID-3: without the broker it tries again twice a second, until all is there", async () => {
+  test("ID-3: without the broker the feed tries again twice a second, until all is there", async () => {
     const { feed, pubSub, publish, publishMany, watch, settle, clock, telemetry } = feedBench();
     await publish();
     await feed.open();

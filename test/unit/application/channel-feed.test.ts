@@ -60,7 +60,7 @@ describe("ChannelFeed", () => {
     expect(silent.wire.offsets).toEqual([51, 52]);
   });
 
-  test("ID-4: what was only trimmed disturbs nobody", async () => {
+  test("ID-4: trimming alone disturbs nobody", async () => {
     const { feed, publishMany, watch, settle, pubSub } = feedBench({ size: 10 });
     await feed.open();
     const watcher = watch();
@@ -88,7 +88,7 @@ describe("ChannelFeed", () => {
     }
   });
 
-  test("ID-4: who asked for the whole history gets what survived of it whole", async () => {
+  test("ID-4: a watcher that asked for the whole history gets the whole of what survived", async () => {
     const { feed, publishMany, publish, settle, broker } = feedBench();
     await publishMany(5);
     await feed.open();
@@ -169,7 +169,7 @@ describe("ChannelFeed", () => {
     expect(offsets.slice(-3)).toEqual([1, 2, 3]);
   });
 
-  test("what is trimmed before a slow client came to it is a hole that cannot be filled: it is told", async () => {
+  test("a slow client is told if the history was trimmed beyond its position", async () => {
     const { feed, publishMany, settle } = feedBench({ size: 2_000 });
     for (let round = 0; round < 4; round++) await publishMany(500);
     await feed.open();
@@ -213,7 +213,7 @@ describe("ChannelFeed", () => {
     }
   });
 
-  test("once closed it delivers nothing, asks nothing and lets no retry come", async () => {
+  test("a closed feed delivers nothing, asks nothing and retries nothing", async () => {
     const { feed, pubSub, publish, watch, settle, clock } = feedBench();
     await publish();
     await feed.open();
@@ -233,7 +233,7 @@ describe("ChannelFeed", () => {
     expect(watcher.owner.viewers).toEqual([]);
   });
 
-  test("closed while it reads, it stops there", async () => {
+  test("a feed that is closed while it reads stops there", async () => {
     for (const steps of [1, 2, 3, 4]) {
       const { feed, pubSub, publishMany, watch, settle, telemetry } = feedBench();
       await publishMany(1);

@@ -33,7 +33,7 @@ describe("CheckPositions", () => {
     expect(telemetry.counts.get("feed_heals")).toBe(1);
   });
 
-  test("ID-3: what is on its way is waited for, and read by nobody", async () => {
+  test("ID-3: the check waits for events on their way, and nobody reads them", async () => {
     const { check, join, publish, pubSub, settle } = bench();
     const { wire } = await join();
     for (let round = 0; round < 5; round++) {
@@ -46,7 +46,7 @@ describe("CheckPositions", () => {
     expect(pubSub.countOf("history")).toBe(0);
   });
 
-  test("ID-3: an answer is compared with where the feed stood when the question was sent", async () => {
+  test("ID-3: the check compares an answer with the feed's position when the question was sent", async () => {
     const { check, join, publish, pubSub, settle } = bench();
     await join();
     await publish();
@@ -128,7 +128,7 @@ describe("CheckPositions", () => {
     await out;
   });
 
-  test("a feed that is read again anyway is left out", async () => {
+  test("a feed that is reading is left out", async () => {
     const { check, feeds, pubSub } = bench();
     const { feed } = await feeds.analysis(analysisChannel(crypto.randomUUID() as never));
     new Watcher(feed).begin();

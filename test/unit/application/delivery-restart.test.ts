@@ -34,7 +34,7 @@ describe("a delivery whose history moved", () => {
   const move = (broadcaster: Broadcaster, { kept, latest }: SomeHistory) => broadcaster.moveTo(kept, latest);
   const ids = (watcher: Watcher) => watcher.wire.messages.map(({ event_id }) => event_id);
 
-  test("ID-4: who was sent something is told, then gets the replay, then what follows", async () => {
+  test("ID-4: a client that was sent something is told, then gets the replay, then live events", async () => {
     const broadcaster = new Broadcaster();
     const watcher = new Watcher(sourceOf(broadcaster)).begin();
     broadcaster.push(published(1));
@@ -46,14 +46,14 @@ describe("a delivery whose history moved", () => {
     expect(watcher.wire.offsets).toEqual([1, 1, 2]);
   });
 
-  test("ID-4: who was sent nothing is not told, and gets the replay", () => {
+  test("ID-4: a client that was sent nothing is not told, and gets the replay", () => {
     const broadcaster = new Broadcaster();
     const watcher = new Watcher(sourceOf(broadcaster)).begin();
     move(broadcaster, lostTo([afresh(1)]));
     expect(watcher.wire.types).toEqual(["status_update"]);
   });
 
-  test("ID-4: whose position is lost while it joins gets the replay it asked for", async () => {
+  test("ID-4: a client whose position is lost while it joins gets the replay it asked for", async () => {
     const survived = [afresh(1), afresh(2), afresh(3)];
     const broadcaster = new Broadcaster();
     const after = { epoch: "e1", offset: 9 };
@@ -65,7 +65,7 @@ describe("a delivery whose history moved", () => {
     expect(watcher.wire.offsets).toEqual([1, 2, 3]);
   });
 
-  test("ID-4: who was told once is not told again of a loss of which it saw nothing", () => {
+  test("ID-4: a client that was told once is not told again of a loss of which it saw nothing", () => {
     const broadcaster = new Broadcaster();
     const watcher = new Watcher(sourceOf(broadcaster)).begin({ replay: [published(1)] });
     move(broadcaster, lostTo([]));
@@ -73,7 +73,7 @@ describe("a delivery whose history moved", () => {
     expect(watcher.wire.types).toEqual(["status_update", AGAIN]);
   });
 
-  test("ID-4: who stands on what survived is not told, and goes on from there", async () => {
+  test("ID-4: a client whose position survived is not told, and goes on from there", async () => {
     const broadcaster = new Broadcaster();
     const survived = [published(1), published(2), afresh(3), afresh(4)];
     const watcher = new Watcher(sourceOf(broadcaster, forkedAfter(2, survived), survived)).begin();
@@ -85,7 +85,7 @@ describe("a delivery whose history moved", () => {
     expect(ids(watcher)).toEqual(["e1-1", "e1-2", "e2-3", "e2-4", "e2-5"]);
   });
 
-  test("ID-4: of two watchers only the one that was sent what was lost is told", async () => {
+  test("ID-4: only that watcher is told which was sent events that were lost", async () => {
     const broadcaster = new Broadcaster();
     const events = [1, 2, 3].map((offset) => published(offset)).concat(afresh(4));
     const survived = forkedAfter(3, events);
@@ -103,7 +103,7 @@ describe("a delivery whose history moved", () => {
     expect(ids(slow)).toEqual(["e1-1", "e1-2", "e1-3", "e2-4"]);
   });
 
-  test("ID-4: what waited of the lost history is never sent", async () => {
+  test("ID-4: events of the lost history that waited are never sent", async () => {
     const broadcaster = new Broadcaster();
     const watcher = new Watcher(sourceOf(broadcaster)).begin();
     watcher.wire.takeOnly(1);
@@ -119,7 +119,7 @@ describe("a delivery whose history moved", () => {
     expect(broadcaster.at(next - 1)).toBeUndefined();
   });
 
-  test("ID-4: who asked for the whole history gets the whole again, the others the latest", async () => {
+  test("ID-4: a watcher that asked for the whole history gets the whole again, the others the latest", async () => {
     const broadcaster = new Broadcaster();
     const events = [afresh(1), afresh(2), afresh(3)];
     const source = sourceOf(broadcaster, lostTo(events), events);
@@ -129,7 +129,7 @@ describe("a delivery whose history moved", () => {
     expect([latest.wire.offsets, all.wire.offsets]).toEqual([[3], [1, 2, 3]]);
   });
 
-  test("ID-4: lost before it began, it begins with what survived, and what followed", async () => {
+  test("ID-4: a delivery whose history is lost before it began begins with what survived, then follows", async () => {
     const broadcaster = new Broadcaster();
     const watcher = new Watcher(sourceOf(broadcaster));
     broadcaster.push(published(1));
@@ -164,7 +164,7 @@ describe("a delivery whose history moved", () => {
     ["was lost whole", [afresh(1), afresh(2)], 0, ["e2-1", "e2-2"]],
     ["went on otherwise", [published(1), published(2), afresh(3)], 2, ["e2-3"]],
   ] as const)(
-    "ID-4: who asked for none, and was sent none of a history that %s, gets all that came since it began",
+    "ID-4: a client that asked for no replay, and was sent nothing of a history that %s, gets all since it began",
     async (_, survived, shared, sent) => {
       const broadcaster = new Broadcaster();
       const history = forkedAfter(shared, survived);
@@ -194,7 +194,7 @@ describe("a delivery whose history moved", () => {
     expect(ids(watcher)).toEqual(["e1-2", "e2-3"]);
   });
 
-  test("ID-4: who was sent nothing, and missed what is trimmed by now, is told all the same", () => {
+  test("ID-4: a client that was sent nothing, and missed events that are trimmed by now, is told all the same", () => {
     const broadcaster = new Broadcaster();
     const watcher = new Watcher(sourceOf(broadcaster)).begin({ position: { epoch: "e2", offset: 1 } });
     move(broadcaster, lostTo([afresh(7)], 5));

@@ -23,7 +23,7 @@ describe("Delivery", () => {
     for (const offset of offsets(from, to)) broadcaster.push(published(offset));
   };
 
-  test("first the replay, then what was pushed since it was made, then live, each once and in order", async () => {
+  test("sends the replay, then what was pushed since it was made, then live, each once and in order", async () => {
     const broadcaster = new Broadcaster();
     push(broadcaster, 1, 3);
     await turn();
@@ -37,7 +37,7 @@ describe("Delivery", () => {
     expect(watcher.wire.offsets).toEqual(offsets(2, 7));
   });
 
-  test("a replay that is ahead of the ring: what it held is not sent again", async () => {
+  test("a replay ahead of the ring is not sent again from the ring", async () => {
     const broadcaster = new Broadcaster();
     push(broadcaster, 1, 1);
     const watcher = new Watcher(sourceOf(broadcaster)).begin({
@@ -57,7 +57,7 @@ describe("Delivery", () => {
     expect(watcher.wire.batches).toEqual([50]);
   });
 
-  test("what comes while the socket takes no more waits, and nothing is left out or sent twice", async () => {
+  test("events wait while the socket takes no more, and none is left out or sent twice", async () => {
     const broadcaster = new Broadcaster();
     const watcher = new Watcher(sourceOf(broadcaster)).begin();
     watcher.wire.takeOnly(1);
@@ -88,7 +88,7 @@ describe("Delivery", () => {
     expect(watcher.wire.offsets).toEqual(offsets(1, 45));
   });
 
-  test("WS-9: who lets more than 16 Mi characters wait is too slow, and exactly so many is not", async () => {
+  test("WS-9: a client that lets more than 16 Mi characters wait is too slow, and one of exactly so many is not", async () => {
     const broadcaster = new Broadcaster();
     const watcher = new Watcher(sourceOf(broadcaster)).begin();
     watcher.wire.takeOnly(1);
@@ -103,7 +103,7 @@ describe("Delivery", () => {
     expect(watcher.owner.timesTooSlow).toBe(1);
   });
 
-  test("WS-9: what waits for one connection counts over all that it watches, and not once it was sent", async () => {
+  test("WS-9: characters wait for one connection over all that it watches, and no longer once they were sent", async () => {
     const broadcasters = [new Broadcaster(), new Broadcaster()];
     const [one, two] = broadcasters.map((broadcaster) => new Watcher(sourceOf(broadcaster)).begin()) as [
       Watcher,

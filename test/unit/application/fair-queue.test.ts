@@ -75,7 +75,7 @@ describe("FairQueue", () => {
     expect(await codes([answer("alice1", 1), answer("alice2", 1)])).toEqual(["alice1", "alice2"]);
   });
 
-  test("BUD-12: of an answer whose client has gone nothing is read any more: before its turn, and between two", async () => {
+  test("BUD-12: the queue reads no more for a client that has gone, before its turn or between two", async () => {
     const { queue, order, answer } = opened();
     const [waits, begun, came] = [new AbortController(), new AbortController(), new AbortController()];
     came.abort();

@@ -39,7 +39,7 @@ export function feedBench(history: { readonly size?: number } = {}) {
     }
   };
 
-  /** Whatever is still under way arrives and is answered. */
+  /** All that is still under way arrives and is answered. */
   const settle = async () => {
     pubSub.holdsCalls = false;
     pubSub.holdsMail = false;

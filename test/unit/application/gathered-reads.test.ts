@@ -18,7 +18,7 @@ describe("GatheredReads", () => {
     return { queue, reads, read, get };
   };
 
-  test("BUD-13: whoever's turn comes first reads for all, and nothing is kept afterwards", async () => {
+  test("BUD-13: the user whose turn comes first reads for all, and nothing is kept afterwards", async () => {
     const { queue, reads, read, get } = opened();
     const crowd = ["alice", "alice", "alice", "bob", "carol"].map((userId) => get("one", userId));
     await Promise.all([...crowd, get("two")]);

@@ -33,14 +33,14 @@ async function bench({ published = 10, size = 5_000, note = "" } = {}) {
 }
 
 describe("HistoryReader", () => {
-  test("RES-9: who asks in one turn shares one read, each from its own position", async () => {
+  test("RES-9: watchers that ask in one turn share one read, each from its own position", async () => {
     const { pubSub, at, offsets } = await bench();
     const read = await Promise.all([8, 5, 10, 7].map((offset) => offsets(at(offset))));
     expect(read).toEqual([[9, 10], [6, 7, 8, 9, 10], [], [8, 9, 10]]);
     expect(pubSub.countOf("history")).toBe(1);
   });
 
-  test("RES-9: who asks while a read is out shares the next one, which sees what was published meanwhile", async () => {
+  test("RES-9: watchers that ask while a read is out share the next one, which sees what was published meanwhile", async () => {
     const { pubSub, publish, at, offsets, settle } = await bench();
     pubSub.holdsCalls = true;
     const first = offsets(at(8));
@@ -54,7 +54,7 @@ describe("HistoryReader", () => {
     expect(pubSub.countOf("history")).toBe(2);
   });
 
-  test("RES-8: a position that is gone is told so, and spoils nothing for the others", async () => {
+  test("RES-8: a position that is gone is answered so, and spoils nothing for the others", async () => {
     const { pubSub, at, offsets } = await bench();
     const asked = [{ epoch: "other", offset: 2 }, at(9), at(11), { epoch: "", offset: 0 }, at(4)];
     const read = await Promise.all(asked.map(offsets));
@@ -73,7 +73,7 @@ describe("HistoryReader", () => {
     expect(pubSub.countOf("history")).toBe(1);
   });
 
-  test("several pages are one stretch, of a thousand events at most; who stands beyond it gets another", async () => {
+  test("several pages are one stretch, of a thousand events at most; a position beyond it gets another", async () => {
     const { shared, at } = await bench({ published: 3_500 });
     const asked = [at(100), at(1_099), at(2_500)].map((after) => shared.after(after));
     const read = await Promise.all(asked);
@@ -86,7 +86,7 @@ describe("HistoryReader", () => {
     expect(read.map(({ newest }) => newest.offset)).toEqual([3_500, 3_500, 3_500]);
   });
 
-  test("BUD-5: one read is little more than a mebibyte; who stands at its end gets what follows it", async () => {
+  test("BUD-5: one read is little more than a mebibyte; a position at its end gets what follows it", async () => {
     const { shared, at } = await bench({ published: 30, note: "ü".repeat(200_000) });
     const read = await Promise.all([2, 3, 4, 20].map((offset) => shared.after(at(offset))));
     expect(read.map(({ events, from }) => events.slice(from).length > 0)).toEqual([true, true, true, true]);
@@ -97,7 +97,7 @@ describe("HistoryReader", () => {
     const end = read[0]?.events.at(-1)?.position;
     const next = await shared.after(end);
     expect(next.events[next.from]?.position.offset).toBe((end?.offset ?? 0) + 1);
-    // In one read with somebody who stands earlier, too.
+    // In one read with an earlier position, too.
     const [, together] = await Promise.all([shared.after(at(2)), shared.after(end)]);
     expect(together?.events[together.from]?.position.offset).toBe((end?.offset ?? 0) + 1);
   });
@@ -114,7 +114,7 @@ describe("HistoryReader", () => {
     expect(await reading).toBe("gone");
   });
 
-  test("a failure is everybody's who waits for that read, and nobody else's", async () => {
+  test("a read that fails fails for all that wait for it, and for nobody else", async () => {
     const { pubSub, at, offsets } = await bench();
     pubSub.fault = () => new BrokerUnavailable("away");
     const failed = await Promise.allSettled([offsets(at(1)), offsets(at(2))]);

@@ -74,7 +74,7 @@ describe("ReadEvents", () => {
   });
 
   test.each([0, 25_000])(
-    "BUD-4: with wait %d who may not watch has nothing read for them",
+    "BUD-4: with wait %d nothing is read for a user who may not watch",
     async (waitMs) => {
       const { read, pubSub, elsewhere, channel, publish } = opened();
       await publish();
@@ -84,7 +84,7 @@ describe("ReadEvents", () => {
     },
   );
 
-  test("BUD-4: without wait, too, who loses the right at any instant of the read is refused", async () => {
+  test("BUD-4: without wait, too, a user who loses the right at any instant of the read is refused", async () => {
     for (let instant = 0; instant < 8; instant++) {
       const { read, pubSub, elsewhere, channel, publish } = opened();
       await publish();
@@ -94,13 +94,13 @@ describe("ReadEvents", () => {
       await elsewhere.declareViewers(channel, new Set(["bob"]));
       await publish();
       for (let step = 0; step < 8; step++) await pubSub.proceed();
-      // What was judged last before the change was read before it.
+      // Events that were judged last before the change were read before it.
       const expected: (number | string)[] = instant < 5 ? ["not_allowed"] : [1];
       expect([instant, offsetsOf(await answer)]).toEqual([instant, expected]);
     }
   });
 
-  test("BUD-3: of many that read at once one holds pages, the others wait their turn", async () => {
+  test("BUD-3: one of many that read at once holds pages, the others wait their turn", async () => {
     const { read, pubSub, publish } = opened();
     await publish();
     pubSub.holdsCalls = true;
@@ -167,7 +167,7 @@ describe("ReadEvents", () => {
     expect(feeds.size).toBe(0);
   });
 
-  test("READ-4: whoever goes is not waited for", async () => {
+  test("READ-4: a read ends when its client goes", async () => {
     const { read, leave, feeds } = opened();
     const answer = read();
     await turn();

@@ -33,7 +33,7 @@ describe("many watchers of one analysis that come back at once", () => {
     expect(pubSub.countOf("history")).toBeLessThan(20);
   });
 
-  test("RES-9: who comes after the others finds what was read for them, and asks the broker nothing", async () => {
+  test("RES-9: a watcher that comes after the others finds what was read for them, and asks the broker nothing", async () => {
     const { join, publish, pubSub } = watchBench();
     const first = await publish(...Array.from({ length: 30 }, () => status()));
     const after = (offset: number) => ({ replay: { after: { epoch: first.epoch, offset } } });

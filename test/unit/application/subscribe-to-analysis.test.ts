@@ -16,7 +16,7 @@ describe("SubscribeToAnalysis", () => {
     expect([...registry.connectionsOf(analysisIdOf(channel))]).toEqual([wire.id]);
   });
 
-  test("WS-14: while the broker is away nobody joins, not even where others watch already", async () => {
+  test("WS-14: while the broker is away nobody joins, not even if others watch already", async () => {
     const { join, publish, pubSub, held } = watchBench();
     await publish();
     const before = await join();

@@ -44,7 +44,7 @@ describe("RES-5: until=terminal", () => {
     },
   );
 
-  test("SSE-3: whoever has seen the end already is left nothing, and nobody else", async () => {
+  test("SSE-3: nothing is left for a client that has seen the end already, and for no other", async () => {
     const { publish, subscribe, channel, pubSub, join } = watchBench();
     const { epoch } = await publish(status(), result());
     const left = async (after: number, untilTerminal = true) => {
@@ -64,14 +64,14 @@ describe("RES-5: until=terminal", () => {
       return nothingLeft;
     };
     expect([await left(2), await left(1), await left(2, false)]).toEqual([true, false, false]);
-    // Of an end that this node has not heard of, the broker says whether it stands.
+    // The broker says whether an end that this node has not heard of is current.
     await join();
     pubSub.holdsMail = true;
     await publish(status(), result());
     expect([await left(4), await left(3)]).toEqual([true, false]);
   });
 
-  test("one that this node has not heard of yet ends it all the same", async () => {
+  test("a terminal event that this node has not heard of yet ends it all the same", async () => {
     const { pubSub, publish, join } = watchBench();
     await publish();
     await join();
@@ -81,7 +81,7 @@ describe("RES-5: until=terminal", () => {
     expect(owner.timesFinished).toBe(1);
   });
 
-  test("one whose reopening this node has not heard of yet ends nothing", async () => {
+  test("a terminal event whose reopening this node has not heard of yet ends nothing", async () => {
     const { pubSub, publish, join, settle } = watchBench();
     await publish(status(), result());
     await join();
@@ -95,7 +95,7 @@ describe("RES-5: until=terminal", () => {
     expect([owner.timesFinished, wire.offsets]).toEqual([1, [4]]);
   });
 
-  test("one that is published while the position is looked up is sent before the end", async () => {
+  test("a terminal event that is published while the position is looked up is sent before the end", async () => {
     for (let instant = 0; instant <= 4; instant++) {
       const { pubSub, publish, join, settle } = watchBench();
       const position = await publish();
@@ -117,7 +117,7 @@ describe("RES-5: until=terminal", () => {
     }
   });
 
-  test("one that is reopened while the position is looked up ends nothing", async () => {
+  test("a terminal event that is reopened while the position is looked up ends nothing", async () => {
     for (let instant = 0; instant <= 3; instant++) {
       const { pubSub, publish, join, settle } = watchBench();
       await join();

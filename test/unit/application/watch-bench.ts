@@ -82,7 +82,7 @@ export function watchBench({
     await turn();
   };
 
-  /** What this node still holds for anybody. */
+  /** All that this node still holds for anybody. */
   const held = () => ({
     feeds: feeds.size,
     subscriptions: pubSub.subscriptions,
