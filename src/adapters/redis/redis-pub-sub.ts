@@ -13,7 +13,6 @@ import {
   type PubSubPort,
 } from "../../application/ports/pub-sub-port.ts";
 import type { TelemetryPort } from "../../application/ports/telemetry-port.ts";
-import { Slots } from "../../application/slots.ts";
 import type { ViewerList } from "../../domain/access-grant.ts";
 import type { AnalysisChannel, ChannelName } from "../../domain/channel.ts";
 import type { EventPosition } from "../../domain/event-position.ts";
@@ -28,6 +27,7 @@ import { viewersOfText, viewersToText } from "./redis-messages.ts";
 import { RedisReplicas, type RequiredReplicas } from "./redis-replicas.ts";
 import { pageOf, positionsOf, snapshotOf } from "./redis-replies.ts";
 import { RedisSubscriptions } from "./redis-subscriptions.ts";
+import { Slots } from "./slots.ts";
 import { TrialAppend } from "./trial-append.ts";
 
 export interface RedisPubSubOptions {

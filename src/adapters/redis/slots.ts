@@ -1,4 +1,4 @@
-/** Lets so many pieces of work go on at once; the others wait their turn, in the order in which they came. */
+/** Runs so many pieces of work at once. The others wait their turn, in the order in which they came. */
 export class Slots {
   #free: number;
   readonly #waiting: (() => void)[] = [];
@@ -14,7 +14,7 @@ export class Slots {
     try {
       return await work();
     } finally {
-      // Handed on, not freed: who comes in between must not overtake.
+      // Handed on, not freed: a caller that comes in between must not overtake.
       const next = this.#waiting.shift();
       if (next === undefined) this.#free++;
       else next();

@@ -1,9 +1,9 @@
 import { describe, expect, test } from "bun:test";
-import { Slots } from "../../../src/application/slots.ts";
-import { turn } from "../../support/turn.ts";
+import { Slots } from "../../../../src/adapters/redis/slots.ts";
+import { turn } from "../../../support/turn.ts";
 
 describe("Slots", () => {
-  test("let so many go on at once, the others in their order, whether they succeed or fail", async () => {
+  test("runs so many at once, the others in their order, whether they succeed or fail", async () => {
     const slots = new Slots(2);
     const begun: number[] = [];
     const works = Array.from({ length: 5 }, () => Promise.withResolvers<number>());
@@ -26,7 +26,7 @@ describe("Slots", () => {
     expect(await Promise.all([done[2], done[3], done[4]])).toEqual([2, 3, 4]);
   });
 
-  test("who comes when one is handed on waits behind those who waited", async () => {
+  test("a caller that comes when a slot is handed on waits behind those that waited", async () => {
     const slots = new Slots(1);
     const order: string[] = [];
     const work = (name: string) => slots.run(async () => void order.push(name));
