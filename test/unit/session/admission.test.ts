@@ -10,8 +10,8 @@ import { result, status } from "../../../src/testing/encoded-events.ts";
 import { turn } from "../../support/turn.ts";
 import { NOTHING, sessionBench } from "./session-bench.ts";
 
-describe("a client that comes", () => {
-  test("WS-1: gets connection_established first, then the last status and the standing terminal event", async () => {
+describe("WebSocketSession while a client comes in", () => {
+  test("WS-1: sends connection_established first, then the last status and the current terminal event", async () => {
     const { publish, watch, analysisId, clock } = sessionBench();
     await publish(status(), status(), result());
     const { wire } = await watch();
@@ -29,7 +29,7 @@ describe("a client that comes", () => {
     });
   });
 
-  test("WS-1: then everything that follows, live and in order", async () => {
+  test("WS-1: sends everything that follows, live and in order", async () => {
     const { publish, watch } = sessionBench();
     const { wire } = await watch();
     await publish(status(), status());
@@ -38,7 +38,7 @@ describe("a client that comes", () => {
     expect(wire.closes).toEqual([]);
   });
 
-  test("WS-16: an analysis_id in capital letters is the same analysis", async () => {
+  test("WS-16: takes an analysis_id in capital letters for the same analysis", async () => {
     const { publish, watch, analysisId } = sessionBench();
     const { wire } = await watch("alice", { analysisId: analysisId.toUpperCase() });
     await publish();
@@ -46,7 +46,7 @@ describe("a client that comes", () => {
     expect(wire.offsets).toEqual([1]);
   });
 
-  test("RES-1: resumes at a good position, and says so", async () => {
+  test("RES-1: resumes at a good position and says so", async () => {
     const { publish, watch } = sessionBench();
     const after = await publish(status(), status());
     await publish(status());
@@ -55,7 +55,7 @@ describe("a client that comes", () => {
     expect(wire.offsets).toEqual([3]);
   });
 
-  test("RES-2: is told when its position is gone", async () => {
+  test("RES-2: tells the client if its position is gone", async () => {
     const { publish, watch } = sessionBench();
     await publish(status(), status());
     const { wire } = await watch("alice", { replay: { mode: "latest", after: "unreadable" } });
@@ -63,7 +63,7 @@ describe("a client that comes", () => {
     expect(wire.offsets).toEqual([2]);
   });
 
-  test("RES-7: hears of what it asked for and nobody understands, after connection_established", async () => {
+  test("RES-7: reports an unknown value of the query, after connection_established", async () => {
     const { publish, watch } = sessionBench();
     await publish();
     const fault = { code: "invalid_query", message: "replay is none of: latest, all, none" } as const;
@@ -80,7 +80,7 @@ describe("a client that comes", () => {
     ["with a token that is no good", { token: { type: "token", token: "forged" } }, 4001, "bad signature"],
   ];
   test.each(refusals)(
-    "WS-3: %s is refused, sent nothing, and leaves nothing",
+    "WS-3: refuses a client %s, sends nothing and leaves nothing behind",
     async (_, intent, code, reason) => {
       const { watch, books, pubSub } = sessionBench();
       const { wire, hangUp } = await watch("alice", intent);
@@ -91,7 +91,7 @@ describe("a client that comes", () => {
     },
   );
 
-  test("WS-3: a token that ran out, or names nobody, is 4001", async () => {
+  test("WS-3: refuses a token that ran out, or that names no user, with 4001", async () => {
     const { upgrade, tokens, clock, books } = sessionBench();
     const expired = upgrade(tokens.know("old", { expiresAt: clock.now() }));
     const nameless = upgrade(tokens.know("nobody", { userId: undefined }));
@@ -101,7 +101,7 @@ describe("a client that comes", () => {
     expect(books()).toEqual(NOTHING);
   });
 
-  test("WS-3: one who may not watch this analysis is 4003, and leaves nothing once gone", async () => {
+  test("WS-3: refuses a user who may not watch this analysis with 4003 and leaves nothing behind", async () => {
     const { watch, elsewhere, channel, books } = sessionBench();
     await elsewhere.declareViewers(channel, new Set(["bob"]));
     const { wire, hangUp } = await watch("alice");
@@ -111,7 +111,7 @@ describe("a client that comes", () => {
     expect(books()).toEqual(NOTHING);
   });
 
-  test("WS-4: over the limit of the user 4029, over capacity 1013 with a time to come back", async () => {
+  test("WS-4: refuses a client over the limit of its user with 4029, over capacity with 1013 and a time to come back", async () => {
     const { watch, books } = sessionBench({ maxConnections: 3, maxPerUser: 2 });
     const [one, two] = [await watch("alice"), await watch("alice")];
     const third = await watch("alice");
@@ -128,14 +128,14 @@ describe("a client that comes", () => {
     ["is away", new BrokerUnavailable("away"), "retry_after_ms=1000", "debug"],
     ["does not answer", new OutcomeUnknown("no answer"), "retry_after_ms=1000", "warn"],
     [
-      "holds what a newer Telltale wrote",
+      "has a history of a newer Telltale",
       new NewerFormat("newer"),
       "retry_after_ms=10000 newer_format",
       "warn",
     ],
-    ["has a fault that nobody expected", new TypeError("a bug"), "retry_after_ms=1000", "error"],
+    ["throws an unexpected error", new TypeError("a bug"), "retry_after_ms=1000", "error"],
   ])(
-    "WS-14: while the broker %s, 1013 with a time to come back, and nothing is left",
+    "WS-14: refuses with 1013 and a time to come back if the broker %s, and leaves nothing behind",
     async (_, fault, reason, level) => {
       const { watch, pubSub, books, telemetry } = sessionBench();
       pubSub.fault = () => fault;
@@ -149,7 +149,7 @@ describe("a client that comes", () => {
     },
   );
 
-  test("WS-14: a verifier that fails is no fault of the token: 1013", async () => {
+  test("WS-14: refuses with 1013, not 4001, if the verifier fails", async () => {
     const { watch, tokens } = sessionBench();
     tokens.fault = new Error("no key");
     expect((await watch()).wire.closedWith).toBe(1013);
@@ -159,7 +159,7 @@ describe("a client that comes", () => {
     ["/ws/analysis/{id}", {}],
     ["/ws", { analysisId: null }],
   ])(
-    "TV-11: a token on %s that nobody can judge now closes with 1013, never with 4001",
+    "TV-11: refuses a token that nobody can judge now with 1013 on %s, never with 4001",
     async (_, intent) => {
       const { watch, tokens, books, telemetry } = sessionBench();
       tokens.fault = new AccessUndecided("the issuer does not answer");
@@ -173,7 +173,7 @@ describe("a client that comes", () => {
     },
   );
 
-  test("OPS-9: one that is let in while the gateway goes away is told to come back elsewhere", async () => {
+  test("OPS-9: sends a client away that is verified while the gateway drains", async () => {
     const { upgrade, tokens, connections, drain, books } = sessionBench();
     let open = () => {};
     tokens.gate = new Promise((resolve) => {

@@ -7,7 +7,7 @@ describe("readClientFrame()", () => {
     return read.ok ? "ok" : read.fault.code;
   };
 
-  test("reads what a client may say; fields it does not know are no fault", () => {
+  test("reads each frame of the protocol and ignores unknown fields", () => {
     expect(readClientFrame('{"type":"ping"}', "one")).toEqual({ ok: true, frame: { type: "ping" } });
     expect(readClientFrame(' {"sent_at":1,"type":"ping"} ', "one")).toMatchObject({
       frame: { type: "ping" },
@@ -18,7 +18,7 @@ describe("readClientFrame()", () => {
     });
   });
 
-  test("WSM-2: reads subscribe and unsubscribe where many analyses are watched, and only there", () => {
+  test("WSM-2: reads subscribe and unsubscribe on /ws only", () => {
     const subscribe = { type: "subscribe", analysis_id: "a", last_event_id: "e-1", replay: "all" };
     const unsubscribe = { type: "unsubscribe", analysis_id: "a" };
     for (const frame of [subscribe, unsubscribe, { type: "subscribe", analysis_id: "", replay: null }]) {
@@ -30,7 +30,7 @@ describe("readClientFrame()", () => {
     }
   });
 
-  test("BUD-10: of a frame that has to wait its position alone is kept, whatever was sent for one", () => {
+  test("BUD-10: keeps the parsed position of a frame, not the text that was sent", () => {
     const long = readClientFrame(
       JSON.stringify({ type: "subscribe", analysis_id: "a", last_event_id: "x".repeat(4_000) }),
       "many",
@@ -44,7 +44,7 @@ describe("readClientFrame()", () => {
     [{ type: "subscribe", analysis_id: "a", last_event_id: 7 }, "last_event_id"],
     [{ type: "subscribe", analysis_id: "a", replay: "s3cret" }, "replay"],
     [{ type: "unsubscribe", analysis_id: ["a"] }, "analysis_id"],
-  ])("WS-6: names the field that is wrong with %j, and does not repeat it", (frame, field) => {
+  ])("WS-6: names the faulty field of %j and does not repeat it", (frame, field) => {
     const read = readClientFrame(JSON.stringify(frame), "many");
     expect(read).toMatchObject({ ok: false, fault: { code: "invalid_frame" } });
     if (!read.ok) expect(read.fault.message.slice(0, field.length)).toBe(field);
@@ -65,18 +65,18 @@ describe("readClientFrame()", () => {
     ['{"type":"constructor"}', "unknown_type"],
     ['{"type":"authenticate","token":""}', "invalid_frame"],
     ['{"type":"authenticate","token":7}', "invalid_frame"],
-  ])("WS-6: names what is wrong with %j", (data, code) => {
+  ])("WS-6: names the fault of %j", (data, code) => {
     expect(codeOf(data)).toBe(code);
   });
 
-  test("never repeats what the client said", () => {
+  test("never repeats the text of the client", () => {
     for (const data of ['{"type":"s3cret"}', '{"type":"authenticate","token":{"s3cret":1}}', "s3cret"]) {
       const read = readClientFrame(data, "one");
       expect(JSON.stringify(read)).not.toContain("s3cret");
     }
   });
 
-  test("a frame of four kibibytes of brackets is only no frame", () => {
+  test("refuses four kibibytes of brackets like any other text", () => {
     expect(codeOf("[".repeat(4096))).toBe("not_json");
     expect(codeOf("[".repeat(2048) + "]".repeat(2048))).toBe("unknown_type");
   });

@@ -7,7 +7,7 @@ describe("ClientLimits", () => {
   const limitsOf = (framesPerSecond: number) => new ClientLimits({ framesPerSecond, subscribes: false });
   const now = Date.UTC(2026, 10, 24);
 
-  test("WS-7: takes so many frames a second, however they fall into it", () => {
+  test("WS-7: allows the rate in every second, however the frames fall into it", () => {
     const limits = limitsOf(3);
     expect(times(5, () => limits.mayTakeFrame(now + 10))).toBe(3);
     expect(times(5, () => limits.mayTakeFrame(now + 300))).toBe(0);
@@ -15,25 +15,25 @@ describe("ClientLimits", () => {
     expect(times(5, () => limits.mayTakeFrame(now + 60_000))).toBe(3);
   });
 
-  test("ADM-3: takes 2,000 frames at once by default, then 100 a second", () => {
+  test("ADM-3: allows 2,000 frames at once by default, then 100 a second", () => {
     const limits = limitsOf(100);
     expect(times(3_000, () => limits.mayTakeFrame(now))).toBe(2_000);
     expect(times(200, () => limits.mayTakeFrame(now + 1_000))).toBe(100);
     expect(times(3_000, () => limits.mayTakeFrame(now + 60_000))).toBe(2_000);
   });
 
-  test("WS-7: is not refilled by a clock that was set back", () => {
+  test("WS-7: refills nothing if the clock was set back", () => {
     const limits = limitsOf(5);
     expect(times(9, () => limits.mayTakeFrame(now))).toBe(5);
     expect(times(9, () => limits.mayTakeFrame(now - 60_000))).toBe(0);
   });
 
-  test("WS-7: 0 is no limit", () => {
+  test("WS-7: allows every frame at a rate of 0", () => {
     const limits = limitsOf(0);
     expect(times(10_000, () => limits.mayTakeFrame(now))).toBe(10_000);
   });
 
-  test("WS-6: ten errors are answered within any minute, and forgiven after it", () => {
+  test("WS-6: allows ten errors in any minute", () => {
     const limits = limitsOf(0);
     expect(times(6, () => limits.mayErr(now))).toBe(6);
     expect(times(6, () => limits.mayErr(now + 30_000))).toBe(4);
@@ -41,13 +41,13 @@ describe("ClientLimits", () => {
     expect(times(20, () => limits.mayErr(now + 60_000))).toBe(6);
   });
 
-  test("WS-6: an error every seven seconds is forgiven for as long as it goes on", () => {
+  test("WS-6: allows an error every seven seconds without end", () => {
     const limits = limitsOf(0);
     expect(times(9, () => limits.mayErr(now))).toBe(9);
     for (let step = 9; step < 100; step++) expect(limits.mayErr(now + step * 7_000)).toBe(true);
   });
 
-  test("WS-11: sixteen frames may wait for their answer at once; what is answered waits no more", () => {
+  test("WS-11: allows sixteen tokens to wait at once, and another for each that was verified", () => {
     const limits = limitsOf(0);
     for (let round = 0; round < 100; round++) {
       expect(limits.mayPresentToken()).toBe(true);

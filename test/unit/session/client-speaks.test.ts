@@ -6,8 +6,8 @@ import { NOTHING, sessionBench } from "./session-bench.ts";
 const ping = '{"type":"ping"}';
 const authenticate = (token: string) => JSON.stringify({ type: "authenticate", token });
 
-describe("a client that speaks", () => {
-  test("WS-5: ping is answered with pong", async () => {
+describe("WebSocketSession with a client that sends frames", () => {
+  test("WS-5: answers ping with pong", async () => {
     const { watch, clock } = sessionBench();
     const { session, wire } = await watch();
     session.received(ping);
@@ -18,7 +18,7 @@ describe("a client that speaks", () => {
     });
   });
 
-  test("WS-5: a client that asks and never reads costs no memory", async () => {
+  test("WS-5: keeps no pong for a client that asks and never reads", async () => {
     const { watch } = sessionBench();
     const { session, wire } = await watch();
     wire.takeOnly(1);
@@ -26,7 +26,7 @@ describe("a client that speaks", () => {
     expect(wire.types.filter((type) => type === "heartbeat")).toHaveLength(1);
   });
 
-  test("WS-11: authenticate is answered with the new token's end, and the connection lasts till then", async () => {
+  test("WS-11: answers authenticate with the new token's end and ends the connection then", async () => {
     const { upgrade, tokens, clock, pass } = sessionBench();
     const { session, wire } = upgrade(tokens.know("short", { expiresAt: clock.now() + 60_000 }));
     await turn();
@@ -47,7 +47,7 @@ describe("a client that speaks", () => {
     expect(wire.closes).toEqual([{ code: 4001, reason: "token expired" }]);
   });
 
-  test("WS-11: a token that is no good, another user's or nobody's closes with 4001", async () => {
+  test("WS-11: closes with 4001 on a bad token, another user's or nobody's", async () => {
     for (const claims of [undefined, { userId: "bob" }, { userId: undefined }]) {
       const { watch, tokens, books } = sessionBench();
       const { session, wire, hangUp } = await watch();
@@ -60,7 +60,7 @@ describe("a client that speaks", () => {
     }
   });
 
-  test("WS-11: a token that may not watch this analysis closes with 4003", async () => {
+  test("WS-11: closes with 4003 on a token that may not watch this analysis", async () => {
     const { watch, tokens } = sessionBench();
     const { session, wire } = await watch();
     session.received(authenticate(tokens.know("narrow", { analyses: new Set([crypto.randomUUID()]) })));
@@ -68,7 +68,7 @@ describe("a client that speaks", () => {
     expect(wire.closedWith).toBe(4003);
   });
 
-  test("WS-11: the rights of the new token count from then on", async () => {
+  test("WS-11: applies the rights of the new token from then on", async () => {
     const { watch, tokens, analysisId, elsewhere, channel } = sessionBench();
     const { session, wire } = await watch();
     session.received(authenticate(tokens.know("claimed", { analyses: new Set([analysisId]) })));
@@ -77,7 +77,7 @@ describe("a client that speaks", () => {
     expect(wire.closes).toEqual([]);
   });
 
-  test("WS-11: several in a row are answered in their order, and more than may wait are too many", async () => {
+  test("WS-11: answers several tokens in their order and closes on the seventeenth that waits", async () => {
     const { watch, tokens, clock } = sessionBench();
     const { session, wire } = await watch();
     for (let sent = 1; sent <= 16; sent++)
@@ -92,7 +92,7 @@ describe("a client that speaks", () => {
     expect(wire.closedWith).toBe(4400);
   });
 
-  test("WS-11: a verifier that fails meanwhile closes with 1013", async () => {
+  test("WS-11: closes with 1013 if the verifier fails", async () => {
     const { watch, tokens } = sessionBench();
     const { session, wire } = await watch();
     tokens.fault = new BrokerUnavailable("away");
@@ -117,7 +117,7 @@ describe("a client that speaks", () => {
     ["of no type", "{}", "unknown_type"],
     ["of a type of another endpoint", '{"type":"subscribe","analysis_id":"x"}', "unknown_type"],
     ["incomplete", '{"type":"authenticate"}', "invalid_frame"],
-  ])("WS-6: a frame that is %s is answered with a protocol_error", async (_, data, code) => {
+  ])("WS-6: answers a frame that is %s with a protocol_error", async (_, data, code) => {
     const { watch } = sessionBench();
     const { session, wire } = await watch();
     session.received(data);
@@ -128,7 +128,7 @@ describe("a client that speaks", () => {
     });
   });
 
-  test("WS-6: ten of them are answered, the eleventh closes with 4400", async () => {
+  test("WS-6: answers ten protocol errors and closes with 4400 on the eleventh", async () => {
     const { watch, books } = sessionBench();
     const { session, wire, hangUp } = await watch();
     for (let sent = 1; sent <= 10; sent++) session.received("{");
@@ -141,7 +141,7 @@ describe("a client that speaks", () => {
     expect(books()).toEqual(NOTHING);
   });
 
-  test("WS-7: more frames in one second than MESSAGE_RATE close with 4400; as many do not", async () => {
+  test("WS-7: closes with 4400 on more frames in one second than MESSAGE_RATE, not on as many", async () => {
     const { watch, clock } = sessionBench({ messageRate: 5 });
     const { session, wire } = await watch();
     for (let second = 0; second < 3; second++) {
@@ -153,7 +153,7 @@ describe("a client that speaks", () => {
     expect(wire.closes).toEqual([{ code: 4400, reason: "message rate exceeded" }]);
   });
 
-  test("ADM-2: a bare ping is answered with a bare pong for as long as it goes on, and is no protocol error", async () => {
+  test("ADM-2: answers each bare ping with a bare pong and counts no protocol error", async () => {
     const { watch, clock } = sessionBench();
     const { session, wire } = await watch();
     for (let sent = 0; sent < 50; sent++) {
@@ -164,7 +164,7 @@ describe("a client that speaks", () => {
     expect(wire.frames.slice(-50)).toEqual(Array.from({ length: 50 }, () => "pong"));
   });
 
-  test("ADM-2: a bare ping before it is let in is answered once it is, on either address", async () => {
+  test("ADM-2: answers an early bare ping after connection_established, on both addresses", async () => {
     for (const intent of [{}, { analysisId: null }]) {
       const { upgrade, tokens } = sessionBench();
       const { session, wire } = upgrade(tokens.know("token"), intent);
@@ -174,7 +174,7 @@ describe("a client that speaks", () => {
     }
   });
 
-  test("ADM-2: a client that does not read gets no pong, bare or not", async () => {
+  test("ADM-2: sends no pong, bare or not, to a client that does not read", async () => {
     const { watch } = sessionBench();
     const { session, wire } = await watch();
     wire.takeOnly(1);
@@ -182,7 +182,7 @@ describe("a client that speaks", () => {
     expect(wire.frames).toHaveLength(2);
   });
 
-  test("WS-6: protocol errors are forgiven over time", async () => {
+  test("WS-6: forgives protocol errors after a minute", async () => {
     const { watch, clock } = sessionBench();
     const { session, wire } = await watch();
     for (let sent = 0; sent < 40; sent++) {
@@ -192,7 +192,7 @@ describe("a client that speaks", () => {
     expect(wire.closes).toEqual([]);
   });
 
-  test("WS-12: what it says before it is let in is answered once it is, after the replay", async () => {
+  test("WS-12: answers early frames after the replay", async () => {
     const { upgrade, tokens, publish } = sessionBench();
     await publish();
     const { session, wire } = upgrade(tokens.know("token"));
@@ -203,7 +203,7 @@ describe("a client that speaks", () => {
     expect(wire.types).toEqual(["connection_established", "status_update", "heartbeat", "protocol_error"]);
   });
 
-  test("WS-12: more than ten frames before that close with 4400, and nothing is left", async () => {
+  test("WS-12: closes with 4400 on the eleventh early frame and leaves nothing behind", async () => {
     const { upgrade, tokens, books } = sessionBench();
     const { session, wire, hangUp } = upgrade(tokens.know("token"));
     for (let sent = 1; sent <= 11; sent++) session.received(ping);

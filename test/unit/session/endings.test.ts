@@ -6,32 +6,28 @@ import { NOTHING, type OpenedSession, sessionBench, TIMEOUT } from "./session-be
 
 type Bench = ReturnType<typeof sessionBench>;
 
-/** Every way in which a connection that watches can end, and the code it ends with. */
+/** Every way in which a watching connection can end, and the code of its close. */
 const ENDINGS: [string, (opened: OpenedSession, bench: Bench) => void | Promise<void>, number | undefined][] =
   [
-    ["the client leaves", () => {}, undefined],
-    [
-      "the link breaks while something is sent",
-      ({ wire }, { publish }) => breakWhileSending(wire, publish),
-      undefined,
-    ],
-    ["nothing is heard of it", (_, { pass }) => pass(TIMEOUT), 4008],
+    ["its client leaves", () => {}, undefined],
+    ["the link breaks during a send", ({ wire }, { publish }) => breakWhileSending(wire, publish), undefined],
+    ["its client is silent", (_, { pass }) => pass(TIMEOUT), 4008],
     ["its token runs out", expireToken, 4001],
-    ["it authenticates with rubbish", ({ session }) => authenticate(session, "rubbish"), 4001],
+    ["its client authenticates with rubbish", ({ session }) => authenticate(session, "rubbish"), 4001],
     [
       "its user may watch no longer",
       (_, { elsewhere, channel }) => elsewhere.declareViewers(channel, new Set()),
       4003,
     ],
-    ["it speaks rubbish", ({ session }) => speakRubbish(session), 4400],
-    ["it is too slow", beTooSlow, 4009],
-    ["the gateway goes away", (_, { drain }) => void drain.execute(), 1001],
-    ["an exception in a handler", ({ session }) => session.failed(new Error("a bug")), 1013],
-    ["the analysis ends, as asked for", (_, { publish }) => publish(result()).then(() => {}), 1000],
+    ["its client sends rubbish", ({ session }) => speakRubbish(session), 4400],
+    ["its client is too slow", beTooSlow, 4009],
+    ["the gateway drains", (_, { drain }) => void drain.execute(), 1001],
+    ["a handler throws", ({ session }) => session.failed(new Error("a bug")), 1013],
+    ["the analysis ends, with until=terminal", (_, { publish }) => publish(result()).then(() => {}), 1000],
   ];
 
-describe("WS-13: a connection that ends", () => {
-  test.each(ENDINGS)("because %s leaves nothing behind", async (_, end, code) => {
+describe("WS-13: a session", () => {
+  test.each(ENDINGS)("leaves nothing behind if %s", async (_, end, code) => {
     const bench = sessionBench();
     const opened = await bench.watch("alice", { untilTerminal: code === 1000, conflates: false });
     expect(bench.books()).toMatchObject({ total_connections: 1, feeds: 3, subscriptions: 3 });
@@ -50,9 +46,9 @@ describe("WS-13: a connection that ends", () => {
     expect([opened.wire.frames.length, opened.wire.pings]).toEqual(sent);
   });
 
-  /** What would end one analysis ends no socket for many. */
+  /** The other ways end one analysis on /ws, and not the socket. */
   const ofTheSocket = ENDINGS.filter(([, , code]) => code !== 4003 && code !== 1000);
-  test.each(ofTheSocket)("for many analyses because %s leaves nothing behind", async (_, end, code) => {
+  test.each(ofTheSocket)("of /ws leaves nothing behind if %s", async (_, end, code) => {
     const bench = sessionBench();
     const opened = await bench.open("alice", { conflates: false });
     for (const id of [bench.analysisId, crypto.randomUUID()])
@@ -73,7 +69,7 @@ describe("WS-13: a connection that ends", () => {
     expect(bench.books()).toEqual(NOTHING);
   });
 
-  test.each(ENDINGS)("because %s takes nothing from those beside it", async (_, end, code) => {
+  test.each(ENDINGS)("takes nothing from other sessions if %s", async (_, end, code) => {
     const bench = sessionBench();
     const { tokens, upgrade, publish } = bench;
     const other = upgrade(tokens.know("bob", { userId: "bob", analyses: "*", expiresAt: 1e13 }));
@@ -90,7 +86,7 @@ describe("WS-13: a connection that ends", () => {
     expect(bench.books()).toEqual(NOTHING);
   });
 
-  test("who never answers the goodbye is out of the books after the heartbeat timeout", async () => {
+  test("forgets a client that never answers the close frame after the heartbeat timeout", async () => {
     const bench = sessionBench();
     const { wire, session } = await bench.watch();
     speakRubbish(session);
@@ -100,7 +96,7 @@ describe("WS-13: a connection that ends", () => {
     expect(wire.closedWith).toBe(4400);
   });
 
-  test("at any instant of its admission leaves nothing behind", async () => {
+  test("leaves nothing behind if its client goes at any instant of the admission", async () => {
     const ways: ((opened: OpenedSession, bench: Bench) => void)[] = [
       () => {},
       ({ session }) => session.failed(new Error("a bug")),
@@ -131,7 +127,7 @@ describe("WS-13: a connection that ends", () => {
     }
   });
 
-  test("a thousand that come and go leave nothing behind", async () => {
+  test("leaves nothing behind after a thousand clients that come and go", async () => {
     const { watch, books, publish } = sessionBench();
     for (let round = 0; round < 10; round++) {
       const opened = await Promise.all(Array.from({ length: 100 }, (_, n) => watch(`user ${n % 7}`)));
@@ -170,7 +166,7 @@ async function beTooSlow({ wire }: OpenedSession, { publish }: Bench): Promise<v
   for (let sent = 0; sent < 17; sent++) await publish(large);
 }
 
-/** Time passes, and `other` is heard all the while. */
+/** Time passes, and the client of `other` sends a sign of life all the while. */
 function passHearing(other: OpenedSession, { pass }: Bench, milliseconds: number): void {
   for (let passed = 0; passed < milliseconds; passed += 10_000) {
     other.session.ponged();

@@ -4,7 +4,7 @@ import { notice } from "../../../src/testing/encoded-events.ts";
 import { turn } from "../../support/turn.ts";
 import { INTERVAL, NOTHING, sessionBench, TIMEOUT } from "./session-bench.ts";
 
-describe("a connection that throws", () => {
+describe("ADM-12: a connection that throws", () => {
   const opened = async () => {
     const bench = sessionBench();
     const sockets = [await bench.watch(), await bench.watch(), await bench.watch()] as const;
@@ -13,7 +13,7 @@ describe("a connection that throws", () => {
     return { ...bench, thrower, others };
   };
 
-  test("ADM-12: costs nobody else on the channel an event, is closed and logged", async () => {
+  test("is closed and logged, and costs no other watcher an event", async () => {
     const { thrower, others, publish, telemetry, books } = await opened();
     thrower.wire.throwOn("send");
     await publish();
@@ -25,7 +25,7 @@ describe("a connection that throws", () => {
     expect(books()).toMatchObject({ total_connections: 2, open: 2 });
   });
 
-  test("ADM-12: that fails throughout gives its place back all the same", async () => {
+  test("is no longer counted, though every call to it throws", async () => {
     const { thrower, others, publish, books } = await opened();
     thrower.wire.throwOn("everything");
     await publish();
@@ -33,7 +33,7 @@ describe("a connection that throws", () => {
     expect(books()).toMatchObject({ total_connections: 2, open: 2 });
   });
 
-  test("ADM-12: does not keep a change of viewers from those after it", async () => {
+  test("keeps no change of viewers from the connections after it", async () => {
     const { thrower, others, elsewhere, channel, books } = await opened();
     thrower.wire.throwOn("everything");
     await elsewhere.declareViewers(channel, new Set(["bob"]));
@@ -46,7 +46,7 @@ describe("a connection that throws", () => {
     expect(books()).toEqual(NOTHING);
   });
 
-  test("ADM-12: does not keep a notice from those after it", async () => {
+  test("keeps no notice from the connections after it", async () => {
     const { thrower, others, elsewhere } = await opened();
     thrower.wire.throwOn("send");
     await elsewhere.append({ channel: userChannel("alice"), events: [notice()] });
@@ -54,7 +54,7 @@ describe("a connection that throws", () => {
     for (const { wire } of others) expect(wire.types.at(-1)).toBe("notice");
   });
 
-  test("ADM-12: does not keep heartbeats or expiry from those after it", async () => {
+  test("keeps no heartbeat and no expiry from the connections after it", async () => {
     const { thrower, others, pass } = await opened();
     thrower.wire.throwOn("everything");
     pass(INTERVAL + 500);
@@ -63,7 +63,7 @@ describe("a connection that throws", () => {
     for (const { wire } of others) expect(wire.closedWith).toBe(4008);
   });
 
-  test("ADM-12: does not keep a drain from those after it", async () => {
+  test("keeps no drain from the connections after it", async () => {
     const { thrower, others, drain, clock } = await opened();
     thrower.wire.throwOn("everything");
     const drained = drain.execute();
@@ -76,7 +76,7 @@ describe("a connection that throws", () => {
     expect(["all_gone", "time_is_up"]).toContain(await drained);
   });
 
-  test("ADM-12: as its socket drains ends alone", async () => {
+  test("ends alone if it throws while its socket drains", async () => {
     const { thrower, others, publish } = await opened();
     thrower.wire.takeOnly(0);
     await publish();

@@ -8,7 +8,7 @@ import { NOTHING, type OpenedSession, sessionBench, TIMEOUT } from "./session-be
 
 type Bench = ReturnType<typeof sessionBench>;
 
-/** A subscription is three calls, each carried out and then answered; the rest of the steps is quiet. */
+/** A subscription is three calls, each carried out and then answered. Nothing happens in the seventh step. */
 const STEPS = 7;
 
 const SUBSCRIBE = { type: "subscribe", last_event_id: "0" };
@@ -22,55 +22,52 @@ const SEQUENCES = [
   ["subscribe, unsubscribe, subscribe", [SUBSCRIBE, UNSUBSCRIBE, SUBSCRIBE]],
 ] as const;
 
-describe("frames about one analysis at any instant of each other", () => {
-  test.each(SEQUENCES)(
-    "WSM-6: %s: each is answered in order, and nothing is missed or doubled",
-    async (_, frames) => {
-      for (const instants of risingInstants(frames.length)) {
-        for (let publishedAt = 0; publishedAt <= STEPS; publishedAt++) {
-          const bench = sessionBench();
-          const { open, publish, elsewhere, channel, analysisId, pubSub, settle, books } = bench;
-          await publish();
-          const { wire, say, hangUp } = await open();
-          pubSub.holdsCalls = true;
-          for (let step = 0; step <= STEPS; step++) {
-            for (const [index, frame] of frames.entries())
-              if (instants[index] === step) say({ ...frame, analysis_id: analysisId });
-            if (step === publishedAt) await elsewhere.append(anEvent(channel));
-            await pubSub.proceed();
-          }
-          await settle();
-          await publish();
-          const answers = frames.map(({ type }) => (type === "subscribe" ? "subscribed" : "unsubscribed"));
-          const parts = partsOf(wire);
-          expect([instants, publishedAt, parts.map(({ type }) => type)]).toEqual([
+describe("WebSocketSession of /ws with frames about one analysis at any instant of each other", () => {
+  test.each(SEQUENCES)("WSM-6: answers %s in order, and loses and doubles no event", async (_, frames) => {
+    for (const instants of risingInstants(frames.length)) {
+      for (let publishedAt = 0; publishedAt <= STEPS; publishedAt++) {
+        const bench = sessionBench();
+        const { open, publish, elsewhere, channel, analysisId, pubSub, settle, books } = bench;
+        await publish();
+        const { wire, say, hangUp } = await open();
+        pubSub.holdsCalls = true;
+        for (let step = 0; step <= STEPS; step++) {
+          for (const [index, frame] of frames.entries())
+            if (instants[index] === step) say({ ...frame, analysis_id: analysisId });
+          if (step === publishedAt) await elsewhere.append(anEvent(channel));
+          await pubSub.proceed();
+        }
+        await settle();
+        await publish();
+        const answers = frames.map(({ type }) => (type === "subscribe" ? "subscribed" : "unsubscribed"));
+        const parts = partsOf(wire);
+        expect([instants, publishedAt, parts.map(({ type }) => type)]).toEqual([
+          instants,
+          publishedAt,
+          answers,
+        ]);
+        for (const [index, { type, offsets }] of parts.entries()) {
+          const isLast = index === parts.length - 1;
+          const all = isLast && type === "subscribed" ? [1, 2, 3] : [1, 2, 3].slice(0, offsets.length);
+          expect([instants, publishedAt, offsets]).toEqual([
             instants,
             publishedAt,
-            answers,
+            type === "subscribed" ? all : [],
           ]);
-          for (const [index, { type, offsets }] of parts.entries()) {
-            const isLast = index === parts.length - 1;
-            const all = isLast && type === "subscribed" ? [1, 2, 3] : [1, 2, 3].slice(0, offsets.length);
-            expect([instants, publishedAt, offsets]).toEqual([
-              instants,
-              publishedAt,
-              type === "subscribed" ? all : [],
-            ]);
-          }
-          const watches = answers.at(-1) === "subscribed" ? 1 : 0;
-          expect(books()).toMatchObject({
-            active_analyses: watches,
-            feeds: 2 + watches,
-            subscriptions: 2 + watches,
-          });
-          hangUp();
-          expect(books()).toEqual(NOTHING);
         }
+        const watches = answers.at(-1) === "subscribed" ? 1 : 0;
+        expect(books()).toMatchObject({
+          active_analyses: watches,
+          feeds: 2 + watches,
+          subscriptions: 2 + watches,
+        });
+        hangUp();
+        expect(books()).toEqual(NOTHING);
       }
-    },
-  );
+    }
+  });
 
-  test("WSM-13: the socket ends at any of these instants, on whatever way, and leaves nothing behind", async () => {
+  test("WSM-13: leaves nothing behind if the socket ends at any of these instants, in any way", async () => {
     const ways: ((opened: OpenedSession, bench: Bench) => void)[] = [
       () => {},
       ({ session }) => session.failed(new Error("a bug")),
@@ -102,7 +99,7 @@ describe("frames about one analysis at any instant of each other", () => {
     }
   });
 
-  test("WSM-6: a broker that goes away in between answers every frame that waits", async () => {
+  test("WSM-6: answers every waiting frame if the broker goes away", async () => {
     for (let step = 0; step <= 5; step++) {
       const { open, publish, analysisId, pubSub, settle, books } = sessionBench();
       await publish();
@@ -124,7 +121,7 @@ describe("frames about one analysis at any instant of each other", () => {
     }
   });
 
-  test("WSM-7: viewers declared at any instant of a subscription: who may watch no longer never stays", async () => {
+  test("WSM-7: ends a subscription that viewers declared at any instant of it do not allow", async () => {
     for (let declared = 0; declared <= STEPS; declared++) {
       for (let arrives = declared; arrives <= STEPS + 1; arrives++) {
         const { open, publish, elsewhere, channel, analysisId, pubSub, settle, books } = sessionBench();
@@ -150,10 +147,10 @@ describe("frames about one analysis at any instant of each other", () => {
   });
 });
 
-describe("many subscriptions at once", () => {
+describe("WebSocketSession of /ws with many subscriptions at once", () => {
   const subscribeTo = (id: string) => ({ type: "subscribe", analysis_id: id });
 
-  test("WSM-11: all are asked for at once, and answered although one of them hangs", async () => {
+  test("WSM-11: asks the broker for all of them at once and answers the others if one hangs", async () => {
     const { open, pubSub } = sessionBench();
     const { say, wire } = await open();
     pubSub.holdsCalls = true;
@@ -162,14 +159,14 @@ describe("many subscriptions at once", () => {
     await turn();
     expect(pubSub.waiting.map(({ name }) => name)).toEqual(ids.map(() => "subscribe"));
     pubSub.holdsCalls = false;
-    // The first has been asked, and is not answered; the others go on.
+    // The broker has not answered the first call; the others go on.
     const [, ...others] = pubSub.waiting;
     for (let rest = 0; rest < 2 * others.length + 2; rest++) await pubSub.proceed();
     await turn();
     expect(wire.types.slice(1)).toEqual(ids.map(() => "subscribed"));
   });
 
-  test("WSM-9: a thousand analyses and no more; one that is left makes room", async () => {
+  test("WSM-9: refuses the analysis after a thousand, until one is unsubscribed", async () => {
     const { open, books } = sessionBench();
     const { say, wire, hangUp } = await open();
     const ids = Array.from({ length: 1_000 }, () => analysisIdOf(someAnalysis()));
@@ -188,7 +185,7 @@ describe("many subscriptions at once", () => {
     expect(books()).toEqual(NOTHING);
   });
 
-  test("WSM-9: what ended by itself makes room as well", async () => {
+  test("WSM-9: allows another analysis for each that ended by itself", async () => {
     const { open, tokens, publishTo, books } = sessionBench();
     const { say, wire } = await open("alice", { untilTerminal: true });
     const ended = await Promise.all(
@@ -211,7 +208,7 @@ describe("many subscriptions at once", () => {
     expect(codes).toEqual(Array(500).fill("not_allowed"));
   });
 
-  test("WSM-9: more frames than may wait for an answer close with 4400, and nothing is left", async () => {
+  test("WSM-9: closes with 4400 on more waiting frames than allowed and leaves nothing behind", async () => {
     const { open, pubSub, settle, books, analysisId } = sessionBench();
     const { say, wire, hangUp } = await open();
     pubSub.holdsCalls = true;
@@ -225,7 +222,7 @@ describe("many subscriptions at once", () => {
   });
 
   test.each(["subscribe", "unsubscribe"])(
-    "WSM-9: who asks to %s and never reads is closed with 4009; who reads may ask for as long as it likes",
+    "WSM-9: closes with 4009 on a client that asks to %s and never reads, not on one that reads",
     async (type) => {
       const { open, books, analysisId } = sessionBench();
       const [reads, never] = [await open("alice"), await open("bob")];
@@ -248,7 +245,7 @@ describe("many subscriptions at once", () => {
     },
   );
 
-  test("WSM-12: what is asked for before connection_established is served after it; 256 KiB close with 4400", async () => {
+  test("WSM-12: serves early frames after connection_established and closes with 4400 on 256 KiB of them", async () => {
     const { upgrade, tokens, books } = sessionBench();
     const early = upgrade(tokens.know("token"), { analysisId: null });
     for (let sent = 0; sent < 1_000; sent++)
@@ -270,7 +267,7 @@ function anEvent(channel: Bench["channel"]) {
   return { channel, events: [status()] };
 }
 
-/** The answers on a wire, each with the offsets of the events between it and the next. */
+/** The answers on a wire, each with the offsets of the events between it and the next answer. */
 function partsOf(wire: OpenedSession["wire"]): { type: string; offsets: number[] }[] {
   const parts: { type: string; offsets: number[] }[] = [];
   for (const { event_type, event_id } of wire.messages.slice(1)) {
@@ -280,7 +277,7 @@ function partsOf(wire: OpenedSession["wire"]): { type: string; offsets: number[]
   return parts;
 }
 
-/** Every way in which so many things can happen one after the other within the steps. */
+/** Every sequence of `count` steps that never falls. */
 function risingInstants(count: number): number[][] {
   if (count === 0) return [[]];
   return risingInstants(count - 1).flatMap((before) => {

@@ -6,8 +6,8 @@ import { someAnalysis } from "../../../src/testing/some-analysis.ts";
 import { turn } from "../../support/turn.ts";
 import { NOTHING, sessionBench } from "./session-bench.ts";
 
-describe("a socket for many analyses", () => {
-  test("WSM-1: begins with none, and has the notices for its user and for everybody from the start", async () => {
+describe("WebSocketSession of /ws", () => {
+  test("WSM-1: begins with no analysis and sends the notices for its user and for everybody", async () => {
     const { open, elsewhere, books } = sessionBench();
     const { wire } = await open();
     expect(wire.messages).toEqual([
@@ -25,7 +25,7 @@ describe("a socket for many analyses", () => {
     expect(wire.messages.slice(1).map(({ note }) => note)).toEqual(["alice", "all"]);
   });
 
-  test("WSM-2: subscribe is answered with subscribed, then the latest state, then live; each analysis by itself", async () => {
+  test("WSM-2: answers subscribe with subscribed, then the latest state, then live events, for each analysis by itself", async () => {
     const { open, publish, publishTo, analysisId, books } = sessionBench();
     const other = someAnalysis();
     await publish(status(), status(), result());
@@ -49,7 +49,7 @@ describe("a socket for many analyses", () => {
     expect(books()).toMatchObject({ total_connections: 1, active_analyses: 2, feeds: 4 });
   });
 
-  test("WSM-2: a good last_event_id is resumed, and makes replay void; one that is gone is answered so", async () => {
+  test("WSM-2: resumes at a good last_event_id whatever replay says, and reports one that is gone", async () => {
     const { open, publish, analysisId } = sessionBench();
     const { epoch } = await publish(status(), status(), status());
     const ask = async (fields: object) => {
@@ -69,9 +69,9 @@ describe("a socket for many analyses", () => {
   test.each([
     ["is away", new BrokerUnavailable("away"), "broker_unavailable"],
     ["does not answer", new OutcomeUnknown("no answer"), "broker_unavailable"],
-    ["holds what a newer Telltale wrote", new NewerFormat("newer"), "newer_format"],
-    ["has a fault that nobody expected", new TypeError("a bug"), "internal"],
-  ])("WSM-3: while the broker %s a subscription is refused, and the socket stays", async (_, fault, code) => {
+    ["has a history of a newer Telltale", new NewerFormat("newer"), "newer_format"],
+    ["throws an unexpected error", new TypeError("a bug"), "internal"],
+  ])("WSM-3: refuses a subscription if the broker %s, and the socket stays", async (_, fault, code) => {
     const { open, pubSub, publish, publishTo, analysisId, telemetry } = sessionBench();
     const other = someAnalysis();
     const { wire, say } = await open();
@@ -98,7 +98,7 @@ describe("a socket for many analyses", () => {
     expect(wire.closes).toEqual([]);
   });
 
-  test("WSM-3: an id that is no UUID is refused under the name it was given, and so is one without the right", async () => {
+  test("WSM-3: refuses an id that is no UUID, as it was sent, and an analysis that the token does not allow", async () => {
     const { open, elsewhere, channel, analysisId, books } = sessionBench();
     await elsewhere.declareViewers(channel, new Set(["bob"]));
     const { wire, say } = await open("alice");
@@ -112,7 +112,7 @@ describe("a socket for many analyses", () => {
     expect(books()).toMatchObject({ total_connections: 1, active_analyses: 0, feeds: 2 });
   });
 
-  test("WSM-4: subscribed again it begins anew at the position given, and its feed stays open", async () => {
+  test("WSM-4: begins a repeated subscription anew at the position given and keeps the feed open", async () => {
     const { open, publish, analysisId, pubSub, books } = sessionBench();
     const { wire, say } = await open();
     say({ type: "subscribe", analysis_id: analysisId });
@@ -128,7 +128,7 @@ describe("a socket for many analyses", () => {
     expect(books()).toMatchObject({ active_analyses: 1, feeds: 3, subscriptions: 3 });
   });
 
-  test("WSM-4: nothing of the old one comes after the new subscribed, not even to a slow client", async () => {
+  test("WSM-4: sends nothing of the old subscription after the new subscribed, not even to a slow client", async () => {
     const { open, publish, analysisId } = sessionBench();
     const { wire, say, session } = await open("alice", { conflates: false });
     say({ type: "subscribe", analysis_id: analysisId });
@@ -144,7 +144,7 @@ describe("a socket for many analyses", () => {
     expect(wire.offsets).toEqual([1, 6]);
   });
 
-  test("WSM-5: unsubscribe is answered, also where nothing was subscribed, and nothing comes afterwards", async () => {
+  test("WSM-5: answers unsubscribe, also without a subscription, and sends nothing afterwards", async () => {
     const { open, publish, analysisId, books } = sessionBench();
     const { wire, say, hangUp } = await open();
     say({ type: "subscribe", analysis_id: analysisId });
@@ -163,7 +163,7 @@ describe("a socket for many analyses", () => {
     expect(books()).toEqual(NOTHING);
   });
 
-  test("WSM-7: viewers declared while it is watched end what may be watched no longer, and nothing else", async () => {
+  test("WSM-7: ends the analysis whose new viewers lack the user, and no other one", async () => {
     const { open, elsewhere, channel, publish, publishTo, analysisId, books } = sessionBench();
     const other = someAnalysis();
     const { wire, say } = await open();
@@ -188,7 +188,7 @@ describe("a socket for many analyses", () => {
     expect(wire.messages.at(-2)).toMatchObject({ event_type: "subscribed" });
   });
 
-  test("WSM-7: a token that may not watch one of them ends that one; one that may counts for what is asked after it", async () => {
+  test("WSM-7: ends the analysis that a new token does not allow, and allows the next subscription that it does", async () => {
     const { open, tokens, analysisId, channel, elsewhere } = sessionBench();
     const [kept, gained] = [someAnalysis(), someAnalysis()].map(analysisIdOf);
     await elsewhere.declareViewers(channel, "*");
@@ -210,7 +210,7 @@ describe("a socket for many analyses", () => {
     expect(wire.closes).toEqual([]);
   });
 
-  test("WSM-8: when what it was sent did not survive it is subscribed again, resumed: false, and nothing else is", async () => {
+  test("WSM-8: sends subscribed with resumed false for the analysis whose events did not survive, and for no other one", async () => {
     const { open, publish, publishTo, broker, analysisId } = sessionBench();
     const other = someAnalysis();
     const { wire, say } = await open();
@@ -232,7 +232,7 @@ describe("a socket for many analyses", () => {
     expect(wire.closes).toEqual([]);
   });
 
-  test("WSM-10: until=terminal ends each analysis with unsubscribed, and the socket stays", async () => {
+  test("WSM-10: ends each analysis with unsubscribed for until=terminal, and the socket stays", async () => {
     const { open, publish, publishTo, analysisId, books } = sessionBench();
     const ended = someAnalysis();
     const last = await publishTo(ended, status(), result());
@@ -253,7 +253,7 @@ describe("a socket for many analyses", () => {
     expect(books()).toMatchObject({ total_connections: 1, active_analyses: 0, feeds: 2 });
   });
 
-  test("WSM-10: conflate of the query counts for all of them", async () => {
+  test("WSM-10: applies conflate of the query to every analysis", async () => {
     for (const [conflates, offsets] of [
       [true, [1, 5]],
       [false, [1, 2, 3, 4, 5]],

@@ -2,19 +2,19 @@ import { describe, expect, test } from "bun:test";
 import { parseOrigins } from "../../../src/gateway/config/origins.ts";
 import { isOriginAllowed, type OriginPolicy } from "../../../src/session/origin-policy.ts";
 
-describe("WS-15: a page's origin", () => {
+describe("WS-15: isOriginAllowed()", () => {
   const allowed = (
     origin: string | null,
     policy: Partial<OriginPolicy>,
     host: string | null = "telltale.example",
   ) => isOriginAllowed(origin, host, { allowedOrigins: undefined, mode: "production", ...policy });
 
-  test("is not asked of a client that sends none", () => {
+  test("allows a client that sends no origin", () => {
     expect(allowed(null, { allowedOrigins: ["https://app.example"] })).toBe(true);
     expect(allowed(null, {})).toBe(true);
   });
 
-  test("must be one of the list, whole and to the port", () => {
+  test("allows an origin of the list, with its whole host and port", () => {
     const policy = { allowedOrigins: ["https://app.example", "http://localhost:5173"] };
     for (const origin of ["https://app.example", "HTTPS://App.Example", "http://localhost:5173"])
       expect(allowed(origin, policy)).toBe(true);
@@ -30,11 +30,11 @@ describe("WS-15: a page's origin", () => {
       expect([origin, allowed(origin, policy)]).toEqual([origin, false]);
   });
 
-  test("may be any where everything is allowed, opaque ones included", () => {
+  test("allows every origin for *, opaque ones included", () => {
     expect(allowed("null", { allowedOrigins: "*" })).toBe(true);
   });
 
-  test("is the gateway's own in production, where no list is given", () => {
+  test("allows the gateway's own origin in production without a list", () => {
     expect(allowed("https://telltale.example", {})).toBe(true);
     expect(allowed("https://telltale.example", {}, "TellTale.Example")).toBe(true);
     expect(allowed("http://telltale.example:8000", {}, "telltale.example:8000")).toBe(true);
@@ -44,7 +44,7 @@ describe("WS-15: a page's origin", () => {
     expect(allowed("https://telltale.example", {}, null)).toBe(false);
   });
 
-  test("WEB-2: is the gateway's own whether or not a port is named that goes without saying", () => {
+  test("WEB-2: takes an origin for the gateway's own with or without its default port", () => {
     for (const [origin, host] of [
       ["https://app.example", "app.example:443"],
       ["http://app.example", "app.example:80"],
@@ -63,7 +63,7 @@ describe("WS-15: a page's origin", () => {
       expect([origin, host, allowed(origin, {}, host)]).toEqual([origin, host, true]);
   });
 
-  test("WEB-2: is another one with any other port, host or form", () => {
+  test("WEB-2: refuses any other port, host or form of an origin", () => {
     for (const [origin, host] of [
       ["https://app.example", "app.example:80"],
       ["http://app.example", "app.example:443"],
@@ -84,7 +84,7 @@ describe("WS-15: a page's origin", () => {
       expect([origin, host, allowed(origin, {}, host)]).toEqual([origin, host, false]);
   });
 
-  test("WEB-2: is one of the list however its default port, case and last dot are written", () => {
+  test("WEB-2: allows an origin of the list however its default port, case and last dot are written", () => {
     const listed = parseOrigins("https://App.example:443, http://other.example.:80/, capacitor://localhost");
     if (listed === undefined) throw new Error("no list");
     for (const origin of [
@@ -104,13 +104,13 @@ describe("WS-15: a page's origin", () => {
       expect([origin, allowed(origin, { allowedOrigins: listed })]).toEqual([origin, false]);
   });
 
-  test("may be any in development, unless a list is given", () => {
+  test("allows every origin in development, unless a list is given", () => {
     expect(allowed("https://other.example", { mode: "development" })).toBe(true);
     const policy = { mode: "development", allowedOrigins: ["https://app.example"] } as const;
     expect(allowed("https://other.example", policy)).toBe(false);
   });
 
-  test("is never allowed by an empty list", () => {
+  test("allows no origin for an empty list", () => {
     expect(allowed("https://telltale.example", { allowedOrigins: [] })).toBe(false);
   });
 });

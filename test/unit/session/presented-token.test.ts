@@ -14,7 +14,7 @@ const NONE: TokenSources = {
   cookieTrusted: true,
 };
 
-describe("WS-2: the token of a watcher", () => {
+describe("WS-2: presentedToken()", () => {
   const present = (sources: Partial<TokenSources>) => presentedToken({ ...NONE, ...sources });
 
   test.each([
@@ -25,7 +25,7 @@ describe("WS-2: the token of a watcher", () => {
     ["the subprotocol alone", { protocols: "bearer.a.b.c" }],
     ["the cookie", { cookie: "theme=dark; access_token=a.b.c; other=1" }],
     ["the cookie in quotes", { cookie: 'access_token="a.b.c"' }],
-  ])("is taken from %s", (_, sources) => {
+  ])("takes the token from %s", (_, sources) => {
     expect(present(sources)).toEqual({ type: "token", token: "a.b.c" });
   });
 
@@ -38,11 +38,11 @@ describe("WS-2: the token of a watcher", () => {
     "access_token=%22Bearer%20a.b.c%22",
     "access_token= a.b.c ",
     'theme="dark"; access_token="BEARER   a.b.c" ',
-  ])("TOK-2: is bare, though the cookie is %s", (cookie) => {
+  ])("TOK-2: takes the bare token from the cookie %s", (cookie) => {
     expect(present({ cookie })).toEqual({ type: "token", token: "a.b.c" });
   });
 
-  test("TOK-2: is bare at every other door, and one token where several doors dress it differently", () => {
+  test("TOK-2: takes the bare token from every other source, and one token from several spellings", () => {
     const sources = {
       query: ["Bearer a.b.c", "a.b.c", '"a.b.c"', " a.b.c"],
       authorization: "Bearer Bearer a.b.c",
@@ -54,7 +54,7 @@ describe("WS-2: the token of a watcher", () => {
   });
 
   test.each(['access_token=""', "access_token=%22%22", "access_token=   "])(
-    "TOK-2: is missing where nothing but %s is there",
+    "TOK-2: finds no token in the cookie %s",
     (cookie) => {
       expect(present({ cookie })).toEqual({ type: "missing" });
     },
@@ -65,7 +65,7 @@ describe("WS-2: the token of a watcher", () => {
     `Bearer${" ".repeat(50_000)}a b`,
     `a${"%22".repeat(20_000)}b`,
     "bearer ".repeat(8_000),
-  ])("TOK-2: is looked for in time that grows with the length alone", (text) => {
+  ])("TOK-2: reads a long text in linear time", (text) => {
     const before = performance.now();
     present({ cookie: `access_token=${text}`, query: [text], authorization: `Bearer ${text}` });
     expect(performance.now() - before).toBeLessThan(200);
@@ -77,20 +77,20 @@ describe("WS-2: the token of a watcher", () => {
     ["query and subprotocol", { query: ["q"], protocols: "telltale.v1, bearer.p" }],
     ["header and subprotocol", { authorization: "Bearer h", protocols: "bearer.p" }],
     ["two subprotocols", { protocols: "bearer.p, bearer.q" }],
-  ])("that differs between %s is conflicting", (_, sources) => {
+  ])("reports two different tokens in %s", (_, sources) => {
     expect(present({ ...sources, cookie: "access_token=q" })).toEqual({ type: "conflicting" });
   });
 
-  test("that is the same in several places is one token", () => {
+  test("takes the same token in several places for one", () => {
     const sources = { query: ["t", "", "t"], authorization: "Bearer t", protocols: "telltale.v1, bearer.t" };
     expect(present(sources)).toEqual({ type: "token", token: "t" });
   });
 
-  test("in a cookie counts only when there is none elsewhere, whatever it is", () => {
+  test("ignores the cookie if another source has a token", () => {
     expect(present({ query: ["q"], cookie: "access_token=c" })).toEqual({ type: "token", token: "q" });
   });
 
-  test("in a cookie of a page that is not trusted is no token", () => {
+  test("ignores the cookie of a page that is not trusted", () => {
     expect(present({ cookie: "access_token=c", cookieTrusted: false })).toEqual({ type: "missing" });
   });
 
@@ -104,11 +104,11 @@ describe("WS-2: the token of a watcher", () => {
     ["an empty cookie", { cookie: "access_token=" }],
     ["a cookie without a value", { cookie: "access_tokens; access_token" }],
     ["no cookie at all", { cookie: "" }],
-  ])("is missing where there is %s", (_, sources) => {
+  ])("finds no token in %s", (_, sources) => {
     expect(present(sources)).toEqual({ type: "missing" });
   });
 
-  test("an empty query leaves the cookie to be looked at, as another scheme does", () => {
+  test("takes the cookie beside an empty query or another scheme", () => {
     const cookie = "access_token=c";
     expect(present({ query: [""], cookie })).toEqual({ type: "token", token: "c" });
     expect(present({ authorization: "Basic YTpi", cookie })).toEqual({ type: "token", token: "c" });
@@ -116,7 +116,7 @@ describe("WS-2: the token of a watcher", () => {
 });
 
 describe("bearerOf()", () => {
-  test("reads one token and nothing more", () => {
+  test("reads exactly one token", () => {
     expect(["Bearer t", "Bearer t u", "Bearert", "", null].map(bearerOf)).toEqual([
       "t",
       undefined,
@@ -128,7 +128,7 @@ describe("bearerOf()", () => {
 });
 
 describe("offersProtocol()", () => {
-  test("finds a whole name in the list, and no part of one", () => {
+  test("finds a whole name in the list, not a part of one", () => {
     expect(offersProtocol("bearer.x ,telltale.v1", "telltale.v1")).toBe(true);
     expect(offersProtocol("telltale.v10, x-telltale.v1", "telltale.v1")).toBe(false);
     expect(offersProtocol(null, "telltale.v1")).toBe(false);

@@ -3,8 +3,8 @@ import { SYSTEM_CHANNEL, userChannel } from "../../../src/domain/channel.ts";
 import { notice, result, status } from "../../../src/testing/encoded-events.ts";
 import { INTERVAL, sessionBench } from "./session-bench.ts";
 
-describe("a connection that watches", () => {
-  test("WS-10: a slow client gets all of it, in order, at its own pace, and delays nobody", async () => {
+describe("WebSocketSession while it watches", () => {
+  test("WS-10: sends a slow client every event in order, and delays no other client", async () => {
     const { watch, publish } = sessionBench();
     const [slow, good] = [await watch("alice", { conflates: false }), await watch("bob")];
     slow.wire.takeOnly(1);
@@ -16,7 +16,7 @@ describe("a connection that watches", () => {
     expect(slow.wire.offsets).toEqual(good.wire.offsets);
   });
 
-  test("ID-4: is told, before the latest state, when what it was sent did not survive", async () => {
+  test("ID-4: sends connection_established before the latest state if events that it sent did not survive", async () => {
     const { watch, publish, broker } = sessionBench();
     const { wire } = await watch();
     await publish(status(), status());
@@ -33,7 +33,7 @@ describe("a connection that watches", () => {
     expect(wire.messages[3]).toMatchObject({ resumed: false, connection_id: wire.id });
   });
 
-  test("ID-6: frames of the protocol carry no event_id, events carry it first", async () => {
+  test("ID-6: sends event_id first in events and not at all in frames of the protocol", async () => {
     const { watch, publish, pass, clock } = sessionBench();
     const { session, wire } = await watch();
     await publish();
@@ -51,7 +51,7 @@ describe("a connection that watches", () => {
     );
   });
 
-  test("WS-20: a page that was sent nothing for an interval sees a heartbeat", async () => {
+  test("WS-20: sends a heartbeat if it sent nothing for an interval", async () => {
     const { watch, pass, clock } = sessionBench();
     const { session, wire } = await watch();
     pass(INTERVAL + 500);
@@ -61,7 +61,7 @@ describe("a connection that watches", () => {
     expect(wire.pings).toBe(1);
   });
 
-  test("WS-8: any frame at all is a sign of life, and so is a pong", async () => {
+  test("WS-8: takes any frame and any pong for a sign of life", async () => {
     const { watch, pass } = sessionBench();
     const [speaks, pongs, silent] = [await watch("a"), await watch("b"), await watch("c")];
     for (let round = 0; round < 5; round++) {
@@ -72,7 +72,7 @@ describe("a connection that watches", () => {
     expect([speaks, pongs, silent].map(({ wire }) => wire.closedWith)).toEqual([undefined, undefined, 4008]);
   });
 
-  test("NOT-1: notices for its user and for everybody arrive on every socket, with an event_id of their own", async () => {
+  test("NOT-1: sends the notices for its user and for everybody, with an event_id of their own", async () => {
     const { watch, elsewhere, publish } = sessionBench();
     const [one, two, other] = [await watch("alice"), await watch("alice"), await watch("bob")];
     await elsewhere.append({ channel: userChannel("alice"), events: [notice({ note: "alice" })] });
@@ -83,7 +83,7 @@ describe("a connection that watches", () => {
     expect(one.wire.offsets).toEqual([1, 1, 1]);
   });
 
-  test("RES-5: until=terminal closes with 1000 after the terminal event", async () => {
+  test("RES-5: closes with 1000 after the terminal event for until=terminal", async () => {
     const { watch, publish } = sessionBench();
     const { wire } = await watch("alice", { untilTerminal: true });
     await publish(status());

@@ -28,15 +28,15 @@ export interface BenchOptions {
   readonly watchDefault?: "allow" | "deny";
 }
 
-/** The sockets of a test are closed as real ones are: the session hears of it once. */
+/** A session and its wire. The bench closes a socket as a runtime does: the session is told once. */
 export interface OpenedSession {
   readonly session: WebSocketSession;
   readonly wire: RecordingConnection;
-  /** The peer, or the runtime, has closed the socket. */
+  /** The peer or the runtime closed the socket. */
   hangUp(): void;
 }
 
-/** A gateway with everything but a socket. */
+/** A gateway without sockets. */
 export function sessionBench(options: BenchOptions = {}) {
   const {
     size = 1_000,
@@ -75,7 +75,7 @@ export function sessionBench(options: BenchOptions = {}) {
   };
   const publish = (...events: EncodedEvent[]) => publishTo(channel, ...events);
 
-  /** A socket that was just upgraded; what follows has not happened yet. */
+  /** A socket that was just upgraded; its admission has only begun. */
   const upgrade = (token: string, intent: Partial<WatchIntent> = {}): OpenedSession => {
     const wire = new RecordingConnection();
     const asked: WatchIntent = {
@@ -93,14 +93,14 @@ export function sessionBench(options: BenchOptions = {}) {
     return { session, wire, hangUp: () => session.closed() };
   };
 
-  /** A client of `user` whose admission is over, one way or the other. */
+  /** A client of `user` that was admitted or refused. */
   const watch = async (user = "alice", intent: Partial<WatchIntent> = {}) => {
     const opened = upgrade(tokens.know(`token of ${user}`, { userId: user }), intent);
     await turn();
     return opened;
   };
 
-  /** A client of `/ws` that is let in. */
+  /** A client of `/ws` that was admitted. */
   const open = async (user = "alice", intent: Partial<WatchIntent> = {}) => {
     const opened = await watch(user, { analysisId: null, ...intent });
     return { ...opened, say: (frame: object) => opened.session.received(JSON.stringify(frame)) };
@@ -115,7 +115,7 @@ export function sessionBench(options: BenchOptions = {}) {
     }
   };
 
-  /** Whatever is still under way arrives and is answered. */
+  /** Every call and message that is under way arrives and is answered. */
   const settle = async () => {
     pubSub.holdsCalls = false;
     pubSub.holdsMail = false;
@@ -124,7 +124,7 @@ export function sessionBench(options: BenchOptions = {}) {
     await turn();
   };
 
-  /** All that this node keeps for anybody. */
+  /** Everything that this node keeps for clients. */
   const books = () => ({
     ...registry.statistics(),
     open: connections.size,

@@ -3,8 +3,8 @@ import { NOTHING, sessionBench, TIMEOUT } from "./session-bench.ts";
 
 const ping = '{"type":"ping"}';
 
-describe("a socket whose client does not read", () => {
-  test("ADM-9: ends after the heartbeat timeout, though frames of every kind go on coming from it", async () => {
+describe("WebSocketSession with a client that does not read", () => {
+  test("ADM-9: ends after the heartbeat timeout, though the client sends frames of every kind", async () => {
     for (const intent of [{}, { analysisId: null }]) {
       const { watch, pass, books } = sessionBench();
       const { session, wire, hangUp } = await watch("alice", intent);
@@ -22,7 +22,7 @@ describe("a socket whose client does not read", () => {
     }
   });
 
-  test("ADM-9: one that reads slowly stays, though it says nothing until it has read all of it", async () => {
+  test("ADM-9: goes on if the client reads slowly, though it sends nothing until it has read everything", async () => {
     const { watch, pass, publish } = sessionBench();
     const { session, wire } = await watch();
     wire.takeOnly(0);
@@ -39,7 +39,7 @@ describe("a socket whose client does not read", () => {
     expect(wire.closes).toEqual([]);
   });
 
-  test("ADM-11: pongs that it does not read are capped at 16 KiB, and close it with 4009", async () => {
+  test("ADM-11: closes with 4009 if more than 16 KiB of pongs wait", async () => {
     const { watch, books } = sessionBench();
     const { session, wire, hangUp } = await watch();
     wire.takeOnly(0);
@@ -50,7 +50,7 @@ describe("a socket whose client does not read", () => {
     expect(books()).toEqual(NOTHING);
   });
 
-  test("ADM-11: pongs that are read are not counted, however many there are", async () => {
+  test("ADM-11: goes on after any number of pongs that the client read", async () => {
     const { watch } = sessionBench();
     const { session, wire } = await watch();
     for (let round = 0; round < 50; round++) {
@@ -62,7 +62,7 @@ describe("a socket whose client does not read", () => {
     expect(wire.closes).toEqual([]);
   });
 
-  test("ADM-3: ping and pong frames count as client frames", async () => {
+  test("ADM-3: counts ping and pong frames as client frames", async () => {
     const { watch } = sessionBench({ messageRate: 5 });
     const { session, wire } = await watch();
     for (let sent = 0; sent < 5; sent++) session.pinged(0);

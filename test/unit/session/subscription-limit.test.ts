@@ -2,10 +2,10 @@ import { describe, expect, test } from "bun:test";
 import { turn } from "../../support/turn.ts";
 import { NOTHING, sessionBench } from "./session-bench.ts";
 
-describe("how much one user watches over all sockets", () => {
+describe("the limit of subscriptions of one user over all sockets", () => {
   const subscribe = (analysis_id: string = crypto.randomUUID()) => ({ type: "subscribe", analysis_id });
 
-  test("ADM-13: what is over MAX_SUBSCRIPTIONS_PER_USER is refused, on whichever socket, and nothing else ends", async () => {
+  test("ADM-13: refuses a subscription over MAX_SUBSCRIPTIONS_PER_USER on any socket, and ends nothing else", async () => {
     const { open, registry } = sessionBench({ maxSubscriptionsPerUser: 5 });
     const [one, other, bob] = [await open(), await open(), await open("bob")];
     for (let sent = 0; sent < 3; sent++) one.say(subscribe());
@@ -21,7 +21,7 @@ describe("how much one user watches over all sockets", () => {
     expect(registry.subscriptionsOfUser("alice")).toBe(5);
   });
 
-  test("ADM-13: what ends gives its place to another: unsubscribed, refused, or with its socket", async () => {
+  test("ADM-13: allows another subscription for each that was unsubscribed, refused, or ended with its socket", async () => {
     const { open, registry, elsewhere, channel, analysisId } = sessionBench({ maxSubscriptionsPerUser: 2 });
     await elsewhere.declareViewers(channel, new Set(["bob"]));
     const [one, other] = [await open(), await open()];
@@ -49,7 +49,7 @@ describe("how much one user watches over all sockets", () => {
     expect(registry.subscriptionsOfUser("alice")).toBe(0);
   });
 
-  test("ADM-13: a socket of one analysis counts, and is not refused for it", async () => {
+  test("ADM-13: counts a socket of one analysis and does not refuse it", async () => {
     const { open, watch, registry, books } = sessionBench({ maxSubscriptionsPerUser: 1 });
     const [single, second, many] = [await watch(), await watch(), await open()];
     many.say(subscribe());
@@ -62,8 +62,8 @@ describe("how much one user watches over all sockets", () => {
   });
 });
 
-describe("an analysis that nobody declared viewers for", () => {
-  test("ADM-8: closes with 4003 and the reason not_declared, which a declaration without the user does not", async () => {
+describe("WebSocketSession for an analysis without declared viewers", () => {
+  test("ADM-8: closes with 4003 and the reason not_declared, and without that reason once viewers are declared", async () => {
     const { watch, elsewhere, channel, analysisId, tokens, upgrade } = sessionBench({ watchDefault: "deny" });
     expect((await watch()).wire.closes).toEqual([{ code: 4003, reason: "not_declared" }]);
     const claims = { analyses: new Set([crypto.randomUUID()]) };
@@ -83,7 +83,7 @@ describe("an analysis that nobody declared viewers for", () => {
     expect((await watch("bob")).wire.closes).toEqual([]);
   });
 
-  test("ADM-8: is subscription_refused, not_declared, on a socket of many, which may ask again", async () => {
+  test("ADM-8: answers subscribe on /ws with not_declared, and the client may ask again", async () => {
     const { open, elsewhere, channel, analysisId } = sessionBench({ watchDefault: "deny" });
     const { say, wire } = await open();
     say({ type: "subscribe", analysis_id: analysisId });

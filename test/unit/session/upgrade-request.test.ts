@@ -15,7 +15,7 @@ describe("readUpgrade()", () => {
     );
   const intent = (query: string) => read(`/ws/analysis/${ID}?${query}`)?.intent;
 
-  test("reads the analysis and the token; nothing of it is checked yet", () => {
+  test("reads the analysis and the token without checking them", () => {
     expect(read(`/ws/analysis/${ID}?token=t`)?.intent).toEqual({
       analysisId: ID,
       token: { type: "token", token: "t" },
@@ -31,12 +31,12 @@ describe("readUpgrade()", () => {
     });
     expect(read(`/ws/analysis/${ID}/`)?.intent.analysisId).toBe(ID);
     expect(read("/ws/analysis/")?.intent.analysisId).toBe("");
-    // Another spelling of the same address, as HTTP reads it as well; what is no spelling is left as it came.
+    // A percent-encoded id is the same id, as over HTTP. One that cannot be decoded stays as it came.
     expect(read(`/ws/analysis/%${ID.charCodeAt(0).toString(16)}${ID.slice(1)}`)?.intent.analysisId).toBe(ID);
     expect(read("/ws/analysis/%zz")?.intent.analysisId).toBe("%zz");
   });
 
-  test("WSM-10: /ws names no analysis, takes conflate and until, and says that a position belongs into a frame", () => {
+  test("WSM-10: reads conflate and until of /ws, and reports a position in its query", () => {
     for (const path of ["/ws", "/ws/"])
       expect(read(`${path}?token=t&conflate=none&until=terminal`)?.intent).toEqual({
         analysisId: null,
@@ -57,21 +57,21 @@ describe("readUpgrade()", () => {
     expect(read("/ws?last_event_id=&replay=")?.intent.faults).toEqual([]);
   });
 
-  test("WS-2: two different tokens in one query are conflicting, the same one twice is not", () => {
+  test("WS-2: reports two different tokens in one query, not the same one twice", () => {
     expect(intent("token=t&token=u")?.token).toEqual({ type: "conflicting" });
     expect(intent("token=t&token=t&token=")?.token).toEqual({ type: "token", token: "t" });
     expect(read("/ws?token=t&token=u")?.intent.token).toEqual({ type: "conflicting" });
   });
 
-  test("leaves alone what came to an address that is none", () => {
-    // As the runtime gives it where the Host header is empty, or names no host.
+  test("ignores a request whose address is none", () => {
+    // The runtime gives such a URL if the Host header is empty or names no host.
     for (const url of [`/ws/analysis/${ID}`, `http://[::/ws/analysis/${ID}`]) {
       const request = { url, headers: new Headers({ Upgrade: "websocket" }) } as Request;
       expect(readUpgrade(request, POLICY)).toBeUndefined();
     }
   });
 
-  test("leaves alone what is no upgrade, or is for another path", () => {
+  test("ignores a request that is no upgrade, or is for another path", () => {
     expect(readUpgrade(new Request(`http://telltale.example/ws/analysis/${ID}`), POLICY)).toBeUndefined();
     expect(read(`/ws/analysis/${ID}`, { Upgrade: "h2c" })).toBeUndefined();
     for (const path of [
@@ -87,14 +87,14 @@ describe("readUpgrade()", () => {
     expect(read(`/ws/analysis/${ID}`, { Upgrade: "WebSocket" })).toBeDefined();
   });
 
-  test("WS-2: echoes telltale.v1 alone, and no protocol where it was not offered", () => {
+  test("WS-2: accepts telltale.v1 only, and no protocol if the client did not offer it", () => {
     const echoed = (protocols: string) =>
       read(`/ws/analysis/${ID}`, { "Sec-WebSocket-Protocol": protocols })?.protocol;
     expect(echoed("bearer.secret, telltale.v1")).toBe("telltale.v1");
     expect(echoed("bearer.secret")).toBeUndefined();
   });
 
-  test("WS-2: trusts the cookie only of a page whose origin is allowed", () => {
+  test("WS-2: trusts the cookie only of a page of an allowed origin", () => {
     const tokenOf = (headers: Record<string, string>, policy = POLICY) =>
       read(`/ws/analysis/${ID}`, { Cookie: "access_token=c", ...headers }, policy)?.intent.token.type;
     expect(tokenOf({ Origin: "https://app.example" })).toBe("token");
@@ -102,7 +102,7 @@ describe("readUpgrade()", () => {
     expect(tokenOf({})).toBe("missing");
   });
 
-  test("TOK-3: trusts no cookie where every page is allowed, and every other door as before", () => {
+  test("TOK-3: trusts no cookie if every page is allowed, and every other source as before", () => {
     const everywhere: OriginPolicy = { allowedOrigins: "*", mode: "production" };
     const tokenOf = (headers: Record<string, string>, query = "") =>
       read(`/ws/analysis/${ID}${query}`, headers, everywhere)?.intent.token;
@@ -114,13 +114,13 @@ describe("readUpgrade()", () => {
     expect(tokenOf({ ...cookie, "Sec-WebSocket-Protocol": "telltale.v1, bearer.t" })).toEqual(presented);
   });
 
-  test("WS-15: says whether the origin is allowed", () => {
+  test("WS-15: tells whether the origin is allowed", () => {
     const allowed = (origin: string) => read(`/ws/analysis/${ID}`, { Origin: origin })?.intent.originAllowed;
     expect(allowed("https://app.example")).toBe(true);
     expect(allowed("https://evil.example")).toBe(false);
   });
 
-  test("RES-3: reads the position to come back to; an empty one is none, an unreadable one is gone", () => {
+  test("RES-3: reads the position to resume from, an empty one as none and an unreadable one as gone", () => {
     expect(intent("last_event_id=abc-7")?.replay.after).toEqual({ epoch: "abc", offset: 7 });
     expect(intent("last_event_id=0")?.replay.after).toEqual({ epoch: "", offset: 0 });
     expect(intent("last_event_id=")?.replay.after).toBeUndefined();
@@ -139,7 +139,7 @@ describe("readUpgrade()", () => {
     expect(intent("conflate=none")?.faults).toEqual([]);
   });
 
-  test("RES-7: what it does not understand is a fault each, and the default holds", () => {
+  test("RES-7: reports each unknown value and applies the default", () => {
     const read = intent("replay=everything&until=tomorrow&conflate=all&other=1");
     expect(read).toMatchObject({ replay: { mode: "latest" }, untilTerminal: false });
     expect(read?.faults.map(({ code, message }) => [code, message.split(" ")[0]])).toEqual([

@@ -4,8 +4,8 @@ import { NOTHING, sessionBench } from "./session-bench.ts";
 const ALICE = new Set(["alice"]);
 const BOB = new Set(["bob"]);
 
-describe("PUB-1: viewers declared while somebody watches", () => {
-  test("end those who may not watch with 4003, and nobody else", async () => {
+describe("PUB-1: viewers declared while clients watch", () => {
+  test("end the clients who may not watch with 4003, and no other one", async () => {
     const { watch, elsewhere, channel, publish } = sessionBench();
     const [alice, bob] = [await watch("alice"), await watch("bob")];
     await elsewhere.declareViewers(channel, ALICE);
@@ -14,7 +14,7 @@ describe("PUB-1: viewers declared while somebody watches", () => {
     expect([alice.wire.offsets, bob.wire.offsets]).toEqual([[1], []]);
   });
 
-  test("let in those who may from then on", async () => {
+  test("let in the clients who may watch from then on", async () => {
     const { watch, elsewhere, channel } = sessionBench({ watchDefault: "deny" });
     expect((await watch("alice")).wire.closedWith).toBe(4003);
     await elsewhere.declareViewers(channel, ALICE);
@@ -22,7 +22,7 @@ describe("PUB-1: viewers declared while somebody watches", () => {
     expect((await watch("bob")).wire.closedWith).toBe(4003);
   });
 
-  test("leave those whose token names the analysis", async () => {
+  test("leave a client whose token names the analysis", async () => {
     const { upgrade, tokens, elsewhere, channel, analysisId, settle } = sessionBench();
     const { wire } = upgrade(tokens.know("token", { analyses: new Set([analysisId]) }));
     await settle();
@@ -30,7 +30,7 @@ describe("PUB-1: viewers declared while somebody watches", () => {
     expect(wire.closes).toEqual([]);
   });
 
-  test("at any instant of an admission: who may no longer watch never stays", async () => {
+  test("end a client who may no longer watch, at any instant of its admission", async () => {
     // Three subscriptions, one snapshot and one reading of the history, each carried out and then answered.
     const steps = 10;
     for (const watched of [false, true]) {

@@ -4,7 +4,7 @@ import { bunSocketHandler, type SocketData } from "../../../../src/adapters/serv
 import { turn } from "../../../support/turn.ts";
 import { sessionBench } from "../../session/session-bench.ts";
 
-test("WS-13: a socket that dropped a frame without a word is ended, since its client missed it", async () => {
+test("WS-13: the adapter ends a socket on which Bun dropped a frame, because its client missed it", async () => {
   const { services, tokens, analysisId } = sessionBench();
   let terminated = 0;
   const socket = {
