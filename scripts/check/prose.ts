@@ -12,12 +12,12 @@ const ownCheckout = new URL("../..", import.meta.url).pathname;
 
 /** TEMPORARY: the most offences an area may have while the prose is being rewritten. A number may only fall. */
 const most: Readonly<Record<string, number>> = {
-  "top level": 14,
+  "top level": 12,
   bench: 5,
-  docs: 160,
-  examples: 39,
+  docs: 149,
+  examples: 37,
   scripts: 0,
-  src: 841,
+  src: 715,
 };
 
 const areasWithProse = [".ci", "bench", "clients", "deploy", "docs", "examples", "scripts", "src", "test"];
