@@ -7,7 +7,7 @@ import { INBOX } from "./inbox-port.ts";
 /**
  * The dead letters of a broker: messages that could not be stored as events, with the reason.
  *
- * The rules in parentheses stand in docs/PROTOCOL.md, and the contract suite of `telltale/testing` holds each of them.
+ * docs/PROTOCOL.md has the rules in parentheses, and the contract suite of `telltale/testing` holds each of them.
  *
  * Failures: `BrokerUnavailable` if nothing was and will be done; `OutcomeUnknown` if nobody knows.
  */

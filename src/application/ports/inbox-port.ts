@@ -4,7 +4,7 @@ import type { ByteBudget } from "../../domain/byte-budget.ts";
  * The inbox of workers: a list of entries that the broker keeps even while no gateway runs. Each entry is one event.
  *
  * Several nodes may take the same entry. A node that takes one appends it under its id (`EntryKey`) and removes it only
- * then, so that it is stored once. The rules in parentheses stand in docs/PROTOCOL.md, and the contract suite of
+ * then, so that it is stored once. docs/PROTOCOL.md has the rules in parentheses, and the contract suite of
  * `telltale/testing` holds each of them.
  *
  * Failures: `BrokerUnavailable` if nothing was done; `OutcomeUnknown` if nobody knows.

@@ -14,7 +14,7 @@ export type { AttemptRefusal, PublishedEvent, StageMark };
  * The event log of a broker. It numbers, keeps and publishes events; this is one port because the three must be one
  * atomic step.
  *
- * The rules in parentheses stand in docs/PROTOCOL.md, and the contract suite of `telltale/testing` holds each of them.
+ * docs/PROTOCOL.md has the rules in parentheses, and the contract suite of `telltale/testing` holds each of them.
  *
  * Failures of every method that asks the broker:
  * - `BrokerUnavailable`: the broker stored nothing and will store nothing.

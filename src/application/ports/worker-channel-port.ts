@@ -1,14 +1,46 @@
 import type { Occurrence } from "../../domain/occurrence.ts";
 import type { BrokerTrouble } from "../broker-trouble.ts";
 
-/** What a worker that knows nothing of Telltale published: raw, as heard. */
+/**
+ * The plain channels that workers publish to (`analysis:*`, `user:*`, `system:updates`). A gateway only listens there.
+ *
+ * docs/PROTOCOL.md has the rules in parentheses, and the contract suite of `telltale/testing` holds each of them.
+ */
+export interface WorkerChannelPort {
+  /**
+   * Listens until `stopListening`. To be called once.
+   *
+   * - Once it has resolved, the node hears every message of the three kinds of channel (WC-1).
+   * - A node hears messages in the order in which the broker sent them (WC-1).
+   * - A node never hears a message that was published while its link was down, for nobody keeps bare messages.
+   */
+  listen(heard: (message: BareMessage) => void): Promise<void>;
+
+  /**
+   * Ends listening. A node hears every message that was published before the call before this resolves, and none after it
+   * (WC-2). Never rejects.
+   */
+  stopListening(): Promise<void>;
+
+  /** How this node listens now (WC-3); undefined while it does not. Never waits for the broker. */
+  listening(): Listening | undefined;
+
+  /** Why the node does not hear workers though it should; undefined while it hears them (WC-4). */
+  readonly away: BrokerTrouble | undefined;
+
+  /** Stops listening, and closes the connections. Idempotent. */
+  close(): Promise<void>;
+}
+
+/** A message of a worker that knows nothing of Telltale, as a node heard it. */
 export interface BareMessage {
   readonly channel: string;
   readonly payload: string;
-  /** Set where it was no UTF-8, hence no JSON: U+FFFD stands for what was none. */
+  /** True if the bytes were no UTF-8, hence no JSON. The texts then have U+FFFD in place of the bytes that were none. */
   readonly garbled?: true;
+  /** Names the message among those of the same bytes, on every node that listened before it alike (WC-9). */
   readonly occurrence: Occurrence;
-  /** Milliseconds before it was read that it may have been published at most; as good as none where left out. */
+  /** How long before the node read it it may have been published, in milliseconds, at most (WC-4). Default: 0. */
   readonly lateMs?: number;
 }
 
@@ -16,26 +48,8 @@ export interface BareMessage {
 export interface Listening {
   /** When it began to hear, by the node's clock: milliseconds since 1970. */
   readonly since: number;
-  /** Whether others listened before it, so that it may have missed what they offer; undefined until it is known. */
+  /** Whether others listened before it, so that it may have missed messages that they append; undefined until it knows. */
   readonly newcomer: boolean | undefined;
   /** Whether other nodes listen as well, as the broker last said; undefined until it has. */
   readonly others: boolean | undefined;
-}
-
-/**
- * The plain channels that workers publish to (`analysis:*`, `user:*`, `system:updates`). Telltale only listens
- * there. `listen` resolves once the broker delivers; messages come in the order the broker sent them. What is
- * published while the link is down is lost to this node: that is the nature of a bare PUBLISH. Held by the contract
- * suite.
- */
-export interface WorkerChannelPort {
-  /** To be called once. */
-  listen(heard: (message: BareMessage) => void): Promise<void>;
-  /** What was published before the call is heard before it resolves, and nothing after. Never rejects. */
-  stopListening(): Promise<void>;
-  /** Undefined while this node does not listen. Never waits for the broker. */
-  listening(): Listening | undefined;
-  /** Why workers are not heard though they should be, or undefined. */
-  readonly away: BrokerTrouble | undefined;
-  close(): Promise<void>;
 }
