@@ -2,13 +2,24 @@ import { ChannelFeed } from "../../src/application/fan-out/channel-feed.ts";
 import { ConnectionWriter } from "../../src/application/fan-out/connection-writer.ts";
 import { Delivery, type DeliveryRequest } from "../../src/application/fan-out/delivery.ts";
 import type { NoticeFeed } from "../../src/application/fan-out/notice-feed.ts";
-import { type DeliveryStart, type ReplayRequest, startLive } from "../../src/application/fan-out/replay.ts";
+import {
+  type DeliveryStart,
+  type ReplayRequest,
+  replaying,
+  startLive,
+} from "../../src/application/fan-out/replay.ts";
+import type { PublishedEvent } from "../../src/application/ports/pub-sub-port.ts";
 import { ManualClock } from "../../src/testing/manual-clock.ts";
 import { RecordingConnection } from "../../src/testing/recording-connection.ts";
 import { RecordingOwner } from "./recording-owner.ts";
 import type { SomeSource } from "./source-of.ts";
 
 type WatcherOptions = Partial<ReplayRequest & Pick<DeliveryRequest, "untilTerminal" | "conflates">>;
+
+interface BeginOptions extends Partial<Omit<DeliveryStart, "replay">> {
+  readonly replay?: readonly PublishedEvent[];
+  readonly rest?: NonNullable<DeliveryStart["replay"]>["rest"];
+}
 
 /** One client of a channel, from the socket to its place in the ring. */
 export class Watcher {
@@ -27,9 +38,9 @@ export class Watcher {
     this.delivery = new Delivery(request, source.broadcaster, replays);
   }
 
-  begin(start: Partial<DeliveryStart> = {}): this {
-    const to = start.replay?.length ?? 0;
-    this.delivery.begin({ ...startLive(this.delivery.cursor), to, ...start });
+  begin({ replay: events = [], rest, ...start }: BeginOptions = {}): this {
+    const replay = replaying(events, 0, events.length, rest);
+    this.delivery.begin({ ...startLive(this.delivery.cursor), ...start, replay });
     return this;
   }
 

@@ -10,9 +10,7 @@ import {
   type DeliveryStart,
   leadsTo,
   partOf,
-  type Replaying,
   type ReplayRequest,
-  replaying,
   startAfresh,
   startOnSurviving,
 } from "./replay.ts";
@@ -52,6 +50,7 @@ type DeliveryState =
   | { readonly type: "lagging" }
   | { readonly type: "stopped" };
 
+type Replaying = NonNullable<DeliveryStart["replay"]>;
 /** A channel whose history can be read. */
 type ReplaySource = Pick<ChannelFeed, "latest" | "readOn" | "resync">;
 
@@ -175,7 +174,7 @@ export class Delivery implements RingReader, FrameSource {
 
   peek(): PublishedEvent | undefined {
     const state = this.#state;
-    if (state.type === "replaying") return state.next < state.to ? state.replay[state.next] : undefined;
+    if (state.type === "replaying") return state.next < state.to ? state.events[state.next] : undefined;
     if (state.type === "stopped") return undefined;
     if (state.type === "lagging") this.#skipSuperseded();
     return this.#broadcaster.at(this.#cursor);
@@ -209,8 +208,8 @@ export class Delivery implements RingReader, FrameSource {
     this.#cursor = this.#broadcaster.pastSuperseded(this.#cursor);
   }
 
-  #startAt({ cursor, position, hasSeen, hasCurrentTerminal, ...part }: DeliveryStart): void {
-    this.#goOn(part);
+  #startAt({ replay, cursor, position, hasSeen, hasCurrentTerminal }: DeliveryStart): void {
+    this.#send(replay);
     this.#cursor = cursor;
     this.#conflatedFrom = this.#broadcaster.next;
     this.#position = position;
@@ -218,10 +217,11 @@ export class Delivery implements RingReader, FrameSource {
     this.#hasCurrentTerminal = hasCurrentTerminal;
   }
 
-  #goOn(part: Parameters<typeof replaying>[0]): void {
+  #send(replay: Replaying | undefined): void {
     const isLagging =
       this.#state.type === "replaying" ? this.#state.isLagging : this.#state.type === "lagging";
-    this.#state = replaying(part, isLagging) ?? (isLagging ? LAGGING : LIVE);
+    if (replay !== undefined) replay.isLagging = isLagging;
+    this.#state = replay ?? (isLagging ? LAGGING : LIVE);
   }
 
   /** The channel tries until the broker answers: rejects only if the connection itself throws. */
@@ -234,7 +234,7 @@ export class Delivery implements RingReader, FrameSource {
     if (this.#state !== state) return;
     state.isReadingRest = false;
     if (!read.resumed) this.#startAfresh(replays.latest, true);
-    else if (leadsTo(read, state.rest.until)) this.#goOn(partOf(read, state.rest));
+    else if (leadsTo(read, state.rest.until)) this.#send(partOf(read, state.rest));
     else return replays.resync("replay_broken_off");
     this.flush();
   }

@@ -20,12 +20,8 @@ export interface ReplayRequest {
 
 /** Where a delivery begins: the events that are sent first, and the place in the ring after them. */
 export interface DeliveryStart {
-  /** Sent first, from the index `from` up to and without `to`. Others may share it. */
-  readonly replay: readonly PublishedEvent[];
-  readonly from: number;
-  readonly to: number;
-  /** Read when those are sent, at the client's pace. */
-  readonly rest: ReplayRest | undefined;
+  /** Undefined if there is nothing to replay. */
+  readonly replay: Replaying | undefined;
   /** Sequence number in the ring; beyond the events that have arrived if the replay is ahead of the feed. */
   readonly cursor: number;
   /** The client's position before any of it is sent; undefined if only the replay will say. */
@@ -34,6 +30,20 @@ export interface DeliveryStart {
   readonly hasSeen: boolean;
   /** Whether the client has seen the current terminal event. */
   readonly hasCurrentTerminal: boolean;
+}
+
+/** One stretch of a replay on its way to one client. */
+interface Replaying {
+  readonly type: "replaying";
+  /** Sent from the index `next` up to and without `to`. Others may share them. */
+  readonly events: readonly PublishedEvent[];
+  next: number;
+  readonly to: number;
+  /** Read when those are sent, at the client's pace. */
+  readonly rest: ReplayRest | undefined;
+  isReadingRest: boolean;
+  /** Whether the socket took no more meanwhile. */
+  isLagging: boolean;
 }
 
 /** The part of a replay that is still to be read of the history. */
@@ -130,16 +140,14 @@ export function startOf(prepared: PreparedReplay, feed: ChannelFeed, held: numbe
       const cursor = Math.max(held, next + newest.offset - feed.latest.position.offset);
       const position = after ?? (history.events.length === 0 ? newest : undefined);
       const replay = partOf(history, { after, until: newest });
-      return { ...replay, cursor, position, hasSeen: after !== undefined, hasCurrentTerminal };
+      return { replay, cursor, position, hasSeen: after !== undefined, hasCurrentTerminal };
     }
   }
 }
 
-const NO_REPLAY = { replay: [], from: 0, to: 0, rest: undefined } as const;
-
 /** Begins with the events from `cursor` on. */
 export function startLive(cursor: number, position?: EventPosition): DeliveryStart {
-  return { ...NO_REPLAY, cursor, position, hasSeen: false, hasCurrentTerminal: false };
+  return { replay: undefined, cursor, position, hasSeen: false, hasCurrentTerminal: false };
 }
 
 /** Resumes at a position of the client that is on the history of `latest`. */
@@ -152,7 +160,7 @@ function startAfter(
   const hasCurrentTerminal = hasCurrentTerminalAt(latest, position);
   const until = latest.position;
   const rest = position.offset < until.offset ? { after: position, until } : undefined;
-  return { ...NO_REPLAY, rest, cursor, position, hasSeen, hasCurrentTerminal };
+  return { replay: replaying([], 0, 0, rest), cursor, position, hasSeen, hasCurrentTerminal };
 }
 
 /**
@@ -177,39 +185,34 @@ export function startOnSurviving(
 /** Begins anew, on a history that is not the one the client knew. */
 export function startAfresh(mode: ReplayRequest["mode"], latest: LatestState, cursor: number): DeliveryStart {
   const { position } = latest;
-  const live = startLive(cursor, position);
-  if (mode === "none" || position.offset === 0) return live;
-  if (mode === "all") return { ...live, rest: { after: undefined, until: position }, position: undefined };
-  const replay = latestEvents(latest);
-  return replay.length === 0 ? live : { ...live, replay, to: replay.length, position: undefined };
-}
-
-/** The events of a replay that are read, and those that are still to be read. */
-type ReplayPart = Pick<DeliveryStart, "replay" | "from" | "to" | "rest">;
-
-/** A replay on its way to one client: one for each stretch of it. */
-export interface Replaying extends Omit<ReplayPart, "from"> {
-  readonly type: "replaying";
-  /** Index of the next event to be sent. */
-  next: number;
-  isReadingRest: boolean;
-  /** Whether the socket took no more meanwhile. */
-  isLagging: boolean;
+  if (mode === "none" || position.offset === 0) return startLive(cursor, position);
+  const events = mode === "all" ? [] : latestEvents(latest);
+  const rest = mode === "all" ? { after: undefined, until: position } : undefined;
+  const replay = replaying(events, 0, events.length, rest);
+  return replay === undefined ? startLive(cursor, position) : { ...startLive(cursor), replay };
 }
 
 /** Undefined if there is nothing to replay. */
-export function replaying({ replay, from, to, rest }: ReplayPart, isLagging: boolean): Replaying | undefined {
+export function replaying(
+  events: readonly PublishedEvent[],
+  from: number,
+  to: number,
+  rest: ReplayRest | undefined,
+): Replaying | undefined {
   if (from >= to && rest === undefined) return undefined;
-  return { type: "replaying", replay, next: from, to, rest, isReadingRest: false, isLagging };
+  return { type: "replaying", events, next: from, to, rest, isReadingRest: false, isLagging: false };
 }
 
 /** The part of a stretch that belongs to a replay, and what of the replay is still to be read. */
-export function partOf({ events: replay, from }: HistoryStretch, { after, until }: ReplayRest): ReplayPart {
-  const first = replay[from]?.position.offset;
-  const to = first === undefined ? from : Math.min(replay.length, from + until.offset - first + 1);
-  const reached = replay[to - 1]?.position ?? after;
+export function partOf(
+  { events, from }: HistoryStretch,
+  { after, until }: ReplayRest,
+): Replaying | undefined {
+  const first = events[from]?.position.offset;
+  const to = first === undefined ? from : Math.min(events.length, from + until.offset - first + 1);
+  const reached = events[to - 1]?.position ?? after;
   const isMore = reached !== undefined && reached.offset < until.offset;
-  return { replay, from, to, rest: isMore ? { after: reached, until } : undefined };
+  return replaying(events, from, to, isMore ? { after: reached, until } : undefined);
 }
 
 /** Whether a stretch leads to where the replay is to end: if not, the history is another one by now. */

@@ -59,15 +59,25 @@ export const METRICS = {
     help: "Histories that were read again because something may have been missing, by the reason.",
     labels: {
       reason: [
+        // An event does not follow the last one.
         "hole",
+        // The next event belongs to another epoch.
         "epoch_changed",
+        // The connection to the broker broke and was made again.
         "link_restored",
+        // A replay was read of another history than the one it was to end on.
         "replay_broken_off",
+        // A read found less than this node had when the read began.
         "shorter_history",
+        // More arrived during a read than the node holds.
         "held_too_much",
+        // The broker does not have the position that this node has.
         "lost",
+        // The broker is ahead, and nothing arrived between two position checks.
         "behind",
+        // The broker was restarted or replaced, so its history may have forked.
         "lineage_changed",
+        // The read before failed.
         "retry",
       ],
     },
