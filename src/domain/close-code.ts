@@ -1,7 +1,7 @@
 /**
- * What a client does after a close:
- * `no` stays away; `yes` comes back at once; `with_new_token` fetches a token first; `with_backoff` waits longer each
- * time; `after_hint` waits the `retry_after_ms=N` of the reason.
+ * A client's way back after a close. With `no` it stays away. With `yes` it comes back at once. With `with_new_token` it
+ * fetches a token first. With `with_backoff` it waits longer each time. With `after_hint` it waits the `retry_after_ms=N`
+ * of the reason.
  */
 export type Reconnect = "no" | "yes" | "with_new_token" | "with_backoff" | "after_hint";
 
@@ -12,7 +12,10 @@ export interface CloseCode {
   readonly reconnect: Reconnect;
 }
 
-/** Every code Telltale closes a WebSocket with; a client needs no other source to decide whether to come back. */
+/**
+ * The one table of the codes that the gateway closes a WebSocket with: a new code is a new line here. A client needs no
+ * other source to decide whether to come back.
+ */
 export const CLOSE_CODES = {
   finished: {
     code: 1000,
@@ -76,7 +79,7 @@ const BY_CODE: ReadonlyMap<number, CloseCode> = new Map(
   Object.values(CLOSE_CODES).map((entry) => [entry.code, entry]),
 );
 
-/** The entry of a code; undefined for one that Telltale never sends, such as 1006 of a link that broke. */
+/** The entry of a code; undefined for a code that the gateway never sends, such as 1006 of a link that broke. */
 export function closeCodeOf(code: number): CloseCode | undefined {
   return BY_CODE.get(code);
 }
@@ -94,7 +97,7 @@ export function retryAfterReason(milliseconds: number): string {
   return `retry_after_ms=${Math.max(0, Math.round(milliseconds))}`;
 }
 
-/** The hint of such a reason in milliseconds; undefined where there is none. */
+/** The hint of such a reason in milliseconds; undefined if it has none. */
 export function retryAfterOf(reason: string): number | undefined {
   const match = /(?:^|\s)retry_after_ms=(\d{1,9})(?:\s|$)/.exec(reason);
   return match === null ? undefined : Number(match[1]);

@@ -12,16 +12,16 @@ import type { WatchQuery } from "./watch-query.ts";
 
 /**
  * One watcher's connection without its socket, from the request to the end. A runtime adapter passes in everything that
- * the client does and writes out everything that the session sends; it decides nothing by itself. `WebSocketSession`
- * serves `/ws/analysis/{id}` and `/ws`, `SseSession` serves event streams, and both go the same way: enter (admission.ts),
- * prepare, begin, leave.
+ * the client does and writes out everything that the session sends. It decides nothing by itself. `WebSocketSession`
+ * serves `/ws/analysis/{id}` and `/ws`; `SseSession` serves event streams. Both enter (admission.ts), prepare, begin and
+ * leave.
  *
  * Close codes: `domain/close-code.ts` is the one table of them, with what a client does after each. `REFUSALS` in
  * admission.ts says which code and reason a refused client gets.
  *
- * Slow clients: `application/fan-out/connection-writer.ts` stops at a socket that takes no more, `delivery.ts` beside it
- * skips superseded statuses meanwhile and reports a client for whom too much waits (`tooSlow`). `client-limits.ts` bounds
- * the answers that a client leaves unread.
+ * Slow clients: `application/fan-out/connection-writer.ts` stops sending when the socket takes no more. Meanwhile
+ * `delivery.ts` beside it skips superseded statuses, and it calls `tooSlow` if too much waits. `client-limits.ts` bounds the
+ * answers that a client leaves unread.
  */
 export abstract class Session<What extends Watched> implements OpenConnection {
   readonly writer: ConnectionWriter;

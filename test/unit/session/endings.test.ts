@@ -48,7 +48,7 @@ describe("WS-13: a session", () => {
 
   /** The other ways end one analysis on /ws, and not the socket. */
   const ofTheSocket = ENDINGS.filter(([, , code]) => code !== 4003 && code !== 1000);
-  test.each(ofTheSocket)("of /ws leaves nothing behind if %s", async (_, end, code) => {
+  test.each(ofTheSocket)("leaves nothing behind on /ws if %s", async (_, end, code) => {
     const bench = sessionBench();
     const opened = await bench.open("alice", { conflates: false });
     for (const id of [bench.analysisId, crypto.randomUUID()])

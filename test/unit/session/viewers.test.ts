@@ -14,7 +14,7 @@ describe("PUB-1: viewers declared while clients watch", () => {
     expect([alice.wire.offsets, bob.wire.offsets]).toEqual([[1], []]);
   });
 
-  test("let in the clients who may watch from then on", async () => {
+  test("admit the clients who may watch from then on", async () => {
     const { watch, elsewhere, channel } = sessionBench({ watchDefault: "deny" });
     expect((await watch("alice")).wire.closedWith).toBe(4003);
     await elsewhere.declareViewers(channel, ALICE);

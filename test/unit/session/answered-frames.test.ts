@@ -101,7 +101,7 @@ describe("WebSocketSession with a client that sends frames", () => {
     expect(wire.closedWith).toBe(1013);
   });
 
-  test("TV-11: a new token that nobody can judge now closes with 1013, never with 4001", async () => {
+  test("TV-11: closes with 1013, never with 4001, on a new token that nobody can judge now", async () => {
     const { watch, tokens } = sessionBench();
     const { session, wire } = await watch();
     tokens.fault = new AccessUndecided("the issuer does not answer");
