@@ -1,22 +1,16 @@
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "bun:test";
-import { Redis } from "ioredis";
+import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { eventually } from "../../src/testing/eventually.ts";
 import { type GatewayProcess, startGateway } from "../support/gateway-process.ts";
 import { needs } from "../support/needs.ts";
-import { type RunningRedis, startRedis } from "../support/redis-server.ts";
+import { useRedis } from "../support/use-redis.ts";
 import { WorkerStream } from "../support/worker-stream.ts";
 
 /** Workers that go on publishing bare, while the gateways that hear them die, freeze and come back. */
 describe.skipIf(!needs("redis-server"))("bare publishing through faults", () => {
-  let redis: RunningRedis;
-  let admin: Redis;
+  const redis = useRedis();
   let stream: WorkerStream;
   let gateways: GatewayProcess[] = [];
 
-  beforeAll(async () => {
-    redis = await startRedis();
-    admin = new Redis(redis.url);
-  });
   beforeEach(() => {
     stream = new WorkerStream(redis.url);
   });
@@ -24,11 +18,7 @@ describe.skipIf(!needs("redis-server"))("bare publishing through faults", () => 
     stream.close();
     await Promise.all(gateways.map((gateway) => gateway.kill9()));
     gateways = [];
-    await admin.flushall();
-  });
-  afterAll(async () => {
-    admin.disconnect();
-    await redis.stop();
+    await redis.client.flushall();
   });
 
   const gateway = async (env: Record<string, string> = {}) => {
@@ -37,11 +27,16 @@ describe.skipIf(!needs("redis-server"))("bare publishing through faults", () => 
     return started;
   };
   const listeners = async () =>
-    ((await admin.client("LIST")) as string).split("\n").filter((line) => line.includes("telltale-workers"));
+    ((await redis.client.client("LIST")) as string)
+      .split("\n")
+      .filter((line) => line.includes("telltale-workers"));
   /** Somebody offers what it hears, and all listen. */
   const established = async () => {
     stream.say();
-    await eventually("it is kept", async () => (await admin.keys("*:history")).length === stream.ids.length);
+    await eventually(
+      "it is kept",
+      async () => (await redis.client.keys("*:history")).length === stream.ids.length,
+    );
   };
   const counters = async ({ url }: GatewayProcess) =>
     ((await (await fetch(`${url}/ws/health`)).json()) as { counters: Record<string, number> }).counters;
@@ -96,7 +91,7 @@ describe.skipIf(!needs("redis-server"))("bare publishing through faults", () => 
       await stream.more(60);
       // The younger one: the other listens all the while.
       const [id] = (await listeners()).map((line) => /id=(\d+)/.exec(line)?.[1] ?? "").slice(-1);
-      await admin.call("CLIENT", "KILL", "ID", id ?? "");
+      await redis.client.call("CLIENT", "KILL", "ID", id ?? "");
       await eventually("it listens again", async () => (await listeners()).length === 2);
     }
     await expectAll();
@@ -108,7 +103,7 @@ describe.skipIf(!needs("redis-server"))("bare publishing through faults", () => 
     stream.start(1);
     for (let cut = 0; cut < 4; cut++) {
       await stream.more(400);
-      await admin.call("CLIENT", "KILL", "TYPE", "PUBSUB");
+      await redis.client.call("CLIENT", "KILL", "TYPE", "PUBSUB");
     }
     await eventually("all listen again", async () => (await listeners()).length === 3);
     await stream.more(100);
@@ -123,9 +118,9 @@ describe.skipIf(!needs("redis-server"))("bare publishing through faults", () => 
     await established();
     stream.start(2);
     await stream.more(100);
-    await admin.config("SET", "maxmemory", "1");
+    await redis.client.config("SET", "maxmemory", "1");
     await stream.more(1_000);
-    await admin.config("SET", "maxmemory", "0");
+    await redis.client.config("SET", "maxmemory", "0");
     await stream.more(100);
     await expectAll();
   }, 40_000);
@@ -146,6 +141,6 @@ describe.skipIf(!needs("redis-server"))("bare publishing through faults", () => 
     const deaf = await gateway({ LISTEN: "none" });
     await eventually("it is ready", async () => (await fetch(`${deaf.url}/ready`)).ok);
     expect(await listeners()).toEqual([]);
-    expect(await admin.publish(`analysis:${crypto.randomUUID()}`, "{}")).toBe(0);
+    expect(await redis.client.publish(`analysis:${crypto.randomUUID()}`, "{}")).toBe(0);
   });
 });

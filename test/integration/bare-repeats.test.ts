@@ -1,30 +1,20 @@
-import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test";
-import { Redis } from "ioredis";
+import { afterEach, describe, expect, test } from "bun:test";
 import { eventually } from "../../src/testing/eventually.ts";
 import { remember } from "../support/children.ts";
 import { type GatewayProcess, startGateway, tokenFor } from "../support/gateway-process.ts";
 import { needs } from "../support/needs.ts";
 import { errorEvent, publish, resultUpdate, statusUpdate } from "../support/publishing.ts";
-import { type RunningRedis, startRedis } from "../support/redis-server.ts";
+import { useRedis } from "../support/use-redis.ts";
 
 /** Workers that publish the same bytes more than once: without a timestamp, a second try looks like the first. */
 describe.skipIf(!needs("redis-server"))("the same bytes published bare again", () => {
-  let redis: RunningRedis;
-  let worker: Redis;
+  const redis = useRedis();
   let gateways: GatewayProcess[] = [];
 
-  beforeAll(async () => {
-    redis = await startRedis();
-    worker = new Redis(redis.url);
-  });
   afterEach(async () => {
     await Promise.all(gateways.map((gateway) => gateway.kill9()));
     gateways = [];
-    await worker.flushall();
-  });
-  afterAll(async () => {
-    worker.disconnect();
-    await redis.stop();
+    await redis.client.flushall();
   });
 
   const gateway = async () => {
@@ -33,9 +23,9 @@ describe.skipIf(!needs("redis-server"))("the same bytes published bare again", (
     return started;
   };
   const say = (id: string, body: unknown) =>
-    worker.publish(`analysis:${id}`, typeof body === "string" ? body : JSON.stringify(body));
+    redis.client.publish(`analysis:${id}`, typeof body === "string" ? body : JSON.stringify(body));
   const kept = async (id: string) =>
-    (await worker.xrange(`telltale:{analysis:${id}}:history`, "-", "+")).map(([, [, text = ""]]) =>
+    (await redis.client.xrange(`telltale:{analysis:${id}}:history`, "-", "+")).map(([, [, text = ""]]) =>
       JSON.parse(text),
     );
   /** What is kept once nothing more comes: another event is said last, and left out. */
@@ -118,7 +108,7 @@ describe.skipIf(!needs("redis-server"))("the same bytes published bare again", (
     await again(1);
     await publish(one, id, stage("initializing"));
     await again(3);
-    await worker.xadd(
+    await redis.client.xadd(
       "telltale:inbox",
       "*",
       "event",

@@ -1,6 +1,5 @@
-import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test";
+import { afterEach, beforeAll, describe, expect, test } from "bun:test";
 import { connect as tcpConnect } from "node:net";
-import type { Redis } from "ioredis";
 import { SystemClock } from "../../src/adapters/system/system-clock.ts";
 import { BrokerUnavailable, OutcomeUnknown } from "../../src/application/errors.ts";
 import type { PubSubPort } from "../../src/application/ports/pub-sub-port.ts";
@@ -9,22 +8,19 @@ import { result, status } from "../../src/testing/encoded-events.ts";
 import { eventually } from "../../src/testing/eventually.ts";
 import { someAnalysis } from "../../src/testing/some-analysis.ts";
 import { needs } from "../support/needs.ts";
-import { patientClient } from "../support/patient-client.ts";
 import { RedisNodes } from "../support/redis-nodes.ts";
-import { type RunningRedis, startRedis } from "../support/redis-server.ts";
 import { type ProxiedConnection, TcpProxy } from "../support/tcp-proxy.ts";
+import { useRedis } from "../support/use-redis.ts";
 
 /** Nothing is stored after its caller was answered, and nothing twice, whatever lies on the way to Redis. */
 describe.skipIf(!needs("redis-server"))("appends that Redis comes to late, or twice", () => {
-  let redis: RunningRedis;
-  let admin: Redis;
+  const redis = useRedis();
   let proxy: TcpProxy;
   let nodes: RedisNodes;
 
   beforeAll(async () => {
-    redis = await startRedis();
-    admin = patientClient(redis);
     proxy = await TcpProxy.start(redis);
+    redis.atLast(() => proxy.stop());
     nodes = new RedisNodes(proxy);
   });
   afterEach(async () => {
@@ -33,14 +29,9 @@ describe.skipIf(!needs("redis-server"))("appends that Redis comes to late, or tw
     proxy.onData = () => {};
     await nodes.close();
   });
-  afterAll(async () => {
-    await proxy.stop();
-    admin.disconnect();
-    await redis.stop();
-  });
 
   const notes = async (channel: AnalysisChannel) =>
-    (await admin.xrange(`telltale:{${channel}}:history`, "-", "+")).map(([, [, text = ""]]) =>
+    (await redis.client.xrange(`telltale:{${channel}}:history`, "-", "+")).map(([, [, text = ""]]) =>
       String(JSON.parse(text).note),
     );
   const say = (node: PubSubPort, channel: AnalysisChannel, note: string) =>
@@ -175,9 +166,9 @@ describe.skipIf(!needs("redis-server"))("appends that Redis comes to late, or tw
     await say(node, channel, "first");
     const [call] = await recorded(() => say(node, channel, "before"));
     const late = call.args.with(call.deadlineAt, `${Date.now() - 1}`).with(call.numberAt, "999");
-    const before = await admin.dump(`telltale:{${channel}}`);
-    expect(await admin.call("EVALSHA", ...late)).toEqual(["LATE"]);
-    expect(await admin.dump(`telltale:{${channel}}`)).toEqual(before);
+    const before = await redis.client.dump(`telltale:{${channel}}`);
+    expect(await redis.client.call("EVALSHA", ...late)).toEqual(["LATE"]);
+    expect(await redis.client.dump(`telltale:{${channel}}`)).toEqual(before);
     expect(await notes(channel)).toEqual(["first", "before"]);
   });
 
@@ -204,14 +195,14 @@ describe.skipIf(!needs("redis-server"))("appends that Redis comes to late, or tw
     const channel = someAnalysis();
     for (let n = 0; n < 20; n++) await say(nodes.make(), channel, `${n}`);
     const remembered = async () =>
-      ((await admin.hget(`telltale:{${channel}}`, "calls")) ?? "").trim().split(" ").length / 3;
+      ((await redis.client.hget(`telltale:{${channel}}`, "calls")) ?? "").trim().split(" ").length / 3;
     expect(await remembered()).toBe(20);
     const node = nodes.make();
     await eventually("the others are forgotten", async () => {
       await say(node, channel, "more");
       return (await remembered()) === 1;
     });
-    expect((await admin.keys(`telltale:{${channel}}*`)).sort()).toEqual([
+    expect((await redis.client.keys(`telltale:{${channel}}*`)).sort()).toEqual([
       `telltale:{${channel}}`,
       `telltale:{${channel}}:history`,
     ]);
@@ -221,15 +212,15 @@ describe.skipIf(!needs("redis-server"))("appends that Redis comes to late, or tw
     const node = nodes.make();
     const [channel, other] = [someAnalysis(), someAnalysis()];
     await say(node, channel, "before");
-    await admin.config("SET", "maxmemory", "1");
+    await redis.client.config("SET", "maxmemory", "1");
     const turn = Array.from({ length: 600 }, (_, n) => say(node, channel, `${n}`));
     // Room again as soon as the first call was refused: the second must not find it.
-    void turn[0]?.catch(() => admin.config("SET", "maxmemory", "0"));
+    void turn[0]?.catch(() => redis.client.config("SET", "maxmemory", "0"));
     const outcomes = await Promise.allSettled(turn);
     expect(new Set(outcomes.map((outcome) => outcome.status === "rejected" && outcome.reason.code))).toEqual(
       new Set(["broker_unavailable"]),
     );
-    await admin.config("SET", "maxmemory", "0");
+    await redis.client.config("SET", "maxmemory", "0");
     expect(await notes(channel)).toEqual(["before"]);
     expect(await say(node, other, "fine")).toMatchObject({ type: "stored" });
   });
@@ -267,20 +258,20 @@ describe.skipIf(!needs("redis-server"))("appends that Redis comes to late, or tw
     const node = nodes.make();
     const channel = someAnalysis();
     await say(node, channel, "before");
-    await admin.replicaof("127.0.0.1", "1");
+    await redis.client.replicaof("127.0.0.1", "1");
     await expect(say(node, channel, "readonly")).rejects.toBeInstanceOf(BrokerUnavailable);
     await expect(node.declareViewers(channel, "*")).rejects.toBeInstanceOf(BrokerUnavailable);
-    await admin.replicaof("NO", "ONE");
-    await admin.config("SET", "maxmemory", "1");
+    await redis.client.replicaof("NO", "ONE");
+    await redis.client.config("SET", "maxmemory", "1");
     await expect(say(node, channel, "full")).rejects.toBeInstanceOf(BrokerUnavailable);
-    await admin.config("SET", "maxmemory", "0");
+    await redis.client.config("SET", "maxmemory", "0");
     expect(await notes(channel)).toEqual(["before"]);
     expect(await say(node, channel, "after")).toMatchObject({ type: "stored", firstOffset: 2 });
   });
 
   /** Calls of scripts until now, whatever they answered. */
   async function calls(): Promise<number> {
-    return Number(/cmdstat_evalsha:calls=(\d+)/.exec(await admin.info("commandstats"))?.[1] ?? 0);
+    return Number(/cmdstat_evalsha:calls=(\d+)/.exec(await redis.client.info("commandstats"))?.[1] ?? 0);
   }
 
   interface Recorded {

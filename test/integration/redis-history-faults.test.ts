@@ -1,4 +1,4 @@
-import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import type { Redis } from "ioredis";
 import { BrokerUnavailable } from "../../src/application/errors.ts";
 import type { PubSubPort } from "../../src/application/ports/pub-sub-port.ts";
@@ -8,29 +8,14 @@ import { eventually } from "../../src/testing/eventually.ts";
 import { occurrenceKey } from "../../src/testing/occurrence-key.ts";
 import { someAnalysis } from "../../src/testing/some-analysis.ts";
 import { needs } from "../support/needs.ts";
-import { patientClient } from "../support/patient-client.ts";
-import { RedisNodes } from "../support/redis-nodes.ts";
-import { type RunningRedis, startRedis } from "../support/redis-server.ts";
+import { useRedis } from "../support/use-redis.ts";
 
 /** What becomes of a history when Redis forgets, restarts, fills up or is tampered with. */
 describe.skipIf(!needs("redis-server"))("histories on a Redis with faults", () => {
-  let redis: RunningRedis;
-  let admin: Redis;
-  let nodes: RedisNodes;
-
-  beforeAll(async () => {
-    redis = await startRedis();
-    admin = patientClient(redis);
-    nodes = new RedisNodes(redis);
-  });
-  afterEach(() => nodes.close());
-  afterAll(async () => {
-    admin.disconnect();
-    await redis.stop();
-  });
+  const redis = useRedis();
 
   test("the record alone is deleted: what is left goes too, and a new epoch begins at 1", async () => {
-    const node = nodes.make();
+    const node = redis.nodes.make();
     const channel = someAnalysis();
     const before = await append(node, channel, 3);
     const deduplicate = {
@@ -42,7 +27,7 @@ describe.skipIf(!needs("redis-server"))("histories on a Redis with faults", () =
     } as const;
     await node.append({ channel, events: [status()], deduplicate });
     await node.declareViewers(channel, new Set(["alice"]));
-    await admin.del(`telltale:{${channel}}`);
+    await redis.client.del(`telltale:{${channel}}`);
     expect(await node.snapshot(channel)).toMatchObject({
       position: { offset: 0 },
       currentTerminal: undefined,
@@ -55,10 +40,10 @@ describe.skipIf(!needs("redis-server"))("histories on a Redis with faults", () =
   });
 
   test("the stream alone is deleted: a history trimmed to nothing, the numbers go on", async () => {
-    const node = nodes.make();
+    const node = redis.nodes.make();
     const channel = someAnalysis();
     const { epoch } = await append(node, channel, 3);
-    await admin.del(`telltale:{${channel}}:history`);
+    await redis.client.del(`telltale:{${channel}}:history`);
     expect(await node.history(channel, { epoch, offset: 3 }, 10)).toMatchObject({
       resumed: true,
       events: [],
@@ -73,10 +58,10 @@ describe.skipIf(!needs("redis-server"))("histories on a Redis with faults", () =
   });
 
   test("a restart from the dump begins a new epoch at the next offset, old positions stay good", async () => {
-    const node = nodes.make({ size: 4 });
+    const node = redis.nodes.make({ size: 4 });
     const channel = someAnalysis();
     const first = await append(node, channel, 5);
-    await admin.save();
+    await redis.client.save();
     await redis.restart();
     await eventually("the node is connected again", async () => node.health().status === "up");
     expect((await node.snapshot(channel)).position).toEqual({ epoch: first.epoch, offset: 5 });
@@ -109,10 +94,10 @@ describe.skipIf(!needs("redis-server"))("histories on a Redis with faults", () =
   }, 20_000);
 
   test("a restart from an older dump gives no event_id twice", async () => {
-    const node = nodes.make();
+    const node = redis.nodes.make();
     const channel = someAnalysis();
     await append(node, channel, 2);
-    await admin.save();
+    await redis.client.save();
     const lost = await append(node, channel, 3);
     await redis.kill9();
     await redis.restart();
@@ -129,11 +114,11 @@ describe.skipIf(!needs("redis-server"))("histories on a Redis with faults", () =
   }, 20_000);
 
   test("a full memory refuses the append, writes half of nothing, and goes on when there is room", async () => {
-    const node = nodes.make();
+    const node = redis.nodes.make();
     const channel = someAnalysis();
     await append(node, channel, 2);
-    const before = await everythingKept(admin);
-    await admin.config("SET", "maxmemory", "1");
+    const before = await everythingKept(redis.client);
+    await redis.client.config("SET", "maxmemory", "1");
     const deduplicate = {
       by: "key",
       name: "k",
@@ -149,24 +134,24 @@ describe.skipIf(!needs("redis-server"))("histories on a Redis with faults", () =
     // Reading goes on: nothing is away.
     expect((await node.snapshot(channel)).position.offset).toBe(2);
     expect(node.health().status).toBe("up");
-    await admin.config("SET", "maxmemory", "0");
-    expect(await everythingKept(admin)).toEqual(before);
+    await redis.client.config("SET", "maxmemory", "0");
+    expect(await everythingKept(redis.client)).toEqual(before);
     expect(await node.append({ channel, events: [status()], deduplicate })).toMatchObject({ firstOffset: 3 });
   });
 
   test("a record of a newer format is refused on every way in, and kept as it is", async () => {
     const telemetry = new CollectingTelemetry();
-    const node = nodes.make({ telemetry });
+    const node = redis.nodes.make({ telemetry });
     const channel = someAnalysis();
     await append(node, channel, 1);
-    await admin.hset(`telltale:{${channel}}`, "format", "2");
-    const before = await everythingKept(admin);
+    await redis.client.hset(`telltale:{${channel}}`, "format", "2");
+    const before = await everythingKept(redis.client);
     await expect(node.append({ channel, events: [status()] })).rejects.toMatchObject({
       code: "newer_format",
     });
     await expect(node.snapshot(channel)).rejects.toMatchObject({ code: "newer_format" });
     await expect(node.history(channel, undefined, 1)).rejects.toMatchObject({ code: "newer_format" });
-    expect(await everythingKept(admin)).toEqual(before);
+    expect(await everythingKept(redis.client)).toEqual(before);
     expect(node.health()).toMatchObject({ status: "down", cause: "newer_format" });
     expect(telemetry.logs.filter(({ fields }) => fields.cause === "newer_format")).toMatchObject([
       { level: "warn", fields: { detail: expect.stringContaining("format 2") } },
@@ -174,36 +159,36 @@ describe.skipIf(!needs("redis-server"))("histories on a Redis with faults", () =
   });
 
   test("an eviction policy that would lose histories is a warning", async () => {
-    await admin.config("SET", "maxmemory-policy", "volatile-lru");
+    await redis.client.config("SET", "maxmemory-policy", "volatile-lru");
     const telemetry = new CollectingTelemetry();
-    const node = nodes.make({ telemetry });
+    const node = redis.nodes.make({ telemetry });
     await eventually("the warning is there", async () => node.health().warnings.length === 1);
     expect(node.health().warnings[0]).toContain("maxmemory-policy volatile-lru");
     expect(telemetry.logs).toContainEqual({ level: "warn", message: node.health().warnings[0]!, fields: {} });
-    await admin.config("SET", "maxmemory-policy", "noeviction");
+    await redis.client.config("SET", "maxmemory-policy", "noeviction");
   });
 
   test("SCRIPT FLUSH is not noticed", async () => {
-    const node = nodes.make();
+    const node = redis.nodes.make();
     const channel = someAnalysis();
     await append(node, channel, 1);
-    await admin.script("FLUSH");
+    await redis.client.script("FLUSH");
     expect(await append(node, channel, 1)).toMatchObject({ firstOffset: 2 });
     expect((await node.snapshot(channel)).position.offset).toBe(2);
   });
 
   test("every key lives no longer than the history", async () => {
-    await admin.flushall();
-    const node = nodes.make({ ttlMs: 60_000 });
+    await redis.client.flushall();
+    const node = redis.nodes.make({ ttlMs: 60_000 });
     const channel = someAnalysis();
     const deduplicate = occurrenceKey("x", {}, { rememberMs: 30_000 });
     await node.append({ channel, events: [status(), result()], deduplicate });
     await node.declareViewers(channel, "*");
-    const keys = await keysOfChannels(admin);
+    const keys = await keysOfChannels(redis.client);
     expect(keys).toHaveLength(4);
     for (const key of keys) {
       expect(key).toStartWith(`telltale:{${channel}}`);
-      const left = await admin.pttl(key);
+      const left = await redis.client.pttl(key);
       expect(left).toBeGreaterThan(20_000);
       expect(left).toBeLessThanOrEqual(60_000);
     }
@@ -216,12 +201,12 @@ async function append(node: PubSubPort, channel: ReturnType<typeof someAnalysis>
   return outcome;
 }
 
-/** Every key with what it holds. */
-/** All but those of the channels on which nodes try whether an append would be stored. */
+/** The keys of all channels but those on which nodes try whether an append would be stored. */
 async function keysOfChannels(admin: Redis): Promise<string[]> {
   return (await admin.keys("*")).filter((key) => !key.startsWith("telltale:{try:"));
 }
 
+/** Every key with its value. */
 async function everythingKept(admin: Redis): Promise<Record<string, unknown>> {
   const kept: Record<string, unknown> = {};
   for (const key of (await keysOfChannels(admin)).sort()) {

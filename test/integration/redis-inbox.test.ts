@@ -1,5 +1,4 @@
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "bun:test";
-import { Redis } from "ioredis";
+import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { RedisInbox } from "../../src/adapters/redis/redis-inbox.ts";
 import { INBOX_LEASE_KEY } from "../../src/adapters/redis/redis-keys.ts";
 import { SystemClock } from "../../src/adapters/system/system-clock.ts";
@@ -7,11 +6,10 @@ import { BrokerUnavailable } from "../../src/application/errors.ts";
 import { CollectingTelemetry } from "../../src/testing/collecting-telemetry.ts";
 import { inboxContract } from "../../src/testing/contracts/inbox-contract.ts";
 import { needs } from "../support/needs.ts";
-import { type RunningRedis, startRedis } from "../support/redis-server.ts";
+import { useRedis } from "../support/use-redis.ts";
 
 describe.skipIf(!needs("redis-server"))("the inbox on Redis", () => {
-  let redis: RunningRedis;
-  let worker: Redis;
+  const redis = useRedis();
   let inbox: RedisInbox;
 
   const make = (node?: string) =>
@@ -22,20 +20,11 @@ describe.skipIf(!needs("redis-server"))("the inbox on Redis", () => {
       ...(node !== undefined && { node }),
     });
 
-  beforeAll(async () => {
-    redis = await startRedis();
-    worker = new Redis(redis.url);
-  });
-  afterAll(async () => {
-    worker.disconnect();
-    await redis.stop();
-  });
-
   inboxContract("Redis", async () => {
-    await worker.flushall();
+    await redis.client.flushall();
     return {
       node: make,
-      add: async (fields) => String(await worker.xadd("telltale:inbox", "*", ...fields.flat())),
+      add: async (fields) => String(await redis.client.xadd("telltale:inbox", "*", ...fields.flat())),
       elapse: (milliseconds) => Bun.sleep(milliseconds),
       close: async () => {},
     };
@@ -43,18 +32,18 @@ describe.skipIf(!needs("redis-server"))("the inbox on Redis", () => {
 
   describe("RedisInbox", () => {
     beforeEach(async () => {
-      await worker.flushall();
+      await redis.client.flushall();
       inbox = make();
     });
     afterEach(() => inbox.close());
 
     test("IB-4 what is no UTF-8 is unreadable", async () => {
-      await worker.xadd("telltale:inbox", "*", "event", Buffer.from([0x7b, 0xff, 0x7d]));
+      await redis.client.xadd("telltale:inbox", "*", "event", Buffer.from([0x7b, 0xff, 0x7d]));
       expect(await inbox.take()).toMatchObject({ entries: [{ type: "unreadable", fault: "garbled" }] });
     });
 
-    test("IB-7 nobody knows for how long an entry has waited that its worker numbered", async () => {
-      await worker.xadd("telltale:inbox", "5-1", "event", "{}");
+    test("IB-7 nobody knows for how long an entry has waited that its redis.client numbered", async () => {
+      await redis.client.xadd("telltale:inbox", "5-1", "event", "{}");
       expect(await inbox.backlog()).toEqual({ entries: 1, oldest: { id: "5-1", ageMs: undefined } });
       expect(await inbox.take()).toMatchObject({ entries: [{ id: "5-1", addedAt: undefined }] });
     });
@@ -62,40 +51,41 @@ describe.skipIf(!needs("redis-server"))("the inbox on Redis", () => {
     test("BUD-9 of giant entries one is read at a time, and none of them reaches the gateway", async () => {
       const giant = Buffer.alloc(20 * 1024 * 1024, "x");
       for (let n = 0; n < 6; n++) {
-        if (n % 2 === 0) await worker.xadd("telltale:inbox", "*", "event", giant);
-        else await worker.xadd("telltale:inbox", "*", "data", giant, "more", giant);
+        if (n % 2 === 0) await redis.client.xadd("telltale:inbox", "*", "event", giant);
+        else await redis.client.xadd("telltale:inbox", "*", "data", giant, "more", giant);
       }
-      await worker.config("RESETSTAT");
+      await redis.client.config("RESETSTAT");
       const taken = await inbox.take();
       expect(taken).toMatchObject({ type: "batch", entries: [{ type: "unreadable", fault: "too_large" }] });
-      const stats = await worker.info("commandstats");
+      const stats = await redis.client.info("commandstats");
       expect(Number(/cmdstat_xrange:calls=(\d+)/.exec(stats)?.[1])).toBe(1);
-      const sent = Number(/total_net_output_bytes:(\d+)/.exec(await worker.info("stats"))?.[1]);
+      const sent = Number(/total_net_output_bytes:(\d+)/.exec(await redis.client.info("stats"))?.[1]);
       expect(sent).toBeLessThan(256 * 1024);
     });
 
     test("BUD-9 small entries before large ones do not make it read much more than a lot", async () => {
-      for (let n = 0; n < 40; n++) await worker.xadd("telltale:inbox", "*", "event", "{}");
-      for (let n = 0; n < 40; n++) await worker.xadd("telltale:inbox", "*", "event", "x".repeat(1_000_000));
-      await worker.config("RESETSTAT");
+      for (let n = 0; n < 40; n++) await redis.client.xadd("telltale:inbox", "*", "event", "{}");
+      for (let n = 0; n < 40; n++)
+        await redis.client.xadd("telltale:inbox", "*", "event", "x".repeat(1_000_000));
+      await redis.client.config("RESETSTAT");
       expect(await inbox.take()).toMatchObject({ entries: { length: 44 } });
       // One, then sixteen at most in each step: no more than 49 were read.
-      expect(Number(/cmdstat_xrange:calls=(\d+)/.exec(await worker.info("commandstats"))?.[1])).toBe(4);
+      expect(Number(/cmdstat_xrange:calls=(\d+)/.exec(await redis.client.info("commandstats"))?.[1])).toBe(4);
     });
 
     test("IB-6 a lease that never ends, or is none, keeps nobody from taking", async () => {
-      await worker.xadd("telltale:inbox", "*", "event", "{}");
-      await worker.set(INBOX_LEASE_KEY, "somebody");
+      await redis.client.xadd("telltale:inbox", "*", "event", "{}");
+      await redis.client.set(INBOX_LEASE_KEY, "somebody");
       expect(await inbox.take()).toMatchObject({ type: "batch", entries: [{ type: "event" }] });
-      await worker.set(INBOX_LEASE_KEY, "somebody", "EX", 86_400);
+      await redis.client.set(INBOX_LEASE_KEY, "somebody", "EX", 86_400);
       expect(await inbox.take()).toMatchObject({ type: "batch" });
-      await worker.del(INBOX_LEASE_KEY);
-      await worker.lpush(INBOX_LEASE_KEY, "x");
+      await redis.client.del(INBOX_LEASE_KEY);
+      await redis.client.lpush(INBOX_LEASE_KEY, "x");
       expect(await inbox.take()).toMatchObject({ type: "batch" });
     });
 
     test("an inbox that is no stream is said to be none, by whatever is asked of it", async () => {
-      await worker.lpush("telltale:inbox", "x");
+      await redis.client.lpush("telltale:inbox", "x");
       const asks = [
         () => inbox.take(),
         () => inbox.arrival(),
@@ -110,20 +100,20 @@ describe.skipIf(!needs("redis-server"))("the inbox on Redis", () => {
     });
 
     test("with a full memory entries are taken and removed all the same", async () => {
-      const id = String(await worker.xadd("telltale:inbox", "*", "event", "{}"));
-      await worker.config("SET", "maxmemory", "1");
+      const id = String(await redis.client.xadd("telltale:inbox", "*", "event", "{}"));
+      await redis.client.config("SET", "maxmemory", "1");
       try {
         expect(await inbox.take()).toMatchObject({ entries: [{ id }] });
         await inbox.remove([id]);
         expect(await inbox.take()).toEqual({ type: "batch", entries: [] });
       } finally {
-        await worker.config("SET", "maxmemory", "0");
+        await redis.client.config("SET", "maxmemory", "0");
       }
     });
 
     test("waiting for an entry polls nobody: an idle second is a handful of commands", async () => {
       const commands = async () =>
-        Number(/total_commands_processed:(\d+)/.exec(await worker.info("stats"))?.[1]);
+        Number(/total_commands_processed:(\d+)/.exec(await redis.client.info("stats"))?.[1]);
       await inbox.take();
       const before = await commands();
       const began = performance.now();

@@ -1,4 +1,4 @@
-import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import { Redis } from "ioredis";
 import { RedisPubSub } from "../../src/adapters/redis/redis-pub-sub.ts";
 import { SystemClock } from "../../src/adapters/system/system-clock.ts";
@@ -9,31 +9,18 @@ import { status } from "../../src/testing/encoded-events.ts";
 import { eventually } from "../../src/testing/eventually.ts";
 import { someAnalysis } from "../../src/testing/some-analysis.ts";
 import { needs } from "../support/needs.ts";
-import { patientClient } from "../support/patient-client.ts";
-import { RedisNodes } from "../support/redis-nodes.ts";
-import { type RunningRedis, startRedis } from "../support/redis-server.ts";
+import { startRedis } from "../support/redis-server.ts";
+import { useRedis } from "../support/use-redis.ts";
 
 /** Connections that hang, break and come back. */
 describe.skipIf(!needs("redis-server"))("connections to Redis", () => {
-  let redis: RunningRedis;
-  let admin: Redis;
-  let nodes: RedisNodes;
+  const redis = useRedis();
 
-  beforeAll(async () => {
-    redis = await startRedis();
-    admin = patientClient(redis);
-    nodes = new RedisNodes(redis);
-  });
-  afterEach(() => nodes.close());
-  afterAll(async () => {
-    admin.disconnect();
-    await redis.stop();
-  });
-
-  const watchedChannels = async () => (await admin.pubsub("CHANNELS", "telltale:*{analysis:*")) as string[];
+  const watchedChannels = async () =>
+    (await redis.client.pubsub("CHANNELS", "telltale:*{analysis:*")) as string[];
 
   test("a Redis that hangs: the answer is unknown, then refused at once, and recovers by itself", async () => {
-    const node = nodes.make();
+    const node = redis.nodes.make();
     const channel = someAnalysis();
     await node.append({ channel, events: [status()] });
     const { pid } = redis;
@@ -56,7 +43,7 @@ describe.skipIf(!needs("redis-server"))("connections to Redis", () => {
   }, 20_000);
 
   test("a Redis that hangs is noticed within seconds though nobody publishes", async () => {
-    const node = nodes.make();
+    const node = redis.nodes.make();
     const channel = someAnalysis();
     const heard = new CollectingSubscriber();
     await node.subscribe(channel, heard);
@@ -81,7 +68,7 @@ describe.skipIf(!needs("redis-server"))("connections to Redis", () => {
   }, 20_000);
 
   test("a Redis that stays frozen is left for a new connection, which comes when it wakes", async () => {
-    const node = nodes.make();
+    const node = redis.nodes.make();
     const channel = someAnalysis();
     const heard = new CollectingSubscriber();
     await node.subscribe(channel, heard);
@@ -104,7 +91,7 @@ describe.skipIf(!needs("redis-server"))("connections to Redis", () => {
 
   test("a Redis that is away: refused at once, and everything is back when it is", async () => {
     const telemetry = new CollectingTelemetry();
-    const node = nodes.make({ telemetry });
+    const node = redis.nodes.make({ telemetry });
     const channel = someAnalysis();
     const heard = new CollectingSubscriber();
     await node.subscribe(channel, heard);
@@ -128,7 +115,7 @@ describe.skipIf(!needs("redis-server"))("connections to Redis", () => {
 
   test("a node that starts before its Redis says so, and begins when it comes", async () => {
     await redis.kill9();
-    const node = nodes.make();
+    const node = redis.nodes.make();
     const channel = someAnalysis();
     await expect(node.append({ channel, events: [status()] })).rejects.toBeInstanceOf(BrokerUnavailable);
     expect(node.health()).toMatchObject({ status: "down" });
@@ -141,7 +128,7 @@ describe.skipIf(!needs("redis-server"))("connections to Redis", () => {
   }, 20_000);
 
   test("appends that were under way when Redis was killed are unknown, and none is sent again", async () => {
-    const node = nodes.make();
+    const node = redis.nodes.make();
     const channel = someAnalysis();
     await node.append({ channel, events: [status()] });
     const pid = redis.pid;
@@ -161,12 +148,12 @@ describe.skipIf(!needs("redis-server"))("connections to Redis", () => {
   }, 20_000);
 
   test("the listening connection is killed: subscribed again, told so, the next event heard", async () => {
-    const [listener, publisher] = [nodes.make(), nodes.make()];
+    const [listener, publisher] = [redis.nodes.make(), redis.nodes.make()];
     const channels = Array.from({ length: 1_200 }, someAnalysis);
     const heard = channels.map(() => new CollectingSubscriber());
     await Promise.all(channels.map((channel, index) => listener.subscribe(channel, heard[index]!)));
     for (let round = 1; round <= 3; round++) {
-      await admin.call("CLIENT", "KILL", "TYPE", "PUBSUB");
+      await redis.client.call("CLIENT", "KILL", "TYPE", "PUBSUB");
       await Promise.all(heard.map((subscriber) => subscriber.until(() => subscriber.restored === round)));
       await Promise.all(channels.map((channel) => publisher.append({ channel, events: [status()] })));
       await Promise.all(
@@ -177,24 +164,24 @@ describe.skipIf(!needs("redis-server"))("connections to Redis", () => {
   }, 20_000);
 
   test("who leaves while the connection is down is not subscribed again, and nobody waits for ever", async () => {
-    const listener = nodes.make();
+    const listener = redis.nodes.make();
     const channels = Array.from({ length: 100 }, someAnalysis);
     const subscriptions = await Promise.all(
       channels.map((channel) => listener.subscribe(channel, new CollectingSubscriber())),
     );
-    await admin.call("CLIENT", "KILL", "TYPE", "PUBSUB");
+    await redis.client.call("CLIENT", "KILL", "TYPE", "PUBSUB");
     await Promise.all(subscriptions.slice(1).map((subscription) => subscription.unsubscribe()));
     await eventually("it is back", async () => listener.health().status === "up");
     await eventually("one channel is left", async () => (await watchedChannels()).length === 1);
   }, 20_000);
 
   test("who leaves while being subscribed again is not left behind at the broker", async () => {
-    const listener = nodes.make();
+    const listener = redis.nodes.make();
     const heard = Array.from({ length: 1_500 }, () => new CollectingSubscriber());
     const subscriptions = await Promise.all(
       heard.map((subscriber) => listener.subscribe(someAnalysis(), subscriber)),
     );
-    await admin.call("CLIENT", "KILL", "TYPE", "PUBSUB");
+    await redis.client.call("CLIENT", "KILL", "TYPE", "PUBSUB");
     // The first lot is agreed on; the answer to the second is on its way.
     await Promise.race(heard.map((subscriber) => subscriber.until(() => subscriber.restored === 1)));
     await new Promise((resolve) => setImmediate(resolve));

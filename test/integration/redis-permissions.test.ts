@@ -1,5 +1,4 @@
-import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test";
-import type { Redis } from "ioredis";
+import { describe, expect, test } from "bun:test";
 import appendEvents from "../../src/adapters/redis/append-events.lua" with { type: "text" };
 import { RedisDeadLetters } from "../../src/adapters/redis/redis-dead-letters.ts";
 import { RedisPubSub } from "../../src/adapters/redis/redis-pub-sub.ts";
@@ -12,8 +11,7 @@ import { fault, status } from "../../src/testing/encoded-events.ts";
 import { eventually } from "../../src/testing/eventually.ts";
 import { someAnalysis } from "../../src/testing/some-analysis.ts";
 import { needs } from "../support/needs.ts";
-import { patientClient } from "../support/patient-client.ts";
-import { type RunningRedis, startRedis } from "../support/redis-server.ts";
+import { useRedis } from "../support/use-redis.ts";
 
 /** What append-events.lua does, and what carries it. */
 const OF_APPENDS = [
@@ -24,24 +22,10 @@ const OF_LISTENING = ["subscribe", "psubscribe"];
 
 /** A gateway's user at Redis, whose rights are taken and given back while it runs. */
 describe.skipIf(!needs("redis-server"))("a user of Redis who may not do everything", () => {
-  let redis: RunningRedis;
-  let admin: Redis;
-  const open: { close(): Promise<void> }[] = [];
-
-  beforeAll(async () => {
-    redis = await startRedis();
-    admin = patientClient(redis);
-  });
-  afterEach(async () => {
-    await Promise.all(open.splice(0).map((one) => one.close()));
-  });
-  afterAll(async () => {
-    admin.disconnect();
-    await redis.stop();
-  });
+  const redis = useRedis();
 
   async function userOf(name: string) {
-    await admin.call("ACL", "SETUSER", name, "on", ">secret", "~*", "&*", "+@all");
+    await redis.client.call("ACL", "SETUSER", name, "on", ">secret", "~*", "&*", "+@all");
     const target = { host: redis.host, port: redis.port, db: 0, username: name, password: "secret" };
     const clock = new SystemClock();
     return { target, clock, telemetry: new CollectingTelemetry() };
@@ -49,7 +33,7 @@ describe.skipIf(!needs("redis-server"))("a user of Redis who may not do everythi
 
   async function nodeOf(name: string): Promise<RedisPubSub> {
     const node = new RedisPubSub({ ...(await userOf(name)), history: { size: 10, ttlMs: 60_000 } });
-    open.push(node);
+    redis.afterTest(() => node.close());
     await eventually("it is ready", async () => refusal(node) === undefined);
     return node;
   }
@@ -58,10 +42,10 @@ describe.skipIf(!needs("redis-server"))("a user of Redis who may not do everythi
     const health = node.health();
     return health.status === "down" ? health.reason : health.refuses?.reason;
   };
-  const allow = (name: string, rule: string) => admin.call("ACL", "SETUSER", name, rule);
+  const allow = (name: string, rule: string) => redis.client.call("ACL", "SETUSER", name, rule);
   const kept = async (channel: string) => [
-    await admin.hgetall(`telltale:{${channel}}`),
-    await admin.xrange(`telltale:{${channel}}:history`, "-", "+"),
+    await redis.client.hgetall(`telltale:{${channel}}`),
+    await redis.client.xrange(`telltale:{${channel}}:history`, "-", "+"),
   ];
 
   test("RDY-4 any command that an append needs: named within 10 s, nothing half-written, mended by itself", async () => {
@@ -92,16 +76,16 @@ describe.skipIf(!needs("redis-server"))("a user of Redis who may not do everythi
 
   test("RDY-4 keys and channels that may not be used are told as such", async () => {
     const [keys, channels] = await Promise.all([nodeOf("keyless"), nodeOf("channelless")]);
-    await admin.call("ACL", "SETUSER", "keyless", "resetkeys", "~other:*");
-    await admin.call("ACL", "SETUSER", "channelless", "resetchannels", "&other:*");
+    await redis.client.call("ACL", "SETUSER", "keyless", "resetkeys", "~other:*");
+    await redis.client.call("ACL", "SETUSER", "channelless", "resetchannels", "&other:*");
     const lacks = "the gateway's user at the broker lacks a permission";
     await eventually("keys are missed", async () => refusal(keys) === `${lacks}: keys`);
     await eventually(
       "channels are missed",
       async () => refusal(channels)?.startsWith(`${lacks}: channels`) ?? false,
     );
-    await admin.call("ACL", "SETUSER", "keyless", "allkeys");
-    await admin.call("ACL", "SETUSER", "channelless", "allchannels");
+    await redis.client.call("ACL", "SETUSER", "keyless", "allkeys");
+    await redis.client.call("ACL", "SETUSER", "channelless", "allchannels");
     for (const node of [keys, channels]) {
       await eventually("it is ready", async () => refusal(node) === undefined);
     }
@@ -115,7 +99,7 @@ describe.skipIf(!needs("redis-server"))("a user of Redis who may not do everythi
         ...shared,
         listen: new Set(["analysis", "user", "system"] as const),
       });
-      open.push(workers);
+      redis.afterTest(() => workers.close());
       const heard: string[] = [];
       const listening = workers.listen(({ payload }) => heard.push(payload));
       await eventually("it says so", async () => workers.away?.cause === "permission");
@@ -129,7 +113,7 @@ describe.skipIf(!needs("redis-server"))("a user of Redis who may not do everythi
       await allow(command, `+${command}`);
       await listening;
       await eventually("it hears", async () => {
-        await admin.publish(`analysis:${crypto.randomUUID()}`, command);
+        await redis.client.publish(`analysis:${crypto.randomUUID()}`, command);
         return heard.includes(command);
       });
       expect(workers.away).toBeUndefined();
@@ -141,12 +125,12 @@ describe.skipIf(!needs("redis-server"))("a user of Redis who may not do everythi
   test("RDY-4 a dead letter that may not be kept is told for as long as it is tried", async () => {
     const shared = await userOf("letterless");
     const deadLetters = new RedisDeadLetters(shared);
-    open.push(deadLetters);
-    await admin.call("ACL", "SETUSER", "letterless", "resetkeys", "~telltale:{analysis*");
+    redis.afterTest(() => deadLetters.close());
+    await redis.client.call("ACL", "SETUSER", "letterless", "resetkeys", "~telltale:{analysis*");
     const deadLetter = { channel: "analysis:x", payload: "p", reason: "r" };
     await expect(deadLetters.keep(deadLetter)).rejects.toBeInstanceOf(BrokerUnavailable);
     expect(deadLetters.trouble).toMatchObject({ cause: "permission" });
-    await admin.call("ACL", "SETUSER", "letterless", "allkeys");
+    await redis.client.call("ACL", "SETUSER", "letterless", "allkeys");
     await deadLetters.keep(deadLetter);
     expect(deadLetters.trouble).toBeUndefined();
   }, 30_000);

@@ -1,30 +1,19 @@
-import { afterAll, beforeAll, describe } from "bun:test";
-import { Redis } from "ioredis";
+import { describe } from "bun:test";
 import { RedisPubSub } from "../../src/adapters/redis/redis-pub-sub.ts";
 import { SystemClock } from "../../src/adapters/system/system-clock.ts";
 import { CollectingTelemetry } from "../../src/testing/collecting-telemetry.ts";
 import { pubSubContract } from "../../src/testing/contracts/pub-sub-contract.ts";
 import { needs } from "../support/needs.ts";
-import { type RunningRedis, startRedis } from "../support/redis-server.ts";
 import { TIMED_IDS } from "../support/timed-ids.ts";
+import { useRedis } from "../support/use-redis.ts";
 
 describe.skipIf(!needs("redis-server"))("on a Redis server", () => {
-  let redis: RunningRedis;
-  let admin: Redis;
-
-  beforeAll(async () => {
-    redis = await startRedis();
-    admin = new Redis(redis.url);
-  });
-  afterAll(async () => {
-    admin.disconnect();
-    await redis.stop();
-  });
+  const redis = useRedis();
 
   pubSubContract(
     "Redis",
     async () => {
-      await admin.flushall();
+      await redis.client.flushall();
       return {
         node: async ({ size = 1_000, ttlMs = 86_400_000 } = {}) =>
           new RedisPubSub({
@@ -35,8 +24,9 @@ describe.skipIf(!needs("redis-server"))("on a Redis server", () => {
           }),
         // The broker's clock cannot be moved from outside.
         elapse: (milliseconds) => Bun.sleep(milliseconds),
-        loseEverything: async () => void (await admin.flushall()),
-        writeNewerFormat: async (channel) => void (await admin.hset(`telltale:{${channel}}`, "format", "2")),
+        loseEverything: async () => void (await redis.client.flushall()),
+        writeNewerFormat: async (channel) =>
+          void (await redis.client.hset(`telltale:{${channel}}`, "format", "2")),
         close: async () => {},
       };
     },

@@ -1,41 +1,29 @@
-import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test";
-import { Redis } from "ioredis";
+import { describe, expect, test } from "bun:test";
 import type { ChannelSubscription } from "../../src/application/ports/pub-sub-port.ts";
 import { CollectingSubscriber } from "../../src/testing/collecting-subscriber.ts";
 import { CollectingTelemetry } from "../../src/testing/collecting-telemetry.ts";
 import { status } from "../../src/testing/encoded-events.ts";
 import { someAnalysis } from "../../src/testing/some-analysis.ts";
 import { needs } from "../support/needs.ts";
-import { RedisNodes } from "../support/redis-nodes.ts";
-import { type RunningRedis, startRedis } from "../support/redis-server.ts";
+import { useRedis } from "../support/use-redis.ts";
 import { Seeded } from "../unit/domain/seeded.ts";
 
 describe.skipIf(!needs("redis-server"))("subscriptions on Redis", () => {
-  let redis: RunningRedis;
-  let admin: Redis;
-  let nodes: RedisNodes;
-
-  beforeAll(async () => {
-    redis = await startRedis();
-    admin = new Redis(redis.url);
-    nodes = new RedisNodes(redis);
-  });
-  afterEach(() => nodes.close());
-  afterAll(async () => {
-    admin.disconnect();
-    await redis.stop();
-  });
+  const redis = useRedis();
 
   const watchedChannels = async () =>
-    ((await admin.pubsub("CHANNELS", "telltale:*{analysis:*")) as string[]).sort();
+    ((await redis.client.pubsub("CHANNELS", "telltale:*{analysis:*")) as string[]).sort();
 
   test("PS-8 many subscribers share one subscription, and none is left after the last", async () => {
-    const node = nodes.make();
+    const node = redis.nodes.make();
     const channel = someAnalysis();
     const subscriptions = await Promise.all(
       Array.from({ length: 10 }, () => node.subscribe(channel, new CollectingSubscriber())),
     );
-    expect(await admin.pubsub("NUMSUB", `telltale:0:{${channel}}`)).toEqual([`telltale:0:{${channel}}`, 1]);
+    expect(await redis.client.pubsub("NUMSUB", `telltale:0:{${channel}}`)).toEqual([
+      `telltale:0:{${channel}}`,
+      1,
+    ]);
     const [last, ...others] = subscriptions;
     await Promise.all(others.map((subscription) => subscription.unsubscribe()));
     expect(await watchedChannels()).toEqual([`telltale:0:{${channel}}`]);
@@ -45,7 +33,7 @@ describe.skipIf(!needs("redis-server"))("subscriptions on Redis", () => {
 
   test("PS-8 thousands coming and going at once end with the watched channels subscribed, and no other", async () => {
     const seeded = new Seeded(20261124);
-    const node = nodes.make();
+    const node = redis.nodes.make();
     const channels = Array.from({ length: 20 }, someAnalysis);
     const here: { channel: (typeof channels)[number]; subscription: Promise<ChannelSubscription> }[] = [];
     const pending: Promise<unknown>[] = [];
@@ -58,7 +46,7 @@ describe.skipIf(!needs("redis-server"))("subscriptions on Redis", () => {
         here.push({ channel, subscription: node.subscribe(channel, new CollectingSubscriber()) });
       }
       // Lets answers of Redis come in between.
-      if (step % 50 === 0) await admin.ping();
+      if (step % 50 === 0) await redis.client.ping();
     }
     await Promise.all([...pending, ...here.map(({ subscription }) => subscription)]);
     const wanted = [...new Set(here.map(({ channel }) => `telltale:0:{${channel}}`))].sort();
@@ -68,12 +56,12 @@ describe.skipIf(!needs("redis-server"))("subscriptions on Redis", () => {
   }, 20_000);
 
   test("10,000 channels are subscribed in lots", async () => {
-    const node = nodes.make();
-    await admin.config("RESETSTAT");
+    const node = redis.nodes.make();
+    await redis.client.config("RESETSTAT");
     const subscriptions = await Promise.all(
       Array.from({ length: 10_000 }, () => node.subscribe(someAnalysis(), new CollectingSubscriber())),
     );
-    const statistics = await admin.info("commandstats");
+    const statistics = await redis.client.info("commandstats");
     // One more is that of the probe.
     expect(Number(/cmdstat_subscribe:calls=(\d+)/.exec(statistics)?.[1])).toBeLessThanOrEqual(21);
     expect(await watchedChannels()).toHaveLength(10_000);
@@ -82,7 +70,7 @@ describe.skipIf(!needs("redis-server"))("subscriptions on Redis", () => {
   }, 20_000);
 
   test("two databases of one Redis do not hear each other", async () => {
-    const [zero, five] = [nodes.make(), nodes.make({ db: 5 })];
+    const [zero, five] = [redis.nodes.make(), redis.nodes.make({ db: 5 })];
     const channel = someAnalysis();
     const [heardInZero, heardInFive] = [new CollectingSubscriber(), new CollectingSubscriber()];
     await zero.subscribe(channel, heardInZero);
@@ -98,12 +86,12 @@ describe.skipIf(!needs("redis-server"))("subscriptions on Redis", () => {
 
   test("what others publish on our channels is counted and passed over", async () => {
     const telemetry = new CollectingTelemetry();
-    const node = nodes.make({ telemetry });
+    const node = redis.nodes.make({ telemetry });
     const channel = someAnalysis();
     const heard = new CollectingSubscriber();
     await node.subscribe(channel, heard);
     for (const foreign of ["", "x", "s{}", 'q{"event_id":"abc-1","a":1}', "v{", "v7"]) {
-      await admin.publish(`telltale:0:{${channel}}`, foreign);
+      await redis.client.publish(`telltale:0:{${channel}}`, foreign);
     }
     await node.append({ channel, events: [status()] });
     await heard.until(() => heard.events.length === 1);

@@ -1,5 +1,4 @@
-import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test";
-import { Redis } from "ioredis";
+import { describe, expect, test } from "bun:test";
 import { InMemoryPubSub } from "../../src/adapters/memory/in-memory-pub-sub.ts";
 import type { PubSubPort } from "../../src/application/ports/pub-sub-port.ts";
 import { CollectingTelemetry } from "../../src/testing/collecting-telemetry.ts";
@@ -7,8 +6,7 @@ import { notice } from "../../src/testing/encoded-events.ts";
 import { ManualClock } from "../../src/testing/manual-clock.ts";
 import { someAnalysis } from "../../src/testing/some-analysis.ts";
 import { needs } from "../support/needs.ts";
-import { RedisNodes } from "../support/redis-nodes.ts";
-import { type RunningRedis, startRedis } from "../support/redis-server.ts";
+import { useRedis } from "../support/use-redis.ts";
 import { Seeded } from "../unit/domain/seeded.ts";
 import { expected, walk } from "../vectors/course.ts";
 import { COURSES } from "../vectors/courses.ts";
@@ -19,24 +17,11 @@ const SEEDS = 150;
 
 /** The scripts judge events, positions and repetitions as the domain does, in another language. */
 describe.skipIf(!needs("redis-server"))("the shared vectors on Redis", () => {
-  let redis: RunningRedis;
-  let admin: Redis;
-  let nodes: RedisNodes;
-
-  beforeAll(async () => {
-    redis = await startRedis();
-    admin = new Redis(redis.url);
-    nodes = new RedisNodes(redis);
-  });
-  afterEach(() => nodes.close());
-  afterAll(async () => {
-    admin.disconnect();
-    await redis.stop();
-  });
+  const redis = useRedis();
 
   for (const course of COURSES) {
     test(course.name, async () => {
-      const node = nodes.make({ size: course.size ?? 1_000 });
+      const node = redis.nodes.make({ size: course.size ?? 1_000 });
       expect(await walk(course, node, Bun.sleep)).toEqual(expected(course));
     });
   }
@@ -44,11 +29,11 @@ describe.skipIf(!needs("redis-server"))("the shared vectors on Redis", () => {
   for (const history of HISTORIES) {
     test(`${history.name}: Redis keeps its epochs, takes every position that is good, and no other`, async () => {
       const { kept, positions } = outcomeOf(history);
-      const node = nodes.make({ size: history.size });
+      const node = redis.nodes.make({ size: history.size });
       const channel = someAnalysis();
       const epochs: string[] = [];
       for (const [index, count] of history.appended.entries()) {
-        if (index > 0) await admin.call("DEBUG", "CHANGE-REPL-ID");
+        if (index > 0) await redis.client.call("DEBUG", "CHANGE-REPL-ID");
         for (let n = 0; n < count; n++) {
           const stored = await node.append({ channel, events: [notice()] });
           if (stored.type === "stored" && !epochs.includes(stored.epoch)) epochs.push(stored.epoch);
@@ -76,7 +61,7 @@ describe.skipIf(!needs("redis-server"))("the shared vectors on Redis", () => {
   test("random courses of events, keys and attempts have the same outcomes, history and snapshot", async () => {
     const history = { size: 7, ttlMs: 60_000 };
     const brokers: PubSubPort[] = [
-      nodes.make(history),
+      redis.nodes.make(history),
       new InMemoryPubSub({ clock: new ManualClock(), telemetry: new CollectingTelemetry(), history }),
     ];
     for (let seed = 1; seed <= SEEDS; seed++) {

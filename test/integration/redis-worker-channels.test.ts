@@ -1,5 +1,4 @@
-import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test";
-import { Redis } from "ioredis";
+import { describe, expect, test } from "bun:test";
 import { RedisWorkerChannels } from "../../src/adapters/redis/redis-worker-channels.ts";
 import { SystemClock } from "../../src/adapters/system/system-clock.ts";
 import type { ClockPort } from "../../src/application/ports/clock-port.ts";
@@ -8,8 +7,7 @@ import { CollectingTelemetry } from "../../src/testing/collecting-telemetry.ts";
 import { workerChannelContract } from "../../src/testing/contracts/worker-channel-contract.ts";
 import { eventually } from "../../src/testing/eventually.ts";
 import { needs } from "../support/needs.ts";
-import { patientClient } from "../support/patient-client.ts";
-import { type RunningRedis, startRedis } from "../support/redis-server.ts";
+import { useRedis } from "../support/use-redis.ts";
 
 type Lane = "analysis" | "user" | "system";
 type Heard = Omit<BareMessage, "occurrence">;
@@ -17,20 +15,10 @@ type Heard = Omit<BareMessage, "occurrence">;
 const ALL: readonly Lane[] = ["analysis", "user", "system"];
 
 describe.skipIf(!needs("redis-server"))("the rules of WorkerChannelPort", () => {
-  let redis: RunningRedis;
-  let worker: Redis;
-
-  beforeAll(async () => {
-    redis = await startRedis();
-    worker = new Redis(redis.url);
-  });
-  afterAll(async () => {
-    worker.disconnect();
-    await redis.stop();
-  });
+  const redis = useRedis();
 
   workerChannelContract("Redis", async () => {
-    await worker.flushall();
+    await redis.client.flushall();
     return {
       node: () =>
         new RedisWorkerChannels({
@@ -39,7 +27,7 @@ describe.skipIf(!needs("redis-server"))("the rules of WorkerChannelPort", () => 
           clock: new SystemClock(),
           telemetry: new CollectingTelemetry(),
         }),
-      publish: async (channel, payload) => void (await worker.publish(channel, payload)),
+      publish: async (channel, payload) => void (await redis.client.publish(channel, payload)),
       elapse: (milliseconds) => Bun.sleep(milliseconds),
       close: async () => {},
     };
@@ -47,22 +35,7 @@ describe.skipIf(!needs("redis-server"))("the rules of WorkerChannelPort", () => 
 });
 
 describe.skipIf(!needs("redis-server"))("workers' channels on Redis", () => {
-  let redis: RunningRedis;
-  let worker: Redis;
-  let open: RedisWorkerChannels[] = [];
-
-  beforeAll(async () => {
-    redis = await startRedis();
-    worker = patientClient(redis);
-  });
-  afterEach(async () => {
-    await Promise.all(open.map((channels) => channels.close()));
-    open = [];
-  });
-  afterAll(async () => {
-    worker.disconnect();
-    await redis.stop();
-  });
+  const redis = useRedis();
 
   const make = (...listen: Lane[]) => makeBy(new SystemClock(), ...listen);
 
@@ -73,7 +46,7 @@ describe.skipIf(!needs("redis-server"))("workers' channels on Redis", () => {
       clock,
       telemetry: new CollectingTelemetry(),
     });
-    open.push(channels);
+    redis.afterTest(() => channels.close());
     return channels;
   }
 
@@ -91,18 +64,18 @@ describe.skipIf(!needs("redis-server"))("workers' channels on Redis", () => {
       { channel: "system:updates", payload: "" },
       ...Array.from({ length: 500 }, (_, n) => ({ channel: `analysis:${n % 7}`, payload: `${n}` })),
     ];
-    await worker.publish("telltale:0:{analysis:x}", "our own");
-    await worker.publish("system:other", "x");
-    for (const { channel, payload } of sent) void worker.publish(channel, payload);
+    await redis.client.publish("telltale:0:{analysis:x}", "our own");
+    await redis.client.publish("system:other", "x");
+    for (const { channel, payload } of sent) void redis.client.publish(channel, payload);
     await eventually("all is heard", async () => heard.length === sent.length);
     expect(heard).toEqual(sent);
   });
 
   test("PUB-4: what is no UTF-8 is heard as such, be it the event or the name of the channel", async () => {
     const heard = await listening("analysis", "user");
-    await worker.publish("analysis:x", Buffer.from([0x22, 0xff, 0x22]));
-    await worker.publish(Buffer.from([...Buffer.from("user:"), 0xfe]), "{}");
-    await worker.publish("user:\ufffd", "{}");
+    await redis.client.publish("analysis:x", Buffer.from([0x22, 0xff, 0x22]));
+    await redis.client.publish(Buffer.from([...Buffer.from("user:"), 0xfe]), "{}");
+    await redis.client.publish("user:\ufffd", "{}");
     await eventually("all is heard", async () => heard.length === 3);
     expect(heard).toEqual([
       { channel: "analysis:x", payload: '"\ufffd"', garbled: true },
@@ -117,7 +90,7 @@ describe.skipIf(!needs("redis-server"))("workers' channels on Redis", () => {
     await makeBy(clock, "analysis").listen((message) => heard.push(message));
     const next = async () => {
       const before = heard.length;
-      await worker.publish("analysis:x", "x");
+      await redis.client.publish("analysis:x", "x");
       await eventually("it is heard", async () => heard.length > before);
       return heard.at(-1)?.lateMs ?? 0;
     };
@@ -130,48 +103,51 @@ describe.skipIf(!needs("redis-server"))("workers' channels on Redis", () => {
   test("only the lanes asked for are listened to", async () => {
     const heard = await listening("user");
     const nobody = await listening();
-    expect(await worker.publish("analysis:x", "x")).toBe(0);
-    expect(await worker.publish("system:updates", "x")).toBe(0);
-    expect(await worker.publish("user:alice", "x")).toBe(1);
+    expect(await redis.client.publish("analysis:x", "x")).toBe(0);
+    expect(await redis.client.publish("system:updates", "x")).toBe(0);
+    expect(await redis.client.publish("user:alice", "x")).toBe(1);
     await eventually("it is heard", async () => heard.length === 1);
     expect(nobody).toEqual([]);
   });
 
   test("it listens again after its connection was killed, and after Redis was restarted", async () => {
     const heard = await listening(...ALL);
-    await worker.call("CLIENT", "KILL", "TYPE", "PUBSUB");
-    await eventually("it is heard", async () => (await worker.publish("analysis:x", "killed")) === 1);
+    await redis.client.call("CLIENT", "KILL", "TYPE", "PUBSUB");
+    await eventually("it is heard", async () => (await redis.client.publish("analysis:x", "killed")) === 1);
     await redis.restart();
-    await eventually("it is heard", async () => (await worker.publish("system:updates", "restarted")) === 1);
+    await eventually(
+      "it is heard",
+      async () => (await redis.client.publish("system:updates", "restarted")) === 1,
+    );
     await eventually("both are heard", async () => heard.length === 2);
     expect(heard.map(({ payload }) => payload)).toEqual(["killed", "restarted"]);
   }, 20_000);
 
   test("IDN-7: a mark is refused on a replica, where those who listen on the primary would not hear it", async () => {
     const heard: BareMessage[] = [];
-    await worker.call("REPLICAOF", "127.0.0.1", "1");
+    await redis.client.call("REPLICAOF", "127.0.0.1", "1");
     await make("analysis").listen((message) => heard.push(message));
     const next = async () => {
       const before = heard.length;
-      await worker.publish("analysis:x", "x");
+      await redis.client.publish("analysis:x", "x");
       await eventually("it is heard", async () => heard.length > before);
       return heard.at(-1)?.occurrence.stretch ?? "";
     };
     const until = performance.now() + 1_500;
     while (performance.now() < until) expect(await next()).toStartWith("~");
-    await worker.call("REPLICAOF", "NO", "ONE");
+    await redis.client.call("REPLICAOF", "NO", "ONE");
     await eventually("it counts by a mark", async () => /^\w{8}\.\d{16}\.\w{10}$/.test(await next()));
   }, 20_000);
 
   test("IDN-5: while the memory of Redis is full marks go on", async () => {
     const heard: BareMessage[] = [];
-    await worker.config("SET", "maxmemory", "1");
+    await redis.client.config("SET", "maxmemory", "1");
     await make("analysis").listen((message) => heard.push(message));
     await eventually("it counts by a mark", async () => {
-      await worker.publish("analysis:x", "x");
+      await redis.client.publish("analysis:x", "x");
       return heard.at(-1)?.occurrence.since === undefined && heard.length > 0;
     });
-    await worker.config("SET", "maxmemory", "0");
+    await redis.client.config("SET", "maxmemory", "0");
   });
 
   test("listen() resolves when Redis comes, however late", async () => {
@@ -181,15 +157,15 @@ describe.skipIf(!needs("redis-server"))("workers' channels on Redis", () => {
     const started = channels.listen((message) => heard.push(message));
     await redis.restart();
     await started;
-    expect(await worker.publish("analysis:x", "x")).toBe(1);
+    expect(await redis.client.publish("analysis:x", "x")).toBe(1);
   }, 20_000);
 
   test("nothing of it is left after close()", async () => {
     const channels = make(...ALL);
     await channels.listen(() => {});
     await channels.close();
-    await eventually("the patterns are gone", async () => Number(await worker.pubsub("NUMPAT")) === 0);
-    expect(await worker.publish("system:updates", "x")).toBe(0);
+    await eventually("the patterns are gone", async () => Number(await redis.client.pubsub("NUMPAT")) === 0);
+    expect(await redis.client.publish("system:updates", "x")).toBe(0);
   });
 });
 

@@ -1,41 +1,23 @@
-import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import { connect, createServer, type Server, type Socket } from "node:net";
-import { Redis } from "ioredis";
 import { CollectingSubscriber } from "../../src/testing/collecting-subscriber.ts";
 import { CollectingTelemetry } from "../../src/testing/collecting-telemetry.ts";
 import { status } from "../../src/testing/encoded-events.ts";
 import { eventually } from "../../src/testing/eventually.ts";
 import { someAnalysis } from "../../src/testing/some-analysis.ts";
-import { type GatewayProcess, startGateway, tokenFor } from "../support/gateway-process.ts";
+import { type GatewayProcess, tokenFor } from "../support/gateway-process.ts";
 import { needs } from "../support/needs.ts";
 import { publish, resultUpdate, statusUpdate } from "../support/publishing.ts";
 import { RedisNodes } from "../support/redis-nodes.ts";
-import { type RunningRedis, startRedis } from "../support/redis-server.ts";
 import { TcpProxy } from "../support/tcp-proxy.ts";
+import { useRedis } from "../support/use-redis.ts";
 import { WatchingSocket, watchUrl } from "../support/watching-socket.ts";
 
 describe.skipIf(!needs("redis-server"))("connections that listen and are deaf", () => {
-  let redis: RunningRedis;
-  let worker: Redis;
-  const stops: (() => Promise<unknown>)[] = [];
+  const redis = useRedis();
 
-  beforeAll(async () => {
-    redis = await startRedis();
-    worker = new Redis(redis.url);
-  });
-  afterEach(async () => {
-    for (const stop of stops.splice(0).reverse()) await stop();
-  });
-  afterAll(async () => {
-    worker.disconnect();
-    await redis.stop();
-  });
-
-  const gatewayBehind = async (proxy: { readonly host: string; readonly port: number }) => {
-    const gateway = await startGateway({ REDIS_HOST: proxy.host, REDIS_PORT: `${proxy.port}` });
-    stops.push(() => gateway.stop());
-    return gateway;
-  };
+  const gatewayBehind = ({ host, port }: { readonly host: string; readonly port: number }) =>
+    redis.startGateway({ REDIS_HOST: host, REDIS_PORT: `${port}` });
   const ready = async ({ url }: GatewayProcess) => {
     const answer = await fetch(`${url}/ready`);
     return { ok: answer.ok, reason: ((await answer.json()) as { reason?: string }).reason ?? "" };
@@ -55,13 +37,13 @@ describe.skipIf(!needs("redis-server"))("connections that listen and are deaf", 
   /** Two gateways, one of whose connections gets nothing for a while, whereas the other hears all. */
   async function deafened(purpose: string): Promise<void> {
     const proxy = await TcpProxy.start(redis);
-    stops.push(() => proxy.stop());
+    redis.afterTest(() => proxy.stop());
     const [gateway, other] = [await gatewayBehind(proxy), await gatewayBehind(redis)];
     await eventually("it is ready", async () => (await ready(gateway)).ok);
     const id = crypto.randomUUID();
     const socket = await watch(gateway, id);
     const bare = (n: number) =>
-      worker.publish(`analysis:${id}`, JSON.stringify(statusUpdate({ message: `${n}` })));
+      redis.client.publish(`analysis:${id}`, JSON.stringify(statusUpdate({ message: `${n}` })));
     // The other one has been listening for long enough to offer at once what it hears.
     await bare(1);
     await socket.until(({ message }) => message === "1");
@@ -77,7 +59,7 @@ describe.skipIf(!needs("redis-server"))("connections that listen and are deaf", 
     for (let n = 21; n <= 30; n++) await bare(n);
     await eventually(
       "the last is kept",
-      async () => (await worker.xlen(`telltale:{analysis:${id}}:history`)) === 30,
+      async () => (await redis.client.xlen(`telltale:{analysis:${id}}:history`)) === 30,
     );
     expect((await publish(other, id, resultUpdate())).status).toBe(202);
     await socket.untilType("result_update");
@@ -87,14 +69,11 @@ describe.skipIf(!needs("redis-server"))("connections that listen and are deaf", 
 
   test("OPS-11: so is one that answers every command and gets no message", async () => {
     const relay = await DeafRelay.start(redis);
-    stops.push(() => relay.stop());
+    redis.afterTest(() => relay.stop());
     const telemetry = new CollectingTelemetry();
-    const [nodes, others] = [new RedisNodes({ ...redis, port: relay.port }), new RedisNodes(redis)];
-    stops.push(
-      () => nodes.close(),
-      () => others.close(),
-    );
-    const [node, other] = [nodes.make({ telemetry }), others.make()];
+    const behindRelay = new RedisNodes({ host: redis.host, port: relay.port });
+    redis.afterTest(() => behindRelay.close());
+    const [node, other] = [behindRelay.make({ telemetry }), redis.nodes.make()];
     const channel = someAnalysis();
     const heard = new CollectingSubscriber();
     await node.subscribe(channel, heard);

@@ -1,28 +1,16 @@
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { Redis } from "ioredis";
+import { describe, expect, test } from "bun:test";
 import { eventually } from "../../src/testing/eventually.ts";
 import { type GatewayProcess, startGateway, tokenFor } from "../support/gateway-process.ts";
 import { needs } from "../support/needs.ts";
 import { publish, resultUpdate, statusUpdate } from "../support/publishing.ts";
-import { type RunningRedis, startRedis } from "../support/redis-server.ts";
+import { startRedis } from "../support/redis-server.ts";
+import { useRedis } from "../support/use-redis.ts";
 import { WatchingSocket, watchUrl } from "../support/watching-socket.ts";
 
 /** Two gateways on one Redis, and workers that know nothing of either. */
 describe.skipIf(!needs("redis-server"))("two gateways on one Redis", () => {
-  let redis: RunningRedis;
-  let worker: Redis;
-  let gateways: [GatewayProcess, GatewayProcess];
-
-  beforeAll(async () => {
-    redis = await startRedis();
-    worker = new Redis(redis.url);
-    gateways = [await startGateway({ REDIS_URL: redis.url }), await startGateway({ REDIS_URL: redis.url })];
-  });
-  afterAll(async () => {
-    worker.disconnect();
-    await Promise.all(gateways.map((gateway) => gateway.stop()));
-    await redis.stop();
-  });
+  const redis = useRedis();
+  const gateways = [redis.useGateway(), redis.useGateway()] as const;
 
   const watch = async (gateway: GatewayProcess, id: string) => {
     const socket = new WatchingSocket(
@@ -56,9 +44,9 @@ describe.skipIf(!needs("redis-server"))("two gateways on one Redis", () => {
     const sockets = await Promise.all(gateways.map((gateway) => watch(gateway, id)));
     for (let step = 1; step <= 200; step++) {
       const event = statusUpdate({ analysis_id: id, progress: step / 200, message: `step ${step}` });
-      void worker.publish(`analysis:${id}`, JSON.stringify(event));
+      void redis.client.publish(`analysis:${id}`, JSON.stringify(event));
     }
-    await worker.publish(`analysis:${id}`, JSON.stringify(resultUpdate({ analysis_id: id })));
+    await redis.client.publish(`analysis:${id}`, JSON.stringify(resultUpdate({ analysis_id: id })));
     for (const socket of sockets) {
       await socket.untilType("result_update");
       const offsets = socket.events.map((event) => Number(event.event_id?.split("-")[1]));
@@ -72,8 +60,8 @@ describe.skipIf(!needs("redis-server"))("two gateways on one Redis", () => {
 
   test("an event published before anybody watched is there for the first watcher", async () => {
     const id = crypto.randomUUID();
-    await worker.publish(`analysis:${id}`, JSON.stringify(statusUpdate({ message: "early" })));
-    const kept = async () => (await worker.exists(`telltale:{analysis:${id}}`)) === 1;
+    await redis.client.publish(`analysis:${id}`, JSON.stringify(statusUpdate({ message: "early" })));
+    const kept = async () => (await redis.client.exists(`telltale:{analysis:${id}}`)) === 1;
     await eventually("the event is kept", kept);
     const socket = await watch(gateways[1], id);
     expect(await socket.untilType("status_update")).toMatchObject({ message: "early" });
@@ -86,11 +74,11 @@ describe.skipIf(!needs("redis-server"))("two gateways on one Redis", () => {
     await first.leave();
     const own = `telltale:0:{analysis:${id}}`;
     await eventually("nothing is subscribed", async () => {
-      const [, subscribers] = (await worker.pubsub("NUMSUB", own)) as [string, number];
+      const [, subscribers] = (await redis.client.pubsub("NUMSUB", own)) as [string, number];
       return subscribers === 0;
     });
     const again = await watch(gateways[0], id);
-    await worker.publish(`analysis:${id}`, JSON.stringify(statusUpdate({ message: "back" })));
+    await redis.client.publish(`analysis:${id}`, JSON.stringify(statusUpdate({ message: "back" })));
     expect(await again.until((frame) => frame.message === "back")).toMatchObject({
       event_type: "status_update",
     });
@@ -100,18 +88,18 @@ describe.skipIf(!needs("redis-server"))("two gateways on one Redis", () => {
   test("an invalid or misaddressed message reaches no client and is kept once as a dead letter", async () => {
     const id = crypto.randomUUID();
     const socket = await watch(gateways[0], id);
-    const before = await worker.xlen("telltale:deadletters");
-    await worker.publish(`analysis:${id}`, "{broken");
-    await worker.publish(`analysis:${id}`, JSON.stringify(statusUpdate({ progress: 7 })));
-    await worker.publish("analysis:not-a-uuid", JSON.stringify(statusUpdate()));
-    await worker.publish(`analysis:${id}`, JSON.stringify(statusUpdate({ message: "good" })));
+    const before = await redis.client.xlen("telltale:deadletters");
+    await redis.client.publish(`analysis:${id}`, "{broken");
+    await redis.client.publish(`analysis:${id}`, JSON.stringify(statusUpdate({ progress: 7 })));
+    await redis.client.publish("analysis:not-a-uuid", JSON.stringify(statusUpdate()));
+    await redis.client.publish(`analysis:${id}`, JSON.stringify(statusUpdate({ message: "good" })));
     await socket.until((frame) => frame.message === "good");
     await eventually(
       "three are buried",
-      async () => (await worker.xlen("telltale:deadletters")) >= before + 3,
+      async () => (await redis.client.xlen("telltale:deadletters")) >= before + 3,
     );
     expect(socket.events.map((event) => event.message)).toEqual(["good"]);
-    const letters = (await worker.xrange("telltale:deadletters", "-", "+"))
+    const letters = (await redis.client.xrange("telltale:deadletters", "-", "+"))
       .slice(before)
       .map(([, fields]) => fields);
     expect(letters.map((fields) => fields[fields.indexOf("reason") + 1])).toEqual([
