@@ -1,39 +1,22 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
-import { RedisInbox } from "../../src/adapters/redis/redis-inbox.ts";
+import type { RedisInbox } from "../../src/adapters/redis/redis-inbox.ts";
 import { INBOX_LEASE_KEY } from "../../src/adapters/redis/redis-keys.ts";
-import { SystemClock } from "../../src/adapters/system/system-clock.ts";
 import { BrokerUnavailable } from "../../src/application/errors.ts";
-import { CollectingTelemetry } from "../../src/testing/collecting-telemetry.ts";
 import { inboxContract } from "../../src/testing/contracts/inbox-contract.ts";
 import { needs } from "../support/needs.ts";
+import { emptyInbox, inboxOn } from "../support/redis-under-test.ts";
 import { useRedis } from "../support/use-redis.ts";
 
 describe.skipIf(!needs("redis-server"))("the inbox on Redis", () => {
   const redis = useRedis();
   let inbox: RedisInbox;
 
-  const make = (node?: string) =>
-    new RedisInbox({
-      target: { host: redis.host, port: redis.port, db: 0 },
-      clock: new SystemClock(),
-      telemetry: new CollectingTelemetry(),
-      ...(node !== undefined && { node }),
-    });
-
-  inboxContract("Redis", async () => {
-    await redis.client.flushall();
-    return {
-      node: make,
-      add: async (fields) => String(await redis.client.xadd("telltale:inbox", "*", ...fields.flat())),
-      elapse: (milliseconds) => Bun.sleep(milliseconds),
-      close: async () => {},
-    };
-  });
+  inboxContract("Redis", () => emptyInbox(redis));
 
   describe("RedisInbox", () => {
     beforeEach(async () => {
       await redis.client.flushall();
-      inbox = make();
+      inbox = inboxOn(redis);
     });
     afterEach(() => inbox.close());
 
@@ -42,7 +25,7 @@ describe.skipIf(!needs("redis-server"))("the inbox on Redis", () => {
       expect(await inbox.take()).toMatchObject({ entries: [{ type: "unreadable", fault: "garbled" }] });
     });
 
-    test("IB-7 nobody knows for how long an entry has waited that its redis.client numbered", async () => {
+    test("IB-7 nobody knows for how long an entry has waited that its worker numbered", async () => {
       await redis.client.xadd("telltale:inbox", "5-1", "event", "{}");
       expect(await inbox.backlog()).toEqual({ entries: 1, oldest: { id: "5-1", ageMs: undefined } });
       expect(await inbox.take()).toMatchObject({ entries: [{ id: "5-1", addedAt: undefined }] });

@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Subprocess } from "bun";
 import { Redis } from "ioredis";
+import { eventually } from "../../src/testing/eventually.ts";
 import { remember } from "./children.ts";
 import { needs, programPath } from "./needs.ts";
 
@@ -25,6 +26,8 @@ export interface RunningRedis {
 export interface RedisOptions {
   /** More arguments of `redis-server`. */
   readonly args?: readonly string[];
+  /** A Cluster of this one node, which serves all slots. */
+  readonly cluster?: boolean;
 }
 
 /**
@@ -35,18 +38,33 @@ export async function startRedis(options: RedisOptions = {}): Promise<RunningRed
   if (process.env.TELLTALE_TEST_REDIS === "container" || !needs("redis-server")) {
     // Loaded only here, because it costs every other test file half a second.
     const { startRedisContainer } = await import("./redis-container.ts");
-    return startRedisContainer(await freePort(), redisArguments(options));
+    return withSlots(options, await startRedisContainer(await freePort(), await redisArguments(options)));
   }
   const redis = new LocalRedis(
     await freePort(),
     await mkdtemp(join(tmpdir(), "telltale-redis-")),
-    redisArguments(options),
+    await redisArguments(options),
   );
   try {
     await redis.start();
+    return await withSlots(options, redis);
   } catch (error) {
     await redis.stop();
     throw error;
+  }
+}
+
+/** Resolves with the same server once it serves the slots that it should. */
+async function withSlots({ cluster = false }: RedisOptions, redis: RunningRedis): Promise<RunningRedis> {
+  if (!cluster) return redis;
+  const client = new Redis(redis.url);
+  try {
+    await client.call("CLUSTER", "ADDSLOTSRANGE", "0", "16383");
+    await eventually("the Cluster is up", async () =>
+      String(await client.call("CLUSTER", "INFO")).includes("cluster_state:ok"),
+    );
+  } finally {
+    client.disconnect();
   }
   return redis;
 }
@@ -122,8 +140,10 @@ class LocalRedis implements RunningRedis {
   }
 }
 
-function redisArguments({ args = [] }: RedisOptions): string[] {
-  return ["--save", "", "--appendonly", "no", "--enable-debug-command", "yes", ...args];
+async function redisArguments({ args = [], cluster = false }: RedisOptions): Promise<string[]> {
+  // The port of a Cluster's bus is 10,000 higher if it is left out: too high for some free ports.
+  const bus = cluster ? ["--cluster-enabled", "yes", "--cluster-port", `${await freePort()}`] : [];
+  return [...bus, "--save", "", "--appendonly", "no", "--enable-debug-command", "yes", ...args];
 }
 
 function failedToStart(code: number): never {

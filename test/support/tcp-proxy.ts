@@ -92,7 +92,8 @@ export class TcpProxy {
       client.destroy();
       return;
     }
-    const server = tcpConnect({ ...this.#target, allowHalfOpen: true });
+    const { host, port } = this.#target;
+    const server = tcpConnect({ host, port, allowHalfOpen: true });
     const relay: Relay = new Relay(client, server, {
       sent: (direction, bytes) => this.onData(relay, direction, bytes),
       closed: () => this.#open.delete(relay),

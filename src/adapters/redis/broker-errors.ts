@@ -41,6 +41,11 @@ export function isDemotion(error: unknown): boolean {
   return isReply(error) && error.message.startsWith("UNBLOCKED");
 }
 
+/** A Cluster refuses a script whose keys lie in several slots. */
+export function isCrossSlot(error: unknown): boolean {
+  return isReply(error) && error.message.startsWith("CROSSSLOT");
+}
+
 export function isTimeout(error: unknown): boolean {
   return error instanceof Error && error.message === "Command timed out";
 }

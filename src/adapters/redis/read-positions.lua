@@ -1,8 +1,9 @@
 #!lua flags=no-writes
--- Where channels stand, and which line of history this server is on, in one step.
--- KEYS  a record for each    ARGV  newest format understood
--- Answers {"POSITIONS", line, epoch, offset, epoch, offset, …}, "" and 0 where there is no channel; a channel of a
--- newer format counts as none here: whoever reads it is told.
+-- Reads the last positions of channels, and the lineage of this server, in one step.
+-- KEYS  the record of each channel. On a Cluster a call has one, since channels share no hash tag
+-- ARGV  1 newest format that the gateway understands
+-- Answers {"POSITIONS", lineage, epoch, offset, epoch, offset, …}; epoch "" and offset 0 stand for no channel.
+-- A channel of a newer format counts as none here. A gateway that reads it is told.
 
 local answer = { 'POSITIONS', string.match(redis.call('INFO', 'replication'), 'master_replid:(%w+)') or 'unknown' }
 for i, record in ipairs(KEYS) do

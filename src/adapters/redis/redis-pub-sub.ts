@@ -17,6 +17,7 @@ import type { ViewerList } from "../../domain/access-grant.ts";
 import type { AnalysisChannel, ChannelName } from "../../domain/channel.ts";
 import type { EventPosition } from "../../domain/event-position.ts";
 import { AppendTrials, type Lane } from "./append-trials.ts";
+import { isCrossSlot } from "./broker-errors.ts";
 import { KnownFormat } from "./known-format.ts";
 import { ANSWER_MS, CALL_MS, type HistoryLimits, RedisAppends } from "./redis-appends.ts";
 import { RedisCommands } from "./redis-commands.ts";
@@ -64,6 +65,8 @@ export class RedisPubSub implements PubSubPort {
   readonly #trials: AppendTrials;
   readonly #subscriptions: RedisSubscriptions;
   readonly #historyReads = new Slots(HISTORY_READS);
+  /** On a Cluster each channel lies in a slot of its own, so that each is asked for by itself. */
+  #isCluster = false;
 
   constructor(options: RedisPubSubOptions) {
     this.#options = options;
@@ -144,7 +147,15 @@ export class RedisPubSub implements PubSubPort {
 
   async positions(channels: readonly AnalysisChannel[]): Promise<readonly ChannelPosition[]> {
     const records = channels.map((channel) => keysOf(channel).record);
-    return positionsOf(await this.#commands.read("readPositions", records, [this.#format.newest]));
+    if (!this.#isCluster) {
+      try {
+        return await this.#positionsOf(records);
+      } catch (error) {
+        if (!isCrossSlot(error)) throw error;
+        this.#isCluster = true;
+      }
+    }
+    return (await Promise.all(records.map((record) => this.#positionsOf([record])))).flat();
   }
 
   subscribe(channel: ChannelName, subscriber: ChannelSubscriber): Promise<ChannelSubscription> {
@@ -186,6 +197,10 @@ export class RedisPubSub implements PubSubPort {
     const { record, viewers, history } = keysOf(met);
     const [type] = await this.#commands.read("readChannel", [record, viewers, history], [newest]);
     if (type !== "NEWER") this.#format.forget();
+  }
+
+  async #positionsOf(records: readonly string[]): Promise<readonly ChannelPosition[]> {
+    return positionsOf(await this.#commands.read("readPositions", records, [this.#format.newest]));
   }
 
   #published(channel: ChannelName): string {

@@ -1,0 +1,42 @@
+import { RedisInbox } from "../../src/adapters/redis/redis-inbox.ts";
+import { RedisPubSub } from "../../src/adapters/redis/redis-pub-sub.ts";
+import { SystemClock } from "../../src/adapters/system/system-clock.ts";
+import { CollectingTelemetry } from "../../src/testing/collecting-telemetry.ts";
+import type { InboxUnderTest } from "../../src/testing/contracts/inbox-contract.ts";
+import type { PubSubUnderTest } from "../../src/testing/contracts/pub-sub-under-test.ts";
+import type { RedisInUse } from "./use-redis.ts";
+
+/** An empty Redis for one test of the contract of `PubSubPort`. Its clock cannot be moved, so time passes by waiting. */
+export async function emptyEventLog(redis: RedisInUse): Promise<PubSubUnderTest> {
+  await redis.client.flushall();
+  return {
+    node: async ({ size = 1_000, ttlMs = 86_400_000 } = {}) =>
+      new RedisPubSub({ ...shared(redis), history: { size, ttlMs } }),
+    elapse: (milliseconds) => Bun.sleep(milliseconds),
+    loseEverything: async () => void (await redis.client.flushall()),
+    writeNewerFormat: async (channel) =>
+      void (await redis.client.hset(`telltale:{${channel}}`, "format", "2")),
+    close: async () => {},
+  };
+}
+
+/** An empty Redis for one test of the contract of `InboxPort`. */
+export async function emptyInbox(redis: RedisInUse): Promise<InboxUnderTest> {
+  await redis.client.flushall();
+  return {
+    node: (node) => inboxOn(redis, node),
+    add: async (fields) => String(await redis.client.xadd("telltale:inbox", "*", ...fields.flat())),
+    elapse: (milliseconds) => Bun.sleep(milliseconds),
+    close: async () => {},
+  };
+}
+
+export function inboxOn(redis: RedisInUse, node?: string): RedisInbox {
+  return new RedisInbox({ ...shared(redis), ...(node !== undefined && { node }) });
+}
+
+/** The options that all adapters on this Redis have in common. */
+export function shared(redis: RedisInUse) {
+  const target = { host: redis.host, port: redis.port, db: 0 };
+  return { target, clock: new SystemClock(), telemetry: new CollectingTelemetry() };
+}
