@@ -12,12 +12,12 @@ const ownCheckout = new URL("../..", import.meta.url).pathname;
 
 /** TEMPORARY: the most offences an area may have while the prose is being rewritten. A number may only fall. */
 const most: Readonly<Record<string, number>> = {
-  "top level": 12,
+  "top level": 8,
   bench: 5,
-  docs: 149,
+  docs: 12,
   examples: 37,
   scripts: 0,
-  src: 715,
+  src: 627,
 };
 
 const areasWithProse = [".ci", "bench", "clients", "deploy", "docs", "examples", "scripts", "src", "test"];

@@ -27,10 +27,10 @@ export const CONFIG_VARIABLES = [
     "",
     "`redis://[user[:password]@]host[:port][/database]`. Not together with REDIS_HOST.",
   ),
-  variable("REDIS_HOST", "127.0.0.1", "Redis host, where REDIS_URL is not used."),
+  variable("REDIS_HOST", "127.0.0.1", "Redis host, if REDIS_URL is not used."),
   variable("REDIS_PORT", "6379", "Redis port beside REDIS_HOST."),
   variable("REDIS_DB", "0", "Redis database beside REDIS_HOST."),
-  variable("REDIS_PASSWORD", "", "Redis password beside REDIS_HOST, or where REDIS_URL has none."),
+  variable("REDIS_PASSWORD", "", "Redis password beside REDIS_HOST, or if REDIS_URL has none."),
   variable(
     "REDIS_WAIT_REPLICAS",
     "1 once the primary has reported a connected replica; else 0",
@@ -59,7 +59,7 @@ export const CONFIG_VARIABLES = [
   variable(
     "WATCH_DEFAULT",
     "allow; deny with NODE_ENV=production",
-    "Who may watch an analysis that nobody declared viewers for: `allow` (every valid token) or `deny`.",
+    "Right to watch an analysis that nobody declared viewers for: `allow` (every valid token) or `deny`.",
   ),
   variable(
     "HEARTBEAT_INTERVAL_SECONDS",
