@@ -6,9 +6,9 @@ import { type Reader, requireReader } from "./read-access.ts";
 import { SSE_HEADERS, wantsStream } from "./sse/event-stream.ts";
 
 /**
- * Answers HEAD itself on every path whose GET reads, waits or admits somebody. hono would serve HEAD through the GET
- * handler, and neither reads nor cancels the stream that the handler makes: each such request would keep a place for
- * good. A GET route that is not listed here answers HEAD with 404, so that a new one cannot open this door again.
+ * Answers HEAD itself on every path whose GET reads, waits or admits a client. hono would serve HEAD through the GET
+ * handler, and it neither reads nor cancels the stream that the handler makes: each such request would stay counted for
+ * good. A GET route that is not listed here answers HEAD with 404, so that a new route cannot bring the fault back.
  */
 export function headersOnly(tokens: TokenVerifierPort, origins: OriginPolicy): MiddlewareHandler {
   const heads = headRoutes(tokens, origins);
@@ -19,7 +19,7 @@ export function headersOnly(tokens: TokenVerifierPort, origins: OriginPolicy): M
   };
 }
 
-/** The headers with which the answer to a GET would begin, rights to the analysis and the query not looked at. */
+/** The headers of the answer to a GET. These routes check neither the rights to the analysis nor the query. */
 function headRoutes(tokens: TokenVerifierPort, origins: OriginPolicy): Hono<Reader> {
   const routes = new Hono<Reader>();
   const reader = requireReader(tokens, origins);

@@ -21,11 +21,11 @@ export interface HealthSources {
   readonly clock: ClockPort;
   /** Counters since the start, by name. */
   readonly counters: () => Readonly<Record<string, number>>;
-  /** Aborted when the gateway is on its way out: it should get no new clients, and keep none waiting. */
+  /** Aborted when the gateway drains: a balancer should send it no new client. */
   readonly leaving: AbortSignal;
 }
 
-/** What balancers and operators ask. None of it waits for the broker. */
+/** The routes for balancers and operators. None of them waits for the broker. */
 export function healthRoutes(sources: HealthSources): Hono {
   const { inbox, ingestInbox, registry, clock, counters, leaving } = sources;
   const inboxFault = () => faultOfInbox(inbox.health, ingestInbox?.trouble);
@@ -58,7 +58,7 @@ export function healthRoutes(sources: HealthSources): Hono {
   return routes;
 }
 
-/** The broker as a whole: a gateway that hears no worker, or cannot store, is as little ready as one without it. */
+/** The broker as a whole: it is down if the gateway hears no worker or cannot store, as if the gateway had no broker. */
 function brokerHealth({ pubSub, workers, deadLetters }: HealthSources): BrokerHealth {
   const away = workers?.away ?? deadLetters.trouble;
   const { warnings, ...health } = pubSub.health();
@@ -70,8 +70,8 @@ function brokerHealth({ pubSub, workers, deadLetters }: HealthSources): BrokerHe
 const STUCK = "the oldest entry of the inbox has not moved for 30 s";
 
 /**
- * Why workers that use the inbox are not served: a gateway whose user may not empty it, or an oldest entry that nobody
- * moves. Anything else passes with the broker's own trouble, or is of the inbox alone and no gateway can mend it.
+ * The reason why the gateway does not serve workers that use the inbox: its user may not empty the inbox, or nobody takes
+ * the oldest entry. Any other fault passes with the broker's own trouble, or no gateway can mend it.
  */
 function faultOfInbox(health: InboxHealth, trouble: BrokerTrouble | undefined): string | undefined {
   if (trouble?.cause === "permission") return `the inbox: ${wordsOf(trouble)}`;

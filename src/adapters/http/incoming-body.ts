@@ -1,19 +1,19 @@
 import type { ClockPort } from "../../application/ports/clock-port.ts";
 
-/** Of one request, as it comes in. */
+/** The most bytes of one request body. */
 export const MAX_BODY_BYTES = 1024 * 1024;
 /**
- * So much of a body that nobody reads is taken and thrown away, so that its sender gets to read the answer: who hangs
- * up on a client that still sends takes the answer away with the line.
+ * The most bytes of an unread body that the gateway takes and throws away, so that the client gets to read the answer. If
+ * the gateway closed the connection of a client that still sends, the answer would be lost with it.
  */
 const MOST_DISCARDED_BYTES = 16 * MAX_BODY_BYTES;
-/** A client that asked in vain whether it should go on is given so long to do it by itself. */
+/** How long a client that asked in vain whether to go on may take to go on by itself. */
 const EXPECTATION_MS = 3_000;
 
-/** Why a body was not read: a code of `PROBLEMS`. */
+/** The reason why a body was not read: a code of `PROBLEMS`. */
 export type BodyFault = "event_too_large" | "request_timeout" | "request_aborted" | "expectation_failed";
 
-/** The body of a request could not be had whole; `code` says why. */
+/** The gateway did not get the whole body of a request; `code` says why. */
 export class BodyRefused extends Error {
   override readonly name = "BodyRefused";
   readonly code: BodyFault;
@@ -32,20 +32,20 @@ const WORDS: Readonly<Record<BodyFault, string>> = {
 };
 
 /**
- * The body of one request, bounded in bytes and in time. Nothing is read before somebody asks, and a body that is asked
- * for costs a timer only.
+ * The body of one request, bounded in bytes and in time. It reads nothing before a route asks for it, and then costs one
+ * timer.
  */
 export class IncomingBody {
-  /** Whether the request says that one follows. */
+  /** Whether the request says that a body follows. */
   readonly announced: boolean;
   readonly #request: Request;
   readonly #clock: ClockPort;
   /** By the clock, in milliseconds. */
   readonly #deadline: number;
   readonly #declaredBytes: number | undefined;
-  /** Bun sends `100 Continue` for that very spelling alone: whoever spells it otherwise may wait for ever. */
+  /** Bun sends `100 Continue` for the lower-case spelling only: a client with another spelling may wait for ever. */
   readonly #waitsToContinue: boolean;
-  /** `given_up`: what is still to come will not be read. */
+  /** `given_up`: the gateway will not read the rest. */
   #state: "unread" | "ended" | "given_up" = "unread";
   #chunks: ReadableStreamDefaultReader<Uint8Array> | undefined;
   #receivedBytes = 0;
@@ -61,12 +61,12 @@ export class IncomingBody {
     this.announced = (length !== null && length !== "0") || request.headers.has("Transfer-Encoding");
   }
 
-  /** All of it, at most 1 MiB. Rejects with `BodyRefused`. */
+  /** The whole body, at most 1 MiB. Rejects with `BodyRefused`. */
   async bytes(): Promise<Uint8Array> {
     if (this.#declaredBytes !== undefined && this.#declaredBytes > MAX_BODY_BYTES) {
       throw new BodyRefused("event_too_large");
     }
-    // What says its length is bounded by it, and the runtime puts it together at less cost.
+    // A declared length bounds the body, and the runtime puts such a body together at less cost.
     const whole =
       this.#declaredBytes === undefined || this.#waitsToContinue ? this.#collected() : this.#atOnce();
     const bytes = await whole;
@@ -74,11 +74,11 @@ export class IncomingBody {
     return bytes;
   }
 
-  /** Takes what nobody read and throws it away. Resolves with whether the end was reached. Never rejects. */
+  /** Takes the unread rest and throws it away. Resolves with whether the end was reached. Never rejects. */
   async discarded(): Promise<boolean> {
     if (this.#state !== "unread") return this.#state === "ended";
     if (this.#waitsToContinue || (this.#declaredBytes ?? 0) > MOST_DISCARDED_BYTES) return false;
-    // Of a GET the runtime hands out no body: nobody can say whether it was there already.
+    // The runtime hands out no body of a GET, so the gateway cannot tell whether it has come.
     if (this.#request.body === null) return false;
     try {
       await this.#read(MOST_DISCARDED_BYTES, () => {});
@@ -91,7 +91,7 @@ export class IncomingBody {
 
   async #atOnce(): Promise<Uint8Array> {
     const reading = this.#request.arrayBuffer();
-    // Most bodies came with their header: nothing is to be waited for.
+    // Most bodies come with their header, so there is nothing to wait for.
     const there = Bun.peek(reading);
     return new Uint8Array(there instanceof ArrayBuffer ? there : await this.#inTime(reading));
   }
@@ -102,7 +102,7 @@ export class IncomingBody {
     return Buffer.concat(chunks);
   }
 
-  /** Up to the end, or until more than `mostBytes` have come. */
+  /** Reads up to the end, or until more than `mostBytes` have come. */
   async #read(mostBytes: number, take: (chunk: Uint8Array) => void): Promise<void> {
     this.#chunks ??= this.#request.body?.getReader() as ReadableStreamDefaultReader<Uint8Array> | undefined;
     while (this.#chunks !== undefined) {

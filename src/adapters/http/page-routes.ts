@@ -1,7 +1,7 @@
 import { basename } from "node:path";
 import { Hono } from "hono";
 
-/** Scripts and styles are files of the page alone; a token may stand in its address, so nobody is told of it. */
+/** The page loads only its own scripts and styles. Its address may hold a token, so the browser passes it on to nobody. */
 const PAGE_HEADERS = {
   "Content-Security-Policy": [
     "default-src 'none'",
@@ -16,7 +16,7 @@ const PAGE_HEADERS = {
   "Referrer-Policy": "no-referrer",
   "Cache-Control": "no-cache",
 };
-/** Their names change with what they hold. */
+/** The name of an asset changes with its content. */
 const ASSET_HEADERS = { "Cache-Control": "public, max-age=31536000, immutable" };
 
 interface PageFile {
@@ -25,8 +25,8 @@ interface PageFile {
 }
 
 /**
- * A page at `/`, with the scripts and styles that Bun bundles for it, at its first visit. Not among Bun's own routes:
- * those bear no headers, and take a body that drips for as long as it does.
+ * A page at `/`, with the scripts and styles that Bun bundles for it at the first visit. It is none of Bun's own routes,
+ * because those set no headers and wait for a slow body without end.
  */
 export function pageRoutes(page: Bun.HTMLBundle): Hono {
   let bundled: Promise<ReadonlyMap<string, PageFile>> | undefined;
@@ -48,7 +48,7 @@ export function pageRoutes(page: Bun.HTMLBundle): Hono {
   return routes;
 }
 
-/** By path. An executable was bundled when it was built; a run from source is bundled now. */
+/** The files by path. An executable was bundled when it was built; a run from source is bundled now. */
 async function filesOf(page: Bun.HTMLBundle): Promise<ReadonlyMap<string, PageFile>> {
   const sources = page.files?.map(({ path }) => [path, Bun.file(path)] as const) ?? (await bundle(page));
   const files = sources.map(async ([path, source]) => {

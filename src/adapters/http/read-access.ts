@@ -10,18 +10,18 @@ import { cookiesCount, isOriginAllowed, type OriginPolicy } from "../../session/
 import { presentedToken } from "../../session/presented-token.ts";
 import { problem } from "./problem.ts";
 
-/** What the server can do about a request beside answering it. */
+/** The actions of the server on the connection of a request. */
 export interface RequestBindings {
-  /** Ends its connection once that was idle for some seconds, however long it might take otherwise. */
+  /** Ends the connection once it was idle for some seconds, in place of the usual time. */
   readonly cut: () => void;
 }
 
-/** Empty where the server can do nothing. */
+/** Empty if the server offers none. */
 export function requestBindings(context: Context): Partial<RequestBindings> {
   return (context.env as RequestBindings | undefined) ?? {};
 }
 
-/** What a route for readers knows of the request: whose it is and what it is about. */
+/** The reader of a request and the analysis that the request is about. */
 export interface Reader {
   Variables: { grant: AccessGrant; userId: string; analysisId: AnalysisId };
 }
@@ -30,8 +30,8 @@ const READING = ["GET", "HEAD"];
 const PREFLIGHT_SECONDS = 600;
 
 /**
- * Pages of allowed origins may read from elsewhere, with whatever header they send and with their cookies. If every
- * origin is allowed, a cookie is no credential. Whatever else a method does is not for other sites' pages.
+ * Lets the pages of allowed origins read, with any header and with their cookies. If every origin is allowed, a cookie is
+ * no credential. Methods that do not read are not for pages of other sites.
  */
 export function readCors(policy: OriginPolicy): MiddlewareHandler {
   const everyOrigin = policy.allowedOrigins === "*";
@@ -49,7 +49,7 @@ export function readCors(policy: OriginPolicy): MiddlewareHandler {
       : next();
 }
 
-/** Lets through who comes from an allowed page with a valid token and asks for an analysis, `:id` of the path. */
+/** Lets a request through if its page is allowed, its token is valid and `:id` of the path is an analysis. */
 export function requireReader(tokens: TokenVerifierPort, policy: OriginPolicy): MiddlewareHandler<Reader> {
   return async (context, next) => {
     if (!originAllowed(context, policy)) return problem(context, "origin_not_allowed");
@@ -71,7 +71,7 @@ function originAllowed(context: Context, policy: OriginPolicy): boolean {
   return isOriginAllowed(context.req.header("Origin") ?? null, context.req.header("Host") ?? null, policy);
 }
 
-/** The grant of whoever reads, from the same sources as on a WebSocket, but for the subprotocol. */
+/** The grant of a reader, from the same sources as on a WebSocket apart from the subprotocol. */
 async function watcherGrant(
   context: Context,
   tokens: TokenVerifierPort,
@@ -83,7 +83,7 @@ async function watcherGrant(
     authorization: header("Authorization"),
     protocols: null,
     cookie: header("Cookie"),
-    // An origin that is not allowed was refused before; a page that sends none must not be another site's.
+    // The route refused an origin that is not allowed before. A page that sends no origin must not be of another site.
     cookieTrusted:
       cookiesCount(policy) && (header("Origin") !== null || header("Sec-Fetch-Site") !== "cross-site"),
   });

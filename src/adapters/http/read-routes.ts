@@ -18,7 +18,7 @@ export interface ReadParts {
   readonly readEvents: ReadEvents;
   readonly sessions: SessionServices;
   readonly origins: OriginPolicy;
-  /** Aborted when the gateway is on its way out: nobody is kept waiting any more. */
+  /** Aborted when the gateway drains: no read waits any longer. */
   readonly leaving: AbortSignal;
 }
 
@@ -48,7 +48,7 @@ export function readRoutes({
     const { analysisId, grant, userId } = context.var;
     const gone = context.req.raw.signal;
     const waits = query.query.waitMs > 0;
-    // Only waiting is ended by a drain: a page that is being read is soon answered.
+    // A drain ends only waiting reads: any other read is soon answered.
     const abandoned = waits ? AbortSignal.any([gone, leaving]) : gone;
     const request = { analysisId, ...query.query, abandoned };
     const answer = waits
@@ -57,7 +57,7 @@ export function readRoutes({
     if (answer.type === "refused") return refused(context, answer.code);
     if (answer.type !== "events") return refused(context, answer.type);
     const { texts, lastEventId, resumed } = answer;
-    // Put together as text: an event is passed on as it was written.
+    // The answer is put together as text, so that each event is passed on as it was written.
     const rest = JSON.stringify({ last_event_id: lastEventId, resumed }).slice(1);
     return context.body(`{"events":[${texts.join(",")}],${rest}`, 200, JSON_TYPE);
   });
@@ -67,7 +67,7 @@ export function readRoutes({
 
 const stateBodies = new WeakMap<StateAnswer, Blob>();
 
-/** Encoded once for all who share the answer; a server sends a `Blob` without copying it. */
+/** The answer is encoded once for all readers who share it. The server sends a `Blob` without copying it. */
 function stateBody(answer: StateAnswer): ReadableStream {
   const body = stateBodies.get(answer) ?? new Blob([stateText(answer)]);
   stateBodies.set(answer, body);
@@ -75,7 +75,7 @@ function stateBody(answer: StateAnswer): ReadableStream {
   return body as unknown as ReadableStream;
 }
 
-/** The state as JSON, with the event that stands as it was written: its numbers and nesting are its publisher's. */
+/** The state as JSON. It repeats the current terminal event as it was written, with its publisher's numbers and nesting. */
 function stateText({ state, terminalText }: StateAnswer): string {
   const members = Object.entries(state).map(([name, value]) => {
     const stands = (name === "result" || name === "error") && value !== null;

@@ -11,17 +11,17 @@ export async function requestText(context: Context): Promise<string | undefined>
   }
 }
 
-/** What the text holds; undefined where it is not JSON. */
+/** The value of the text; undefined if it is not JSON. */
 export function parsedJson(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch {
-    // What stopped the parser may quote the body, so the caller only learns that it is no JSON.
+    // The parser's message may quote the body, so the caller only learns that it is no JSON.
     return undefined;
   }
 }
 
-/** The `Idempotency-Key` of a request: absent, good, or not 1 to 200 characters. */
+/** The `Idempotency-Key` of a request: absent, good, or not of 1 to 200 characters. */
 export function idempotencyKey(context: Context): { ok: true; key: string | undefined } | { ok: false } {
   const key = context.req.header("Idempotency-Key");
   if (key === undefined) return { ok: true, key: undefined };

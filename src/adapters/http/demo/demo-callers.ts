@@ -3,9 +3,9 @@ import { isOwnOrigin } from "../../../session/origin-policy.ts";
 import { problem } from "../problem.ts";
 
 /**
- * Refuses whoever asks for another host than this machine: a page whose name was made to lead here (DNS rebinding)
- * is of one origin with the gateway for its browser, and would be given a token. A request that names no host comes
- * from no browser.
+ * Refuses a request for another host than this machine. If an attacker's name leads here (DNS rebinding), the browser takes
+ * the attacker's page and the gateway for one origin, and the demo would give the page a token. A request that names no
+ * host comes from no browser.
  */
 export const ownNamesOnly: MiddlewareHandler = async (context, next) => {
   const host = context.req.header("Host") ?? "";
@@ -13,7 +13,7 @@ export const ownNamesOnly: MiddlewareHandler = async (context, next) => {
   return next();
 };
 
-/** Refuses pages of other origins. A request without the headers of a browser is not refused for it. */
+/** Refuses pages of other origins. It lets a request without the headers of a browser through. */
 export const ownPageOnly: MiddlewareHandler = async (context, next) => {
   const { origin, host, site } = {
     origin: context.req.header("Origin"),
@@ -26,7 +26,7 @@ export const ownPageOnly: MiddlewareHandler = async (context, next) => {
   return next();
 };
 
-/** Whether a Host header names this machine: `localhost`, what ends in `.localhost`, a loopback address; any port. */
+/** Whether a Host header names this machine: `localhost`, a name below it, or a loopback address, with any port. */
 function namesThisMachine(host: string): boolean {
   const name = (URL.parse(`http://${host}`)?.hostname ?? "").replace(/\.$/, "");
   return /^(?:.+\.)?localhost$|^127\.\d+\.\d+\.\d+$|^\[::1\]$/.test(name);

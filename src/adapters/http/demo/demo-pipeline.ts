@@ -3,7 +3,7 @@ import type { TelltalePublisher } from "../../../client/publisher.ts";
 import { type DemoOutcome, type DemoScript, type DemoStep, demoScript } from "./demo-script.ts";
 import { demoFailure, demoVerdict } from "./demo-verdict.ts";
 
-/** As much of the publisher as the pipeline speaks. */
+/** The part of the publisher that the pipeline uses. */
 export type DemoPublisher = Pick<
   TelltalePublisher,
   "declareViewers" | "sendStatusUpdate" | "sendResultUpdate" | "sendErrorUpdate"
@@ -18,8 +18,8 @@ export interface DemoRun {
 }
 
 /**
- * Workers that only pretend to look at a video, but publish like real ones. They live in this process and end with
- * it: an analysis whose gateway was killed stays where it was.
+ * Workers that only pretend to analyse a video, but publish like real ones. They end with this process: an analysis whose
+ * gateway was killed gets no further event.
  */
 export class DemoPipelines {
   readonly #clock: ClockPort;
@@ -27,7 +27,7 @@ export class DemoPipelines {
   readonly #onFault: (analysisId: string, error: unknown) => void;
   readonly #running = new Map<string, () => void>();
 
-  /** `onFault` hears of an event that could not be published; the run it belonged to has ended. */
+  /** `onFault` is told of an event that could not be published; its run has ended. */
   constructor(clock: ClockPort, limit: number, onFault: (analysisId: string, error: unknown) => void) {
     this.#clock = clock;
     this.#limit = limit;
@@ -38,7 +38,7 @@ export class DemoPipelines {
     return this.#running.size;
   }
 
-  /** False where as many as may be are running already. */
+  /** False if the most that are allowed run already. */
   start(run: DemoRun): boolean {
     if (this.#running.size >= this.#limit) return false;
     const ended = new AbortController();
@@ -80,7 +80,7 @@ export class DemoPipelines {
     await publisher.sendResultUpdate(analysisId, demoVerdict(outcome, tookMs));
   }
 
-  /** False when the run was stopped meanwhile. */
+  /** False if the run was stopped meanwhile. */
   #wait(milliseconds: number, ended: AbortSignal): Promise<boolean> {
     if (ended.aborted) return Promise.resolve(false);
     return new Promise((resolve) => {

@@ -13,11 +13,11 @@ import { DemoPipelines } from "./demo-pipeline.ts";
 import { noteRefusedPublishes } from "./note-refused-publishes.ts";
 
 export interface DemoDependencies {
-  /** What is served at `/`. */
+  /** The routes of the page at `/`. */
   readonly page: Bun.HTMLBundle;
-  /** Whether only this machine reaches the gateway: then the demo answers to this machine's names alone. */
+  /** Whether only this machine reaches the gateway: if so, the demo answers to this machine's names only. */
   readonly ownNamesOnly: boolean;
-  /** Where this gateway answers; asked at each use, since the port may be known only after the start. */
+  /** The address of this gateway. It is asked at each use, since the port may be known only after the start. */
   readonly baseUrl: () => string;
   /** Without `analyses` the token is not limited to any. */
   readonly mintToken: (claims: {
@@ -27,7 +27,7 @@ export interface DemoDependencies {
     readonly expiresInSeconds: number;
   }) => Promise<string>;
   readonly clock: ClockPort;
-  /** What this gateway refused lately: a visitor who sees nothing of an analysis is told why. */
+  /** The recent refusals of this gateway. They tell a visitor why an analysis shows nothing. */
   readonly refusals: RecentRefusals;
   /** An event of the built-in pipeline could not be published. */
   readonly onFault: (analysisId: string, error: unknown) => void;
@@ -53,8 +53,8 @@ const wishBody = z.object({
 });
 
 /**
- * What stands in for a customer's backend on the demo page: it gives every visitor a user id and a token, and starts
- * analyses. For development only: whoever can reach it may watch.
+ * The backend of the demo page, in place of a customer's: it gives every visitor a user id and a token, and starts
+ * analyses. It is for development only, because everybody who can reach it may watch.
  */
 export function createDemo(dependencies: DemoDependencies): Demo {
   const pipelines = new DemoPipelines(dependencies.clock, MOST_PIPELINES, dependencies.onFault);
@@ -101,7 +101,7 @@ export function createDemo(dependencies: DemoDependencies): Demo {
   return { routes, stop: () => pipelines.stopAll() };
 }
 
-/** The visitor's user id, made up at the first visit and kept in a cookie that scripts cannot read. */
+/** The visitor's user id. The demo makes it up at the first visit and keeps it in a cookie that scripts cannot read. */
 function visitorOf(context: Context): string {
   const known = getCookie(context, VISITOR_COOKIE);
   if (known !== undefined && VISITOR.test(known)) return known;

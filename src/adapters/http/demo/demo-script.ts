@@ -13,7 +13,7 @@ export interface DemoStep {
 
 export interface DemoScript {
   readonly steps: readonly DemoStep[];
-  /** When the result or the error follows. */
+  /** The time of the result or the error. */
   readonly endsAtMs: number;
 }
 
@@ -81,10 +81,10 @@ const STAGES: readonly StagePlan[] = [
   },
 ];
 
-/** A failing analysis gets so far into the model's run. */
+/** The share of the model's run that a failing analysis completes. */
 const FAILS_AFTER_STEPS_OF_MODEL = 8;
 
-/** What a worker would say, and when: about 25 seconds, or until the model gives up. */
+/** The messages of a worker with their times: about 25 seconds, or until the model gives up. */
 export function demoScript(outcome: DemoOutcome): DemoScript {
   const steps: DemoStep[] = [];
   let startMs = 0;

@@ -3,12 +3,12 @@ import { CLOSE_CODES } from "../../../../src/domain/close-code.ts";
 import { turn } from "../../../support/turn.ts";
 import { appBench, codeOf } from "./app-bench.ts";
 
-describe("a stream whose client is closed before it begins", () => {
+describe("a stream that is closed before it begins", () => {
   test.each([
-    ["the gateway goes away", CLOSE_CODES.goingAway, 503, "over_capacity"],
+    ["the gateway drains", CLOSE_CODES.goingAway, 503, "over_capacity"],
     ["its token runs out", CLOSE_CODES.unauthenticated, 401, "unauthenticated"],
     ["its user may not watch any more", CLOSE_CODES.forbidden, 403, "not_allowed"],
-  ] as const)("SSE-4: because %s is told so by its status", async (_, why, status, code) => {
+  ] as const)("SSE-4: answers with the status of the reason if %s", async (_, why, status, code) => {
     const { ask, eventsPath, sessions, pubSub, registry } = appBench();
     pubSub.holdsCalls = true;
     const asked = ask(eventsPath, { headers: { Accept: "text/event-stream" } });

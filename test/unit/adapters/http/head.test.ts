@@ -6,7 +6,7 @@ import { appBench } from "./app-bench.ts";
 const STREAM = { Accept: "text/event-stream" };
 
 describe("HEAD", () => {
-  test("ADM-1: on a stream answers its headers a hundred and one times, and admits nobody", async () => {
+  test("ADM-1: is answered with the headers of a stream a hundred and one times and admits nobody", async () => {
     const { ask, eventsPath, registry, pubSub, sessions } = appBench();
     for (let time = 0; time < 101; time++) {
       const answer = await ask(eventsPath, { method: "HEAD", headers: STREAM });
@@ -20,7 +20,7 @@ describe("HEAD", () => {
     expect(pubSub.made).toEqual([]);
   });
 
-  test("ADM-1: on a read that waits is answered at once, and the broker hears nothing of it", async () => {
+  test("ADM-1: is answered at once on a read with wait, without a call to the broker", async () => {
     const { ask, eventsPath, analysisId, pubSub } = appBench();
     const answer = await ask(`${eventsPath}?wait=60`, { method: "HEAD" });
     expect([answer.status, answer.headers.get("Content-Type")]).toEqual([200, "application/json"]);
@@ -29,7 +29,7 @@ describe("HEAD", () => {
   });
 
   test.each(["/health", "/ready", "/ws/health", "/metrics", "/ws", "/nothing", "/v1/nothing", "/v1/notices"])(
-    "ADM-1: on %s is answered without a body, with the status of GET",
+    "ADM-1: is answered on %s without a body, with the status of GET",
     async (path) => {
       const { ask, pubSub } = appBench();
       const answer = await ask(path, { method: "HEAD" });
@@ -42,7 +42,7 @@ describe("HEAD", () => {
     ["no token", { token: null }, 401],
     ["a token that is no good", { token: "unknown" }, 401],
     ["another site's page", { headers: { Origin: "https://elsewhere.example" } }, 403],
-  ])("ADM-1: with %s is refused as GET is", async (_, options, status) => {
+  ])("ADM-1: is refused with %s as GET is", async (_, options, status) => {
     const { ask, eventsPath } = appBench();
     for (const headers of [{}, STREAM]) {
       const asked = { ...options, headers: { ...headers, ...("headers" in options ? options.headers : {}) } };
@@ -51,7 +51,7 @@ describe("HEAD", () => {
     expect((await ask("/v1/analyses/no-uuid/events", { method: "HEAD" })).status).toBe(400);
   });
 
-  test("ADM-1: other methods are as they were", async () => {
+  test("ADM-1: changes no other method", async () => {
     const { ask, eventsPath, sessions } = appBench();
     expect((await ask(eventsPath, { method: "DELETE" })).status).toBe(404);
     const preflight = { Origin: "http://telltale.example", "Access-Control-Request-Method": "GET" };

@@ -17,7 +17,7 @@ describe("a stream whose client does not read", () => {
     };
     return { ...bench, open, publish };
   };
-  /** Reads all that comes, as it comes. */
+  /** Reads everything as it comes. */
   const reading = (stream: ReadableStream<Uint8Array>) => {
     const got = { text: "", ended: false };
     const decoder = new TextDecoder();
@@ -28,7 +28,7 @@ describe("a stream whose client does not read", () => {
     return got;
   };
 
-  test("ADM-9: ends after the heartbeat timeout on a quiet channel, and gives its place back", async () => {
+  test("ADM-9: ends after the heartbeat timeout on a quiet channel and is no longer counted", async () => {
     const { open, pass, registry } = opened();
     await open();
     await pass(29_000);
@@ -37,7 +37,7 @@ describe("a stream whose client does not read", () => {
     expect(registry.statistics()).toEqual({ total_connections: 0, active_analyses: 0, users: 0 });
   });
 
-  test("ADM-9: ends after the heartbeat timeout on a busy channel; who reads beside it goes on", async () => {
+  test("ADM-9: ends after the heartbeat timeout on a busy channel, while a client that reads goes on", async () => {
     const { open, pass, publish, registry } = opened();
     const [, healthy] = [await open(), reading(await open())];
     for (let second = 0; second < 60; second++) {
@@ -48,7 +48,7 @@ describe("a stream whose client does not read", () => {
     expect([healthy.ended, healthy.text.match(/event: status_update/g)?.length]).toEqual([false, 60]);
   });
 
-  test("ADM-9: one that read for a while ends as well once it stops", async () => {
+  test("ADM-9: ends if its client read for a while and stopped", async () => {
     const { open, pass, registry } = opened();
     const reader = (await open()).getReader();
     await reader.read();
@@ -61,7 +61,7 @@ describe("a stream whose client does not read", () => {
     expect(registry.statistics().total_connections).toBe(0);
   });
 
-  test("ADM-9: one that reads stays for as long as it does, however quiet it is", async () => {
+  test("ADM-9: goes on as long as its client reads, however quiet the channel is", async () => {
     const { open, pass, registry } = opened();
     const healthy = reading(await open());
     await pass(600_000);
@@ -69,7 +69,7 @@ describe("a stream whose client does not read", () => {
     expect([healthy.ended, healthy.text.match(/^: /gm)?.length]).toEqual([false, 40]);
   });
 
-  test("ADM-9: one that reads slowly stays: a piece now and then is progress", async () => {
+  test("ADM-9: goes on if its client takes a piece now and then", async () => {
     const { open, pass, publish, registry } = opened();
     const reader = (await open()).getReader();
     for (let event = 0; event < 3; event++) await publish(1, "x".repeat(900_000));
@@ -80,7 +80,7 @@ describe("a stream whose client does not read", () => {
     expect(registry.statistics().total_connections).toBe(1);
   });
 
-  test("ADM-10: ten events to two hundred streams are encoded ten times, and nothing is parsed for it", async () => {
+  test("ADM-10: two hundred streams encode ten events ten times and parse none", async () => {
     const { open, publish } = opened();
     const streams = await Promise.all(Array.from({ length: 200 }, open));
     const got = streams.map(reading);
@@ -99,7 +99,7 @@ describe("a stream whose client does not read", () => {
       expect(text.match(/^id: .+\nevent: status_update\ndata: \{"event_id"/gm)).toHaveLength(10);
   });
 
-  test("ADM-10: the bytes of an event are the same for every stream, those that come back included", async () => {
+  test("ADM-10: every stream shares the bytes of an event, also after its client came back", async () => {
     const { ask, eventsPath, open, publish } = opened();
     const both = [await open(), await open()].map((stream) => stream.getReader());
     for (const reader of both) await reader.read();

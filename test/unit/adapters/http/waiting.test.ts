@@ -7,7 +7,7 @@ import { appBench, codeOf } from "./app-bench.ts";
 
 const NOBODY = { total_connections: 0, active_analyses: 0, users: 0 };
 
-describe("a read that waits", () => {
+describe("a read with wait", () => {
   const opened = (options: Parameters<typeof appBench>[2] = {}) => {
     const bench = appBench({}, undefined, options);
     const { ask, eventsPath, registry, feeds, pubSub, sessions, elsewhere, channel } = bench;
@@ -26,7 +26,7 @@ describe("a read that waits", () => {
   };
   const NOTHING = { ...NOBODY, held: 0, alice: 0 };
 
-  test("ADM-4: is counted while it is out, and its place is given back with the answer", async () => {
+  test("ADM-4: is counted until it is answered", async () => {
     const { wait, publish, books } = opened();
     const answer = wait();
     await turn();
@@ -36,7 +36,7 @@ describe("a read that waits", () => {
     expect(books()).toEqual(NOTHING);
   });
 
-  test("ADM-4: three thousand of one user are a hundred, and the others are told 429", async () => {
+  test("ADM-4: is refused with 429 after a hundred of the same user", async () => {
     const { wait, books, publish } = opened({ maxPerUser: 100 });
     const answers = Array.from({ length: 3_000 }, () => wait());
     await turn();
@@ -48,7 +48,7 @@ describe("a read that waits", () => {
     expect(books()).toEqual(NOTHING);
   });
 
-  test("ADM-4: shares the limits with every other way of watching, whichever comes first", async () => {
+  test("ADM-4: shares the limits of WebSockets and streams, in any order", async () => {
     const { wait, ask, eventsPath, tokens, books } = opened({ maxPerUser: 2, maxConnections: 3 });
     const stream = () => ask(eventsPath, { headers: { Accept: "text/event-stream" } });
     expect((await stream()).status).toBe(200);
@@ -64,7 +64,7 @@ describe("a read that waits", () => {
     expect(books().total_connections).toBe(3);
   });
 
-  test("ADM-4: one that can be answered at once is counted as well until it is", async () => {
+  test("ADM-4: is counted though it can be answered at once", async () => {
     const { wait, publish, books, pubSub } = opened();
     await publish();
     pubSub.holdsCalls = true;
@@ -89,7 +89,7 @@ describe("a read that waits", () => {
     expect(books()).toEqual(NOTHING);
   });
 
-  test("ADM-6: ends with 403 when viewers are declared without its user; who may go on goes on", async () => {
+  test("ADM-6: ends with 403 when viewers are declared without its user, and goes on if they include the user", async () => {
     const { wait, tokens, elsewhere, channel, publish, books } = opened();
     const [alice, bob] = [wait(), wait({ token: tokens.know("bob", { userId: "bob" }) })];
     await turn();
@@ -102,7 +102,7 @@ describe("a read that waits", () => {
     expect(books()).toEqual(NOTHING);
   });
 
-  test("ADM-4: of a minute is not ended by silence, since it has nothing to say", async () => {
+  test("ADM-4: is not ended by a minute of silence", async () => {
     const { wait, pass, books } = opened();
     const answer = wait({}, 60);
     await turn();
@@ -113,7 +113,7 @@ describe("a read that waits", () => {
     expect(books()).toEqual(NOTHING);
   });
 
-  test("ADM-7: is answered with what there is when the gateway goes away; nobody new waits then", async () => {
+  test("ADM-7: is answered with the events so far when the gateway drains, and refused after that", async () => {
     const { wait, clock, sessions, books } = opened();
     const answer = wait();
     await turn();
@@ -124,7 +124,7 @@ describe("a read that waits", () => {
     expect(books()).toEqual(NOTHING);
   });
 
-  test("ADM-4: gives its place back at whatever instant its client goes", async () => {
+  test("ADM-4: is no longer counted if its client goes, at any instant", async () => {
     for (let instant = 0; instant < 10; instant++) {
       const { wait, pubSub, books } = opened();
       pubSub.holdsCalls = true;
@@ -138,7 +138,7 @@ describe("a read that waits", () => {
     }
   });
 
-  test("ADM-4: leaves nothing behind while the broker is away, at whatever call", async () => {
+  test("ADM-4: leaves nothing behind if the broker goes away, at any call", async () => {
     for (const name of ["subscribe", "snapshot", "history"]) {
       const { wait, pubSub, books } = opened();
       pubSub.fault = (call) => (call.name === name ? new BrokerUnavailable("away") : undefined);
@@ -147,7 +147,7 @@ describe("a read that waits", () => {
     }
   });
 
-  test("ADM-8: of an analysis that nobody declared viewers for is told so, and a stream or a read as well", async () => {
+  test("ADM-8: is answered with not_declared if nobody declared viewers, as a stream and a plain read are", async () => {
     const { wait, ask, analysisId, eventsPath, elsewhere, channel, books } = opened({ watchDefault: "deny" });
     const stream = { headers: { Accept: "text/event-stream" } };
     const all = [
