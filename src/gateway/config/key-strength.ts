@@ -1,7 +1,8 @@
 /**
- * Why a token key is too easy to guess; undefined for one that is not. It is a known example, or holds under 128 bits
- * by `estimatedBits`. A random key of 32 hexadecimal digits, letters, Base32 or Base64 characters passes, and so do ten
- * words that dice chose.
+ * The reason why a token key is too easy to guess; undefined if it is not. A known example is, and so is a key that holds
+ * under 128 bits by `estimatedBits`. A random key of 32 hexadecimal digits, letters, Base32 or Base64 characters passes,
+ * and so do ten words that dice chose. Chance makes an exception in one of some 100,000 keys, for instance a hexadecimal
+ * key without any letter: such a key cannot be told from 32 decimal digits, which hold 106 bits.
  */
 export function weaknessOf(key: string): string | undefined {
   if (KNOWN_EXAMPLES.has(folded(key))) return "is a known example";
