@@ -3,6 +3,7 @@ import { Filling, fill } from "../domain/byte-budget.ts";
 import { type AnalysisChannel, type AnalysisId, analysisChannel } from "../domain/channel.ts";
 import { type EventPosition, formatEventId, type GivenPosition } from "../domain/event-position.ts";
 import { utf8Length } from "../domain/utf8.ts";
+import type { AccessPolicy } from "./access-policy.ts";
 import { type FairQueue, inQueue, type Place } from "./fair-queue.ts";
 import type { ChannelFeed } from "./fan-out/channel-feed.ts";
 import type { FeedRegistry } from "./fan-out/feed-registry.ts";
@@ -41,7 +42,7 @@ export class ReadEvents {
   readonly #pubSub: PubSubPort;
   readonly #feeds: FeedRegistry;
   readonly #clock: ClockPort;
-  readonly #watchDefault: "allow" | "deny";
+  readonly #access: AccessPolicy;
   readonly #reads: FairQueue;
 
   constructor(
@@ -49,21 +50,26 @@ export class ReadEvents {
     reads: FairQueue,
     feeds: FeedRegistry,
     clock: ClockPort,
-    watchDefault: "allow" | "deny",
+    access: AccessPolicy,
   ) {
     this.#reads = reads;
     this.#pubSub = pubSub;
     this.#feeds = feeds;
     this.#clock = clock;
-    this.#watchDefault = watchDefault;
+    this.#access = access;
   }
 
-  /** Rejects as the methods of `PubSubPort` do, with `TooManyReads` and `ReadAbandoned`; leaves nothing subscribed. */
+  /**
+   * Rejects as the methods of `PubSubPort` do, with `AccessUndecided`, `TooManyReads` and `ReadAbandoned`. Leaves nothing
+   * subscribed.
+   */
   async execute(request: ReadEventsRequest): Promise<ReadEventsAnswer> {
     if (request.waitMs === 0) return answer(request, await this.#permittedPage(request));
     const lease = await this.#feeds.analysis(analysisChannel(request.analysisId));
     const patience = this.#waitFor(lease.feed, request);
     try {
+      const verdict = await this.#mayRead(request, lease.feed.viewers);
+      if (verdict !== "allowed") return { type: verdict };
       const page = await this.#permittedFrom(lease.feed, request);
       if (typeof page === "string" || page.events.length > 0) return answer(request, page);
       await patience.over;
@@ -80,15 +86,14 @@ export class ReadEvents {
    */
   async #permittedPage(request: ReadEventsRequest): Promise<Page | Refused> {
     const channel = analysisChannel(request.analysisId);
-    const judged = async () => this.#judge(request, await this.#pubSub.viewers(channel));
-    const before = await judged();
+    const before = await this.#mayRead(request, await this.#pubSub.viewers(channel));
     if (before !== "allowed") return before;
     const page = await inQueue(
       this.#reads,
       { userId: request.grant.userId ?? "", abandoned: request.abandoned },
       (place) => this.#page(place, channel, request),
     );
-    const after = await judged();
+    const after = this.#mayGoOn(request, await this.#pubSub.viewers(channel));
     return after === "allowed" ? page : after;
   }
 
@@ -116,26 +121,28 @@ export class ReadEvents {
   /** As `#permittedPage`, from a feed: clients that wait for one analysis share their reads, as watchers do. */
   async #permittedFrom(feed: ChannelFeed, request: ReadEventsRequest): Promise<Page | Refused> {
     const { after, limit } = request;
-    const before = this.#judge(request, feed.viewers);
+    const before = this.#mayGoOn(request, feed.viewers);
     if (before !== "allowed") return before;
     const page = await pageOf(feed, after === "unreadable" ? undefined : after, limit);
-    const verdict = this.#judge(request, feed.viewers);
+    const verdict = this.#mayGoOn(request, feed.viewers);
     return verdict === "allowed" ? page : verdict;
   }
 
-  #judge({ grant, analysisId }: ReadEventsRequest, viewers: ViewerList | undefined): WatchVerdict {
-    return grant.judge(analysisId, viewers, this.#watchDefault);
+  #mayRead({ grant, analysisId }: ReadEventsRequest, viewers: ViewerList | undefined): Promise<WatchVerdict> {
+    return this.#access.mayWatch({ analysisId, grant, viewers });
+  }
+
+  #mayGoOn({ grant, analysisId }: ReadEventsRequest, viewers: ViewerList | undefined): WatchVerdict {
+    return this.#access.mayGoOn({ analysisId, grant, viewers });
   }
 
   /** Over at the next event, when the time is up, when the client has gone, or when it may not watch any more. */
-  #waitFor(
-    feed: ChannelFeed,
-    { waitMs, abandoned, grant, analysisId }: ReadEventsRequest,
-  ): { over: Promise<void>; end: () => void } {
+  #waitFor(feed: ChannelFeed, request: ReadEventsRequest): { over: Promise<void>; end: () => void } {
+    const { waitMs, abandoned } = request;
     const { promise, resolve } = Promise.withResolvers<void>();
     const forget = feed.broadcaster.onceMoved(resolve);
     const forgetViewers = feed.broadcaster.onViewers((viewers) => {
-      if (!grant.mayWatch(analysisId, viewers, this.#watchDefault)) resolve();
+      if (this.#mayGoOn(request, viewers) !== "allowed") resolve();
     });
     const cancel = this.#clock.after(waitMs, resolve);
     if (abandoned.aborted) resolve();

@@ -3,8 +3,10 @@ import { Container } from "inversify";
 import { JoseTokenVerifier } from "../adapters/jwt/jose-token-verifier.ts";
 import { SystemClock } from "../adapters/system/system-clock.ts";
 import { PinoTelemetry } from "../adapters/telemetry/pino-telemetry.ts";
+import { type AccessPolicy, ClaimsAndViewers } from "../application/access-policy.ts";
 import { BroadcastEvent } from "../application/broadcast-event.ts";
 import { CheckPositions } from "../application/check-positions.ts";
+import { DeclareViewers } from "../application/declare-viewers.ts";
 import { DrainConnections } from "../application/drain-connections.ts";
 import { ExpireStaleConnections } from "../application/expire-stale-connections.ts";
 import { FairQueue } from "../application/fair-queue.ts";
@@ -44,7 +46,7 @@ interface ProcessTelemetry extends TelemetryPort {
  * than the configuration names.
  */
 export function createGateway(config: Config, open: typeof openBroker = openBroker) {
-  const { watchDefault, heartbeatIntervalMs, heartbeatTimeoutMs, messageRate } = config;
+  const { heartbeatIntervalMs, heartbeatTimeoutMs, messageRate } = config;
   return (
     new Assembly<object>()
       .add("config", () => config)
@@ -55,6 +57,7 @@ export function createGateway(config: Config, open: typeof openBroker = openBrok
         (telemetry) => telemetry.flush(),
       )
       .add("tokens", ({ clock }): TokenVerifierPort => new JoseTokenVerifier(config.jwt.secret, clock))
+      .add("access", (): AccessPolicy => new ClaimsAndViewers(config.watchDefault))
 
       // The ports of the broker.
       .add("refusals", () => new RecentRefusals())
@@ -96,13 +99,17 @@ export function createGateway(config: Config, open: typeof openBroker = openBrok
         "drain",
         ({ connections, clock }) => new DrainConnections(connections, clock, config.drainMs, Math.random),
       )
-      .add("subscribe", ({ feeds, registry }) => new SubscribeToAnalysis(feeds, registry, watchDefault))
+      .add("subscribe", ({ feeds, registry, access }) => new SubscribeToAnalysis(feeds, registry, access))
       .add("checkPositions", ({ feeds, pubSub, telemetry }) => new CheckPositions(feeds, pubSub, telemetry))
+      .add("declareViewers", ({ pubSub }) => new DeclareViewers(pubSub))
       .add("broadcast", ({ pubSub, clock, telemetry }) => new BroadcastEvent(pubSub, clock, telemetry))
-      .add("read", ({ pubSub, reads }) => new ReadAnalysis(pubSub, reads, watchDefault, config.stallAfterMs))
+      .add(
+        "read",
+        ({ pubSub, reads, access }) => new ReadAnalysis(pubSub, reads, access, config.stallAfterMs),
+      )
       .add(
         "readEvents",
-        ({ pubSub, reads, feeds, clock }) => new ReadEvents(pubSub, reads, feeds, clock, watchDefault),
+        ({ pubSub, reads, feeds, clock, access }) => new ReadEvents(pubSub, reads, feeds, clock, access),
       )
       .add(
         "ingest",
@@ -118,8 +125,18 @@ export function createGateway(config: Config, open: typeof openBroker = openBrok
 
       .add(
         "sessions",
-        ({ tokens, subscribe, connections, registry, heartbeats, clock, telemetry }): SessionServices => ({
+        ({
           tokens,
+          access,
+          subscribe,
+          connections,
+          registry,
+          heartbeats,
+          clock,
+          telemetry,
+        }): SessionServices => ({
+          tokens,
+          access,
           subscribe,
           connections,
           registry,

@@ -84,8 +84,8 @@ export class OneAnalysis implements Watched, DeliveryOwner {
   }
 
   #check(viewers: ViewerList | undefined): boolean {
-    const { subscribe } = this.#host.services;
-    const verdict = subscribe.judge(this.#grant, this.analysisId, viewers);
+    const { access } = this.#host.services;
+    const verdict = access.mayGoOn({ analysisId: this.analysisId, grant: this.#grant, viewers });
     if (verdict === "allowed") return true;
     this.#refuse(verdict);
     return false;

@@ -1,3 +1,4 @@
+import type { AccessPolicy } from "../application/access-policy.ts";
 import { TelltaleError } from "../application/errors.ts";
 import { faultLevel } from "../application/fault-level.ts";
 import type { OpenConnections } from "../application/open-connections.ts";
@@ -12,6 +13,7 @@ import type { ConnectionRegistry } from "../domain/connection-registry.ts";
 /** The parts of the gateway that a session needs. */
 export interface SessionServices {
   readonly tokens: TokenVerifierPort;
+  readonly access: AccessPolicy;
   readonly subscribe: SubscribeToAnalysis;
   readonly connections: OpenConnections;
   readonly registry: ConnectionRegistry;

@@ -1,4 +1,4 @@
-import { NewerFormat, TelltaleError } from "../application/errors.ts";
+import { AccessUndecided, NewerFormat, TelltaleError } from "../application/errors.ts";
 import type { DeliveryOwner } from "../application/fan-out/delivery.ts";
 import { faultLevel } from "../application/fault-level.ts";
 import type { ControlFrame } from "../application/ports/client-connection-port.ts";
@@ -121,7 +121,7 @@ export class Subscription implements DeliveryOwner {
 
   #check(viewers: ViewerList | undefined): boolean {
     const { host, grant } = this.#context;
-    const verdict = host.services.subscribe.judge(grant, this.#analysisId, viewers);
+    const verdict = host.services.access.mayGoOn({ analysisId: this.#analysisId, grant, viewers });
     if (verdict === "allowed") return true;
     this.#leave({ type: "unwatched" });
     this.#refuse(verdict);
@@ -139,6 +139,7 @@ export class Subscription implements DeliveryOwner {
       code: expected ? error.code : "internal",
       message: reasonOf(error),
     });
+    if (error instanceof AccessUndecided) return "access_undecided";
     if (error instanceof NewerFormat) return "newer_format";
     return expected ? "broker_unavailable" : "internal";
   }

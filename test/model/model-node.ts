@@ -1,4 +1,5 @@
 import { MarkedCounter } from "../../src/adapters/redis/marked-counter.ts";
+import { ClaimsAndViewers } from "../../src/application/access-policy.ts";
 import { BroadcastEvent } from "../../src/application/broadcast-event.ts";
 import { CHECK_POSITIONS_MS, CheckPositions } from "../../src/application/check-positions.ts";
 import { DrainConnections } from "../../src/application/drain-connections.ts";
@@ -87,11 +88,12 @@ export class ModelNode {
     this.clock = clock;
     const { telemetry, registry } = this;
     const pubSub = new ModelPubSub(server);
+    const access = new ClaimsAndViewers(watchDefault);
     this.pubSub = pubSub;
     this.connections = new OpenConnections(registry, clock);
     this.feeds = new FeedRegistry(pubSub, clock, telemetry);
     this.broadcast = new BroadcastEvent(pubSub, clock, telemetry);
-    this.read = new ReadAnalysis(pubSub, new FairQueue(clock), watchDefault, NEVER_STALLED_MS);
+    this.read = new ReadAnalysis(pubSub, new FairQueue(clock), access, NEVER_STALLED_MS);
     const deadLetters: Pick<DeadLetterPort, "keep"> = {
       keep: (deadLetter) => pubSub.command((server) => server.keepDeadLetter(deadLetter)),
     };
@@ -122,7 +124,8 @@ export class ModelNode {
     this.inbox.start();
     this.#services = {
       tokens: new KnownTokens(clock),
-      subscribe: new SubscribeToAnalysis(this.feeds, registry, watchDefault),
+      access,
+      subscribe: new SubscribeToAnalysis(this.feeds, registry, access),
       connections: this.connections,
       registry,
       heartbeats,

@@ -1,6 +1,5 @@
 import { Hono, type MiddlewareHandler } from "hono";
 import { secureHeaders } from "hono/secure-headers";
-import type { BroadcastEvent } from "../../application/broadcast-event.ts";
 import { AccessUndecided, ReadAbandoned, TooManyReads } from "../../application/errors.ts";
 import type { TelemetryPort } from "../../application/ports/telemetry-port.ts";
 import { isHostHeader } from "../../session/origin-policy.ts";
@@ -9,13 +8,12 @@ import { type HealthSources, healthRoutes } from "./health-routes.ts";
 import { BodyRefused } from "./incoming-body.ts";
 import { noticeRoutes } from "./notice-routes.ts";
 import { brokerProblem, problem } from "./problem.ts";
-import { publishRoutes } from "./publish-routes.ts";
+import { type PublishParts, publishRoutes } from "./publish-routes.ts";
 import { readCors } from "./read-access.ts";
 import { type ReadParts, readRoutes } from "./read-routes.ts";
 import { requestDeadline } from "./request-deadline.ts";
 
-export interface GatewayAppParts extends HealthSources, ReadParts {
-  readonly broadcast: BroadcastEvent;
+export interface GatewayAppParts extends HealthSources, ReadParts, PublishParts {
   readonly telemetry: TelemetryPort;
   /** The demo; undefined where it is off. */
   readonly demo: Hono | undefined;
@@ -44,7 +42,7 @@ const SAFE_HEADERS = {
 
 /** Everything Telltale answers over plain HTTP. */
 export function gatewayApp(parts: GatewayAppParts): Hono {
-  const { tokens, broadcast, pubSub, telemetry, demo } = parts;
+  const { tokens, telemetry, demo } = parts;
   const app = new Hono();
   app.use(secureHeaders(SAFE_HEADERS));
   app.use(notCached);
@@ -62,9 +60,9 @@ export function gatewayApp(parts: GatewayAppParts): Hono {
   else if (parts.origins.mode === "development")
     app.get("/", (context) => problem(context, "not_found", DEMO_IS_OFF));
   app.route("/", healthRoutes(parts));
-  app.route("/v1/analyses", publishRoutes(tokens, broadcast, pubSub));
+  app.route("/v1/analyses", publishRoutes(parts));
   app.route("/v1/analyses", readRoutes(parts));
-  app.route("/v1/notices", noticeRoutes(tokens, broadcast));
+  app.route("/v1/notices", noticeRoutes(parts));
   for (const path of NOT_YET) app.get(path, (context) => problem(context, "not_implemented"));
   for (const path of ["/ws", "/ws/", "/ws/analysis/:id"])
     app.get(path, (context) => problem(context, "upgrade_required"));

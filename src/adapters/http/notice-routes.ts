@@ -1,4 +1,5 @@
 import { Hono } from "hono";
+import type { AccessPolicy } from "../../application/access-policy.ts";
 import type { BroadcastEvent } from "../../application/broadcast-event.ts";
 import type { TokenVerifierPort } from "../../application/ports/token-verifier-port.ts";
 import {
@@ -12,11 +13,18 @@ import { nestingOf } from "../../domain/json-nesting.ts";
 import { problem } from "./problem.ts";
 import { answer } from "./publish-routes.ts";
 import { idempotencyKey, parsedJson, requestText } from "./request-text.ts";
-import { type Granted, requireScope } from "./require-scope.ts";
+import { type Granted, requireNotifier, requireScope } from "./require-scope.ts";
 
-/** Notices for one user, or for everybody if the body has no `user_id` at all. */
-export function noticeRoutes(tokens: TokenVerifierPort, broadcast: BroadcastEvent): Hono<Granted> {
-  return new Hono<Granted>().post("/", requireScope(tokens, "notice:publish"), async (context) => {
+export interface NoticeParts {
+  readonly tokens: TokenVerifierPort;
+  readonly access: AccessPolicy;
+  readonly broadcast: BroadcastEvent;
+}
+
+/** The route for notices: for one user, or for everybody if the body has no `user_id` at all. */
+export function noticeRoutes({ tokens, access, broadcast }: NoticeParts): Hono<Granted> {
+  const scope = requireScope(tokens, "notice:publish");
+  return new Hono<Granted>().post("/", scope, requireNotifier(access), async (context) => {
     const idempotency = idempotencyKey(context);
     if (!idempotency.ok) return problem(context, "invalid_idempotency_key");
     const text = await requestText(context);
@@ -32,7 +40,7 @@ export function noticeRoutes(tokens: TokenVerifierPort, broadcast: BroadcastEven
 
 type Addressee = { readonly type: "channel"; readonly channel: NoticeChannel } | { readonly type: "invalid" };
 
-/** Undefined where the body is not JSON. */
+/** Undefined if the body is not JSON. */
 function addresseeOf(text: string): Addressee | undefined {
   const everybody: Addressee = { type: "channel", channel: SYSTEM_CHANNEL };
   // So is what is nested too deep to be parsed.

@@ -1,55 +1,49 @@
 import { type Context, Hono } from "hono";
+import type { AccessPolicy } from "../../application/access-policy.ts";
 import type { BroadcastAnswer, BroadcastEvent } from "../../application/broadcast-event.ts";
-import type { PubSubPort } from "../../application/ports/pub-sub-port.ts";
+import type { DeclareViewers } from "../../application/declare-viewers.ts";
 import type { TokenVerifierPort } from "../../application/ports/token-verifier-port.ts";
-import { analysisChannel, parseAnalysisId } from "../../domain/channel.ts";
-import { nestingOf, TOO_DEEP } from "../../domain/json-nesting.ts";
+import { analysisChannel } from "../../domain/channel.ts";
 import { problem } from "./problem.ts";
-import { idempotencyKey, parsedJson, requestText } from "./request-text.ts";
-import { type Granted, requireScope } from "./require-scope.ts";
-import { readViewers } from "./viewers-body.ts";
+import { idempotencyKey, requestText } from "./request-text.ts";
+import { type Publisher, requirePublisher, requireScope } from "./require-scope.ts";
 
-/** What a worker or its backend does with one analysis: publish events, say who may watch. */
-export function publishRoutes(
-  tokens: TokenVerifierPort,
-  broadcast: BroadcastEvent,
-  pubSub: PubSubPort,
-): Hono<Granted> {
-  const routes = new Hono<Granted>();
+export interface PublishParts {
+  readonly tokens: TokenVerifierPort;
+  readonly access: AccessPolicy;
+  readonly broadcast: BroadcastEvent;
+  readonly declareViewers: DeclareViewers;
+}
 
-  routes.post("/:id/events", requireScope(tokens, "analysis:publish"), async (context) => {
-    const id = parseAnalysisId(context.req.param("id"));
-    if (id === undefined) return problem(context, "not_an_analysis_id");
-    if (!context.var.grant.mayPublishTo(id)) return problem(context, "not_allowed");
+/** The routes on which a worker or its backend publishes events of one analysis and declares who may watch it. */
+export function publishRoutes({ tokens, access, broadcast, declareViewers }: PublishParts): Hono<Publisher> {
+  const routes = new Hono<Publisher>();
+  // Access is judged before the body is read.
+  const scope = requireScope(tokens, "analysis:publish");
+  const publisher = requirePublisher(access);
+
+  routes.post("/:id/events", scope, publisher, async (context) => {
     const idempotency = idempotencyKey(context);
     if (!idempotency.ok) return problem(context, "invalid_idempotency_key");
     const text = await requestText(context);
     if (text === undefined) return problem(context, "not_json");
-    return answer(context, await broadcast.execute(analysisChannel(id), text, idempotency.key));
+    const channel = analysisChannel(context.var.analysisId);
+    return answer(context, await broadcast.execute(channel, text, idempotency.key));
   });
 
-  routes.put("/:id", requireScope(tokens, "analysis:publish"), async (context) => {
-    const id = parseAnalysisId(context.req.param("id"));
-    if (id === undefined) return problem(context, "not_an_analysis_id");
-    if (!context.var.grant.mayPublishTo(id)) return problem(context, "not_allowed");
+  routes.put("/:id", scope, publisher, async (context) => {
     const text = await requestText(context);
     if (text === undefined) return problem(context, "not_json");
-    const nesting = nestingOf(text);
-    if (nesting.type === "too_deep") {
-      return problem(context, "invalid_viewers", { issues: [{ path: nesting.path, message: TOO_DEEP }] });
-    }
-    const value = nesting.type === "unclosed" ? undefined : parsedJson(text);
-    if (value === undefined) return problem(context, "not_json");
-    const read = readViewers(value);
-    if (!read.ok) return problem(context, "invalid_viewers", { issues: read.issues });
-    await pubSub.declareViewers(analysisChannel(id), read.viewers);
-    return context.body(null, 204);
+    const outcome = await declareViewers.execute(context.var.analysisId, text);
+    if (outcome.type === "declared") return context.body(null, 204);
+    if (outcome.reason === "not_json") return problem(context, "not_json");
+    return problem(context, "invalid_viewers", { issues: outcome.issues });
   });
 
   return routes;
 }
 
-/** The answer to a publish, the same for events and notices. */
+/** Answers a request that published events or a notice. */
 export function answer(context: Context, outcome: BroadcastAnswer): Response {
   switch (outcome.type) {
     case "stored":

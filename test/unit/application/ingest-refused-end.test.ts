@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test";
+import { ClaimsAndViewers } from "../../../src/application/access-policy.ts";
 import { FairQueue } from "../../../src/application/fair-queue.ts";
 import { IngestBareMessage } from "../../../src/application/ingest-bare-message.ts";
 import { ReadAnalysis } from "../../../src/application/read-analysis.ts";
@@ -38,7 +39,7 @@ describe("EV-18: a terminal event that a worker published and that breaks a rule
     const read = new ReadAnalysis(
       pubSub,
       new FairQueue(clock, { perUser: 1, total: 1, begun: 1 }),
-      "allow",
+      new ClaimsAndViewers("allow"),
       60_000,
     );
     expect(

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test";
+import { ClaimsAndViewers } from "../../../src/application/access-policy.ts";
 import { BroadcastEvent } from "../../../src/application/broadcast-event.ts";
 import { BrokerUnavailable } from "../../../src/application/errors.ts";
 import { FairQueue } from "../../../src/application/fair-queue.ts";
@@ -18,7 +19,8 @@ describe("ReadAnalysis", () => {
     const channel = someAnalysis();
     const broadcast = new BroadcastEvent(node.elsewhere, node.clock, node.telemetry);
     const reads = new FairQueue(node.clock, { perUser: 3, total: 5, begun: 2 });
-    const reading = new ReadAnalysis(node.pubSub, reads, watchDefault, STALL);
+    const access = new ClaimsAndViewers(watchDefault);
+    const reading = new ReadAnalysis(node.pubSub, reads, access, STALL);
     const publish = async (...events: unknown[]) => {
       const answer = await broadcast.execute(channel, JSON.stringify(events), undefined);
       return answer.type === "stored" ? answer.eventIds : [];

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test";
+import { ClaimsAndViewers } from "../../../src/application/access-policy.ts";
 import { FairQueue } from "../../../src/application/fair-queue.ts";
 import { FeedRegistry } from "../../../src/application/fan-out/feed-registry.ts";
 import { ReadEvents, type ReadEventsRequest } from "../../../src/application/read-events.ts";
@@ -15,7 +16,8 @@ describe("READ-2: a read that waits", () => {
     const channel = someAnalysis();
     const feeds = new FeedRegistry(node.pubSub, node.clock, node.telemetry);
     const reads = new FairQueue(node.clock, { perUser: 20, total: 30, begun: 2 });
-    const reading = new ReadEvents(node.pubSub, reads, feeds, node.clock, "allow");
+    const access = new ClaimsAndViewers("allow");
+    const reading = new ReadEvents(node.pubSub, reads, feeds, node.clock, access);
     const read = (request: Partial<ReadEventsRequest> = {}) =>
       reading.execute({
         analysisId: analysisIdOf(channel),

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test";
+import { ClaimsAndViewers } from "../../../src/application/access-policy.ts";
 import { BrokerUnavailable } from "../../../src/application/errors.ts";
 import { FairQueue } from "../../../src/application/fair-queue.ts";
 import { FeedRegistry } from "../../../src/application/fan-out/feed-registry.ts";
@@ -21,7 +22,8 @@ describe("ReadEvents", () => {
     const channel = someAnalysis();
     const feeds = new FeedRegistry(node.pubSub, node.clock, node.telemetry);
     const reads = new FairQueue(node.clock, { perUser: 20, total: 30, begun: 2 });
-    const reading = new ReadEvents(node.pubSub, reads, feeds, node.clock, "allow");
+    const access = new ClaimsAndViewers("allow");
+    const reading = new ReadEvents(node.pubSub, reads, feeds, node.clock, access);
     const leave = new AbortController();
     const read = (request: Partial<ReadEventsRequest> = {}) =>
       reading.execute({

@@ -1,3 +1,4 @@
+import { ClaimsAndViewers } from "../../../src/application/access-policy.ts";
 import { ConnectionWriter } from "../../../src/application/fan-out/connection-writer.ts";
 import { FeedRegistry } from "../../../src/application/fan-out/feed-registry.ts";
 import type { ReplayRequest } from "../../../src/application/fan-out/replay.ts";
@@ -34,7 +35,8 @@ export function watchBench({
   const channel = someAnalysis();
   const registry = new ConnectionRegistry({ maxConnections: 0, maxPerUser: 0, maxSubscriptionsPerUser: 0 });
   const feeds = new FeedRegistry(pubSub, clock, telemetry);
-  const subscribe = new SubscribeToAnalysis(feeds, registry, watchDefault);
+  const access = new ClaimsAndViewers(watchDefault);
+  const subscribe = new SubscribeToAnalysis(feeds, registry, access);
 
   const publish = async (...events: EncodedEvent[]) => {
     await elsewhere.append({ channel, events: events.length > 0 ? events : [status()] });

@@ -1,3 +1,4 @@
+import { type AccessPolicy, ClaimsAndViewers } from "../../../src/application/access-policy.ts";
 import { DrainConnections } from "../../../src/application/drain-connections.ts";
 import { ExpireStaleConnections } from "../../../src/application/expire-stale-connections.ts";
 import { FeedRegistry } from "../../../src/application/fan-out/feed-registry.ts";
@@ -26,6 +27,8 @@ export interface BenchOptions {
   readonly maxSubscriptionsPerUser?: number;
   readonly messageRate?: number;
   readonly watchDefault?: "allow" | "deny";
+  /** In place of the rule of the wire contract. */
+  readonly access?: AccessPolicy;
 }
 
 /** A session and its wire. The bench closes a socket as a runtime does: the session is told once. */
@@ -45,6 +48,7 @@ export function sessionBench(options: BenchOptions = {}) {
     maxSubscriptionsPerUser = 0,
     messageRate = 0,
     watchDefault = "allow",
+    access = new ClaimsAndViewers(watchDefault),
   } = options;
   const node = memoryNode({ size });
   const { clock, pubSub, telemetry, elsewhere, broker } = node;
@@ -59,7 +63,8 @@ export function sessionBench(options: BenchOptions = {}) {
   const drain = new DrainConnections(connections, clock, 10_000, () => 0.5);
   const services: SessionServices = {
     tokens,
-    subscribe: new SubscribeToAnalysis(feeds, registry, watchDefault),
+    access,
+    subscribe: new SubscribeToAnalysis(feeds, registry, access),
     connections,
     registry,
     heartbeats,

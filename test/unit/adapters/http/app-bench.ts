@@ -1,8 +1,10 @@
 import type { Hono } from "hono";
 import { gatewayApp } from "../../../../src/adapters/http/gateway-app.ts";
 import { InMemoryInbox } from "../../../../src/adapters/memory/in-memory-inbox.ts";
+import { type AccessPolicy, ClaimsAndViewers } from "../../../../src/application/access-policy.ts";
 import { BroadcastEvent } from "../../../../src/application/broadcast-event.ts";
 import type { BrokerTrouble } from "../../../../src/application/broker-trouble.ts";
+import { DeclareViewers } from "../../../../src/application/declare-viewers.ts";
 import { ExpireStaleConnections } from "../../../../src/application/expire-stale-connections.ts";
 import { FairQueue } from "../../../../src/application/fair-queue.ts";
 import { FeedRegistry } from "../../../../src/application/fan-out/feed-registry.ts";
@@ -34,6 +36,8 @@ export interface AskOptions {
 
 export interface BenchOptions {
   readonly watchDefault?: "allow" | "deny";
+  /** In place of the rule of the wire contract. */
+  readonly access?: AccessPolicy;
   readonly maxConnections?: number;
   readonly maxPerUser?: number;
 }
@@ -54,6 +58,7 @@ export function appBench(
   options: BenchOptions = {},
 ) {
   const { watchDefault = "allow", maxConnections = 0, maxPerUser = 0 } = options;
+  const { access = new ClaimsAndViewers(watchDefault) } = options;
   const node = memoryNode();
   const { clock, telemetry, pubSub, elsewhere } = node;
   const channel = someAnalysis();
@@ -65,7 +70,8 @@ export function appBench(
   const feeds = new FeedRegistry(pubSub, clock, telemetry);
   const sessions: SessionServices = {
     tokens,
-    subscribe: new SubscribeToAnalysis(feeds, registry, watchDefault),
+    access,
+    subscribe: new SubscribeToAnalysis(feeds, registry, access),
     connections: new OpenConnections(registry, clock),
     registry,
     heartbeats: new SendHeartbeats(clock, 15_000),
@@ -91,9 +97,11 @@ export function appBench(
   };
   const app = gatewayApp({
     tokens,
+    access,
     broadcast: new BroadcastEvent(pubSub, clock, telemetry),
-    read: new ReadAnalysis(pubSub, reads, watchDefault, 60_000),
-    readEvents: new ReadEvents(pubSub, reads, feeds, clock, watchDefault),
+    declareViewers: new DeclareViewers(pubSub),
+    read: new ReadAnalysis(pubSub, reads, access, 60_000),
+    readEvents: new ReadEvents(pubSub, reads, feeds, clock, access),
     sessions,
     origins: { allowedOrigins: undefined, mode: "production", ...policy },
     telemetry,
