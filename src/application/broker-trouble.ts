@@ -1,6 +1,6 @@
 /**
- * Why the broker cannot be used: for each cause the words that anybody may read. They hold no address and nothing that
- * the broker wrote; that stands in the log.
+ * The causes for which a broker cannot be used, and the words for each that anybody may read. The words hold no address
+ * and nothing that the broker wrote: only the log has that.
  */
 const WORDS = {
   away: "the broker is away",
@@ -28,16 +28,16 @@ const WORDS = {
   unreachable: "there is no connection to the broker",
 } as const;
 
-/** Stable: part of what `/ready` and `/ws/health` answer. */
+/** Stable: a part of the answers of `/ready` and `/ws/health`. */
 export type BrokerCause = keyof typeof WORDS;
 
 export interface BrokerTrouble {
   readonly cause: BrokerCause;
-  /** With cause `permission` the name of the command, or what may not be used: never anything of a user's. */
+  /** For cause `permission` the name of the command, or of the kind of key or channel. Never anything of a user's. */
   readonly permission?: string | undefined;
 }
 
-/** What anybody may be told of it. */
+/** The words that anybody may read. */
 export function wordsOf({ cause, permission }: BrokerTrouble): string {
   return permission === undefined ? WORDS[cause] : `${WORDS[cause]}: ${permission}`;
 }
@@ -51,12 +51,12 @@ const AWAY: ReadonlySet<BrokerCause> = new Set([
   "unreachable",
 ]);
 
-/** Whether nothing at all can be had of the broker, so that everybody who asks finds the same. */
+/** Whether the broker answers nobody, so that everybody who asks it finds the same. */
 export function isAway({ cause }: BrokerTrouble): boolean {
   return AWAY.has(cause);
 }
 
-/** Whether these are troubles of one kind, so that nobody need be told again. */
+/** Whether both are the same trouble, so that operators need not be told again. */
 export function isSameTrouble(one: BrokerTrouble | undefined, other: BrokerTrouble | undefined): boolean {
   return one?.cause === other?.cause && one?.permission === other?.permission;
 }

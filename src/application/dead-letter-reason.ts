@@ -2,12 +2,12 @@ import { MAX_USER_ID_BYTES } from "../domain/channel.ts";
 import type { DecodeFailure } from "../domain/decode-event.ts";
 import { type LabelsOf, METRICS } from "./ports/metric-catalogue.ts";
 
-/** Why a dead letter is one. The first fault is enough: the letter has the event itself. */
+/** Why an event is a dead letter. The first fault is enough: the dead letter holds the event itself. */
 export function deadLetterReason({ reason, issues: [first] }: DecodeFailure): string {
   return first === undefined ? reason : `${reason}: ${first.path.join(".") || "event"}: ${first.message}`;
 }
 
-/** Why a name that a worker published to is no channel of ours. Never holds the name. */
+/** Why a worker published to a name that is no channel of ours. Never holds the name. */
 export function channelFault(name: string): string {
   if (name.startsWith("analysis:")) return "an analysis id is a UUID";
   if (name.startsWith("user:"))

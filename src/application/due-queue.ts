@@ -1,6 +1,6 @@
 /**
- * Things that come due, each again after the same or a longer while, in buckets of `granularityMs`: taking what is
- * due costs time in proportion to what is due.
+ * Items that come due, each again after the same or a longer while, in buckets of `granularityMs`. Taking the due items
+ * costs time in proportion to their number.
  */
 export class DueQueue<Item> {
   readonly #granularityMs: number;
@@ -39,7 +39,7 @@ export class DueQueue<Item> {
     if (bucket?.size === 0) this.#buckets.delete(number);
   }
 
-  /** Removes and returns what is due by `now`. */
+  /** Removes and returns the items that are due by `now`. */
   take(now: number): Item[] {
     const until = Math.floor(now / this.#granularityMs);
     const due: Item[] = [];

@@ -3,19 +3,19 @@ import { BrokerError } from "./errors.ts";
 import type { TelemetryPort } from "./ports/telemetry-port.ts";
 import { reasonOf } from "./reason-of.ts";
 
-/** Why the inbox cannot be emptied, while it cannot, and the telling of it: once for each reason. */
+/** Why the inbox cannot be emptied, while it cannot. It tells operators once for each reason. */
 export class InboxTrouble {
   readonly #telemetry: TelemetryPort;
   #reason: string | undefined;
   #trouble: BrokerTrouble | undefined;
-  /** Whether operators were told of a failure that is not over yet. */
+  /** Whether operators know of a failure that is not over yet. */
   #told = false;
 
   constructor(telemetry: TelemetryPort) {
     this.#telemetry = telemetry;
   }
 
-  /** What the broker failed at; undefined where it did not. */
+  /** The trouble of the broker; undefined if it has none. */
   get now(): BrokerTrouble | undefined {
     return this.#trouble;
   }
@@ -25,7 +25,7 @@ export class InboxTrouble {
     this.#trouble = error instanceof BrokerError ? error.trouble : undefined;
     if (reason === this.#reason) return;
     this.#reason = reason;
-    // That the broker is away was said once, by whoever noticed.
+    // The connection that noticed first has told operators that the broker is away.
     const isNews = this.#trouble === undefined || !isAway(this.#trouble);
     this.#told ||= isNews;
     this.#telemetry.log(isNews ? "warn" : "debug", "the inbox cannot be emptied", { reason });

@@ -13,28 +13,29 @@ import type { TelemetryPort } from "./ports/telemetry-port.ts";
 import type { BareMessage, Listening, WorkerChannelPort } from "./ports/worker-channel-port.ts";
 import { reasonOf } from "./reason-of.ts";
 
-/** The same bytes within this time of the first, with nothing else published in between, are a retry, hence one event. */
+/** The same bytes within this time of the first, if nothing else was published in between, are a retry: one event. */
 const RETRY_WINDOW_MS = 60_000;
-/** How late an offer may be and still be known again; how long the broker may be unable to store one. */
-const LATEST_OFFER_MS = 120_000;
-const CONTENT_REMEMBERED_MS = RETRY_WINDOW_MS + LATEST_OFFER_MS;
-/** An offer is on its way for at most 4 s; the rest is for clocks that do not go alike. */
+/** How late a node may append a message and the broker still recognise it; how long the broker may be away meanwhile. */
+const LATEST_APPEND_MS = 120_000;
+const CONTENT_REMEMBERED_MS = RETRY_WINDOW_MS + LATEST_APPEND_MS;
+/** An append is on its way for at most 4 s; the rest is for clocks that differ. */
 const ON_ITS_WAY_MS = 5_000;
-/** Others heard what this node missed before it began to listen, and have offered it by then. */
+/** By then the others have appended the messages that they heard before this node began to listen. */
 const NEWCOMER_HOLD_MS = 3_000;
-/** While it is not known whether there are others: those who wait for it are to come soon after. */
+/** A node learns soon after it began to listen whether there are others. */
 const LOOK_AGAIN_MS = 5;
 
 /**
- * A worker's bare PUBLISH becomes a numbered event, once, however many nodes heard it: each offers all it hears, in
- * the order heard, and the broker takes the first offer.
+ * Turns a worker's bare PUBLISH into a numbered event, once, however many nodes heard it. Each node appends every message
+ * that it hears, in the order heard, and the broker stores the first append of each.
  *
- * - A node that has just begun to listen beside others holds what it hears until it has listened for three seconds.
- * - An offer is known again by its place among the messages of the same bytes, on which the nodes agree (`Occurrence`).
- * - What may be more than two minutes late is left to the others, where others were listening.
- * - What the broker cannot store is offered again, in order, for two minutes or 64 MiB.
- * - What is invalid or refused is kept as a dead letter by the same rules, beside the events: it holds none of them up.
- * - In place of an invalid terminal event an `error` is stored, so that nobody waits for an end that was sent.
+ * - A node that has just begun to listen beside others holds its messages until it has listened for three seconds.
+ * - The broker recognises a message by its place among those of the same bytes, on which the nodes agree (`Occurrence`).
+ * - If others were listening, a node leaves to them a message that may be more than two minutes late.
+ * - If the broker is away, the node appends again, in order, for two minutes or 64 MiB.
+ * - An invalid or refused message becomes a dead letter by the same rules. It holds up no event.
+ * - If an invalid message was a terminal event, the node appends an `error` in its place, so that nobody waits for an end
+ *   that was sent.
  */
 export class IngestBareMessage {
   readonly #pubSub: PubSubPort;
@@ -44,7 +45,7 @@ export class IngestBareMessage {
   readonly #telemetry: TelemetryPort;
   readonly #events: IngestQueue<Heard>;
   readonly #deadLetters: IngestQueue<Refused>;
-  /** The messages that are dead letters by now. */
+  /** The messages that were refused, each of which is queued as a dead letter. */
   readonly #refused = new WeakSet<Heard>();
 
   constructor(
@@ -66,12 +67,12 @@ export class IngestBareMessage {
     };
     this.#events = new IngestQueue<Heard>({
       ...shared,
-      offer: (heard) => this.#attempt(heard, () => this.#ingest(heard)),
+      ingest: (heard) => this.#attempt(heard, () => this.#ingest(heard)),
       heldFor: (heard) => this.#heldFor(heard),
     });
     this.#deadLetters = new IngestQueue<Refused>({
       ...shared,
-      offer: (refused) => this.#attempt(refused, () => this.#keep(refused)),
+      ingest: (refused) => this.#attempt(refused, () => this.#keep(refused)),
       heldFor: () => 0,
     });
   }
@@ -86,7 +87,7 @@ export class IngestBareMessage {
     });
   }
 
-  /** Resolves when everything heard until now is stored, kept as a dead letter, or given up. */
+  /** Resolves when every message heard until now is stored, kept as a dead letter, or given up. */
   async settled(): Promise<void> {
     await this.#events.settled();
     await this.#deadLetters.settled();
@@ -119,7 +120,7 @@ export class IngestBareMessage {
     this.#deadLetters.add({ ...heard, reason });
   }
 
-  /** What to append, if anything, and why the message itself is a dead letter, if it is. */
+  /** The event to append, if any, and why the message is a dead letter, if it is one. */
   #read(heard: Heard): { readonly request?: AppendRequest; readonly fault?: string } {
     const { message, heardAt } = heard;
     const channel = parseChannel(message.channel);
@@ -132,7 +133,7 @@ export class IngestBareMessage {
     return end === undefined ? { fault } : { fault, request: this.#request(heard, channel, end) };
   }
 
-  /** The event is known again by the message it stands for, also where it is the end in place of a refused one. */
+  /** The deduplication key is that of the message, even if the event is the end in place of a refused one. */
   #request(heard: Heard, channel: ChannelName, event: EncodedEvent): AppendRequest {
     return { channel, events: [event], deduplicate: this.#deduplicationKey(heard) };
   }
@@ -141,7 +142,7 @@ export class IngestBareMessage {
     const { occurrence } = heard.message;
     const now = this.#clock.now();
     const lateMs = this.#lateMs(heard);
-    // Of what it alone counts so, it must look back to where it began to count.
+    // A connection that counts by itself may ask about any message since it began to count.
     const sinceMs = occurrence.since === undefined ? 0 : now - occurrence.since;
     return {
       by: "occurrence",
@@ -153,7 +154,7 @@ export class IngestBareMessage {
     };
   }
 
-  /** Why it was refused, if it was. */
+  /** Resolves with why the broker refused it; undefined if it did not. */
   async #append(request: AppendRequest): Promise<string | undefined> {
     const outcome = await this.#pubSub.append(request);
     if (outcome.type === "refused") return outcome.code;
@@ -178,7 +179,7 @@ export class IngestBareMessage {
     });
   }
 
-  /** How long after it was published it is, in milliseconds, at most. */
+  /** How long ago the message was published, in milliseconds, at most. */
   #lateMs({ message, heardAt }: Heard): number {
     return (message.lateMs ?? 0) + Math.max(0, this.#clock.now() - heardAt);
   }
@@ -194,12 +195,12 @@ export class IngestBareMessage {
   }
 
   #givenUp(heard: Heard): boolean {
-    if (this.#clock.now() - heard.heardAt > LATEST_OFFER_MS) {
+    if (this.#clock.now() - heard.heardAt > LATEST_APPEND_MS) {
       this.#lost(heard, "the broker could not store it for two minutes");
       return true;
     }
-    // The broker may have forgotten by now that it took the others' offer.
-    if (heard.listening?.others !== true || this.#lateMs(heard) <= LATEST_OFFER_MS) return false;
+    // The broker may have forgotten by now that it stored what the others appended.
+    if (heard.listening?.others !== true || this.#lateMs(heard) <= LATEST_APPEND_MS) return false;
     this.#telemetry.count("telltale_publish_total", { lane: "bare", outcome: "left_to_others" });
     this.#telemetry.log("warn", "a worker's event was heard too late and left to the other gateways", {
       channel: heard.message.channel,
@@ -217,7 +218,7 @@ interface Heard {
   readonly message: BareMessage;
   readonly characters: number;
   readonly heardAt: number;
-  /** How this node listened when it heard it. */
+  /** How this node listened when it heard the message. */
   readonly listening: Listening | undefined;
 }
 

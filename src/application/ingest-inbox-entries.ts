@@ -8,17 +8,19 @@ import { type DeadLetterPort, kindOfDeadLetter } from "./ports/dead-letter-port.
 import { INBOX, type InboxEntry, type InboxPort } from "./ports/inbox-port.ts";
 import type { AppendRequest, PubSubPort } from "./ports/pub-sub-port.ts";
 import type { TelemetryPort } from "./ports/telemetry-port.ts";
-import { type AddressedEntry, type EntryLetter, readEntry } from "./read-entry.ts";
+import { type AddressedEntry, type RefusedEntry, readEntry } from "./read-entry.ts";
 import { reasonOf } from "./reason-of.ts";
 
-/** Between two attempts at what the broker could not take; others may try meanwhile. */
+/** The pause after a failure of the broker. Another node may take meanwhile. */
 export const INBOX_RETRY_MS = 1_000;
 
 /**
- * Entries of the inbox become numbered events, in order per analysis, once, however many nodes take and die: each goes
- * from the head, skips nothing and removes an entry only after its event was stored or buried. The channel knows the
- * last entry it took, so entries of one channel must never overtake one another: those that can only succeed or fail
- * together are appended in one turn, every other one alone.
+ * Turns entries of the inbox into numbered events, in order per analysis, once, however many nodes take and die.
+ *
+ * - A node begins at the head and skips nothing.
+ * - It removes an entry only after the broker stored its event or kept it as a dead letter.
+ * - Entries of one channel never overtake one another, for the channel knows only the last entry that it stored. The node
+ *   appends those in one turn that can only succeed or fail together, and every other one alone.
  */
 export class IngestInboxEntries {
   readonly #inbox: InboxPort;
@@ -46,17 +48,17 @@ export class IngestInboxEntries {
     this.#trouble = new InboxTrouble(telemetry);
   }
 
-  /** What the broker failed at in the last round; undefined where it did not. */
+  /** The trouble that the broker had in the last round; undefined if it had none. */
   get trouble(): BrokerTrouble | undefined {
     return this.#trouble.now;
   }
 
-  /** To be called once. Takes from then on, whatever happens to the broker meanwhile. */
+  /** To be called once. Takes from then on, and goes on after every failure of the broker. */
   start(): void {
     this.#ended = this.#run();
   }
 
-  /** Takes nothing more. Resolves when what was taken is stored or given back; never rejects. */
+  /** Takes nothing more. Resolves when every entry taken is stored or given back. Never rejects. */
   stop(): Promise<void> {
     this.#stopping = true;
     this.#wake();
@@ -66,7 +68,7 @@ export class IngestInboxEntries {
   async #run(): Promise<void> {
     while (!this.#stopping) {
       try {
-        await this.#takeLot();
+        await this.#takeBatch();
         this.#trouble.recovered();
       } catch (error) {
         this.#trouble.failed(error);
@@ -77,7 +79,7 @@ export class IngestInboxEntries {
     await this.#release();
   }
 
-  async #takeLot(): Promise<void> {
+  async #takeBatch(): Promise<void> {
     const taken = await this.#inbox.take();
     if (taken.type === "elsewhere") return this.#pause(taken.againMs);
     if (taken.entries.length === 0) return this.#untilArrival();
@@ -87,13 +89,13 @@ export class IngestInboxEntries {
     if (failures.length > 0) throw failures[0];
   }
 
-  /** Adds the ids of what was stored or buried to `done`; answers what kept the others from it. */
+  /** Adds the ids of the entries that were ingested to `done`. Resolves with the failures of the others. */
   async #ingest(entries: readonly InboxEntry[], done: string[]): Promise<unknown[]> {
     const events = new Map<AnalysisChannel, AddressedEntry[]>();
     const work: Promise<void>[] = [];
     for (const entry of entries) {
       const read = readEntry(entry, this.#clock.now());
-      if (read.type === "letter") work.push(this.#bury(read).then(() => void done.push(entry.id)));
+      if (read.type === "dead_letter") work.push(this.#keep(read).then(() => void done.push(entry.id)));
       else if (events.has(read.request.channel)) events.get(read.request.channel)?.push(read);
       else events.set(read.request.channel, [read]);
     }
@@ -102,7 +104,7 @@ export class IngestInboxEntries {
     return outcomes.flatMap((outcome) => (outcome.status === "rejected" ? [outcome.reason] : []));
   }
 
-  /** Up to the first that fails; rejects with its failure. */
+  /** Stops at the first append that fails, and rejects with its failure. */
   async #appendInOrder(events: readonly AddressedEntry[], done: string[]): Promise<void> {
     for (const together of inRuns(events)) {
       const outcomes = await Promise.allSettled(together.map((event) => this.#append(event)));
@@ -113,11 +115,11 @@ export class IngestInboxEntries {
     }
   }
 
-  /** An entry that is a dead letter whatever its append comes to is buried after it: a death between is made good. */
-  async #append({ id, payload, request, letter }: AddressedEntry): Promise<void> {
+  /** Keeps a dead letter after the append in its place: if the node dies in between, another one does both again. */
+  async #append({ id, payload, request, deadLetter }: AddressedEntry): Promise<void> {
     const reason = await this.#refusal(request);
-    if (letter !== undefined) await this.#bury(letter);
-    else if (reason !== undefined) await this.#bury({ id, channel: request.channel, payload, reason });
+    if (deadLetter !== undefined) await this.#keep(deadLetter);
+    else if (reason !== undefined) await this.#keep({ id, channel: request.channel, payload, reason });
   }
 
   async #refusal(request: AppendRequest): Promise<string | undefined> {
@@ -130,14 +132,14 @@ export class IngestInboxEntries {
       });
       return undefined;
     } catch (error) {
-      // What the broker says of this channel alone, it would say for ever: the others must not wait for it.
+      // A fault of this channel alone would last for ever: the other channels must not wait for it.
       if (error instanceof TelltaleError) throw error;
       return `fault: ${reasonOf(error)}`;
     }
   }
 
-  /** Every entry is an event of its own, so its letter is known by the entry, not by what it holds. */
-  async #bury({ id, channel, payload, reason }: EntryLetter): Promise<void> {
+  /** Names the dead letter by its entry, for each entry is an event of its own, whatever it holds. */
+  async #keep({ id, channel, payload, reason }: RefusedEntry): Promise<void> {
     await this.#deadLetters.keep({ channel, payload, reason, name: `${INBOX} ${id}` });
     this.#telemetry.count("telltale_dead_letters_total", { reason: reasonLabel(reason) });
     this.#telemetry.log("warn", "an inbox entry was refused", {
@@ -167,11 +169,11 @@ export class IngestInboxEntries {
 
   #wakeableBy(wake: () => void): void {
     this.#wake = wake;
-    // A stop that came while something else was awaited woke nobody.
+    // A stop that came before this wait woke nobody.
     if (this.#stopping) wake();
   }
 
-  /** So that another node goes on at once. Where it fails, the others wait until the lease has ended. */
+  /** Ends the lease, so that another node goes on at once. If that fails, the others wait until the lease ends. */
   async #release(): Promise<void> {
     try {
       await this.#inbox.release();
@@ -182,8 +184,10 @@ export class IngestInboxEntries {
 }
 
 /**
- * An event of an attempt may be refused while those after it are stored. It would then count as seen before it was
- * buried, so it goes alone; nothing else is refused.
+ * Splits the events of one channel into those that are appended in one turn.
+ *
+ * The broker may refuse an event of an attempt and store the events behind it. If the node died then, the refused entry
+ * would be a duplicate and never a dead letter, so such an event goes alone. The broker refuses no other event.
  */
 function inRuns(events: readonly AddressedEntry[]): AddressedEntry[][] {
   const runs: AddressedEntry[][] = [];

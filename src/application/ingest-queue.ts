@@ -1,41 +1,43 @@
 import type { ClockPort } from "./ports/clock-port.ts";
 
-/** What is offered to the broker until it is settled, in the order in which it came. */
-export interface Offer {
-  /** UTF-16 units it takes up while it waits. */
+/** A message that waits until it is settled. */
+export interface Waiting {
+  /** UTF-16 units that it takes up while it waits. */
   readonly characters: number;
 }
 
-export interface IngestQueueOptions<Item extends Offer> {
+export interface IngestQueueOptions<Item extends Waiting> {
   readonly clock: ClockPort;
-  /** Called for all of a lot in one turn. Never rejects; `again` where the broker could not. */
-  offer(item: Item): Promise<"done" | "again">;
-  /** Milliseconds until it may be offered; whatever came after it waits as well. */
+  /** Called for all items of a batch in one turn. Never rejects. Resolves with `again` if the broker was away. */
+  ingest(item: Item): Promise<"done" | "again">;
+  /** Milliseconds until the item may be ingested. The items behind it wait as well. */
   heldFor(item: Item): number;
-  /** Whether it is offered no more; whoever says so has counted it. */
+  /** Whether the item is not ingested any more. The callback has counted it then. */
   givenUp(item: Item): boolean;
-  /** Told what was dropped because too much waits. */
+  /** Told of each item that was dropped because too many wait. */
   overflowed(item: Item): void;
 }
 
 const RETRY_MS = 250;
 const MOST_WAITING_CHARACTERS = 64 * 1024 * 1024;
-/** Offered at once: enough to fill a connection, few enough that a failure repeats little. */
-const LOT_ITEMS = 256;
-const LOT_CHARACTERS = 4 * 1024 * 1024;
+/** The most of a batch: enough to fill a connection, few enough that a failure repeats little. */
+const BATCH_ITEMS = 256;
+const BATCH_CHARACTERS = 4 * 1024 * 1024;
 
 /**
- * Offers in order, a lot at a time, and what the broker could not take again before anything that came after it. A
- * lot goes out in one turn, so that what it holds for one channel succeeds or fails together. At most 64 MiB wait:
- * the oldest are dropped first.
+ * Ingests items in order, a batch at a time.
+ *
+ * - A batch goes out in one turn, so that its items of one channel succeed or fail together.
+ * - An item that failed because the broker was away comes again before every item behind it.
+ * - At most 64 MiB wait. The oldest are dropped first.
  */
-export class IngestQueue<Item extends Offer> {
+export class IngestQueue<Item extends Waiting> {
   readonly #options: IngestQueueOptions<Item>;
   readonly #waiting: Item[] = [];
   readonly #settling: (() => void)[] = [];
-  /** Of what waits and of what is under way. */
+  /** The characters that wait, and those under way. */
   #characters = 0;
-  #state: "idle" | "offering" | "pausing" = "idle";
+  #state: "idle" | "ingesting" | "pausing" = "idle";
 
   constructor(options: IngestQueueOptions<Item>) {
     this.#options = options;
@@ -52,25 +54,25 @@ export class IngestQueue<Item extends Offer> {
       this.#options.overflowed(oldest);
     }
     if (this.#state !== "idle") return;
-    this.#state = "offering";
-    queueMicrotask(() => void this.#offerAll());
+    this.#state = "ingesting";
+    queueMicrotask(() => void this.#ingestAll());
   }
 
-  /** Resolves when everything added until now is done or given up. */
+  /** Resolves when every item added until now is done or given up. */
   settled(): Promise<void> {
     if (this.#state === "idle") return Promise.resolve();
     return new Promise((resolve) => this.#settling.push(resolve));
   }
 
-  async #offerAll(): Promise<void> {
+  async #ingestAll(): Promise<void> {
     while (true) {
-      const lot = this.#takeLot();
+      const batch = this.#takeBatch();
       const [next] = this.#waiting;
-      if (lot.length === 0 && next !== undefined) return this.#pause(this.#options.heldFor(next));
-      if (lot.length === 0) break;
-      const outcomes = await Promise.all(lot.map((item) => this.#options.offer(item)));
-      const again = lot.filter((_, index) => outcomes[index] === "again");
-      for (const [index, { characters }] of lot.entries()) {
+      if (batch.length === 0 && next !== undefined) return this.#pause(this.#options.heldFor(next));
+      if (batch.length === 0) break;
+      const outcomes = await Promise.all(batch.map((item) => this.#options.ingest(item)));
+      const again = batch.filter((_, index) => outcomes[index] === "again");
+      for (const [index, { characters }] of batch.entries()) {
         if (outcomes[index] !== "again") this.#characters -= characters;
       }
       if (again.length === 0) continue;
@@ -82,8 +84,8 @@ export class IngestQueue<Item extends Offer> {
     for (const resolve of this.#settling.splice(0)) resolve();
   }
 
-  #takeLot(): Item[] {
-    const lot: Item[] = [];
+  #takeBatch(): Item[] {
+    const batch: Item[] = [];
     let taken = 0;
     let characters = 0;
     for (const item of this.#waiting) {
@@ -93,20 +95,20 @@ export class IngestQueue<Item extends Offer> {
         continue;
       }
       characters += item.characters;
-      const fits = lot.length < LOT_ITEMS && (lot.length === 0 || characters <= LOT_CHARACTERS);
+      const fits = batch.length < BATCH_ITEMS && (batch.length === 0 || characters <= BATCH_CHARACTERS);
       if (!fits || this.#options.heldFor(item) > 0) break;
       taken++;
-      lot.push(item);
+      batch.push(item);
     }
     this.#waiting.splice(0, taken);
-    return lot;
+    return batch;
   }
 
   #pause(milliseconds: number): void {
     this.#state = "pausing";
     this.#options.clock.after(milliseconds, () => {
-      this.#state = "offering";
-      void this.#offerAll();
+      this.#state = "ingesting";
+      void this.#ingestAll();
     });
   }
 }

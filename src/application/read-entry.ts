@@ -12,28 +12,28 @@ import { deadLetterReason } from "./dead-letter-reason.ts";
 import { INBOX, type InboxEntry, type UnreadableEntry } from "./ports/inbox-port.ts";
 import type { AppendRequest } from "./ports/pub-sub-port.ts";
 
-/** An entry of the inbox that is kept as a dead letter. */
-export interface EntryLetter {
+/** An entry of the inbox that is a dead letter. */
+export interface RefusedEntry {
   readonly id: string;
   readonly channel: string;
   readonly payload: string;
   readonly reason: string;
 }
 
-/** An entry of the inbox that there is something to append for. */
+/** An entry of the inbox that has an event to append. */
 export interface AddressedEntry {
   readonly id: string;
   readonly payload: string;
   readonly request: AppendRequest & { readonly channel: AnalysisChannel };
-  /** Set where the entry itself is a dead letter, and the request is the end in its place. */
-  readonly letter?: EntryLetter;
+  /** The entry as a dead letter, if it is one. The request is then the end in its place. */
+  readonly deadLetter?: RefusedEntry;
 }
 
-/** What becomes of an entry that was taken at `now`, in milliseconds since 1970. */
+/** Reads an entry that was taken at `now`, in milliseconds since 1970. */
 export function readEntry(
   entry: InboxEntry,
   now: number,
-): ({ readonly type: "letter" } & EntryLetter) | ({ readonly type: "event" } & AddressedEntry) {
+): ({ readonly type: "dead_letter" } & RefusedEntry) | ({ readonly type: "event" } & AddressedEntry) {
   const { id } = entry;
   const at = entry.addedAt ?? now;
   const payload = entry.type === "event" ? entry.event : entry.payload;
@@ -42,17 +42,17 @@ export function readEntry(
   if (decoded.ok) {
     return { type: "event", id, payload, request: requestOf(id, decoded.channel, decoded.encoded) };
   }
-  const letter = { id, channel: decoded.channel ?? INBOX, payload, reason: deadLetterReason(decoded) };
+  const deadLetter = { id, channel: decoded.channel ?? INBOX, payload, reason: deadLetterReason(decoded) };
   const end = addressedEndInPlaceOf({ text: payload, tail: tailOf(entry) }, decoded, at);
-  if (end === undefined) return { type: "letter", ...letter };
-  return { type: "event", id, payload, request: requestOf(id, end.channel, end.encoded), letter };
+  if (end === undefined) return { type: "dead_letter", ...deadLetter };
+  return { type: "event", id, payload, request: requestOf(id, end.channel, end.encoded), deadLetter };
 }
 
 function tailOf(entry: InboxEntry): string | undefined {
   return entry.type === "unreadable" ? entry.tail : undefined;
 }
 
-/** An end in place of an entry is known again by the entry. */
+/** The deduplication key is the entry, even if the event is the end in its place. */
 function requestOf(id: string, channel: AnalysisChannel, event: EncodedEvent): AddressedEntry["request"] {
   return { channel, events: [event], deduplicate: { by: "entry", id } };
 }

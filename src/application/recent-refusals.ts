@@ -3,7 +3,7 @@ import type { DeadLetterPort } from "./ports/dead-letter-port.ts";
 
 export interface Refusals {
   readonly count: number;
-  /** Why the last of them; empty if there is none. */
+  /** The reason of the last one; empty if there is none. */
   readonly reason: string;
 }
 
@@ -12,13 +12,13 @@ const MOST_ANALYSES = 500;
 const LONGEST_REASON = 300;
 
 /**
- * What this gateway has refused of each analysis, and why the last time: for the demo page, whose visitor sees nothing
- * of an analysis whose events are all refused. In memory alone, of the 500 analyses last refused.
+ * How many events of each analysis this gateway refused, and why the last one. The demo page shows it, for its visitor sees
+ * nothing of an analysis whose events are all refused. Kept in memory, for the 500 analyses last refused.
  */
 export class RecentRefusals {
   readonly #byAnalysis = new Map<string, Refusals>();
 
-  /** `channel` as it was published to; one that names no analysis is left out. */
+  /** Leaves out a `channel` that names no analysis. */
   note(channel: string, reason: string): void {
     const [, id] = /^analysis:(.*)$/.exec(parseChannel(channel) ?? "") ?? [];
     if (id === undefined) return;

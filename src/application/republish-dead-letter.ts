@@ -6,7 +6,7 @@ import { DEAD_LETTER_BYTES, type DeadLetterPort, type KeptDeadLetter } from "./p
 import { INBOX } from "./ports/inbox-port.ts";
 import type { AppendRequest, PubSubPort } from "./ports/pub-sub-port.ts";
 
-/** Longer than anybody waits before running it again. */
+/** Longer than an operator waits before running it again. */
 const REMEMBERED_MS = 24 * 3_600_000;
 /** A cut lies between characters, of which the longest has four bytes. */
 const LONGEST_CHARACTER = 4;
@@ -16,29 +16,29 @@ export type Republished =
   /** It stays a dead letter. */
   | { readonly type: "kept"; readonly reason: string };
 
-/** Once what kept it from being delivered is mended, a dead letter becomes the event that it should have been. */
+/** Turns a dead letter into the event that it should have been, once the rules or the broker allow it. */
 export class RepublishDeadLetter {
-  readonly #letters: Pick<DeadLetterPort, "remove">;
+  readonly #deadLetters: Pick<DeadLetterPort, "remove">;
   readonly #pubSub: PubSubPort;
 
-  constructor(letters: Pick<DeadLetterPort, "remove">, pubSub: PubSubPort) {
-    this.#letters = letters;
+  constructor(deadLetters: Pick<DeadLetterPort, "remove">, pubSub: PubSubPort) {
+    this.#deadLetters = deadLetters;
     this.#pubSub = pubSub;
   }
 
-  /** Stores it once within a day, however often it is called, and removes it then. Rejects as `append` does. */
-  async execute(letter: KeptDeadLetter): Promise<Republished> {
-    const read = readLetter(letter);
+  /** Stores it once within a day, however often it is called, and then removes it. Rejects as `append` does. */
+  async execute(deadLetter: KeptDeadLetter): Promise<Republished> {
+    const read = requestOf(deadLetter);
     if (typeof read === "string") return { type: "kept", reason: read };
     const outcome = await this.#pubSub.append(read);
     if (outcome.type === "refused") return { type: "kept", reason: outcome.code };
-    await this.#letters.remove(letter.id);
+    await this.#deadLetters.remove(deadLetter.id);
     return { type: "stored" };
   }
 }
 
-/** The append it takes, or why there can be none. */
-function readLetter({ id, channel: name, payload, at }: KeptDeadLetter): AppendRequest | string {
+/** The request that stores it, or why there can be none. */
+function requestOf({ id, channel: name, payload, at }: KeptDeadLetter): AppendRequest | string {
   const now = Date.parse(at);
   if (Number.isNaN(now)) return "at: is no time";
   const read = name === INBOX ? decodeAddressedEvent(payload, now) : decodeFor(name, payload, now);

@@ -4,10 +4,13 @@ import type { ClockPort } from "./ports/clock-port.ts";
 import type { InboxPort } from "./ports/inbox-port.ts";
 
 export const WATCH_INBOX_MS = 2_000;
-/** How long an entry may be the oldest before something is wrong, whoever should have taken it. */
+/** How long an entry may be the oldest before something is wrong, on whichever node. */
 const LONGEST_AT_HEAD_MS = 30_000;
 
-/** What is known of the inbox. `stuck`: its oldest entry has not moved for 30 s, so nobody empties it. */
+/**
+ * The state of the inbox as this node last saw it. `stuck`: its oldest entry has not moved for 30 s, so nobody empties it.
+ * `unsupported`: the broker has none.
+ */
 export type InboxHealth =
   | { readonly status: "unknown" | "unsupported" }
   | { readonly status: "down"; readonly cause: BrokerCause; readonly reason: string }

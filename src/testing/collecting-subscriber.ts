@@ -1,7 +1,7 @@
 import type { ChannelSubscriber, PublishedEvent } from "../application/ports/pub-sub-port.ts";
 import type { ViewerList } from "../domain/access-grant.ts";
 
-/** Keeps what it is told, and lets a test wait for it instead of sleeping. */
+/** Keeps every call, and lets a test wait for one instead of sleeping. */
 export class CollectingSubscriber implements ChannelSubscriber {
   readonly events: PublishedEvent[] = [];
   readonly viewers: ViewerList[] = [];
@@ -27,7 +27,7 @@ export class CollectingSubscriber implements ChannelSubscriber {
     this.#look();
   }
 
-  /** Resolves once `met` is true; the test's own timeout ends a wait that never is. */
+  /** Resolves once `met` is true. The test's own timeout ends a wait that lasts for ever. */
   until(met: (self: this) => boolean): Promise<void> {
     if (met(this)) return Promise.resolve();
     return new Promise((resolve) => this.#waiting.add({ met: () => met(this), resolve }));

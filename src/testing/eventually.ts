@@ -3,7 +3,7 @@ import { setTimeout as pause } from "node:timers/promises";
 const LOOK_AGAIN_MS = 20;
 const PATIENCE_MS = 20_000;
 
-/** Resolves once `holds` does: for what a process outside tells nobody about. Rejects after 20 seconds. */
+/** Resolves once `holds` does. For changes that nobody reports, as of another process. Rejects after 20 seconds. */
 export async function eventually(
   what: string | (() => string),
   holds: () => Promise<boolean>,

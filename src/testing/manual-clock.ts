@@ -7,7 +7,7 @@ interface Timer {
   readonly task: () => void;
 }
 
-/** A clock that stands still until a test moves it; what falls due runs in order of time, at its own time. */
+/** A clock that moves only if a test moves it. Tasks that fall due run in order of time, each at its own time. */
 export class ManualClock implements ClockPort {
   #now: number;
   readonly #timers = new Set<Timer>();
@@ -28,7 +28,7 @@ export class ManualClock implements ClockPort {
     return this.#add({ due: this.#now + milliseconds, period: undefined, task });
   }
 
-  /** By itself: it is due without the clock's moving. */
+  /** Runs the task though the clock does not move. */
   soon(task: () => void): void {
     setImmediate(task);
   }
@@ -44,7 +44,7 @@ export class ManualClock implements ClockPort {
     this.#now = end;
   }
 
-  /** As a process that was frozen finds it: the time has gone by, and what fell due runs once, now. */
+  /** Moves the clock as for a process that was frozen: each task that fell due runs once, now. */
   freeze(milliseconds: number): void {
     this.#now += milliseconds;
     for (const timer of [...this.#timers]) {

@@ -6,10 +6,10 @@ import type {
 
 let made = 0;
 
-/** The wire of a test, in memory: keeps what is sent, and takes no more, or fails, when the test says so. */
+/** A client's socket in memory. It keeps every frame; a test may have it take no more, or fail. */
 export class RecordingConnection implements ClientConnectionPort {
   readonly id: string;
-  /** Every frame that the socket took, queued ones included. */
+  /** The text of every frame that the socket took, queued ones included. */
   readonly frames: string[] = [];
   /** How many frames each batch handed over. */
   readonly batches: number[] = [];
@@ -29,7 +29,7 @@ export class RecordingConnection implements ClientConnectionPort {
     this.#takes = frames;
   }
 
-  /** The socket takes everything again; telling the session is the test's part, as it is the adapter's. */
+  /** The socket takes everything again. The test tells the session, as the adapter would. */
   takeAll(): void {
     this.#takes = Number.POSITIVE_INFINITY;
   }
@@ -72,7 +72,7 @@ export class RecordingConnection implements ClientConnectionPort {
     return took;
   }
 
-  /** The client reads on, and something waits all the same. */
+  /** The client reads on, and some bytes wait all the same. */
   takeSome(): void {
     this.#tookSome = true;
   }

@@ -72,7 +72,7 @@ describe("InMemoryPubSub", () => {
     expect(broker.listeningOn()).toEqual([]);
   });
 
-  test("what expired is released though nobody asks for it", async () => {
+  test("a channel that expired is released though nobody asks for it", async () => {
     const broker = new InMemoryBroker();
     const clock = new ManualClock();
     const pubSub = new InMemoryPubSub({ clock, telemetry: new CollectingTelemetry(), history, broker });

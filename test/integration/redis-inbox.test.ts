@@ -20,7 +20,7 @@ describe.skipIf(!needs("redis-server"))("the inbox on Redis", () => {
     });
     afterEach(() => inbox.close());
 
-    test("IB-4 what is no UTF-8 is unreadable", async () => {
+    test("IB-4 an entry that is no UTF-8 is unreadable", async () => {
       await redis.client.xadd("telltale:inbox", "*", "event", Buffer.from([0x7b, 0xff, 0x7d]));
       expect(await inbox.take()).toMatchObject({ entries: [{ type: "unreadable", fault: "garbled" }] });
     });
@@ -31,7 +31,7 @@ describe.skipIf(!needs("redis-server"))("the inbox on Redis", () => {
       expect(await inbox.take()).toMatchObject({ entries: [{ id: "5-1", addedAt: undefined }] });
     });
 
-    test("BUD-9 of giant entries one is read at a time, and none of them reaches the gateway", async () => {
+    test("BUD-9 giant entries are read one at a time, and none of them reaches the gateway", async () => {
       const giant = Buffer.alloc(20 * 1024 * 1024, "x");
       for (let n = 0; n < 6; n++) {
         if (n % 2 === 0) await redis.client.xadd("telltale:inbox", "*", "event", giant);
@@ -46,7 +46,7 @@ describe.skipIf(!needs("redis-server"))("the inbox on Redis", () => {
       expect(sent).toBeLessThan(256 * 1024);
     });
 
-    test("BUD-9 small entries before large ones do not make it read much more than a lot", async () => {
+    test("BUD-9 take() reads little more than a batch, though small entries come before large ones", async () => {
       for (let n = 0; n < 40; n++) await redis.client.xadd("telltale:inbox", "*", "event", "{}");
       for (let n = 0; n < 40; n++)
         await redis.client.xadd("telltale:inbox", "*", "event", "x".repeat(1_000_000));

@@ -739,8 +739,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "buries no entry whose end was stored in its place",
     file: "src/application/ingest-inbox-entries.ts",
-    find: "if (letter !== undefined) await this.#bury(letter);",
-    replace: "if (letter !== undefined) return;",
+    find: "if (deadLetter !== undefined) await this.#keep(deadLetter);",
+    replace: "if (deadLetter !== undefined) return;",
     killers: ["test/unit/application/ingest-inbox-refused-end.test.ts"],
   },
   {

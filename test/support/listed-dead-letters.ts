@@ -1,17 +1,17 @@
 import type { DeadLetterPort, KeptDeadLetter } from "../../src/application/ports/dead-letter-port.ts";
 
-/** Letters in a list: what becomes of them is what is looked at. */
-export class ListedLetters implements Pick<DeadLetterPort, "read" | "find" | "remove" | "close"> {
+/** Dead letters in a list, which a test reads. */
+export class ListedDeadLetters implements Pick<DeadLetterPort, "read" | "find" | "remove" | "close"> {
   readonly kept: KeptDeadLetter[] = [];
 
   async *read(): AsyncIterable<KeptDeadLetter> {
     yield* this.kept;
   }
   async find(id: string): Promise<KeptDeadLetter | undefined> {
-    return this.kept.find((letter) => letter.id === id);
+    return this.kept.find((one) => one.id === id);
   }
   async remove(id: string): Promise<boolean> {
-    const place = this.kept.findIndex((letter) => letter.id === id);
+    const place = this.kept.findIndex((one) => one.id === id);
     if (place >= 0) this.kept.splice(place, 1);
     return place >= 0;
   }

@@ -8,35 +8,35 @@ interface Remembered extends Place {
 }
 
 /**
- * Names seen before, each for as long as asked. Names of one lane are remembered equally long, so those to forget
- * stand at the front and forgetting costs time in proportion to what is forgotten.
+ * Remembers the names of requests, each for as long as asked. Names of one group are remembered equally long, so the ones
+ * to forget are at the front, and forgetting costs time in proportion to their number.
  */
 export class DeduplicationMemory {
-  readonly #lanes = new Map<string, Map<string, Remembered>>();
+  readonly #groups = new Map<string, Map<string, Remembered>>();
 
-  find(lane: string, name: string, windowMs: number, now: number): FirstTime | undefined {
-    const found = this.#lanes.get(lane)?.get(name);
+  find(group: string, name: string, windowMs: number, now: number): FirstTime | undefined {
+    const found = this.#groups.get(group)?.get(name);
     if (found === undefined || now >= found.until || now - found.at > windowMs) return undefined;
     return found;
   }
 
-  remember(lane: string, name: string, first: FirstTime, forMs: number): void {
-    let names = this.#lanes.get(lane);
+  remember(group: string, name: string, first: FirstTime, forMs: number): void {
+    let names = this.#groups.get(group);
     if (names === undefined) {
       names = new Map();
-      this.#lanes.set(lane, names);
+      this.#groups.set(group, names);
     }
     names.delete(name);
     names.set(name, { ...first, until: first.at + forMs });
   }
 
   forgetExpired(now: number): void {
-    for (const [lane, names] of this.#lanes) {
+    for (const [group, names] of this.#groups) {
       for (const [name, { until }] of names) {
         if (now < until) break;
         names.delete(name);
       }
-      if (names.size === 0) this.#lanes.delete(lane);
+      if (names.size === 0) this.#groups.delete(group);
     }
   }
 }

@@ -12,7 +12,7 @@ import { KeptInbox } from "./kept-inbox.ts";
 export interface Listener {
   readonly subscriber: ChannelSubscriber;
   active: boolean;
-  /** Told when the subscriber threw, which must not reach the publisher. */
+  /** Called if the subscriber threw, for the publisher must not see it. */
   failed(error: unknown): void;
 }
 
@@ -21,7 +21,7 @@ export interface PublishedBare {
   readonly payload: string;
 }
 
-/** Told what no other message is called. */
+/** Called with each message and a name that no other message has. */
 type WorkerListener = (message: PublishedBare, name: string) => void;
 
 interface DeclaredViewers {
@@ -32,7 +32,7 @@ interface DeclaredViewers {
 type Delivery = (subscriber: ChannelSubscriber) => void;
 
 /**
- * What a broker keeps, in the memory of this process. Several `InMemoryPubSub` on one broker are several nodes.
+ * A broker in the memory of this process. Several `InMemoryPubSub` on one broker are several nodes.
  * Times are those of the caller's clock, in milliseconds.
  */
 export class InMemoryBroker {
@@ -68,7 +68,7 @@ export class InMemoryBroker {
     return this.find(channel, now) ?? new KeptChannel(randomEpoch());
   }
 
-  /** Keeps the channel until `expiresAt`, and with it who may watch. */
+  /** Keeps the channel and its viewers until `expiresAt`. */
   keep(channel: ChannelName, kept: KeptChannel, expiresAt: number): void {
     kept.expiresAt = expiresAt;
     moveToEnd(this.#channels, channel, kept);
@@ -118,7 +118,7 @@ export class InMemoryBroker {
     return this.#workers.size;
   }
 
-  /** A worker's bare PUBLISH: heard by every node that listens now, by nobody else ever. */
+  /** A worker's bare PUBLISH. Every node that listens now hears it, and nobody else ever. */
   publishBare(message: PublishedBare): void {
     const name = `memory.${++this.#bareMessages}.`;
     for (const heard of [...this.#workers]) heard(message, name);
@@ -139,7 +139,7 @@ export class InMemoryBroker {
     return { channels: this.#channels.size, viewers: this.#viewers.size };
   }
 
-  /** Everything kept is gone, as after a broker lost its memory. Who listens goes on listening. */
+  /** Forgets everything it kept, as a broker that lost its memory. Its listeners go on listening. */
   loseEverything(): void {
     this.#channels.clear();
     this.#viewers.clear();
@@ -151,7 +151,7 @@ export class InMemoryBroker {
     const listeners = this.#listeners.get(channel);
     if (listeners === undefined) return;
     this.#deliveries.push({ to: [...listeners], delivery });
-    // A subscriber may append: what that publishes waits until everybody has what came before.
+    // A subscriber may append. Its events wait until every listener has the ones before.
     if (this.#delivering) return;
     this.#delivering = true;
     for (let next = this.#deliveries.shift(); next !== undefined; next = this.#deliveries.shift()) {
@@ -169,7 +169,7 @@ function deliverTo(listener: Listener, delivery: Delivery): void {
   }
 }
 
-/** The maps stay in the order in which their entries expire, so that expiring costs what expires. */
+/** Keeps a map in the order in which its entries expire, so that expiring costs time in proportion to their number. */
 function moveToEnd<K, V>(map: Map<K, V>, key: K, value: V): void {
   map.delete(key);
   map.set(key, value);

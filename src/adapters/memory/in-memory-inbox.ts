@@ -10,7 +10,7 @@ import type { InMemoryBroker } from "./in-memory-broker.ts";
 export interface InMemoryInboxOptions {
   readonly broker: InMemoryBroker;
   readonly clock: ClockPort;
-  /** By which the lease knows this node; a name of its own where left out. */
+  /** The node's name for the lease. Default: a name of its own. */
   readonly node?: string;
 }
 

@@ -24,14 +24,14 @@ export interface InMemoryPubSubOptions {
   readonly clock: ClockPort;
   readonly telemetry: TelemetryPort;
   readonly history: { readonly size: number; readonly ttlMs: number };
-  /** Shared by the nodes of one process; one of its own where left out. */
+  /** The broker that the nodes of one process share. Default: a broker of its own. */
   readonly broker?: InMemoryBroker;
 }
 
 const FORGET_EVERY_MS = 10_000;
 const NOTHING: EventPosition = { epoch: "", offset: 0 };
 const NOTHING_KEPT: KeptHistory = { oldestKept: 1, newest: 0, spans: [] };
-/** What is kept here lives and dies with the process, so it never forks. */
+/** Always the same: a channel in memory ends with the process, so its history never forks. */
 const LINEAGE = "memory";
 
 /**

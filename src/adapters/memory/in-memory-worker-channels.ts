@@ -12,7 +12,7 @@ export interface InMemoryWorkerChannelsOptions {
   readonly clock: ClockPort;
 }
 
-/** Bare publishing within one process: `publish` stands for a worker's PUBLISH. */
+/** Bare publishing within one process. `publish` does what a worker's PUBLISH does. */
 export class InMemoryWorkerChannels implements WorkerChannelPort {
   readonly #broker: InMemoryBroker;
   readonly #clock: ClockPort;

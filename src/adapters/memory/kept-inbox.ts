@@ -30,7 +30,7 @@ export class KeptInbox {
     this.#entries.delete(id);
   }
 
-  /** Milliseconds until another's lease ends; undefined where `node` holds it from now on. */
+  /** Milliseconds until another node's lease ends; undefined if `node` has the lease from now on. */
   lease(node: string, now: number): number | undefined {
     if (this.#lease !== undefined && this.#lease.node !== node && now < this.#lease.until) {
       return this.#lease.until - now;

@@ -1,6 +1,6 @@
 import type { BrokerCause } from "../broker-trouble.ts";
 
-/** What a gateway knows of its broker. `down`: nothing can be had of it. */
+/** The state of the broker as a gateway knows it. `down`: the broker gives nothing. */
 export type BrokerHealth = { readonly warnings: readonly string[] } & (
   | {
       readonly status: "up";

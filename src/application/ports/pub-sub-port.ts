@@ -83,7 +83,7 @@ export interface PubSubPort {
    */
   declareViewers(channel: AnalysisChannel, viewers: ViewerList): Promise<void>;
 
-  /** What the adapter knows of the broker now, at most 10 s old. Never waits for the broker. */
+  /** The state of the broker as the adapter knows it, at most 10 s old. Never waits for the broker. */
   health(): BrokerHealth;
 
   /** Closes the connections. Idempotent. */

@@ -4,7 +4,7 @@ interface Closing {
   close(): Promise<void>;
 }
 
-/** The hooks of a contract suite, to be called inside its `describe`: a broker for each test, closed after its nodes. */
+/** Opens a broker for each test of a suite, and closes it after its nodes. To be called inside the suite's `describe`. */
 export function brokerOfEachTest<Broker extends Closing>(open: () => Promise<Broker>) {
   let broker: Broker | undefined;
   let nodes: Closing[] = [];
@@ -19,7 +19,7 @@ export function brokerOfEachTest<Broker extends Closing>(open: () => Promise<Bro
   });
 
   return {
-    /** That of the running test. */
+    /** The broker of the running test. */
     broker(): Broker {
       if (broker === undefined) throw new Error("no test is running");
       return broker;

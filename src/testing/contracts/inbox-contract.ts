@@ -4,18 +4,22 @@ import { brokerOfEachTest } from "./broker-of-each-test.ts";
 
 export type Fields = readonly [name: string, value: string][];
 
-/** A broker with an inbox; an empty one for every test. */
+/** The broker under test. The suite asks for an empty inbox for each of its tests. */
 export interface InboxUnderTest {
-  /** Another node on the same broker; closed by the suite. Nodes of one name share the lease. */
+  /** Another node on the same broker; the suite closes it. Nodes of one name share the lease. */
   node(name?: string): InboxPort;
-  /** As a worker does; resolves with the entry's id. */
+  /** Adds an entry as a worker does. Resolves with its id. */
   add(fields: Fields): Promise<string>;
-  /** Lets so much of the broker's time pass. */
+  /** Resolves when so many milliseconds of the broker's time have passed. */
   elapse(milliseconds: number): Promise<void>;
-  /** After the nodes were closed. */
+  /** Called after the nodes were closed. */
   close(): Promise<void>;
 }
 
+/**
+ * The contract suite of `InboxPort`: the rules IB-1 to IB-8 and BUD-9 of docs/PROTOCOL.md. Every test begins with the ID of
+ * its rule. Call it at the top of a test file.
+ */
 export function inboxContract(name: string, open: () => Promise<InboxUnderTest>): void {
   describe(`InboxPort on ${name}`, () => {
     const { broker, closing } = brokerOfEachTest(open);
@@ -23,7 +27,7 @@ export function inboxContract(name: string, open: () => Promise<InboxUnderTest>)
     const make = (node?: string) => closing(broker().node(node));
     const add = (event: string) => broker().add([["event", event]]);
 
-    test("IB-1 the oldest entries come first, with their ids, and stay until they are removed", async () => {
+    test("IB-1 take() gives the oldest entries first, with their ids, and they stay until they are removed", async () => {
       const inbox = make();
       expect(await batchOf(inbox)).toEqual([]);
       const ids = [await add("one"), await add("two"), await add("ü")];
@@ -33,7 +37,7 @@ export function inboxContract(name: string, open: () => Promise<InboxUnderTest>)
       expect(await batchOf(inbox)).toEqual([...taken]);
     });
 
-    test("IB-1 other fields of an entry are nobody's business", async () => {
+    test("IB-1 take() ignores the other fields of an entry", async () => {
       const inbox = make();
       const id = await broker().add([
         ["trace", "x"],
@@ -43,7 +47,7 @@ export function inboxContract(name: string, open: () => Promise<InboxUnderTest>)
       expect(await batchOf(inbox)).toMatchObject([{ type: "event", id, event: "{}" }]);
     });
 
-    test("IB-8 ids differ, and compareIds orders them as the entries were added", async () => {
+    test("IB-8 compareIds() orders ids as the entries were added, and no two are the same", async () => {
       const inbox = make();
       const ids: string[] = [];
       for (let n = 0; n < 12; n++) ids.push(await add(`${n}`));
@@ -54,7 +58,7 @@ export function inboxContract(name: string, open: () => Promise<InboxUnderTest>)
       expect(inbox.compareIds(ids[10]!, ids[9]!)).toBeGreaterThan(0);
     });
 
-    test("IB-2 what was removed is gone for every node, and may be removed again", async () => {
+    test("IB-2 remove() removes an entry for every node, and may be called again", async () => {
       const [one, two] = [make("same"), make("same")];
       const [first, second] = [await add("one"), await add("two")];
       await one.remove([first]);
@@ -63,7 +67,7 @@ export function inboxContract(name: string, open: () => Promise<InboxUnderTest>)
       expect((await batchOf(two)).map(({ id }) => id)).toEqual([second]);
     });
 
-    test("IB-3 arrival resolves at once where an entry waits, and as soon as one comes", async () => {
+    test("IB-3 arrival() resolves at once if an entry waits, and as soon as one comes", async () => {
       const inbox = make();
       const arrival = inbox.arrival();
       await batchOf(inbox);
@@ -73,7 +77,7 @@ export function inboxContract(name: string, open: () => Promise<InboxUnderTest>)
       expect((await batchOf(inbox)).map((entry) => entry.id)).toEqual([id]);
     });
 
-    test("IB-3 arrival ends though nothing comes", async () => {
+    test("IB-3 arrival() resolves though nothing comes", async () => {
       const arrival = make().arrival();
       await broker().elapse(1_500);
       await arrival;
@@ -123,7 +127,7 @@ export function inboxContract(name: string, open: () => Promise<InboxUnderTest>)
       expect(Buffer.byteLength(tail)).toBeWithin(64 * 1024 - 4, 64 * 1024 + 10);
     });
 
-    test("IB-4 of an unreadable entry that is shown whole there is no end", async () => {
+    test("IB-4 an unreadable entry that is shown whole has no tail", async () => {
       const inbox = make();
       await broker().add([["data", "x".repeat(64 * 1024 - 5)]]);
       const [entry] = await batchOf(inbox);
@@ -131,13 +135,13 @@ export function inboxContract(name: string, open: () => Promise<InboxUnderTest>)
       expect((entry as InboxEntry & { type: "unreadable" }).payload).toHaveLength(64 * 1024);
     });
 
-    test("IB-4 the largest event is one", async () => {
+    test("IB-4 an event of the largest size is readable", async () => {
       const inbox = make();
       await add("x".repeat(1024 * 1024));
       expect(await batchOf(inbox)).toMatchObject([{ type: "event" }]);
     });
 
-    test("IB-5 of many entries a batch is given, of large ones fewer, of a single one all", async () => {
+    test("IB-5 take() gives a batch of many entries, a smaller one of large entries, and always one entry", async () => {
       const inbox = make();
       const ids: string[] = [];
       for (let n = 0; n < 600; n++) ids.push(await add(`${n}`));
@@ -149,7 +153,7 @@ export function inboxContract(name: string, open: () => Promise<InboxUnderTest>)
       expect((await batchOf(inbox)).length).toBeWithin(1, 6);
     });
 
-    test("BUD-9 whatever workers add, a batch holds at most 4 MiB of it and shows 64 KiB of each end of what is unreadable", async () => {
+    test("BUD-9 a batch holds at most 4 MiB, whatever workers add, and shows 64 KiB of each end of an unreadable entry", async () => {
       const inbox = make();
       const sizes = [
         ...Array(3).fill(3_000_000),
@@ -174,7 +178,7 @@ export function inboxContract(name: string, open: () => Promise<InboxUnderTest>)
       expect(taken).toEqual(ids);
     });
 
-    test("IB-6 one takes, the others wait, until it lets go or says nothing for three seconds", async () => {
+    test("IB-6 while one node takes the others wait, until it releases or says nothing for three seconds", async () => {
       const [one, two] = [make("one"), make("two")];
       await add("one");
       expect((await one.take()).type).toBe("batch");
@@ -191,7 +195,7 @@ export function inboxContract(name: string, open: () => Promise<InboxUnderTest>)
       expect((await one.take()).type).toBe("batch");
     });
 
-    test("IB-7 backlog tells how many wait and for how long", async () => {
+    test("IB-7 backlog() says how many wait and for how long", async () => {
       const inbox = make();
       expect(await inbox.backlog()).toEqual({ entries: 0, oldest: undefined });
       const id = await add("one");

@@ -9,7 +9,7 @@ import { someAnalysis } from "../some-analysis.ts";
 import type { PubSubRuleContext } from "./pub-sub-under-test.ts";
 
 export function appendRules({ node }: PubSubRuleContext): void {
-  test("PS-1 what append has answered is found on any node at once", async () => {
+  test("PS-1 a stored event is found on any node at once", async () => {
     const [one, two] = [await node(), await node()];
     const channel = someAnalysis();
     const outcome = await one.append({ channel, events: [status({ note: "a" }), status({ note: "b" })] });
@@ -77,7 +77,7 @@ export function appendRules({ node }: PubSubRuleContext): void {
     expect(new Set(outcomes.map(epochOf)).size).toBe(1);
   });
 
-  test("PS-4 appends that were not waited for are stored in the order of the calls", async () => {
+  test("PS-4 appends that nobody waited for are stored in the order of the calls", async () => {
     const publisher = await node();
     const channel = someAnalysis();
     const outcomes = await Promise.all(
@@ -90,7 +90,7 @@ export function appendRules({ node }: PubSubRuleContext): void {
     ).toEqual(Array.from({ length: 100 }, (_, n) => n + 1));
   });
 
-  test("PS-29 of the appends of one turn each has an outcome of its own, judged by those before it", async () => {
+  test("PS-29 each append of one turn has an outcome of its own, judged by those before it", async () => {
     const publisher = await node();
     const channel = someAnalysis();
     const heard = new CollectingSubscriber();

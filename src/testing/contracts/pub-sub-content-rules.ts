@@ -13,8 +13,8 @@ const P = "server.1.p";
 const Q = "server.2.q";
 
 export function contentRules({ node, broker }: PubSubRuleContext): void {
-  /** What becomes of one offer: the offset of what was stored, of what it is a duplicate of, or the refusal. */
-  const offer = async (
+  /** Appends a bare message. Resolves with `stored` or `duplicate` and an offset, or with the code of the refusal. */
+  const ingest = async (
     on: PubSubPort,
     channel: AnalysisChannel,
     [name, stretch, number]: readonly [name: string, stretch: string, number: number],
@@ -25,7 +25,7 @@ export function contentRules({ node, broker }: PubSubRuleContext): void {
     return outcome.type === "refused" ? outcome.code : `${outcome.type} ${outcome.firstOffset}`;
   };
 
-  test("PS-33 an occurrence is stored once, on whichever node it is offered, and the next one is another", async () => {
+  test("PS-33 an occurrence is stored once, whichever node appends it, and the next one is another", async () => {
     const [one, two] = [await node(), await node()];
     const channel = someAnalysis();
     const all = [
@@ -35,18 +35,18 @@ export function contentRules({ node, broker }: PubSubRuleContext): void {
       ["error", Q, 1],
     ] as const;
     for (const [index, each] of all.entries())
-      expect(await offer(one, channel, each)).toBe(`stored ${index + 1}`);
-    for (const each of all) expect(await offer(two, channel, each)).toStartWith("duplicate");
+      expect(await ingest(one, channel, each)).toBe(`stored ${index + 1}`);
+    for (const each of all) expect(await ingest(two, channel, each)).toStartWith("duplicate");
     expect((await one.snapshot(channel)).position.offset).toBe(4);
   });
 
-  test("PS-33 offered by several nodes in one turn each, it is stored once and in order", async () => {
+  test("PS-33 occurrences that several nodes append in one turn each are stored once and in order", async () => {
     const nodes = [await node(), await node(), await node()];
     const channel = someAnalysis();
     await Promise.all(
       nodes.flatMap((one) =>
         Array.from({ length: 60 }, (_, n) =>
-          offer(one, channel, [`${n % 3}`, P, 1 + Math.floor(n / 3)], {
+          ingest(one, channel, [`${n % 3}`, P, 1 + Math.floor(n / 3)], {
             event: status({ note: `${n}` }),
           }),
         ),
@@ -62,37 +62,39 @@ export function contentRules({ node, broker }: PubSubRuleContext): void {
     const publisher = await node();
     const channel = someAnalysis();
     const again = { occurrence: { before: "same" }, rest: { retryMs: 400 } } as const;
-    expect(await offer(publisher, channel, ["a", P, 1])).toBe("stored 1");
-    expect(await offer(publisher, channel, ["a", P, 2], again)).toBe("duplicate 1");
+    expect(await ingest(publisher, channel, ["a", P, 1])).toBe("stored 1");
+    expect(await ingest(publisher, channel, ["a", P, 2], again)).toBe("duplicate 1");
     await broker().elapse(500);
-    expect(await offer(publisher, channel, ["a", P, 3], again)).toBe("stored 2");
+    expect(await ingest(publisher, channel, ["a", P, 3], again)).toBe("stored 2");
     await publisher.append({ channel, events: [status()] });
-    expect(await offer(publisher, channel, ["a", P, 4], again)).toBe("stored 4");
-    expect(await offer(publisher, channel, ["a", P, 4], again)).toBe("duplicate 4");
+    expect(await ingest(publisher, channel, ["a", P, 4], again)).toBe("stored 4");
+    expect(await ingest(publisher, channel, ["a", P, 4], again)).toBe("duplicate 4");
   });
 
-  test("PS-34 what was stored bare since was published after a retry", async () => {
+  test("PS-34 a bare message stored since then was published after the retry", async () => {
     const publisher = await node();
     const channel = someAnalysis();
-    await offer(publisher, channel, ["a", P, 1]);
-    await offer(publisher, channel, ["b", P, 1]);
-    expect(await offer(publisher, channel, ["a", P, 2], { occurrence: { before: "same" } })).toBe(
+    await ingest(publisher, channel, ["a", P, 1]);
+    await ingest(publisher, channel, ["b", P, 1]);
+    expect(await ingest(publisher, channel, ["a", P, 2], { occurrence: { before: "same" } })).toBe(
       "duplicate 1",
     );
     await publisher.append({ channel, events: [status()] });
-    await offer(publisher, channel, ["b", P, 2]);
-    expect(await offer(publisher, channel, ["a", P, 3], { occurrence: { before: "same" } })).toBe("stored 5");
+    await ingest(publisher, channel, ["b", P, 2]);
+    expect(await ingest(publisher, channel, ["a", P, 3], { occurrence: { before: "same" } })).toBe(
+      "stored 5",
+    );
   });
 
-  test("PS-34 who does not know what came before takes the newest for a retry, and is overruled by who does", async () => {
+  test("PS-34 a node that does not know what came before takes the newest for a retry, and one that knows overrules it", async () => {
     const publisher = await node();
     const channel = someAnalysis();
     const unknown = { occurrence: { before: "unknown" } } as const;
-    await offer(publisher, channel, ["a", P, 1]);
-    expect(await offer(publisher, channel, ["a", Q, 1], unknown)).toBe("duplicate 1");
-    await offer(publisher, channel, ["b", P, 1]);
-    expect(await offer(publisher, channel, ["a", Q, 1])).toBe("stored 3");
-    expect(await offer(publisher, channel, ["a", Q, 1], unknown)).toBe("duplicate 3");
+    await ingest(publisher, channel, ["a", P, 1]);
+    expect(await ingest(publisher, channel, ["a", Q, 1], unknown)).toBe("duplicate 1");
+    await ingest(publisher, channel, ["b", P, 1]);
+    expect(await ingest(publisher, channel, ["a", Q, 1])).toBe("stored 3");
+    expect(await ingest(publisher, channel, ["a", Q, 1], unknown)).toBe("duplicate 3");
   });
 
   test("PS-35 one that was refused is refused again, when the analysis has moved on as well", async () => {
@@ -100,49 +102,49 @@ export function contentRules({ node, broker }: PubSubRuleContext): void {
     const channel = someAnalysis();
     const late = { event: status({ attemptId: "a" }) };
     await publisher.append({ channel, events: [result({ attemptId: "a" })] });
-    expect(await offer(publisher, channel, ["x", P, 1], late)).toBe("attempt_ended");
+    expect(await ingest(publisher, channel, ["x", P, 1], late)).toBe("attempt_ended");
     const movedOn = { event: status({ attemptId: "b" }) };
-    expect(await offer(publisher, channel, ["x", P, 1], movedOn)).toBe("attempt_ended");
-    expect(await offer(publisher, channel, ["x", P, 2], movedOn)).toBe("stored 2");
+    expect(await ingest(publisher, channel, ["x", P, 1], movedOn)).toBe("attempt_ended");
+    expect(await ingest(publisher, channel, ["x", P, 2], movedOn)).toBe("stored 2");
   });
 
   test("PS-36 by a name of one's own it is one of those that others stored, as often as they did", async () => {
     const publisher = await node();
     const channel = someAnalysis();
     const own = { occurrence: { listener: "new" } };
-    await offer(publisher, channel, ["a", P, 1]);
-    await offer(publisher, channel, ["b", P, 1]);
-    await offer(publisher, channel, ["a", P, 2]);
-    expect(await offer(publisher, channel, ["a", "~new.1", 1], own)).toStartWith("duplicate");
-    expect(await offer(publisher, channel, ["a", "~new.1", 2], own)).toStartWith("duplicate");
-    expect(await offer(publisher, channel, ["a", "~new.1", 3], own)).toBe("stored 4");
+    await ingest(publisher, channel, ["a", P, 1]);
+    await ingest(publisher, channel, ["b", P, 1]);
+    await ingest(publisher, channel, ["a", P, 2]);
+    expect(await ingest(publisher, channel, ["a", "~new.1", 1], own)).toStartWith("duplicate");
+    expect(await ingest(publisher, channel, ["a", "~new.1", 2], own)).toStartWith("duplicate");
+    expect(await ingest(publisher, channel, ["a", "~new.1", 3], own)).toBe("stored 4");
   });
 
   test("PS-36 stored by such a name it is the same by the name of all, once, if it may have been published then", async () => {
     const publisher = await node();
     const channel = someAnalysis();
-    await offer(publisher, channel, ["a", "~new.1", 1], {
+    await ingest(publisher, channel, ["a", "~new.1", 1], {
       occurrence: { listener: "new" },
       rest: { ageMs: 3_000 },
     });
-    await offer(publisher, channel, ["b", P, 1]);
-    expect(await offer(publisher, channel, ["a", Q, 1], { rest: { reachMs: 2_000 } })).toBe("stored 3");
-    await offer(publisher, channel, ["b", P, 2]);
-    expect(await offer(publisher, channel, ["a", P, 1], { rest: { reachMs: 9_000 } })).toBe("duplicate 3");
-    expect(await offer(publisher, channel, ["a", P, 2], { rest: { reachMs: 9_000 } })).toBe("stored 5");
+    await ingest(publisher, channel, ["b", P, 1]);
+    expect(await ingest(publisher, channel, ["a", Q, 1], { rest: { reachMs: 2_000 } })).toBe("stored 3");
+    await ingest(publisher, channel, ["b", P, 2]);
+    expect(await ingest(publisher, channel, ["a", P, 1], { rest: { reachMs: 9_000 } })).toBe("duplicate 3");
+    expect(await ingest(publisher, channel, ["a", P, 2], { rest: { reachMs: 9_000 } })).toBe("stored 5");
   });
 
   test("PS-33 an occurrence is forgotten with the counter of its channel, and after its time", async () => {
     const publisher = await node();
     const [channel, other] = [someAnalysis(), someAnalysis()];
     const short = { rest: { rememberMs: 300 } };
-    await offer(publisher, channel, ["a", P, 1], short);
-    expect(await offer(publisher, other, ["a", P, 1])).toBe("stored 1");
-    await offer(publisher, channel, ["b", P, 1]);
+    await ingest(publisher, channel, ["a", P, 1], short);
+    expect(await ingest(publisher, other, ["a", P, 1])).toBe("stored 1");
+    await ingest(publisher, channel, ["b", P, 1]);
     await broker().elapse(400);
-    expect(await offer(publisher, channel, ["a", P, 1], short)).toBe("stored 3");
+    expect(await ingest(publisher, channel, ["a", P, 1], short)).toBe("stored 3");
     await broker().loseEverything();
-    expect(await offer(publisher, channel, ["a", P, 1])).toBe("stored 1");
+    expect(await ingest(publisher, channel, ["a", P, 1])).toBe("stored 1");
   });
 }
 

@@ -66,7 +66,7 @@ export function deduplicationRules(
     });
   });
 
-  test("PS-10 what is remembered longer than one window is found by a wider one, until forgotten", async () => {
+  test("PS-10 a key that is remembered longer than one window is found by a wider one, until it is forgotten", async () => {
     const publisher = await node();
     const channel = someAnalysis();
     const deduplicate = { ...key("bytes"), windowMs: 50, rememberMs: 400 };

@@ -21,7 +21,7 @@ export function entryRules({ node, broker }: PubSubRuleContext, ids: readonly st
     expect((await two.snapshot(channel)).position.offset).toBe(4);
   });
 
-  test("PS-28 of an entry taken at once by many one is stored", async () => {
+  test("PS-28 an entry taken by many at once is stored once", async () => {
     const nodes = [await node(), await node()];
     const channel = someAnalysis();
     const outcomes = await Promise.all(
@@ -70,7 +70,7 @@ export function entryRules({ node, broker }: PubSubRuleContext, ids: readonly st
     expect(await append("c", late)).toMatchObject({ type: "stored", firstOffset: 3 });
   });
 
-  test("PS-28 PS-29 of entries appended in one turn a later one is stored, and an earlier one is its duplicate", async () => {
+  test("PS-28 PS-29 a later entry appended in the same turn is stored, and an earlier one is its duplicate", async () => {
     const publisher = await node();
     const channel = someAnalysis();
     const outcomes = await Promise.all(

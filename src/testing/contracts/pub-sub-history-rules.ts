@@ -68,7 +68,7 @@ export function historyRules({ node, broker }: PubSubRuleContext): void {
     expect((await publisher.history(channel, undefined, 3)).more).toBe(false);
   });
 
-  test("PS-24 viewers() answers who may watch, undefined where nobody said", async () => {
+  test("PS-24 viewers() gives the declared viewers, and undefined if nobody declared any", async () => {
     const [publisher, reader] = [await node(), await node()];
     const channel = someAnalysis();
     expect(await reader.viewers(channel)).toBeUndefined();
@@ -80,7 +80,7 @@ export function historyRules({ node, broker }: PubSubRuleContext): void {
     expect(await reader.viewers(channel)).toEqual(new Set());
   });
 
-  test("PS-20 of an unknown channel nothing is kept: only the beginning is a good position", async () => {
+  test("PS-20 an unknown channel keeps nothing: only the beginning is a good position", async () => {
     const reader = await node();
     const channel = someAnalysis();
     const nothing = {

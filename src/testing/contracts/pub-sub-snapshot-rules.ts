@@ -6,7 +6,7 @@ import { epochOf } from "./pub-sub-append-rules.ts";
 import type { PubSubRuleContext } from "./pub-sub-under-test.ts";
 
 export function snapshotRules({ node, broker }: PubSubRuleContext): void {
-  test("PS-17 of an analysis nobody has heard of there is nothing but the broker's clock", async () => {
+  test("PS-17 snapshot() of an unknown analysis gives nothing but the broker's clock", async () => {
     const reader = await node();
     const { brokerNow, ...nothing } = await reader.snapshot(someAnalysis());
     expect(brokerNow).toBeGreaterThan(Date.UTC(2026, 0));
@@ -23,7 +23,7 @@ export function snapshotRules({ node, broker }: PubSubRuleContext): void {
     });
   });
 
-  test("PS-17 last status, standing terminal event, stage marks, epochs and when it was heard", async () => {
+  test("PS-17 snapshot() gives the last status, the current terminal event, stage marks, epochs and when the worker was heard", async () => {
     const [publisher, reader] = [await node(), await node()];
     const channel = someAnalysis();
     const heard = new CollectingSubscriber();
@@ -78,7 +78,7 @@ export function snapshotRules({ node, broker }: PubSubRuleContext): void {
     expect(currentTerminal).toEqual(lastStatus!);
   });
 
-  test("PS-17 the last terminal event stands, until a status reopens the analysis", async () => {
+  test("PS-17 the last terminal event is current until a status reopens the analysis", async () => {
     const publisher = await node();
     const channel = someAnalysis();
     await publisher.append({ channel, events: [status({ stage: "uploading" }), result(), fault()] });
@@ -125,7 +125,7 @@ export function snapshotRules({ node, broker }: PubSubRuleContext): void {
     expect((await publisher.history(channel, undefined, 1)).events[0]?.position.offset).toBeGreaterThan(90);
   });
 
-  test("PS-17 of many changes of stage the 200 newest are kept", async () => {
+  test("PS-17 snapshot() gives the 200 newest of many changes of stage", async () => {
     const publisher = await node();
     const channel = someAnalysis();
     const events = Array.from({ length: 250 }, (_, n) => status({ stage: `stage-${n}` }));

@@ -3,18 +3,22 @@ import type { BareMessage, WorkerChannelPort } from "../../application/ports/wor
 import { eventually } from "../eventually.ts";
 import { brokerOfEachTest } from "./broker-of-each-test.ts";
 
-/** A broker with workers; a fresh one, or one that was emptied, for every test. */
+/** The broker under test. The suite asks for a fresh one, or one that was emptied, for each of its tests. */
 export interface WorkersUnderTest {
-  /** Another node on the same broker; closed by the suite. */
+  /** Another node on the same broker; the suite closes it. */
   node(): WorkerChannelPort;
-  /** As a worker does. Resolves when the broker has it. */
+  /** Publishes as a worker does. Resolves when the broker has the message. */
   publish(channel: string, payload: string): Promise<void>;
-  /** Lets so much of the broker's time pass. */
+  /** Resolves when so many milliseconds of the broker's time have passed. */
   elapse(milliseconds: number): Promise<void>;
-  /** After the nodes were closed. */
+  /** Called after the nodes were closed. */
   close(): Promise<void>;
 }
 
+/**
+ * The contract suite of `WorkerChannelPort`: the rules WC-1 to WC-4 and WC-9 of docs/PROTOCOL.md. Every test begins with the
+ * ID of its rule. Call it at the top of a test file.
+ */
 export function workerChannelContract(name: string, open: () => Promise<WorkersUnderTest>): void {
   describe(`WorkerChannelPort on ${name}`, () => {
     const { broker, closing } = brokerOfEachTest(open);
@@ -41,7 +45,7 @@ export function workerChannelContract(name: string, open: () => Promise<WorkersU
       }
     });
 
-    test("WC-2 what came before the end of listening is heard, and nothing after; the others go on", async () => {
+    test("WC-2 stopListening() lets a node hear every message before it, and none after; the others go on", async () => {
       const [leaving, staying] = [await listening(), await listening()];
       for (let n = 0; n < 200; n++) await broker().publish("analysis:x", `${n}`);
       await leaving.node.stopListening();
@@ -52,7 +56,7 @@ export function workerChannelContract(name: string, open: () => Promise<WorkersU
       expect(leaving.heard).toHaveLength(200);
     });
 
-    test("WC-3 a node knows since when it listens, and whether another one does", async () => {
+    test("WC-3 listening() says since when a node listens, and whether another one does", async () => {
       const silent = make();
       expect(silent.listening()).toBeUndefined();
       const { node: one } = await listening();

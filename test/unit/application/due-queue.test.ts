@@ -39,14 +39,14 @@ describe("DueQueue", () => {
     expect(waiting.size).toBe(0);
   });
 
-  test("what was due already when it was scheduled comes with the next look", () => {
+  test("an item that was due when it was scheduled comes with the next take", () => {
     const waiting = queue();
     waiting.take(BEGAN + 5_000);
     waiting.schedule("a", BEGAN);
     expect(waiting.take(BEGAN + 5_000 + GRANULARITY)).toEqual(["a"]);
   });
 
-  test("a removed item is never taken; removing twice, or what is not there, is no fault", () => {
+  test("a removed item is never taken; removing it twice, or one that is not there, is no fault", () => {
     const waiting = queue();
     for (const item of ["a", "b"]) waiting.schedule(item, BEGAN + 200);
     waiting.remove("a");

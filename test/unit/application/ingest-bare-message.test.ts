@@ -49,7 +49,7 @@ describe("IngestBareMessage", () => {
     expect(shown).toEqual(["initializing", "error", "initializing", "uploading", "error"]);
   });
 
-  test("PUB-14: what was heard in between and could not be stored makes it another event as well", async () => {
+  test("PUB-14: a message in between that could not be stored makes the same bytes another event as well", async () => {
     const { hear, messages, broker } = ingesting();
     const body = JSON.stringify(statusUpdate({ message: "same" }));
     for (const payload of [body, "{oops", body, body]) hear(payload);
@@ -95,7 +95,7 @@ describe("IngestBareMessage", () => {
     expect(await messages()).toHaveLength(1);
   });
 
-  test("NOT-6: a notice that a worker published is adopted alike", async () => {
+  test("NOT-6: a notice that a worker published is ingested alike", async () => {
     const { hear, elsewhere } = ingesting();
     hear({ message: "for you" }, "user:alice");
     hear({ message: "for all" }, "system:updates");
@@ -122,7 +122,7 @@ describe("IngestBareMessage", () => {
     expect(telemetry.logs.map(({ level }) => level)).toEqual(["warn"]);
   });
 
-  test("PUB-4: so does what is no UTF-8, whatever may be read into it", async () => {
+  test("PUB-4: so does a message that is no UTF-8, whatever may be read into it", async () => {
     const { hear, broker, channel, messages } = ingesting();
     hear(statusUpdate({ message: "\ufffd" }), channel, { garbled: true });
     await turn();
@@ -159,7 +159,7 @@ describe("IngestBareMessage", () => {
     ]);
   });
 
-  test("PUB-4: two gateways that hear the same fault keep one letter", async () => {
+  test("PUB-4: two gateways that hear the same fault keep one dead letter", async () => {
     const { ingest, elsewhere, workers, deadLetters, clock, telemetry, channel, broker, heard } = ingesting();
     const other = new IngestBareMessage(elsewhere, workers, deadLetters, clock, telemetry);
     const message = heard.next(channel, "{oops");

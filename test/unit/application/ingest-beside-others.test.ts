@@ -11,7 +11,7 @@ const texts = (from: number, to: number) =>
   Array.from({ length: to - from + 1 }, (_, index) => `${from + index}`);
 
 describe("IngestBareMessage, beside other gateways", () => {
-  /** Two gateways on one broker. What a worker publishes is heard by those that listen, at once. */
+  /** Two gateways on one broker. Those that listen hear a worker's messages at once. */
   async function two() {
     const node = ingesting();
     const { broker, deadLetters, clock, telemetry, channel, elsewhere } = node;
@@ -37,7 +37,7 @@ describe("IngestBareMessage, beside other gateways", () => {
 
   test("PUB-16: a newcomer holds what it hears for 3 s, so that what it missed comes before", async () => {
     const { pubSub, join, publish, messages, count, pass, clock } = await two();
-    // What the elder heard is on its way for a while.
+    // The append of the elder is on its way for a while.
     pubSub.holdsCalls = true;
     publish("1");
     await turn();
@@ -53,7 +53,7 @@ describe("IngestBareMessage, beside other gateways", () => {
     expect([count("bare_events_adopted"), count("bare_events_seen")]).toEqual([40, 39]);
   });
 
-  test("PUB-16: when the elder dies, the newcomer offers what it held, in order, and then holds no more", async () => {
+  test("PUB-16: when the elder dies, the newcomer appends what it held, in order, and then holds no more", async () => {
     const { pubSub, workers, join, publish, messages, pass } = await two();
     await join();
     pubSub.goesAway();
@@ -68,7 +68,7 @@ describe("IngestBareMessage, beside other gateways", () => {
     expect(await messages()).toHaveLength(601);
   });
 
-  test("PUB-16: who listens alone holds nothing, from the first moment", async () => {
+  test("PUB-16: a gateway that listens alone holds nothing, from the first moment", async () => {
     const { ingest, workers, broker, channel, messages } = ingesting();
     await workers.listen((message) => ingest.execute(message));
     broker.publishBare({ channel, payload: JSON.stringify(statusUpdate({ message: "at once" })) });
@@ -76,7 +76,7 @@ describe("IngestBareMessage, beside other gateways", () => {
     expect(await messages()).toEqual(["at once"]);
   });
 
-  test("PUB-16: whoever comes later does not make a newcomer of who was there", async () => {
+  test("PUB-16: a later gateway makes no newcomer of one that was there", async () => {
     const { join, publish, messages, clock } = await two();
     clock.advance(1_000);
     await join();
@@ -117,7 +117,7 @@ describe("IngestBareMessage, beside other gateways", () => {
     hear(payload, 100_000);
     await turn();
     expect([await messages(), count("bare_events_seen")]).toEqual([["once"], 1]);
-    // What is certainly new is another event.
+    // A message that is certainly new is another event.
     hear(payload, 2_000);
     await turn();
     expect(await messages()).toEqual(["once", "once"]);
@@ -139,7 +139,7 @@ describe("IngestBareMessage, beside other gateways", () => {
     expect(await messages()).toEqual(["a", "b", "a"]);
   });
 
-  test("PUB-17: before its first mark it looks back to where it began to listen, however quickly it offers", async () => {
+  test("PUB-17: before its first mark a gateway looks back to where it began to listen, however quickly it appends", async () => {
     const { ingest, hear, workers, deadLetters, clock, telemetry, channel, elsewhere, messages, pass } =
       ingesting();
     hear(statusUpdate({ message: "a" }));
@@ -191,7 +191,7 @@ describe("IngestBareMessage, beside other gateways", () => {
     expect(await messages()).toEqual(["once"]);
   });
 
-  test("PUB-17: what may be more than two minutes late is left to the others, and counted", async () => {
+  test("PUB-17: a message that may be more than two minutes late is left to the others, and counted", async () => {
     const { hear, pubSub, messages, count, pass } = late(() => ({ since: 0, newcomer: false, others: true }));
     hear(statusUpdate({ message: "too late" }), 121_000);
     hear("{oops", 121_000);
@@ -207,7 +207,7 @@ describe("IngestBareMessage, beside other gateways", () => {
     expect([count("bare_events_lost"), count("dead_letters")]).toEqual([0, 0]);
   });
 
-  test("PUB-17: alone, it offers what is late all the same", async () => {
+  test("PUB-17: a gateway alone appends a late message all the same", async () => {
     const { hear, messages, count } = late(() => ({ since: 0, newcomer: false, others: false }));
     hear(statusUpdate({ message: "late" }), 600_000);
     await turn();

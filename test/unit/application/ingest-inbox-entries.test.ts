@@ -13,7 +13,7 @@ import { ingesting } from "./ingesting-inbox.ts";
 const numbers = (count: number) => Array.from({ length: count }, (_, index) => `${index + 1}`);
 
 describe("IngestInboxEntries", () => {
-  test("INB-1: what was added while nobody took is stored in order, of each analysis, and is gone then", async () => {
+  test("INB-1: entries added while nobody took are stored in order, per analysis, and are gone then", async () => {
     const { taker, addTo, channel, messages, left, pass } = ingesting();
     const other = someAnalysis();
     for (const step of numbers(700)) {
@@ -38,7 +38,7 @@ describe("IngestInboxEntries", () => {
     expect(await messages()).toEqual(["same", "same", "same"]);
   });
 
-  test("INB-1: what was stored and not removed, because its taker died, is removed and not stored again", async () => {
+  test("INB-1: an entry that was stored and not removed, because its taker died, is removed and not stored again", async () => {
     const { taker, addTo, channel, messages, broker, clock, left, count, pass } = ingesting();
     const dying = new InMemoryInbox({ broker, clock });
     const dies = new Proxy<InboxPort>(dying, {
@@ -78,8 +78,8 @@ describe("IngestInboxEntries", () => {
     await two.stop();
   });
 
-  test("INB-3: what is no event is buried with its reason, and holds nothing up", async () => {
-    const { taker, add, addTo, worker, channel, messages, letters, left, count, pass } = ingesting();
+  test("INB-3: an entry that is no event becomes a dead letter with its reason, and holds nothing up", async () => {
+    const { taker, add, addTo, worker, channel, messages, deadLetters, left, count, pass } = ingesting();
     addTo(channel, "before");
     add("{oops");
     add("[]");
@@ -105,25 +105,25 @@ describe("IngestInboxEntries", () => {
       ["telltale:inbox", "invalid: analysis_id: is required"],
       ["telltale:inbox", "invalid: entry: must have one field event"],
     ];
-    const buried = letters();
-    expect(buried).toHaveLength(expected.length);
+    const found = deadLetters();
+    expect(found).toHaveLength(expected.length);
     for (const [on, reason] of expected) {
-      expect(buried).toContainEqual([on, expect.stringContaining(reason)]);
+      expect(found).toContainEqual([on, expect.stringContaining(reason)]);
     }
     expect(count("dead_letters")).toBe(9);
   });
 
   test("INB-3: two entries that hold the same are two dead letters; one taken twice is one", async () => {
-    const { taker, add, broker, clock, letters, left, pass } = ingesting();
+    const { taker, add, broker, clock, deadLetters, left, pass } = ingesting();
     add("{oops");
     add("{oops");
     for (let n = 0; n < 2; n++) taker(new InMemoryInbox({ broker, clock, node: "same" })).start();
     await pass(250);
-    expect([letters().length, left()]).toEqual([2, 0]);
+    expect([deadLetters().length, left()]).toEqual([2, 0]);
   });
 
-  test("INB-3: an event of an attempt that has ended is buried, what follows it is stored", async () => {
-    const { taker, add, addTo, channel, messages, letters, left, pass } = ingesting();
+  test("INB-3: an event of an attempt that has ended becomes a dead letter, and those behind it are stored", async () => {
+    const { taker, add, addTo, channel, messages, deadLetters, left, pass } = ingesting();
     const analysis_id = analysisIdOf(channel);
     addTo(channel, "1", { attempt_id: "a" });
     add(resultUpdate({ analysis_id, attempt_id: "a" }));
@@ -134,14 +134,14 @@ describe("IngestInboxEntries", () => {
     taker().start();
     await pass(250);
     expect([await messages(), left()]).toEqual([["1", undefined, "2", "3"], 0]);
-    expect(letters()).toEqual([
+    expect(deadLetters()).toEqual([
       [channel, "attempt_ended"],
       [channel, "attempt_superseded"],
     ]);
   });
 
-  test("INB-3: what was refused is buried before anything after it is stored, so no death loses the letter", async () => {
-    const { taker, add, addTo, channel, pubSub, messages, letters, broker, clock, pass } = ingesting();
+  test("INB-3: a refused entry is a dead letter before anything behind it is stored, so that no death loses it", async () => {
+    const { taker, add, addTo, channel, pubSub, messages, deadLetters, broker, clock, pass } = ingesting();
     add(resultUpdate({ analysis_id: analysisIdOf(channel), attempt_id: "a" }));
     addTo(channel, "between");
     addTo(channel, "late", { attempt_id: "a" });
@@ -151,25 +151,25 @@ describe("IngestInboxEntries", () => {
     await turn();
     // Two are stored, the late event is refused; then its taker is never heard of again.
     for (let stage = 0; stage < 5; stage++) await pubSub.proceed();
-    expect([await messages(), letters()]).toEqual([[undefined, "between"], []]);
+    expect([await messages(), deadLetters()]).toEqual([[undefined, "between"], []]);
     pubSub.holdsCalls = false;
     taker().start();
     await pass(5_000);
-    expect([await messages(), letters()]).toEqual([
+    expect([await messages(), deadLetters()]).toEqual([
       [undefined, "between", "next"],
       [[channel, "attempt_ended"]],
     ]);
   });
 
-  test("INB-3: a channel that the broker alone is at fault with is buried, the others go on", async () => {
-    const { taker, addTo, channel, pubSub, messages, letters, left, pass } = ingesting();
+  test("INB-3: an entry whose channel is at fault at the broker becomes a dead letter, and the others go on", async () => {
+    const { taker, addTo, channel, pubSub, messages, deadLetters, left, pass } = ingesting();
     const broken = someAnalysis();
     pubSub.fault = (call) => (call.channel === broken ? new Error("WRONGTYPE") : undefined);
     addTo(broken, "1");
     addTo(channel, "2");
     taker().start();
     await pass(250);
-    expect([await messages(), letters(), left()]).toEqual([["2"], [[broken, "fault: WRONGTYPE"]], 0]);
+    expect([await messages(), deadLetters(), left()]).toEqual([["2"], [[broken, "fault: WRONGTYPE"]], 0]);
   });
 
   test("INB-4: an event without a timestamp bears the time at which it was added", async () => {
@@ -188,7 +188,7 @@ describe("IngestInboxEntries", () => {
 
   test.each([
     ["refuses", () => undefined, "warn"],
-    // Whoever notices that it is away has told operators already.
+    // The connection that noticed that the broker is away has told operators already.
     ["does not answer", () => new OutcomeUnknown("no answer"), "debug"],
     ["is of a newer format", () => new NewerFormat("newer"), "warn"],
   ])(

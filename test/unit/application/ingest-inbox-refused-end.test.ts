@@ -10,7 +10,7 @@ describe("INB-8: an entry that is a terminal event and breaks a rule", () => {
     events.map(({ event_type, error_code, message }) => error_code ?? message ?? event_type);
 
   test("ends the wait at its place, is one dead letter, and is gone", async () => {
-    const { taker, add, addTo, channel, kept, letters, left, pass } = ingesting();
+    const { taker, add, addTo, channel, kept, deadLetters, left, pass } = ingesting();
     const analysis_id = analysisIdOf(channel);
     addTo(channel, "before");
     add(resultUpdate({ analysis_id, confidence_score: "NaN" }));
@@ -20,15 +20,15 @@ describe("INB-8: an entry that is a terminal event and breaks a rule", () => {
     taker().start();
     await pass(250);
     expect(said(await kept())).toEqual(["before", "event_refused", "between", "event_refused", "after"]);
-    expect(letters()).toEqual([
+    expect(deadLetters()).toEqual([
       [channel, "invalid: confidence_score: must be a number from 0 to 1"],
       ["telltale:inbox", "not_json: event: must be JSON"],
     ]);
     expect(left()).toBe(0);
   });
 
-  test("also where it is too large, or in a field of another name, as long as its analysis can be read", async () => {
-    const { taker, add, worker, channel, kept, letters, left, pass } = ingesting();
+  test("also if it is too large, or in a field of another name, as long as its analysis can be read", async () => {
+    const { taker, add, worker, channel, kept, deadLetters, left, pass } = ingesting();
     const analysis_id = analysisIdOf(channel);
     add({ analysis_id, ...resultUpdate({ pad: "x".repeat(1 << 20) }) });
     worker.add(["payload", JSON.stringify(errorEvent({ analysis_id }))]);
@@ -41,11 +41,11 @@ describe("INB-8: an entry that is a terminal event and breaks a rule", () => {
       "error",
       "error",
     ]);
-    expect([letters().length, left()]).toEqual([4, 0]);
+    expect([deadLetters().length, left()]).toEqual([4, 0]);
   });
 
-  test("also if its type, its analysis and its attempt stand behind a large field", async () => {
-    const { taker, add, addTo, worker, channel, kept, letters, left, pass } = ingesting();
+  test("also if its type, its analysis and its attempt come behind a large field", async () => {
+    const { taker, add, addTo, worker, channel, kept, deadLetters, left, pass } = ingesting();
     const analysis_id = analysisIdOf(channel);
     const pad = "x".repeat(1_100_000);
     addTo(channel, "first", { attempt_id: "a" });
@@ -66,11 +66,11 @@ describe("INB-8: an entry that is a terminal event and breaks a rule", () => {
       attempt_id: "b",
       error_details: { event_type: "result_update" },
     });
-    expect([letters().length, left()]).toEqual([4, 0]);
+    expect([deadLetters().length, left()]).toEqual([4, 0]);
   });
 
-  test("ends nothing where its attempt is over", async () => {
-    const { taker, add, addTo, channel, kept, letters, left, pass } = ingesting();
+  test("ends nothing if its attempt is over", async () => {
+    const { taker, add, addTo, channel, kept, deadLetters, left, pass } = ingesting();
     const analysis_id = analysisIdOf(channel);
     addTo(channel, "first", { attempt_id: "a" });
     addTo(channel, "second", { attempt_id: "b" });
@@ -79,12 +79,12 @@ describe("INB-8: an entry that is a terminal event and breaks a rule", () => {
     taker().start();
     await pass(250);
     expect(said(await kept())).toEqual(["first", "second", "third"]);
-    expect(letters()).toEqual([[channel, "invalid: error_code: must be text that is not blank"]]);
+    expect(deadLetters()).toEqual([[channel, "invalid: error_code: must be text that is not blank"]]);
     expect(left()).toBe(0);
   });
 
-  test("is stored and buried once when its taker dies between the two, or two take at once", async () => {
-    const { taker, add, addTo, channel, pubSub, kept, letters, left, broker, clock, pass } = ingesting();
+  test("is stored and kept once if its taker dies between the two, or two take at once", async () => {
+    const { taker, add, addTo, channel, pubSub, kept, deadLetters, left, broker, clock, pass } = ingesting();
     add(errorEvent({ analysis_id: analysisIdOf(channel), error_code: "" }));
     addTo(channel, "after");
     pubSub.holdsCalls = true;
@@ -96,7 +96,7 @@ describe("INB-8: an entry that is a terminal event and breaks a rule", () => {
     for (let n = 0; n < 2; n++) taker(new InMemoryInbox({ broker, clock, node: "same" })).start();
     await pass(5_000);
     expect(said(await kept())).toEqual(["event_refused", "after"]);
-    expect([letters().length, left()]).toEqual([1, 0]);
+    expect([deadLetters().length, left()]).toEqual([1, 0]);
   });
 });
 

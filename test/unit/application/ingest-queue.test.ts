@@ -1,15 +1,15 @@
 import { describe, expect, test } from "bun:test";
-import { IngestQueue, type Offer } from "../../../src/application/ingest-queue.ts";
+import { IngestQueue, type Waiting } from "../../../src/application/ingest-queue.ts";
 import { ManualClock } from "../../../src/testing/manual-clock.ts";
 import { turn } from "../../support/turn.ts";
 
-interface Numbered extends Offer {
+interface Numbered extends Waiting {
   readonly n: number;
   readonly channel: string;
 }
 
-/** A queue before a broker that stores what it is offered, but nothing on channels that are shut. */
-function offering() {
+/** A queue before a broker that stores every item, but none on channels that are shut. */
+function queueing() {
   const clock = new ManualClock();
   const shut = new Set<string>();
   const stored: Numbered[] = [];
@@ -18,7 +18,7 @@ function offering() {
   let n = 0;
   const queue = new IngestQueue<Numbered>({
     clock,
-    offer: async (item) => {
+    ingest: async (item) => {
       if (inTurn++ === 0) {
         queueMicrotask(() => {
           turns.push(inTurn);
@@ -44,8 +44,8 @@ function offering() {
 }
 
 describe("IngestQueue", () => {
-  test("PUB-15: a lot is 256 offers or 4 MiB, each in one turn, and the largest offer is a lot of its own", async () => {
-    const { add, turns } = offering();
+  test("PUB-15: IngestQueue ingests batches of 256 items or 4 MiB, each in one turn, and the largest item alone", async () => {
+    const { add, turns } = queueing();
     for (let count = 0; count < 600; count++) add("a");
     await turn();
     expect(turns.splice(0)).toEqual([256, 256, 88]);
@@ -56,8 +56,8 @@ describe("IngestQueue", () => {
     expect(turns).toEqual([2, 2, 1, 1, 1]);
   });
 
-  test("PUB-15: where one channel cannot be stored, the order of every channel stands, over many lots", async () => {
-    const { add, shut, stored, pass, queue } = offering();
+  test("PUB-15: IngestQueue keeps the order of every channel, over many batches, if one channel cannot be stored", async () => {
+    const { add, shut, stored, pass, queue } = queueing();
     for (let round = 0; round < 40; round++) {
       shut.clear();
       for (const channel of ["a", "b", "c"])
@@ -75,8 +75,8 @@ describe("IngestQueue", () => {
     }
   });
 
-  test("OPS-10: it is settled when the last offer is done, at once where there is none", async () => {
-    const { queue, add, shut, pass } = offering();
+  test("OPS-10: settled() resolves when the last item is done, and at once if there is none", async () => {
+    const { queue, add, shut, pass } = queueing();
     await queue.settled();
     shut.add("a");
     add("a");

@@ -5,7 +5,7 @@ import { IngestBareMessage } from "../../../src/application/ingest-bare-message.
 import { ReadAnalysis } from "../../../src/application/read-analysis.ts";
 import { RepublishDeadLetter } from "../../../src/application/republish-dead-letter.ts";
 import { analysisIdOf } from "../../../src/domain/channel.ts";
-import { ListedLetters } from "../../support/listed-dead-letters.ts";
+import { ListedDeadLetters } from "../../support/listed-dead-letters.ts";
 import { errorEvent, resultUpdate, statusUpdate } from "../../support/publishing.ts";
 import { someGrant } from "../../support/some-grant.ts";
 import { turn } from "../../support/turn.ts";
@@ -78,11 +78,11 @@ describe("EV-18: a terminal event that a worker published and that breaks a rule
       await turn();
     }
     expect(said(await kept())).toEqual(["event_refused", "retry", "event_refused"]);
-    // A letter is there to be read: the same bytes within a minute are one.
+    // Operators read dead letters, so the same bytes within a minute are one.
     expect(broker.deadLetters).toHaveLength(1);
   });
 
-  test("is stored when the broker is back, in its order, and buried once", async () => {
+  test("is stored when the broker is back, in its order, and is one dead letter", async () => {
     const { hear, pubSub, kept, broker, pass } = ingesting();
     pubSub.goesAway();
     hear(statusUpdate({ message: "before" }));
@@ -95,7 +95,7 @@ describe("EV-18: a terminal event that a worker published and that breaks a rule
     expect(broker.deadLetters).toHaveLength(1);
   });
 
-  test("ends nothing where its attempt is over, and is a dead letter alone", async () => {
+  test("ends nothing if its attempt is over, and is a dead letter alone", async () => {
     const { hear, kept, broker } = ingesting();
     hear(statusUpdate({ attempt_id: "a", message: "first" }));
     hear(statusUpdate({ attempt_id: "b", message: "second" }));
@@ -148,14 +148,14 @@ describe("EV-18: a terminal event that a worker published and that breaks a rule
     expect(await kept()).toMatchObject([{ error_code: "event_refused", attempt_id: "a" }]);
   });
 
-  test("that is larger than is looked at ends the wait by what stands at its end", async () => {
+  test("that is too large to be read whole ends the wait by its last part", async () => {
     const { hear, kept } = ingesting();
     hear({ regions: "x".repeat(4_300_000), ...resultUpdate({ attempt_id: "a" }) });
     await turn();
     expect(await kept()).toMatchObject([{ error_code: "event_refused", attempt_id: "a" }]);
   });
 
-  test("of a channel that is none ends nothing", async () => {
+  test("on a channel that is none ends nothing", async () => {
     const { hear, broker } = ingesting();
     hear(errorEvent({ error_code: "" }), "analysis:job-42");
     hear({ event_type: "error" }, "user:alice");
@@ -163,14 +163,14 @@ describe("EV-18: a terminal event that a worker published and that breaks a rule
     expect(broker.deadLetters).toHaveLength(2);
   });
 
-  test("DL-3: once its letter is mended and published again it is an event as any other", async () => {
+  test("DL-3: a dead letter that was mended and published again is an event as any other", async () => {
     const { hear, kept, broker, pubSub, channel } = ingesting();
     hear(errorEvent({ error_code: "" }));
     await turn();
     const reason = broker.deadLetters[0]?.reason ?? "";
     const payload = JSON.stringify(errorEvent({ error_code: "mended" }));
-    const letter = { id: "1-0", channel, payload, reason, at: "2026-11-27T10:00:00Z" };
-    await new RepublishDeadLetter(new ListedLetters(), pubSub).execute(letter);
+    const deadLetter = { id: "1-0", channel, payload, reason, at: "2026-11-27T10:00:00Z" };
+    await new RepublishDeadLetter(new ListedDeadLetters(), pubSub).execute(deadLetter);
     expect(said(await kept())).toEqual(["event_refused", "mended"]);
   });
 });

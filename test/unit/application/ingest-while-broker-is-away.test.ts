@@ -7,7 +7,7 @@ import { turn } from "../../support/turn.ts";
 import { ingesting, RETRY } from "./ingesting.ts";
 
 describe("IngestBareMessage, while the broker is away", () => {
-  test("PUB-4: a letter that could not be kept at first is counted and logged once", async () => {
+  test("PUB-4: a dead letter that could not be kept at first is counted and logged once", async () => {
     const { pubSub, clock, telemetry, workers, channel, count, pass, heard } = ingesting();
     let away = true;
     const kept: DeadLetter[] = [];
@@ -26,7 +26,7 @@ describe("IngestBareMessage, while the broker is away", () => {
     expect(telemetry.logs).toHaveLength(1);
   });
 
-  test("PUB-4: a letter that cannot be kept holds up no event, and is kept when it can be", async () => {
+  test("PUB-4: a dead letter that cannot be kept holds up no event, and is kept when it can be", async () => {
     const { pubSub, clock, telemetry, workers, deadLetters, channel, messages, pass, broker, heard } =
       ingesting();
     let away = true;
@@ -108,7 +108,7 @@ describe("IngestBareMessage, while the broker is away", () => {
     expect((await kept())[0].timestamp).toBe(heardAt);
   });
 
-  test("PUB-15: what could not be stored for two minutes is dropped and counted; what came later is not", async () => {
+  test("PUB-15: a message that could not be stored for two minutes is dropped and counted; a later one is not", async () => {
     const { hear, pubSub, messages, count, pass, telemetry } = ingesting();
     pubSub.goesAway();
     hear(statusUpdate({ message: "old" }));
@@ -155,7 +155,7 @@ describe("IngestBareMessage, while the broker is away", () => {
     expect(count("bare_events_adopted")).toBe(80);
   });
 
-  test("OPS-10: what was heard is finished before the gateway goes: stored, or given up after two minutes", async () => {
+  test("OPS-10: settled() resolves when every message is stored, or given up after two minutes", async () => {
     const { ingest, hear, pubSub, messages, count, pass } = ingesting();
     await ingest.settled();
     hear(statusUpdate({ message: "heard" }));

@@ -7,15 +7,15 @@ import { memoryNode } from "../../support/memory-node.ts";
 import { statusUpdate } from "../../support/publishing.ts";
 import { turn } from "../../support/turn.ts";
 
-/** A gateway that takes from the inbox, and what came of it. */
+/** A gateway that takes from the inbox, and what it stored and refused. */
 export function ingesting() {
   const node = memoryNode();
   const { broker, clock, telemetry, pubSub } = node;
   const channel = someAnalysis();
-  const deadLetters = new InMemoryDeadLetters({ broker, clock });
+  const keeper = new InMemoryDeadLetters({ broker, clock });
   const worker = new InMemoryInbox({ broker, clock });
   const taker = (inbox: InboxPort = new InMemoryInbox({ broker, clock })) =>
-    new IngestInboxEntries(inbox, pubSub, deadLetters, clock, telemetry);
+    new IngestInboxEntries(inbox, pubSub, keeper, clock, telemetry);
   const add = (body: unknown) =>
     worker.add(["event", typeof body === "string" ? body : JSON.stringify(body)]);
   const addTo = (to: string, message: string, fields: Record<string, unknown> = {}) =>
@@ -25,13 +25,13 @@ export function ingesting() {
   const messages = async (of = channel) => (await kept(of)).map(({ message }) => message);
   const count = (name: string) => telemetry.counts.get(name) ?? 0;
   const left = () => broker.inbox.size;
-  const letters = () => broker.deadLetters.map(({ channel: on, reason }) => [on, reason]);
-  /** Passes time as it comes. */
+  const deadLetters = () => broker.deadLetters.map(({ channel: on, reason }) => [on, reason]);
+  /** Passes time in steps, so that every timer falls due. */
   const pass = async (milliseconds: number) => {
     for (let passed = 0; passed < milliseconds; passed += 250) {
       clock.advance(250);
       await turn();
     }
   };
-  return { ...node, channel, worker, taker, add, addTo, kept, messages, count, left, letters, pass };
+  return { ...node, channel, worker, taker, add, addTo, kept, messages, count, left, deadLetters, pass };
 }

@@ -8,10 +8,10 @@ import { memoryNode } from "../../support/memory-node.ts";
 import { turn } from "../../support/turn.ts";
 import { wholeHistory } from "../../support/whole-history.ts";
 
-/** Between two attempts to store what the broker could not. */
+/** The pause between two attempts to store, in milliseconds. */
 export const RETRY = 250;
 
-/** A gateway that hears workers, and what came of it. */
+/** A gateway that hears workers, and what it stored and refused. */
 export function ingesting() {
   const node = memoryNode();
   const { broker, clock, telemetry, pubSub } = node;

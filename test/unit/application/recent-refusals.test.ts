@@ -4,8 +4,8 @@ import { notingRefusals, RecentRefusals } from "../../../src/application/recent-
 
 const ID = "0190b7a4-2c1e-7c3a-9a51-5f6f0c2d8e11";
 
-describe("what was refused lately", () => {
-  test("is kept of the 500 analyses that were refused last, each with its last reason", () => {
+describe("RecentRefusals", () => {
+  test("keeps the 500 analyses that were refused last, each with its last reason", () => {
     const refusals = new RecentRefusals();
     const idOf = (number: number) => `${String(number).padStart(8, "0")}${ID.slice(8)}`;
     refusals.note(`analysis:${ID}`, "first");
@@ -17,7 +17,7 @@ describe("what was refused lately", () => {
     expect(refusals.of(idOf(1)).count).toBe(1);
   });
 
-  test("holds no long reason, and nothing of what names no analysis", () => {
+  test("keeps no long reason, and nothing of a channel that names no analysis", () => {
     const refusals = new RecentRefusals();
     refusals.note(`analysis:${ID}`, "x".repeat(5_000));
     refusals.note("analysis:job-42", "no");
