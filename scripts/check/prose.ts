@@ -12,12 +12,12 @@ const ownCheckout = new URL("../..", import.meta.url).pathname;
 
 /** TEMPORARY: the most offences an area may have while the prose is being rewritten. A number may only fall. */
 const most: Readonly<Record<string, number>> = {
-  "top level": 8,
+  "top level": 0,
   bench: 5,
-  docs: 12,
+  docs: 0,
   examples: 37,
   scripts: 0,
-  src: 627,
+  src: 497,
 };
 
 const areasWithProse = [".ci", "bench", "clients", "deploy", "docs", "examples", "scripts", "src", "test"];

@@ -6,6 +6,19 @@ import { documents, readDocument, sectionOf, tablesIn } from "../../support/docu
 const root = new URL("../../../", import.meta.url);
 const read = (path: string) => readFileSync(new URL(path, root), "utf8");
 
+const files = ["{src,test,docs,scripts,bench,deploy,examples,clients}/**/*", "*"].flatMap((pattern) => [
+  ...new Bun.Glob(pattern).scanSync({ cwd: root.pathname, dot: true }),
+]);
+const source = files
+  .filter((file) => /^(?:src|test)\/.*\.tsx?$/.test(file))
+  .map((file) => read(file))
+  .join("\n");
+const FILE = /^[\w./-]+\.(?:ts|tsx|lua|py|md|yaml|conf)$/;
+const FOLDER = /^(?:src|test|docs|bench|scripts|deploy|examples|clients)\/[\w./-]*$/;
+const CLASS = /^[A-Z][a-z]+(?:[A-Z][a-z]+)+$/;
+/** The documents that describe the repository as it is now. */
+const present = documents().filter((page) => page !== "CHANGELOG.md");
+
 describe("the documents", () => {
   const operating = read("docs/OPERATING.md");
 
@@ -14,6 +27,18 @@ describe("the documents", () => {
       if (implemented) expect(operating).toContain(`| \`${name}\` | ${value} | ${description} |`);
       else expect(operating).toContain(`\`${name}\``);
     }
+  });
+
+  test.each(present)("%s names files and classes that exist", (page) => {
+    const named = [...read(page).matchAll(/`([^`\n]+)`/g)].map(([, name = ""]) => name);
+    const missing = named.filter((name) =>
+      FILE.test(name)
+        ? !files.some((file) => file === name || file.endsWith(`/${name}`))
+        : FOLDER.test(name)
+          ? !files.some((file) => file.startsWith(`${name.replace(/\/$/, "")}/`))
+          : CLASS.test(name) && !source.includes(name),
+    );
+    expect(missing).toEqual([]);
   });
 
   test("PUBLISHING.md names each answer with its status and code", () => {
