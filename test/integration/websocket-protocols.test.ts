@@ -1,8 +1,9 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { type GatewayProcess, startGateway, tokenFor } from "../support/gateway-process.ts";
 import { answerTo, upgradeLines } from "../support/raw-request.ts";
+import { servedApp } from "../support/served-app.ts";
 
-/** The subprotocol of an upgrade as it stands on the wire: the runtime has a mind of its own about it. */
+/** The subprotocol of an upgrade on the wire, because the runtime adds one of its own if nobody stops it. */
 describe("the subprotocol that is echoed", () => {
   let gateway: GatewayProcess;
   let token: string;
@@ -44,11 +45,20 @@ describe("the subprotocol that is echoed", () => {
   ];
 
   test.each(["/ws", `/ws/analysis/${crypto.randomUUID()}`, "/ws/analysis/no-uuid"])(
-    "WEB-3: on %s telltale.v1 is echoed if it was offered, and nothing else ever",
+    "WEB-3: on %s is telltale.v1 if the client offered it, and else none",
     async (target) => {
       for (const offered of NONE) expect([offered, await echoed(target, offered)]).toEqual([offered, []]);
       for (const offered of OURS)
         expect([offered, await echoed(target, offered)]).toEqual([offered, ["telltale.v1"]]);
     },
   );
+
+  test("WEB-3: is never a token that the client offers as one", async () => {
+    const server = servedApp();
+    const offered = ["Host: telltale.example", "Sec-WebSocket-Protocol: bearer.secret"];
+    const answer = await answerTo(server.port, upgradeLines("/ws", offered));
+    await server.stop();
+    expect(answer).toStartWith("HTTP/1.1 101 ");
+    expect(answer).not.toMatch(/^sec-websocket-protocol:/im);
+  });
 });

@@ -800,6 +800,20 @@ export const MUTANTS: readonly Mutant[] = [
     killers: ["test/unit/adapters/http/stalled-streams.test.ts"],
   },
   {
+    name: "goes on counting a stream that the gateway closed",
+    file: "src/session/sse-session.ts",
+    find: "      // Nothing reports the end of a stream that the gateway closed.\n      this.closed();",
+    replace: "",
+    killers: ["test/unit/session/sse-session.test.ts"],
+  },
+  {
+    name: "lets the fault of one session reach the runtime",
+    file: "src/session/web-socket-session.ts",
+    find: "    alone(this, () => {\n      this.#limits.readAll();\n      this.writer.drained();\n    });",
+    replace: "    this.#limits.readAll();\n    this.writer.drained();",
+    killers: ["test/unit/session/isolation.test.ts"],
+  },
+  {
     name: "lets pongs wait without limit",
     file: "src/session/web-socket-session.ts",
     find: "if (!this.#limits.mayLeavePongUnread(payloadBytes, this.connection.unsent)) this.tooSlow();",
