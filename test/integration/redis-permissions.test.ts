@@ -1,8 +1,8 @@
 import { describe, expect, test } from "bun:test";
-import appendEvents from "../../src/adapters/redis/append-events.lua" with { type: "text" };
 import { RedisDeadLetters } from "../../src/adapters/redis/redis-dead-letters.ts";
 import { RedisPubSub } from "../../src/adapters/redis/redis-pub-sub.ts";
 import { RedisWorkerChannels } from "../../src/adapters/redis/redis-worker-channels.ts";
+import appendEvents from "../../src/adapters/redis/scripts/append-events.lua" with { type: "text" };
 import { SystemClock } from "../../src/adapters/system/system-clock.ts";
 import { BrokerUnavailable } from "../../src/application/errors.ts";
 import { CollectingSubscriber } from "../../src/testing/collecting-subscriber.ts";

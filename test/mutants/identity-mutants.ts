@@ -9,7 +9,7 @@ const ADOPT_TESTS = [
   "test/unit/application/ingest-bare-message.test.ts",
   "test/unit/application/ingest-beside-others.test.ts",
 ];
-const SCRIPT = "src/adapters/redis/deduplicate.lua";
+const SCRIPT = "src/adapters/redis/scripts/deduplicate.lua";
 const SCRIPT_TESTS = ["test/integration/redis-pub-sub.test.ts"];
 
 /** What tells one bare message from another of the same bytes. */
@@ -142,7 +142,7 @@ export const IDENTITY_MUTANTS: readonly Mutant[] = [
   },
   {
     name: "forgets on Redis what it refused",
-    file: "src/adapters/redis/append-events.lua",
+    file: "src/adapters/redis/scripts/append-events.lua",
     find: "      remember_judged(key, content, heard or heard_at(at), { refusal = refusal[2] .. ':' .. refusal[3] })",
     replace: "",
     killers: SCRIPT_TESTS,
@@ -150,7 +150,7 @@ export const IDENTITY_MUTANTS: readonly Mutant[] = [
   },
   {
     name: "does not know on Redis what came by another way",
-    file: "src/adapters/redis/append-events.lua",
+    file: "src/adapters/redis/scripts/append-events.lua",
     find: "    if bare_to ~= first - 1 then bare_from = first end",
     replace: "",
     killers: SCRIPT_TESTS,
@@ -166,7 +166,7 @@ export const IDENTITY_MUTANTS: readonly Mutant[] = [
   },
   {
     name: "marks on a replica, where nobody else hears it",
-    file: "src/adapters/redis/mark.lua",
+    file: "src/adapters/redis/scripts/publish-mark.lua",
     find: "#!lua flags=allow-oom",
     replace: "#!lua flags=no-writes",
     killers: ["test/integration/redis-worker-channels.test.ts"],

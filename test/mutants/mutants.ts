@@ -120,7 +120,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: "reads many entries of the inbox at once, however large they are",
-    file: "src/adapters/redis/take-inbox.lua",
+    file: "src/adapters/redis/scripts/take-inbox.lua",
     find: "step = math.min(LARGEST_STEP, math.floor(left / largest))",
     replace: "step = 512",
     killers: ["test/integration/redis-inbox.test.ts"],
@@ -156,7 +156,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: "reads a page of the history however many bytes it has",
-    file: "src/adapters/redis/read-history.lua",
+    file: "src/adapters/redis/scripts/read-history.lua",
     find: "if left < 0 and #rows > 0 then break end",
     replace: "",
     killers: ["test/integration/redis-pub-sub.test.ts"],
@@ -164,7 +164,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: "reads events of the history that cannot fit into the page",
-    file: "src/adapters/redis/read-history.lua",
+    file: "src/adapters/redis/scripts/read-history.lua",
     find: "local LARGEST_STEP = 8",
     replace: "local LARGEST_STEP = 1000",
     killers: ["test/integration/large-histories.test.ts"],
@@ -611,7 +611,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: "Redis: stores after its caller was answered",
-    file: "src/adapters/redis/append-events.lua",
+    file: "src/adapters/redis/scripts/append-events.lua",
     find: "if now >= tonumber(ARGV[2]) then return { 'LATE' } end",
     replace: "",
     killers: ["test/integration/redis-deadlines.test.ts"],
@@ -619,7 +619,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: "Redis: carries the same call out twice",
-    file: "src/adapters/redis/append-events.lua",
+    file: "src/adapters/redis/scripts/append-events.lua",
     find: "      return { 'REPEATED' }",
     replace: "      break",
     killers: ["test/integration/redis-deadlines.test.ts", "test/integration/redis-links.test.ts"],
@@ -627,7 +627,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: "Redis: goes on with the epoch of a history that may have forked",
-    file: "src/adapters/redis/append-events.lua",
+    file: "src/adapters/redis/scripts/append-events.lua",
     find: "new_epoch = lineage ~= lineage_now",
     replace: "new_epoch = is_new",
     killers: ["test/integration/redis-history-faults.test.ts"],
@@ -635,7 +635,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: "Redis: trusts what is left of a channel without its counter",
-    file: "src/adapters/redis/append-events.lua",
+    file: "src/adapters/redis/scripts/append-events.lua",
     find: "call('DEL', record, history)",
     replace: "length = 0",
     killers: ["test/integration/redis-history-faults.test.ts"],
@@ -643,7 +643,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: "Redis: forgets which inbox entry it took last",
-    file: "src/adapters/redis/append-events.lua",
+    file: "src/adapters/redis/scripts/append-events.lua",
     find: "last_entry, entry_changed = ARGV[at + 2] .. ' ' .. place, true",
     replace: "",
     killers: ["test/integration/redis-pub-sub.test.ts"],
@@ -895,7 +895,7 @@ export const MUTANTS: readonly Mutant[] = [
     file: "src/adapters/redis/denied-permission.ts",
     find: "nothingWritten: BEFORE_WRITES.has(command)",
     replace: "nothingWritten: true",
-    killers: ["test/unit/adapters/redis/broker-errors.test.ts"],
+    killers: ["test/unit/adapters/redis/redis-errors.test.ts"],
   },
   {
     name: "tells strangers what the broker wrote",

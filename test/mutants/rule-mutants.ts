@@ -2,8 +2,8 @@ import type { Mutant } from "./mutants.ts";
 
 const ON_REDIS = { killers: ["test/integration/redis-vectors.test.ts"], needs: "redis-server" } as const;
 const IN_DOMAIN = { killers: ["test/contract/in-memory-vectors.test.ts"] } as const;
-const APPEND = "src/adapters/redis/append-events.lua";
-const DEDUPLICATE = "src/adapters/redis/deduplicate.lua";
+const APPEND = "src/adapters/redis/scripts/append-events.lua";
+const DEDUPLICATE = "src/adapters/redis/scripts/deduplicate.lua";
 
 /** Each rule that the domain and the scripts of Redis both hold, broken on one side: the shared vectors must notice. */
 export const RULE_MUTANTS: readonly Mutant[] = [
@@ -93,14 +93,14 @@ export const RULE_MUTANTS: readonly Mutant[] = [
   },
   {
     name: "Redis: refuses the position just before the oldest kept event",
-    file: "src/adapters/redis/read-history.lua",
+    file: "src/adapters/redis/scripts/read-history.lua",
     find: "offset >= oldest - 1 then",
     replace: "offset >= oldest then",
     ...ON_REDIS,
   },
   {
     name: "Redis: resumes a position of another epoch",
-    file: "src/adapters/redis/read-history.lua",
+    file: "src/adapters/redis/scripts/read-history.lua",
     find: "resumed = its_epoch == epoch",
     replace: "resumed = its_epoch ~= nil",
     ...ON_REDIS,

@@ -2,7 +2,7 @@ import type { DeduplicationKey, OccurrenceKey } from "../../application/ports/de
 import type { AppendOutcome, AppendRequest, AttemptRefusal } from "../../application/ports/pub-sub-port.ts";
 import type { ChannelName } from "../../domain/channel.ts";
 import { seenKey, type TryChannel } from "./redis-keys.ts";
-import { flagOf } from "./redis-messages.ts";
+import { flagOf } from "./stored-format.ts";
 
 /** The part of append-events.lua's arguments that is about the requests. */
 export function requestArguments(

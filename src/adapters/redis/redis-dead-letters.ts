@@ -13,14 +13,14 @@ import {
   kindOfDeadLetter,
 } from "../../application/ports/dead-letter-port.ts";
 import type { TelemetryPort } from "../../application/ports/telemetry-port.ts";
-import { readFailure, writeFailure } from "./broker-errors.ts";
-import dropDeadLetter from "./drop-dead-letter.lua" with { type: "text" };
 import { LastingDenial } from "./lasting-denial.ts";
 import { RedisCommands } from "./redis-commands.ts";
 import type { RedisTarget } from "./redis-connection.ts";
+import { readFailure, writeFailure } from "./redis-errors.ts";
 import { DEAD_LETTERS_KEY, deadLetterBooks, seenDeadLetterKey } from "./redis-keys.ts";
 import { RedisLink } from "./redis-link.ts";
 import { RedisLinks } from "./redis-links.ts";
+import dropDeadLetter from "./scripts/remove-dead-letter.lua" with { type: "text" };
 import { sendCommand } from "./send-command.ts";
 
 export interface RedisDeadLettersOptions {

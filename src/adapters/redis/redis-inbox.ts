@@ -17,14 +17,14 @@ import {
 import type { TelemetryPort } from "../../application/ports/telemetry-port.ts";
 import { MAX_EVENT_BYTES } from "../../domain/decode-event.ts";
 import { compareTimedIds, timeOfId } from "../system/timed-id.ts";
-import { isReply, readFailure, writeFailure } from "./broker-errors.ts";
-import readInbox from "./read-inbox.lua" with { type: "text" };
 import type { RedisTarget } from "./redis-connection.ts";
+import { isReply, readFailure, writeFailure } from "./redis-errors.ts";
 import { INBOX_LEASE_KEY } from "./redis-keys.ts";
 import { RedisLink } from "./redis-link.ts";
 import { RedisLinks } from "./redis-links.ts";
+import readInbox from "./scripts/read-inbox.lua" with { type: "text" };
+import takeInbox from "./scripts/take-inbox.lua" with { type: "text" };
 import { sendCommand } from "./send-command.ts";
-import takeInbox from "./take-inbox.lua" with { type: "text" };
 
 export interface RedisInboxOptions {
   readonly target: RedisTarget;

@@ -5,9 +5,9 @@ import { BrokerUnavailable } from "../../application/errors.ts";
 import type { ClockPort } from "../../application/ports/clock-port.ts";
 import type { TelemetryPort } from "../../application/ports/telemetry-port.ts";
 import { reasonOf } from "../../application/reason-of.ts";
-import { isDemotion, isReply, isTimeout, troubleOf } from "./broker-errors.ts";
 import { type LinkEnd, type LinkState, MOVING, SILENT, troubleIn, UNREACHABLE } from "./link-state.ts";
 import { connect, type RedisTarget } from "./redis-connection.ts";
+import { isDemotion, isReply, isTimeout, troubleOf } from "./redis-errors.ts";
 import { RedisLinks } from "./redis-links.ts";
 import { RepeatedFailures, RetryPauses } from "./repeated-failures.ts";
 

@@ -1,6 +1,6 @@
 import type { ChannelPosition, ChannelSnapshot, HistoryPage } from "../../application/ports/pub-sub-port.ts";
 import type { ScriptReply } from "./redis-commands.ts";
-import { eventOf, eventOfMessage, spansOfText, stagesOfText, viewersOfText } from "./redis-messages.ts";
+import { eventOf, eventOfMessage, spansOfText, stagesOfText, viewersOfText } from "./stored-format.ts";
 
 /** What read-channel.lua answered. */
 export function snapshotOf(reply: ScriptReply): ChannelSnapshot {

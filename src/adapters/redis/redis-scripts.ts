@@ -1,14 +1,14 @@
 import { createHash } from "node:crypto";
-import appendEvents from "./append-events.lua" with { type: "text" };
-import deadLetter from "./dead-letter.lua" with { type: "text" };
-import declareViewers from "./declare-viewers.lua" with { type: "text" };
-import deduplicate from "./deduplicate.lua" with { type: "text" };
-import mark from "./mark.lua" with { type: "text" };
-import readChannel from "./read-channel.lua" with { type: "text" };
-import readHistory from "./read-history.lua" with { type: "text" };
-import readPositions from "./read-positions.lua" with { type: "text" };
-import readViewers from "./read-viewers.lua" with { type: "text" };
 import { withConstants } from "./script-constants.ts";
+import appendEvents from "./scripts/append-events.lua" with { type: "text" };
+import declareViewers from "./scripts/declare-viewers.lua" with { type: "text" };
+import deduplicate from "./scripts/deduplicate.lua" with { type: "text" };
+import deadLetter from "./scripts/keep-dead-letter.lua" with { type: "text" };
+import mark from "./scripts/publish-mark.lua" with { type: "text" };
+import readChannel from "./scripts/read-channel.lua" with { type: "text" };
+import readHistory from "./scripts/read-history.lua" with { type: "text" };
+import readPositions from "./scripts/read-positions.lua" with { type: "text" };
+import readViewers from "./scripts/read-viewers.lua" with { type: "text" };
 
 export type ScriptName = keyof typeof SCRIPTS;
 

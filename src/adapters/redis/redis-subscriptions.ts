@@ -4,11 +4,11 @@ import type { ClockPort } from "../../application/ports/clock-port.ts";
 import type { ChannelSubscriber, ChannelSubscription } from "../../application/ports/pub-sub-port.ts";
 import type { TelemetryPort } from "../../application/ports/telemetry-port.ts";
 import { reasonOf } from "../../application/reason-of.ts";
-import { ListeningLink } from "./listening-link.ts";
 import type { RedisTarget } from "./redis-connection.ts";
 import { hearingChannel } from "./redis-keys.ts";
 import type { RedisLinks } from "./redis-links.ts";
-import { eventOfMessage, VIEWERS_FLAG, viewersOfText } from "./redis-messages.ts";
+import { eventOfMessage, VIEWERS_FLAG, viewersOfText } from "./stored-format.ts";
+import { ListeningLink } from "./subscription-link.ts";
 
 export interface RedisSubscriptionsOptions {
   readonly target: RedisTarget;

@@ -9,12 +9,12 @@ import type {
 } from "../../application/ports/worker-channel-port.ts";
 import { reasonOf } from "../../application/reason-of.ts";
 import { SYSTEM_CHANNEL } from "../../domain/channel.ts";
-import { ListeningLink } from "./listening-link.ts";
 import { MarkedCounter } from "./marked-counter.ts";
 import { RedisCommands } from "./redis-commands.ts";
 import type { RedisTarget } from "./redis-connection.ts";
 import { listeningChannel } from "./redis-keys.ts";
 import { RedisLinks } from "./redis-links.ts";
+import { ListeningLink } from "./subscription-link.ts";
 
 export interface RedisWorkerChannelsOptions {
   readonly target: RedisTarget;

@@ -9,7 +9,7 @@ import {
 import { EVENT_ID_START } from "../../domain/event-position.ts";
 import { OWN } from "../../domain/occurrence.ts";
 import { STAGE_MARKS_KEPT } from "../../domain/stages.ts";
-import { flagOf, VIEWERS_FLAG } from "./redis-messages.ts";
+import { flagOf, VIEWERS_FLAG } from "./stored-format.ts";
 
 /**
  * Gives a script the constants that it shares with the domain. A line `-- CONSTANTS A B` becomes one line of Lua that

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { readFailure, troubleOf, writeFailure } from "../../../../src/adapters/redis/broker-errors.ts";
+import { readFailure, troubleOf, writeFailure } from "../../../../src/adapters/redis/redis-errors.ts";
 import { BrokerUnavailable, OutcomeUnknown } from "../../../../src/application/errors.ts";
 
 describe("what a failure of Redis means", () => {

@@ -1,6 +1,6 @@
 #!lua flags=allow-oom
 -- Removes a dead letter, from the books as well.
--- KEYS  the stream, books, then the streams of the kinds, as in dead-letter.lua    ARGV  id
+-- KEYS  the stream, books, then the streams of the kinds, as in keep-dead-letter.lua    ARGV  id
 -- Answers how many there were.
 
 for kind = 1, #KEYS - 2 do

@@ -2,7 +2,7 @@ import type { Redis } from "ioredis";
 import type { BrokerTrouble } from "../../application/broker-trouble.ts";
 import { BrokerUnavailable } from "../../application/errors.ts";
 import { reasonOf } from "../../application/reason-of.ts";
-import { troubleOf } from "./broker-errors.ts";
+import { troubleOf } from "./redis-errors.ts";
 import { RedisLink, type RedisLinkOptions } from "./redis-link.ts";
 import { RedisLinks } from "./redis-links.ts";
 import { SubscriptionProbe } from "./subscription-probe.ts";
