@@ -11,11 +11,11 @@ import { statusUpdate } from "../test/support/publishing.ts";
 import { startRedis } from "../test/support/redis-server.ts";
 
 /**
- * `bun run bench/seen-cost.ts`: what a bare PUBLISH costs Redis. The first gateway to offer it pays an append, every
- * other one that listens a "seen". Offered as adoption does, 256 at a time over one connection.
+ * `bun run bench/seen-cost.ts`: what a bare PUBLISH costs Redis. The first gateway that appends it pays a stored event,
+ * every other one that listens a duplicate. Appends go as ingest sends them, 256 at a time over one connection.
  */
 const EVENTS = 50_000;
-const LOT = 256;
+const BATCH = 256;
 
 const redis = await startRedis();
 const admin = new Redis(redis.url);
@@ -65,9 +65,9 @@ async function cost(requests: readonly AppendRequest[], expected: "stored" | "du
   const node = gateway();
   await node.append({ channel: someAnalysis(), events: requests[0]?.events ?? [] });
   const [cpu, script] = [await redisSeconds(), await scriptSeconds()];
-  for (let from = 0; from < requests.length; from += LOT) {
+  for (let from = 0; from < requests.length; from += BATCH) {
     const outcomes = await Promise.all(
-      requests.slice(from, from + LOT).map((request) => node.append(request)),
+      requests.slice(from, from + BATCH).map((request) => node.append(request)),
     );
     if (outcomes.some(({ type }) => type !== expected)) throw new Error(`an offer was not ${expected}`);
   }

@@ -1,6 +1,6 @@
-import { isLater, isOwn, isShared, type OccurrenceOffer, sharesNames } from "./occurrence.ts";
+import { type AppendedOccurrence, isLater, isOwn, isShared, sharesNames } from "./occurrence.ts";
 
-/** Where something was stored; `at` is broker time in milliseconds. */
+/** The place of stored events. `at` is the broker's time in milliseconds. */
 export interface Place {
   readonly epoch: string;
   readonly firstOffset: number;
@@ -19,30 +19,30 @@ export type Found<Code extends string> =
   | { readonly type: "duplicate"; readonly place: Place }
   | ({ readonly type: "refused" } & Refusal<Code>);
 
-/** What came of the occurrences of one content in one stretch. */
+/** The outcomes of the occurrences of one content in one stretch. */
 interface Stretch<Code extends string> {
   readonly name: string;
   /** Everything up to this number was judged. */
   readonly known: number;
-  /** How many of them nobody has yet offered by another name. */
+  /** How many of them nobody has yet appended by another name. */
   readonly handled: number;
   /** When the last one was judged. */
   readonly at: number;
   /** When the last one was published at the latest. */
-  readonly bornBy: number;
+  readonly publishedBy: number;
   /** The number that was taken for a retry by a gateway that had not heard what came before it; 0: none. */
   readonly unsure: number;
-  /** Of the last one, if it was refused. */
+  /** The refusal of the last one, if it was refused. */
   readonly refusal: Refusal<Code> | undefined;
 }
 
-/** What became of an occurrence. */
+/** The outcome of an occurrence. */
 interface As<Code extends string> {
   readonly place?: Place;
   readonly refusal?: Refusal<Code> | undefined;
   /** Taken for a retry by a gateway that had not heard what came before it. */
   readonly unsure?: boolean;
-  /** One of those that others offered by other names. */
+  /** One of those that others appended by other names. */
   readonly counted?: boolean;
 }
 
@@ -55,9 +55,9 @@ interface Content<Code extends string> {
 }
 
 /**
- * Which of the messages published on one channel were judged before: each gateway that heard one offers it. Nothing
- * that was published once is stored twice; where the names of two gateways do not tell, what may have been judged
- * counts as judged. `append-events.lua` does the same on Redis.
+ * Knows which of the messages published on one channel were judged before, for each gateway that heard one appends it. No
+ * message is stored twice. If the names of two gateways do not tell, a message that may have been judged counts as judged.
+ * `append-events.lua` does the same on Redis.
  */
 export class HeardContents<Code extends string> {
   /** In the order in which they are forgotten. */
@@ -74,36 +74,36 @@ export class HeardContents<Code extends string> {
     return new HeardContents(this.#contents, this.#run);
   }
 
-  /** `newest` is the offset of the channel's newest event. What is new must be told what became of it. */
-  find(offer: OccurrenceOffer, newest: number, now: number): Found<Code> {
-    const { occurrence, reachMs } = offer;
+  /** `newest` is the offset of the channel's newest event. If the occurrence is new, call `stored` or `refused` next. */
+  find(appended: AppendedOccurrence, newest: number, now: number): Found<Code> {
+    const { occurrence, reachMs } = appended;
     const { number } = occurrence;
-    const { place, storedBy, stretches } = this.#of(offer, now);
+    const { place, storedBy, stretches } = this.#of(appended, now);
     const own = stretches.find(({ name }) => name === occurrence.stretch);
     if (own !== undefined && number <= own.known && !(number === own.unsure && occurrence.before === "other"))
       return known(place, stretches, number === own.known ? own.refusal : undefined);
     if (isShared(occurrence)) {
-      // What was judged until the last that this node heard before its first mark is what it heard until then.
+      // The messages judged until the last one that this node heard before its first mark are those it heard until then.
       const settled = stretches.findLastIndex(({ name }) => isOwn(name) && sharesNames(occurrence, name));
       const other = stretches
         .slice(settled + 1)
         .find(
-          ({ name, handled, bornBy }) =>
-            handled > 0 && bornBy >= now - reachMs && !sharesNames(occurrence, name),
+          ({ name, handled, publishedBy }) =>
+            handled > 0 && publishedBy >= now - reachMs && !sharesNames(occurrence, name),
         );
       if (other !== undefined) {
-        this.#judged(offer, now, { refusal: other.refusal }, { ...other, handled: other.handled - 1 });
+        this.#judged(appended, now, { refusal: other.refusal }, { ...other, handled: other.handled - 1 });
         return known(place, stretches, other.refusal);
       }
-      // Stored although one of the same content was published before it and is only now offered: it takes the place of
-      // the earlier one, and will be offered again by whoever heard both.
+      // Stored although one of the same content was published before it and is only now appended: it takes the place of
+      // the earlier one, and a gateway that heard both will append it again.
       const overtaking =
         place !== undefined && endOf(place) === newest && isLater(storedBy, occurrence.stretch)
           ? stretches.find(({ name, handled }) => name === storedBy && handled > 0)
           : undefined;
       if (place !== undefined && overtaking !== undefined) {
         const { handled, known } = overtaking;
-        this.#judged(offer, now, {}, { ...overtaking, handled: handled - 1, known: known - 1 });
+        this.#judged(appended, now, {}, { ...overtaking, handled: handled - 1, known: known - 1 });
         return { type: "duplicate", place };
       }
     } else {
@@ -113,24 +113,24 @@ export class HeardContents<Code extends string> {
             at >= now - reachMs && (name === occurrence.stretch || !sharesNames(occurrence, name)),
         )
         .reduce((sum, { handled, unsure }) => sum + handled + Math.sign(unsure), 0);
-      if (judged === number) this.#judged(offer, now, { counted: true });
+      if (judged === number) this.#judged(appended, now, { counted: true });
       if (judged >= number) return known(place, stretches, undefined);
     }
-    const retry = place !== undefined && this.#retries(offer, place, newest, now);
+    const retry = place !== undefined && this.#retries(appended, place, newest, now);
     if (!retry) return { type: "new" };
-    this.#judged(offer, now, { unsure: occurrence.before === "unknown" });
+    this.#judged(appended, now, { unsure: occurrence.before === "unknown" });
     return { type: "duplicate", place };
   }
 
-  stored(offer: OccurrenceOffer, place: Place): void {
+  stored(appended: AppendedOccurrence, place: Place): void {
     const { firstOffset, count } = place;
     const from = this.#run.to === firstOffset - 1 ? this.#run.from : firstOffset;
     this.#run = { from, to: firstOffset + count - 1 };
-    this.#judged(offer, place.at, { place });
+    this.#judged(appended, place.at, { place });
   }
 
-  refused(offer: OccurrenceOffer, refusal: Refusal<Code>, now: number): void {
-    this.#judged(offer, now, { refusal });
+  refused(appended: AppendedOccurrence, refusal: Refusal<Code>, now: number): void {
+    this.#judged(appended, now, { refusal });
   }
 
   forgetExpired(now: number): void {
@@ -141,7 +141,7 @@ export class HeardContents<Code extends string> {
   }
 
   /** Whether nothing else was published on the channel since the same content was stored, a moment ago. */
-  #retries({ occurrence, retryMs }: OccurrenceOffer, place: Place, newest: number, now: number): boolean {
+  #retries({ occurrence, retryMs }: AppendedOccurrence, place: Place, newest: number, now: number): boolean {
     if (now - place.at > retryMs) return false;
     switch (occurrence.before) {
       case "other":
@@ -149,21 +149,21 @@ export class HeardContents<Code extends string> {
       case "unknown":
         return endOf(place) === newest;
       case "same":
-        // What was stored since and came in this way was published after it.
+        // A bare message that was stored since was published after it.
         return this.#run.to === newest && place.firstOffset >= this.#run.from;
     }
   }
 
-  #of({ occurrence, rememberMs }: OccurrenceOffer, now: number): Omit<Content<Code>, "until"> {
+  #of({ occurrence, rememberMs }: AppendedOccurrence, now: number): Omit<Content<Code>, "until"> {
     const found = this.#contents.get(occurrence.content);
     if (found === undefined || now >= found.until) return { place: undefined, storedBy: "", stretches: [] };
     return { ...found, stretches: found.stretches.filter(({ at }) => now - at < rememberMs) };
   }
 
-  #judged(offer: OccurrenceOffer, now: number, as: As<Code>, claimed?: Stretch<Code>): void {
-    const { occurrence, ageMs, rememberMs } = offer;
+  #judged(appended: AppendedOccurrence, now: number, as: As<Code>, claimed?: Stretch<Code>): void {
+    const { occurrence, ageMs, rememberMs } = appended;
     const { content, stretch: name, number } = occurrence;
-    const { place, storedBy, stretches } = this.#of(offer, now);
+    const { place, storedBy, stretches } = this.#of(appended, now);
     const before = stretches.find((one) => one.name === name);
     const others = stretches
       .filter((one) => one.name !== name)
@@ -174,7 +174,7 @@ export class HeardContents<Code extends string> {
       known: Math.max(before?.known ?? 0, number),
       handled: (before?.handled ?? 0) + (as.unsure || as.counted ? 0 : 1),
       at: now,
-      bornBy: now - ageMs,
+      publishedBy: now - ageMs,
       unsure: as.unsure ? number : unsure === number ? 0 : unsure,
       refusal: as.refusal,
     };

@@ -14,14 +14,14 @@ export interface Occurrence {
   readonly listener: string;
   /** How many times it heard this content on this channel in this stretch, this time included. */
   readonly number: number;
-  /** What it heard on this channel directly before: the same content, another, or it does not know. */
+  /** The content that it heard directly before on this channel: the same, another, or it does not know. */
   readonly before: "same" | "other" | "unknown";
-  /** Of a stretch that is not shared: nothing in it was published earlier than this, by the node's clock. */
+  /** If the stretch is not shared, nothing in it was published earlier than this, by the node's clock. */
   readonly since?: number;
 }
 
-/** An occurrence as it is offered to the broker; all times are in milliseconds. */
-export interface OccurrenceOffer {
+/** An occurrence as a gateway appends it. All times are in milliseconds. */
+export interface AppendedOccurrence {
   readonly occurrence: Occurrence;
   /** How long ago it may have been published at most, counted from now to the time that the broker looks at it. */
   readonly reachMs: number;

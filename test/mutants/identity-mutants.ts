@@ -4,8 +4,8 @@ const HEARD = "src/domain/heard-contents.ts";
 const HEARD_TESTS = ["test/unit/domain/heard-contents.test.ts"];
 const COUNTER = "src/adapters/system/occurrence-counter.ts";
 const COUNTER_TESTS = ["test/unit/adapters/system/occurrence-counter.test.ts"];
-const ADOPT = "src/application/ingest-bare-message.ts";
-const ADOPT_TESTS = [
+const INGEST = "src/application/ingest-bare-message.ts";
+const INGEST_TESTS = [
   "test/unit/application/ingest-bare-message.test.ts",
   "test/unit/application/ingest-beside-others.test.ts",
 ];
@@ -113,25 +113,25 @@ export const IDENTITY_MUTANTS: readonly Mutant[] = [
     killers: HEARD_TESTS,
   },
   {
-    name: "looks no further back for a late offer",
-    file: ADOPT,
+    name: "looks no further back for a late append",
+    file: INGEST,
     find: "reachMs: Math.max(lateMs, sinceMs) + ON_ITS_WAY_MS,",
     replace: "reachMs: sinceMs + ON_ITS_WAY_MS,",
-    killers: ADOPT_TESTS,
+    killers: INGEST_TESTS,
   },
   {
     name: "looks not back to where it began to listen",
-    file: ADOPT,
+    file: INGEST,
     find: "reachMs: Math.max(lateMs, sinceMs) + ON_ITS_WAY_MS,",
     replace: "reachMs: lateMs + ON_ITS_WAY_MS,",
-    killers: ADOPT_TESTS,
+    killers: INGEST_TESTS,
   },
   {
     name: "does not widen the minute of a late retry",
-    file: ADOPT,
+    file: INGEST,
     find: "retryMs: RETRY_WINDOW_MS + lateMs,",
     replace: "retryMs: RETRY_WINDOW_MS,",
-    killers: ADOPT_TESTS,
+    killers: INGEST_TESTS,
   },
   {
     name: "forgets what it refused",

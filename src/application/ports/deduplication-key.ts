@@ -1,4 +1,4 @@
-import type { OccurrenceOffer } from "../../domain/occurrence.ts";
+import type { AppendedOccurrence } from "../../domain/occurrence.ts";
 
 /**
  * How the broker recognises a request that it was given before.
@@ -26,7 +26,7 @@ export interface RequestKey {
  * The broker recognises a message that it refused as well (PS-35). It remembers messages per channel, and forgets them
  * with the channel's counter.
  */
-export interface OccurrenceKey extends OccurrenceOffer {
+export interface OccurrenceKey extends AppendedOccurrence {
   readonly by: "occurrence";
 }
 
