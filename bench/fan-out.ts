@@ -85,7 +85,7 @@ async function measure(contestant: Contestant): Promise<[number, number][]> {
   };
   await replies.next();
   const measured: [number, number][] = [];
-  // What the runtime spends on compiling says nothing about a gateway that runs for weeks.
+  // The time that the runtime spends on compiling says nothing about a gateway that runs for weeks.
   await publishAt(WARM_UP.rate, WARM_UP.seconds, id);
   await allReceived(asked, WATCHERS * WARM_UP.rate * WARM_UP.seconds);
   for (const rate of RATES) {

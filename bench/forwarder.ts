@@ -1,7 +1,7 @@
 import { Redis } from "ioredis";
 
 /**
- * What the ratio is taken against: the least that Bun can do, an ioredis subscriber handing every message to
+ * The other side of the ratio is the least that Bun can do: an ioredis subscriber that hands every message to
  * `server.publish`. No token, no history, no order, no limits. Arguments: the Redis URL.
  */
 const redis = new Redis(process.argv[2] ?? "");

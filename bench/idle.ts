@@ -28,7 +28,7 @@ const watchers = Bun.spawn([process.execPath, "run", "bench/watchers.ts", url, `
 const began = performance.now();
 await opened.promise;
 const seconds = (performance.now() - began) / 1000;
-// What the handshakes left behind is collected while nothing happens.
+// The runtime collects the garbage of the handshakes while nothing happens.
 await pause(5_000);
 const each = (residentKiB(gateway.pid) - before) / WATCHERS;
 console.log(

@@ -1,6 +1,6 @@
 import { type PublishIssue, PublishRefused } from "./publish-errors.ts";
 
-/** What one try came to. */
+/** The outcome of one try. */
 export type PublishAnswer =
   | { readonly type: "accepted"; readonly body: unknown }
   | { readonly type: "refused"; readonly error: PublishRefused }

@@ -103,7 +103,7 @@ async function attempt(request: PublishRequest, settings: AttemptSettings): Prom
   return readAnswer(answer.response, answer.text, request.expects, settings.clock.now());
 }
 
-/** Settles as the work does, or rejects at the deadline; also where the work heeds no signal. */
+/** Settles as the work does, or rejects at the deadline, also if the work heeds no signal. */
 function before<Outcome>(
   deadline: AbortSignal,
   what: string,

@@ -7,11 +7,11 @@ export interface PublishIssue {
 /** The gateway, or something before it, said no and would say no again. Never retried. */
 export class PublishRefused extends Error {
   override readonly name = "PublishRefused";
-  /** Stable, as the gateway sent it; `http_404` and the like where the answer had none. */
+  /** Stable, as the gateway sent it; `http_404` and the like if the answer had none. */
   readonly code: string;
-  /** Of the HTTP answer. */
+  /** The status of the HTTP answer. */
   readonly status: number;
-  /** Which fields break the rules; empty where it was refused for another reason. */
+  /** The fields that break the rules; empty if the event was refused for another reason. */
   readonly issues: readonly PublishIssue[];
 
   constructor(message: string, refusal: { code: string; status: number; issues: readonly PublishIssue[] }) {
@@ -27,7 +27,7 @@ export class PublishFailed extends Error {
   override readonly name = "PublishFailed";
   readonly code = "publish_failed";
   readonly attempts: number;
-  /** True where a try was cut off without an answer that says otherwise; false: certainly not stored. */
+  /** True if a try was cut off without an answer that says otherwise; false: certainly not stored. */
   readonly mayHaveBeenStored: boolean;
 
   constructor(message: string, failure: { attempts: number; mayHaveBeenStored: boolean; cause: unknown }) {

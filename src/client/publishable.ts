@@ -1,12 +1,12 @@
 import type { Stage } from "../domain/stages.ts";
 
-/** What a publisher sends, spelled as on the wire. The gateway judges every field; extra fields are kept and passed on. */
+/** The events of a publisher, spelled as on the wire. The gateway judges every field, and passes extra fields on. */
 
 /** A `Date`, or ISO 8601 text; a time without a zone counts as UTC. */
 export type Time = Date | string;
 
 interface Common {
-  /** When it happened; when `send…` was called, where left out. */
+  /** The time of the event; if left out, the time when `send…` was called. */
   readonly timestamp?: Time;
   /** Names one run of the worker, 1 to 64 characters: events of an earlier run are then refused. */
   readonly attempt_id?: string;
@@ -61,7 +61,7 @@ export type PublishableEvent =
   | (ErrorUpdate & { readonly event_type: "error" });
 
 export interface NoticeToSend {
-  /** Everybody, where left out. */
+  /** The notice goes to everybody if left out. */
   readonly userId?: string;
   readonly level?: "info" | "warning" | "error";
   readonly message: string;

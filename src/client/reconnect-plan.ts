@@ -1,6 +1,6 @@
 import { closeCodeOf, isNotDeclared, retryAfterOf } from "../domain/close-code.ts";
 
-/** What to do after a connection ended. */
+/** The next step after a connection ended. */
 export type ReconnectPlan =
   | { readonly next: "retry"; readonly inMs: number }
   | { readonly next: "refused" }

@@ -7,7 +7,7 @@ export interface WatchedEvent {
   readonly [field: string]: unknown;
 }
 
-/** What a gateway sends: events, and frames such as `heartbeat` that carry no `event_id`. */
+/** A frame of the gateway: an event, or one such as `heartbeat` that carries no `event_id`. */
 export interface Frame {
   readonly event_type: string;
   readonly [field: string]: unknown;
@@ -55,7 +55,7 @@ const CLOSE_OF_REFUSAL: ReadonlyMap<string, number> = new Map<string, number>([
   ["internal", CLOSE_CODES.tryAgainLater.code],
 ]);
 
-/** What a `protocol_error` says. */
+/** The code and message of a `protocol_error`. */
 export function problemOf({ code, message }: Frame): { readonly code: string; readonly message: string } {
   return { code: String(code), message: String(message) };
 }

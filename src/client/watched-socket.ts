@@ -35,7 +35,7 @@ export function subprotocols(token: string): string[] {
   return ["telltale.v1", `bearer.${token}`];
 }
 
-/** The runtime's own WebSocket; throws, naming the option that is to be used, where there is none. */
+/** The runtime's own WebSocket. Throws if there is none, and names the option to use. */
 export function runtimeSocket(): WatchedSocketConstructor {
   const Socket: unknown = globalThis.WebSocket;
   if (typeof Socket === "function") return Socket as unknown as WatchedSocketConstructor;

@@ -2,7 +2,7 @@ import type { WatcherClock } from "./watched-socket.ts";
 
 /** A backend that does not answer must not hold the watch for good. */
 const TOKEN_TIMEOUT_MS = 10_000;
-/** What a subprotocol may hold (RFC 9110, token). */
+/** The characters that a subprotocol may hold (RFC 9110, token). */
 const SENDABLE = /^[\w!#$%&'*+.^`|~-]+$/;
 
 /**

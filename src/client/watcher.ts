@@ -40,9 +40,9 @@ export function watchAnalysis(options: WatchOptions): AnalysisWatch {
 const ESTABLISH_TIMEOUT_MS = 10_000;
 /** A connection that lasted so long owes nothing to the failures before it. */
 const LASTING_MS = 5_000;
-/** What a browser reports for a link that broke. */
+/** The code that a browser reports for a link that broke. */
 const LINK_BROKEN = 1006;
-/** How often the state is tried for again where the socket can be had and the state cannot. */
+/** How often the watcher asks again for the state if it gets the socket and not the state. */
 const MOST_RETRIES_FOR_STATE = 2;
 
 type Stage =
@@ -202,7 +202,7 @@ class Watch implements AnalysisWatch {
     this.#options.onConnection({ kind: "live" });
   }
 
-  /** Whoever folds a state has nothing to fold a replay into: the state is read again, and events follow it. */
+  /** A program that folds a state cannot fold a replay into it: the watcher reads the state again, and events follow it. */
   #startsOverForState(): boolean {
     if (this.#options.onState === undefined || this.#lastEventId !== undefined) return false;
     if (this.#retriesForState >= MOST_RETRIES_FOR_STATE) return false;

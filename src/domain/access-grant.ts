@@ -1,14 +1,14 @@
 import type { AnalysisId } from "./channel.ts";
 
-/** Who may watch an analysis, as its publisher declared it: these users, or everybody with a valid token. */
+/** The viewers that the publisher of an analysis declared: these users, or everybody with a valid token. */
 export type ViewerList = "*" | ReadonlySet<string>;
 
-/** What a verified token says. Times are milliseconds since 1970. */
+/** The claims of a verified token. Times are milliseconds since 1970. */
 export interface VerifiedToken {
   /** Claim `user_id`, else `sub`; undefined for a token that names nobody (good for publishing, not for watching). */
   readonly userId: string | undefined;
   readonly scopes: ReadonlySet<string>;
-  /** Claim `analyses`: limits watching and publishing alike; undefined where the token does not have it. */
+  /** Claim `analyses`: limits watching and publishing alike; undefined if the token does not have it. */
   readonly analyses: "*" | ReadonlySet<string> | undefined;
   readonly expiresAt: number;
   /** Names of claims that could not be read: they say nothing, and a request that needs one of them is refused. */
@@ -23,7 +23,7 @@ export type WatchVerdict = "allowed" | "not_allowed" | "not_declared";
 
 export type Scope = "analysis:publish" | "notice:publish";
 
-/** What the holder of a verified token may watch and publish. */
+/** Judges the analyses that the holder of a verified token may watch and publish. */
 export class AccessGrant {
   readonly #token: VerifiedToken;
 

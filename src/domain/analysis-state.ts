@@ -13,14 +13,14 @@ export interface AnalysisState {
   readonly message: string | null;
   readonly estimated_completion: string | null;
   readonly stages: readonly StageSpan[];
-  /** The result that stands. */
+  /** The result, if it is the current terminal event. */
   readonly result: ResultUpdate | null;
-  /** What stands and says why it failed: an `error`, or the status_update with stage `failed`. */
+  /** The reason of the failure, if that is current: an `error`, or the status_update with stage `failed`. */
   readonly error: ErrorEvent | StatusUpdate | null;
   readonly updated_at: string | null;
   /** `"0"` before the first event. */
   readonly last_event_id: string;
-  /** The run of the worker that it is in; null where its worker names none. */
+  /** The run of the worker that it is in; null if its worker names none. */
   readonly attempt_id: string | null;
 }
 
@@ -75,11 +75,11 @@ export function markStalled(state: AnalysisState, silentForMs: number, stallAfte
   return state.status === "running" && silentForMs >= stallAfterMs ? { ...state, status: "stalled" } : state;
 }
 
-/** What a broker keeps beside the counter; events as clients see them, with their `event_id`. */
+/** The part of the state that a broker keeps beside the counter. Its events have their `event_id`. */
 export interface StateSnapshot {
   readonly analysisId: string;
   readonly lastStatus: StatusUpdate | undefined;
-  /** The terminal event that stands. */
+  /** The current terminal event. */
   readonly terminal: AnalysisEvent | undefined;
   readonly stages: readonly StageMark[];
   readonly lastEventId: string;
@@ -108,7 +108,7 @@ export function stateFromSnapshot(snapshot: StateSnapshot): AnalysisState {
 
 type EventOfAnalysis = StatusUpdate | ResultUpdate | ErrorEvent;
 
-/** The state to go on from: without what stood before, where the event begins a new attempt or reopens. */
+/** The state to go on from: an empty one if the event begins a new attempt or reopens. */
 function begunAnew(state: AnalysisState, event: EventOfAnalysis): AnalysisState {
   const newAttempt = event.attempt_id !== undefined && event.attempt_id !== state.attempt_id;
   const reopened = stands(state) && event.event_type === "status_update" && statusAfter(event) === "running";

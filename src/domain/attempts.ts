@@ -27,7 +27,7 @@ export const SECOND_HALF: Readonly<Record<TerminalKind, EventKind>> = {
   error: "status_failed",
 };
 
-/** Whether the event is the first of an attempt not seen before; `refusal` must have let it pass. */
+/** Whether the event is the first of a new attempt; `refusal` must have let it pass. */
 export function beginsAttempt(attempts: Attempts, event: EncodedEvent): boolean {
   return event.attemptId !== undefined && event.attemptId !== attempts.current;
 }

@@ -1,4 +1,4 @@
-/** The most that one answer, read, lot or queue holds. What is counted in bytes is counted in bytes of UTF-8. */
+/** The most that one answer, read, batch or queue holds. Bytes are bytes of UTF-8. */
 export interface ByteBudget {
   readonly items: number;
   readonly bytes: number;
@@ -14,7 +14,7 @@ export class Filling {
     this.#budget = budget;
   }
 
-  /** Takes an item of so many bytes; false where it does not fit any more, and then nothing was taken. */
+  /** Takes an item of so many bytes. False if it does not fit any more: then nothing was taken. */
   take(bytes: number): boolean {
     const fits = this.#items < this.#budget.items && this.#bytes + bytes <= this.#budget.bytes;
     if (!fits && this.#items > 0) return false;
@@ -41,7 +41,7 @@ export class Filling {
   }
 }
 
-/** As many of the first items as a budget holds, at least one where there is one. */
+/** As many of the first items as a budget holds, at least one if there is one. */
 export function fill<Item>(
   items: Iterable<Item>,
   budget: ByteBudget,

@@ -15,16 +15,16 @@ import { STAGE_MARKS_KEPT, type StageMark } from "./stages.ts";
 export interface PublishedEvent {
   readonly position: EventPosition;
   readonly kind: EventKind;
-  /** Whether a new attempt or a retry began with it: whatever stood before stands no longer. */
+  /** Whether a new attempt or a retry began with it: then no terminal event before it is current. */
   readonly reopens: boolean;
   /** The event as it is sent to clients, beginning with its `event_id`. */
   readonly text: string;
 }
 
-/** What a channel keeps beside its history, so that trimming takes neither order nor state. `admit` changes it in place. */
+/** The record of a channel beside its history: trimming takes neither order nor state. `admit` changes it in place. */
 export interface ChannelRecord {
   epoch: string;
-  /** Of the last event; 0 before the first. */
+  /** The offset of the last event; 0 before the first. */
   offset: number;
   lastStatus: PublishedEvent | undefined;
   currentTerminal: PublishedEvent | undefined;

@@ -15,7 +15,7 @@ export const SYSTEM_CHANNEL: SystemChannel = "system:updates";
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 
-/** The id in lower case, or undefined where the text is no UUID. Any version and variant counts. */
+/** The id in lower case, or undefined if the text is no UUID. Any version and variant counts. */
 export function parseAnalysisId(text: string): AnalysisId | undefined {
   return UUID.test(text) ? (text.toLowerCase() as AnalysisId) : undefined;
 }
@@ -47,7 +47,7 @@ export function isAnalysisChannel(channel: ChannelName): channel is AnalysisChan
   return channel.startsWith("analysis:");
 }
 
-/** Reads a channel name as a worker may have written it; undefined where it names no channel of ours. */
+/** Reads a channel name as a worker may have written it; undefined if it names no channel of ours. */
 export function parseChannel(name: string): ChannelName | undefined {
   if (name === SYSTEM_CHANNEL) return SYSTEM_CHANNEL;
   if (name.startsWith("user:"))

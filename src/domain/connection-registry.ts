@@ -5,7 +5,7 @@ export interface ConnectionLimits {
   readonly maxConnections: number;
   /** 0: no limit. */
   readonly maxPerUser: number;
-  /** Of one user, over all connections of this node; 0: no limit. */
+  /** The analyses of one user, over all connections of this node; 0: no limit. */
   readonly maxSubscriptionsPerUser: number;
 }
 

@@ -14,12 +14,12 @@ import { nestingOf, TOO_DEEP } from "./json-nesting.ts";
 import { plainId } from "./kombu-value.ts";
 import { exceedsBytes } from "./utf8.ts";
 
-/** Of UTF-8, as it came in. */
+/** In UTF-8, as the event came in. */
 export const MAX_EVENT_BYTES = 1024 * 1024;
 const MAX_BATCH = 500;
 
 export interface DecodeContext {
-  /** What the event was published to: decides which event types are taken, and whose `analysis_id` they bear. */
+  /** The channel that the event was published to. It decides the event types that are taken, and their `analysis_id`. */
   readonly channel: ChannelName;
   /** Milliseconds since 1970: the timestamp of an event that has none. */
   readonly now: number;
@@ -53,7 +53,7 @@ export function decodeEvent(text: string, context: DecodeContext): DecodeResult 
 
 export type AddressedEvent =
   | ({ readonly ok: true; readonly channel: AnalysisChannel } & DecodedEvent)
-  /** `channel` where it names one. */
+  /** `channel` if it names one. */
   | (DecodeFailure & { readonly channel?: AnalysisChannel });
 
 /** Decodes an event that itself says which analysis it is of. Never throws. */
@@ -108,13 +108,13 @@ function parse(text: string): { ok: true; value: unknown } | DecodeFailure {
   try {
     return { ok: true, value: JSON.parse(text) };
   } catch {
-    // What the parser says may quote the text.
+    // The message of the parser may quote the text.
     return NOT_JSON;
   }
 }
 
 const NOT_JSON = failureOfAll("not_json", "must be JSON");
-/** Of what is no UTF-8, hence no JSON, whatever is read into it. */
+/** The failure of a text that is no UTF-8, hence no JSON. */
 export const NOT_UTF8 = failureOfAll("not_json", "must be UTF-8");
 export const TOO_LARGE = failureOfAll("too_large", `must be at most ${MAX_EVENT_BYTES} bytes`);
 

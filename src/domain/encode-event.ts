@@ -20,7 +20,7 @@ export function encodeEvent(event: AnalysisEvent, given: Fields, source: string)
   };
 }
 
-/** Server-sent events are lines; in valid JSON a raw line break stands only between tokens, where a space does as well. */
+/** Server-sent events are lines; in valid JSON a raw line break is only between tokens, and a space does as well. */
 function oneLine(source: string): string {
   return /[\r\n]/.test(source) ? source.replace(/[\r\n]/g, " ") : source;
 }

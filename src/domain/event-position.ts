@@ -1,5 +1,5 @@
 /**
- * Where an event stands on its channel: the epoch of the history that numbered it, and its offset there.
+ * The place of an event on its channel: the epoch of the history that numbered it, and its offset there.
  * Clients see it as an opaque `event_id`; `"0"` is the position before the first event.
  */
 export interface EventPosition {
@@ -18,7 +18,7 @@ export function formatEventId(position: EventPosition): string {
 }
 
 /**
- * Reads an `event_id`. `"0"` is the beginning (offset 0, no epoch); undefined where the text is no event_id,
+ * Reads an `event_id`. `"0"` is the beginning (offset 0, no epoch); undefined if the text is no event_id,
  * which a caller treats like a position that is gone.
  */
 export function parseEventId(text: string): EventPosition | undefined {
@@ -37,9 +37,9 @@ export function readPosition(text: string | null | undefined): GivenPosition | u
   return text ? (parseEventId(text) ?? "unreadable") : undefined;
 }
 
-/** What of a history is kept: the offsets of its oldest and newest events, and which epochs they belong to. */
+/** The kept part of a history: the offsets of its oldest and newest events, and the epochs that they belong to. */
 export interface KeptHistory {
-  /** One more than `newest` where nothing is kept. */
+  /** One more than `newest` if nothing is kept. */
   readonly oldestKept: number;
   readonly newest: number;
   readonly spans: readonly EpochSpan[];
@@ -57,7 +57,7 @@ export function isOnHistory(position: EventPosition, history: KeptHistory): bool
 
 /**
  * The last position that the histories of `position` and of `kept` have in common: where the epoch it names ended, or
- * the beginning where that epoch is not among them.
+ * the beginning if that epoch is not among them.
  */
 export function lastInCommon(position: EventPosition, kept: KeptHistory): EventPosition {
   const index = kept.spans.findLastIndex(({ epoch }) => epoch === position.epoch);

@@ -8,7 +8,7 @@ import { shortened } from "./utf8.ts";
 /** At most so many faults of one body are named: enough to mend it by, and a hostile one stays cheap to refuse. */
 export const MAX_ISSUES = 100;
 
-/** Of an error_code that stands in for a blank error_message. */
+/** The most of an error_code that stands in for a blank error_message. */
 const COPIED_BYTES = 1024;
 
 const FRACTION = "must be a number from 0 to 1";
@@ -22,7 +22,7 @@ function says(message: string) {
   return { error: (issue: { input?: unknown }) => (issue.input === undefined ? "is required" : message) };
 }
 
-/** What adding up `1/n` may miss a bound by: a number so little outside is taken as the bound, by `toBounds`. */
+/** A sum of `1/n` may miss a bound by so much: `toBounds` takes a number so little outside as the bound. */
 const ROUNDING = 1e-6;
 
 // Not overwritten here: a schema that changes numbers costs twice as much, and there are thousands in a result.
@@ -142,7 +142,7 @@ export const EVENT_RULES = {
   }),
 };
 
-/** An event that passed its rules, with each number that rounding put outside its bound on it; itself where none is. */
+/** An event that passed its rules, with each number that rounding put outside its bound on it; itself if none is. */
 export function toBounds<Event extends object>(event: Event): Event {
   return withinBounds(event, EVENT_NUMBERS);
 }

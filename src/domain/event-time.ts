@@ -2,7 +2,7 @@ import { kombuValue } from "./kombu-value.ts";
 
 const TIME =
   /^(\d{4})-(\d{2})-(\d{2})[Tt ](\d{2}):(\d{2})(?::(\d{2})(\.\d+)?)?(?:[Zz]|([+-])(\d{2})(?::?(\d{2})|:(\d{2}):(\d{2}))?)?$/;
-/** Of a time as it is given. */
+/** The longest text of a time. */
 const MOST_CHARACTERS = 64;
 /** Nanoseconds. A time is kept for each change of stage, so its length must have an end. */
 const FRACTION_DIGITS = 9;
@@ -11,7 +11,7 @@ const FIRST_MILLISECONDS = 1e11;
 
 /**
  * Reads a time as publishers send it: text as `normaliseTime` reads it, a JSON number (seconds since 1970; from 1e11 on
- * milliseconds), or a datetime as kombu writes it. Undefined where it is none of these.
+ * milliseconds), or a datetime as kombu writes it. Undefined if it is none of these.
  */
 export function readTime(value: unknown): string | undefined {
   if (typeof value === "number") return fromNumber(value);
@@ -21,9 +21,9 @@ export function readTime(value: unknown): string | undefined {
 
 /**
  * Reads a time as ISO 8601 or Python's `str(datetime)` spells it and returns it as `YYYY-MM-DDTHH:MM:SS[.fraction]Z`;
- * undefined where the text is no such time, is longer than 64 characters, or falls outside the years 1 to 9999. Seconds
- * may be left out, and a time without a zone is UTC. Of a fraction nine digits are kept as written: `Date` would cut
- * Python's microseconds.
+ * undefined if the text is no such time, is longer than 64 characters, or falls outside the years 1 to 9999. Seconds may
+ * be left out, and a time without a zone is UTC. A fraction keeps nine digits as written: `Date` would cut Python's
+ * microseconds.
  */
 export function normaliseTime(text: string): string | undefined {
   if (text.length > MOST_CHARACTERS) return undefined;

@@ -1,6 +1,6 @@
 /**
  * The members of a JSON object as they were written: name → source of the whole member, `"name": value`, in order.
- * The last of several with one name wins and stands where the first stood, as JSON.parse has it. `text` must be
+ * The last of several with one name wins and has the place of the first, as JSON.parse has it. `text` must be
  * valid JSON, an object; it is not checked again.
  *
  * Encoding a parsed object anew would lose what JSON.parse loses: digits beyond 2^53, `1.0`, `1e400`, and the place

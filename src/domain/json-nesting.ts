@@ -51,7 +51,7 @@ function isArray(text: string): boolean {
 /** Up to here a loop is faster than a search. */
 const SHORT_TEXT = 64;
 
-/** The text's length where there is none. */
+/** The text's length if there is none. */
 function closingQuote(text: string, opening: number): number {
   const shortEnd = Math.min(text.length, opening + SHORT_TEXT);
   let at = opening + 1;

@@ -1,6 +1,6 @@
 /**
- * What stands in `{"__type__": type, "__value__": …}`, the form in which kombu, the messaging library of Celery, writes
- * Python's own types into JSON; undefined where the value is no such object.
+ * The value of `{"__type__": type, "__value__": …}`, the form in which kombu, the messaging library of Celery, writes
+ * Python's own types into JSON; undefined if the value is no such object.
  */
 export function kombuValue(value: unknown, type: "datetime" | "uuid"): unknown {
   if (typeof value !== "object" || value === null) return undefined;

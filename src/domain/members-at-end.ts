@@ -2,7 +2,7 @@
 const AFTER_CHARACTERS = 64;
 
 /**
- * The members that stand at the end of an object whose beginning is out of sight: name → source of the value. `tail` is
+ * The members at the end of an object whose beginning is out of sight: name → source of the value. `tail` is
  * the end of its text. It reads backwards from the last brace, so that the members of nested objects count as the values
  * that they are part of. It stops at the first thing that it cannot tell, such as a value that began before the tail.
  * None if the object begins within the tail: then it is another one. In one loop.
@@ -25,7 +25,7 @@ export function membersAtEnd(tail: string): Map<string, string> {
     if (tail[before] === "{") return new Map();
     if (tail[before] !== ",") break;
     const name = tail.slice(nameStart + 1, nameEnd - 1);
-    // Of a name that is given twice the last counts.
+    // If a name is given twice, the last counts.
     if (!members.has(name)) members.set(name, tail.slice(valueStart, valueEnd));
     at = before;
   }

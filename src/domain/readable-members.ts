@@ -9,9 +9,9 @@ const TAIL_CHARACTERS = 64 * 1024;
 /**
  * The members of the first object of a text that need be no JSON: name → source of the value, as far as they can be
  * told. It reads past `NaN`, a line break within a text, quotes of Python and a cut, and through JSON that was encoded
- * twice; it stops at the first thing that it cannot tell. Of valid JSON it reads what JSON.parse reads. In one loop.
+ * twice; it stops at the first thing that it cannot tell. In valid JSON it finds the members that JSON.parse finds. In one loop.
  *
- * Of a longer text `text` may be the beginning and `tail` the end: then it reads the members behind a large one too.
+ * `text` may be the beginning of a longer text and `tail` the end: then it reads the members behind a large one too.
  */
 export function readableMembers(text: string, tail = tailOf(text)): Map<string, string> {
   const members = new Map<string, string>();
@@ -46,7 +46,7 @@ function readInto(members: Map<string, string>, source: string): "closed" | "ope
   return source[at] === "}" ? "closed" : "open";
 }
 
-/** What was encoded twice is JSON within a text of JSON. */
+/** An object that was encoded twice is JSON within a text of JSON. */
 function unwrapped(text: string): string {
   return text.startsWith('"') ? (textOf(text) ?? text) : text;
 }
@@ -70,7 +70,7 @@ function nameOf(source: string): string {
   return (source.includes("\\") ? textOf(source) : undefined) ?? source.slice(1, -1);
 }
 
-/** What a text of JSON says; undefined where it is none. */
+/** The text that a JSON string holds; undefined if it is none. */
 function textOf(source: string): string | undefined {
   try {
     const text: unknown = JSON.parse(source);
@@ -90,7 +90,7 @@ function isQuote(text: string, at: number): boolean {
   return text[at] === '"' || text[at] === "'";
 }
 
-/** Each answers the place after the end, and -1 where the text ends before. */
+/** Each answers the place after the end, and -1 if the text ends before. */
 function endOfText(text: string, start: number): number {
   const quote = text[start] as string;
   for (let at = start + 1; at < text.length; at++) {

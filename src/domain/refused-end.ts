@@ -11,12 +11,12 @@ export const EVENT_REFUSED = "event_refused";
 
 /** Faults that the error names; the dead letter has the event itself. */
 const MOST_ISSUES = 10;
-/** Of an id or a word, as it was written. */
+/** The longest id or word that is read, as it was written. */
 const MOST_CHARACTERS = 1_024;
 
 /**
  * The `error` that is stored in place of a terminal event that was refused, so that nobody waits for an end that was
- * sent; undefined where the text was none, as far as it can be read. It names the type, the faults, and the attempt that
+ * sent; undefined if the text was none, as far as it can be read. It names the type, the faults, and the attempt that
  * the text named, so that an attempt that is over ends nothing.
  */
 export function endInPlaceOf(
@@ -29,7 +29,7 @@ export function endInPlaceOf(
 }
 
 /**
- * The same of a text that itself says which analysis it is of; undefined also where that cannot be read. If `text` is
+ * The same of a text that itself says which analysis it is of; undefined also if that cannot be read. If `text` is
  * only its beginning, `tail` is its end.
  */
 export function addressedEndInPlaceOf(
@@ -87,14 +87,14 @@ function wordOf(members: Members, name: string): string | undefined {
   return typeof value === "string" ? value.trim().toLowerCase() : undefined;
 }
 
-/** A text or an id of kombu's; undefined where it is anything else. */
+/** A text or an id of kombu's; undefined if it is anything else. */
 function plainValue(members: Members, name: string): unknown {
   const source = members.get(name) ?? "";
   if (source.length > MOST_CHARACTERS) return undefined;
   return source.startsWith("'") ? source.slice(1, -1) : plainId(parsed(source));
 }
 
-/** What is no JSON as a whole is told by the member that is none, where there is one. */
+/** If the text is no JSON as a whole, the issue names the member that is none, if there is one. */
 function issuesOf({ reason, issues }: DecodeFailure, members: Members): readonly Issue[] {
   if (reason !== "not_json") return issues.slice(0, MOST_ISSUES);
   for (const [name, source] of members) {

@@ -1,4 +1,4 @@
-/** What `compose.yaml` says of one service; the settings our file uses, no more. */
+/** One service of `compose.yaml`, with the settings that our file uses and no more. */
 export interface ComposeService {
   readonly user?: string;
   readonly command?: readonly string[];

@@ -132,7 +132,7 @@ async function answers(run: CommandLine): Promise<boolean> {
   }
 }
 
-/** What the engine mounted below its folder and left behind, deepest first. */
+/** Unmounts everything that the engine left mounted below its folder, deepest first. */
 async function unmountBelow(folder: string): Promise<void> {
   const mounts = (await readFile("/proc/mounts", "utf8"))
     .split("\n")

@@ -18,9 +18,9 @@ const folder = new URL("careless-worker", import.meta.url).pathname;
 
 interface Ending {
   readonly task: string;
-  /** How the analysis must stand in the end, for whoever reads and whoever watches. */
+  /** The state of the analysis in the end, for readers and for watchers. */
   readonly state: object;
-  /** What a watcher was sent: stages, else error codes, else types. */
+  /** The events that a watcher was sent: stages, else error codes, else types. */
   readonly told: readonly string[];
 }
 

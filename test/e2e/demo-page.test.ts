@@ -65,7 +65,7 @@ describe.skipIf(!needs("chromium"))("the demo page", () => {
       expect(complaints).toEqual([]);
     });
 
-    test("WEB-12: runs no script and no style but its own, and stands in nobody's frame", async () => {
+    test("WEB-12: runs no script and no style but its own, and may be framed by nobody", async () => {
       const { page } = await open(gateway.url);
       const ran = await page.evaluate(() => {
         const script = document.createElement("script");

@@ -17,7 +17,7 @@ let browser: Browser;
 let gateway: GatewayProcess;
 let contexts: BrowserContext[] = [];
 
-describe.skipIf(!needs("chromium"))("what the demo page says while it waits, and at the end", () => {
+describe.skipIf(!needs("chromium"))("the demo page while it waits, and at the end", () => {
   beforeAll(async () => {
     [browser, gateway] = await Promise.all([
       launchBrowser(),
@@ -42,7 +42,7 @@ describe.skipIf(!needs("chromium"))("what the demo page says while it waits, and
     return { page, complaints };
   }
   const timeOf = (page: Page, stage: string) => page.textContent(`[data-stage=${stage}] .step__time`);
-  /** What is to be read, with the spaces between that the eye sees. */
+  /** The text on the page, with the spaces between that the eye sees. */
   const shownText = async (page: Page, within = "#app") =>
     (await page.locator(within).allInnerTexts()).join(" ");
 
@@ -140,7 +140,7 @@ describe.skipIf(!needs("chromium"))("what the demo page says while it waits, and
     expect(await flashed()).toBeUndefined();
   });
 
-  test("PAGE-6: of an analysis whose events were all refused it says how many, and why", async () => {
+  test("PAGE-6: says how many events were refused, and why, if all of an analysis were", async () => {
     const id = crypto.randomUUID();
     const { page } = await open(id);
     await page.waitForSelector("[data-testid=unknown]");
@@ -204,7 +204,7 @@ describe.skipIf(!needs("chromium"))("what the demo page says while it waits, and
       await redis.stop();
     });
 
-    test("PAGE-6: what a worker published bare and was refused is counted too", async () => {
+    test("PAGE-6: counts a bare message that was refused as well", async () => {
       const id = crypto.randomUUID();
       const worker = new Redis(redis.url);
       const say = (event: object) => worker.publish(`analysis:${id}`, JSON.stringify(event));

@@ -78,7 +78,7 @@ describe.skipIf(!able)("the page of the video worker", () => {
     await page.context().close();
   });
 
-  test("WEB-12: runs no script and no style but its own, and stands in nobody's frame", async () => {
+  test("WEB-12: runs no script and no style but its own, and may be framed by nobody", async () => {
     const { headers } = await fetch(example.pageUrl);
     const policy = headers.get("Content-Security-Policy") ?? "";
     for (const directive of ["default-src 'none'", "script-src 'self'", "frame-ancestors 'none'"])

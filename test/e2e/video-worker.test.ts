@@ -183,7 +183,7 @@ describe.skipIf(!able)("a real worker on a real video", () => {
 
   test("says in an error that the file was cut off", async () => {
     const whole = await Bun.file(join(folder, "sample.mp4")).bytes();
-    // The index of an MP4 stands at its end.
+    // The index of an MP4 is at its end.
     expect(await failureOf(whole.slice(0, whole.length / 2), "half.mp4")).toMatchObject({
       error_code: "not_a_video",
     });

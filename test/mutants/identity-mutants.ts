@@ -12,7 +12,7 @@ const INGEST_TESTS = [
 const SCRIPT = "src/adapters/redis/scripts/deduplicate.lua";
 const SCRIPT_TESTS = ["test/integration/redis-pub-sub.test.ts"];
 
-/** What tells one bare message from another of the same bytes. */
+/** Mutants of the names that tell one bare message from another of the same bytes. */
 export const IDENTITY_MUTANTS: readonly Mutant[] = [
   {
     name: "counts every message of the same bytes as the first",

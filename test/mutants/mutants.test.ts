@@ -10,7 +10,7 @@ const PATIENCE_MS = 8_000;
 
 /*
  * Each deliberate breakage is planted by itself, and the tests that should notice are run: one that they all pass with
- * is a hole in them. What is planted stands nowhere but in the memory of that one run.
+ * is a hole in them. The breakage is in the memory of that one run and nowhere else.
  */
 describe("the tests notice a product that", () => {
   for (const mutant of MUTANTS) {

@@ -99,7 +99,7 @@ for (const kind of [nginx, caddy]) {
     );
 
     test(
-      "logs no token, wherever it stood",
+      "logs no token, wherever the request had it",
       async () => {
         const analysis = crypto.randomUUID();
         const token = await tokenFor({ analyses: "*" });
@@ -125,7 +125,7 @@ for (const kind of [nginx, caddy]) {
     );
   });
 
-  describe.skipIf(!needs(kind.name))(`what ${kind.name} makes of a request, set up as deploy/ says`, () => {
+  describe.skipIf(!needs(kind.name))(`a request through ${kind.name}, set up as deploy/ says`, () => {
     test(
       "it hands a stream on piece by piece, and says who asked",
       async () => {

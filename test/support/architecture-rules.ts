@@ -4,7 +4,7 @@ export type SourceTree = ReadonlyMap<string, string>;
 export interface ArchitectureRule {
   /** A plain sentence, used as the name of the test. */
   readonly sentence: string;
-  /** One line for each offence, beginning with the path of the file; empty where the tree keeps the rule. */
+  /** One line for each offence, beginning with the path of the file; empty if the tree keeps the rule. */
   readonly offences: (tree: SourceTree) => string[];
   /** The smallest tree that breaks the rule, so that the rule itself can be tested. */
   readonly broken: Readonly<Record<string, string>>;

@@ -2,7 +2,7 @@ import * as node from "node:test";
 import { expect } from "expect";
 
 /**
- * What the unit tests of the core use of `bun:test`, for Deno, so that the same files run on both. `deno.json`
+ * The part of `bun:test` that the unit tests of the core use, for Deno, so that the same files run on both. `deno.json`
  * puts it in the place of `bun:test`.
  */
 export { expect };

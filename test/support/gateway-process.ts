@@ -1,7 +1,7 @@
 import { signToken, type TokenRequest } from "../../src/adapters/jwt/token-signer.ts";
 import { remember } from "./children.ts";
 
-/** Another one in each run: a key that stands in the repository is known, and production refuses it. */
+/** Another one in each run: a key in the repository is known, and production refuses it. */
 export const TEST_SECRET = crypto.getRandomValues(new Uint8Array(32)).toHex();
 
 /** A gateway as users run it: a process of its own, configured by the environment alone. */
@@ -9,7 +9,7 @@ export interface GatewayProcess {
   readonly url: string;
   readonly port: number;
   readonly pid: number;
-  /** What it wrote so far, both streams. */
+  /** Everything that it wrote so far, to both streams. */
   output(): string;
   /** Sends SIGTERM and resolves with the exit code. */
   stop(): Promise<number>;

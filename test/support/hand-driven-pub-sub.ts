@@ -38,7 +38,7 @@ export class HandDrivenPubSub implements PubSubPort {
   holdsCalls = false;
   /** Whether what is published waits for `deliver` from now on. */
   holdsMail = false;
-  /** Why a call fails at once; undefined where it does not. */
+  /** Why a call fails at once; undefined if it does not. */
   fault: (call: Call) => Error | undefined = () => undefined;
   readonly made: Call[] = [];
   readonly #inner: PubSubPort;
@@ -94,7 +94,7 @@ export class HandDrivenPubSub implements PubSubPort {
     while (this.#mail[0] !== undefined && this.#mail[0].offset <= offset) this.#mail.shift()?.arrive();
   }
 
-  /** What waits, and what is published until `restoreLink`, never arrives. */
+  /** Messages that wait, and those that are published until `restoreLink`, never arrive. */
   breakLink(): void {
     this.holdsMail = true;
     this.#mail.length = 0;

@@ -10,7 +10,7 @@ export function memoryNode({ size = 1_000, ttlMs = 86_400_000 } = {}) {
   const broker = new InMemoryBroker();
   const telemetry = new CollectingTelemetry();
   const history = { size, ttlMs };
-  /** What other nodes do: never held up. */
+  /** Another node, whose calls are never held up. */
   const elsewhere = new InMemoryPubSub({ clock, telemetry, history, broker });
   const pubSub = new HandDrivenPubSub(new InMemoryPubSub({ clock, telemetry, history, broker }));
   return { clock, broker, telemetry, elsewhere, pubSub };

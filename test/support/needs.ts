@@ -1,4 +1,4 @@
-/** What some tests cannot do without, and that a machine may lack. */
+/** A program that some tests need, and that a machine may lack. */
 export type Need = "redis-server" | "chromium" | "ffmpeg" | "celery" | "nginx" | "caddy" | "docker";
 
 /**
@@ -13,7 +13,7 @@ export function needs(name: Need): boolean {
   return false;
 }
 
-/** Where a program is, also where only root looks for it (`/usr/sbin`); throws when it is nowhere. */
+/** The path of a program, also in the folders that only root searches (`/usr/sbin`). Throws if there is none. */
 export function programPath(name: string): string {
   const path = find(name);
   if (path === null) throw new Error(`${name} is not installed`);

@@ -1,4 +1,4 @@
-/** Names that stand in ordinary environments: shells, desktops, languages, build services, containers, other programs. */
+/** Names of ordinary environments: shells, desktops, languages, build services, containers, other programs. */
 export const ORDINARY_VARIABLES: readonly string[] = `
 _ BASH BASHOPTS BASHPID BASH_ENV BASH_VERSION CDPATH COLORFGBG COLORTERM COLUMNS COMP_WORDBREAKS DIRSTACK EDITOR ENV
 EUID FCEDIT FIGNORE FUNCNAME GLOBIGNORE GROUPS HISTCONTROL HISTFILE HISTFILESIZE HISTIGNORE HISTSIZE HISTTIMEFORMAT

@@ -61,7 +61,7 @@ export async function answerTo(port: number, lines: readonly string[], body = ""
   return answer;
 }
 
-/** The lines of a WebSocket upgrade, with more of them where given. */
+/** The lines of a WebSocket upgrade, with more of them if given. */
 export function upgradeLines(target: string, more: readonly string[] = ["Host: telltale.example"]): string[] {
   return [
     `GET ${target} HTTP/1.1`,

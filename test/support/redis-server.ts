@@ -13,13 +13,13 @@ export interface RunningRedis {
   readonly url: string;
   readonly host: string;
   readonly port: number;
-  /** Of the server process, for signals; undefined where it runs in a container. */
+  /** The process id of the server, for signals; undefined if it runs in a container. */
   readonly pid: number | undefined;
   /** Ends it for good and removes what it wrote. */
   stop(): Promise<void>;
   /** Ends it at once, writing nothing. */
   kill9(): Promise<void>;
-  /** Starts it on the same port, from the dump that SAVE wrote if it did; ends it first where it runs. */
+  /** Starts it on the same port, from the dump that SAVE wrote if it did. Ends it first if it runs. */
   restart(): Promise<void>;
 }
 
@@ -32,7 +32,7 @@ export interface RedisOptions {
 
 /**
  * Starts a Redis and resolves when it answers: a local `redis-server`, or a container with
- * TELLTALE_TEST_REDIS=container or where only a Docker engine is there.
+ * TELLTALE_TEST_REDIS=container or if only a Docker engine is there.
  */
 export async function startRedis(options: RedisOptions = {}): Promise<RunningRedis> {
   if (process.env.TELLTALE_TEST_REDIS === "container" || !needs("redis-server")) {
@@ -77,7 +77,7 @@ export async function untilRedisAnswers(port: number): Promise<void> {
     retryStrategy: () => 20,
     maxRetriesPerRequest: null,
   });
-  // What fails before it is up is what is being waited out.
+  // Until it is up every attempt fails, and that is expected.
   probe.on("error", () => {});
   try {
     await probe.ping();

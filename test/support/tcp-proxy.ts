@@ -9,11 +9,11 @@ export interface ProxiedConnection {
   readonly opening: string;
   /** From now on nothing gets through that way, not even the end of the stream; it waits here. Both without a name. */
   pause(direction?: Direction): void;
-  /** What waits goes on, in order. */
+  /** The bytes that wait go on, in order. */
   resume(direction?: Direction): void;
   /** While `on`, what is sent that way is lost without a trace. */
   lose(direction: Direction, on: boolean): void;
-  /** Ends both sides at once. What waits is gone. */
+  /** Ends both sides at once. The bytes that wait are gone. */
   cut(): void;
 }
 

@@ -12,7 +12,7 @@ export interface RunningExample {
   readonly pageUrl: string;
   readonly gatewayUrl: string;
   readonly pid: number;
-  /** Puts an analysis on Celery's queue, as a backend in Python would; only where the Redis was given. */
+  /** Puts an analysis on Celery's queue, as a backend in Python would; only if the Redis was given. */
   enqueue(analysisId: string, path: string): Promise<void>;
   /** As Ctrl-C does; resolves with the exit code. */
   stop(): Promise<number>;

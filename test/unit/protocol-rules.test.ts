@@ -31,7 +31,7 @@ describe("the rules of the protocol", async () => {
   });
 });
 
-/** What stands in quotes after an ID at its beginning: the names of tests, and of groups of them. */
+/** The texts in quotes that begin with an ID: the names of tests, and of groups of them. */
 async function titlesOfTests(): Promise<string[]> {
   const files = ["test/**/*.ts", "src/testing/**/*.ts"].flatMap((pattern) => [
     ...new Bun.Glob(pattern).scanSync({ cwd: root }),

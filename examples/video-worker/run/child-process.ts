@@ -1,12 +1,12 @@
 import type { Subprocess } from "bun";
 
 export interface ChildSettings {
-  /** Stands before each line it writes. */
+  /** Put before each line it writes. */
   readonly name: string;
   readonly command: readonly string[];
   readonly cwd?: string;
   readonly env?: Readonly<Record<string, string>>;
-  /** What it writes when it is up. */
+  /** The line that it writes when it is up. */
   readonly ready: RegExp;
   /** Lines that say nothing to the person who started it. */
   readonly quiet?: boolean;
@@ -15,7 +15,7 @@ export interface ChildSettings {
 export interface ChildProcess {
   readonly name: string;
   readonly pid: number;
-  /** What `ready` matched. */
+  /** The match of `ready`. */
   readonly match: RegExpExecArray;
   readonly exited: Promise<number>;
   /** Asks it to end, and makes it after a while. */

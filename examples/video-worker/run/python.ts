@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
 
-/** A Python that can run the worker; throws, saying what to do, where there is none. */
+/** A Python that can run the worker. Throws if there is none, and says what to do. */
 export function findPython(folder: string): string {
   const given = process.env.PYTHON;
   const candidates =

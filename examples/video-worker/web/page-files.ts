@@ -3,7 +3,7 @@ import { Hono } from "hono";
 
 /**
  * A page at `/` with the scripts and styles that Bun bundles for it, under headers that let it load nothing else, talk
- * to its own server and the gateway alone, and stand in nobody's frame. Bun's own route for a page bears no headers.
+ * to its own server and the gateway alone, and appear in nobody's frame. Bun's own route for a page bears no headers.
  */
 export function pageFiles(page: Bun.HTMLBundle, gatewayUrl: string): Hono {
   const { origin, host, protocol } = new URL(gatewayUrl);

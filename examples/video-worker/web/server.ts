@@ -27,8 +27,8 @@ const DECLARE_TIMEOUT_MS = 5_000;
 const IDLE_SECONDS = 60;
 
 /**
- * What a customer's backend does beside a gateway: takes the upload, says who may watch, starts the worker, and gives
- * the visitor's browser a token. Events never pass through here.
+ * The part of a customer's backend: it takes the upload, says who may watch, starts the worker, and gives the visitor's
+ * browser a token. Events never pass through here.
  */
 export function startWebApp(settings: WebAppSettings): WebApp {
   const app = createApi(settings);

@@ -74,7 +74,7 @@ export class Uploads {
     if (upload !== undefined) await rm(upload.path, { force: true });
   }
 
-  /** Undefined also where it is somebody else's: who asks need not learn that it exists. */
+  /** Undefined also if it is somebody else's: the visitor need not learn that it exists. */
   find(analysisId: string, owner: string): Upload | undefined {
     const upload = this.#kept.get(analysisId.toLowerCase());
     return upload?.owner === owner ? upload : undefined;

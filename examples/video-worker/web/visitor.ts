@@ -5,8 +5,8 @@ const COOKIE = "video_worker_session";
 const SESSION = /^[0-9a-f-]{36}$/;
 
 /**
- * The visitor's user id. It is made from the session cookie and does not give it away: ids stand in tokens, logs and
- * lists of viewers, and whoever has the cookie is the visitor. A real backend asks its own login instead.
+ * The visitor's user id. It is made from the session cookie and does not give it away: ids appear in tokens, logs and
+ * lists of viewers, and anybody who has the cookie is the visitor. A real backend asks its own login instead.
  */
 export async function visitorOf(context: Context): Promise<string> {
   let session = getCookie(context, COOKIE);

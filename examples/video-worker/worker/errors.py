@@ -1,4 +1,4 @@
-"""What can go wrong with a video, in words for the person who waits for it."""
+"""The failures of a video, in words for the person who waits for it."""
 
 
 class AnalysisError(Exception):

@@ -1,4 +1,4 @@
-"""How much of a stranger's video is looked at. What exceeds a limit is refused by name, before it has cost much."""
+"""How much of a stranger's video is looked at. A video that exceeds a limit is refused by name, before it has cost much."""
 
 import os
 from dataclasses import dataclass
@@ -12,13 +12,13 @@ class Limits:
 
     seconds: float = 900
     frames: int = 36_000
-    # Of one picture.
+    # In one picture.
     pixels: int = 4096 * 2304
-    # Of the file that was sent.
+    # In the file that was sent.
     file_bytes: int = 500_000_000
-    # Of any one file that ffmpeg writes.
+    # In any one file that ffmpeg writes.
     written_bytes: int = 250_000_000
-    # Of the shorter side, in pixels.
+    # The shorter side, in pixels.
     smallest_side: int = 64
 
     def check_file(self, size):

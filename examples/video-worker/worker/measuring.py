@@ -1,4 +1,4 @@
-"""What is measured on every frame of a video, with ffmpeg's filters and plain Python."""
+"""Measures every frame of a video, with ffmpeg's filters and plain Python."""
 
 import math
 from dataclasses import dataclass
@@ -38,7 +38,7 @@ class Measurements:
     scene_scores: list  # 0 to 100: how much of a cut lies between this frame and the one before
     darkness: list  # 0 to 1: the share of dark pixels
     changes: list  # 0 to 255: how much the tile that changed most differs from the frame before
-    softness: list  # grids: coarse edges to fine edges; rises where a tile is blurred; 0 where there is nothing to see
+    softness: list  # grids: coarse edges to fine edges; rises where a tile is blurred; 0 if there is nothing to see
     blockiness: list  # grids: steps at the edges of blocks to steps elsewhere; rises where blocks show
 
 

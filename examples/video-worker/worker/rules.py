@@ -23,7 +23,7 @@ SHARED_FRAMES = 0.6
 # So many frames in which a tile does not stand out do not end its stretch.
 GAP_FRAMES = 2
 
-# What each kind of finding says about the video as a whole, at full confidence.
+# The weight of each kind of finding for the video as a whole, at full confidence.
 WEIGHTS = {"black_frames": 0.35, "freeze": 0.35, "scene_cut": 0.05, "blur": 0.45, "blockiness": 0.45}
 
 

@@ -104,7 +104,7 @@ class Reporter:
         return json.dumps(event, allow_nan=False)
 
     def _publish_ending(self, event):
-        """PUBLISH answers how many heard it. What nobody heard is lost, and an ending must not be."""
+        """PUBLISH answers how many heard it. An event that nobody heard is lost, and an ending must not be."""
         deadline = time.monotonic() + PATIENCE_SECONDS
         while True:
             try:

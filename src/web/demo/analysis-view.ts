@@ -7,7 +7,7 @@ import type {
 import { type AnalysisState, emptyState, fold } from "../../domain/analysis-state.ts";
 import { STAGE_MARKS_KEPT } from "../../domain/stages.ts";
 
-/** What the page shows of an analysis. Times are milliseconds since 1970. */
+/** The view of an analysis on the page. Times are milliseconds since 1970. */
 export interface AnalysisView {
   /** `stalled`: running, and its worker has been silent for longer than it may. */
   readonly status: "running" | "stalled" | "completed" | "failed";
@@ -83,7 +83,7 @@ export class FoldedAnalysis {
     return viewOf(this.#state, this.#whole);
   }
 
-  /** What was folded is void; what follows is a state or, if that cannot be had, a replay that begins in the middle. */
+  /** The folded state is void. A new state follows or, if that cannot be had, a replay that begins in the middle. */
   restart(): void {
     this.#state = emptyState(this.#state.analysis_id);
     this.#whole = false;

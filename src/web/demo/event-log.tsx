@@ -2,7 +2,7 @@ import { timeOfDay } from "./format.ts";
 import { ChevronIcon } from "./icons.tsx";
 import { heard, log } from "./page-state.ts";
 
-/** What came over the wire, newest first, as it came. */
+/** The frames as they came over the wire, newest first. */
 export function EventLog() {
   const entries = log.value;
   return (

@@ -19,7 +19,7 @@ export function duration(milliseconds: number): string {
   return `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
 }
 
-/** What is left until `at`, as a countdown; undefined if nobody has said, or if that time is over. */
+/** The time left until `at`, as a countdown; undefined if nobody has said, or if that time is over. */
 export function remaining(at: string | null, now: number): string | undefined {
   const left = Date.parse(at ?? "") - now;
   return left >= 1000 ? clockTime(left) : undefined;

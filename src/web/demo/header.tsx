@@ -24,7 +24,7 @@ export function Header() {
 
 function ConnectionPill() {
   const status = connection.value;
-  // Whatever the link does from then on: a worker that tries again is shown all the same.
+  // The end counts more than the link. A worker that tries again is shown all the same.
   const ended = over.value;
   return (
     <div class="connection">
@@ -56,7 +56,7 @@ const REFUSALS: Readonly<Record<number, string>> = {
   [CLOSE_CODES.protocolViolation.code]: "protocol errors",
 };
 
-/** What a person is told about the connection; `seconds` until the next attempt, where one is planned. */
+/** The words for the connection; `seconds` until the next attempt, if one is planned. */
 function describeConnection(status: ConnectionStatus, seconds: number): string {
   switch (status.kind) {
     case "connecting":

@@ -58,7 +58,7 @@ const lostAt = signal<number | undefined>(undefined);
 const brokerAwaySince = signal<number | undefined>(undefined);
 /** Why nothing comes, as far as the page has been told. */
 export const trouble = computed(() => gatewayTrouble(connection.value, brokerAwaySince.value !== undefined));
-/** Until when the page knows how things stand: what it shows must not go on counting without news. */
+/** The time up to which the page has news: the times that it shows must not go on counting without news. */
 export const asOf = computed(() => lostAt.value ?? brokerAwaySince.value ?? now.value);
 /** Whether the analysis has ended, as far as the page knows. */
 export const over = computed(() => view.value !== undefined && isOver(view.value));
@@ -130,7 +130,7 @@ function watchNow(id: string, lastEventId?: string): void {
       connectionSince.value = now.value;
       if (status.kind === "live" && view.value === undefined && !unknown.value) expectNews();
     },
-    // What is shown stays until the state or a replay comes, so that nothing flickers where the history survived.
+    // The page shows the old state until a state or a replay comes, so that nothing flickers if the history survived.
     onRestart: () => folded?.restart(),
   });
 }

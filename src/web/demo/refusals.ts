@@ -4,7 +4,7 @@ import { analysisId, unknown } from "./page-state.ts";
 
 const LOOK_AGAIN_MS = 2_000;
 
-/** What was refused of an analysis of which nothing else is known; undefined if nothing was, or nobody can say. */
+/** The refused events of an analysis that has no other; undefined if none was refused, or if nobody can say. */
 export const refusals = signal<Refusals | undefined>(undefined);
 
 /** Asks, while nothing is known, whether the events of the analysis came and were refused. */

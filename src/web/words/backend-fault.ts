@@ -2,8 +2,8 @@
 export const ANSWER_TIMEOUT_MS = 10_000;
 
 /**
- * What a person is told when a request of the page came to nothing, as a sentence that says what to do. `whom` is who
- * was asked, as "The gateway"; `toDo` is a sentence.
+ * A sentence for a person if a request of the page came to nothing, with what to do. `whom` names the server that was
+ * asked, as "The gateway"; `toDo` is a sentence.
  */
 export function backendFault(error: unknown, whom: string, toDo: string): string {
   if (error instanceof DOMException && (error.name === "TimeoutError" || error.name === "AbortError"))

@@ -4,7 +4,7 @@ export interface Detail {
   readonly value: string;
 }
 
-/** What `error_details` hold: what can be said in words, and the rest as it was sent. */
+/** The contents of `error_details`: the part that can be said in words, and the rest as it was sent. */
 export interface FailureDetails {
   readonly said: readonly Detail[];
   /** Faults of a refused event, as `progress: must be at most 1`. */

@@ -30,14 +30,14 @@ describe("the snippets of the documents", () => {
     }
   });
 
-  test("of a file are the file", () => {
+  test("that show a file are the file", () => {
     for (const { language, text } of snippets) {
       const file = files[language];
       if (file !== undefined) expect(text.trim()).toBe(readFileSync(`${root}${file}`, "utf8").trim());
     }
   });
 
-  test("of a refused end is the error that is stored in its place", () => {
+  test("show a refused end as the error that is stored in its place", () => {
     const id = parseAnalysisId("0f8fad5b-d9cb-469f-a165-70867728950e");
     if (id === undefined) throw new Error("no id");
     const context = { channel: analysisChannel(id), now: Date.UTC(2026, 10, 24) };

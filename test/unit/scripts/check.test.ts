@@ -6,12 +6,12 @@ import { runProgram } from "../../../scripts/check/run-program.ts";
 import { tallyOfBun, tallyOfDeno } from "../../../scripts/check/tally.ts";
 
 describe("the closing lines of a test run", () => {
-  test("of Bun are counted, with what was put off among the skipped", () => {
+  test("are counted for Bun, with the postponed tests among the skipped", () => {
     const output = "(pass) a\n\n 12 pass\n 2 skip\n 1 todo\n 3 fail\n 40 expect() calls\nRan 18 tests\n";
     expect(tallyOfBun(output, 1)).toEqual({ passed: 12, failed: 3, skipped: 3 });
   });
 
-  test("of Deno are counted", () => {
+  test("are counted for Deno", () => {
     expect(tallyOfDeno("\nok | 7 passed (9 steps) | 0 failed | 2 ignored (30ms)\n", 0)).toEqual({
       passed: 7,
       failed: 0,

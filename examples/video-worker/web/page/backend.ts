@@ -1,6 +1,6 @@
 import { ANSWER_TIMEOUT_MS, backendFault } from "../../../../src/web/words/backend-fault.ts";
 
-/** What the page asks of its own web application. */
+/** The answer of the page's own web application. */
 export interface Session {
   readonly token: string;
   readonly gateway_url: string;

@@ -3,7 +3,7 @@ import { connection, now, over, retryNow, trouble } from "./page-state.ts";
 /** How the page is connected, with a way to hurry it. */
 export function ConnectionPill() {
   const status = connection.value;
-  // Whatever the link does from then on: a worker that tries again is shown all the same.
+  // The end counts more than the link. A worker that tries again is shown all the same.
   const ended = over.value;
   const label = ended ? "Ended" : labelOf(status.kind);
   if (label === undefined) return null;

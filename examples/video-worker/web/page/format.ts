@@ -26,7 +26,7 @@ export function timeOfDay(iso: string | null): string {
   return Number.isNaN(at) ? "" : TIME_OF_DAY.format(at);
 }
 
-/** What is left until `at`, in words: a guess should not look like a stopwatch. Undefined once that time is over. */
+/** The time left until `at`, in words: a guess should not look like a stopwatch. Undefined once that time is over. */
 export function remaining(at: string | null, now: number): string | undefined {
   const seconds = Math.round((Date.parse(at ?? "") - now) / 1000);
   if (Number.isNaN(seconds) || seconds < 1) return undefined;

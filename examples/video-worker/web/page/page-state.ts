@@ -24,7 +24,7 @@ const lostAt = signal<number | undefined>(undefined);
 const brokerAwaySince = signal<number | undefined>(undefined);
 /** Why nothing comes, as far as the page has been told. */
 export const trouble = computed(() => gatewayTrouble(connection.value, brokerAwaySince.value !== undefined));
-/** Until when the page knows how things stand: what it shows must not go on counting without news. */
+/** The time up to which the page has news: the times that it shows must not go on counting without news. */
 export const asOf = computed(() => lostAt.value ?? brokerAwaySince.value ?? now.value);
 /** Whether the analysis has ended, as far as the page knows. */
 export const over = computed(() => ["completed", "failed"].includes(analysis.value?.status ?? ""));
@@ -80,7 +80,7 @@ export function callOff(): void {
   sending.value = { kind: "idle" };
 }
 
-/** The analysis stands in the page's address: a reload, or the visitor's other tab, comes back to it. */
+/** The page's address names the analysis: a reload, or the visitor's other tab, comes back to it. */
 export function followAddress(): void {
   window.addEventListener("hashchange", watchFromAddress);
   watchFromAddress();
@@ -137,7 +137,7 @@ async function watchNow(id: string): Promise<void> {
       connection.value = status;
     },
     onRestart: () => {
-      // What is shown stays until the state comes.
+      // The page shows the old state until the new one comes.
       state = emptyState(id);
     },
   });

@@ -4,11 +4,11 @@ import { videoAddress } from "./backend.ts";
 import { timecode } from "./format.ts";
 import { isShownAt, type Region, wholePicture } from "./region.ts";
 
-/** Where the player stands, in seconds, and how long the video is. */
+/** The position of the player and the length of the video, in seconds. */
 export const position = signal(0);
 const length = signal(0);
 const unplayable = signal(false);
-/** A wish to stand elsewhere; the player takes it. */
+/** A position that the visitor asked for; the player takes it. */
 const wish = signal<{ readonly seconds: number } | undefined>(undefined);
 
 /** Stops there, so that what is marked can be looked at. */

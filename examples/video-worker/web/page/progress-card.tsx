@@ -59,7 +59,7 @@ function beforeNews(): string {
   return connection.value.kind === "waiting" ? "No connection" : "Connecting";
 }
 
-/** What is known of the worker when nothing comes from it: of a link that is down, only that. */
+/** Says why nothing comes from the worker. If the link is down, it says only that. */
 function Silence({ state }: { readonly state: AnalysisState | undefined }) {
   const { kind } = connection.value;
   if (trouble.value === "broker_away") {

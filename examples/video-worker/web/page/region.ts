@@ -62,7 +62,7 @@ function numberOr(otherwise: number, value: unknown): number {
   return typeof value === "number" && Number.isFinite(value) && value >= 0 ? value : otherwise;
 }
 
-/** Whether it is to be drawn when the player stands at `time`. */
+/** Whether the region is to be drawn when the player is at `time`. */
 export function isShownAt(region: Region, time: number): boolean {
   return time >= region.start - 0.001 && time < Math.max(region.end, region.start + SHORTEST_SHOWN_SECONDS);
 }

@@ -1,4 +1,4 @@
-"""What is refused of a stranger's video: by what it says of itself, and by what it turns out to be."""
+"""The worker refuses a stranger's video by what it says of itself, and by what it turns out to be."""
 
 import shutil
 import subprocess

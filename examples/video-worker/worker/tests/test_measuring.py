@@ -1,4 +1,4 @@
-"""What is read from ffmpeg, byte for byte as it writes it."""
+"""The worker reads the output of ffmpeg, byte for byte as ffmpeg writes it."""
 
 import unittest
 

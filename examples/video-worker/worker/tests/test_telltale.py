@@ -1,4 +1,4 @@
-"""What the reporter publishes."""
+"""The events that the reporter publishes."""
 
 import json
 import unittest
@@ -7,7 +7,7 @@ from ..telltale import STAGES, Reporter, estimate_completion, overall_progress
 
 
 class Heard:
-    """Stands where Redis would: keeps what is published."""
+    """Takes the place of Redis: keeps every event that is published."""
 
     def __init__(self):
         self.events = []
