@@ -6,9 +6,9 @@ import { someClaims } from "./some-grant.ts";
 
 /** Takes the tokens it was told of, while their time lasts: for tests of what comes after the signature. */
 export class KnownTokens implements TokenVerifierPort {
-  /** What every verification waits for. */
+  /** If set, every verification waits for it. */
   gate: Promise<void> | undefined;
-  /** What a verification fails with, where it is not the token's fault. */
+  /** If set, every verification fails with it, though the token is good. */
   fault: Error | undefined;
   readonly #clock: ClockPort;
   readonly #known = new Map<string, VerifiedToken>();
