@@ -892,7 +892,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: "takes what a script wrote before it was stopped for nothing",
-    file: "src/adapters/redis/denied-permission.ts",
+    file: "src/adapters/redis/redis-errors.ts",
     find: "nothingWritten: BEFORE_WRITES.has(command)",
     replace: "nothingWritten: true",
     killers: ["test/unit/adapters/redis/redis-errors.test.ts"],

@@ -1,9 +1,9 @@
 import type { BrokerTrouble } from "../../application/broker-trouble.ts";
 import { NewerFormat } from "../../application/errors.ts";
 import type { ChannelName } from "../../domain/channel.ts";
-import type { ScriptReply } from "./redis-commands.ts";
 import type { TryChannel } from "./redis-keys.ts";
 import type { RedisLinks } from "./redis-links.ts";
+import type { ScriptReply } from "./stored-format.ts";
 
 const SOURCE = "format";
 const TROUBLE: BrokerTrouble = { cause: "newer_format" };

@@ -10,8 +10,7 @@ import { isReply, readFailure, writeFailure } from "./redis-errors.ts";
 import { RedisLink } from "./redis-link.ts";
 import type { RedisLinks } from "./redis-links.ts";
 import { SCRIPTS, type Script, type ScriptName } from "./redis-scripts.ts";
-
-export type ScriptReply = readonly unknown[];
+import type { ScriptReply } from "./stored-format.ts";
 
 export interface RedisCommandsOptions {
   readonly target: RedisTarget;

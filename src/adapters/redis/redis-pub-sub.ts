@@ -16,7 +16,7 @@ import type { TelemetryPort } from "../../application/ports/telemetry-port.ts";
 import type { ViewerList } from "../../domain/access-grant.ts";
 import type { AnalysisChannel, ChannelName } from "../../domain/channel.ts";
 import type { EventPosition } from "../../domain/event-position.ts";
-import { AppendTrials, type Lane } from "./append-trials.ts";
+import { AppendTrials, type Lane, TrialAppend } from "./append-trials.ts";
 import { KnownFormat } from "./known-format.ts";
 import { ANSWER_MS, CALL_MS, type HistoryLimits, RedisAppends } from "./redis-appends.ts";
 import { RedisCommands } from "./redis-commands.ts";
@@ -25,11 +25,9 @@ import { isCrossSlot } from "./redis-errors.ts";
 import { keysOf, publishedOn } from "./redis-keys.ts";
 import { RedisLinks } from "./redis-links.ts";
 import { RedisReplicas, type RequiredReplicas } from "./redis-replicas.ts";
-import { pageOf, positionsOf, snapshotOf } from "./redis-replies.ts";
 import { RedisSubscriptions } from "./redis-subscriptions.ts";
 import { Slots } from "./slots.ts";
-import { viewersOfText, viewersToText } from "./stored-format.ts";
-import { TrialAppend } from "./trial-append.ts";
+import { pageOf, positionsOf, snapshotOf, viewersOfText, viewersToText } from "./stored-format.ts";
 
 export interface RedisPubSubOptions {
   readonly target: RedisTarget;
