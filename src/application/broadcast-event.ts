@@ -7,7 +7,7 @@ import type { DeduplicationKey } from "./ports/deduplication-key.ts";
 import type { AppendOutcome, AttemptRefusal, PubSubPort } from "./ports/pub-sub-port.ts";
 import type { TelemetryPort } from "./ports/telemetry-port.ts";
 
-/** How long an idempotency key is good for, by the broker's clock. */
+/** How long the broker remembers an idempotency key, by its own clock. */
 const IDEMPOTENCY_MS = 5 * 60 * 1000;
 
 export type BroadcastAnswer =
@@ -19,7 +19,7 @@ export type BroadcastAnswer =
     }
   | { readonly type: "refused"; readonly code: AttemptRefusal; readonly index: number };
 
-/** Validate, then store and publish, once: what a publisher sends through Telltale itself. */
+/** Validates the events of a request, then stores and publishes them, once. Publishers reach it over HTTP. */
 export class BroadcastEvent {
   readonly #pubSub: PubSubPort;
   readonly #clock: ClockPort;
@@ -32,7 +32,7 @@ export class BroadcastEvent {
   }
 
   /**
-   * All events of `body` or none, in its order. Resolves `stored` only after the broker has them; rejects as
+   * Stores all events of `body` or none, in its order. Resolves `stored` only after the broker has them. Rejects as
    * `PubSubPort.append` does. A batch is for analyses only: a notice is one event.
    */
   async execute(

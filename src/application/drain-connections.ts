@@ -8,8 +8,8 @@ const BATCH_PAUSE_MS = 20;
 const SHORTEST_RETRY_MS = 500;
 
 /**
- * Says goodbye to everybody (1001), in batches, each client with its own time to come back, so that whoever takes
- * over is not met by all of them at once.
+ * Closes every connection with 1001, in batches. Each client gets its own time to come back, so that they do not reach
+ * another gateway all at once.
  */
 export class DrainConnections {
   readonly #connections: OpenConnections;
@@ -24,7 +24,7 @@ export class DrainConnections {
     this.#random = random;
   }
 
-  /** Resolves when every connection is gone, or after the drain time, whichever is first. */
+  /** Resolves when every connection is gone, or when the drain time is over. */
   async execute(): Promise<"all_gone" | "time_is_up"> {
     this.#connections.stopAdmitting();
     if (this.#connections.size === 0) return "all_gone";
@@ -33,15 +33,15 @@ export class DrainConnections {
       cancel = this.#clock.after(this.#drainMs, () => resolve("time_is_up"));
     });
     const spreadMs = SHORTEST_RETRY_MS + this.#connections.size;
-    void this.#sayGoodbye(spreadMs);
+    void this.#closeAll(spreadMs);
     const outcome = await Promise.race([this.#connections.empty().then(() => "all_gone" as const), timeIsUp]);
     cancel();
     return outcome;
   }
 
-  async #sayGoodbye(spreadMs: number): Promise<void> {
+  async #closeAll(spreadMs: number): Promise<void> {
     let sent = 0;
-    // Twice as fast as the drain time needs, however many there are.
+    // A batch is large enough that all connections are closed in half the drain time.
     const batch = Math.max(BATCH, Math.ceil((this.#connections.size * 2 * BATCH_PAUSE_MS) / this.#drainMs));
     for (const connection of [...this.#connections.all()]) {
       const retryMs = SHORTEST_RETRY_MS + Math.floor(this.#random() * spreadMs);

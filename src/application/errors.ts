@@ -1,6 +1,7 @@
 import { type BrokerTrouble, wordsOf } from "./broker-trouble.ts";
+import type { LogLevel } from "./ports/telemetry-port.ts";
 
-/** Every error that Telltale itself raises: `code` is stable and part of the interface, the message is for people. */
+/** An error that Telltale itself raises. `code` is stable and part of the interface; the message is for people. */
 export abstract class TelltaleError extends Error {
   abstract readonly code: string;
 
@@ -27,7 +28,7 @@ export interface BrokerErrorOptions extends ErrorOptions {
   readonly trouble?: BrokerTrouble | undefined;
 }
 
-/** What the broker failed at. The message is for the log alone: it may hold an address, or what the broker wrote. */
+/** A failure of the broker. The message is for the log alone: it may hold an address, or the broker's own text. */
 export abstract class BrokerError extends TelltaleError {
   abstract override readonly code: "broker_unavailable" | "outcome_unknown" | "newer_format";
   readonly trouble: BrokerTrouble;
@@ -37,7 +38,7 @@ export abstract class BrokerError extends TelltaleError {
     this.trouble = trouble;
   }
 
-  /** What anybody may be told. */
+  /** The reason in words that anybody may read. */
   get publicReason(): string {
     return wordsOf(this.trouble);
   }
@@ -61,7 +62,7 @@ export class OutcomeUnknown extends BrokerError {
   }
 }
 
-/** What the broker keeps was written by a newer Telltale than this one. */
+/** A newer Telltale than this one wrote the data that the broker keeps. */
 export class NewerFormat extends BrokerError {
   readonly code = "newer_format";
 
@@ -70,7 +71,7 @@ export class NewerFormat extends BrokerError {
   }
 }
 
-/** More reads wait than may: of this user, or of all. Nothing was read. */
+/** Too many reads wait, of this user or of all. Nothing was read. */
 export class TooManyReads extends TelltaleError {
   readonly code: "too_many_connections" | "over_capacity";
 
@@ -80,11 +81,20 @@ export class TooManyReads extends TelltaleError {
   }
 }
 
-/** Whoever asked went away before the answer was read. */
+/** The client went away before its answer was read. */
 export class ReadAbandoned extends TelltaleError {
   readonly code = "read_abandoned";
 
   constructor() {
     super("the client went away before its answer was read");
   }
+}
+
+/**
+ * The level at which a failure is logged: a fault of the gateway is an error, an expected failure is a warning. An absent
+ * broker was logged once when it was noticed, so it is not logged again for each client and channel.
+ */
+export function faultLevel(error: unknown): LogLevel {
+  if (error instanceof BrokerUnavailable) return "debug";
+  return error instanceof TelltaleError ? "warn" : "error";
 }

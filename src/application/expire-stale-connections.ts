@@ -5,8 +5,9 @@ import type { OpenConnections } from "./open-connections.ts";
 import type { ClockPort } from "./ports/clock-port.ts";
 
 /**
- * Ends connections that nothing was heard from for the heartbeat timeout and that took nothing of what waits for them
- * (4008), and those whose token ran out (4001). To be blocked is no sign of life. A sweep costs time in proportion to what expires, not to what is connected.
+ * Ends silent connections with 4008: the client sent nothing for the heartbeat timeout and took nothing of the frames that
+ * wait for it. Ends connections whose token expired with 4001. The time of a sweep grows with the number of connections
+ * that expire, not with the number of all.
  */
 export class ExpireStaleConnections {
   readonly #registry: ConnectionRegistry;
@@ -32,7 +33,7 @@ export class ExpireStaleConnections {
   /** To be called several times in a heartbeat timeout. */
   execute(): void {
     const now = this.#clock.now();
-    // After a freeze of this process everybody seems silent: what they sent meanwhile has not been read yet.
+    // After a freeze of this process every client seems silent, because it has not read yet what they sent.
     if (now - this.#lastSweep > this.#timeoutMs / 2) this.#silenceCountsFrom = now;
     this.#lastSweep = now;
     if (now - this.#silenceCountsFrom >= this.#timeoutMs) this.#endSilent(now);
@@ -41,14 +42,14 @@ export class ExpireStaleConnections {
   }
 
   #endSilent(now: number): void {
-    // Copied, since closing a connection changes the books that are being read.
+    // Copied, since closing a connection changes the registry.
     for (const id of [...this.#registry.expired(now, this.#timeoutMs)]) {
       if (this.#progresses(id)) this.#registry.heard(id, now);
       else this.#end(id, CLOSE_CODES.heartbeatTimeout, "nothing heard");
     }
   }
 
-  /** A client that is still reading something long says nothing meanwhile. */
+  /** Whether the client still takes frames: while it reads a long one, it sends nothing. */
   #progresses(id: string): boolean {
     const connection = this.#connections.find(id);
     let progresses = false;
@@ -62,7 +63,7 @@ export class ExpireStaleConnections {
   #end(id: string, code: CloseCode, reason: string): void {
     const connection = this.#connections.find(id);
     if (connection !== undefined) alone(connection, () => connection.close(code, reason));
-    // A dead peer never answers the closing handshake: its place is free from now on all the same.
+    // A dead peer never answers the closing handshake, so it is not counted from now on.
     this.#connections.remove(id);
   }
 }

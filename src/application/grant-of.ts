@@ -2,13 +2,13 @@ import { AccessGrant } from "../domain/access-grant.ts";
 import { TokenRejected } from "./errors.ts";
 import type { TokenVerifierPort } from "./ports/token-verifier-port.ts";
 
-/** The grant of somebody who may watch: such a token names its user. */
+/** The holder of a token to watch with: such a token names its user. */
 export interface WatcherGrant {
   readonly userId: string;
   readonly grant: AccessGrant;
 }
 
-/** What the holder of `token` may do, or why it is no good. A fault of the verifier itself is thrown on. */
+/** The rights of the holder of `token`, or the reason why it is no good. Rejects if the verifier cannot decide. */
 export async function grantOf(
   tokens: TokenVerifierPort,
   token: string,
@@ -21,7 +21,7 @@ export async function grantOf(
   }
 }
 
-/** As `grantOf`, of a token to watch with: one that names nobody is no good for that. */
+/** As `grantOf`, for a token to watch with. A token that names nobody is no good for that. */
 export async function watcherGrantOf(
   tokens: TokenVerifierPort,
   token: string,

@@ -4,12 +4,12 @@ import type { FailsAlone } from "./alone.ts";
 import type { ConnectionId } from "./ports/client-connection-port.ts";
 import type { ClockPort } from "./ports/clock-port.ts";
 
-/** A connection as the use cases that look after all of them see it, whatever its transport. */
+/** A connection of any transport, as the use cases for all connections see it. */
 export interface OpenConnection extends FailsAlone {
   readonly id: ConnectionId;
-  /** Ends it with a code of the table. Harmless when it is closed already. */
+  /** Ends it with a code of the table. Does nothing if it is closed already. */
   close(code: CloseCode, reason: string): void;
-  /** Asked if nothing was heard for the heartbeat timeout: whether its client took some of what waits for it. */
+  /** Whether the client took some of the frames that wait for it. Asked after the silence of a heartbeat timeout. */
   progresses(): boolean;
 }
 
@@ -17,7 +17,7 @@ export type Admission =
   | { readonly admitted: true }
   | { readonly admitted: false; readonly limit: "total" | "user" | "draining" };
 
-/** Every admitted connection of this node: the registry's books, and the way to each client. */
+/** Every admitted connection of this node, kept in step with the registry. */
 export class OpenConnections {
   readonly #registry: ConnectionRegistry;
   readonly #clock: ClockPort;
@@ -44,7 +44,7 @@ export class OpenConnections {
     return admission;
   }
 
-  /** From here on nobody is admitted: whoever is still on the way in would not hear the goodbye. */
+  /** Admits nobody from now on. A drain would miss a connection that comes later. */
   stopAdmitting(): void {
     this.#draining = true;
   }
@@ -57,7 +57,7 @@ export class OpenConnections {
     return this.#open.values();
   }
 
-  /** Forgets a connection on whatever way it ended. Idempotent. */
+  /** Forgets a connection, however it ended. Idempotent. */
   remove(id: ConnectionId): void {
     this.#registry.remove(id);
     this.#open.delete(id);
@@ -66,7 +66,7 @@ export class OpenConnections {
     this.#emptied.clear();
   }
 
-  /** Resolves when no connection is open: at once when there is none. */
+  /** Resolves when no connection is open: at once if there is none. */
   empty(): Promise<void> {
     if (this.#open.size === 0) return Promise.resolve();
     return new Promise((resolve) => this.#emptied.add(resolve));

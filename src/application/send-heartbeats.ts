@@ -2,9 +2,9 @@ import { alone, type FailsAlone } from "./alone.ts";
 import { DueQueue } from "./due-queue.ts";
 import type { ClockPort } from "./ports/clock-port.ts";
 
-/** A connection that is kept alive. */
+/** A connection that gets heartbeats. */
 export interface HeartbeatConnection extends FailsAlone {
-  /** Milliseconds since 1970 at which it was last sent a frame. */
+  /** The time of the last frame that was sent on it, in milliseconds since 1970. */
   readonly lastSentAt: number;
   /** Sends a ping frame, which browser code never sees. */
   ping(): void;
@@ -13,8 +13,8 @@ export interface HeartbeatConnection extends FailsAlone {
 }
 
 /**
- * A ping frame to every connection each interval, busy or not; and a `heartbeat` event to each that was sent nothing
- * for that long, since browser code cannot see ping frames.
+ * Sends a ping frame to every connection each interval, busy or not. A connection on which nothing was sent for an interval
+ * gets a `heartbeat` event as well, since browser code cannot see ping frames.
  */
 export class SendHeartbeats {
   readonly #clock: ClockPort;
@@ -48,7 +48,7 @@ export class SendHeartbeats {
       this.#pings.schedule(connection, now + this.#intervalMs);
     }
     for (const connection of this.#silences.take(now)) {
-      // Sending leaves no trace here, so that it costs nothing: who was sent something meanwhile comes again later.
+      // Sending a frame does not reschedule, so that it costs nothing. A connection that was busy comes again later.
       const isDue = connection.lastSentAt + this.#intervalMs <= now;
       if (isDue && !alone(connection, sendHeartbeat)) continue;
       this.#silences.schedule(

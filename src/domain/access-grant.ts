@@ -11,13 +11,13 @@ export interface VerifiedToken {
   /** Claim `analyses`: limits watching and publishing alike; undefined if the token does not have it. */
   readonly analyses: "*" | ReadonlySet<string> | undefined;
   readonly expiresAt: number;
-  /** Names of claims that could not be read: they say nothing, and a request that needs one of them is refused. */
+  /** Names of malformed claims. They are ignored; a request that needs one of them is refused. */
   readonly unreadable: readonly string[];
 }
 
 /**
- * Whether an analysis may be watched. `not_declared`: nobody said yet who may, and nobody may by default: that may come
- * to change in a moment.
+ * Whether an analysis may be watched. `not_declared`: nobody may by default, and nobody declared viewers yet. The publisher
+ * may do so in a moment.
  */
 export type WatchVerdict = "allowed" | "not_allowed" | "not_declared";
 
@@ -39,7 +39,7 @@ export class AccessGrant {
     return this.#token.expiresAt;
   }
 
-  /** Whether the token has this claim in a shape that nobody can read. */
+  /** Whether the token has this claim, but malformed. */
   isUnreadable(claim: string): boolean {
     return this.#token.unreadable.includes(claim);
   }
@@ -56,7 +56,7 @@ export class AccessGrant {
     return this.judge(analysis, viewers, byDefault) === "allowed";
   }
 
-  /** The first that applies: the token's claim, the declared viewers, the default. */
+  /** Judges by the first that applies: the token's claim, the declared viewers, the default. */
   judge(analysis: AnalysisId, viewers: ViewerList | undefined, byDefault: "allow" | "deny"): WatchVerdict {
     const allowed = this.#claimAllows(analysis) ?? this.#isAmong(viewers);
     if (allowed === undefined) return byDefault === "allow" ? "allowed" : "not_declared";

@@ -16,14 +16,14 @@ import { reachable } from "./reachable.ts";
 
 export interface RunningGateway {
   readonly url: string;
-  /** Takes no new connections, says goodbye to those that are open, and ends. Resolves when all is closed. */
+  /** Takes no new connections, closes the open ones with 1001, and ends. Resolves when everything is closed. */
   drain(): Promise<void>;
 }
 
-/** Tokens and silence are looked at this often, or four times a heartbeat where that is shorter. */
+/** The time between two sweeps for expired tokens and silent clients; a quarter of a heartbeat if that is shorter. */
 const SWEEP_MS = 250;
 
-/** How long a start waits for its broker, so that the first client is served; after that it serves what it can. */
+/** The longest that a start waits for its broker, so that it can serve the first client. Then it starts without it. */
 const BROKER_PATIENCE_MS = 2_000;
 const LOOK_AGAIN_MS = 20;
 
@@ -76,8 +76,8 @@ export async function startGateway(
       server.stopAccepting();
       demo?.stop();
       const { drainMs } = config;
-      // What workers were heard to say, and requests under way, are finished first; what they say from now on is
-      // for the others.
+      // The gateway finishes the messages that it has heard and the requests under way. Other gateways hear the later
+      // ones.
       const heardOut = gateway.workers?.stopListening().then(() => gateway.ingest?.settled());
       const underWay = Promise.all([gateway.ingestInbox?.stop(), heardOut, server.answered()]);
       await Promise.all([gateway.drain.execute(), inTime(clock, drainMs, underWay)]);
@@ -90,7 +90,7 @@ export async function startGateway(
   };
 }
 
-/** Waits for something, but no longer than so many milliseconds. */
+/** Resolves when `done` does, or after `milliseconds`. */
 async function inTime(clock: ClockPort, milliseconds: number, done: Promise<unknown>): Promise<void> {
   let cancel = () => {};
   const late = new Promise<void>((resolve) => {
@@ -100,7 +100,7 @@ async function inTime(clock: ClockPort, milliseconds: number, done: Promise<unkn
   cancel();
 }
 
-/** Resolves when workers are heard. Never rejects: without its broker a gateway hears again when that is back. */
+/** Resolves when the gateway hears workers. Never rejects: it hears them once the broker is back. */
 async function listenToWorkers({ workers, ingest, telemetry }: Gateway): Promise<void> {
   try {
     await workers?.listen((message) => ingest?.execute(message));
@@ -109,7 +109,7 @@ async function listenToWorkers({ workers, ingest, telemetry }: Gateway): Promise
   }
 }
 
-/** Resolves when the broker is known to be up, or when it was waited for long enough: nobody goes on looking then. */
+/** Resolves when the broker is known to be up, or after `BROKER_PATIENCE_MS`. */
 function brokerUp({ pubSub, clock }: Gateway): Promise<void> {
   const deadline = clock.now() + BROKER_PATIENCE_MS;
   return new Promise((resolve) => {
@@ -123,7 +123,7 @@ function brokerUp({ pubSub, clock }: Gateway): Promise<void> {
   });
 }
 
-/** Sets every gauge to what is known at this moment. Nothing is asked of the broker for it. */
+/** Sets every gauge to its present value. It does not ask the broker. */
 function setGauges({ telemetry, registry, pubSub, inbox: { health } }: Gateway): void {
   telemetry.set("telltale_watched_analyses", {}, registry.statistics().active_analyses);
   telemetry.set("telltale_broker_up", {}, pubSub.health().status === "up" ? 1 : 0);

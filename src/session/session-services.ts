@@ -1,6 +1,5 @@
 import type { AccessPolicy } from "../application/access-policy.ts";
-import { TelltaleError } from "../application/errors.ts";
-import { faultLevel } from "../application/fault-level.ts";
+import { faultLevel, TelltaleError } from "../application/errors.ts";
 import type { OpenConnections } from "../application/open-connections.ts";
 import type { ClockPort } from "../application/ports/clock-port.ts";
 import type { TelemetryPort } from "../application/ports/telemetry-port.ts";

@@ -1,6 +1,5 @@
-import { AccessUndecided, NewerFormat, TelltaleError } from "../application/errors.ts";
+import { AccessUndecided, faultLevel, NewerFormat, TelltaleError } from "../application/errors.ts";
 import type { DeliveryOwner } from "../application/fan-out/delivery.ts";
-import { faultLevel } from "../application/fault-level.ts";
 import type { ControlFrame } from "../application/ports/client-connection-port.ts";
 import { reasonOf } from "../application/reason-of.ts";
 import type { Watch } from "../application/watch.ts";

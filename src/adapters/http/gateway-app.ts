@@ -15,21 +15,21 @@ import { requestDeadline } from "./request-deadline.ts";
 
 export interface GatewayAppParts extends HealthSources, ReadParts, PublishParts {
   readonly telemetry: TelemetryPort;
-  /** The demo; undefined where it is off. */
+  /** The demo; undefined if it is off. */
   readonly demo: Hono | undefined;
 }
 
-/** For whoever opens the page and would wonder. In production there never is one. */
+/** Tells a visitor why there is no page. In production nobody is told, since there never is one. */
 const DEMO_IS_OFF = { detail: "The demo page is off; DEMO=on serves it, with tokens for whoever asks." };
 
-/** Promised by the wire contract, served by a later release. */
+/** Paths of the wire contract that a later release serves. */
 const NOT_YET = ["/metrics", "/openapi.json", "/asyncapi.json"];
 
-/** For whatever says nothing else of itself, as a page does. */
+/** The headers of every answer that sets no others itself, as a page does. */
 const SAFE_HEADERS = {
-  // Whether the whole domain is bound to TLS is for whoever owns it to say.
+  // The owner of the domain decides whether all of it is bound to TLS.
   strictTransportSecurity: false,
-  // For browsers and plug-ins of long ago; each header costs every answer something.
+  // These are for old browsers and plug-ins, and each header costs every answer something.
   xDownloadOptions: false,
   xPermittedCrossDomainPolicies: false,
   xXssProtection: false,
@@ -40,7 +40,7 @@ const SAFE_HEADERS = {
   overwrite: false,
 };
 
-/** Everything Telltale answers over plain HTTP. */
+/** The app for everything that Telltale answers over plain HTTP. */
 export function gatewayApp(parts: GatewayAppParts): Hono {
   const { tokens, telemetry, demo } = parts;
   const app = new Hono();
@@ -51,11 +51,11 @@ export function gatewayApp(parts: GatewayAppParts): Hono {
     if (!isHostHeader(context.req.header("Host") ?? null)) return problem(context, "bad_host");
     return next();
   });
-  // Before what refuses: a page must be able to read why.
+  // It comes before everything that refuses, so that a page can read the reason.
   app.use("/v1/*", readCors(parts.origins));
-  // Before any GET handler: whatever lies below reads, waits or admits.
+  // It comes before any GET handler, because those read, wait or admit.
   app.use("/v1/*", headersOnly(tokens, parts.origins));
-  // Before the routes that it looks over the shoulder of.
+  // It comes before the routes whose answers it notes.
   if (demo !== undefined) app.route("/", demo);
   else if (parts.origins.mode === "development")
     app.get("/", (context) => problem(context, "not_found", DEMO_IS_OFF));
@@ -94,7 +94,7 @@ export function gatewayApp(parts: GatewayAppParts): Hono {
   return app;
 }
 
-/** Nothing on the way keeps an answer that does not say that it may be kept. */
+/** Forbids caches to keep an answer, unless it sets the header itself. */
 const notCached: MiddlewareHandler = async (context, next) => {
   await next();
   const { headers } = context.res;

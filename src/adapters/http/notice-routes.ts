@@ -43,12 +43,12 @@ type Addressee = { readonly type: "channel"; readonly channel: NoticeChannel } |
 /** Undefined if the body is not JSON. */
 function addresseeOf(text: string): Addressee | undefined {
   const everybody: Addressee = { type: "channel", channel: SYSTEM_CHANNEL };
-  // So is what is nested too deep to be parsed.
+  // The rules of events also refuse a body that is nested too deep to be parsed.
   if (nestingOf(text).type !== "fine") return everybody;
   const body = parsedJson(text);
   if (body === undefined) return undefined;
-  // Anything but an object is refused by the rules of events, with their words.
-  // A program that lost its user sends null or a blank: what was meant for one is never told to everybody.
+  // The rules of events refuse anything but an object, in their own words.
+  // A program that lost its user sends null or a blank. Its notice, meant for one user, must not reach everybody.
   if (typeof body !== "object" || body === null || !("user_id" in body)) return everybody;
   const { user_id } = body;
   if (typeof user_id !== "string" || !isUserId(user_id)) return { type: "invalid" };

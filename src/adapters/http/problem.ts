@@ -4,7 +4,7 @@ import { BrokerError } from "../../application/errors.ts";
 import type { Issue } from "../../domain/decode-event.ts";
 import type { Refusal } from "../../session/admission.ts";
 
-/** Every error that HTTP answers: a stable `code`, its status and a title. None echoes a body or a token. */
+/** Every error over HTTP by its stable `code`, with status and title. No answer repeats a body or a token. */
 const PROBLEMS = {
   bad_host: [400, "The Host header names no host"],
   request_aborted: [400, "The request ended before it was whole"],
@@ -59,12 +59,12 @@ export function problem(context: Context, code: ProblemCode, details: ProblemDet
   );
 }
 
-/** As `problem`, for somebody who was not let in, or not any more. */
+/** As `problem`, for a client that is refused, before or while it is served. */
 export function refused(context: Context, refusal: Refusal): Response {
   return problem(context, refusal === "going_away" ? "over_capacity" : refusal);
 }
 
-/** An error of the broker, in the words that anybody may read; undefined for one that nobody expected. */
+/** The answer to an error of the broker, in words that anybody may read; undefined for any other error. */
 export function brokerProblem(context: Context, error: unknown): Response | undefined {
   if (!(error instanceof BrokerError)) return undefined;
   return problem(context, error.code, { detail: error.publicReason });

@@ -22,7 +22,7 @@ export interface ReadParts {
   readonly leaving: AbortSignal;
 }
 
-/** Reading an analysis over HTTP, under the same rights as watching it. */
+/** The routes to read an analysis over HTTP, with the same rights as watching it. */
 export function readRoutes({
   tokens,
   read,

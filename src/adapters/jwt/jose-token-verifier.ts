@@ -5,15 +5,18 @@ import type { TokenVerifierPort } from "../../application/ports/token-verifier-p
 import type { VerifiedToken } from "../../domain/access-grant.ts";
 import { type Claims, readClaims } from "./token-claims.ts";
 
-/** Longer ones are refused unread, in characters: no honest token comes near, and headers end at 16 KiB anyway. */
+/** The most characters of a token. A longer one is refused unread; HTTP headers end at 16 KiB anyway. */
 const LONGEST_TOKEN = 8 * 1024;
 
-/** Verifies HS256 tokens and nothing else, whatever their header asks for. Times are judged exactly, by the clock given. */
+/**
+ * Verifies HS256 tokens and nothing else, whatever algorithm their header names. It asks nobody, so it never throws
+ * `AccessUndecided`.
+ */
 export class JoseTokenVerifier implements TokenVerifierPort {
   readonly #key: Uint8Array;
   readonly #clock: ClockPort;
 
-  /** `secret`: at least 32 bytes of UTF-8. */
+  /** `secret` has at least 32 bytes of UTF-8. The times of a token are judged by `clock`, to the millisecond. */
   constructor(secret: string, clock: ClockPort) {
     this.#key = new TextEncoder().encode(secret);
     this.#clock = clock;
@@ -25,7 +28,7 @@ export class JoseTokenVerifier implements TokenVerifierPort {
     return readClaims(await this.#signedClaims(token), now);
   }
 
-  /** The library judges the signature alone: its rules for claims refuse more than Telltale's, and in whole seconds. */
+  /** The library judges only the signature. Its rules for claims refuse more than Telltale's, and in whole seconds. */
   async #signedClaims(token: string): Promise<Claims> {
     try {
       const { payload, protectedHeader } = await compactVerify(token, this.#key, { algorithms: ["HS256"] });
@@ -33,14 +36,14 @@ export class JoseTokenVerifier implements TokenVerifierPort {
       return parseClaims(payload);
     } catch (error) {
       if (error instanceof TokenRejected) throw error;
-      // Not passed on as the cause: the errors of the library hold parts of the token.
+      // The error is not passed on as the cause, because the library's errors hold parts of the token.
       throw new TokenRejected(reasonOf(error));
     }
   }
 }
 
 function parseClaims(payload: Uint8Array): Claims {
-  // Bytes that are no text are refused rather than replaced: two users would read as one.
+  // Bytes that are no text are refused, not replaced: two users would become one.
   const claims: unknown = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(payload));
   if (typeof claims === "object" && claims !== null && !Array.isArray(claims)) return claims as Claims;
   throw new TokenRejected("malformed");

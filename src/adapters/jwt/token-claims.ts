@@ -4,10 +4,10 @@ import { isUserId, parseAnalysisId } from "../../domain/channel.ts";
 
 export type Claims = Readonly<Record<string, unknown>>;
 
-/** Seconds that the issuer's clock may be ahead of the gateway's. `exp` has none: a token never outlives its end. */
+/** Seconds that the issuer's clock may be ahead of the gateway's. `exp` has no leeway. */
 export const LEEWAY_SECONDS = 30;
 
-/** The last moment a `Date` can hold, in milliseconds: an expiry beyond would not format. */
+/** The last moment that a `Date` can hold, in milliseconds. A later expiry could not be formatted. */
 const END_OF_TIME = 8_640_000_000_000_000;
 
 /**
@@ -42,7 +42,7 @@ function refuseTooEarly({ nbf, iat }: Claims, now: number): void {
   const notBefore = nbf ?? 0;
   if (typeof notBefore !== "number") throw malformed("nbf");
   if (notBefore > latest) throw new TokenRejected("not valid yet");
-  // No request needs to know when a token was issued, so another shape than a number says nothing.
+  // No request needs the time of issue, so a value that is no number is ignored.
   if (typeof iat === "number" && iat > latest) throw new TokenRejected("issued in the future");
 }
 
@@ -50,7 +50,7 @@ function userIdOf(claims: Claims, unreadable: string[]): string | undefined {
   const name = (claims.user_id ?? undefined) === undefined ? "sub" : "user_id";
   const value = claims[name] ?? undefined;
   if (value === undefined) return undefined;
-  // Beyond 2^53 digits are lost: two users would read as one.
+  // A number beyond 2^53 loses digits: two users would become one.
   if (typeof value === "number" && Number.isSafeInteger(value)) return String(value);
   if (typeof value === "string" && value.trim() === "") return undefined;
   if (typeof value === "string" && isUserId(value)) return value;
@@ -58,7 +58,7 @@ function userIdOf(claims: Claims, unreadable: string[]): string | undefined {
   return undefined;
 }
 
-/** Text with spaces between the scopes, or an array of such texts. */
+/** Reads a text with spaces between the scopes, or an array of such texts. */
 function scopesOf(scope: unknown, unreadable: string[]): ReadonlySet<string> {
   const texts: readonly unknown[] = Array.isArray(scope) ? scope : [scope];
   if (texts.every((text) => typeof text === "string")) {

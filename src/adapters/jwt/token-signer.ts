@@ -4,7 +4,7 @@ import type { Scope } from "../../domain/access-grant.ts";
 export interface TokenRequest {
   /** Claim `user_id`; left out for a token that names nobody. */
   readonly user?: string;
-  /** Claim `analyses`; left out where the declared viewers or the default decide. */
+  /** Claim `analyses`; left out if the declared viewers or the default decide. */
   readonly analyses?: "*" | readonly string[];
   readonly scopes: readonly Scope[];
   /** A whole number of seconds from `now`. */

@@ -2,16 +2,16 @@ import { createHash } from "node:crypto";
 import { type Occurrence, OWN } from "../../domain/occurrence.ts";
 import { randomEpoch } from "./random-epoch.ts";
 
-/** Contents counted between two marks, some 100 bytes each. Past that a stretch of this node's own begins. */
+/** The most contents counted between two marks, some 100 bytes each. Then a stretch of this node's own begins. */
 const MOST_COUNTED = 100_000;
-/** Channels of which it is known what was heard last on them; of the others it is not. */
+/** The most channels whose last message the counter remembers. */
 const MOST_CHANNELS = 20_000;
 
-/** Counts what one node hears, in the order in which the broker sends it. Times are those of the node's clock. */
+/** Counts the messages that one node hears, in the order in which the broker sends them, by the node's clock. */
 export class OccurrenceCounter {
   readonly #listener = randomEpoch();
   readonly #counts = new Map<string, number>();
-  /** In the order in which they were heard last. */
+  /** The last content of each channel, the channel heard last at the end. */
   readonly #last = new Map<string, string>();
   #stretch = "";
   #since: number | undefined;
@@ -26,18 +26,18 @@ export class OccurrenceCounter {
     return this.#since === undefined;
   }
 
-  /** A connection was made: what was sent before is not heard, and nothing in the new stretch was published earlier. */
+  /** A connection was made. It hears nothing that was sent before, so the new stretch holds no earlier message. */
   connected(now: number): void {
     this.#last.clear();
     this.#beginOwn(now);
   }
 
-  /** A mark was heard, which every node that listens hears at this place: `server.time.name`, each only once. */
+  /** The node heard a mark, `server.time.name`. Every listening node hears it at this place. Each mark comes once. */
   marked(mark: string): void {
     this.#begin(mark, undefined);
   }
 
-  /** A message was heard, which was published `earliest` or later. */
+  /** The node heard a message that was published at `earliest` or later. */
   heard(channel: string, payload: string | Uint8Array, earliest: number): Occurrence {
     const content = createHash("sha256").update(payload).digest("base64url");
     if (this.#counts.size >= MOST_COUNTED) this.#beginOwn(earliest);

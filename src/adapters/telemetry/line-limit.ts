@@ -2,17 +2,17 @@ import type { ClockPort } from "../../application/ports/clock-port.ts";
 import type { LogFields, LogLevel } from "../../application/ports/telemetry-port.ts";
 import { shortened } from "../../domain/utf8.ts";
 
-/** Lines of one message and kind within a window; beyond them they are counted. */
+/** The most lines of one message and kind within a window. Further lines are only counted. */
 export const MOST_LINES = 20;
 export const WINDOW_MS = 10_000;
-/** Of a message, and of each value beside it. */
+/** The most bytes of a message, and of each of its fields. */
 const MOST_BYTES = 1024;
 
 type Write = (level: LogLevel, message: string, fields: LogFields) => void;
 
 /**
- * Keeps a log small whatever is logged: no text in a line is longer than 1 KiB, and of one message and kind at most 20
- * lines are written in 10 seconds, then one that says how many more there were. Debug lines are never left out.
+ * Keeps a log small. It cuts each text to 1 KiB. It writes at most 20 lines of one message and kind in 10 seconds, then
+ * one line with the number of lines left out. It leaves out no debug line.
  */
 export class LineLimit {
   readonly #clock: ClockPort;
@@ -29,7 +29,7 @@ export class LineLimit {
     this.#write(level, shortened(message, MOST_BYTES), shortenedValues(fields));
   }
 
-  /** Says now what was left out until now. */
+  /** Writes now how many lines were left out. */
   flush(): void {
     for (const window of [...this.#windows.values()]) window.end();
   }

@@ -4,7 +4,7 @@ import type { AnalysisChannel } from "../../domain/channel.ts";
 import type { EventPosition } from "../../domain/event-position.ts";
 import { type LatestState, latestAfter, NOTHING_PUBLISHED } from "../../domain/latest-state.ts";
 import { utf8Length } from "../../domain/utf8.ts";
-import { faultLevel } from "../fault-level.ts";
+import { faultLevel } from "../errors.ts";
 import type { ClockPort } from "../ports/clock-port.ts";
 import type { ResyncReason } from "../ports/metric-catalogue.ts";
 import type {

@@ -20,7 +20,7 @@ const OF_REDIS: readonly VariableName[] = [
   "REDIS_WAIT_REPLICAS",
 ];
 
-/** Reads which broker is used, and of its settings those alone. `note` is told of what is set and not used. */
+/** Reads the broker and its settings. Calls `note` with each setting that is set but not used. */
 export function readBroker(settings: Settings, note: (text: string) => void): BrokerConfig {
   const named = settings.text("BROKER");
   if (named === "nats" || named?.startsWith("module:")) {

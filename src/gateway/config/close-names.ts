@@ -2,9 +2,9 @@ import { type Environment, isServiceAddress } from "./settings.ts";
 import { CONFIG_VARIABLES } from "./variables.ts";
 
 /**
- * One sentence for each variable that is set and no setting, but close to one: a typing slip (`HISTROY_SIZE`), a word
- * left out (`JWT_SECRET`), another unit (`HISTORY_TTL_MS`), another case, or `TELLTALE_` before it. What Kubernetes
- * injects for its Services is left out. The values are never shown.
+ * Answers one sentence for each variable that is no setting but close to one: a typing slip (`HISTROY_SIZE`), a word left
+ * out (`JWT_SECRET`), another unit (`HISTORY_TTL_MS`), another case, or `TELLTALE_` before it. Variables that Kubernetes
+ * injects for its Services are left out. No sentence shows a value.
  */
 export function closeNames(env: Environment): string[] {
   return Object.entries(env).flatMap(([name, value]) => {
@@ -26,17 +26,17 @@ const KNOWN: ReadonlySet<string> = new Set(NAMES.flatMap((name) => [name, `${nam
 
 const UNIT = /_(MS|MILLIS|MILLISECONDS|S|SEC|SECS|SECONDS|MIN|MINS|MINUTES|HOURS|DAYS)$/;
 
-/** Each setting by its shortened names; the first that has one is meant. */
+/** Each setting by its shortened names. If two settings share one, it means the first. */
 const SHORTENED: ReadonlyMap<string, string> = new Map(
   NAMES.toReversed().flatMap((known) => shortened(known).map((name) => [name, known] as const)),
 );
 
-/** Two letters from TLS_CERT_FILE, and set in many images. */
+/** It is two letters from TLS_CERT_FILE, and many images set it. */
 const OF_OPENSSL = "SSL_CERT_FILE";
 
 const SERVICE = /_SERVICE_(HOST|PORT(_[A-Z0-9_]+)?)$|_PORT_\d+_(TCP|UDP|SCTP)(_(ADDR|PORT|PROTO))?$/;
 
-/** Shorter names lie close to ordinary ones by chance (`PORTS`, `HOSTS`): there only two swapped letters count. */
+/** Shorter names are close to ordinary ones by chance (`PORTS`, `HOSTS`), so only two swapped letters count for them. */
 const SHORTEST_WITH_SLIPS = 8;
 const SHORTEST_WITH_TWO_SLIPS = 12;
 
@@ -52,7 +52,7 @@ function meantBy(name: string): string | undefined {
   return inFull ?? NAMES.find((known) => isSlip(given, known) || (bare !== given && isSlip(bare, known)));
 }
 
-/** A setting without its unit, or without one of its words but for the first, which says what it is about. */
+/** A setting without its unit, or without one of its words. The first word always stays: it names the subject. */
 function shortened(known: string): string[] {
   const words = known.split("_");
   const lacking = words.length < 3 ? [] : words.slice(1).map((_, at) => words.toSpliced(at + 1, 1).join("_"));
@@ -70,7 +70,7 @@ function isAnagram(one: string, other: string): boolean {
   return [...one].sort().join() === [...other].sort().join();
 }
 
-/** How many characters were added, left out, replaced, or swapped with their neighbour (optimal string alignment). */
+/** The number of characters added, left out, replaced, or swapped with their neighbour (optimal string alignment). */
 function slipsBetween(one: string, other: string): number {
   let beforeLast: number[] = [];
   let last = Array.from({ length: other.length + 1 }, (_, index) => index);

@@ -8,7 +8,7 @@ import { isHost } from "./redis-target.ts";
 import { refuseReserved } from "./reserved.ts";
 import { type ConfigFault, type Environment, Settings } from "./settings.ts";
 
-/** What the environment says, checked whole. Frozen. */
+/** The settings of the environment, all of them checked. Frozen. */
 export interface Config {
   /** `production` with NODE_ENV=production; `test` counts as development. */
   readonly mode: "development" | "production";
@@ -16,14 +16,14 @@ export interface Config {
   /** 0: a free one. */
   readonly port: number;
   readonly broker: BrokerConfig;
-  /** Which plain channels of workers are listened to. */
+  /** The plain channels of workers that the gateway listens to. */
   readonly listen: ReadonlySet<ListenLane>;
   readonly jwt: JwtConfig;
-  /** Whether the demo is served, with tokens for whoever asks. Never in production. */
+  /** Whether the demo is served, with tokens for every visitor. Never in production. */
   readonly demo: boolean;
-  /** Origins as browsers send them; undefined where nothing was said (the mode decides). */
+  /** Origins as browsers send them; undefined if none are set, and then the mode decides. */
   readonly allowedOrigins: OriginList | undefined;
-  /** Who may watch an analysis that nobody declared viewers for. */
+  /** Whether everybody or nobody may watch an analysis that nobody declared viewers for. */
   readonly watchDefault: "allow" | "deny";
   /** Milliseconds between pings. */
   readonly heartbeatIntervalMs: number;
@@ -35,7 +35,7 @@ export interface Config {
   readonly historyTtlMs: number;
   /** Milliseconds of silence after which an analysis counts as stalled. */
   readonly stallAfterMs: number;
-  /** Milliseconds within which connections are closed at the end. */
+  /** Milliseconds within which a drain closes the connections. */
   readonly drainMs: number;
   readonly maxConnections: number;
   readonly maxConnectionsPerUser: number;
@@ -49,12 +49,12 @@ export interface Config {
 export type ListenLane = "analysis" | "user" | "system";
 
 export type LoadedConfig =
-  /** `notes` are for the operator: what was made up, what is not used, what looks like a slip. */
+  /** `notes` tell the operator which values were made up, are not used, or look like a slip. */
   | { readonly ok: true; readonly config: Config; readonly notes: readonly string[] }
-  /** Every fault, never only the first. */
+  /** All faults, never only the first. */
   | { readonly ok: false; readonly faults: readonly ConfigFault[]; readonly notes: readonly string[] };
 
-/** Reads the whole configuration. `readFile` gives the text of a file or throws. Never throws itself. */
+/** Reads the whole configuration. `readFile` answers the text of a file or throws. Never throws itself. */
 export function loadConfig(env: Environment, readFile: (path: string) => string): LoadedConfig {
   const settings = new Settings(env, readFile);
   const notes: string[] = [];
@@ -143,7 +143,7 @@ function readOrigins(settings: Settings, note: (text: string) => void): OriginLi
   return origins;
 }
 
-/** The timeout has to exceed the interval. Where only one of them is set, the other's default gives way. */
+/** The timeout has to exceed the interval. If only one of them is set, the other's default gives way. */
 function readHeartbeat(
   settings: Settings,
   note: (text: string) => void,

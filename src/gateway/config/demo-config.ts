@@ -1,8 +1,8 @@
 import type { Settings } from "./settings.ts";
 
 /**
- * Whether the demo is served: its page, its pipeline, and tokens for whoever asks. Never in production; else as DEMO
- * says, and if it says nothing, only where nobody but this machine can ask and the key is worth nothing elsewhere.
+ * Whether the demo is served: its page, its pipeline, and tokens for every visitor. It never is in production. Otherwise
+ * DEMO decides. If DEMO is not set, the demo is served only if no other machine can reach it and the key was made up.
  */
 export function readDemo(
   settings: Settings,
@@ -28,10 +28,10 @@ export function readDemo(
   return isOn;
 }
 
-/** Whether only this machine reaches the address. A name other than `localhost` may mean anything. */
+/** Whether only this machine reaches the address. Any name other than `localhost` may lead elsewhere. */
 export function isLoopback(host: string): boolean {
   const url = URL.parse(`http://${host.includes(":") ? `[${host}]` : host}`);
   const name = url?.hostname ?? "";
-  // The standard writes every spelling of an address in one way: `127.1` as `127.0.0.1`.
+  // URLs write every spelling of an address in one way: `127.1` as `127.0.0.1`.
   return name === "localhost" || name === "[::1]" || /^127\.\d+\.\d+\.\d+$/.test(name);
 }

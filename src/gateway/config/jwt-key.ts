@@ -2,19 +2,19 @@ import { weaknessOf } from "./key-strength.ts";
 import type { Settings } from "./settings.ts";
 
 export interface JwtConfig {
-  /** Key of HS256, at least 32 bytes of UTF-8. */
+  /** The key of HS256, at least 32 bytes of UTF-8. */
   readonly secret: string;
-  /** Made up at this start: tokens signed with it are worthless after the next. */
+  /** Whether this start made the key up: tokens signed with it are worthless after the next start. */
   readonly generated: boolean;
 }
 
 const LEAST_KEY_BYTES = 32;
-/** A note for a start that goes on with such a key; one that is refused goes on with none. */
+/** The note of a start that goes on with a key that it made up. */
 export const KEY_MADE_UP =
   "JWT_SECRET_KEY is not set: a key was made up, and tokens signed with it end with this process.";
 const ADVICE = "make one with: openssl rand -hex 32";
 
-/** Reads the key of tokens, or makes one up. In production it has to be there, and hard to guess. */
+/** Reads the key of tokens, or makes one up. In production the key has to be set and hard to guess. */
 export function readJwt(
   settings: Settings,
   mode: "development" | "production",

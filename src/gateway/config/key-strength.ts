@@ -15,7 +15,7 @@ const LEAST_BITS = 128;
 /** A shorter repetition or sequence occurs in random keys as well. */
 const SHORTEST_PATTERN = 5;
 
-/** No key that people use is longer; what stands beyond is not looked at. */
+/** Nobody uses a longer key; the estimate ignores the rest. */
 const LONGEST_LOOKED_AT = 1_024;
 
 const WORDS = [
@@ -34,7 +34,7 @@ const WORDS = [
   "telltale",
 ];
 
-/** What stands side by side on a keyboard, in rows and, from one row to the next, in columns. */
+/** Keys side by side on a keyboard, in rows and, from one row to the next, in columns. */
 const KEYBOARD = [
   "1234567890",
   "qwertyuiop",
@@ -46,14 +46,14 @@ const KEYBOARD = [
   "1qaz2wsx3edc4rfv5tgb6yhn7ujm8ik9ol0p",
 ].flatMap((keys) => [keys, [...keys].toReversed().join("")]);
 
-/** One of a list of 7,776 words, as dice choose it, holds a little less. */
+/** A word that dice choose from a list of 7,776 holds a little less. */
 const BITS_OF_A_WORD = 13;
 
-/** In one case or with a capital at its beginning, and no longer than words are; or a short number such as a year. */
+/** A word in one case or with a capital at its beginning, of at most 15 letters; or a short number such as a year. */
 const WORD = /^(?:\p{L}\p{Ll}{0,14}|\p{Lu}{1,15}|\d{1,4})$/u;
 const FEWEST_WORDS = 3;
 
-/** What others read in a README, a tutorial or a template and took as it was, without case and punctuation. */
+/** Keys that people copy from a README, a tutorial or a template, without case and punctuation. */
 const KNOWN_EXAMPLES: ReadonlySet<string> = new Set(
   [
     // Telltale's own.
@@ -93,10 +93,10 @@ function folded(key: string): string {
 }
 
 /**
- * Characters of the key times the bits of one, where each of these counts as one character: five or more that stood
- * before (hence a repeated character or word as well), five or more in sequence as `abcde` or `54321`, five or
- * more side by side on a keyboard, a word that secrets are made of. A character holds as many bits as its kinds
- * (digits, small letters, capitals, others) allow. A text that consists of words holds no more than these.
+ * The number of characters of the key times the bits of one character. A character holds as many bits as the kinds in the
+ * key allow: digits, small letters, capitals, others. Each of these counts as one character: five or more that repeat
+ * earlier ones, five or more in sequence (`abcde`, `54321`), five or more side by side on a keyboard, a word that secrets
+ * are made of. A text that consists of words holds no more bits than the words.
  */
 function estimatedBits(key: string): number {
   const text = key.slice(0, LONGEST_LOOKED_AT);
@@ -107,10 +107,10 @@ function estimatedBits(key: string): number {
   return Math.min(bits, bitsOfWords(text) ?? bits);
 }
 
-/** Of a text that consists of words, each counted once and for 13 bits at most; undefined for any other. */
+/** The bits of a text that consists of words, each counted once and as at most 13 bits; undefined for any other text. */
 function bitsOfWords(text: string): number | undefined {
   const words = text.split(/[^\p{L}\p{N}]+/u).filter((word) => word !== "");
-  // A random key in groups has them all alike, but for the last.
+  // The groups of a random key all have the same length, apart from the last.
   const lengths = new Set(words.slice(0, -1).map(({ length }) => length));
   if (words.length < FEWEST_WORDS || lengths.size < 2 || !words.every((word) => WORD.test(word))) {
     return undefined;
@@ -132,21 +132,21 @@ function bitsOfCharacter(text: string): number {
   return Math.log2(kinds.reduce((sum, [kind, size]) => (kind.test(text) ? sum + size : sum), 0));
 }
 
-/** How many characters from `at` on count as one. */
+/** The number of characters from `at` on that count as one. */
 function patternAt(text: string, at: number): number {
   const word = WORDS.find((one) => text.startsWith(one, at))?.length ?? 1;
   const longest = Math.max(repeatedAt(text, at), sequenceAt(text, at), neighboursAt(text, at));
   return Math.max(word, longest >= SHORTEST_PATTERN ? longest : 1);
 }
 
-/** How many characters from `at` on stood before, overlapping or not. */
+/** The number of characters from `at` on that repeat earlier ones, overlapping or not. */
 function repeatedAt(text: string, at: number): number {
   let length = 0;
   while (at + length < text.length && text.indexOf(text.slice(at, at + length + 1)) < at) length++;
   return length;
 }
 
-/** How many characters from `at` on stand side by side on a keyboard. */
+/** The number of characters from `at` on that are side by side on a keyboard. */
 function neighboursAt(text: string, at: number): number {
   let length = 1;
   while (at + length < text.length && KEYBOARD.some((keys) => keys.includes(text.slice(at, at + length + 1))))

@@ -1,6 +1,6 @@
 export type OriginList = "*" | readonly string[];
 
-/** Reads `https://a.example, https://b.example:8443` or `*`; undefined where an entry is no origin. */
+/** Reads `https://a.example, https://b.example:8443` or `*`; undefined if an entry is no origin. */
 export function parseOrigins(text: string): OriginList | undefined {
   if (text.trim() === "*") return "*";
   const origins = text.split(",").map((entry) => parseOrigin(entry.trim()));
@@ -17,7 +17,7 @@ function parseOrigin(text: string): string | undefined {
   } catch {
     return undefined;
   }
-  // Schemes of applications (`capacitor:`, `chrome-extension:`) have no origin by the standard, yet are sent like this.
+  // Application schemes (`capacitor:`, `chrome-extension:`) have no origin by the standard, yet browsers send this.
   const origin = url.origin === "null" ? `${url.protocol}//${url.host}`.toLowerCase() : url.origin;
   // `app.example.` and `app.example` are one host.
   return origin.replace(/\.(?=$|:\d+$)/, "");

@@ -1,6 +1,6 @@
 import type { Settings } from "./settings.ts";
 
-/** Which Redis the gateway uses. */
+/** The Redis that the gateway uses. */
 export interface RedisTarget {
   readonly host: string;
   readonly port: number;
@@ -14,7 +14,10 @@ const MOST_DB = 1_000_000;
 const LOCAL: RedisTarget = { host: "127.0.0.1", port: 6379, db: 0, username: undefined, password: undefined };
 const LATER_SCHEMES = ["rediss:", "redis+cluster:", "redis+sentinel:"];
 
-/** Reads REDIS_URL, or REDIS_HOST and its companions; what is not used is not judged. `note` is told of what is set and not used. */
+/**
+ * Reads REDIS_URL, or REDIS_HOST and its companions. A setting that is not used is not judged; `note` is called with it if
+ * it is set.
+ */
 export function readRedisTarget(settings: Settings, note: (text: string) => void): RedisTarget {
   if (!settings.isSet("REDIS_URL")) return readParts(settings);
   if (settings.isSet("REDIS_HOST")) {

@@ -1,12 +1,13 @@
 import type { Settings } from "./settings.ts";
 import { CONFIG_VARIABLES, type VariableName } from "./variables.ts";
 
-/** Settings that say nothing if BROKER names another one. */
+/** Settings of a broker that BROKER does not name. They have no effect. */
 const NEEDED_BROKER: Partial<Record<VariableName, string>> = { NATS_URL: "nats", REDIS_CA_FILE: "redis" };
 
 /**
- * A setting of a later release stops the start rather than being ignored: whoever sets it relies on what it does.
- * Those whose default is 0 accept 0, which means the same here as there. `note` is told of what is not used.
+ * Refuses the settings of later releases. They are not ignored, because an operator who sets one relies on its effect. A
+ * setting whose default is 0 may be 0, which means the same in this release. Calls `note` with each setting that is not
+ * used.
  */
 export function refuseReserved(settings: Settings, note: (text: string) => void): void {
   const broker = settings.text("BROKER");

@@ -1,7 +1,7 @@
 import { defaultOf, type VariableName } from "./variables.ts";
 
 export interface ConfigFault {
-  /** The variable as it was set: `PORT`, or `PORT_FILE` where the value came from a file. */
+  /** The variable as it was set: `PORT`, or `PORT_FILE` if the value came from a file. */
   readonly name: string;
   /** For people. Never holds a value, or the path of a file. */
   readonly message: string;
@@ -10,8 +10,8 @@ export interface ConfigFault {
 export type Environment = Readonly<Record<string, string | undefined>>;
 
 /**
- * Reads single settings and collects every fault on the way. After a fault the reader answers something usable, so
- * that reading goes on and the rest is judged as well; the result counts only when `faults` is empty.
+ * Reads single settings and collects every fault. After a fault the reader answers a usable value, so that the other
+ * settings are judged as well. The values count only if `faults` is empty.
  */
 export class Settings {
   readonly faults: ConfigFault[] = [];
@@ -28,18 +28,18 @@ export class Settings {
     return nonEmpty(this.#env[name]) !== undefined || nonEmpty(this.#env[`${name}_FILE`]) !== undefined;
   }
 
-  /** The value as given, from the variable or its file; undefined where neither is set (or the file is at fault). */
+  /** The value as given, from the variable or its file; undefined if neither is set or the file is at fault. */
   text(name: VariableName): string | undefined {
     if (!this.#texts.has(name)) this.#texts.set(name, this.#readText(name));
     return this.#texts.get(name);
   }
 
-  /** What stands in the variable itself, neither judged nor read from a file; "" where nothing does. */
+  /** The value of the variable itself, neither judged nor read from a file; "" if it is not set. */
   unread(name: VariableName): string {
     return this.#env[name] ?? "";
   }
 
-  /** Tells `note` that a setting is not used, unless nobody set it by hand: Kubernetes sets REDIS_PORT by itself. */
+  /** Notes that a setting is not used, unless nobody set it by hand: Kubernetes sets REDIS_PORT by itself. */
   noteUnused(name: VariableName, why: string, note: (text: string) => void): void {
     if (this.isSet(name) && !isServiceAddress(this.unread(name))) note(`${name} is not used: ${why}.`);
   }
@@ -50,8 +50,8 @@ export class Settings {
   }
 
   /**
-   * A fault that says how long the value is. The value itself is never shown, nor the length of one from a file:
-   * people set a password under the name of another setting, and name the file of another secret.
+   * Adds a fault that says how long the value is. It never shows the value, nor the length of a value from a file: people
+   * set a password under the name of another setting, or name the file of another secret.
    */
   badValue(name: VariableName, expected: string): void {
     const { length } = this.unread(name);

@@ -1,14 +1,14 @@
-/** One environment variable; each may also come from a file named by `NAME_FILE`. */
+/** One environment variable. Its value may also come from the file that `NAME_FILE` names. */
 export interface ConfigVariable {
   readonly name: string;
-  /** What holds when it is not set, as the reader parses it or, where it depends on others, in words; "" for nothing. */
+  /** The value if it is not set, as the reader parses it, or in words if it depends on others; "" for none. */
   readonly default: string;
   readonly description: string;
   /** False for one that is reserved: setting it stops the start. */
   readonly implemented: boolean;
 }
 
-/** Every variable of the gateway. The defaults of numbers are read from here, so that docs checked against it are true. */
+/** Every variable of the gateway. The readers take the defaults of numbers from here, and a test checks the docs against it. */
 export const CONFIG_VARIABLES = [
   variable(
     "NODE_ENV",
@@ -110,7 +110,7 @@ export const CONFIG_VARIABLES = [
 
 export type VariableName = (typeof CONFIG_VARIABLES)[number]["name"];
 
-/** What holds when `name` is not set. */
+/** The default of a variable. */
 export function defaultOf(name: VariableName): string {
   const found: ConfigVariable | undefined = CONFIG_VARIABLES.find((one) => one.name === name);
   return found?.default ?? "";

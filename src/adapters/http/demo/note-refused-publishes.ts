@@ -6,7 +6,7 @@ interface Problem {
   readonly issues?: readonly { readonly path: readonly (string | number)[]; readonly message: string }[];
 }
 
-/** Notes what is refused of an analysis over HTTP, as the publisher is told it. */
+/** Notes each refused publish over HTTP with the reason that the publisher is told. */
 export function noteRefusedPublishes(refusals: RecentRefusals): MiddlewareHandler {
   return async (context, next) => {
     await next();
