@@ -772,6 +772,27 @@ export const MUTANTS: readonly Mutant[] = [
     killers: ["test/unit/application/ingest-inbox-refused-end.test.ts"],
   },
   {
+    name: "shows no age of an entry that its worker numbered",
+    file: "src/application/watch-inbox.ts",
+    find: "oldestAgeMs: oldest?.ageMs ?? watchedMs",
+    replace: "oldestAgeMs: oldest?.ageMs",
+    killers: ["test/unit/application/watch-inbox.test.ts"],
+  },
+  {
+    name: "counts a dead letter that was removed among those that are kept",
+    file: "src/adapters/memory/kept-dead-letters.ts",
+    find: "this.#sum(({ kept }) => kept.size) > this.#budget.items",
+    replace: "this.#added > this.#budget.items && this.#sum(({ kept }) => kept.size) > 1",
+    killers: ["test/contract/in-memory-dead-letters.test.ts"],
+  },
+  {
+    name: "keeps a dead letter again for each node that reports it",
+    file: "src/adapters/memory/in-memory-dead-letters.ts",
+    find: "if (seen.find(group, digest, windowMs, now) !== undefined) return;",
+    replace: "",
+    killers: ["test/contract/in-memory-dead-letters.test.ts"],
+  },
+  {
     name: "takes any id of an entry for a time",
     file: "src/adapters/system/timed-id.ts",
     find: "return time >= EARLIEST_MS && time <= now + MOST_AHEAD_MS ? time : undefined;",

@@ -98,6 +98,7 @@ export interface AppendRequest {
   readonly deduplicate?: DeduplicationKey;
 }
 
+/** An epoch is 1 to 32 characters of `0-9a-z`, so that `parseEventId` reads it back. */
 export type AppendOutcome =
   | { readonly type: "stored"; readonly epoch: string; readonly firstOffset: number; readonly count: number }
   /**
