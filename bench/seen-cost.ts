@@ -26,7 +26,7 @@ async function redisSeconds(): Promise<number> {
   return of("used_cpu_user_main_thread") + of("used_cpu_sys_main_thread");
 }
 
-/** Of the script alone, without the reading of commands and the writing of answers. */
+/** The time of the script alone, without the reading of commands and the writing of answers. */
 async function scriptSeconds(): Promise<number> {
   const statistics = await admin.info("commandstats");
   return Number(/cmdstat_evalsha:calls=\d+,usec=(\d+)/.exec(statistics)?.[1] ?? 0) / 1e6;

@@ -13,11 +13,11 @@ const ownCheckout = new URL("../..", import.meta.url).pathname;
 /** TEMPORARY: the most offences an area may have while the prose is being rewritten. A number may only fall. */
 const most: Readonly<Record<string, number>> = {
   "top level": 0,
-  bench: 1,
+  bench: 0,
   docs: 0,
   examples: 0,
   scripts: 0,
-  src: 355,
+  src: 224,
 };
 
 const areasWithProse = [".ci", "bench", "clients", "deploy", "docs", "examples", "scripts", "src", "test"];

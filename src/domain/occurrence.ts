@@ -2,8 +2,8 @@
  * One PUBLISH among all of the same bytes on the same channel, as a gateway that heard it names it.
  *
  * Now and then a mark goes through the broker's stream, which every gateway that listens hears at the same place. From
- * it on they count alike: `stretch` and `number` name the same message on each of them, and another one on none. What
- * a connection heard before its first mark it alone counts so.
+ * it on they count alike: `stretch` and `number` name the same message on each of them, and another one on none. A
+ * connection counts the messages before its first mark by itself.
  */
 export interface Occurrence {
   /** Names the bytes. */

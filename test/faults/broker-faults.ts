@@ -8,7 +8,7 @@ import type { Round } from "./round.ts";
 const A_MOMENT_MS = 100;
 const ALWAYS = Number.NEGATIVE_INFINITY;
 
-/** What becomes of Redis itself. */
+/** Faults of Redis itself. */
 export const brokerFaults: readonly FaultKind[] = [
   {
     name: "redis killed, restarted with its data",
@@ -44,7 +44,7 @@ export const brokerFaults: readonly FaultKind[] = [
       await round.untilSeen(5);
       await killRedis(round);
       round.excuse({ from, to: performance.now(), storedWasLost: true });
-      // What a worker said may not have been stored when the dump was made.
+      // A worker's message may not have been stored when the dump was made.
       round.excuse({ from: ALWAYS, to: performance.now(), lanes: ["bare"] });
       await round.stage.redis.restart();
       await round.recovers();
@@ -62,7 +62,7 @@ export const brokerFaults: readonly FaultKind[] = [
       await pause(15_000);
       process.kill(pid, "SIGCONT");
       await round.stage.untilReady();
-      // What it is sent while it sleeps goes, on waking, to listeners that have given it up.
+      // The messages that it gets while it is frozen go to listeners that have given it up.
       round.excuse({ from, to: performance.now(), lanes: ["bare"] });
       await round.recovers();
     },
@@ -140,7 +140,7 @@ export const brokerFaults: readonly FaultKind[] = [
 async function killRedis(round: Round): Promise<void> {
   const from = performance.now() - A_MOMENT_MS;
   await round.stage.redis.kill9();
-  // What was published to it in its last moment nobody may have heard.
+  // A message of its last moment may have been heard by nobody.
   round.excuse({ from, to: performance.now(), lanes: ["bare"] });
 }
 

@@ -2,7 +2,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import type { FaultKind } from "./kinds.ts";
 import type { Round } from "./round.ts";
 
-/** What becomes of the primary, where there is a replica. */
+/** Faults of the primary, if there is a replica. */
 export const failoverFaults: readonly FaultKind[] = [
   {
     name: "primary killed, replica promoted, acknowledged by both",
@@ -11,14 +11,14 @@ export const failoverFaults: readonly FaultKind[] = [
     strike: async (round) => {
       const { stage } = round;
       const from = performance.now() - LAST_MOMENT_MS;
-      // What the replica is sent now waits in the network, and is lost there.
+      // The commands for the replica wait in the network from now on, and are lost there.
       stage.replicaSide?.pause("down");
       await pause(100 + 400 * round.random());
       await stage.redis.kill9();
       stage.replicaSide?.cut();
       const old = await stage.promoteReplica();
       everybodyTo(round);
-      // Only HTTP waits for the replica. What workers gave to Redis alone may have gone with it.
+      // Only HTTP waits for the replica. Events that workers gave to Redis alone may have gone with it.
       round.excuse({ from, to: performance.now(), lanes: ["bare", "inbox"], storedWasLost: true });
       await old.stop();
       await stage.addReplica();
@@ -47,7 +47,7 @@ export const failoverFaults: readonly FaultKind[] = [
   },
 ];
 
-/** What was acknowledged just before may not have reached the replica where nobody waits for it. */
+/** An event that was acknowledged just before may not have reached the replica if nobody waits for it. */
 const LAST_MOMENT_MS = 1_000;
 
 function everybodyTo({ stage }: Round): void {

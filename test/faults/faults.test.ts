@@ -20,7 +20,7 @@ describe.skipIf(!needs("redis-server"))(
             stage ??= await Stage.set(name);
             const { report } = await runRound(kind, stage, random);
             if (report.faults.length > 0) {
-              // Whatever it is in by now, the next one is to begin on a whole one.
+              // The next round is to begin on a stage without faults.
               await stage.strike();
               stage = undefined;
             }

@@ -10,7 +10,7 @@ import { SocketWatcher } from "./watchers.ts";
 /** Long enough for what was heard to be stored. */
 const A_MOMENT_MS = 300;
 
-/** What becomes of a gateway. */
+/** Faults of a gateway. */
 export const gatewayFaults: readonly FaultKind[] = [
   {
     name: "gateway killed with 1,000 clients",
@@ -51,7 +51,7 @@ export const gatewayFaults: readonly FaultKind[] = [
     strike: async (round) => {
       const from = performance.now() - A_MOMENT_MS;
       await Promise.all(round.stage.seats.map((seat) => seat.kill9()));
-      // What a worker says now nobody hears; what it adds to the inbox waits there.
+      // Nobody hears a worker now; the entries that it adds to the inbox wait there.
       round.excuse({ from, to: performance.now(), lanes: ["bare"] });
       await pause(500 * round.random());
       await Promise.all(round.stage.seats.map((seat) => seat.startAgain()));

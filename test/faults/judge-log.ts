@@ -15,7 +15,7 @@ export function judgeLog(log: readonly Seen[], sent: readonly SentEvent[], ledge
   const isMixed = published.size > 1;
   for (const publisher of new Set([...kept.keys(), ...published.keys()])) {
     const [its, own] = [kept.get(publisher) ?? [], published.get(publisher) ?? []];
-    // Of what a fault itself brought with it, each was sent once.
+    // Each event that a fault itself brought with it was sent once.
     if (own.length === 0) faults.push(...judgeRising(its));
     else faults.push(...judgeOrder(its, own, ledger), ...judgeCounts(its, own, ledger, isMixed));
   }
@@ -28,7 +28,7 @@ function judgeRising(log: readonly Seen[]): Fault[] {
   return wrong.map(({ id, text }) => ({ name: "disorder", what: `${named(text).publisher} at ${id}` }));
 }
 
-/** What is in the log was sent in this order; a part of it may be missing. */
+/** The events of the log were sent in this order; a part of them may be missing. */
 function judgeOrder(log: readonly Seen[], sent: readonly SentEvent[], ledger: Ledger): Fault[] {
   const faults: Fault[] = [];
   const mayComeLate = new Set(
@@ -63,7 +63,7 @@ function judgeCounts(
     const [{ lane, publisher, terminal }] = all as [SentEvent];
     const key = `${publisher} ${sequence} (${lane})`;
     const seen = found.get(sequence) ?? [];
-    // What came by another way in between makes a retry an event of its own.
+    // An event that came by another way in between makes a retry an event of its own.
     const mostOf = ({ again, tries }: SentEvent) => (isMixed ? tries : again === "retry" ? 0 : 1);
     const most = all.reduce((sum, event) => sum + mostOf(event), 0);
     if (seen.length > most)

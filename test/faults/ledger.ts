@@ -2,7 +2,7 @@
 export type Lane = "http" | "bare" | "inbox";
 
 /**
- * What a publisher knows of one of its events. `acknowledged`: it must be there, as far as the broker keeps what it
+ * The publisher's knowledge of one of its events. `acknowledged`: it must be there, as far as the broker keeps what it
  * has. `refused`: it must not. `unknown`: either.
  */
 export type Fate = "acknowledged" | "refused" | "unknown";
@@ -21,7 +21,7 @@ export interface SentEvent {
   readonly tries: number;
   /** The same bytes as before, at once (`retry`) or after something else (`repeat`). */
   readonly again?: "retry" | "repeat";
-  /** What the answer said; undefined on the ways in that say nothing. */
+  /** The event_id of the answer; undefined on the ways in that answer nothing. */
   readonly eventId: string | undefined;
 }
 
@@ -29,7 +29,7 @@ export interface SentEvent {
 export interface Excuse {
   readonly from: number;
   readonly to: number;
-  /** All where left out. */
+  /** All if left out. */
   readonly lanes?: readonly Lane[];
   /** The broker lost what it had stored: what a gateway still offers of that time comes back later than it was sent. */
   readonly storedWasLost?: boolean;
@@ -39,7 +39,7 @@ export interface Excuse {
 export class Ledger {
   readonly sent: SentEvent[] = [];
   readonly excuses: Excuse[] = [];
-  /** What is wrong whatever the log says: an answer that came too late, or that nobody may give. */
+  /** Faults that do not depend on the log: an answer that came too late, or that nobody may give. */
   readonly faults: string[] = [];
   /** While gateways or the way to them are frozen, no answer is late. */
   answersMayBeLate = false;

@@ -12,7 +12,7 @@ const LONGEST_HINT_MS = 3_000;
 /** One gateway after the other, unless the watcher is loyal. */
 const ESTABLISH_WITHIN_MS = 6_000;
 
-/** Keeps a line open: connects, notices silence where it has no patience for it, and comes back. */
+/** Keeps a line open: connects, notices silence if it has no patience for it, and comes back. */
 export abstract class LineWatcher {
   readonly #line: WatcherOptions;
   #seat: number;
@@ -88,7 +88,7 @@ export abstract class LineWatcher {
       const ping = setInterval(() => {
         if (socket.readyState === WebSocket.OPEN) socket.send('{"type":"ping"}');
       }, PING_EVERY_MS);
-      signal.addEventListener("abort", () => end(() => reject(new Error("let go"))));
+      signal.addEventListener("abort", () => end(() => reject(new Error("the watcher was told to stop"))));
       socket.addEventListener("message", ({ data }) => {
         if (over) return;
         this.heard();

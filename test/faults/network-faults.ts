@@ -3,7 +3,7 @@ import type { Direction } from "../support/tcp-proxy.ts";
 import type { FaultKind } from "./kinds.ts";
 import type { Round } from "./round.ts";
 
-/** What becomes of the network, between a gateway and Redis or between a gateway and its clients. */
+/** Faults of the network, between a gateway and Redis or between a gateway and its clients. */
 export const networkFaults: readonly FaultKind[] = [
   ...(["up", "down", undefined] as const).map(
     (direction): FaultKind => ({

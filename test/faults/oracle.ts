@@ -2,7 +2,7 @@ import { judgeLog } from "./judge-log.ts";
 import type { Ledger, SentEvent } from "./ledger.ts";
 import { type Payloads, type Seen, type Sighting, seenIn } from "./sighting.ts";
 
-/** What is wrong, by what was promised. */
+/** The faults, by the promise that is broken. */
 export type FaultName =
   | "gap"
   | "double"
@@ -67,7 +67,7 @@ export function judgeAnalysis(
   return faults;
 }
 
-/** What one watcher holds against the log. */
+/** Compares the events of one watcher with the log. */
 function judgeSighting(sighting: Sighting, log: readonly Seen[]): Fault[] {
   const faults: Fault[] = [];
   const kept = new Map(log.map((seen) => [seen.id, seen.text]));

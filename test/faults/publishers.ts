@@ -16,7 +16,7 @@ export interface PublisherOptions {
   readonly everyMs: number;
 }
 
-/** What one attempt came to. */
+/** The outcome of one attempt. */
 type Outcome =
   | { readonly fate: "acknowledged" | "unknown"; readonly eventId?: string }
   /** To be sent again, as it was. `refused`: surely not stored. */
@@ -133,7 +133,7 @@ export class Publisher {
       eventId: end.eventId,
     };
     ledger.sent.push(sent);
-    // What may not have been published stands between nothing and nothing.
+    // A message that may not have been published separates no two others.
     if (end.fate !== "acknowledged") this.#said.length = 0;
     else if (this.#said.push(said) > 10) this.#said.shift();
     if (last && lane === "bare" && end.fate === "unknown") {
@@ -214,7 +214,7 @@ function workerConnection(port: number): Redis {
     autoResendUnfulfilledCommands: false,
     retryStrategy: () => 50,
   });
-  // What fails is told by the command that failed.
+  // The command that failed tells its fault.
   redis.on("error", () => {});
   return redis;
 }

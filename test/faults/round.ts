@@ -17,7 +17,7 @@ import {
 const CONVERGED_WITHIN_MS = 30_000;
 const LOOK_AGAIN_MS = 50;
 
-/** What a round looked at, and what it found wrong. */
+/** The traffic that a round looked at, and the faults that it found. */
 export interface RoundReport {
   readonly faults: readonly Fault[];
   readonly events: number;
@@ -38,7 +38,7 @@ export class Round {
   readonly publishers: Publisher[] = [];
   readonly watchers: Watcher[] = [];
   readonly notes: string[] = [];
-  /** What a kind finds wrong by itself. */
+  /** The faults that a kind finds by itself. */
   readonly faults: Fault[] = [];
   readonly #logs = new Map<string, readonly Seen[]>();
   readonly #finishing: Publisher[] = [];
@@ -173,7 +173,7 @@ export class Round {
     for (const undo of this.#afterwards.splice(0).reverse()) await undo();
   }
 
-  /** What everybody sent, kept and saw, for whoever looks for the cause. */
+  /** Everything that was sent, kept and seen, for a reader who looks for the cause. */
   record(): unknown {
     return {
       excuses: this.ledger.excuses,

@@ -7,12 +7,12 @@ export interface SettledRound {
   readonly kind: FaultKind;
   readonly report: RoundReport;
   readonly seconds: number;
-  /** What everybody sent and saw and what the gateways wrote, of a round that failed. */
+  /** Everything that was sent and seen in a round that failed, and the output of the gateways. */
   readonly record: unknown;
 }
 
 /**
- * Plays the rounds in an order that the seed decides, in lots in which those of one stage follow each other. A stage is
+ * Plays the rounds in an order that the seed decides, in batches in which those of one stage follow each other. A stage is
  * shared until a round on it fails. Leaves no process behind, also when interrupted.
  */
 export async function* runRounds(plan: readonly FaultKind[], seed: number): AsyncGenerator<SettledRound> {

@@ -5,7 +5,7 @@ export interface Seen {
   readonly text: string;
 }
 
-/** What every event_id stood for, over all watchers and logs of a round: one position never names two payloads. */
+/** The payload of every event_id, over all watchers and logs of a round: one position never names two payloads. */
 export class Payloads {
   readonly faults: string[] = [];
   readonly #texts = new Map<string, string>();
@@ -18,18 +18,18 @@ export class Payloads {
   }
 }
 
-/** What one watcher holds of one analysis: what it was sent since it last had to start afresh. */
+/** The events that one watcher has of one analysis since it last had to start afresh. */
 export class Sighting {
   readonly analysisId: string;
   readonly watcher: string;
   /** Whether statuses may be left out. */
   readonly conflated: boolean;
   held: Seen[] = [];
-  /** `all`: from the oldest kept; `latest`: the last status and the terminal that stands, then everything. */
+  /** `all`: from the oldest kept; `latest`: the last status and the current terminal event, then everything. */
   start: "all" | "latest" | "none" = "all";
   /** Where it began, when it fetched the state before it watched. */
   base: string | undefined;
-  /** What it held each time it was told that this is not what survived. */
+  /** The events that it had each time the gateway told it that they did not survive. */
   readonly lost: { readonly held: readonly Seen[]; readonly base: string | undefined }[] = [];
   readonly faults: string[] = [];
   deliveries = 0;
@@ -42,7 +42,7 @@ export class Sighting {
     this.conflated = conflated;
   }
 
-  /** To resume from; undefined where it has nothing. */
+  /** The position to resume from; undefined if it has nothing. */
   get position(): string | undefined {
     return this.held.at(-1)?.id ?? this.base;
   }

@@ -6,7 +6,7 @@ import type { FaultKind } from "./kinds.ts";
 import type { Round } from "./round.ts";
 import { SocketWatcher } from "./watchers.ts";
 
-/** What those outside do to it. */
+/** Faults that clients and publishers cause. */
 export const trafficFaults: readonly FaultKind[] = [
   {
     name: "garbage and oversize on the channels",
@@ -153,7 +153,7 @@ async function burst(round: Round): Promise<void> {
   round.notes.push(`sent in ${seconds.toFixed(1)} s`);
 }
 
-/** Of the lots, half are left before they were let in, and half after the first frame. */
+/** Half of the connections leave before they were let in, and half after the first frame. */
 async function churn(round: Round, connections: number): Promise<void> {
   const { stage } = round;
   const atOnce = 200;

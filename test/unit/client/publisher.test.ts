@@ -31,7 +31,7 @@ function setUp(options: Partial<PublisherOptions> = {}) {
   return { gateway, clock, publisher };
 }
 
-/** What a call was rejected with. */
+/** The error of a rejected call. */
 async function rejection<Kind extends Error>(
   call: Promise<unknown>,
   kind: new (...args: never[]) => Kind,
@@ -153,7 +153,7 @@ describe("TelltalePublisher sends", () => {
     await call;
   });
 
-  test("what the event was when it was called, whatever becomes of the object", async () => {
+  test("the event as it was at the call, also if the object changes later", async () => {
     const { gateway, clock, publisher } = setUp();
     const changing = { ...update("before") };
     const first = publisher.sendStatusUpdate(ID, update("first"));

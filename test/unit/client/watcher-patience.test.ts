@@ -25,7 +25,7 @@ describe("watchAnalysis() and a token that does not come", () => {
     expect((await bench.next()).protocols[1]).toBe("bearer.x.y.z");
   });
 
-  test("SDK-1: what comes after it was given up opens nothing", async () => {
+  test("SDK-1: a token that comes after the watcher gave up opens nothing", async () => {
     const late = Promise.withResolvers<string>();
     const bench = startWatch({ token: () => late.promise });
     bench.clock.advance(10_000);
@@ -190,7 +190,7 @@ describe("watchAnalysis() and a server that does not come round", () => {
   });
 });
 
-describe("watchAnalysis() where there is no WebSocket", () => {
+describe("watchAnalysis() without a WebSocket", () => {
   const { WebSocket } = globalThis;
   afterEach(() => {
     globalThis.WebSocket = WebSocket;

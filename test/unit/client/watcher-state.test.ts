@@ -105,7 +105,7 @@ describe("watchAnalysis() with the state", () => {
     expect((await bench.next()).url).not.toContain("last_event_id");
   });
 
-  test("SDK-6: where the state can never be had, events come all the same, after two more tries", async () => {
+  test("SDK-6: if the state can never be had, events come all the same, after two more tries", async () => {
     const bench = startWithState();
     for (let tries = 0; tries < 3; tries += 1) {
       (await bench.gateway.next()).cutOff();
@@ -159,7 +159,7 @@ describe("watchAnalysis() with the state", () => {
   });
 });
 
-/** What was answered has been read. */
+/** Resolves when every answer has been read. */
 async function settled(): Promise<void> {
   for (let turns = 0; turns < 5; turns += 1) await turn();
 }

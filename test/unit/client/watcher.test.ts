@@ -40,7 +40,7 @@ describe("watchAnalysis() connecting", () => {
     expect((await bench.next()).protocols[1]).toBe("bearer.x.y.z");
   });
 
-  test("refuses, once, where no WebSocket can be made of the address or token", async () => {
+  test("refuses, once, if no WebSocket can be made of the address or token", async () => {
     const bench = startWatch({
       webSocket: class {
         constructor() {

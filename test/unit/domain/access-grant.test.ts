@@ -23,7 +23,7 @@ test("a grant says whose it is, until when, and with which scopes", () => {
   expect(given.hasScope("analysis:publish")).toBe(false);
 });
 
-describe("WS-17: who may watch, the first that applies", () => {
+describe("WS-17: the right to watch is decided by the first that applies", () => {
   const alice = new Set(["alice"]);
   const bob = new Set(["bob"]);
 
@@ -44,13 +44,13 @@ describe("WS-17: who may watch, the first that applies", () => {
     expect(grant({ userId: undefined }).mayWatch(MINE, alice, "allow")).toBe(false);
   });
 
-  test("the default, where nothing else says", () => {
+  test("the default, if nothing else says", () => {
     expect(grant().mayWatch(MINE, undefined, "allow")).toBe(true);
     expect(grant().mayWatch(MINE, undefined, "deny")).toBe(false);
   });
 });
 
-describe("PUB-8: who may publish to an analysis", () => {
+describe("PUB-8: the right to publish to an analysis", () => {
   const scopes = new Set(["analysis:publish"]);
 
   test("a token with the scope, within its claim", () => {

@@ -87,7 +87,7 @@ describe("EV-10: the state of an analysis", () => {
     expect(fromRecord(newRecord("e1"))).toEqual(emptyState(ANALYSIS));
   });
 
-  test("shows what the last status said, and where it stands", () => {
+  test("shows the last status and its position", () => {
     const { state } = course([
       ["initializing", { progress: 0 }],
       [
@@ -159,7 +159,7 @@ describe("EV-10: the state of an analysis", () => {
     expect(timeline(state)).toEqual([["uploading", at(0), at(0)]]);
   });
 
-  test("carries the result that stands, and none that was followed by a failure", () => {
+  test("carries the current result, and none that was followed by a failure", () => {
     expect(course([["result_update"], ["completed"]]).state).toMatchObject({
       result: { event_type: "result_update", event_id: "e1-1", is_fake: true },
       error: null,

@@ -160,8 +160,8 @@ describe("EV-9: attempts", () => {
   });
 });
 
-describe("what is kept beside the history", () => {
-  test("EV-8: is the last status and the terminal event that stands", () => {
+describe("the record beside the history", () => {
+  test("EV-8: is the last status and the current terminal event", () => {
     const record = newRecord("e1");
     answers(record, ["status", "result", "status_completed"]);
     expect(record.lastStatus?.position.offset).toBe(3);

@@ -57,14 +57,14 @@ describe("BUD-1: the name of a user", () => {
 });
 
 describe("a channel name", () => {
-  test("of an analysis is read in either case and names it in lower case", () => {
+  test("is read in either case for an analysis, and names it in lower case", () => {
     const channel = parseChannel(`analysis:${ID.toUpperCase()}`);
     expect(channel).toBe(analysisChannel(ID as AnalysisId));
     if (channel === undefined || !isAnalysisChannel(channel)) throw new Error("no channel of an analysis");
     expect(analysisIdOf(channel)).toBe(ID as AnalysisId);
   });
 
-  test("of a user is taken as it stands, and of the system is one", () => {
+  test("is taken as written for a user, and is one for the system", () => {
     expect(parseChannel("user:Alice@example.com:x")).toBe(userChannel("Alice@example.com:x"));
     expect(parseChannel("system:updates")).toBe(SYSTEM_CHANNEL);
     expect(isAnalysisChannel(SYSTEM_CHANNEL)).toBe(false);

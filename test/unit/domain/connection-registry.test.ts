@@ -15,8 +15,8 @@ function withConnections(...ids: string[]): ConnectionRegistry {
   return made;
 }
 
-describe("who watches what", () => {
-  test("is known by analysis and by user, with when each was connected and last heard", () => {
+describe("the registry of watchers", () => {
+  test("knows them by analysis and by user, with when each was connected and last heard", () => {
     const books = registry();
     books.add({ id: "c1", userId: "alice", analysisId: "x", connectedAt: 5 });
     books.add({ id: "c2", userId: "alice", connectedAt: 6 });
@@ -97,7 +97,7 @@ describe("limits", () => {
 });
 
 describe("silence", () => {
-  test("of at least the timeout expires a connection, the longest silent first", () => {
+  test("expires a connection after the timeout, the longest silent first", () => {
     const books = withConnections("c1", "c2", "c3");
     books.heard("c1", 10);
     books.heard("c3", 20);

@@ -22,7 +22,7 @@ const NOTICE_CONTEXT = { channel: SYSTEM_CHANNEL, now: NOW };
 const START = `"event_type":"error","error_code":"E","error_message":"m"`;
 const DEFAULTS = `"error_details":null,"timestamp":"2026-11-24T03:27:22.785Z","analysis_id":"${ANALYSIS}"}`;
 
-describe("EV-1: what a publisher wrote is passed on as written", () => {
+describe("EV-1: an event is passed on as written", () => {
   const extras = [
     `"big":123456789012345678901234567890`,
     `"nanoseconds":1795490842785846123`,
@@ -69,7 +69,7 @@ describe("EV-1: what a publisher wrote is passed on as written", () => {
     expect(members).toBe(`${START},"x":"a\\nb","y":[ 1 ],${DEFAULTS}`);
   });
 
-  test("of several members with one name the last wins, once", () => {
+  test("the last of several members with one name wins, once", () => {
     const text = `{"x":1,${START},"x":2,"error_c\\u006fde":"F"}`;
     const members = membersOf(decodeText(text));
     expect(members).toBe(`"x":2,"event_type":"error","error_c\\u006fde":"F","error_message":"m",${DEFAULTS}`);
@@ -90,7 +90,7 @@ describe("EV-1: what a publisher wrote is passed on as written", () => {
   });
 });
 
-describe("EV-6: what is normalised is replaced at its place", () => {
+describe("EV-6: a normalised value is replaced at its place", () => {
   test("times are put into UTC, with their fractions", () => {
     const fields = {
       timestamp: "2026-11-24 03:27:22.785846+00:00",
@@ -120,7 +120,7 @@ describe("EV-6: what is normalised is replaced at its place", () => {
   });
 });
 
-describe("EV-5: what a channel carries", () => {
+describe("EV-5: a channel carries its own types", () => {
   test("an analysis channel takes no event without an event_type", () => {
     expect(pathsOf(decodeText(`{"message":"m"}`))).toEqual([["event_type"]]);
   });
@@ -192,7 +192,7 @@ describe("EV-7: size", () => {
 describe("PUB-3: a batch", () => {
   const error = sampleText("error");
 
-  test("of 1 to 500 events is taken in order, each as written", () => {
+  test("takes 1 to 500 events in order, each as written", () => {
     for (const size of [1, 2, 500]) {
       const texts = Array.from({ length: size }, (_, index) => `{${START},"n":${index}.0}`);
       const result = decodeEvents(`[ ${texts.join(" ,\n")} ]`, CONTEXT);
@@ -227,7 +227,7 @@ describe("PUB-3: a batch", () => {
     expect(result.ok ? [] : result.issues).toHaveLength(100);
   });
 
-  test("of one event without an array is that event, and its paths have no index", () => {
+  test("takes one event without an array, and its paths have no index", () => {
     expect(decodeEvents(error, CONTEXT)).toMatchObject({
       ok: true,
       events: [{ encoded: { kind: "error" } }],
@@ -237,7 +237,7 @@ describe("PUB-3: a batch", () => {
   });
 });
 
-describe("EV-2: what is no event is refused without a fault of ours", () => {
+describe("EV-2: a text that is no event is refused without a fault of ours", () => {
   const notJson = [
     "",
     " ",
@@ -283,7 +283,7 @@ describe("EV-2: what is no event is refused without a fault of ours", () => {
   });
 });
 
-describe("whatever comes in, nothing is thrown and what goes out is sound", () => {
+describe("nothing is thrown and every decoded event is sound, whatever comes in", () => {
   const pieces = [
     ...`{}[]",:\\`,
     ..."\n \r0-.e",

@@ -43,7 +43,7 @@ describe("EV-14: a number within 1e-6 outside its bound is taken as the bound", 
     expect(wireOf(result).progress).toBe(1);
   });
 
-  test("what is within its bounds is passed on as written, to the last digit", () => {
+  test("a number within its bounds is passed on as written, to the last digit", () => {
     for (const source of ["0.99999999999999999", "1e-17", "-0", "-0.0", "1.0", "10E-1", "5e-324"]) {
       const text = sampleText("status_update", { progress: "HERE" }).replace('"HERE"', source);
       expect(`{${membersOf(decodeText(text))}`).toBe(text);
@@ -106,7 +106,7 @@ describe("EV-15: a blank error_message becomes the error_code", () => {
     expect(result).toMatchObject({ event: { error_message: "E_DECODE" } });
   });
 
-  test("of a long code its first kilobyte, and the cut is to be seen", () => {
+  test("takes the first kilobyte of a long code, and the cut is to be seen", () => {
     const result = decodeSample("error", { error_message: " ", error_code: `E${"ü".repeat(400_000)}` });
     const { event } = result as unknown as { event: { error_code: string; error_message: string } };
     expect(event.error_code).toHaveLength(400_001);
@@ -125,7 +125,7 @@ describe("EV-15: a blank error_message becomes the error_code", () => {
   });
 });
 
-describe("EV-16: what kombu writes for Python's types is read", () => {
+describe("EV-16: values as kombu writes Python's types are read", () => {
   const HEX = ANALYSIS.replaceAll("-", "");
   const uuid = (value: unknown) => ({ __type__: "uuid", __value__: value });
   const datetime = { __type__: "datetime", __value__: "2026-11-24T03:00:00" };

@@ -18,7 +18,7 @@ describe("an event_id", () => {
     }
   });
 
-  test("ID-7: of the beginning is 0, whatever the epoch", () => {
+  test("ID-7: is 0 for the beginning, whatever the epoch", () => {
     expect(formatEventId({ epoch: "a1", offset: 0 })).toBe("0");
     expect(parseEventId("0")).toEqual({ epoch: "", offset: 0 });
   });

@@ -30,7 +30,7 @@ const NO_TIME = [
   { __type__: "datetime", __value__: 1795490842 },
   { __type__: "datetime" },
 ];
-/** What kombu writes in place of an id, and is none. */
+/** Values that kombu writes in place of an id, and that are none. */
 const NO_ID = [
   { __type__: "uuid", __value__: "nonsense" },
   { __type__: "uuid", __value__: { hex: 7 } },
@@ -163,7 +163,7 @@ describe("EV-2: a field of a region that breaks its rule is refused with its pat
   });
 });
 
-describe("EV-3: what a publisher leaves out is filled in", () => {
+describe("EV-3: a field that a publisher leaves out is filled in", () => {
   const filled: [SampleName, string, unknown][] = [
     ["status_update", "analysis_id", ANALYSIS],
     ["status_update", "estimated_completion", null],
@@ -188,7 +188,7 @@ describe("EV-3: what a publisher leaves out is filled in", () => {
     expect(result).toMatchObject({ event: { [field]: value } });
   });
 
-  test("attempt_id stays out where it was not given", () => {
+  test("attempt_id stays out if it was not given", () => {
     expect(wireOf(decodeSample("status_update"))).not.toHaveProperty("attempt_id");
   });
 });

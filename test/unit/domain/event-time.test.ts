@@ -33,7 +33,7 @@ describe("EV-6: a time is normalised to ISO 8601 in UTC", () => {
   });
 });
 
-describe("what is no time, or none on the calendar, is refused", () => {
+describe("a text that is no time, or none on the calendar, is refused", () => {
   const refused = [
     "",
     " ",
@@ -93,7 +93,7 @@ test("a conversion agrees with the platform's own for every month and many zones
 });
 
 describe("EV-12: a time has an end", () => {
-  test("of its fraction nine digits are kept, in any zone", () => {
+  test("keeps nine digits of its fraction, in any zone", () => {
     for (const digits of [10, 18, 38]) {
       const fraction = "123456789987654321".repeat(3).slice(0, digits);
       expect(normaliseTime(`2026-11-24T03:27:22.${fraction}Z`)).toBe("2026-11-24T03:27:22.123456789Z");

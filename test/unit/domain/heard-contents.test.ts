@@ -8,7 +8,7 @@ class Channel {
   readonly log: string[] = [];
   readonly #contents = new HeardContents<string>();
 
-  /** `content stretch number`, with `before` "other" and 5 s of reach where nothing else is said. */
+  /** `content stretch number`, with `before` "other" and 5 s of reach if nothing else is said. */
   append(text: string, { refused = false, ...rest }: Partial<Rest> = {}): string {
     const [content = "", stretch = "", number = "1"] = text.split(" ");
     const { listener = "me", before = "other", ...times } = rest;
@@ -76,7 +76,7 @@ describe("HeardContents, by names that all share", () => {
     expect(channel.append(`a ${P} 3`)).toBe("stored as 2");
   });
 
-  test("IDN-2: what was refused is refused again, and not stored when the analysis has moved on", () => {
+  test("IDN-2: a refused message is refused again, and not stored when the analysis has moved on", () => {
     const channel = new Channel();
     expect(channel.append(`a ${P} 1`, { refused: true })).toBe("refused now");
     expect(channel.append(`a ${P} 1`, { listener: "you" })).toBe("refused");
@@ -119,7 +119,7 @@ describe("HeardContents, of a retry", () => {
     expect(channel.log).toEqual(["a", "b"]);
   });
 
-  test("IDN-4: who does not know what came before takes the newest again for a retry, and nothing else", () => {
+  test("IDN-4: a gateway that does not know what came before takes the newest again for a retry, and nothing else", () => {
     const channel = new Channel();
     channel.append(`a ${P} 1`);
     expect(channel.append(`a ${Q} 1`, { before: "unknown" })).toBe("duplicate of 1");
@@ -127,7 +127,7 @@ describe("HeardContents, of a retry", () => {
     expect(channel.append(`a ${Q} 2`, { before: "unknown" })).toBe("stored as 3");
   });
 
-  test("IDN-4: who does know overrules it, once", () => {
+  test("IDN-4: a gateway that does know overrules it, once", () => {
     const channel = new Channel();
     channel.append(`a ${P} 1`);
     expect(channel.append(`a ${Q} 1`, { before: "unknown", listener: "you" })).toBe("duplicate of 1");
@@ -137,7 +137,7 @@ describe("HeardContents, of a retry", () => {
     expect(channel.log).toEqual(["a", "b", "a"]);
   });
 
-  test("IDN-4: what was overtaken by a later one of the same takes its place, and that comes again", () => {
+  test("IDN-4: a message that was overtaken by a later one of the same takes its place, and that comes again", () => {
     const channel = new Channel();
     expect(channel.append(`a ${Q} 1`, { listener: "newcomer", before: "unknown" })).toBe("stored as 1");
     expect(channel.append(`a ${P} 1`)).toBe("duplicate of 1");
@@ -168,7 +168,7 @@ describe("HeardContents, by names that not all share", () => {
     expect(channel.append("a ~you.1 3", you)).toBe("duplicate of 5");
   });
 
-  test("IDN-6: stored by who had heard no mark, it is the same to who had, once", () => {
+  test("IDN-6: a message stored by a gateway that had heard no mark is the same to one that had, once", () => {
     const channel = new Channel();
     expect(channel.append("a ~new.1 1", { listener: "new", ageMs: 3_000 })).toBe("stored as 1");
     channel.now += 20_000;
@@ -178,14 +178,14 @@ describe("HeardContents, by names that not all share", () => {
     expect(channel.append("a ~new.1 1", { listener: "new" })).toBe("duplicate of 3");
   });
 
-  test("IDN-6: what was published before, by the clock, it is not", () => {
+  test("IDN-6: it is no message that was published before, by the clock", () => {
     const channel = new Channel();
     channel.append("a ~new.1 1", { listener: "new", ageMs: 3_000 });
     channel.append("b ~new.1 1", { listener: "new" });
     expect(channel.append(`a ${P} 1`, { reachMs: 2_999 })).toBe("stored as 3");
   });
 
-  test("IDN-6: nor what the same gateway heard before its first mark, or others of that", () => {
+  test("IDN-6: nor one that the same gateway heard before its first mark, or another of that", () => {
     const channel = new Channel();
     const [one, two] = [{ listener: "one" }, { listener: "two" }];
     expect(channel.append("a ~one.1 1", one)).toBe("stored as 1");

@@ -15,7 +15,7 @@ describe("EV-13: an event is nested at most 64 levels deep", () => {
   test.each([
     ["arrays", arrays],
     ["objects", objects],
-  ])("of %s within the event 63 are taken and 64 refused with the path", (_, nested) => {
+  ])("takes 63 %s within the event and refuses 64 with the path", (_, nested) => {
     expect(decodeText(withX(nested(63))).ok).toBe(true);
     for (const levels of [64, 65, 1_000, 100_000]) {
       const result = decodeText(withX(nested(levels)));
@@ -61,7 +61,7 @@ describe("EV-13: an event is nested at most 64 levels deep", () => {
     expect(decodeText(withX(`{"\\"[[[{{{":[],"b]":{}}`)).ok).toBe(true);
   });
 
-  test("where a text ends is told whatever its length, and whatever is escaped in it", () => {
+  test("the end of a text is found whatever its length, and whatever is escaped in it", () => {
     for (let length = 50; length < 80; length++) {
       for (const end of ["", '\\"', "\\\\", '\\\\\\"', '\\"[[[[']) {
         const event = (levels: number) => withX(`["${"x".repeat(length)}${end}",${arrays(levels)}]`);
@@ -72,7 +72,7 @@ describe("EV-13: an event is nested at most 64 levels deep", () => {
     expect(decodeText(withX(`"${"x".repeat(200)}`))).toMatchObject({ reason: "not_json" });
   });
 
-  test("the path is the member's, whatever stands before it, and short", () => {
+  test("the path is the member's, whatever comes before it, and short", () => {
     const before = `{"a":[1,{"b":[2]},"c"],"d":"e:\\"f"},"g`;
     expect(pathsOf(decodeText(withX(`${before}":${arrays(64)}`)))).toEqual([["g"]]);
     const [path] = pathsOf(decodeText(withX(arrays(64), "n".repeat(100_000))));
@@ -86,7 +86,7 @@ describe("EV-13: an event is nested at most 64 levels deep", () => {
     expect(decodeText(arrays(400_000))).toMatchObject({ ok: false, reason: "invalid" });
   });
 
-  test("what is not closed is no JSON, however deep", () => {
+  test("a text that is not closed is no JSON, however deep", () => {
     for (const text of [
       "[".repeat(1_000_000),
       `{"a":`.repeat(200_000),

@@ -5,8 +5,8 @@ import { Seeded } from "./seeded.ts";
 
 const read = (text: string) => Object.fromEntries(readableMembers(text));
 
-describe("what can be read of a text that need be no JSON", () => {
-  test("is of valid JSON what JSON.parse reads", () => {
+describe("the readable members of a text that need be no JSON", () => {
+  test("are those of JSON.parse if the text is valid JSON", () => {
     for (const sample of [STATUS, RESULT, ERROR, { a: { "}": ["]"] }, b: 'q"\\', c: [[], {}], d: "it's" }]) {
       for (const indent of [0, 1]) {
         const text = JSON.stringify(sample, undefined, indent);
@@ -75,7 +75,7 @@ describe("what can be read of a text that need be no JSON", () => {
     ];
     test.each(cut)("%s", (_, text, members) => expect(seen(text)).toEqual(members));
 
-    test("of JSON encoded twice wherever the cuts are", () => {
+    test("are found in JSON encoded twice wherever the cuts are", () => {
       const text = JSON.stringify(JSON.stringify({ a: 1, pad: '"\\\u0001"'.repeat(60), b: 2 }));
       for (let size = 60; size < 100; size++) {
         const members = Object.fromEntries(readableMembers(text.slice(0, size), text.slice(-size)));
@@ -83,7 +83,7 @@ describe("what can be read of a text that need be no JSON", () => {
       }
     });
 
-    test("of 4 Mi characters and of the last 64 Ki", () => {
+    test("are those of the first 4 Mi characters and of the last 64 Ki", () => {
       const text = (behind: number) =>
         `{"a":1,"pad":"${"x".repeat(4_300_000)}","b":"${"y".repeat(behind)}","c":2}`;
       expect(Object.keys(read(text(1)))).toEqual(["a", "c", "b"]);

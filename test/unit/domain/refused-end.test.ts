@@ -17,7 +17,7 @@ import {
 const CONTEXT = { channel: CHANNEL, now: NOW };
 const FAILED = { ...STATUS, current_stage: "failed" };
 
-/** The event in place of a text that must have been refused; undefined where there is none. */
+/** The event in place of a text that must have been refused; undefined if there is none. */
 function inPlaceOf(text: string): Record<string, unknown> | undefined {
   const result = decodeEvent(text, CONTEXT);
   if (result.ok) throw new Error("was not refused");
@@ -167,10 +167,10 @@ describe("EV-18: in place of a terminal event that breaks a rule an error is sto
   });
 });
 
-describe("INB-8: where the event itself says which analysis it is of", () => {
+describe("INB-8: an event that itself says which analysis it is of", () => {
   const addressed = (text: string) => addressedEndInPlaceOf({ text }, NOT_UTF8, NOW);
 
-  test("that must be readable", () => {
+  test("is given an end only if the id can be read", () => {
     const uuid = { __type__: "uuid", __value__: { hex: ANALYSIS.replaceAll("-", "") } };
     for (const analysis_id of [ANALYSIS, ANALYSIS.toUpperCase(), uuid]) {
       const end = addressed(sampleText("error", { analysis_id }));
@@ -183,7 +183,7 @@ describe("INB-8: where the event itself says which analysis it is of", () => {
     expect(addressed(sampleText("status_update"))).toBeUndefined();
   });
 
-  test("also if it stands behind what is out of sight", () => {
+  test("is given an end also if the id comes behind a part that is out of sight", () => {
     const { event_type, ...rest } = ERROR;
     const whole = JSON.stringify({ event_type, pad: "x".repeat(300), ...rest, attempt_id: "run-1" });
     const text = whole.slice(0, 200);

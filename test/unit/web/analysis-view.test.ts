@@ -41,12 +41,12 @@ function result(second: number, regions: readonly object[] = []): AnalysisEvent 
 
 const stagesOf = (view: { stages: readonly { stage: string }[] }) => view.stages.map(({ stage }) => stage);
 
-/** What the gateway has folded after these events. */
+/** The state that the gateway has folded after these events. */
 function stateAfter(...events: AnalysisEvent[]): AnalysisState {
   return events.reduce(fold, emptyState(ID));
 }
 
-describe("what the page shows of an analysis", () => {
+describe("the view of an analysis on the page", () => {
   test("PAGE-1: knows when it began, and each stage's time, though it came late", () => {
     const folded = new FoldedAnalysis(ID);
     const seeded = folded.seed(
@@ -64,7 +64,7 @@ describe("what the page shows of an analysis", () => {
     expect(view?.startedAt).toBe(Date.parse(at(3)));
   });
 
-  test("PAGE-1: claims no times where it has seen a part only", () => {
+  test("PAGE-1: claims no times if it has seen a part only", () => {
     const folded = new FoldedAnalysis(ID);
     const view = folded.take(status(9, "uploading"));
     expect(view.startedAt).toBeUndefined();
@@ -115,7 +115,7 @@ describe("what the page shows of an analysis", () => {
     expect(verdict?.regions.map(({ timecode }) => timecode)).toEqual([undefined, "00:07"]);
   });
 
-  test("says why an analysis failed, also where only the stage does", () => {
+  test("says why an analysis failed, also if only the stage does", () => {
     const view = new FoldedAnalysis(ID).take(status(4, "failed", { error: "no frames" }));
     expect(view).toMatchObject({ status: "failed", error: { code: undefined, message: "no frames" } });
   });

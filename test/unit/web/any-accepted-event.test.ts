@@ -17,7 +17,7 @@ const ID = parseAnalysisId("0190b7a4-2c1e-7c3a-9a51-5f6f0c2d8e11") as string;
 const CHANNEL: AnalysisChannel = `analysis:${ID}`;
 const NOW = Date.UTC(2026, 10, 27);
 
-/** What JSON can hold, and what a program is likely to trip over. */
+/** Values that JSON can hold, and that a program is likely to trip over. */
 const anything = fc.oneof(
   fc.jsonValue(),
   fc.constantFrom({}, [], { toString: null }, -1, 0, 1e-320, 1e308, "text", "__proto__", true, null),

@@ -27,7 +27,7 @@ describe("how the page writes", () => {
     [7_800_000, "2 h 10 min"],
   ])("%i ms as a duration is %s", (milliseconds, text) => expect(duration(milliseconds)).toBe(text));
 
-  test("PAGE-3: what is left counts down, and is not known when its time is over", () => {
+  test("PAGE-3: the time left counts down, and is not known when it is over", () => {
     const now = Date.parse("2026-11-24T10:00:00Z");
     expect(remaining("2026-11-24T10:00:12.400Z", now)).toBe("0:12");
     expect(remaining("2026-11-24T10:00:00.900Z", now)).toBeUndefined();

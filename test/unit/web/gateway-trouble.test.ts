@@ -21,7 +21,7 @@ async function toldAfter(answer: () => Promise<Response>, signal = new AbortCont
 
 const away = '{"status":503,"code":"broker_unavailable"}';
 
-describe("what a page says of the gateway", () => {
+describe("the words of a page about the gateway", () => {
   test("PAGE-9: a live link to a gateway without its broker has no news", () => {
     expect(gatewayTrouble({ kind: "live" }, true)).toBe("broker_away");
     expect(gatewayTrouble({ kind: "live" }, false)).toBeUndefined();
