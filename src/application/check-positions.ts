@@ -1,9 +1,9 @@
+import { reasonOf } from "./errors.ts";
 import type { ChannelFeed } from "./fan-out/channel-feed.ts";
 import type { FeedRegistry } from "./fan-out/feed-registry.ts";
 import { canRead } from "./ports/broker-health.ts";
 import { MOST_POSITIONS, type PubSubPort } from "./ports/pub-sub-port.ts";
 import type { TelemetryPort } from "./ports/telemetry-port.ts";
-import { reasonOf } from "./reason-of.ts";
 
 /** How often to check: a loss is found by the second check after it, hence well within 5 s. */
 export const CHECK_POSITIONS_MS = 1_500;

@@ -98,3 +98,8 @@ export function faultLevel(error: unknown): LogLevel {
   if (error instanceof BrokerUnavailable) return "debug";
   return error instanceof TelltaleError ? "warn" : "error";
 }
+
+/** The message of any thrown value, for a log. */
+export function reasonOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

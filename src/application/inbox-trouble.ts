@@ -1,7 +1,6 @@
 import { type BrokerTrouble, isAway } from "./broker-trouble.ts";
-import { BrokerError } from "./errors.ts";
+import { BrokerError, reasonOf } from "./errors.ts";
 import type { TelemetryPort } from "./ports/telemetry-port.ts";
-import { reasonOf } from "./reason-of.ts";
 
 /** Why the inbox cannot be emptied, while it cannot. It tells operators once for each reason. */
 export class InboxTrouble {

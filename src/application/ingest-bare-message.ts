@@ -3,7 +3,7 @@ import { type ChannelName, parseChannel } from "../domain/channel.ts";
 import { decodeEvent, NOT_UTF8 } from "../domain/decode-event.ts";
 import { endInPlaceOf } from "../domain/refused-end.ts";
 import { channelFault, deadLetterReason, reasonLabel } from "./dead-letter-reason.ts";
-import { BrokerUnavailable, OutcomeUnknown } from "./errors.ts";
+import { BrokerUnavailable, OutcomeUnknown, reasonOf } from "./errors.ts";
 import { IngestQueue } from "./ingest-queue.ts";
 import type { ClockPort } from "./ports/clock-port.ts";
 import { type DeadLetterPort, kindOfDeadLetter } from "./ports/dead-letter-port.ts";
@@ -11,7 +11,6 @@ import type { OccurrenceKey } from "./ports/deduplication-key.ts";
 import type { AppendRequest, PubSubPort } from "./ports/pub-sub-port.ts";
 import type { TelemetryPort } from "./ports/telemetry-port.ts";
 import type { BareMessage, Listening, WorkerChannelPort } from "./ports/worker-channel-port.ts";
-import { reasonOf } from "./reason-of.ts";
 
 /** The same bytes within this time of the first, if nothing else was published in between, are a retry: one event. */
 const RETRY_WINDOW_MS = 60_000;

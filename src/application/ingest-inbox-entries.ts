@@ -1,7 +1,7 @@
 import type { AnalysisChannel } from "../domain/channel.ts";
 import type { BrokerTrouble } from "./broker-trouble.ts";
 import { reasonLabel } from "./dead-letter-reason.ts";
-import { TelltaleError } from "./errors.ts";
+import { reasonOf, TelltaleError } from "./errors.ts";
 import { InboxTrouble } from "./inbox-trouble.ts";
 import type { ClockPort } from "./ports/clock-port.ts";
 import { type DeadLetterPort, kindOfDeadLetter } from "./ports/dead-letter-port.ts";
@@ -9,7 +9,6 @@ import { INBOX, type InboxEntry, type InboxPort } from "./ports/inbox-port.ts";
 import type { AppendRequest, PubSubPort } from "./ports/pub-sub-port.ts";
 import type { TelemetryPort } from "./ports/telemetry-port.ts";
 import { type AddressedEntry, type RefusedEntry, readEntry } from "./read-entry.ts";
-import { reasonOf } from "./reason-of.ts";
 
 /** The pause after a failure of the broker. Another node may take meanwhile. */
 export const INBOX_RETRY_MS = 1_000;

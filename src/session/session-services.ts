@@ -1,10 +1,9 @@
 import type { AccessPolicy } from "../application/access-policy.ts";
-import { faultLevel, TelltaleError } from "../application/errors.ts";
+import { faultLevel, reasonOf, TelltaleError } from "../application/errors.ts";
 import type { OpenConnections } from "../application/open-connections.ts";
 import type { ClockPort } from "../application/ports/clock-port.ts";
 import type { TelemetryPort } from "../application/ports/telemetry-port.ts";
 import type { TokenVerifierPort } from "../application/ports/token-verifier-port.ts";
-import { reasonOf } from "../application/reason-of.ts";
 import type { SendHeartbeats } from "../application/send-heartbeats.ts";
 import type { SubscribeToAnalysis } from "../application/subscribe-to-analysis.ts";
 import type { ConnectionRegistry } from "../domain/connection-registry.ts";

@@ -1,7 +1,6 @@
-import { AccessUndecided, faultLevel, NewerFormat, TelltaleError } from "../application/errors.ts";
+import { AccessUndecided, faultLevel, NewerFormat, reasonOf, TelltaleError } from "../application/errors.ts";
 import type { DeliveryOwner } from "../application/fan-out/delivery.ts";
 import type { ControlFrame } from "../application/ports/client-connection-port.ts";
-import { reasonOf } from "../application/reason-of.ts";
 import type { Watch } from "../application/watch.ts";
 import type { AccessGrant, ViewerList } from "../domain/access-grant.ts";
 import type { AnalysisId } from "../domain/channel.ts";

@@ -1,3 +1,4 @@
+import { reasonOf } from "../../application/errors.ts";
 import type { BrokerHealth } from "../../application/ports/broker-health.ts";
 import type { ClockPort } from "../../application/ports/clock-port.ts";
 import type { DeduplicationKey } from "../../application/ports/deduplication-key.ts";
@@ -12,7 +13,6 @@ import type {
   PubSubPort,
 } from "../../application/ports/pub-sub-port.ts";
 import type { TelemetryPort } from "../../application/ports/telemetry-port.ts";
-import { reasonOf } from "../../application/reason-of.ts";
 import type { ViewerList } from "../../domain/access-grant.ts";
 import type { AnalysisChannel, ChannelName } from "../../domain/channel.ts";
 import type { EventPosition, KeptHistory } from "../../domain/event-position.ts";

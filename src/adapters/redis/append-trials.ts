@@ -1,8 +1,7 @@
 import type { BrokerTrouble } from "../../application/broker-trouble.ts";
-import { BrokerError } from "../../application/errors.ts";
+import { BrokerError, reasonOf } from "../../application/errors.ts";
 import type { ClockPort } from "../../application/ports/clock-port.ts";
 import type { TelemetryPort } from "../../application/ports/telemetry-port.ts";
-import { reasonOf } from "../../application/reason-of.ts";
 import type { EncodedEvent } from "../../domain/analysis-event.ts";
 import { randomEpoch } from "../system/random-epoch.ts";
 import type { AppendScriptCall } from "./redis-appends.ts";

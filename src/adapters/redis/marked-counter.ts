@@ -1,6 +1,6 @@
+import { reasonOf } from "../../application/errors.ts";
 import type { ClockPort } from "../../application/ports/clock-port.ts";
 import type { TelemetryPort } from "../../application/ports/telemetry-port.ts";
-import { reasonOf } from "../../application/reason-of.ts";
 import type { Occurrence } from "../../domain/occurrence.ts";
 import { OccurrenceCounter } from "../system/occurrence-counter.ts";
 import { randomEpoch } from "../system/random-epoch.ts";

@@ -1,9 +1,8 @@
 import type { Redis } from "ioredis";
 import type { BrokerTrouble } from "../../application/broker-trouble.ts";
-import { BrokerUnavailable, OutcomeUnknown } from "../../application/errors.ts";
+import { BrokerUnavailable, OutcomeUnknown, reasonOf } from "../../application/errors.ts";
 import type { ClockPort } from "../../application/ports/clock-port.ts";
 import type { TelemetryPort } from "../../application/ports/telemetry-port.ts";
-import { reasonOf } from "../../application/reason-of.ts";
 import { BrokerClock } from "./broker-clock.ts";
 import type { RedisTarget } from "./redis-connection.ts";
 import { isReply, readFailure, writeFailure } from "./redis-errors.ts";

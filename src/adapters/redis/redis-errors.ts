@@ -1,6 +1,5 @@
 import type { BrokerCause, BrokerTrouble } from "../../application/broker-trouble.ts";
-import { BrokerUnavailable, OutcomeUnknown } from "../../application/errors.ts";
-import { reasonOf } from "../../application/reason-of.ts";
+import { BrokerUnavailable, OutcomeUnknown, reasonOf } from "../../application/errors.ts";
 
 /** Replies by which Redis says that it did not carry out the command, and why. */
 const REFUSALS: Readonly<Record<string, BrokerCause>> = {

@@ -1,10 +1,9 @@
 import type { Redis } from "ioredis";
 import type { BrokerTrouble } from "../../application/broker-trouble.ts";
 import { wordsOf } from "../../application/broker-trouble.ts";
-import { BrokerUnavailable } from "../../application/errors.ts";
+import { BrokerUnavailable, reasonOf } from "../../application/errors.ts";
 import type { ClockPort } from "../../application/ports/clock-port.ts";
 import type { TelemetryPort } from "../../application/ports/telemetry-port.ts";
-import { reasonOf } from "../../application/reason-of.ts";
 import { type LinkEnd, type LinkState, MOVING, SILENT, troubleIn, UNREACHABLE } from "./link-state.ts";
 import { connect, type RedisTarget } from "./redis-connection.ts";
 import { isDemotion, isReply, isTimeout, troubleOf } from "./redis-errors.ts";

@@ -1,7 +1,6 @@
-import { OutcomeUnknown } from "../../application/errors.ts";
+import { OutcomeUnknown, reasonOf } from "../../application/errors.ts";
 import type { ClockPort } from "../../application/ports/clock-port.ts";
 import type { TelemetryPort } from "../../application/ports/telemetry-port.ts";
-import { reasonOf } from "../../application/reason-of.ts";
 import { SharedAnswer } from "../../application/shared-answer.ts";
 
 /** How many replicas must hold what is acknowledged; `seen`: one, as soon as the primary has reported one. */

@@ -1,9 +1,8 @@
 import type { BrokerTrouble } from "../../application/broker-trouble.ts";
-import { BrokerUnavailable } from "../../application/errors.ts";
+import { BrokerUnavailable, reasonOf } from "../../application/errors.ts";
 import type { ClockPort } from "../../application/ports/clock-port.ts";
 import type { ChannelSubscriber, ChannelSubscription } from "../../application/ports/pub-sub-port.ts";
 import type { TelemetryPort } from "../../application/ports/telemetry-port.ts";
-import { reasonOf } from "../../application/reason-of.ts";
 import type { RedisTarget } from "./redis-connection.ts";
 import { hearingChannel } from "./redis-keys.ts";
 import type { RedisLinks } from "./redis-links.ts";

@@ -1,5 +1,6 @@
 import { isUtf8 } from "node:buffer";
 import type { BrokerTrouble } from "../../application/broker-trouble.ts";
+import { reasonOf } from "../../application/errors.ts";
 import type { ClockPort } from "../../application/ports/clock-port.ts";
 import type { TelemetryPort } from "../../application/ports/telemetry-port.ts";
 import type {
@@ -7,7 +8,6 @@ import type {
   Listening,
   WorkerChannelPort,
 } from "../../application/ports/worker-channel-port.ts";
-import { reasonOf } from "../../application/reason-of.ts";
 import { SYSTEM_CHANNEL } from "../../domain/channel.ts";
 import { MarkedCounter } from "./marked-counter.ts";
 import { RedisCommands } from "./redis-commands.ts";

@@ -1,7 +1,6 @@
 import type { Redis } from "ioredis";
 import type { BrokerTrouble } from "../../application/broker-trouble.ts";
-import { BrokerUnavailable } from "../../application/errors.ts";
-import { reasonOf } from "../../application/reason-of.ts";
+import { BrokerUnavailable, reasonOf } from "../../application/errors.ts";
 import { troubleOf } from "./redis-errors.ts";
 import { RedisLink, type RedisLinkOptions } from "./redis-link.ts";
 import { RedisLinks } from "./redis-links.ts";

@@ -1,7 +1,7 @@
 import type { BrokerTrouble } from "../../application/broker-trouble.ts";
+import { reasonOf } from "../../application/errors.ts";
 import type { ClockPort } from "../../application/ports/clock-port.ts";
 import type { TelemetryPort } from "../../application/ports/telemetry-port.ts";
-import { reasonOf } from "../../application/reason-of.ts";
 
 export interface SubscriptionProbeOptions {
   readonly clock: ClockPort;

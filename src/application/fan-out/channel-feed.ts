@@ -4,7 +4,7 @@ import type { AnalysisChannel } from "../../domain/channel.ts";
 import type { EventPosition } from "../../domain/event-position.ts";
 import { type LatestState, latestAfter, NOTHING_PUBLISHED } from "../../domain/latest-state.ts";
 import { utf8Length } from "../../domain/utf8.ts";
-import { faultLevel } from "../errors.ts";
+import { faultLevel, reasonOf } from "../errors.ts";
 import type { ClockPort } from "../ports/clock-port.ts";
 import type { ResyncReason } from "../ports/metric-catalogue.ts";
 import type {
@@ -16,7 +16,6 @@ import type {
   PubSubPort,
 } from "../ports/pub-sub-port.ts";
 import type { TelemetryPort } from "../ports/telemetry-port.ts";
-import { reasonOf } from "../reason-of.ts";
 import { Broadcaster } from "./broadcaster.ts";
 import { HistoryReader, type HistoryStretch } from "./history-reader.ts";
 import { checkArrival, PositionCheck } from "./position-check.ts";

@@ -2,10 +2,10 @@ import { type ByteBudget, Filling } from "../../domain/byte-budget.ts";
 import type { AnalysisChannel } from "../../domain/channel.ts";
 import { type EventPosition, isOnHistory } from "../../domain/event-position.ts";
 import { utf8Length } from "../../domain/utf8.ts";
+import { reasonOf } from "../errors.ts";
 import type { ClockPort } from "../ports/clock-port.ts";
 import { type HistoryPage, PAGE_BYTES, type PublishedEvent, type PubSubPort } from "../ports/pub-sub-port.ts";
 import type { TelemetryPort } from "../ports/telemetry-port.ts";
-import { reasonOf } from "../reason-of.ts";
 import { SharedAnswer } from "../shared-answer.ts";
 
 /** Events in one page of the broker's. */

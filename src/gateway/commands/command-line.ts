@@ -1,5 +1,5 @@
 import { Command, CommanderError } from "commander";
-import { reasonOf } from "../../application/reason-of.ts";
+import { reasonOf } from "../../application/errors.ts";
 import { CommandFailed, EXIT } from "./command-failed.ts";
 import { addDeadLetters } from "./dead-letters.ts";
 import { addHealth } from "./health.ts";

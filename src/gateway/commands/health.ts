@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import { reasonOf } from "../../application/reason-of.ts";
+import { reasonOf } from "../../application/errors.ts";
 import { reachable } from "../reachable.ts";
 import { CommandFailed, EXIT, readConfig } from "./command-failed.ts";
 
