@@ -1,19 +1,19 @@
 import { type Command, InvalidArgumentError } from "commander";
-import { RedisDeadLetters } from "../../adapters/redis/redis-dead-letters.ts";
-import { RedisPubSub } from "../../adapters/redis/redis-pub-sub.ts";
 import { SystemClock } from "../../adapters/system/system-clock.ts";
 import { QuietTelemetry } from "../../adapters/telemetry/quiet-telemetry.ts";
 import { OutcomeUnknown } from "../../application/errors.ts";
+import { type BrokerPorts, closeBroker } from "../../application/ports/broker-ports.ts";
 import type { KeptDeadLetter } from "../../application/ports/dead-letter-port.ts";
 import type { LogFields, LogLevel } from "../../application/ports/telemetry-port.ts";
 import { RepublishDeadLetter } from "../../application/republish-dead-letter.ts";
+import { openBroker } from "../brokers.ts";
 import type { Config } from "../config/config.ts";
 import { CommandFailed, EXIT, readConfig } from "./command-failed.ts";
 
 const SHOWN = 20;
 
 /**
- * `telltale deadletters list`, `show`, `republish` and `drop` look after the stream `telltale:deadletters`. The exit code
+ * `telltale deadletters list`, `show`, `republish` and `drop` act on the stream `telltale:deadletters`. The exit code
  * is 1 if something was not done, and 78 if no Redis is configured. Only REDIS_* and HISTORY_* are read from the
  * environment, as the gateway reads them.
  */
@@ -23,7 +23,7 @@ export function addDeadLetters(command: Command): void {
   );
   command
     .command("list")
-    .description("the newest letters, the newest last")
+    .description("lists the newest dead letters, the newest last")
     .option("--channel <name>", "only those of this channel, as analysis:… or telltale:inbox")
     .option("--reason <text>", "only those whose reason holds this")
     .option("--limit <count>", "how many at most", parseCount, SHOWN)
@@ -31,18 +31,18 @@ export function addDeadLetters(command: Command): void {
     .action(list);
   command
     .command("show")
-    .description("one letter whole")
+    .description("shows one dead letter whole")
     .argument("<id>")
     .option("--json", "as a JSON object")
     .action(show);
   command
     .command("republish")
-    .description("judges letters again and stores them as events, once; those still invalid stay")
+    .description("judges dead letters again and stores them as events, once; those still invalid stay")
     .argument("[id...]")
     .option("--channel <name>", "all of this channel")
     .option("--all", "all there are")
     .action(republish);
-  command.command("drop").description("removes letters for good").argument("<id...>").action(drop);
+  command.command("drop").description("removes dead letters for good").argument("<id...>").action(drop);
 }
 
 interface ListOptions {
@@ -57,65 +57,55 @@ interface RepublishOptions {
   readonly all?: true;
 }
 
-const clock = new SystemClock();
-/** Writes errors alone: everything else that a command says is its own output. */
-class ErrorsOnly extends QuietTelemetry {
-  override log(level: LogLevel, message: string, fields?: LogFields): void {
-    if (level === "error") console.error(message, fields ?? "");
-  }
-}
-const telemetry = new ErrorsOnly();
-
 async function list({ channel, reason, limit, json }: ListOptions): Promise<void> {
-  await withLetters(async (letters) => {
+  await withBroker(async ({ deadLetters }) => {
     const found: KeptDeadLetter[] = [];
-    for await (const letter of letters.read("newest")) {
-      if (channel !== undefined && letter.channel !== channel) continue;
-      if (reason !== undefined && !letter.reason.includes(reason)) continue;
-      found.unshift(letter);
+    for await (const deadLetter of deadLetters.read("newest")) {
+      if (channel !== undefined && deadLetter.channel !== channel) continue;
+      if (reason !== undefined && !deadLetter.reason.includes(reason)) continue;
+      found.unshift(deadLetter);
       if (found.length === limit) break;
     }
-    for (const letter of found) console.log(json ? JSON.stringify(letter) : lineOf(letter));
+    for (const deadLetter of found) console.log(json ? JSON.stringify(deadLetter) : lineOf(deadLetter));
     if (found.length === 0 && !json) console.error("no dead letters");
   });
 }
 
 async function show(id: string, { json }: { readonly json?: true }): Promise<void> {
-  await withLetters(async (letters) => {
-    const letter = await letters.find(id);
-    if (letter === undefined) throw notThere(id);
-    console.log(json ? JSON.stringify(letter) : `${lineOf(letter)}\n${printable(letter.payload)}`);
+  await withBroker(async ({ deadLetters }) => {
+    const found = await deadLetters.find(id);
+    if (found === undefined) throw notThere(id);
+    console.log(json ? JSON.stringify(found) : `${lineOf(found)}\n${printable(found.payload)}`);
   });
 }
 
 async function republish(ids: readonly string[], { channel, all }: RepublishOptions): Promise<void> {
-  const said = [ids.length > 0, channel !== undefined, all === true].filter(Boolean).length;
-  if (said !== 1) throw new CommandFailed(EXIT.usage, "error: give ids, or --channel, or --all");
-  await withLetters(async (letters, config) => {
-    const pubSub = new RedisPubSub({ ...config, clock, telemetry });
-    const use = new RepublishDeadLetter(letters, pubSub);
+  const given = [ids.length > 0, channel !== undefined, all === true].filter(Boolean).length;
+  if (given !== 1) throw new CommandFailed(EXIT.usage, "error: give ids, or --channel, or --all");
+  await withBroker(async ({ deadLetters, events }) => {
+    const use = new RepublishDeadLetter(deadLetters, events);
     let [stored, kept] = [0, 0];
-    const attempt = async (letter: KeptDeadLetter) => {
-      const outcome = await use.execute(letter);
+    const attempt = async (deadLetter: KeptDeadLetter) => {
+      const outcome = await use.execute(deadLetter);
       if (outcome.type === "stored") stored++;
       else {
         kept++;
-        console.error(`${letter.id}  ${printable(letter.channel)}  stays: ${outcome.reason}`);
+        console.error(`${deadLetter.id}  ${printable(deadLetter.channel)}  stays: ${outcome.reason}`);
       }
     };
     try {
       for (const id of ids) {
-        const letter = await letters.find(id);
-        if (letter !== undefined) await attempt(letter);
+        const found = await deadLetters.find(id);
+        if (found !== undefined) await attempt(found);
         else {
           kept++;
           console.error(notThere(id).message);
         }
       }
-      // Oldest first, so that the events of an analysis keep their order.
+      // The oldest comes first, so that the events of an analysis keep their order.
       if (ids.length === 0)
-        for await (const letter of letters.read("oldest"))
-          if (all || letter.channel === channel) await attempt(letter);
+        for await (const deadLetter of deadLetters.read("oldest"))
+          if (all || deadLetter.channel === channel) await attempt(deadLetter);
     } catch (error) {
       if (!(error instanceof OutcomeUnknown)) throw error;
       throw new CommandFailed(
@@ -124,54 +114,49 @@ async function republish(ids: readonly string[], { channel, all }: RepublishOpti
       );
     } finally {
       console.log(`${stored} stored, ${kept} left`);
-      await pubSub.close();
     }
-    if (kept > 0) throw new CommandFailed(EXIT.notDone, "");
+    if (kept > 0) throw new CommandFailed(EXIT.notDone);
   });
 }
 
 async function drop(ids: readonly string[]): Promise<void> {
-  await withLetters(async (letters) => {
+  await withBroker(async ({ deadLetters }) => {
     const missing: string[] = [];
-    for (const id of ids) if (!(await letters.remove(id))) missing.push(id);
+    for (const id of ids) if (!(await deadLetters.remove(id))) missing.push(id);
     console.log(`${ids.length - missing.length} dropped`);
     if (missing.length > 0)
       throw new CommandFailed(EXIT.notDone, missing.map((id) => notThere(id).message).join("\n"));
   });
 }
 
-interface UsedConfig {
-  readonly target: Config["broker"] & { readonly kind: "redis" };
-  readonly history: { readonly size: number; readonly ttlMs: number };
-  readonly waitReplicas: number | "seen";
+/** Opens the configured broker for `use`. Nothing but the ports that are used is connected. */
+async function withBroker(use: (broker: BrokerPorts) => Promise<void>): Promise<void> {
+  const broker = openBroker(brokerConfig(), new SystemClock(), new ErrorsOnly());
+  try {
+    await use(broker);
+  } finally {
+    await closeBroker(broker);
+  }
 }
 
-async function withLetters(
-  use: (letters: RedisDeadLetters, config: UsedConfig) => Promise<void>,
-): Promise<void> {
-  const config = configured();
-  const letters = new RedisDeadLetters({ target: config.target, clock, telemetry });
-  try {
-    await use(letters, config);
-  } finally {
-    await letters.close();
+/** Writes errors alone: everything else that a command says is its own output. */
+class ErrorsOnly extends QuietTelemetry {
+  override log(level: LogLevel, message: string, fields?: LogFields): void {
+    if (level === "error") console.error(message, fields ?? "");
   }
 }
 
 /** The broker's settings. No other setting is read: a fault in those of the gateway does not spoil this command. */
-function configured(): UsedConfig {
+function brokerConfig(): Config {
   const used = Object.entries(process.env).filter(([name]) =>
     /^(?:BROKER|REDIS_\w+|HISTORY_\w+)$/.test(name),
   );
-  const { broker, historySize, historyTtlMs } = readConfig(Object.fromEntries(used));
-  if (broker.kind !== "redis") {
+  const config = readConfig(Object.fromEntries(used));
+  // The dead letters in the memory of another process cannot be reached.
+  if (config.broker.kind === "memory") {
     throw new CommandFailed(EXIT.configuration, "No Redis is configured. Set REDIS_URL as for the gateway.");
   }
-  return {
-    target: broker,
-    history: { size: historySize, ttlMs: historyTtlMs },
-    waitReplicas: broker.waitReplicas,
-  };
+  return config;
 }
 
 function lineOf({ id, at, channel, reason }: KeptDeadLetter): string {
