@@ -6,9 +6,9 @@ import { startGateway } from "../support/gateway-process.ts";
 
 const ROOT = new URL("../..", import.meta.url).pathname;
 
-/** The start of a gateway as a process, where something is in its way. */
+/** The start of a gateway as a process, when something is in its way. */
 describe("a start", () => {
-  /** Runs one that is expected to end by itself. */
+  /** Runs a start that is expected to end by itself. */
   async function run(env: Record<string, string>, cwd = ROOT) {
     const gateway = Bun.spawn([process.execPath, "run", "src/main.ts"], {
       cwd,
@@ -21,7 +21,7 @@ describe("a start", () => {
     return { code: await gateway.exited, said };
   }
 
-  test("fails where another gateway has the port, and takes none of its clients", async () => {
+  test("fails if another gateway has the port, and takes none of its clients", async () => {
     const first = await startGateway();
     try {
       const { code, said } = await run({ PORT: `${first.port}` });

@@ -52,7 +52,7 @@ describe.skipIf(!needs("redis-server"))("npm run deadletters", () => {
     );
   const left = async () => (await admin.xrange(LETTERS, "-", "+")).map(([id]) => id);
 
-  test("DL-1: list shows the newest letters, the newest last, of a channel or a reason where asked", async () => {
+  test("DL-1: list shows the newest dead letters, the newest last, of one channel or reason if asked", async () => {
     expect(await deadletters(["list"])).toEqual({ out: "", err: "no dead letters\n", code: 0 });
     const ids: string[] = [];
     for (let n = 0; n < 250; n++) ids.push(await bury(`user:${n % 2}`, `payload ${n}`, `reason ${n % 5}`));
@@ -77,7 +77,7 @@ describe.skipIf(!needs("redis-server"))("npm run deadletters", () => {
     });
   }, 20_000);
 
-  test("DL-2: show prints one letter whole, without what a terminal would obey", async () => {
+  test("DL-2: show prints one dead letter whole, without characters that a terminal obeys", async () => {
     const id = await bury("user:\u001b[2J", "first\u001b]0;x\u0007 last");
     const { out, code } = await deadletters(["show", id]);
     expect(code).toBe(0);
@@ -88,7 +88,7 @@ describe.skipIf(!needs("redis-server"))("npm run deadletters", () => {
     expect(await deadletters(["show", "rubbish"])).toMatchObject({ code: 1 });
   });
 
-  test("DL-3: what is valid by now is stored in order and removed; what is not stays, with the reason", async () => {
+  test("DL-3: republish stores the valid ones in order and removes them; the others stay, with the reason", async () => {
     const [one, two] = [someId(), someId()];
     const bad = await bury(`analysis:${one}`, statusUpdate({ progress: 7 }));
     await bury(`analysis:${one}`, statusUpdate({ message: "1" }));
@@ -110,13 +110,13 @@ describe.skipIf(!needs("redis-server"))("npm run deadletters", () => {
     expect(await admin.xlen("telltale:{notices}:history:user:alice")).toBe(1);
   });
 
-  test("DL-3: run again after it was cut off before removing, it stores nothing twice", async () => {
+  test("DL-3: republish stores nothing twice if it was cut off before removing and runs again", async () => {
     const id = someId();
     const letter = await bury(`analysis:${id}`, statusUpdate({ message: "once" }));
     expect(await deadletters(["republish", letter])).toEqual({ out: "1 stored, 0 left\n", err: "", code: 0 });
     const fields = { channel: `analysis:${id}`, payload: JSON.stringify(statusUpdate({ message: "once" })) };
     const again = Object.entries({ ...fields, reason: "r", at: "2026-11-24T03:27:22.785Z" }).flat();
-    // An id that was deleted is refused by the stream unless it begins anew.
+    // The stream refuses an id that was deleted, unless the stream begins anew.
     await admin.del(LETTERS);
     await admin.xadd(LETTERS, letter, ...again);
     expect(await deadletters(["republish", "--channel", `analysis:${id}`])).toMatchObject({
@@ -127,7 +127,7 @@ describe.skipIf(!needs("redis-server"))("npm run deadletters", () => {
     expect(await left()).toEqual([]);
   });
 
-  test("DL-3: an event of an attempt that has ended stays refused", async () => {
+  test("DL-3: republish leaves an event of an attempt that has ended", async () => {
     const id = someId();
     await bury(`analysis:${id}`, resultUpdate({ attempt_id: "a" }));
     const late = await bury(`analysis:${id}`, statusUpdate({ attempt_id: "a" }));
@@ -136,7 +136,7 @@ describe.skipIf(!needs("redis-server"))("npm run deadletters", () => {
     expect(await left()).toEqual([late]);
   });
 
-  test("DL-4: a payload that was cut stays, and is said to be cut", async () => {
+  test("DL-4: republish leaves a payload that was cut, and says so", async () => {
     const letter = await bury(
       `analysis:${someId()}`,
       `{"event_type":"${"ü".repeat(40_000)}`.slice(0, 32_776),
@@ -145,7 +145,7 @@ describe.skipIf(!needs("redis-server"))("npm run deadletters", () => {
     expect([err, code]).toEqual([expect.stringContaining("only its first 64 KiB were kept"), 1]);
   });
 
-  test("DL-5: drop removes letters, and says which were not there", async () => {
+  test("DL-5: drop removes dead letters, and names those that were not there", async () => {
     const [one, two, three] = [await bury("c", "1"), await bury("c", "2"), await bury("c", "3")];
     expect(await deadletters(["drop", one, three])).toEqual({ out: "2 dropped\n", err: "", code: 0 });
     expect(await left()).toEqual([two]);
@@ -169,7 +169,7 @@ describe.skipIf(!needs("redis-server"))("npm run deadletters", () => {
     expect(err).toContain(reason);
   });
 
-  test("DL-6: without a Redis, or with a bad one, the code is 78; with one that is away it is 1", async () => {
+  test("DL-6: exits with 78 without a Redis or with a bad address, and with 1 if Redis is away", async () => {
     expect(await deadletters(["list"], {})).toMatchObject({ code: 78, out: "" });
     const bad = await deadletters(["list"], { REDIS_URL: "http://x" });
     expect([bad.code, bad.err]).toEqual([78, expect.stringContaining("REDIS_URL: must be redis://")]);
@@ -179,7 +179,7 @@ describe.skipIf(!needs("redis-server"))("npm run deadletters", () => {
       "",
       expect.stringContaining("no connection to Redis"),
     ]);
-    // A production gateway's other settings are nobody's business here.
+    // The other settings of a production gateway are not judged.
     const production = { NODE_ENV: "production", REDIS_URL: redis.url, PORT: "nonsense" };
     expect((await deadletters(["list"], production)).code).toBe(0);
   });

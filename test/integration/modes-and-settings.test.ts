@@ -9,7 +9,7 @@ import { type GatewayProcess, startGateway } from "../support/gateway-process.ts
 const KEY = crypto.getRandomValues(new Uint8Array(32)).toHex();
 const ROOT = new URL("../..", import.meta.url).pathname;
 
-/** Runs a start that is expected to fail, and answers what it wrote to standard error. */
+/** Runs a start that is expected to fail. Resolves with its standard error. */
 async function failedStart(env: Record<string, string>): Promise<string> {
   const child = Bun.spawn([process.execPath, "run", "src/main.ts"], {
     cwd: ROOT,
@@ -35,7 +35,7 @@ async function started<Result>(
   }
 }
 
-/** What the demo answers: page, token, pipeline. */
+/** The status codes of the demo: page, token, pipeline. */
 async function demoOf({ url }: GatewayProcess): Promise<number[]> {
   const ask = async (path: string, init?: RequestInit) => (await fetch(`${url}${path}`, init)).status;
   return [
@@ -61,7 +61,7 @@ describe("the demo on a real gateway", () => {
     expect(await started(env, demoOf)).toEqual(answers);
   });
 
-  test("CFG-4: whoever opens the page is told how to have it in development, and nothing in production", async () => {
+  test("CFG-4: a visitor is told how to turn the demo on in development, and nothing in production", async () => {
     const page = async ({ url }: GatewayProcess) => (await fetch(url)).json();
     expect(await started({}, page)).toMatchObject({
       code: "not_found",
@@ -71,7 +71,7 @@ describe("the demo on a real gateway", () => {
   });
 });
 
-/** A request of the demo with headers as a browser, or something that stands in for one, sends them. */
+/** A request of the demo with headers as a browser sends them, or an attacker. */
 async function asked({ port }: GatewayProcess, target: string, headers: string, body = ""): Promise<string> {
   const [method = "", path = ""] = target.split(" ");
   const sent = `${method} ${path} HTTP/1.1\r\n${headers.replaceAll("PORT", `${port}`)}\r\nConnection: close\r\nContent-Length: ${body.length}\r\n\r\n${body}`;
@@ -100,7 +100,7 @@ describe("CFG-11: the demo on this machine", () => {
   const every = async (gateway: GatewayProcess, targets: readonly string[], headers: string) =>
     [...new Set(await Promise.all(targets.map((target) => asked(gateway, target, headers))))].sort();
 
-  test("answers to this machine's names alone, and to its own page alone", async () => {
+  test("answers only to names of this machine, and only to its own page", async () => {
     await started({ JWT_SECRET_KEY: "" }, async (gateway) => {
       const hosts = [
         "localhost:PORT",
@@ -142,13 +142,13 @@ describe("CFG-11: the demo on this machine", () => {
         ]);
       const own = "Host: localhost:PORT\r\nOrigin: http://localhost:PORT\r\nSec-Fetch-Site: same-origin";
       expect(await every(gateway, WRITES, own)).toEqual(["200", "201"]);
-      // A link on another page leads to this one, and the gateway's own API answers as ever.
+      // A link on another page leads to this page, and the gateway's own API answers as usual.
       expect(await asked(gateway, "GET /", "Host: localhost:PORT\r\nSec-Fetch-Site: cross-site")).toBe("200");
       expect(await asked(gateway, "GET /health", "Host: gateway.example")).toBe("200");
     });
   });
 
-  test("is reached by any name if DEMO=on and HOST say so, and still by its own page alone", async () => {
+  test("answers to any name if DEMO=on and HOST allow it, but still only to its own page", async () => {
     await started({ DEMO: "on", HOST: "0.0.0.0" }, async (gateway) => {
       expect(await every(gateway, DEMO, "Host: demo.example")).toEqual(["200", "201"]);
       const own = "Host: demo.example\r\nOrigin: https://demo.example";
@@ -164,7 +164,7 @@ describe("a start with settings as people have them", () => {
     expect(await failedStart({ NODE_ENV: name })).toContain("NODE_ENV: must be one of");
   });
 
-  test("CFG-2: production refuses a known key and a simple one, and development warns of it", async () => {
+  test("CFG-2: production refuses a known key and a simple one, and development warns of them", async () => {
     for (const key of [
       "at-least-32-bytes-that-the-gateway-has-too",
       "a".repeat(32),
@@ -195,7 +195,7 @@ describe("a start with settings as people have them", () => {
     }
   });
 
-  test("CFG-3: Kubernetes' REDIS_PORT stops nobody who does not use it, and is explained to whoever does", async () => {
+  test("CFG-3: Kubernetes' REDIS_PORT stops no gateway that does not use it, and is explained to one that does", async () => {
     const service = { REDIS_PORT: "tcp://10.0.0.5:6379", REDIS_SERVICE_HOST: "10.0.0.5" };
     await started({ ...service, BROKER: "memory" }, async ({ url, output }) => {
       expect((await fetch(`${url}/ready`)).status).toBe(200);
@@ -214,7 +214,7 @@ describe("a start with settings as people have them", () => {
     });
   });
 
-  test("CFG-6: a name close to a setting's is pointed out, and TLS that is not there stops the start", async () => {
+  test("CFG-6: a name close to a setting's is pointed out, and a setting of TLS stops the start", async () => {
     const misspelt = { HISTROY_SIZE: "7", JWT_SECRET: "hunter2" };
     await started(misspelt, async (gateway) => {
       await eventually("it warns", async () => gateway.output().includes("HISTROY_SIZE"));
@@ -243,7 +243,7 @@ describe("a start with settings as people have them", () => {
     });
   }, 20_000);
 
-  test("CFG-8: the health command says nothing of what the start has said", async () => {
+  test("CFG-8: the health command repeats no note of the start", async () => {
     await started({ JWT_SECRET_KEY: "a".repeat(32) }, async ({ port }) => {
       const health = Bun.spawn([process.execPath, "run", "src/main.ts", "health"], {
         cwd: ROOT,

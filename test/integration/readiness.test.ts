@@ -9,11 +9,11 @@ import { publish, statusUpdate } from "../support/publishing.ts";
 import { type RunningRedis, startRedis } from "../support/redis-server.ts";
 import { WatchingSocket, watchUrl } from "../support/watching-socket.ts";
 
-/** Whatever would tell a stranger where the broker is, or what it or its client wrote. */
+/** Text that tells a stranger the address of the broker, or the words of the broker or its client. */
 const NOT_FOR_STRANGERS =
   /\d+\.\d+\.\d+\.\d+|:\d{4,5}\b|ECONN|ERR |WRONGPASS|NOAUTH|NOPERM|OOM|Redis|retries/;
 
-/** A gateway as a process, as those see it who ask whether it is ready. */
+/** The readiness of a gateway as a process. */
 describe.skipIf(!needs("redis-server"))("a gateway that is asked whether it is ready", () => {
   let redis: RunningRedis;
   let admin: Redis;
@@ -49,7 +49,7 @@ describe.skipIf(!needs("redis-server"))("a gateway that is asked whether it is r
       .filter((line) => line.startsWith("{"))
       .map((line) => JSON.parse(line) as Record<string, unknown>);
 
-  test("RDY-1 a full memory, replicas that are missing, a disk that fails: told within 10 s, and its end as well", async () => {
+  test("RDY-1 a full memory, missing replicas and a failing disk are shown within 10 s, and so is their end", async () => {
     const gateway = await start();
     expect(await ready(gateway)).toEqual({ status: 200, ready: true });
     const [directory, save] = [
@@ -94,7 +94,7 @@ describe.skipIf(!needs("redis-server"))("a gateway that is asked whether it is r
     }
   }, 60_000);
 
-  test("RDY-1 what is kept is read and watched while the memory is full", async () => {
+  test("RDY-1 kept events are read and watched while the memory is full", async () => {
     const gateway = await start();
     const id = crypto.randomUUID();
     expect((await publish(gateway, id, statusUpdate({ message: "before" }))).status).toBe(202);
@@ -112,7 +112,7 @@ describe.skipIf(!needs("redis-server"))("a gateway that is asked whether it is r
     }
   }, 30_000);
 
-  test("RDY-1 trying leaves nothing behind: no key, no event, no count, nothing that anybody watches", async () => {
+  test("RDY-1 a trial append leaves nothing behind: no key, no event, no count, nothing for a watcher", async () => {
     await admin.flushall();
     const spy = patientClient(redis);
     const heard: string[] = [];
@@ -228,7 +228,7 @@ describe.skipIf(!needs("redis-server"))("a gateway that is asked whether it is r
     await untilReady(gateway, 200);
   }, 30_000);
 
-  test("RDY-5 a channel of a newer format is told as such, everywhere; the others are served; it mends itself", async () => {
+  test("RDY-5 a channel of a newer format is named on every way; other channels are served; it mends itself", async () => {
     const gateway = await start();
     const [newer, other] = [crypto.randomUUID(), crypto.randomUUID()];
     for (const id of [newer, other]) expect((await publish(gateway, id, statusUpdate())).status).toBe(202);
@@ -266,7 +266,7 @@ describe.skipIf(!needs("redis-server"))("a gateway that is asked whether it is r
     expect((await publish(gateway, newer, statusUpdate())).status).toBe(202);
   }, 30_000);
 
-  test("RDY-6 losing Redis is one line, with the cause; having it back is one, with how long it took", async () => {
+  test("RDY-6 the loss of Redis is one line with the cause; its return is one line with the length of the outage", async () => {
     const gateway = await start();
     const told = (from = 0) => logged(gateway).slice(from);
     const before = told().length;
@@ -276,7 +276,7 @@ describe.skipIf(!needs("redis-server"))("a gateway that is asked whether it is r
     await socket.established();
     await redis.kill9();
     await untilReady(gateway, 503);
-    // Those who come meanwhile are refused, each without a line of its own.
+    // Clients that come meanwhile are refused, without a line for each.
     for (let n = 0; n < 3; n++) {
       const late = new WatchingSocket(
         watchUrl(gateway.url, crypto.randomUUID(), { token: await tokenFor() }),

@@ -49,7 +49,7 @@ describe.concurrent("npm run token", () => {
     expect(verified.expiresAt - before).toBeWithin(900_000, 910_000);
   });
 
-  test("limits a token to the analyses given, for an hour unless told otherwise", async () => {
+  test("limits a token to the analyses given, for an hour by default", async () => {
     const { stdout } = await token(["--user", "alice", "--analyses", `${ID.toUpperCase()}, ${ID}`]);
     const verified = await verify(stdout.trim());
     expect(verified.analyses).toEqual(new Set([ID]));
@@ -67,7 +67,7 @@ describe.concurrent("npm run token", () => {
     }
   });
 
-  test("without a key says what to set, and prints no token", async () => {
+  test("prints no token without a key, and says what to set", async () => {
     const { stdout, stderr, code } = await token(["--user", "alice"], {});
     expect({ stdout, code }).toEqual({ stdout: "", code: 78 });
     expect(stderr).toContain("Set JWT_SECRET_KEY");
@@ -95,7 +95,7 @@ describe.concurrent("npm run token", () => {
     expect(stderr).toContain(reason);
   });
 
-  test("explains itself", async () => {
+  test("explains its options in its help", async () => {
     const { stdout, code } = await token(["--help"]);
     expect(code).toBe(0);
     for (const word of ["--user", "--analyses", "--scope", "--expires", "JWT_SECRET_KEY"]) {

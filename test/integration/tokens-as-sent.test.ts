@@ -10,7 +10,7 @@ type Claims = Readonly<Record<string, unknown>>;
 const PAGE = "https://app.example";
 const PUBLISH = { scope: "analysis:publish" };
 
-/** How a token is let in over WebSocket: 1000 after `connection_established`, else the code of the refusal. */
+/** The outcome of a token over WebSocket: 1000 after `connection_established`, else the code of the refusal. */
 async function watched(gateway: GatewayProcess, headers: Headers, query: Headers = {}, protocols?: string[]) {
   const url = watchUrl(gateway.url, crypto.randomUUID(), query);
   const socket = new WatchingSocket(url, { headers, ...(protocols && { protocols }) });
@@ -51,7 +51,7 @@ describe("tokens as others send them, on a real gateway", () => {
   };
   const seconds = () => Math.floor(Date.now() / 1000);
 
-  test("TV-2: a token whose nbf or iat is a little ahead is let in at every door, one far ahead at none", async () => {
+  test("TV-2: a token whose nbf or iat is a little ahead is good on every way in, one far ahead on none", async () => {
     for (const claim of ["nbf", "iat"]) {
       const ahead = (by: number) => ({ ...PUBLISH, user_id: "alice", [claim]: seconds() + by });
       expect(await watching(ahead(2))).toBe(1000);
@@ -165,7 +165,7 @@ describe("ALLOWED_ORIGINS=* on a real gateway", () => {
     }
   });
 
-  test("TOK-3: a token that the page names itself lets in, with a cookie beside it or not", async () => {
+  test("TOK-3: a token that the page presents itself is good, with or without a cookie beside it", async () => {
     const token = await tokenFor();
     const headers = { Authorization: `Bearer ${token}`, Origin: PAGE, Cookie: "access_token=other" };
     expect(await watched(gateway, headers)).toBe(1000);

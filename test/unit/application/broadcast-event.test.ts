@@ -18,7 +18,7 @@ describe("BroadcastEvent", () => {
     return { ...node, channel, broadcast, publish, kept };
   };
 
-  test("one event is stored under the event_id that is answered, and delivered once", async () => {
+  test("stores one event under the event_id that it answers, and delivers it once", async () => {
     const { pubSub, channel, publish, kept, telemetry } = opened();
     const heard = new CollectingSubscriber();
     await pubSub.subscribe(channel, heard);
@@ -30,7 +30,7 @@ describe("BroadcastEvent", () => {
     expect(telemetry.counts.get("events_published")).toBe(1);
   });
 
-  test("a batch is stored in its order, with one event_id each", async () => {
+  test("stores a batch in its order, with one event_id each", async () => {
     const { publish, kept } = opened();
     const answer = await publish([
       statusUpdate({ message: "a" }),
@@ -42,7 +42,7 @@ describe("BroadcastEvent", () => {
     expect(events.map(({ event_type }) => event_type)).toEqual(["status_update", "error", "status_update"]);
   });
 
-  test("of a batch with one fault nothing is stored, and the path begins with the event's index", async () => {
+  test("stores nothing of a batch with one fault, and begins the path with the index of the event", async () => {
     const { publish, kept, pubSub } = opened();
     const answer = await publish([statusUpdate(), statusUpdate({ progress: 2 }), resultUpdate()]);
     expect(answer).toMatchObject({ type: "invalid", reason: "invalid", issues: [{ path: [1, "progress"] }] });
@@ -56,13 +56,13 @@ describe("BroadcastEvent", () => {
     ["invalid", JSON.stringify(Array.from({ length: 501 }, () => statusUpdate()))],
     ["invalid", "null"],
     ["too_large", JSON.stringify(statusUpdate({ padding: "x".repeat(1024 * 1024) }))],
-  ])("refuses what cannot be an event: %s", async (reason, body) => {
+  ])("refuses a body that cannot be an event: %s", async (reason, body) => {
     const { publish, pubSub } = opened();
     expect(await publish(body)).toMatchObject({ type: "invalid", reason });
     expect(pubSub.countOf("append")).toBe(0);
   });
 
-  test("a key used again answers the first event_ids, and stores nothing", async () => {
+  test("answers the first event_ids for a key that is used again, and stores nothing", async () => {
     const { publish, kept, telemetry } = opened();
     const first = await publish([statusUpdate(), statusUpdate()], "key-1");
     const again = await publish(statusUpdate({ message: "another body" }), "key-1");
@@ -72,7 +72,7 @@ describe("BroadcastEvent", () => {
     expect(telemetry.counts.get("events_published")).toBe(2);
   });
 
-  test("a key is good for five minutes, and one of another analysis is another key", async () => {
+  test("remembers a key for five minutes, and for its own analysis only", async () => {
     const { clock, broadcast, publish } = opened();
     await publish(statusUpdate(), "key-1");
     expect(await broadcast.execute(someAnalysis(), JSON.stringify(statusUpdate()), "key-1")).toMatchObject({
@@ -84,14 +84,14 @@ describe("BroadcastEvent", () => {
     expect(await publish(statusUpdate(), "key-1")).toMatchObject({ duplicate: false });
   });
 
-  test("without a key the same body is as many events as were sent", async () => {
+  test("stores the same body again if there is no key", async () => {
     const { publish, kept } = opened();
     await publish(statusUpdate());
     await publish(statusUpdate());
     expect(await kept()).toHaveLength(2);
   });
 
-  test("NOT-3: keys of notices are one name space, whoever they are for", async () => {
+  test("NOT-3: recognises a key of notices whichever user they are for", async () => {
     const { broadcast } = opened();
     const body = JSON.stringify({ message: "soon" });
     const first = await broadcast.execute(userChannel("alice"), body, "key-1");
@@ -101,13 +101,13 @@ describe("BroadcastEvent", () => {
     } as typeof first);
   });
 
-  test("a notice is one event: an array of them is refused", async () => {
+  test("refuses an array of notices", async () => {
     const { broadcast } = opened();
     const answer = await broadcast.execute(SYSTEM_CHANNEL, JSON.stringify([{ message: "a" }]), undefined);
     expect(answer).toMatchObject({ type: "invalid", reason: "invalid", issues: [{ path: [] }] });
   });
 
-  test("an event of an attempt that has ended is refused by name and index", async () => {
+  test("refuses an event of an attempt that has ended, with code and index", async () => {
     const { publish, kept } = opened();
     await publish(resultUpdate({ attempt_id: "a" }));
     const late = [statusUpdate({ attempt_id: "b" }), statusUpdate({ attempt_id: "a" })];
@@ -119,7 +119,7 @@ describe("BroadcastEvent", () => {
   test.each([
     ["it is away", BrokerUnavailable],
     ["no answer came", OutcomeUnknown],
-  ])("passes on why the broker did not store it: %s", async (_, Fault) => {
+  ])("rejects with the error of a broker that did not store the event: %s", async (_, Fault) => {
     const { publish, pubSub, telemetry } = opened();
     pubSub.fault = () => new Fault("the broker");
     const outcome = await publish(statusUpdate()).catch((error: unknown) => error);

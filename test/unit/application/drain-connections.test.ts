@@ -27,11 +27,11 @@ describe("DrainConnections", () => {
     return { clock, connections, drain, admitted, closed };
   };
 
-  test("OPS-3: with nobody connected it is over at once", async () => {
+  test("OPS-3: ends at once if nobody is connected", async () => {
     expect(await opened(0).drain.execute()).toBe("all_gone");
   });
 
-  test("OPS-2: everybody is closed with 1001 and a time of their own to come back", async () => {
+  test("OPS-2: closes every connection with 1001 and a time of its own to come back", async () => {
     const { connections, drain, admitted } = opened(50);
     const drained = drain.execute();
     for (const { id } of admitted) connections.remove(id);
@@ -42,7 +42,7 @@ describe("DrainConnections", () => {
     expect(new Set(hints).size).toBe(50);
   });
 
-  test("OPS-8: many are closed in batches, and yet all of them within half the drain time", async () => {
+  test("OPS-8: closes many connections in batches, all within half the drain time", async () => {
     const { clock, drain, closed } = opened(2_000);
     void drain.execute();
     expect(closed()).toHaveLength(500);
@@ -54,7 +54,7 @@ describe("DrainConnections", () => {
     expect(clock.now() - began).toBeLessThanOrEqual(DRAIN / 2);
   });
 
-  test("OPS-8: a short drain time is kept, however many there are", async () => {
+  test("OPS-8: keeps a short drain time, however many connections there are", async () => {
     const { clock, drain, closed } = opened(2_000, 40);
     void drain.execute();
     clock.advance(20);
@@ -62,7 +62,7 @@ describe("DrainConnections", () => {
     expect(closed()).toHaveLength(2_000);
   });
 
-  test("OPS-8: who never answers the goodbye holds it up for the drain time and no longer", async () => {
+  test("OPS-8: waits for a client that does not answer the close no longer than the drain time", async () => {
     const { clock, connections, drain, admitted } = opened(3);
     let outcome: string | undefined;
     void drain.execute().then((ended) => {

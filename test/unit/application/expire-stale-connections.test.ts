@@ -18,7 +18,7 @@ describe("ExpireStaleConnections", () => {
       connections.admit(connection, { userId: "alice", tokenExpiresAt: clock.now() + tokenLastsMs });
       return connection;
     };
-    /** Time goes by as it does for a process that is not frozen: with sweeps in between. */
+    /** Time passes with sweeps in between, as in a process that is not frozen. */
     const pass = (milliseconds: number) => {
       const end = clock.now() + milliseconds;
       for (; clock.now() < end; expire.execute()) clock.advance(Math.min(1_000, end - clock.now()));
@@ -26,7 +26,7 @@ describe("ExpireStaleConnections", () => {
     return { clock, registry, connections, expire, admit, pass };
   };
 
-  test("WS-8: ends with 4008 whoever was not heard for the heartbeat timeout, and not a moment before", () => {
+  test("WS-8: ends a silent connection with 4008 after the heartbeat timeout, and not a moment before", () => {
     const { admit, pass } = opened();
     const silent = admit();
     pass(TIMEOUT - 1);
@@ -35,7 +35,7 @@ describe("ExpireStaleConnections", () => {
     expect(silent.wire.closedWith).toBe(4008);
   });
 
-  test("WS-8: whoever was heard meanwhile stays", () => {
+  test("WS-8: keeps a connection that was heard meanwhile", () => {
     const { clock, registry, admit, pass } = opened();
     const [silent, heard] = [admit(), admit()];
     pass(TIMEOUT - 1);
@@ -44,7 +44,7 @@ describe("ExpireStaleConnections", () => {
     expect([silent.wire.closedWith, heard.wire.closedWith]).toEqual([4008, undefined]);
   });
 
-  test("WS-8: a freeze of the gateway itself is nobody's silence, but the silence after it is", () => {
+  test("WS-8: counts no silence during a freeze of the gateway itself, but the silence after it", () => {
     const { clock, registry, expire, admit, pass } = opened();
     const [dead, alive] = [admit(), admit()];
     clock.advance(10 * TIMEOUT);
@@ -56,7 +56,7 @@ describe("ExpireStaleConnections", () => {
     expect([dead.wire.closedWith, alive.wire.closedWith]).toEqual([4008, undefined]);
   });
 
-  test("WS-18: ends with 4001 whose token ran out, however lively", () => {
+  test("WS-18: ends a connection with 4001 when its token expires, however lively it is", () => {
     const { clock, registry, expire, admit } = opened();
     const [short, long] = [admit(10_000), admit(20_000)];
     clock.advance(9_999);
@@ -69,7 +69,7 @@ describe("ExpireStaleConnections", () => {
     expect(long.wire.closes).toEqual([]);
   });
 
-  test("WS-18: a new token in time keeps the connection", () => {
+  test("WS-18: keeps a connection that gets a new token in time", () => {
     const { clock, registry, expire, admit } = opened();
     const connection = admit(10_000);
     registry.setTokenExpiry(connection.id, clock.now() + 25_000);
@@ -81,7 +81,7 @@ describe("ExpireStaleConnections", () => {
     expect(connection.wire.closedWith).toBe(4001);
   });
 
-  test("gives the place of a peer back though it never answers the goodbye, and ends each once", () => {
+  test("no longer counts a peer that never answers the close, and ends each once", () => {
     const { clock, registry, connections, expire, admit } = opened();
     const dead = Array.from({ length: 3 }, () => admit(TIMEOUT));
     clock.advance(TIMEOUT);

@@ -17,7 +17,7 @@ describe("OpenConnections", () => {
     return { clock, registry, connections, admit };
   };
 
-  test("an admitted connection is in the books with its user and its token's end, and is found", () => {
+  test("admit() counts a connection with its user and the expiry of its token", () => {
     const { clock, registry, connections, admit } = opened();
     const { connection, admission } = admit("alice", clock.now() + 5_000);
     expect(admission).toEqual({ admitted: true });
@@ -27,7 +27,7 @@ describe("OpenConnections", () => {
     expect([...connections.all()]).toEqual([connection]);
   });
 
-  test("over a limit it is refused by name, and leaves no trace", () => {
+  test("admit() names the limit that refuses a connection, and leaves no trace", () => {
     const { registry, connections, admit } = opened({
       maxConnections: 2,
       maxPerUser: 1,
@@ -42,7 +42,7 @@ describe("OpenConnections", () => {
     expect([connections.size, registry.statistics().total_connections]).toEqual([2, 2]);
   });
 
-  test("removing gives the place back; removing twice gives back one", () => {
+  test("remove() gives the place back once, however often it is called", () => {
     const { connections, admit } = opened({ maxConnections: 1, maxPerUser: 0, maxSubscriptionsPerUser: 0 });
     const { connection } = admit();
     connections.remove(connection.id);
@@ -51,7 +51,7 @@ describe("OpenConnections", () => {
     expect(admit().admission.admitted).toBe(false);
   });
 
-  test("OPS-9: once it is going away nobody is admitted, and those who are stay", () => {
+  test("OPS-9: stopAdmitting() refuses new connections and keeps the open ones", () => {
     const { connections, admit } = opened();
     const { connection } = admit();
     connections.stopAdmitting();
@@ -59,11 +59,11 @@ describe("OpenConnections", () => {
     expect([...connections.all()]).toEqual([connection]);
   });
 
-  test("empty() resolves at once when nobody is there", async () => {
+  test("empty() resolves at once if no connection is open", async () => {
     await opened().connections.empty();
   });
 
-  test("empty() resolves for everybody who waits when the last one leaves, and not before", async () => {
+  test("empty() resolves for all callers when the last connection leaves, and not before", async () => {
     const { connections, admit } = opened();
     const [one, two] = [admit().connection, admit().connection];
     let told = 0;

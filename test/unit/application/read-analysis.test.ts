@@ -35,7 +35,7 @@ describe("ReadAnalysis", () => {
     return { ...node, channel, publish, read, state, reads, reading };
   };
 
-  test("READ-1: an analysis nobody has heard of has a state as well: unknown, before the first event", async () => {
+  test("READ-1: answers unknown, before the first event, for an analysis without events", async () => {
     const { state, channel } = opened();
     expect(await state()).toMatchObject({
       analysis_id: analysisIdOf(channel),
@@ -46,7 +46,7 @@ describe("ReadAnalysis", () => {
     });
   });
 
-  test("READ-1: the state is that of all events, in one command each for rights and state, however many were trimmed", async () => {
+  test("READ-1: folds all events, however many were trimmed, with one command for the rights and one for the state", async () => {
     const { publish, state, pubSub } = opened();
     await publish(statusUpdate({ current_stage: "uploading", progress: 0.1 }));
     for (let step = 1; step <= 60; step++) await publish(statusUpdate({ progress: step / 100 }));
@@ -62,7 +62,7 @@ describe("ReadAnalysis", () => {
     expect(pubSub.made.map(({ name }) => name)).toEqual(["viewers", "snapshot"]);
   });
 
-  test("READ-1: the result stands in it, or the error, until a retry", async () => {
+  test("READ-1: holds the result or the error until a retry", async () => {
     const { publish, state } = opened();
     await publish(statusUpdate(), resultUpdate());
     expect(await state()).toMatchObject({ status: "completed", result: { is_fake: true }, error: null });
@@ -76,7 +76,7 @@ describe("ReadAnalysis", () => {
     expect(await state()).toMatchObject({ status: "running", result: null, error: null, message: "again" });
   });
 
-  test("READ-5: a worker silent for the stall time, by the broker's clock, is stalled; the finished never are", async () => {
+  test("READ-5: marks an analysis stalled after the stall time by the broker's clock, but never a finished one", async () => {
     const { publish, state, clock } = opened();
     await publish(statusUpdate({ timestamp: "2020-01-01T00:00:00Z" }));
     clock.advance(STALL - 1);
@@ -88,7 +88,7 @@ describe("ReadAnalysis", () => {
     expect((await state()).status).toBe("completed");
   });
 
-  test("READ-2: who may not watch may not read", async () => {
+  test("READ-2: refuses a user who may not watch", async () => {
     const { read, elsewhere, channel } = opened();
     await elsewhere.declareViewers(channel, new Set(["bob"]));
     expect(await read()).toEqual({ type: "not_allowed" });
@@ -96,20 +96,20 @@ describe("ReadAnalysis", () => {
     expect((await opened("deny").read()).type).toBe("not_declared");
   });
 
-  test("without the broker it rejects", async () => {
+  test("rejects if the broker is away", async () => {
     const { read, pubSub } = opened();
     pubSub.goesAway();
     expect(await read().catch((error: unknown) => error)).toBeInstanceOf(BrokerUnavailable);
   });
 
-  test("BUD-13: nothing is read for who may not watch", async () => {
+  test("BUD-13: reads nothing for a user who may not watch", async () => {
     const { read, elsewhere, channel, pubSub } = opened();
     await elsewhere.declareViewers(channel, new Set(["bob"]));
     expect(await read()).toEqual({ type: "not_allowed" });
     expect(pubSub.countOf("snapshot")).toBe(0);
   });
 
-  test("READ-2: who loses the right at any instant before the state is read is refused", async () => {
+  test("READ-2: refuses a user who loses the right at any instant before the state is read", async () => {
     for (let instant = 0; instant < 6; instant++) {
       const { read, pubSub, elsewhere, channel, publish } = opened();
       pubSub.holdsCalls = true;
@@ -122,7 +122,7 @@ describe("ReadAnalysis", () => {
     }
   });
 
-  test("BUD-13: a thousand who ask for one analysis at once share two reads and one answer", async () => {
+  test("BUD-13: shares two reads and one answer among a thousand requests for one analysis", async () => {
     const { read, publish, pubSub } = opened();
     await publish(statusUpdate());
     const answers = await Promise.all(
@@ -132,12 +132,12 @@ describe("ReadAnalysis", () => {
     expect(new Set(answers).size).toBeLessThanOrEqual(2);
   });
 
-  test("BUD-13: who asks while the state is read is answered from a later read", async () => {
+  test("BUD-13: answers a request that comes during a read from a later read", async () => {
     const { read, publish, pubSub } = opened();
     await publish(statusUpdate({ message: "first" }));
     pubSub.holdsCalls = true;
     const early = read();
-    // The rights are read, and the state, but for the arrival of its answer.
+    // The rights and the state are read, but the answer has not arrived.
     for (let step = 0; step < 3; step++) await pubSub.proceed();
     await publish(statusUpdate({ message: "second" }));
     const late = read();
@@ -147,7 +147,7 @@ describe("ReadAnalysis", () => {
     expect(await late).toMatchObject({ state: { message: "second" } });
   });
 
-  test("BUD-12: the state is not read for clients that have gone, only for the one that waits on", async () => {
+  test("BUD-12: reads the state only for the client that still waits, not for those that have gone", async () => {
     const { read, pubSub, reads } = opened();
     const busy = reads.enter("somebody");
     const held = Promise.withResolvers<void>();
@@ -170,7 +170,7 @@ describe("ReadAnalysis", () => {
     expect(reads.size).toBe(0);
   });
 
-  test("BUD-12: a user who waits for the states of too many analyses is refused", async () => {
+  test("BUD-12: refuses a user who waits for the states of too many analyses", async () => {
     const { reads, reading } = opened();
     const answers = await Promise.allSettled(
       Array.from({ length: 4 }, () =>

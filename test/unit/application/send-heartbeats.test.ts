@@ -20,7 +20,7 @@ describe("SendHeartbeats", () => {
       heartbeats.begin(connection);
       return connection;
     };
-    /** Lets time pass in sweeps, as the gateway does, and `each` happen at every one. */
+    /** Time passes in sweeps, as in a gateway, and `each` is called at every one. */
     const pass = (milliseconds: number, each: () => void = () => {}) => {
       for (let passed = 0; passed < milliseconds; passed += SWEEP) {
         clock.advance(SWEEP);
@@ -41,7 +41,7 @@ describe("SendHeartbeats", () => {
     }
   });
 
-  test("WS-20: a heartbeat event goes to whoever was sent nothing for an interval, and to nobody else", () => {
+  test("WS-20: sends a heartbeat event to a connection that was sent nothing for an interval, and to no other", () => {
     const { begin, pass } = opened();
     const [quiet, busy] = [begin(), begin()];
     pass(10 * INTERVAL, () => busy.writer.sendControl(controlFrame('{"event_type":"event"}')));
@@ -49,7 +49,7 @@ describe("SendHeartbeats", () => {
     expect(busy.wire.types).not.toContain("heartbeat");
   });
 
-  test("WS-20: the silence counts from the last frame, whenever that was", () => {
+  test("WS-20: counts the silence from the last frame, whenever that was", () => {
     const { clock, begin, pass } = opened();
     const connection = begin();
     pass(10_000);
@@ -63,7 +63,7 @@ describe("SendHeartbeats", () => {
     expect(heartbeatAfter).toBeLessThanOrEqual(INTERVAL + 4 * SWEEP);
   });
 
-  test("WS-20: a socket that takes no more gets its heartbeat once it does", () => {
+  test("WS-20: sends the heartbeat to a blocked socket once it takes more", () => {
     const { begin, pass } = opened();
     const connection = begin();
     connection.wire.takeOnly(1);
@@ -76,7 +76,7 @@ describe("SendHeartbeats", () => {
     expect(connection.wire.types).toEqual(["event", "heartbeat"]);
   });
 
-  test("nothing is sent to a connection that ended", () => {
+  test("sends nothing to a connection that ended", () => {
     const { heartbeats, begin, pass } = opened();
     const connection = begin();
     heartbeats.end(connection);
@@ -96,7 +96,7 @@ describe("SendHeartbeats", () => {
     expect(connection.wire.pings).toBeLessThanOrEqual(10);
   });
 
-  test("WS-8: a client that pings every 30 s and answers pings is never cut off by a timeout of 30 s", () => {
+  test("WS-8: never ends a client that pings every 30 s and answers pings, at a timeout of 30 s", () => {
     const { clock, heartbeats, pass } = opened();
     const registry = new ConnectionRegistry({ maxConnections: 0, maxPerUser: 0, maxSubscriptionsPerUser: 0 });
     const connections = new OpenConnections(registry, clock);

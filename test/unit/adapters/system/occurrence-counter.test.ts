@@ -4,7 +4,7 @@ import { OccurrenceCounter } from "../../../../src/adapters/system/occurrence-co
 const MARK = "server.1.mark";
 
 describe("OccurrenceCounter", () => {
-  test("IDN-1: nodes that heard the same mark count alike from it on, whatever they heard before", () => {
+  test("IDN-1: counts as every other node that heard the same mark, whatever it heard before", () => {
     const [old, young] = [new OccurrenceCounter(0), new OccurrenceCounter(0)];
     for (const payload of ["a", "b", "a"]) old.heard("x", payload, 0);
     for (const counter of [old, young]) counter.marked(MARK);
@@ -16,7 +16,7 @@ describe("OccurrenceCounter", () => {
     expect(old.heard("y", "a", 0).number).toBe(1);
   });
 
-  test("IDN-5: until it has heard one it counts in a stretch of its own, on every connection another", () => {
+  test("IDN-5: counts in a stretch of its own until the first mark, in another one on each connection", () => {
     const counter = new OccurrenceCounter(5);
     const first = counter.heard("x", "a", 7);
     expect(first).toMatchObject({ number: 1, since: 5, before: "unknown" });
@@ -30,7 +30,7 @@ describe("OccurrenceCounter", () => {
     expect(counter.isShared).toBe(false);
   });
 
-  test("IDN-3: it says what it heard before on the channel, over marks as well", () => {
+  test("IDN-3: says what it heard before on the channel, over marks as well", () => {
     const counter = new OccurrenceCounter(0);
     const before = (channel: string, payload: string) => counter.heard(channel, payload, 0).before;
     expect([before("x", "a"), before("x", "a"), before("y", "a")]).toEqual(["unknown", "same", "unknown"]);
@@ -38,14 +38,14 @@ describe("OccurrenceCounter", () => {
     expect([before("x", "a"), before("x", "b"), before("x", "a")]).toEqual(["same", "other", "other"]);
   });
 
-  test("bytes and the text that they are are the same content", () => {
+  test("takes bytes and their text for the same content", () => {
     const counter = new OccurrenceCounter(0);
     const text = "Prüfung 🎬";
     const bytes = counter.heard("x", new TextEncoder().encode(text), 0);
     expect(counter.heard("x", text, 0)).toMatchObject({ content: bytes.content, number: 2 });
   });
 
-  test("IDN-8: what it remembers is bounded: past 100,000 contents it counts by itself until the next mark", () => {
+  test("IDN-8: counts by itself until the next mark after 100,000 contents", () => {
     const counter = new OccurrenceCounter(0);
     counter.marked(MARK);
     for (let n = 0; n < 100_000; n++) counter.heard("x", `${n}`, 9);
@@ -56,7 +56,7 @@ describe("OccurrenceCounter", () => {
     expect(counter.isShared).toBe(true);
   });
 
-  test("IDN-8: past 20,000 channels it does not know what it heard last on the oldest", () => {
+  test("IDN-8: forgets the last message of the oldest channel after 20,000 channels", () => {
     const counter = new OccurrenceCounter(0);
     for (let n = 0; n <= 20_000; n++) counter.heard(`${n}`, "a", 0);
     expect(counter.heard("1", "a", 0).before).toBe("same");

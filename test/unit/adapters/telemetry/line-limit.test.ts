@@ -12,7 +12,7 @@ function opened() {
 }
 
 describe("the log", () => {
-  test("BUD-8: of one message twenty lines are written in ten seconds, then how many more there were", () => {
+  test("BUD-8: has twenty lines of one message in ten seconds, then one with the number of the others", () => {
     const { clock, lines, limit, messages } = opened();
     for (let n = 0; n < 10_100; n++) limit.log("warn", "refused", { n });
     expect(messages()).toEqual(Array(MOST_LINES).fill("refused"));
@@ -26,7 +26,7 @@ describe("the log", () => {
     expect(messages().at(-1)).toBe("refused");
   });
 
-  test("BUD-8: one message, level or kind takes nothing from another", () => {
+  test("BUD-8: limits each message, level and kind apart from the others", () => {
     const { limit, lines } = opened();
     for (let n = 0; n < 100; n++) limit.log("warn", "refused", { kind: "user" });
     limit.log("warn", "refused", { kind: "analysis" });
@@ -43,13 +43,13 @@ describe("the log", () => {
     ]);
   });
 
-  test("who asked for debug lines gets them all", () => {
+  test("has every debug line", () => {
     const { limit, lines } = opened();
     for (let n = 0; n < 100; n++) limit.log("debug", "reading", {});
     expect(lines).toHaveLength(100);
   });
 
-  test("BUD-8: no text of a line is longer than 1 KiB, and a cut one says so", () => {
+  test("BUD-8: has no text longer than 1 KiB, and shows where one was cut", () => {
     const { limit, lines } = opened();
     const long = "ü".repeat(5_000_000);
     limit.log("warn", long, { channel: long, kind: long, count: 7, none: undefined, short: "s" });

@@ -49,7 +49,7 @@ describe("CFG-6: a name close to a setting's is a warning that names the setting
     ]);
   });
 
-  test("each setting with two letters swapped is found", () => {
+  test("finds each setting with two letters swapped", () => {
     for (const { name } of CONFIG_VARIABLES) {
       const swapped = `${name[1]}${name[0]}${name.slice(2)}`;
       expect([swapped, closeNames({ [swapped]: "x" }).join()]).toEqual([
@@ -59,7 +59,7 @@ describe("CFG-6: a name close to a setting's is a warning that names the setting
     }
   });
 
-  test("no setting, none from a file, and none that is empty is warned of", () => {
+  test("warns of no setting, of none from a file, and of no empty variable", () => {
     const known = CONFIG_VARIABLES.flatMap(({ name }) => [name, `${name}_FILE`]);
     expect(closeNames(Object.fromEntries(known.map((name) => [name, "x"])))).toEqual([]);
     expect(closeNames({ HISTROY_SIZE: "", JWT_SECRET: undefined })).toEqual([]);
@@ -83,7 +83,7 @@ describe("CFG-6: a name close to a setting's is a warning that names the setting
     },
   );
 
-  test("nothing in an ordinary environment is warned of", () => {
+  test("warns of nothing in an ordinary environment", () => {
     expect(ORDINARY_VARIABLES.length).toBeGreaterThan(300);
     expect(closeNames(Object.fromEntries(ORDINARY_VARIABLES.map((name) => [name, "x"])))).toEqual([]);
   });

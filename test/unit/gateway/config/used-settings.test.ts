@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { loadConfig } from "../../../../src/gateway/config/config.ts";
 
 const KEY = crypto.getRandomValues(new Uint8Array(32)).toHex();
-/** What Kubernetes sets in every pod beside a Service named redis. */
+/** The variables that Kubernetes sets in every pod beside a Service named redis. */
 const SERVICE = {
   REDIS_PORT: "tcp://10.0.0.5:6379",
   REDIS_SERVICE_HOST: "10.0.0.5",
@@ -64,13 +64,13 @@ describe("CFG-3: a setting that is not used is not judged", () => {
     expect(notesOf(env)).toContain(`${name} is not used`);
   });
 
-  test("of what Kubernetes sets by itself no word is lost, and none of a demo that is off anyway", () => {
+  test("no note tells of a variable of Kubernetes, nor of a demo that is off anyway", () => {
     expect(load({ ...SERVICE, REDIS_URL: "redis://redis" }).notes).toEqual([]);
     expect(load(SERVICE).notes).toEqual([]);
     expect(notesOf({ NODE_ENV: "production", DEMO: "off" })).not.toContain("DEMO");
   });
 
-  test("one that is used is judged, and the fault of Kubernetes' REDIS_PORT says how to be rid of it", () => {
+  test("a used setting is judged, and the fault of Kubernetes' REDIS_PORT says how to get rid of it", () => {
     for (const used of [{ REDIS_HOST: "redis" }, { BROKER: "redis" }]) {
       const said = faultsOf({ ...SERVICE, ...used });
       expect(said).toStartWith("REDIS_PORT: must be a whole number from 1 to 65535");
@@ -88,7 +88,7 @@ describe("CFG-3: a setting that is not used is not judged", () => {
     ["NATS_URL", { NATS_URL: "nats://nats" }],
     ["BROKER", { BROKER: "nats", NATS_URL: "nats://nats" }],
     ["DEMO", { NODE_ENV: "test", DEMO: "yes" }],
-  ])("%s is judged where it is used", (name, env) => {
+  ])("%s is judged if it is used", (name, env) => {
     expect(faultsOf(env)).toContain(`${name}: `);
   });
 });
@@ -125,7 +125,7 @@ describe("CFG-4: the demo", () => {
     expect(demoOf({ HOST: host, ...own })).toBe(false);
   });
 
-  test("is as DEMO says in development, and a note says what it means where others may ask", () => {
+  test("is as DEMO says in development, and a note warns if other machines may reach it", () => {
     expect(demoOf({ DEMO: "off" })).toBe(false);
     expect(demoOf({ DEMO: "on", NODE_ENV: "test", ...own })).toBe(true);
     expect(demoOf({ DEMO: "on", HOST: "0.0.0.0" })).toBe(true);
@@ -149,12 +149,12 @@ describe("CFG-5: the start warns", () => {
     expect(load({ NODE_ENV: "production", REDIS_URL: "redis://redis" }).notes).toEqual([]);
   });
 
-  test("that cookies do not count where every page may connect", () => {
+  test("that cookies do not count if every page may connect", () => {
     expect(notesOf({ ALLOWED_ORIGINS: "*" })).toContain("cookies are not looked at");
     expect(load({ ALLOWED_ORIGINS: "https://app.example" }).notes).toEqual([]);
   });
 
-  test("also when it fails: what was misspelt is often what is missing", () => {
+  test("also if it fails, because a misspelt name is often the missing one", () => {
     const loaded = loadConfig({ NODE_ENV: "production", JWT_SECRET: KEY }, () => "");
     expect(loaded.ok).toBe(false);
     expect(loaded.notes.join()).toContain("Is JWT_SECRET_KEY meant?");
