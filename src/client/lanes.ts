@@ -13,7 +13,7 @@ export class Lanes {
     const settled = () => {
       if (this.#tails.get(lane) === tail) this.#tails.delete(lane);
     };
-    // The failure belongs to whoever awaits the outcome; the lane only needs to know that it is over.
+    // The caller that awaits the outcome gets the failure; the lane only needs to know that the task is over.
     const tail = outcome.then(settled, settled);
     this.#tails.set(lane, tail);
     return outcome;

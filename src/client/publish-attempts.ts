@@ -65,7 +65,7 @@ export async function sendUntilAnswered(
 }
 
 async function attempt(request: PublishRequest, settings: AttemptSettings): Promise<PublishAnswer> {
-  // One for both, since neither a backend nor a gateway that never answers may hold up what waits behind this.
+  // One deadline for both: neither a backend nor a gateway that never answers may hold up the calls behind this one.
   const deadline = AbortSignal.timeout(settings.retry.requestTimeoutMs);
   const asked = before(deadline, "no token", async () => settings.token());
   let token: unknown;
@@ -82,7 +82,7 @@ async function attempt(request: PublishRequest, settings: AttemptSettings): Prom
     Authorization: `Bearer ${token}`,
     "Content-Type": "application/json",
   };
-  // Begun and read outside the try: a fault of this code is none of the network, and would be no better next time.
+  // The answer is read outside the try: a fault of this code is none of the network, and another try would not mend it.
   const answered = before(deadline, "no answer", async () => {
     const response = await settings.fetch(request.url, {
       method: request.method,
@@ -129,7 +129,7 @@ function pauseAfter(
   { retry, random }: AttemptSettings,
 ): number {
   const step = Math.min(retry.longestPauseMs, retry.firstPauseMs * 2 ** Math.min(attempts - 1, 30));
-  // Spread in either case: everybody whom a restart cut off would otherwise come back in the same instant.
+  // The pause is spread in either case: else all publishers that a restart cut off would come back at the same instant.
   return retryAfterMs === undefined
     ? step * (1 - random() / 2)
     : retryAfterMs + random() * retry.firstPauseMs;

@@ -22,7 +22,7 @@ export class PublishRefused extends Error {
   }
 }
 
-/** The time for retries ran out. `cause` is what the last try ended with. */
+/** The time for retries ran out. `cause` is the error of the last try. */
 export class PublishFailed extends Error {
   override readonly name = "PublishFailed";
   readonly code = "publish_failed";

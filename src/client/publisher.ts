@@ -56,7 +56,7 @@ const LONGEST_TOTAL_MS = 240_000;
  * - Every call settles within `retry.totalMs` and one `retry.requestTimeoutMs`: with the event_ids, with
  *   `PublishRefused` (the gateway said no) or with `PublishFailed` (no answer in that time). One that fails holds up
  *   nothing behind it. Arguments that cannot be sent at all are a `TypeError`.
- * - What waits is kept in memory: a sender faster than the gateway must await its calls.
+ * - The publisher keeps waiting events in memory: a program that is faster than the gateway must await its calls.
  */
 export class TelltalePublisher {
   readonly #base: string;
@@ -119,7 +119,7 @@ export class TelltalePublisher {
     const request = {
       method,
       url: `${this.#base}${path}`,
-      // Encoded now: whatever the caller does with the object later, every try sends the same.
+      // The body is encoded now, so that every try sends the same also if the caller changes the object later.
       body: JSON.stringify(body),
       headers: method === "POST" ? { "Idempotency-Key": crypto.randomUUID() } : {},
       expects: method === "POST" ? (202 as const) : (204 as const),

@@ -7,7 +7,7 @@ export type ReconnectPlan =
   | { readonly next: "finished" };
 
 export interface EndedConnection {
-  /** Close code; 1006 where the link broke without one. */
+  /** The close code; 1006 if the link broke without one. */
   readonly code: number;
   readonly reason: string;
   /** Connections that ended before this one without having lasted. */
@@ -30,7 +30,7 @@ const LONGEST_HINT_MS = 300_000;
  * a minute, since the clocks of two machines, or a key on its way to all gateways, come right in that time.
  */
 const TOKEN_PAUSES_MS = [10_000, 70_000];
-/** A backend may declare who may watch a little after its page has begun to; nobody waits longer for it. */
+/** A backend may declare the viewers a little after its page began to watch. The watcher waits no longer for it. */
 const UNDECLARED_PATIENCE_MS = 30_000;
 const LONGEST_UNDECLARED_PAUSE_MS = 4_000;
 

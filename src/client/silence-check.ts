@@ -5,7 +5,7 @@ export interface SilenceCheckSettings {
   readonly clock: WatcherClock;
   /** Calls `done` once, with undefined if the state could not be read; answers how to give up. */
   readonly read: (done: (state: AnalysisState | undefined) => void) => () => void;
-  /** Whether the state is that of the last event seen: of an older or newer one it would mislead. */
+  /** Whether the state is that of the last event seen: an older or newer one would mislead. */
   readonly isCurrent: (state: AnalysisState) => boolean;
   readonly onState: (state: AnalysisState) => void;
 }

@@ -13,7 +13,7 @@ export interface Frame {
   readonly [field: string]: unknown;
 }
 
-/** Undefined for what no gateway sends: something else is speaking at that address. */
+/** Undefined for a frame that no gateway sends: something else is at that address. */
 export function parseFrame(data: unknown): Frame | undefined {
   if (typeof data !== "string") return undefined;
   try {

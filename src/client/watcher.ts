@@ -105,7 +105,7 @@ class Watch implements AnalysisWatch {
     this.connect();
   }
 
-  /** A state that cannot be had holds nothing up: the socket says more precisely what is wrong. */
+  /** A state that cannot be read holds nothing up: the socket says more precisely what is wrong. */
   #begin(token: string): void {
     this.#token = token;
     if (this.#options.onState === undefined || this.#lastEventId !== undefined) {

@@ -1,7 +1,7 @@
 import type { EventKind } from "./event-kind.ts";
 import type { Stage } from "./stages.ts";
 
-/** An event that passed every rule, encoded once: what is stored is `text` with an `event_id` put before it. */
+/** An event that passed every rule, encoded once. The broker stores an `event_id` and then `members`. */
 export interface EncodedEvent {
   readonly kind: EventKind;
   /** `current_stage` of a status_update, else undefined. */

@@ -3,7 +3,7 @@ import { parseEventId } from "./event-position.ts";
 import { laterTime } from "./event-time.ts";
 import { STAGE_MARKS_KEPT, type Stage, type StageMark } from "./stages.ts";
 
-/** How an analysis is doing: all its events, folded. Times are ISO 8601 in UTC, as the events gave them. */
+/** The state of an analysis: all its events, folded. Times are ISO 8601 in UTC, as the events gave them. */
 export interface AnalysisState {
   readonly analysis_id: string;
   readonly status: "unknown" | "running" | "stalled" | "completed" | "failed";

@@ -4,7 +4,7 @@ export interface ByteBudget {
   readonly bytes: number;
 }
 
-/** Fills a budget item by item, in order. The first item is always taken: what is too large alone must get through too. */
+/** Fills a budget item by item, in order. The first item is always taken: one that is too large alone must get through too. */
 export class Filling {
   readonly #budget: ByteBudget;
   #items = 0;

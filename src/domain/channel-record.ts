@@ -59,7 +59,7 @@ export function newRecord(epoch: string): ChannelRecord {
 
 /** Numbers the events and takes them into the record, all or none; the record is changed in place, this being the hot path. */
 export function admit(record: ChannelRecord, events: readonly EncodedEvent[]): AdmitOutcome {
-  // Only attempts can refuse, and they do not depend on anything else: judged first, nothing needs undoing.
+  // Only attempts can refuse, and they depend on nothing else. They are judged first, so nothing needs undoing.
   let attempts = record.attempts;
   for (const [index, event] of events.entries()) {
     const code = refusal(attempts, event);

@@ -1,7 +1,7 @@
 import { exceedsBytes } from "./utf8.ts";
 
 /**
- * The channels of Telltale: what a watcher watches and a worker publishes to.
+ * The channels of Telltale: a watcher watches one, and a worker publishes to one.
  * A channel's name is its identity everywhere, on the wire of the broker included.
  */
 export type AnalysisId = string & { readonly __brand: "AnalysisId" };
@@ -27,7 +27,7 @@ export function analysisChannel(id: AnalysisId): AnalysisChannel {
 /** Bytes of UTF-8 that the name of a user has at most. */
 export const MAX_USER_ID_BYTES = 256;
 
-/** The one rule of what names a user, wherever it is written: not blank, whole characters, at most 256 bytes of UTF-8. */
+/** Whether a text names a user, wherever it is written: not blank, whole characters, at most 256 bytes of UTF-8. */
 export function isUserId(text: string): boolean {
   // Half a character has no bytes of its own: the names of several such users would be one channel.
   return text.trim() !== "" && text.isWellFormed() && !exceedsBytes(text, MAX_USER_ID_BYTES);

@@ -39,13 +39,13 @@ interface Entry extends RegisteredConnection {
 const NOBODY: ReadonlySet<string> = new Set();
 
 /**
- * The books of one node: who is connected, what each watches, when each was last heard and when its token runs out.
+ * The connections of one node: what each watches, when each was last heard and when its token runs out.
  * A removed connection leaves nothing behind. The iterables of `expired` and `tokensExpiredBy` may be consumed while
  * connections are removed.
  */
 export class ConnectionRegistry {
   readonly #limits: ConnectionLimits;
-  /** The longest silent first: whoever is heard moves to the end. */
+  /** The longest silent first: a connection that is heard moves to the end. */
   readonly #connections = new Map<string, Entry>();
   readonly #byAnalysis = new Map<string, Set<string>>();
   readonly #byUser = new Map<string, Set<string>>();
@@ -56,7 +56,7 @@ export class ConnectionRegistry {
     this.#limits = limits;
   }
 
-  /** Takes a connection in, unless a limit is reached. An id that is in the books already begins anew. */
+  /** Takes a connection in, unless a limit is reached. An id that is registered already begins anew. */
   add({ id, userId, analysisId, connectedAt }: NewConnection): Admission {
     this.remove(id);
     const { maxConnections, maxPerUser } = this.#limits;
@@ -91,7 +91,7 @@ export class ConnectionRegistry {
 
   /**
    * Counts one more analysis that the connection asks for, over all connections of its user: false, and nothing is
-   * counted, if that is one too many or the connection is not in the books.
+   * counted, if that is one too many or the connection is not registered.
    */
   takeSubscription(id: string): boolean {
     const entry = this.#connections.get(id);
@@ -103,7 +103,7 @@ export class ConnectionRegistry {
     return true;
   }
 
-  /** As `takeSubscription`, of a connection whose one analysis its own limits allow. */
+  /** As `takeSubscription`, for a connection whose one analysis its own limits allow. */
   countSubscription(id: string): void {
     const entry = this.#connections.get(id);
     if (entry === undefined) return;
@@ -123,7 +123,7 @@ export class ConnectionRegistry {
     return this.#subscriptionsOf.get(userId) ?? 0;
   }
 
-  /** A connection may watch several analyses. Does nothing for one that is not in the books. */
+  /** A connection may watch several analyses. Does nothing for one that is not registered. */
   watch(id: string, analysisId: string): void {
     const entry = this.#connections.get(id);
     if (entry === undefined) return;

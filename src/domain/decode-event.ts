@@ -45,7 +45,7 @@ export type DecodeFailure = {
 export type DecodeResult = ({ readonly ok: true } & DecodedEvent) | DecodeFailure;
 export type DecodeBatchResult = { readonly ok: true; readonly events: DecodedEvent[] } | DecodeFailure;
 
-/** Decodes one event; the one place, with `decodeEvents`, where unknown becomes event. Never throws. */
+/** Decodes one event. Only this function and `decodeEvents` make an event of unknown input. Never throws. */
 export function decodeEvent(text: string, context: DecodeContext): DecodeResult {
   const parsed = parse(text);
   return parsed.ok ? decodeValue(parsed.value, text, context) : parsed;

@@ -3,8 +3,8 @@ import type { EventKind } from "./event-kind.ts";
 import { arrayElements, memberValue, objectMembers } from "./json-members.ts";
 
 /**
- * The event as it goes on: `source` as it was written, without an `event_id`, with what the rules filled in, and with
- * what they changed rewritten at its place. `given` is what `source` holds, `event` what the rules made of it.
+ * The event as it goes on: `source` as it was written, without an `event_id`. Fields that the rules filled in come after
+ * it, and values that they changed are rewritten at their place. `given` is `source` parsed, `event` is `given` after the rules.
  */
 export function encodeEvent(event: AnalysisEvent, given: Fields, source: string): EncodedEvent {
   const members = objectMembers(oneLine(source));
@@ -25,7 +25,7 @@ function oneLine(source: string): string {
   return /[\r\n]/.test(source) ? source.replace(/[\r\n]/g, " ") : source;
 }
 
-/** Replaces what the rules changed; whatever they left alone is the very value that was given. */
+/** Replaces the values that the rules changed. A value that they left alone is the very one that was given. */
 function setMembers(members: Map<string, string>, decoded: Fields, given: Fields): void {
   for (const [name, value] of Object.entries(decoded)) {
     const member = members.get(name);

@@ -32,7 +32,7 @@ export function parseEventId(text: string): EventPosition | undefined {
 /** A position as a client gave it; `unreadable` is a text that cannot be one of ours, hence a position that is gone. */
 export type GivenPosition = EventPosition | "unreadable";
 
-/** Reads what a client gave as its position. An empty one counts as none given. */
+/** Reads the position that a client gave. An empty one counts as none. */
 export function readPosition(text: string | null | undefined): GivenPosition | undefined {
   return text ? (parseEventId(text) ?? "unreadable") : undefined;
 }

@@ -17,7 +17,7 @@ const TEXT = "must be text that is not blank";
 const TIME = "must be a time in ISO 8601, with the time of day";
 const HASH = "must be hexadecimal text or null";
 
-/** Messages are ours, so that none can echo the value it refuses. */
+/** The messages are ours, so that none can echo the value it refuses. */
 function says(message: string) {
   return { error: (issue: { input?: unknown }) => (issue.input === undefined ? "is required" : message) };
 }

@@ -77,7 +77,7 @@ function decimalsOf(value: number): string {
   return exponent.startsWith("-") ? "0".repeat(-Number(exponent) - 1) + whole + decimals : "";
 }
 
-/** Before 1970 a fraction counts down from the second before: of 0.25 it is 0.75. */
+/** Before 1970 a fraction counts from the second before: 0.25 becomes 0.75. */
 function complementOf(decimals: string): string {
   if (decimals === "") return "";
   return `${10n ** BigInt(decimals.length) - BigInt(decimals)}`.padStart(decimals.length, "0");

@@ -9,10 +9,10 @@ import {
   QUOTE,
 } from "./json-members.ts";
 
-/** Objects and arrays within one another in an event, the event itself counted: what every client's parser can read. */
+/** Objects and arrays within one another in an event, the event itself counted. Every client's parser can read so many. */
 export const MAX_NESTING = 64;
 export const TOO_DEEP = `must be nested at most ${MAX_NESTING} levels deep`;
-/** A name is the publisher's own text: of a longer one the beginning is enough to find it. */
+/** The publisher chooses a name: the beginning of a longer one is enough to find it. */
 const SHOWN_NAME_CHARACTERS = 64;
 
 export type Nesting =

@@ -2,7 +2,7 @@ import { membersAtEnd } from "./members-at-end.ts";
 
 /** Before its first brace a text may have a byte order mark, Python's `b'`, or the name of a field. */
 const BEFORE_CHARACTERS = 64;
-/** However long the text is: of its beginning, and of its end if it is longer than that. */
+/** So much is read of the beginning of a text, and of its end if it is longer than that. */
 const LOOKED_AT_CHARACTERS = 4 * 1024 * 1024;
 const TAIL_CHARACTERS = 64 * 1024;
 

@@ -1,4 +1,4 @@
-/** The stages of an analysis, in the order they usually come. */
+/** The stages of an analysis, in the order in which they usually come. */
 export const STAGES = [
   "initializing",
   "uploading",

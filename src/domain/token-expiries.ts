@@ -6,7 +6,7 @@
 export class TokenExpiries {
   readonly #secondOf = new Map<string, number>();
   readonly #buckets = new Map<number, Set<string>>();
-  /** No bucket is earlier. */
+  /** The earliest time that may have a bucket. */
   #earliest = Number.POSITIVE_INFINITY;
 
   /** `at`: milliseconds since 1970. */

@@ -2,7 +2,7 @@ const encoder = new TextEncoder();
 /** Texts are encoded into it piece by piece, so that counting allocates nothing. */
 const scratch = new Uint8Array(16 * 1024);
 
-/** How many bytes of UTF-8 a text is. Half a surrogate pair counts as the three of U+FFFD. */
+/** The number of bytes of a text in UTF-8. Half a surrogate pair counts as the three of U+FFFD. */
 export function utf8Length(text: string): number {
   let bytes = 0;
   for (let rest = text; rest !== ""; ) {

@@ -58,6 +58,7 @@ const rules: readonly Rule[] = [
       /\b(?:places?|points?|pages?|tables?|lines?|fields?|files?|rooms?|folders?|channels?|machines?|servers?) \|/i,
     use: ifOrWhen,
   },
+  { pattern: /(?<=\b(?:[Tt]hrows|[Rr]ejects with) ~+ )where\b/g, use: ifOrWhen },
   { pattern: word("lots?"), unless: /\|lots? (?:more|less)\b/i, use: '"batch"' },
   { pattern: word("bury|buries|buried|burying"), use: '"keep as a dead letter"' },
   { pattern: word("outlets?"), use: '"connection writer"' },

@@ -61,7 +61,7 @@ export interface Failure {
   readonly details: Readonly<Record<string, unknown>>;
 }
 
-/** Folds the events of one analysis into what the page shows. */
+/** Folds the events of one analysis into the view of the page. */
 export class FoldedAnalysis {
   #state: AnalysisState;
   /** Whether the state is that of all events; else the first of its stages may have begun at any time. */
@@ -71,7 +71,7 @@ export class FoldedAnalysis {
     this.#state = emptyState(analysisId);
   }
 
-  /** Begins with what the gateway has folded; undefined if it has not heard of the analysis. */
+  /** Begins with the state that the gateway has folded; undefined if it has not heard of the analysis. */
   seed(state: AnalysisState): AnalysisView | undefined {
     this.#state = state;
     this.#whole = true;

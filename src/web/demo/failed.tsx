@@ -4,7 +4,7 @@ import { percent } from "./format.ts";
 import { CrossIcon } from "./icons.tsx";
 import { Bar, Elapsed } from "./progress.tsx";
 
-/** Why the analysis failed: in words first, and what only its makers can read last. */
+/** Why the analysis failed: in words first, and last the part that only its makers can read. */
 export function Failed({ analysis }: { analysis: AnalysisView }) {
   const { said, issues, rest } = failureDetails(analysis.error?.details ?? {});
   const code = analysis.error?.code;

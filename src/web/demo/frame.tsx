@@ -7,7 +7,7 @@ import { moving, view } from "./page-state.ts";
 import { Portrait, PortraitPaints } from "./portrait.tsx";
 import { stageIndex } from "./stage-labels.ts";
 
-/** The frame under examination: what the worker is doing to it, and in the end what it found there. */
+/** The frame under examination: the work on it, and in the end the regions that the worker found. */
 export function Frame() {
   const analysis = view.value;
   const verdict = analysis?.result;

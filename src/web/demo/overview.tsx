@@ -8,7 +8,7 @@ import { connection, moving, now, trouble, unknown, view } from "./page-state.ts
 import { Bar, Elapsed } from "./progress.tsx";
 import { stageIndex, stageLabel, WORKING_STAGES } from "./stage-labels.ts";
 
-/** The analysis at a glance: where it is, or what came of it. */
+/** The analysis at a glance: its progress, or its outcome. */
 export function Overview() {
   const current = view.value;
   const status = connection.value;

@@ -149,7 +149,7 @@ describe("EV-10: the state of an analysis", () => {
     expect(fromRecord(record)).toEqual(state);
   });
 
-  test("EV-17: ends a stage as it began where the next event is dated before it", () => {
+  test("EV-17: ends a stage as it began if the next event is dated before it", () => {
     const early: Step[] = [["uploading"], ["frame_extraction", { timestamp: "2026-11-23T23:59:55Z" }]];
     expect(timeline(course(early).state)).toEqual([
       ["uploading", at(0), at(0)],
@@ -282,7 +282,7 @@ describe("the state from what is kept beside the counter", () => {
     expect(fromRecord(record)).toEqual(state);
   });
 
-  test("takes the attempt of the last event where the record names none", () => {
+  test("takes the attempt of the last event if the record names none", () => {
     const { record, state } = course([["uploading", { attempt_id: "a" }]]);
     record.attempts = { ...record.attempts, current: undefined };
     expect(fromRecord(record)).toEqual(state);

@@ -117,7 +117,7 @@ describe("EV-15: a blank error_message becomes the error_code", () => {
     expect(JSON.parse(`{${membersOf(result)}`).error_message).toBe(event.error_message);
   });
 
-  test("and where the code is blank as well, that is the fault", () => {
+  test("names the code as the fault if that is blank as well", () => {
     expect(pathsOf(decodeSample("error", { error_message: "", error_code: " " }))).toEqual([["error_code"]]);
     expect(pathsOf(decodeSample("error", { error_message: "", error_code: undefined }))).toEqual([
       ["error_code"],

@@ -23,6 +23,7 @@ describe("the prose check", () => {
     ["Pings the client; a minute where it is not given.", [ifOrWhen]],
     ["Where Redis refuses a command, the line is named.", [ifOrWhen]],
     ["One more than the newest where none was kept.", [ifOrWhen]],
+    ["Throws `Refused` where the command would not be sent.", [ifOrWhen]],
     ["The table where close codes are listed.", []],
     ["Where in the ring the next event begins.", []],
     ["Tells where the feed was when the question was sent.", []],

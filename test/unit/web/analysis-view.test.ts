@@ -109,7 +109,7 @@ describe("the view of an analysis on the page", () => {
     expect(isOver(view)).toBe(true);
   });
 
-  test("passes on a region's timecode where the pipeline added one", () => {
+  test("passes on a region's timecode if the pipeline added one", () => {
     const box = { frame_number: 1, x: 0, y: 0, width: 1, height: 1, confidence: 1, region_type: "lip_sync" };
     const { result: verdict } = new FoldedAnalysis(ID).take(result(1, [box, { ...box, timecode: "00:07" }]));
     expect(verdict?.regions.map(({ timecode }) => timecode)).toEqual([undefined, "00:07"]);
