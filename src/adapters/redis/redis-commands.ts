@@ -61,7 +61,7 @@ export class RedisCommands {
     return this.#link.server;
   }
 
-  /** Throws `BrokerUnavailable` where Redis is known to be away: not while nobody knows yet. */
+  /** Throws `BrokerUnavailable` if Redis is known to be away: not while nobody knows yet. */
   assertNotAway(): void {
     if (!this.#link.starting) this.#link.assertUp();
   }

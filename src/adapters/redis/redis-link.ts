@@ -92,7 +92,7 @@ export class RedisLink {
     return this.#state.type === "up" ? this.#server : undefined;
   }
 
-  /** Throws `BrokerUnavailable` where a command would not be sent, or not be answered. */
+  /** Throws `BrokerUnavailable` if a command would not be sent, or not be answered. */
   assertUp(): void {
     const trouble = this.away;
     if (trouble === undefined) return;

@@ -61,7 +61,7 @@ export class RedisLinks {
     this.#denied = denied;
   }
 
-  /** Throws `BrokerUnavailable` where a script would be stopped midway, leaving half of what it writes. */
+  /** Throws `BrokerUnavailable` if a script would be stopped midway, leaving half of what it writes. */
   assertPermitted(): void {
     if (this.#denied === undefined) return;
     const permission = this.#denied.permission ?? "unknown";

@@ -46,7 +46,7 @@ export class RedisReplicas {
 
   /**
    * Resolves when enough replicas have what was answered on the connection before this call; at once where none is
-   * required. Rejects with `OutcomeUnknown` where too few have it within a second, or nobody says so within `within`
+   * required. Rejects with `OutcomeUnknown` if too few have it within a second, or nobody says so within `within`
    * milliseconds.
    */
   async hold(within: number): Promise<void> {
