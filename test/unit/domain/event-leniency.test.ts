@@ -92,7 +92,7 @@ describe("EV-14: a number within 1e-6 outside its bound is taken as the bound", 
     expect(decodeSample("result_update", { frames_processed: 0, total_frames: -1e-9 }).ok).toBe(true);
   });
 
-  test("in a batch the same", () => {
+  test("an event of a batch has the same bounds", () => {
     const event = sampleText("status_update", { progress: 1.0000001 });
     const result = decodeEvents(`[${event},${event}]`, { channel: CHANNEL, now: NOW });
     expect(result).toMatchObject({ events: [{ event: { progress: 1 } }, { event: { progress: 1 } }] });

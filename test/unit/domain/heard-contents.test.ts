@@ -158,7 +158,7 @@ describe("HeardContents, by names that not all share", () => {
     expect(channel.append("a ~she.1 1", { listener: "she", reachMs: 4_000 })).toBe("stored as 3");
   });
 
-  test("IDN-5: so often, and no oftener: each of the others' counts once", () => {
+  test("IDN-5: each message of the others counts once, and no oftener", () => {
     const channel = new Channel();
     for (const text of [`a ${P} 1`, `b ${P} 1`, `a ${P} 2`, `b ${P} 2`]) channel.append(text);
     const you = { listener: "you" };
@@ -185,7 +185,7 @@ describe("HeardContents, by names that not all share", () => {
     expect(channel.append(`a ${P} 1`, { reachMs: 2_999 })).toBe("stored as 3");
   });
 
-  test("IDN-6: nor one that the same gateway heard before its first mark, or another of that", () => {
+  test("IDN-6: it is no message that the same gateway heard before its first mark, nor that message as another heard it", () => {
     const channel = new Channel();
     const [one, two] = [{ listener: "one" }, { listener: "two" }];
     expect(channel.append("a ~one.1 1", one)).toBe("stored as 1");

@@ -43,7 +43,7 @@ describe("the readable members of a text that need be no JSON", () => {
   ];
   test.each(texts)("%s", (_, text, members) => expect(read(text)).toEqual(members));
 
-  describe("and of one that is too long to be seen whole, its beginning and its end", () => {
+  describe("are those of its beginning and its end if it is too long to be seen whole", () => {
     const pad = "x".repeat(300);
     const seen = (text: string) => Object.fromEntries(readableMembers(text.slice(0, 150), text.slice(-150)));
     const cut: [string, string, Record<string, string>][] = [

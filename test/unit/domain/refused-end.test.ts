@@ -141,7 +141,7 @@ describe("EV-18: in place of a terminal event that breaks a rule an error is sto
     });
   });
 
-  test("so is one that is no UTF-8, by what can be read of it", () => {
+  test("a terminal event that is no UTF-8 is found by the part that can be read", () => {
     const text = JSON.stringify({ ...ERROR, error_message: "\ufffd" });
     const end = endInPlaceOf(text, NOT_UTF8, CONTEXT);
     expect(end?.members).toContain("the event must be UTF-8.");

@@ -83,7 +83,7 @@ describe("the view of an analysis on the page", () => {
     expect(timeInStage(view, "uploading", Date.parse(at(9)))).toBe(4_000);
   });
 
-  test("PAGE-1: after a lost history the state says what is left, whatever was shown before", () => {
+  test("PAGE-1: shows the state that is left after a lost history, whatever it showed before", () => {
     const folded = new FoldedAnalysis(ID);
     folded.seed(stateAfter(status(0, "initializing"), status(2, "model_inference")));
     folded.restart();

@@ -35,7 +35,7 @@ describe("the words of a page about the gateway", () => {
     expect(gatewayTrouble({ kind: "connecting" }, true)).toBeUndefined();
   });
 
-  test("PAGE-9: a 503 with broker_unavailable is heard, and whoever asked gets it whole", async () => {
+  test("PAGE-9: a 503 with broker_unavailable is heard, and the caller gets it whole", async () => {
     const heard = await toldAfter(async () => new Response(away, { status: 503 }));
     expect(heard).toEqual({ told: [true], body: away });
   });
