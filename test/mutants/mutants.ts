@@ -1,4 +1,5 @@
 import { readFileSync } from "node:fs";
+import { ACCESS_MUTANTS } from "./access-mutants.ts";
 import { IDENTITY_MUTANTS } from "./identity-mutants.ts";
 import { PAGE_MUTANTS } from "./page-mutants.ts";
 import { RULE_MUTANTS } from "./rule-mutants.ts";
@@ -567,6 +568,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   ...IDENTITY_MUTANTS,
   ...RULE_MUTANTS,
+  ...ACCESS_MUTANTS,
   {
     name: "gives up what the broker could not store",
     file: "src/application/ingest-bare-message.ts",
