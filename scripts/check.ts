@@ -4,8 +4,8 @@ import { runProgram } from "./check/run-program.ts";
 import { nothing, sum, type Tally, tallyOfBun, tallyOfDeno } from "./check/tally.ts";
 
 /**
- * `npm run check`: everything that needs no server, in seconds. `--all` adds what starts real ones. Ends with
- * `N passed, N failed` over everything; exit code 1 when anything failed.
+ * `npm run check` runs every check that needs no server, in seconds. `--all` adds the tests that start real servers. The
+ * last line is `N passed, N failed` over all of them. The exit code is 1 if any check failed.
  */
 const root = new URL("..", import.meta.url).pathname;
 const bin = `${root}node_modules/.bin/`;
@@ -34,7 +34,7 @@ const quick: readonly Step[] = [
     name: "unit and contract tests, with coverage",
     run: async () => {
       const folder = `${root}coverage`;
-      // A report of an earlier run must never stand in for one that was not written.
+      // Without this, the report of an earlier run could be taken for one that was not written.
       rmSync(folder, { recursive: true, force: true });
       const measure = ["--coverage", "--coverage-reporter=lcov", `--coverage-dir=${folder}`];
       const tested = await bunTest([...measure, "test/unit", "test/contract"], unitMinutes);
@@ -43,7 +43,7 @@ const quick: readonly Step[] = [
       return sum([tested, tally]);
     },
   },
-  // By itself: it walks through everything, and would hide from the coverage what no test of its own holds.
+  // The model runs by itself: it executes most lines, so the coverage would not show which of them have no other test.
   tests("some runs of the model, the list of mutants", ["test/model", "test/mutants/list.test.ts"]),
 ];
 

@@ -4,7 +4,7 @@ const measuredFolders = ["src/domain", "src/application"];
 const floorPercent = 95;
 
 /**
- * Holds the lines of the core that tests ran against the floor. A file that no test loads is missing from the
+ * Compares the share of lines of the core that tests ran with the floor. A file that no test loads is missing from the
  * report, so the folders are listed and such a file counts with all its lines as never run.
  */
 export async function checkCoverage(
@@ -51,7 +51,7 @@ async function countLines(
 ): Promise<Coverage> {
   const found = measured.get(path);
   if (found !== undefined) return found;
-  // Types alone leave no program behind, and so no line to run.
+  // A file of types alone has no line to run.
   const program = new Bun.Transpiler({ loader: "ts" }).transformSync(await Bun.file(`${root}${path}`).text());
   return { path, lines: program.split("\n").filter((line) => line.trim() !== "").length, ran: 0 };
 }

@@ -1,6 +1,6 @@
 const lastWordsMs = 2_000;
 
-/** Runs to its end, or to the limit: then its whole process group is killed and the exit code is 124. */
+/** Runs a program. At the limit its whole process group is killed, and the exit code is 124. */
 export async function runProgram(
   command: readonly string[],
   cwd: string,
@@ -9,7 +9,7 @@ export async function runProgram(
 ): Promise<{ readonly output: string; readonly exitCode: number }> {
   const child = Bun.spawn([...command], {
     cwd,
-    // Deno takes any FORCE_COLOR for a wish.
+    // Deno prints colours for any value of FORCE_COLOR.
     env: { ...process.env, ...environment, NO_COLOR: "1", FORCE_COLOR: undefined },
     stdin: "ignore",
     stdout: "pipe",
@@ -36,7 +36,7 @@ export async function runProgram(
   const exitCode = await child.exited;
   clearTimeout(limit);
   process.off("SIGINT", giveUp).off("SIGTERM", giveUp);
-  // A program that left a process of its own behind keeps the pipe open, and must not keep us.
+  // A process that the program left behind keeps the pipe open, and the check must not wait for it.
   await Promise.race([collected, Bun.sleep(lastWordsMs)]);
   return late
     ? { output: `${output}\nstopped after ${limitMinutes} minutes`, exitCode: 124 }

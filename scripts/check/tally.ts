@@ -1,4 +1,4 @@
-/** How many checks went which way. */
+/** The number of checks by their outcome. */
 export interface Tally {
   readonly passed: number;
   readonly failed: number;
@@ -32,7 +32,7 @@ export function tallyOfDeno(output: string, exitCode: number): Tally {
   return honest({ passed: count("passed"), failed: count("failed"), skipped: count("ignored") }, exitCode);
 }
 
-/** A runner that ended badly, or ran nothing at all, has failed whatever its lines say. */
+/** Counts a failure if the runner ended badly or ran nothing, whatever its lines say. */
 function honest(tally: Tally, exitCode: number): Tally {
   const suspicious = exitCode !== 0 || tally.passed + tally.failed + tally.skipped === 0;
   return suspicious && tally.failed === 0 ? { ...tally, failed: 1 } : tally;
