@@ -21,7 +21,7 @@ export interface PublishedEvent {
   readonly text: string;
 }
 
-/** The record of a channel beside its history: trimming takes neither order nor state. `admit` changes it in place. */
+/** The record of a channel beside its history: trimming takes neither order nor state. `appendToRecord` changes it in place. */
 export interface ChannelRecord {
   epoch: string;
   /** The offset of the last event; 0 before the first. */
@@ -33,7 +33,7 @@ export interface ChannelRecord {
   attempts: Attempts;
 }
 
-export type AdmitOutcome =
+export type RecordOutcome =
   | { readonly type: "accepted"; readonly events: readonly PublishedEvent[] }
   /** The event at `index` may not follow what the channel has; the record is as before. */
   | { readonly type: "refused"; readonly code: AttemptRefusal; readonly index: number };
@@ -58,7 +58,7 @@ export function newRecord(epoch: string): ChannelRecord {
 }
 
 /** Numbers the events and takes them into the record, all or none; the record is changed in place, this being the hot path. */
-export function admit(record: ChannelRecord, events: readonly EncodedEvent[]): AdmitOutcome {
+export function appendToRecord(record: ChannelRecord, events: readonly EncodedEvent[]): RecordOutcome {
   // Only attempts can refuse, and they depend on nothing else. They are judged first, so nothing needs undoing.
   let attempts = record.attempts;
   for (const [index, event] of events.entries()) {

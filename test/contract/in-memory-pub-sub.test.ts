@@ -3,27 +3,9 @@ import { InMemoryBroker } from "../../src/adapters/memory/in-memory-broker.ts";
 import { InMemoryPubSub } from "../../src/adapters/memory/in-memory-pub-sub.ts";
 import { CollectingSubscriber } from "../../src/testing/collecting-subscriber.ts";
 import { CollectingTelemetry } from "../../src/testing/collecting-telemetry.ts";
-import { pubSubContract } from "../../src/testing/contracts/pub-sub-contract.ts";
 import { status } from "../../src/testing/encoded-events.ts";
 import { ManualClock } from "../../src/testing/manual-clock.ts";
 import { someAnalysis } from "../../src/testing/some-analysis.ts";
-import { TIMED_IDS } from "../support/timed-ids.ts";
-
-pubSubContract(
-  "memory",
-  async () => {
-    const clock = new ManualClock();
-    const broker = new InMemoryBroker();
-    return {
-      node: async ({ size = 1_000, ttlMs = 86_400_000 } = {}) =>
-        new InMemoryPubSub({ clock, telemetry: new CollectingTelemetry(), history: { size, ttlMs }, broker }),
-      elapse: async (milliseconds) => clock.advance(milliseconds),
-      loseEverything: async () => broker.loseEverything(),
-      close: async () => {},
-    };
-  },
-  { newerFormat: false, occurrences: true, entryIds: TIMED_IDS },
-);
 
 describe("InMemoryPubSub", () => {
   const history = { size: 1_000, ttlMs: 60_000 };

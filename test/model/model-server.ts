@@ -21,7 +21,7 @@ import {
 import type { ViewerList } from "../../src/domain/access-grant.ts";
 import { fill } from "../../src/domain/byte-budget.ts";
 import { type AnalysisChannel, type ChannelName, isAnalysisChannel } from "../../src/domain/channel.ts";
-import { admit, type ChannelRecord, newRecord } from "../../src/domain/channel-record.ts";
+import { appendToRecord, type ChannelRecord, newRecord } from "../../src/domain/channel-record.ts";
 import { type EpochSpan, type EventPosition, isOnHistory } from "../../src/domain/event-position.ts";
 import { HeardContents, type Place } from "../../src/domain/heard-contents.ts";
 import { utf8Length } from "../../src/domain/utf8.ts";
@@ -138,17 +138,17 @@ export class ModelServer {
     const { epoch: epochBefore, offset } = kept.record;
     const forked = kept.lineage !== this.lineage && offset > 0;
     if (forked) kept.record.epoch = fresh("e");
-    const admitted = admit(kept.record, events);
-    if (admitted.type === "refused") {
+    const appended = appendToRecord(kept.record, events);
+    if (appended.type === "refused") {
       kept.record.epoch = epochBefore;
-      if (key?.by === "occurrence") kept.heard.refused(key, admitted, now);
-      return admitted;
+      if (key?.by === "occurrence") kept.heard.refused(key, appended, now);
+      return appended;
     }
     const { epoch } = kept.record;
     if (forked) kept.spans.push({ epoch, firstOffset: offset + 1 });
     kept.lineage = this.lineage;
-    kept.log.push(...admitted.events);
-    kept.history.push(...admitted.events);
+    kept.log.push(...appended.events);
+    kept.history.push(...appended.events);
     if (kept.history.length > limits.size + Math.min(limits.size, 200))
       kept.history = kept.history.slice(-limits.size);
     kept.heardAt = now;
@@ -158,7 +158,7 @@ export class ModelServer {
     const stored = { epoch, firstOffset: offset + 1, count: events.length };
     if (key) this.#remember(key, kept, { ...stored, at: now });
     this.#data.channels.set(channel, kept);
-    for (const event of admitted.events)
+    for (const event of appended.events)
       this.#tell(channel, "event", (subscriber) => subscriber.event(event));
     return { type: "stored", ...stored };
   }

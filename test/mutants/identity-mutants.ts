@@ -138,7 +138,7 @@ export const IDENTITY_MUTANTS: readonly Mutant[] = [
     file: "src/adapters/memory/in-memory-pub-sub.ts",
     find: 'if (key?.by === "occurrence") kept.heard.refused(key, appended, now);',
     replace: "",
-    killers: ["test/contract/in-memory-pub-sub.test.ts"],
+    killers: ["test/contract/in-memory-broker.test.ts"],
   },
   {
     name: "forgets on Redis what it refused",

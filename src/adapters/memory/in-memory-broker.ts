@@ -29,7 +29,7 @@ interface DeclaredViewers {
   expiresAt: number;
 }
 
-type Delivery = (subscriber: ChannelSubscriber) => void;
+type Dispatch = (subscriber: ChannelSubscriber) => void;
 
 /**
  * A broker in the memory of this process. Several `InMemoryPubSub` on one broker are several nodes.
@@ -45,7 +45,7 @@ export class InMemoryBroker {
   readonly #listeners = new Map<ChannelName, Set<Listener>>();
   readonly #workers = new Set<WorkerListener>();
   #bareMessages = 0;
-  readonly #deliveries: { readonly to: readonly Listener[]; readonly delivery: Delivery }[] = [];
+  readonly #dispatches: { readonly to: readonly Listener[]; readonly dispatch: Dispatch }[] = [];
   #delivering = false;
 
   /** Oldest first. */
@@ -147,23 +147,23 @@ export class InMemoryBroker {
     this.inbox.loseEverything();
   }
 
-  #deliver(channel: ChannelName, delivery: Delivery): void {
+  #deliver(channel: ChannelName, dispatch: Dispatch): void {
     const listeners = this.#listeners.get(channel);
     if (listeners === undefined) return;
-    this.#deliveries.push({ to: [...listeners], delivery });
+    this.#dispatches.push({ to: [...listeners], dispatch });
     // A subscriber may append. Its events wait until every listener has the ones before.
     if (this.#delivering) return;
     this.#delivering = true;
-    for (let next = this.#deliveries.shift(); next !== undefined; next = this.#deliveries.shift()) {
-      for (const listener of next.to) if (listener.active) deliverTo(listener, next.delivery);
+    for (let next = this.#dispatches.shift(); next !== undefined; next = this.#dispatches.shift()) {
+      for (const listener of next.to) if (listener.active) deliverTo(listener, next.dispatch);
     }
     this.#delivering = false;
   }
 }
 
-function deliverTo(listener: Listener, delivery: Delivery): void {
+function deliverTo(listener: Listener, dispatch: Dispatch): void {
   try {
-    delivery(listener.subscriber);
+    dispatch(listener.subscriber);
   } catch (error) {
     listener.failed(error);
   }

@@ -6,7 +6,7 @@ import {
   PAGE_BYTES,
 } from "../../application/ports/pub-sub-port.ts";
 import { fill } from "../../domain/byte-budget.ts";
-import { admit, mostKept, newRecord, type PublishedEvent } from "../../domain/channel-record.ts";
+import { appendToRecord, mostKept, newRecord, type PublishedEvent } from "../../domain/channel-record.ts";
 import { type EpochSpan, type EventPosition, isOnHistory } from "../../domain/event-position.ts";
 import { HeardContents } from "../../domain/heard-contents.ts";
 import type { StageMark } from "../../domain/stages.ts";
@@ -63,11 +63,11 @@ export class KeptChannel {
 
   /** Appends all events or none. Keeps at least the `size` newest and at most `mostKept(size)`. */
   append(events: AppendRequest["events"], size: number): Kept {
-    const admitted = admit(this.#record, events);
-    if (admitted.type === "refused") return admitted;
-    for (const event of admitted.events) this.#history.push(event);
+    const appended = appendToRecord(this.#record, events);
+    if (appended.type === "refused") return appended;
+    for (const event of appended.events) this.#history.push(event);
     if (this.#history.length > mostKept(size)) this.#history = this.#history.slice(-size);
-    return { type: "kept", events: admitted.events };
+    return { type: "kept", events: appended.events };
   }
 
   /** Where the last entry stored was this one or a later one. */

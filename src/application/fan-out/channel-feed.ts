@@ -22,7 +22,7 @@ import { checkArrival, PositionCheck } from "./position-check.ts";
 
 const RESYNC_RETRY_MS = 500;
 /** How much is held while a read is out; if more arrives, the channel is read once more. */
-const HELD: ByteBudget = { items: 1_000, bytes: 4 * 1024 * 1024 };
+const HELD_WHILE_READING: ByteBudget = { items: 1_000, bytes: 4 * 1024 * 1024 };
 
 type FeedState = Reading | { readonly type: "live" } | { readonly type: "closed" };
 
@@ -237,7 +237,7 @@ export class ChannelFeed implements ChannelSubscriber {
 }
 
 function reading(): Reading {
-  return { type: "reading", held: [], filling: new Filling(HELD), again: undefined };
+  return { type: "reading", held: [], filling: new Filling(HELD_WHILE_READING), again: undefined };
 }
 
 function hold(state: Reading, event: PublishedEvent): void {

@@ -14,7 +14,8 @@ export type { AttemptRefusal, PublishedEvent, StageMark };
  * The event log of a broker. It numbers, keeps and publishes events; this is one port because the three must be one
  * atomic step.
  *
- * docs/PROTOCOL.md has the rules in parentheses, and the contract suite of `telltale/testing` holds each of them.
+ * docs/PROTOCOL.md has the rules in parentheses. The contract suite of `telltale/testing` holds each of them but PS-30 to
+ * PS-32: only a broker that can be late or has replicas can break these, so its own tests hold them.
  *
  * Failures of every method that asks the broker:
  * - `BrokerUnavailable`: the broker stored nothing and will store nothing.

@@ -8,7 +8,7 @@ import {
   stateFromSnapshot,
 } from "../../../src/domain/analysis-state.ts";
 import {
-  admit,
+  appendToRecord,
   type ChannelRecord,
   newRecord,
   type PublishedEvent,
@@ -26,7 +26,7 @@ function course(steps: readonly Step[]): { state: AnalysisState; record: Channel
   let refused = 0;
   for (const [minute, step] of steps.entries()) {
     const decoded = decodeStep(step, at(minute));
-    const outcome = admit(record, [decoded.encoded]);
+    const outcome = appendToRecord(record, [decoded.encoded]);
     if (outcome.type === "refused") refused += 1;
     else for (const event of outcome.events) state = fold(state, parsed(event));
   }

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import type { EncodedEvent } from "../../../src/domain/analysis-event.ts";
 import { PAST_ATTEMPTS_KEPT } from "../../../src/domain/attempts.ts";
-import { admit, type ChannelRecord, newRecord } from "../../../src/domain/channel-record.ts";
+import { appendToRecord, type ChannelRecord, newRecord } from "../../../src/domain/channel-record.ts";
 import { decodeSample } from "./event-samples.ts";
 
 const KINDS = {
@@ -27,7 +27,7 @@ function eventOf(spelled: string): EncodedEvent {
 
 function answers(record: ChannelRecord, spelled: readonly string[]): string[] {
   return spelled.map((text) => {
-    const outcome = admit(record, [eventOf(text)]);
+    const outcome = appendToRecord(record, [eventOf(text)]);
     if (outcome.type === "refused") return outcome.code;
     return outcome.events[0]?.reopens ? "reopened" : "kept";
   });
@@ -36,13 +36,13 @@ function answers(record: ChannelRecord, spelled: readonly string[]): string[] {
 describe("ID-1: events are numbered", () => {
   test("1, 2, 3 without holes, also over a refusal, each text beginning with its event_id", () => {
     const record = newRecord("e1");
-    const first = admit(record, [event("status", "a"), event("result", "a")]);
-    expect(admit(record, [event("status", "a")])).toEqual({
+    const first = appendToRecord(record, [event("status", "a"), event("result", "a")]);
+    expect(appendToRecord(record, [event("status", "a")])).toEqual({
       type: "refused",
       code: "attempt_ended",
       index: 0,
     });
-    const second = admit(record, [event("status", "b")]);
+    const second = appendToRecord(record, [event("status", "b")]);
     const stored = [first, second].flatMap((outcome) => (outcome.type === "accepted" ? outcome.events : []));
     expect(stored.map(({ position }) => position)).toEqual([
       { epoch: "e1", offset: 1 },
@@ -59,10 +59,10 @@ describe("ID-1: events are numbered", () => {
 
   test("a batch with one event that is refused changes nothing and says which", () => {
     const record = newRecord("e1");
-    admit(record, [event("status", "a")]);
+    appendToRecord(record, [event("status", "a")]);
     const before = structuredClone(record);
     const batch = [event("status", "b"), event("result", "b"), event("status", "a")];
-    expect(admit(record, batch)).toEqual({ type: "refused", code: "attempt_superseded", index: 2 });
+    expect(appendToRecord(record, batch)).toEqual({ type: "refused", code: "attempt_superseded", index: 2 });
     expect(record).toEqual(before);
   });
 });
@@ -154,7 +154,7 @@ describe("EV-9: attempts", () => {
 
   test("past ones are remembered up to a bound, the oldest forgotten first", () => {
     const record = newRecord("e1");
-    for (let n = 0; n <= PAST_ATTEMPTS_KEPT + 1; n++) admit(record, [event("status", `run-${n}`)]);
+    for (let n = 0; n <= PAST_ATTEMPTS_KEPT + 1; n++) appendToRecord(record, [event("status", `run-${n}`)]);
     expect(record.attempts.past).toHaveLength(PAST_ATTEMPTS_KEPT);
     expect(answers(record, ["status@run-1", "status@run-0"])).toEqual(["attempt_superseded", "reopened"]);
   });
@@ -177,7 +177,7 @@ describe("the record beside the history", () => {
   test("is one mark per change of stage, with the time and offset of its first event", () => {
     const record = newRecord("e1");
     const stages = ["uploading", "uploading", "frame_extraction", "uploading"];
-    for (const stage of stages) admit(record, [event("status", undefined, stage)]);
+    for (const stage of stages) appendToRecord(record, [event("status", undefined, stage)]);
     answers(record, ["result", "status_completed"]);
     const at = "2026-11-24T03:00:00Z";
     expect(record.stages).toEqual([
@@ -199,7 +199,7 @@ describe("the record beside the history", () => {
   test("holds 200 marks at most, the newest", () => {
     const record = newRecord("e1");
     for (let n = 1; n <= 201; n++)
-      admit(record, [event("status", undefined, n % 2 ? "uploading" : "initializing")]);
+      appendToRecord(record, [event("status", undefined, n % 2 ? "uploading" : "initializing")]);
     expect(record.stages).toHaveLength(200);
     expect(record.stages[0]?.offset).toBe(2);
     expect(record.stages.at(-1)?.offset).toBe(201);

@@ -76,7 +76,7 @@ local begun, new_epoch = false, false
 
 -- Judges whether these events may come next. Answers which of them reopen, or a refusal, and then changes nothing.
 local attempts_changed = false
-local function admit(at, count)
+local function judge_attempts(at, count)
   local reopens, ended = {}, nil
   local is_current, is_outcome, stands, changed = attempt, outcome, has_terminal, false
   for i = 0, count - 1 do
@@ -158,7 +158,7 @@ local function append(at)
     has_terminal = (not is_new) and call('HEXISTS', record, 'terminal') == 1
   end
   local count = tonumber(ARGV[at + 5])
-  local reopens, refusal = admit(at + HEAD, count)
+  local reopens, refusal = judge_attempts(at + HEAD, count)
   if refusal then
     if is_content(at) then
       remember_judged(key, content, heard or heard_at(at), { refusal = refusal[2] .. ':' .. refusal[3] })
