@@ -662,8 +662,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "Redis: subscribes without waiting for the broker",
     file: "src/adapters/redis/redis-subscriptions.ts",
-    find: "await watched.agreement.promise;",
-    replace: "void watched.agreement.promise.catch(() => {});",
+    find: "await watched.confirmation.promise;",
+    replace: "void watched.confirmation.promise.catch(() => {});",
     killers: ["test/integration/redis-subscriptions.test.ts", "test/integration/redis-pub-sub.test.ts"],
     needs: "redis-server",
   },

@@ -5,24 +5,24 @@ import type { TelemetryPort } from "../../application/ports/telemetry-port.ts";
 import type { EncodedEvent } from "../../domain/analysis-event.ts";
 import { randomEpoch } from "../system/random-epoch.ts";
 import type { AppendScriptCall } from "./redis-appends.ts";
-import type { TryChannel } from "./redis-keys.ts";
+import type { TrialChannel } from "./redis-keys.ts";
 import type { RedisLinks } from "./redis-links.ts";
 
 /** The connections that events are appended on. */
-export type Lane = "publishing" | "commands";
+export type AppendPurpose = "publishing" | "commands";
 
 export interface AppendTrialsOptions {
   readonly clock: ClockPort;
   readonly telemetry: TelemetryPort;
   readonly links: RedisLinks;
   /** Whether the connection is up, hence whether trying says more than its state does. */
-  readonly isUp: (lane: Lane) => boolean;
+  readonly isUp: (purpose: AppendPurpose) => boolean;
   /** Appends as everybody does, where nobody sees it; rejects as an append does. */
-  readonly attempt: (lane: Lane) => Promise<void>;
+  readonly attempt: (purpose: AppendPurpose) => Promise<void>;
   /** Looks whether data of a newer format that was met is still there. Rejects as a read does. */
   readonly lookAtFormat: () => Promise<void>;
   /** The server that the connection leads to, where that is known. */
-  readonly serverOf: (lane: Lane) => string | undefined;
+  readonly serverOf: (purpose: AppendPurpose) => string | undefined;
 }
 
 const LOOK_EVERY_MS = 2_000;
@@ -30,7 +30,7 @@ const LOOK_EVERY_MS = 2_000;
 const AGAIN_MS = 500;
 /** In looks: while all is well every second one, that is every four seconds, appends. */
 const TRY_EVERY = 2;
-const LANES: readonly Lane[] = ["publishing", "commands"];
+const PURPOSES: readonly AppendPurpose[] = ["publishing", "commands"];
 
 /**
  * Whether an append would succeed: each connection tries one from time to time, at once when it was made, and sooner
@@ -39,11 +39,13 @@ const LANES: readonly Lane[] = ["publishing", "commands"];
  */
 export class AppendTrials {
   readonly #options: AppendTrialsOptions;
-  readonly #troubles = new Map<Lane, BrokerTrouble>(LANES.map((lane) => [lane, { cause: "connecting" }]));
+  readonly #troubles = new Map<AppendPurpose, BrokerTrouble>(
+    PURPOSES.map((purpose) => [purpose, { cause: "connecting" }]),
+  );
   /** Counts the connections of each: what was tried on an earlier one says nothing about this one. */
-  readonly #connections = new Map<Lane, number>();
+  readonly #connections = new Map<AppendPurpose, number>();
   /** The connection on which an attempt is under way. */
-  readonly #trying = new Map<Lane, number>();
+  readonly #trying = new Map<AppendPurpose, number>();
   readonly #stop: () => void;
   #looks = 0;
   #everStored = false;
@@ -62,30 +64,30 @@ export class AppendTrials {
   }
 
   /** The connection was made: nothing is known of it yet. */
-  made(lane: Lane): void {
-    void this.#try(lane);
+  made(purpose: AppendPurpose): void {
+    void this.#try(purpose);
   }
 
   /** The connection was lost. */
-  lost(lane: Lane): void {
-    this.#connections.set(lane, this.#connectionOf(lane) + 1);
-    if (!this.#troubles.has(lane)) this.#troubles.set(lane, { cause: "connecting" });
+  lost(purpose: AppendPurpose): void {
+    this.#connections.set(purpose, this.#connectionOf(purpose) + 1);
+    if (!this.#troubles.has(purpose)) this.#troubles.set(purpose, { cause: "connecting" });
   }
 
   /** An append of somebody's failed: what the broker refused, it would refuse the next one. */
-  failed(lane: Lane, error: unknown): void {
+  failed(purpose: AppendPurpose, error: unknown): void {
     const trouble = error instanceof BrokerError ? error.trouble : undefined;
-    if (trouble !== undefined && LASTING.has(trouble.cause)) this.#fails(lane, trouble, reasonOf(error));
+    if (trouble !== undefined && LASTING.has(trouble.cause)) this.#fails(purpose, trouble, reasonOf(error));
   }
 
   close(): void {
     this.#stop();
-    for (const lane of LANES) this.#options.links.outages.forget(sourceOf(lane));
+    for (const purpose of PURPOSES) this.#options.links.outages.forget(sourceOf(purpose));
   }
 
   /** Never rejects. */
   async #look(): Promise<void> {
-    for (const lane of LANES) await this.#try(lane);
+    for (const purpose of PURPOSES) await this.#try(purpose);
     try {
       await this.#options.lookAtFormat();
     } catch (error) {
@@ -95,43 +97,43 @@ export class AppendTrials {
   }
 
   /** Never rejects. */
-  async #try(lane: Lane): Promise<void> {
-    const connection = this.#connectionOf(lane);
-    if (!this.#options.isUp(lane) || this.#trying.get(lane) === connection) return;
-    this.#trying.set(lane, connection);
+  async #try(purpose: AppendPurpose): Promise<void> {
+    const connection = this.#connectionOf(purpose);
+    if (!this.#options.isUp(purpose) || this.#trying.get(purpose) === connection) return;
+    this.#trying.set(purpose, connection);
     try {
-      await this.#options.attempt(lane);
-      if (connection === this.#connectionOf(lane)) this.#succeeds(lane);
+      await this.#options.attempt(purpose);
+      if (connection === this.#connectionOf(purpose)) this.#succeeds(purpose);
     } catch (error) {
-      if (connection !== this.#connectionOf(lane)) return;
+      if (connection !== this.#connectionOf(purpose)) return;
       const trouble = error instanceof BrokerError ? error.trouble : ({ cause: "fault" } as const);
-      this.#fails(lane, trouble, reasonOf(error));
+      this.#fails(purpose, trouble, reasonOf(error));
     } finally {
-      if (this.#trying.get(lane) === connection) this.#trying.delete(lane);
+      if (this.#trying.get(purpose) === connection) this.#trying.delete(purpose);
     }
   }
 
-  #succeeds(lane: Lane): void {
+  #succeeds(purpose: AppendPurpose): void {
     const { links, serverOf, telemetry } = this.#options;
-    this.#troubles.delete(lane);
-    links.outages.clear(sourceOf(lane));
+    this.#troubles.delete(purpose);
+    links.outages.clear(sourceOf(purpose));
     this.#tellOfPermissions();
-    if (lane === "publishing") links.storedAt(serverOf(lane));
+    if (purpose === "publishing") links.storedAt(serverOf(purpose));
     if (this.#everStored || this.trouble !== undefined) return;
     this.#everStored = true;
     telemetry.log("info", "connected to Redis: events can be stored");
   }
 
-  #fails(lane: Lane, trouble: BrokerTrouble, detail: string): void {
-    this.#troubles.set(lane, trouble);
-    this.#options.links.outages.report(sourceOf(lane), trouble, detail);
+  #fails(purpose: AppendPurpose, trouble: BrokerTrouble, detail: string): void {
+    this.#troubles.set(purpose, trouble);
+    this.#options.links.outages.report(sourceOf(purpose), trouble, detail);
     this.#tellOfPermissions();
     // A second answer of this kind has the connection made anew: it must not take seconds to come.
-    if (trouble.cause === "read_only") this.#options.clock.after(AGAIN_MS, () => void this.#try(lane));
+    if (trouble.cause === "read_only") this.#options.clock.after(AGAIN_MS, () => void this.#try(purpose));
   }
 
-  #connectionOf(lane: Lane): number {
-    return this.#connections.get(lane) ?? 0;
+  #connectionOf(purpose: AppendPurpose): number {
+    return this.#connections.get(purpose) ?? 0;
   }
 
   #tellOfPermissions(): void {
@@ -143,8 +145,8 @@ export class AppendTrials {
 /** What the broker says of itself rather than of one append. */
 const LASTING: ReadonlySet<string> = new Set(["full", "disk", "permission", "read_only", "replicas"]);
 
-function sourceOf(lane: Lane): string {
-  return `${lane} (append)`;
+function sourceOf(purpose: AppendPurpose): string {
+  return `${purpose} (append)`;
 }
 
 /** Long enough for the second connection to find what the first one stored, in milliseconds. */
@@ -160,10 +162,10 @@ const KNOWN_AS = { by: "key", name: "try", scope: "channel", windowMs: 1, rememb
  * trims it, reopens it under an attempt and lets it expire.
  */
 export class TrialAppend {
-  readonly #channel: TryChannel = `try:${randomEpoch()}`;
+  readonly #channel: TrialChannel = `try:${randomEpoch()}`;
 
-  callFor(lane: Lane): AppendScriptCall {
-    const first = lane === "publishing";
+  callFor(purpose: AppendPurpose): AppendScriptCall {
+    const first = purpose === "publishing";
     return {
       channel: this.#channel,
       requests: [

@@ -1,7 +1,7 @@
 import type { BrokerTrouble } from "../../application/broker-trouble.ts";
 import { NewerFormat } from "../../application/errors.ts";
 import type { ChannelName } from "../../domain/channel.ts";
-import type { TryChannel } from "./redis-keys.ts";
+import type { TrialChannel } from "./redis-keys.ts";
 import type { RedisLinks } from "./redis-links.ts";
 import type { ScriptReply } from "./stored-format.ts";
 
@@ -12,14 +12,14 @@ const TROUBLE: BrokerTrouble = { cause: "newer_format" };
 export class KnownFormat {
   readonly newest = "1";
   readonly #links: RedisLinks;
-  #met: ChannelName | TryChannel | undefined;
+  #met: ChannelName | TrialChannel | undefined;
 
   constructor(links: RedisLinks) {
     this.#links = links;
   }
 
   /** The channel that was found to be of a newer format, to be looked at again; undefined where none is. */
-  get met(): ChannelName | TryChannel | undefined {
+  get met(): ChannelName | TrialChannel | undefined {
     return this.#met;
   }
 
@@ -28,7 +28,7 @@ export class KnownFormat {
   }
 
   /** Passes on what this version understands; else throws `NewerFormat`. */
-  understood(reply: ScriptReply, channel: ChannelName | TryChannel): ScriptReply {
+  understood(reply: ScriptReply, channel: ChannelName | TrialChannel): ScriptReply {
     if (reply[0] !== "NEWER") return reply;
     const message = `Redis holds data of format ${reply[1]}, newer than ${this.newest}: this gateway is too old for it`;
     if (this.#met === undefined) {

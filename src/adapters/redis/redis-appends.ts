@@ -7,7 +7,7 @@ import { randomEpoch } from "../system/random-epoch.ts";
 import { AppendQueue, isAcknowledged } from "./append-queue.ts";
 import type { KnownFormat } from "./known-format.ts";
 import type { RedisCommands } from "./redis-commands.ts";
-import { keysOf, publishedOn, seenKey, type TryChannel } from "./redis-keys.ts";
+import { deduplicationKeyParts, keysOf, publishedOn, type TrialChannel } from "./redis-keys.ts";
 import type { RedisLinks } from "./redis-links.ts";
 import type { RedisReplicas } from "./redis-replicas.ts";
 import { flagOf } from "./stored-format.ts";
@@ -33,7 +33,7 @@ export interface HistoryLimits {
 
 /** One call of the append script. */
 export interface AppendScriptCall {
-  readonly channel: ChannelName | TryChannel;
+  readonly channel: ChannelName | TrialChannel;
   readonly requests: readonly Pick<AppendRequest, "events" | "deduplicate">[];
   /** Whether somebody is answered for it, hence whether replicas must have it as well. */
   readonly acknowledged: boolean;
@@ -125,7 +125,7 @@ export class RedisAppends {
 
 /** The part of append-events.lua's arguments that is about the requests. */
 function requestArguments(
-  channel: ChannelName | TryChannel,
+  channel: ChannelName | TrialChannel,
   requests: readonly Pick<AppendRequest, "events" | "deduplicate">[],
 ): string[] {
   const args: string[] = [];
@@ -153,10 +153,10 @@ function outcomeOf(answer: unknown): AppendOutcome {
   }
 }
 
-function keyArguments(channel: ChannelName | TryChannel, key: DeduplicationKey | undefined): string[] {
+function keyArguments(channel: ChannelName | TrialChannel, key: DeduplicationKey | undefined): string[] {
   if (key === undefined) return ["", "", "", "0", "0"];
   if (key.by === "entry") return ["entry", "", key.id, "0", "0"];
-  const parts = seenKey(channel, key);
+  const parts = deduplicationKeyParts(channel, key);
   if (key.by === "key") return [key.scope, ...parts, `${key.windowMs}`, `${key.rememberMs}`];
   const { stretch, number } = key.occurrence;
   // As the script looks for it: what it finds at once it need not take apart.

@@ -16,7 +16,7 @@ import type { TelemetryPort } from "../../application/ports/telemetry-port.ts";
 import { RedisCommands } from "./redis-commands.ts";
 import type { RedisTarget } from "./redis-connection.ts";
 import { readFailure, writeFailure } from "./redis-errors.ts";
-import { DEAD_LETTERS_KEY, deadLetterBooks, seenDeadLetterKey } from "./redis-keys.ts";
+import { DEAD_LETTERS_KEY, deadLetterIdentityKey, deadLetterIndexKeys } from "./redis-keys.ts";
 import { RedisLink } from "./redis-link.ts";
 import { RedisLinks } from "./redis-links.ts";
 import dropDeadLetter from "./scripts/remove-dead-letter.lua" with { type: "text" };
@@ -64,7 +64,7 @@ export class RedisDeadLetters implements DeadLetterPort {
     await this.#unkept.watch(
       this.#commands().write(
         "deadLetter",
-        [DEAD_LETTERS_KEY, seenDeadLetterKey(text), ...deadLetterBooks(DEAD_LETTER_KINDS)],
+        [DEAD_LETTERS_KEY, deadLetterIdentityKey(text), ...deadLetterIndexKeys(DEAD_LETTER_KINDS)],
         [channel, payload, reason, at, ...numbers.map(String), `${kind}`],
       ),
     );
@@ -95,7 +95,7 @@ export class RedisDeadLetters implements DeadLetterPort {
 
   async remove(id: string): Promise<boolean> {
     if (!ID.test(id)) return false;
-    const keys = [DEAD_LETTERS_KEY, ...deadLetterBooks(DEAD_LETTER_KINDS)];
+    const keys = [DEAD_LETTERS_KEY, ...deadLetterIndexKeys(DEAD_LETTER_KINDS)];
     const removed = await sendCommand(this.#link(), writeFailure, (redis) =>
       redis.eval(dropDeadLetter, keys.length, ...keys, id),
     );

@@ -16,9 +16,9 @@ export const DEAD_LETTERS_KEY = "telltale:deadletters";
 export const INBOX_LEASE_KEY = `telltale:{${INBOX}}:lease`;
 
 /** The channel on which one gateway tries whether events can be stored. Nobody can name it, watch it or publish to it. */
-export type TryChannel = `try:${string}`;
+export type TrialChannel = `try:${string}`;
 
-export function keysOf(channel: ChannelName | TryChannel): ChannelKeys {
+export function keysOf(channel: ChannelName | TrialChannel): ChannelKeys {
   if (isTryChannel(channel)) {
     const record = `telltale:{${channel}}`;
     return { record, history: `${record}:tried`, viewers: `${record}:nobody` };
@@ -37,24 +37,24 @@ export function keysOf(channel: ChannelName | TryChannel): ChannelKeys {
 
 /** The channel that subscribers of `channel` hear. It bears the number of the database, for Redis does not keep apart
  * the channels of its databases: deployments in two of them must not hear each other. */
-export function publishedOn(channel: ChannelName | TryChannel, db: number): string {
+export function publishedOn(channel: ChannelName | TrialChannel, db: number): string {
   if (isTryChannel(channel)) return `telltale:${db}:{${channel}}`;
   return isAnalysisChannel(channel) ? `telltale:${db}:{${channel}}` : `telltale:${db}:{notices}:${channel}`;
 }
 
 /** The channel of the probes of all gateways that listen to workers: by it they know of each other. */
-export function listeningChannel(db: number): string {
+export function listenersChannel(db: number): string {
   return `telltale:${db}:listening`;
 }
 
 /** The channel of the probes that one node's connection for watched channels must hear. */
-export function hearingChannel(db: number): string {
+export function probeChannelOfNode(db: number): string {
   return `telltale:${db}:hearing:${crypto.randomUUID()}`;
 }
 
 /** The two parts of a deduplication key. The script puts the channel's incarnation between them, except in scope `notices`. */
-export function seenKey(
-  channel: ChannelName | TryChannel,
+export function deduplicationKeyParts(
+  channel: ChannelName | TrialChannel,
   key: RequestKey | OccurrenceKey,
 ): readonly [prefix: string, rest: string] {
   const scope = key.by === "key" && key.scope === "notices" ? NOTICES : keysOf(channel).record;
@@ -63,16 +63,16 @@ export function seenKey(
 }
 
 /** In the slot of the stream, whose name has no hash tag and is hashed as a whole. */
-export function seenDeadLetterKey(name: string): string {
+export function deadLetterIdentityKey(name: string): string {
   return `telltale:{${DEAD_LETTERS_KEY}}:seen:${digest(name)}`;
 }
 
 /** The bookkeeping of dead letters, in the slot of their stream: bytes of each kind, and a stream of ids for each kind. */
-export function deadLetterBooks(kinds: readonly string[]): string[] {
+export function deadLetterIndexKeys(kinds: readonly string[]): string[] {
   return ["bytes", ...kinds].map((name) => `telltale:{${DEAD_LETTERS_KEY}}:${name}`);
 }
 
-function isTryChannel(channel: ChannelName | TryChannel): channel is TryChannel {
+function isTryChannel(channel: ChannelName | TrialChannel): channel is TrialChannel {
   return channel.startsWith("try:");
 }
 

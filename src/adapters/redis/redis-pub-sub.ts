@@ -16,7 +16,7 @@ import type { TelemetryPort } from "../../application/ports/telemetry-port.ts";
 import type { ViewerList } from "../../domain/access-grant.ts";
 import type { AnalysisChannel, ChannelName } from "../../domain/channel.ts";
 import type { EventPosition } from "../../domain/event-position.ts";
-import { AppendTrials, type Lane, TrialAppend } from "./append-trials.ts";
+import { type AppendPurpose, AppendTrials, TrialAppend } from "./append-trials.ts";
 import { KnownFormat } from "./known-format.ts";
 import { ANSWER_MS, CALL_MS, type HistoryLimits, RedisAppends } from "./redis-appends.ts";
 import { RedisCommands } from "./redis-commands.ts";
@@ -73,7 +73,7 @@ export class RedisPubSub implements PubSubPort {
     this.#links = links;
     this.#format = new KnownFormat(links);
     const shared = { ...options, links };
-    const appending = (purpose: Lane) => ({
+    const appending = (purpose: AppendPurpose) => ({
       ...shared,
       purpose,
       onReady: () => this.#trials.made(purpose),
@@ -106,10 +106,10 @@ export class RedisPubSub implements PubSubPort {
       clock,
       telemetry,
       links,
-      isUp: (lane) => connections[lane].away === undefined,
-      attempt: async (lane) => void (await this.#appends.send(trial.callFor(lane))),
+      isUp: (purpose) => connections[purpose].away === undefined,
+      attempt: async (purpose) => void (await this.#appends.send(trial.callFor(purpose))),
       lookAtFormat: () => this.#lookAtFormat(),
-      serverOf: (lane) => connections[lane].server,
+      serverOf: (purpose) => connections[purpose].server,
     });
     this.#subscriptions = new RedisSubscriptions({
       ...shared,

@@ -4,10 +4,10 @@ import type { ClockPort } from "../../application/ports/clock-port.ts";
 import type { ChannelSubscriber, ChannelSubscription } from "../../application/ports/pub-sub-port.ts";
 import type { TelemetryPort } from "../../application/ports/telemetry-port.ts";
 import type { RedisTarget } from "./redis-connection.ts";
-import { hearingChannel } from "./redis-keys.ts";
+import { probeChannelOfNode } from "./redis-keys.ts";
 import type { RedisLinks } from "./redis-links.ts";
 import { eventOfMessage, VIEWERS_FLAG, viewersOfText } from "./stored-format.ts";
-import { ListeningLink } from "./subscription-link.ts";
+import { SubscriptionLink } from "./subscription-link.ts";
 
 export interface RedisSubscriptionsOptions {
   readonly target: RedisTarget;
@@ -19,20 +19,20 @@ export interface RedisSubscriptionsOptions {
 }
 
 /** Channels in one SUBSCRIBE or UNSUBSCRIBE: many at once are fast, too many keep Redis from anything else. */
-const LOT = 500;
+const BATCH = 500;
 const GATHER_MS = 5;
 
 /**
  * The connection that listens. What is wanted is held apart from what the broker has agreed to, and one loop brings
- * the second to the first, a lot at a time: comings and goings on one channel cannot overtake each other.
+ * the second to the first, a batch at a time: comings and goings on one channel cannot overtake each other.
  */
 export class RedisSubscriptions {
-  readonly #link: ListeningLink;
+  readonly #link: SubscriptionLink;
   readonly #telemetry: TelemetryPort;
   readonly #clock: ClockPort;
   readonly #watched = new Map<string, Watched>();
   /** What the broker delivers on this connection. */
-  readonly #agreed = new Set<string>();
+  readonly #subscribed = new Set<string>();
   /** Where what is wanted may differ from what is agreed. */
   readonly #changed = new Set<string>();
   /** Those who wait for an UNSUBSCRIBE. */
@@ -45,10 +45,10 @@ export class RedisSubscriptions {
   constructor(options: RedisSubscriptionsOptions) {
     this.#telemetry = options.telemetry;
     this.#clock = options.clock;
-    this.#link = new ListeningLink({
+    this.#link = new SubscriptionLink({
       ...options,
       purpose: "subscriptions",
-      probeChannel: hearingChannel(options.target.db),
+      probeChannel: probeChannelOfNode(options.target.db),
       onReady: () => this.#restore(),
       onLost: () => this.#lose(),
     });
@@ -65,15 +65,15 @@ export class RedisSubscriptions {
     if (this.#link.starting) await this.#link.started;
     this.#link.assertUp();
     const listener: Listener = { subscriber, active: true, connection: undefined };
-    const watched = this.#watched.get(channel) ?? { listeners: new Set(), agreement: undefined };
+    const watched = this.#watched.get(channel) ?? { listeners: new Set(), confirmation: undefined };
     watched.listeners.add(listener);
     this.#watched.set(channel, watched);
-    if (this.#agreed.has(channel)) {
+    if (this.#subscribed.has(channel)) {
       listener.connection = this.#connection;
     } else {
-      watched.agreement ??= Promise.withResolvers();
+      watched.confirmation ??= Promise.withResolvers();
       this.#change(channel);
-      await watched.agreement.promise;
+      await watched.confirmation.promise;
     }
     return { unsubscribe: () => this.#unsubscribe(channel, listener) };
   }
@@ -89,7 +89,7 @@ export class RedisSubscriptions {
     const watched = this.#watched.get(channel);
     if (watched?.listeners.delete(listener) && watched.listeners.size === 0) {
       this.#watched.delete(channel);
-      if (this.#agreed.has(channel)) {
+      if (this.#subscribed.has(channel)) {
         this.#departures.set(channel, this.#departures.get(channel) ?? Promise.withResolvers());
         this.#change(channel);
       }
@@ -101,20 +101,24 @@ export class RedisSubscriptions {
     this.#changed.add(channel);
     if (this.#loopOn === this.#connection) return;
     this.#loopOn = this.#connection;
-    // Later, so that all that is asked for in this turn goes into one lot.
-    queueMicrotask(() => void this.#bringAbout(this.#connection));
+    // Later, so that all that is asked for in this turn goes into one batch.
+    queueMicrotask(() => void this.#settle(this.#connection));
   }
 
   /** Never rejects. Ends when nothing is left to change, or with its connection. */
-  async #bringAbout(connection: number): Promise<void> {
+  async #settle(connection: number): Promise<void> {
     try {
       while (this.#changed.size > 0 && connection === this.#connection) {
-        const lot = this.#takeLot();
-        await this.#join(lot.filter((channel) => this.#watched.has(channel) && !this.#agreed.has(channel)));
-        await this.#part(lot.filter((channel) => !this.#watched.has(channel) && this.#agreed.has(channel)));
+        const batch = this.#takeBatch();
+        await this.#join(
+          batch.filter((channel) => this.#watched.has(channel) && !this.#subscribed.has(channel)),
+        );
+        await this.#part(
+          batch.filter((channel) => !this.#watched.has(channel) && this.#subscribed.has(channel)),
+        );
         // Where somebody came before it was sent, those who left have nothing to wait for.
-        for (const channel of lot) if (this.#watched.has(channel)) this.#departed(channel);
-        if (this.#changed.size > 0 && lot.length < LOT) await this.#gather();
+        for (const channel of batch) if (this.#watched.has(channel)) this.#departed(channel);
+        if (this.#changed.size > 0 && batch.length < BATCH) await this.#gather();
       }
     } catch (error) {
       if (connection === this.#connection) this.#link.refused(error);
@@ -122,7 +126,7 @@ export class RedisSubscriptions {
     }
     if (this.#loopOn !== connection) return;
     this.#loopOn = undefined;
-    this.#link.agreed();
+    this.#link.accepted();
   }
 
   /** While many come and go, few and large lots cost Redis less than many and small ones. */
@@ -130,13 +134,13 @@ export class RedisSubscriptions {
     return new Promise((resolve) => this.#clock.after(GATHER_MS, resolve));
   }
 
-  #takeLot(): string[] {
-    const lot: string[] = [];
+  #takeBatch(): string[] {
+    const batch: string[] = [];
     for (const channel of this.#changed) {
       this.#changed.delete(channel);
-      if (lot.push(channel) === LOT) break;
+      if (batch.push(channel) === BATCH) break;
     }
-    return lot;
+    return batch;
   }
 
   async #join(channels: readonly string[]): Promise<void> {
@@ -145,9 +149,9 @@ export class RedisSubscriptions {
     await this.#link.redis.subscribe(...channels);
     if (connection !== this.#connection) return;
     for (const channel of channels) {
-      this.#agreed.add(channel);
+      this.#subscribed.add(channel);
       const watched = this.#watched.get(channel);
-      // Where the last one left meanwhile, this lot goes on to part from the channel.
+      // Where the last one left meanwhile, this batch goes on to part from the channel.
       if (watched !== undefined) this.#begin(channel, watched);
     }
   }
@@ -158,14 +162,14 @@ export class RedisSubscriptions {
       listener.connection = this.#connection;
       if (returned) this.#tell(channel, listener, (subscriber) => subscriber.linkRestored());
     }
-    watched.agreement?.resolve();
-    watched.agreement = undefined;
+    watched.confirmation?.resolve();
+    watched.confirmation = undefined;
   }
 
   async #part(channels: readonly string[]): Promise<void> {
     if (channels.length === 0) return;
     // Before it is sent: who comes from now on must subscribe anew.
-    for (const channel of channels) this.#agreed.delete(channel);
+    for (const channel of channels) this.#subscribed.delete(channel);
     await this.#link.redis.unsubscribe(...channels);
     for (const channel of channels) this.#departed(channel);
   }
@@ -183,19 +187,19 @@ export class RedisSubscriptions {
   #lose(): void {
     this.#connection++;
     this.#loopOn = undefined;
-    this.#agreed.clear();
+    this.#subscribed.clear();
     this.#changed.clear();
     for (const channel of [...this.#departures.keys()]) this.#departed(channel);
     for (const [channel, watched] of this.#watched) {
-      if (watched.agreement === undefined) continue;
+      if (watched.confirmation === undefined) continue;
       for (const listener of watched.listeners) {
         if (listener.connection === undefined) watched.listeners.delete(listener);
       }
       if (watched.listeners.size === 0) this.#watched.delete(channel);
       const trouble = this.#link.away ?? ({ cause: "unreachable" } as const);
       const message = "the connection to Redis broke while subscribing";
-      watched.agreement.reject(new BrokerUnavailable(message, { trouble }));
-      watched.agreement = undefined;
+      watched.confirmation.reject(new BrokerUnavailable(message, { trouble }));
+      watched.confirmation = undefined;
     }
   }
 
@@ -227,7 +231,7 @@ export class RedisSubscriptions {
 interface Watched {
   readonly listeners: Set<Listener>;
   /** What the first ones wait for; undefined when nobody does. */
-  agreement: PromiseWithResolvers<void> | undefined;
+  confirmation: PromiseWithResolvers<void> | undefined;
 }
 
 interface Listener {

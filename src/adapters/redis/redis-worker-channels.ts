@@ -12,9 +12,9 @@ import { SYSTEM_CHANNEL } from "../../domain/channel.ts";
 import { MarkedCounter } from "./marked-counter.ts";
 import { RedisCommands } from "./redis-commands.ts";
 import type { RedisTarget } from "./redis-connection.ts";
-import { listeningChannel } from "./redis-keys.ts";
+import { listenersChannel } from "./redis-keys.ts";
 import { RedisLinks } from "./redis-links.ts";
-import { ListeningLink } from "./subscription-link.ts";
+import { SubscriptionLink } from "./subscription-link.ts";
 
 export interface RedisWorkerChannelsOptions {
   readonly target: RedisTarget;
@@ -38,10 +38,10 @@ export class RedisWorkerChannels implements WorkerChannelPort {
   readonly #links: RedisLinks;
   readonly #commands: RedisCommands;
   readonly #heard = Promise.withResolvers<void>();
-  #link: ListeningLink | undefined;
+  #link: SubscriptionLink | undefined;
   #counter: MarkedCounter | undefined;
   /** How the connection hears; undefined while it does not. */
-  #spell: Spell | undefined;
+  #current: ListeningConnection | undefined;
   #stopped = false;
 
   constructor(options: RedisWorkerChannelsOptions) {
@@ -55,14 +55,14 @@ export class RedisWorkerChannels implements WorkerChannelPort {
   async listen(heard: (message: BareMessage) => void): Promise<void> {
     if (this.#options.listen.size === 0) return;
     const { target, clock, telemetry } = this.#options;
-    const probeChannel = listeningChannel(target.db);
+    const probeChannel = listenersChannel(target.db);
     const counter = new MarkedCounter({
       clock,
       telemetry,
       publish: (name) => this.#commands.write("mark", [], [probeChannel, name]),
     });
     this.#counter = counter;
-    const link = new ListeningLink({
+    const link = new SubscriptionLink({
       target,
       clock,
       telemetry,
@@ -75,7 +75,7 @@ export class RedisWorkerChannels implements WorkerChannelPort {
         void this.#ask();
       },
       onLost: () => {
-        this.#spell = undefined;
+        this.#current = undefined;
         counter.lost();
       },
     });
@@ -107,13 +107,13 @@ export class RedisWorkerChannels implements WorkerChannelPort {
         reason: reasonOf(error),
       });
     }
-    this.#spell = undefined;
+    this.#current = undefined;
     this.#counter?.close();
     link.close();
   }
 
   listening(): Listening | undefined {
-    return this.#spell;
+    return this.#current;
   }
 
   get away(): BrokerTrouble | undefined {
@@ -129,14 +129,14 @@ export class RedisWorkerChannels implements WorkerChannelPort {
     const link = this.#link;
     if (link === undefined || this.#stopped) return;
     const { clock } = this.#options;
-    const spell = new Spell(link, clock.now());
-    this.#spell = spell;
+    const current = new ListeningConnection(link, clock.now());
+    this.#current = current;
     try {
-      spell.newcomer = (await this.#join(link)) > 0;
-      if (this.#spell === spell) this.#counter?.listens();
+      current.newcomer = (await this.#join(link)) > 0;
+      if (this.#current === current) this.#counter?.listens();
       // Where the answer was slow, others began to hear before this node did.
-      spell.since = clock.now();
-      link.agreed();
+      current.since = clock.now();
+      link.accepted();
       this.#heard.resolve();
     } catch (error) {
       // A connection that hears half of what it should is worse than none.
@@ -148,9 +148,9 @@ export class RedisWorkerChannels implements WorkerChannelPort {
    * Resolves with how many listened before. In one piece, so that of several that come at once all but the first find
    * somebody there.
    */
-  async #join({ redis }: ListeningLink): Promise<number> {
+  async #join({ redis }: SubscriptionLink): Promise<number> {
     const { target, listen } = this.#options;
-    const probes = listeningChannel(target.db);
+    const probes = listenersChannel(target.db);
     const asked = redis.pipeline().publish(probes, HELLO);
     if (this.#patterns.length > 0) asked.psubscribe(...this.#patterns);
     asked.subscribe(probes, ...(listen.has("system") ? [SYSTEM_CHANNEL] : []));
@@ -160,7 +160,7 @@ export class RedisWorkerChannels implements WorkerChannelPort {
   }
 
   /** What Redis sent before these answers is read before them. */
-  async #part({ redis }: ListeningLink): Promise<void> {
+  async #part({ redis }: SubscriptionLink): Promise<void> {
     await Promise.all([
       this.#patterns.length > 0 && redis.punsubscribe(...this.#patterns),
       this.#options.listen.has("system") && redis.unsubscribe(SYSTEM_CHANNEL),
@@ -169,18 +169,18 @@ export class RedisWorkerChannels implements WorkerChannelPort {
 
   get #patterns(): string[] {
     return (["analysis", "user"] as const)
-      .filter((lane) => this.#options.listen.has(lane))
-      .map((lane) => `${lane}:*`);
+      .filter((kind) => this.#options.listen.has(kind))
+      .map((kind) => `${kind}:*`);
   }
 }
 
 /** From one making of the connection to its loss. */
-class Spell implements Listening {
+class ListeningConnection implements Listening {
   since: number;
   newcomer: boolean | undefined;
-  readonly #link: ListeningLink;
+  readonly #link: SubscriptionLink;
 
-  constructor(link: ListeningLink, since: number) {
+  constructor(link: SubscriptionLink, since: number) {
     this.#link = link;
     this.since = since;
   }

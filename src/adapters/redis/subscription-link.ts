@@ -6,7 +6,7 @@ import { RedisLink, type RedisLinkOptions } from "./redis-link.ts";
 import { RedisLinks } from "./redis-links.ts";
 import { SubscriptionProbe } from "./subscription-probe.ts";
 
-export interface ListeningLinkOptions extends RedisLinkOptions {
+export interface SubscriptionLinkOptions extends RedisLinkOptions {
   /** Where its probes are published; heard by this connection, and by whoever else subscribes to it. */
   readonly probeChannel: string;
   /** Publishes over another connection, as anybody does; resolves with how many connections Redis sent it to. */
@@ -14,8 +14,8 @@ export interface ListeningLinkOptions extends RedisLinkOptions {
 }
 
 /** A connection that listens, and that knows whether it hears: found deaf, it is made anew. */
-export class ListeningLink {
-  readonly #options: ListeningLinkOptions;
+export class SubscriptionLink {
+  readonly #options: SubscriptionLinkOptions;
   readonly #link: RedisLink;
   readonly #probe: SubscriptionProbe;
   /** What it was last refused to listen to, by whoever asked. */
@@ -23,18 +23,18 @@ export class ListeningLink {
   /** Counts connections: an answer of an earlier one says nothing about this one. */
   #connection = 0;
 
-  constructor(options: ListeningLinkOptions) {
+  constructor(options: SubscriptionLinkOptions) {
     this.#options = options;
     const { probeChannel, publish, purpose } = options;
     const links = options.links ?? new RedisLinks(options.clock, options.telemetry);
     this.#probe = new SubscriptionProbe({
       ...options,
       publish: (probe) => publish(probeChannel, probe),
-      onDeaf: () => {
+      onStalled: () => {
         links.outages.report(`${purpose} (hearing)`, { cause: "deaf" });
         this.reconnect();
       },
-      onHeard: () => links.outages.clear(`${purpose} (hearing)`),
+      onRecovered: () => links.outages.clear(`${purpose} (hearing)`),
     });
     this.#link = new RedisLink({
       ...options,
@@ -104,7 +104,7 @@ export class ListeningLink {
   }
 
   /** To be told that Redis agreed to all that was asked. */
-  agreed(asker: Asker = "owner"): void {
+  accepted(asker: Asker = "owner"): void {
     this.#refusals.delete(asker);
   }
 
@@ -128,7 +128,7 @@ export class ListeningLink {
       return;
     }
     if (connection !== this.#connection) return;
-    this.agreed("probe");
+    this.accepted("probe");
     this.#probe.begin();
   }
 }

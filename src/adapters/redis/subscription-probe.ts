@@ -11,15 +11,15 @@ export interface SubscriptionProbeOptions {
   /** Publishes as anybody does, over another connection. Resolves with how many connections Redis sent it to. */
   readonly publish: (probe: string) => Promise<number>;
   /** Called each time the connection was found deaf; it is to be made anew. */
-  readonly onDeaf: () => void;
+  readonly onStalled: () => void;
   /** Called when it hears again. */
-  readonly onHeard: () => void;
+  readonly onRecovered: () => void;
 }
 
 const PROBE_EVERY_MS = 2_000;
 /** Probes in a row that Redis took and that brought nothing: so many until readiness ends, and until it is given up. */
-const DOUBTED_AT = 2;
-const DEAF_AT = 3;
+const SUSPECTED_AT = 2;
+const STALLED_AT = 3;
 
 /**
  * Whether a connection that listens is heard from: it may be connected, answer every command and get no message. A
@@ -32,10 +32,10 @@ export class SubscriptionProbe {
   readonly #stop: () => void;
   #sequence = 0;
   /** Undefined while the connection hears nothing by right. */
-  #ear: Ear | undefined;
+  #probed: ProbedConnection | undefined;
   /** Everything published until then, by this node's clock, was heard, or was never to be. */
   #heardUpTo: number;
-  #deaf = false;
+  #stalled = false;
   #publishing = false;
 
   constructor(options: SubscriptionProbeOptions) {
@@ -46,8 +46,8 @@ export class SubscriptionProbe {
 
   /** Why nothing that the connection should hear can be relied on, or undefined. */
   get away(): BrokerTrouble | undefined {
-    const doubted = this.#deaf || (this.#ear?.unheard ?? 0) >= DOUBTED_AT;
-    return doubted ? { cause: "deaf" } : undefined;
+    const suspected = this.#stalled || (this.#probed?.unheard ?? 0) >= SUSPECTED_AT;
+    return suspected ? { cause: "deaf" } : undefined;
   }
 
   /** How long ago, in milliseconds, what is read now may have been published at most. */
@@ -57,7 +57,7 @@ export class SubscriptionProbe {
 
   /** Whether other connections hear the probe as well; undefined until Redis has said so on this connection. */
   get others(): boolean | undefined {
-    return this.#ear?.others;
+    return this.#probed?.others;
   }
 
   /** A new connection was made: what was published before is not sent to it. */
@@ -67,36 +67,36 @@ export class SubscriptionProbe {
 
   /** The connection has subscribed: from here on it must hear. */
   begin(): void {
-    this.#ear = { unheard: 0, quiet: true, taken: false, others: undefined };
-    void this.#publish(this.#ear);
+    this.#probed = { unheard: 0, quiet: true, taken: false, others: undefined };
+    void this.#publish(this.#probed);
   }
 
   /** The connection was lost: until the next `begin` nothing is expected of it. */
   end(): void {
-    this.#ear = undefined;
+    this.#probed = undefined;
   }
 
   /** A probe arrived, of whichever node. */
   heard(probe: string): void {
     this.hears();
     const [node, , sentAt] = probe.split(" ");
-    if (this.#ear === undefined || node !== this.#node) return;
+    if (this.#probed === undefined || node !== this.#node) return;
     this.#heardUpTo = Math.max(this.#heardUpTo, Number(sentAt));
     const seconds = Math.max(0, this.#options.clock.now() - Number(sentAt)) / 1_000;
     this.#options.telemetry.observe("telltale_broker_round_trip_seconds", {}, seconds);
-    if (!this.#deaf) return;
-    this.#deaf = false;
-    this.#options.onHeard();
+    if (!this.#stalled) return;
+    this.#stalled = false;
+    this.#options.onRecovered();
   }
 
   /** Anything at all arrived: it may be behind, but it is not deaf. */
   hears(): void {
-    if (this.#ear !== undefined) this.#ear.quiet = false;
+    if (this.#probed !== undefined) this.#probed.quiet = false;
   }
 
   close(): void {
     this.#stop();
-    this.#ear = undefined;
+    this.#probed = undefined;
   }
 
   /**
@@ -104,34 +104,34 @@ export class SubscriptionProbe {
    * tick's time to read it.
    */
   #tick(): void {
-    const ear = this.#ear;
-    if (ear === undefined) return;
-    if (!ear.quiet) ear.unheard = 0;
-    else if (ear.taken) ear.unheard++;
-    if (ear.unheard >= DEAF_AT) {
-      this.#foundDeaf();
+    const probed = this.#probed;
+    if (probed === undefined) return;
+    if (!probed.quiet) probed.unheard = 0;
+    else if (probed.taken) probed.unheard++;
+    if (probed.unheard >= STALLED_AT) {
+      this.#stall();
       return;
     }
-    void this.#publish(ear);
+    void this.#publish(probed);
   }
 
-  #foundDeaf(): void {
-    this.#deaf = true;
-    this.#ear = undefined;
+  #stall(): void {
+    this.#stalled = true;
+    this.#probed = undefined;
     this.#options.telemetry.count("telltale_stalled_subscriptions_total", {});
-    this.#options.onDeaf();
+    this.#options.onStalled();
   }
 
   /** Never rejects. */
-  async #publish(ear: Ear): Promise<void> {
-    ear.quiet = true;
-    ear.taken = false;
+  async #publish(probed: ProbedConnection): Promise<void> {
+    probed.quiet = true;
+    probed.taken = false;
     if (this.#publishing) return;
     this.#publishing = true;
     try {
       const sent = `${this.#node} ${++this.#sequence} ${this.#options.clock.now()}`;
-      ear.others = (await this.#options.publish(sent)) > 1;
-      ear.taken = true;
+      probed.others = (await this.#options.publish(sent)) > 1;
+      probed.taken = true;
     } catch (error) {
       // Redis did not take it, which is no deafness: its links say what there is to say of that.
       this.#options.telemetry.log("debug", "Redis took no probe", {
@@ -145,7 +145,7 @@ export class SubscriptionProbe {
 }
 
 /** What is known of one connection, from its subscribing to its loss. */
-interface Ear {
+interface ProbedConnection {
   /** Probes in a row that Redis took and that brought nothing. */
   unheard: number;
   /** Nothing arrived since the last probe was published. */

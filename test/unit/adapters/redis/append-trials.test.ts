@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { AppendTrials, type Lane } from "../../../../src/adapters/redis/append-trials.ts";
+import { type AppendPurpose, AppendTrials } from "../../../../src/adapters/redis/append-trials.ts";
 import { RedisLinks } from "../../../../src/adapters/redis/redis-links.ts";
 import type { BrokerTrouble } from "../../../../src/application/broker-trouble.ts";
 import { BrokerUnavailable, OutcomeUnknown } from "../../../../src/application/errors.ts";
@@ -11,7 +11,7 @@ function trying() {
   const clock = new ManualClock();
   const telemetry = new CollectingTelemetry();
   const links = new RedisLinks(clock, telemetry);
-  const attempts: Lane[] = [];
+  const attempts: AppendPurpose[] = [];
   const broker = {
     fault: undefined as Error | undefined,
     up: true,
@@ -22,8 +22,8 @@ function trying() {
     telemetry,
     links,
     isUp: () => broker.up,
-    attempt: async (lane) => {
-      attempts.push(lane);
+    attempt: async (purpose) => {
+      attempts.push(purpose);
       const { fault, held } = broker;
       await held;
       if (fault !== undefined) throw fault;

@@ -20,11 +20,11 @@ function probing() {
       if (broker.delivers) probe.heard(message);
       return broker.receivers;
     },
-    onDeaf: () => {
+    onStalled: () => {
       found++;
       probe.end();
     },
-    onHeard: () => {},
+    onRecovered: () => {},
   });
   const connect = async () => {
     probe.connected();
