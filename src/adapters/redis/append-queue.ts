@@ -2,36 +2,36 @@ import { BrokerUnavailable, OutcomeUnknown } from "../../application/errors.ts";
 import type { AppendOutcome, AppendRequest } from "../../application/ports/pub-sub-port.ts";
 import type { ChannelName } from "../../domain/channel.ts";
 
-/** Appends to one channel that go to the broker as one. */
+/** Appends to one channel that go to the broker in one call. */
 export interface AppendCall {
   readonly channel: ChannelName;
   readonly requests: readonly AppendRequest[];
-  /** Whether somebody is answered for it, hence whether replicas must have it as well. */
+  /** Whether a publisher is answered for it, so that replicas must have it too. */
   readonly acknowledged: boolean;
   /** When the first of them was called. */
   readonly calledAt: number;
 }
 
 export interface AppendQueueOptions {
-  /** Outcomes in the order of the requests. Where it rejects, none was stored or nobody knows. */
+  /** Resolves with the outcomes in the order of the requests. If it rejects, none was stored or nobody knows. */
   readonly carryOut: (call: AppendCall) => Promise<readonly AppendOutcome[]>;
   /** Milliseconds. */
   readonly now: () => number;
 }
 
-/** Of one call: few enough that Redis does nothing else for a few milliseconds only. */
+/** The limits of one call, so that it keeps Redis from anything else for a few milliseconds only. */
 const MOST_EVENTS = 500;
 const MOST_CHARACTERS = 4 * 1024 * 1024;
-/** Of all that waits for its call or its answer, over all channels. */
+/** The limit of everything that waits for its call or its answer, over all channels. */
 const MOST_WAITING_CHARACTERS = 64 * 1024 * 1024;
 
 /**
- * The appends of this node, a queue for each channel with one call under way at a time; what is appended meanwhile
- * goes out together in the next. So no append can be stored after an earlier one to its channel has failed: where a
- * call fails, everything that waits behind it fails as well.
+ * The appends of this node: a queue for each channel, with one call under way at a time. Appends that come meanwhile go
+ * out together in the next call. If a call fails, everything that waits behind it fails too: so no append is stored after
+ * an earlier one to its channel has failed.
  *
- * Where 64 MiB wait, as with a Redis that does not answer, what a publisher is answered for is refused at once, until a
- * call has ended. Workers' messages and inbox entries wait in bounded queues of their own and are never refused here.
+ * If 64 MiB wait, as with a Redis that does not answer, the queue refuses publishers at once until a call has ended. It
+ * never refuses workers' messages and inbox entries, which wait in bounded queues of their own.
  */
 export class AppendQueue {
   readonly #options: AppendQueueOptions;
@@ -55,7 +55,7 @@ export class AppendQueue {
     if (queue === undefined) {
       const begun = [pending];
       this.#channels.set(request.channel, begun);
-      // Later, so that all that is appended in this turn goes out together.
+      // Later, so that all appends of this turn go out together.
       queueMicrotask(() => void this.#empty(request.channel, begun));
     } else {
       queue.push(pending);
@@ -103,7 +103,7 @@ function charactersOf({ events }: AppendRequest): number {
   return events.reduce((sum, { members }) => sum + members.length, 0);
 }
 
-/** From the front of the queue as many as fit into one call, at least one, all acknowledged or none. */
+/** Takes from the front of the queue as many as fit into one call: at least one, all acknowledged or none. */
 function takeCall(queue: Pending[]): Pending[] {
   const [first] = queue;
   if (first === undefined) return [];
@@ -120,14 +120,14 @@ function takeCall(queue: Pending[]): Pending[] {
 }
 
 /**
- * Nobody waits for an answer to what a worker published bare, and an inbox entry leaves the inbox after its event was
- * stored, on the same stream of changes: a replica without the event still has the entry.
+ * Whether a publisher is answered for the append. Nobody waits for an answer to a bare message. An inbox entry leaves the
+ * inbox after its event was stored, on the same stream of changes: a replica without the event still has the entry.
  */
 export function isAcknowledged({ deduplicate }: AppendRequest): boolean {
   return deduplicate === undefined || deduplicate.by === "key";
 }
 
-/** Of what was not sent the outcome is known. */
+/** The failure of appends that were not sent: their outcome is known. */
 function failureOfUnsent(error: unknown): unknown {
   if (!(error instanceof OutcomeUnknown)) return error;
   return new BrokerUnavailable("not sent: an earlier append to the channel has an unknown outcome", {

@@ -8,41 +8,41 @@ import type { AppendScriptCall } from "./redis-appends.ts";
 import type { TrialChannel } from "./redis-keys.ts";
 import type { RedisLinks } from "./redis-links.ts";
 
-/** The connections that events are appended on. */
+/** The two connections that append events. */
 export type AppendPurpose = "publishing" | "commands";
 
 export interface AppendTrialsOptions {
   readonly clock: ClockPort;
   readonly telemetry: TelemetryPort;
   readonly links: RedisLinks;
-  /** Whether the connection is up, hence whether trying says more than its state does. */
+  /** Whether the connection is up: only then a trial says more than its state does. */
   readonly isUp: (purpose: AppendPurpose) => boolean;
-  /** Appends as everybody does, where nobody sees it; rejects as an append does. */
+  /** Appends as everybody does, on a channel that nobody sees. Rejects as an append does. */
   readonly attempt: (purpose: AppendPurpose) => Promise<void>;
-  /** Looks whether data of a newer format that was met is still there. Rejects as a read does. */
+  /** Looks whether the data of a newer format that was met is still there. Rejects as a read does. */
   readonly lookAtFormat: () => Promise<void>;
-  /** The server that the connection leads to, where that is known. */
+  /** The server that the connection leads to, if that is known. */
   readonly serverOf: (purpose: AppendPurpose) => string | undefined;
 }
 
 const LOOK_EVERY_MS = 2_000;
-/** Longer than a connection to a replica is borne. */
+/** Longer than a connection to a replica is kept. */
 const AGAIN_MS = 500;
-/** In looks: while all is well every second one, that is every four seconds, appends. */
+/** While all is well every second look appends, that is every four seconds. */
 const TRY_EVERY = 2;
 const PURPOSES: readonly AppendPurpose[] = ["publishing", "commands"];
 
 /**
- * Whether an append would succeed: each connection tries one from time to time, at once when it was made, and sooner
- * after a failure. So a full memory, a replica, a missing permission or too few replicas show within ten seconds
- * though nobody publishes, and their end as well.
+ * Finds out whether an append would succeed. Each connection tries one from time to time, at once when it was made, and
+ * sooner after a failure. So a full memory, a replica, a missing permission or too few replicas show within ten seconds
+ * though nobody publishes, and so does their end.
  */
 export class AppendTrials {
   readonly #options: AppendTrialsOptions;
   readonly #troubles = new Map<AppendPurpose, BrokerTrouble>(
     PURPOSES.map((purpose) => [purpose, { cause: "connecting" }]),
   );
-  /** Counts the connections of each: what was tried on an earlier one says nothing about this one. */
+  /** Counts the connections of each purpose: a trial on an earlier one says nothing about this one. */
   readonly #connections = new Map<AppendPurpose, number>();
   /** The connection on which an attempt is under way. */
   readonly #trying = new Map<AppendPurpose, number>();
@@ -58,23 +58,23 @@ export class AppendTrials {
     });
   }
 
-  /** Why an append would fail, or undefined where it would be stored. */
+  /** Why an append would fail, or undefined if it would be stored. */
   get trouble(): BrokerTrouble | undefined {
     return this.#troubles.get("publishing") ?? this.#troubles.get("commands");
   }
 
-  /** The connection was made: nothing is known of it yet. */
+  /** Call it when the connection was made: nothing is known of it yet. */
   made(purpose: AppendPurpose): void {
     void this.#try(purpose);
   }
 
-  /** The connection was lost. */
+  /** Call it when the connection was lost. */
   lost(purpose: AppendPurpose): void {
     this.#connections.set(purpose, this.#connectionOf(purpose) + 1);
     if (!this.#troubles.has(purpose)) this.#troubles.set(purpose, { cause: "connecting" });
   }
 
-  /** An append of somebody's failed: what the broker refused, it would refuse the next one. */
+  /** Call it when anybody's append failed: a lasting refusal would meet the next one too. */
   failed(purpose: AppendPurpose, error: unknown): void {
     const trouble = error instanceof BrokerError ? error.trouble : undefined;
     if (trouble !== undefined && LASTING.has(trouble.cause)) this.#fails(purpose, trouble, reasonOf(error));
@@ -91,7 +91,7 @@ export class AppendTrials {
     try {
       await this.#options.lookAtFormat();
     } catch (error) {
-      // What keeps it from being read is told by whoever it concerns.
+      // The connection that it concerns says why the format cannot be read.
       this.#options.telemetry.log("debug", "the format was not looked at", { reason: reasonOf(error) });
     }
   }
@@ -128,7 +128,7 @@ export class AppendTrials {
     this.#troubles.set(purpose, trouble);
     this.#options.links.outages.report(sourceOf(purpose), trouble, detail);
     this.#tellOfPermissions();
-    // A second answer of this kind has the connection made anew: it must not take seconds to come.
+    // A second answer of this kind makes the link connect anew: it must not take seconds to come.
     if (trouble.cause === "read_only") this.#options.clock.after(AGAIN_MS, () => void this.#try(purpose));
   }
 
@@ -142,7 +142,7 @@ export class AppendTrials {
   }
 }
 
-/** What the broker says of itself rather than of one append. */
+/** The causes that are about the broker and not about one append. */
 const LASTING: ReadonlySet<string> = new Set(["full", "disk", "permission", "read_only", "replicas"]);
 
 function sourceOf(purpose: AppendPurpose): string {
@@ -157,9 +157,9 @@ const SIZE = 1;
 const KNOWN_AS = { by: "key", name: "try", scope: "channel", windowMs: 1, rememberMs: 1 } as const;
 
 /**
- * What a gateway appends to see whether it could: on a channel of its own, which holds nothing a moment later. The two
- * connections together use every command that the script has: the first begins a channel and ends it, the second
- * trims it, reopens it under an attempt and lets it expire.
+ * The appends of a trial, on a channel of the gateway's own which holds nothing a moment later. The two connections
+ * together use every command of the script: the first begins a channel and ends it, the second trims it, reopens it under
+ * an attempt and lets it expire.
  */
 export class TrialAppend {
   readonly #channel: TrialChannel = `try:${randomEpoch()}`;

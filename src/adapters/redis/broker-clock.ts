@@ -1,9 +1,9 @@
 /**
- * What Redis' clock shows, told from a clock of this process that is never set. The machine's own time is not
- * looked at: it may be an hour off, or be put right at any moment.
+ * Tells the time of Redis' clock from a clock of this process that is never set. It ignores the machine's own time, which
+ * may be an hour off, or be put right at any moment.
  */
 export class BrokerClock {
-  /** At least how far ahead Redis' clock is, in milliseconds; undefined where nobody knows. */
+  /** How far Redis' clock is ahead at least, in milliseconds; undefined if nobody knows. */
   #ahead: number | undefined;
 
   /** Milliseconds on the clock of this process. */
@@ -12,10 +12,10 @@ export class BrokerClock {
   }
 
   /**
-   * To be told what Redis' clock showed, in whole milliseconds rounded down, with when it was asked for and when the
-   * answer came. Redis looked at it at some moment in between. Taken as the last one, the difference comes out too
-   * small by at most the round trip, and never too large; what an earlier, quicker answer showed is kept for as long as
-   * it agrees with the new one.
+   * Call it with the time of Redis' clock in whole milliseconds, rounded down, with when it was asked for and when the
+   * answer came. Redis looked at its clock at some moment in between. The difference is taken as of the last one: it comes
+   * out too small by at most the round trip, and never too large. An earlier, quicker answer counts as long as the new one
+   * does not contradict it.
    */
   measured(broker: number, askedAt: number, answeredAt: number): void {
     const least = broker - answeredAt;
@@ -24,12 +24,12 @@ export class BrokerClock {
     if (!agrees) this.#ahead = least;
   }
 
-  /** To be told when the connection is gone: the next one may lead to another server. */
+  /** Call it when the connection is gone: the next one may lead to another server. */
   forget(): void {
     this.#ahead = undefined;
   }
 
-  /** A time of this process on Redis' clock, as one that Redis surely shows by then; undefined where nobody knows. */
+  /** Gives a time of this process as one that Redis' clock surely shows by then; undefined if nobody knows. */
   atBroker(time: number): number | undefined {
     return this.#ahead === undefined ? undefined : Math.floor(time + this.#ahead);
   }

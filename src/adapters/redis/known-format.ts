@@ -8,7 +8,7 @@ import type { ScriptReply } from "./stored-format.ts";
 const SOURCE = "format";
 const TROUBLE: BrokerTrouble = { cause: "newer_format" };
 
-/** Which format of what the scripts keep this version understands, and whether it has met a newer one. */
+/** Knows which format of stored data this version understands, and whether it has met a newer one. */
 export class KnownFormat {
   readonly newest = "1";
   readonly #links: RedisLinks;
@@ -18,7 +18,7 @@ export class KnownFormat {
     this.#links = links;
   }
 
-  /** The channel that was found to be of a newer format, to be looked at again; undefined where none is. */
+  /** The channel that was found to be of a newer format, to be looked at again; undefined if there is none. */
   get met(): ChannelName | TrialChannel | undefined {
     return this.#met;
   }
@@ -27,7 +27,7 @@ export class KnownFormat {
     return this.#met === undefined ? undefined : TROUBLE;
   }
 
-  /** Passes on what this version understands; else throws `NewerFormat`. */
+  /** Passes on a reply that this version understands. Throws `NewerFormat` otherwise. */
   understood(reply: ScriptReply, channel: ChannelName | TrialChannel): ScriptReply {
     if (reply[0] !== "NEWER") return reply;
     const message = `Redis holds data of format ${reply[1]}, newer than ${this.newest}: this gateway is too old for it`;
@@ -38,7 +38,7 @@ export class KnownFormat {
     throw new NewerFormat(message);
   }
 
-  /** The channel that was met is gone, or is of a format that this version understands. */
+  /** Call it when the channel that was met is gone, or is of a format that this version understands. */
   forget(): void {
     this.#met = undefined;
     this.#links.outages.clear(SOURCE);

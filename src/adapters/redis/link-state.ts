@@ -23,7 +23,7 @@ export const UNREACHABLE: LinkEnd = {
 };
 export const MOVING: LinkEnd = { trouble: { cause: "connecting" }, detail: "the address leads elsewhere" };
 
-/** Why commands fail in this state, or undefined where they are sent. */
+/** Why commands fail in this state, or undefined if they are sent. */
 export function troubleIn(state: LinkState): BrokerTrouble | undefined {
   switch (state.type) {
     case "up":

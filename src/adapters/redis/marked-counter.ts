@@ -12,14 +12,14 @@ export interface MarkedCounterOptions {
   readonly publish: (name: string) => Promise<unknown>;
 }
 
-/** Whichever gateway first heard none for so long publishes the next mark. */
+/** A gateway that heard no mark for so long publishes the next one. */
 const MARK_EVERY_MS = 10_000;
 const LOOK_EVERY_MS = 500;
 const MARK = /^mark (\w+\.\d+\.\w+)$/;
 
 /**
- * Counts what one connection hears as every other gateway does: by the marks in the stream of messages, which any of
- * them publishes. Until the first mark is heard it counts for itself, a round trip long where all is well.
+ * Counts the messages that one connection hears, as every other gateway counts them: from the marks in the stream of
+ * messages, which any of them publishes. Until it hears its first mark it counts for itself, usually for a round trip.
  */
 export class MarkedCounter {
   readonly #options: MarkedCounterOptions;
@@ -35,23 +35,23 @@ export class MarkedCounter {
     this.#stop = options.clock.every(LOOK_EVERY_MS, () => this.#look());
   }
 
-  /** A connection was made: it has heard nothing yet. */
+  /** Call it when a connection was made: it has heard nothing yet. */
   connected(): void {
     this.#counter.connected(this.#options.clock.now());
   }
 
-  /** The connection has subscribed to all that it should hear. */
+  /** Call it when the connection has subscribed to everything that it should hear. */
   listens(): void {
     this.#listens = true;
     this.#look();
   }
 
-  /** The connection was lost. */
+  /** Call it when the connection was lost. */
   lost(): void {
     this.#listens = false;
   }
 
-  /** Anything that arrived on the channel of the probes. */
+  /** Call it with everything that arrives on the channel of the probes. */
   heardProbe(text: string): void {
     const [, mark] = MARK.exec(text) ?? [];
     if (mark === undefined) return;
@@ -59,7 +59,7 @@ export class MarkedCounter {
     this.#markedAt = this.#options.clock.now();
   }
 
-  /** A message, which was published at most `lateMs` milliseconds ago. */
+  /** Counts a message that was published at most `lateMs` milliseconds ago. */
   heard(channel: string, payload: Uint8Array, lateMs: number): Occurrence {
     return this.#counter.heard(channel, payload, this.#options.clock.now() - lateMs);
   }
@@ -81,7 +81,7 @@ export class MarkedCounter {
     try {
       await this.#options.publish(randomEpoch());
     } catch (error) {
-      // The next look tries again; until then what is heard is counted on.
+      // The next look tries again. Until then the counter counts on.
       this.#options.telemetry.log("debug", "Redis took no mark", { reason: reasonOf(error) });
     } finally {
       this.#publishing = false;

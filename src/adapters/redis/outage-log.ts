@@ -2,19 +2,19 @@ import { type BrokerTrouble, isSameTrouble, wordsOf } from "../../application/br
 import type { ClockPort } from "../../application/ports/clock-port.ts";
 import type { TelemetryPort } from "../../application/ports/telemetry-port.ts";
 
-/** What comes back and breaks again within this time is one outage, in milliseconds. */
+/** A connection that comes back and breaks again within this time belongs to one outage, in milliseconds. */
 const QUIET_MS = 3_000;
-/** A cause that changes is told again, but no sooner after the last line: a restart has several within seconds. */
+/** If the cause changes it is told again, but no sooner after the last line: a restart has several within seconds. */
 const TOLD_AGAIN_MS = 10_000;
 
 /**
- * Tells operators of an outage once, over everything that notices it: a line when it begins, with the cause, and one
- * when it is over, with how long it took.
+ * Tells operators of an outage once, however many notice it: one line when it begins, with the cause, and one when it is
+ * over, with how long it took.
  */
 export class OutageLog {
   readonly #clock: ClockPort;
   readonly #telemetry: TelemetryPort;
-  /** What is wrong now, by who noticed it. */
+  /** The present troubles, by the source that noticed each. */
   readonly #troubles = new Map<string, BrokerTrouble>();
   #outage: Outage | undefined;
   #cancelQuiet = () => {};
@@ -24,7 +24,7 @@ export class OutageLog {
     this.#telemetry = telemetry;
   }
 
-  /** `detail` is for the log alone: it may hold an address, or what the broker wrote. */
+  /** `detail` is for the log alone: it may hold an address, or the broker's own words. */
   report(source: string, trouble: BrokerTrouble, detail = ""): void {
     this.#troubles.set(source, trouble);
     this.#cancelQuiet();
@@ -43,7 +43,7 @@ export class OutageLog {
     this.#telemetry.log("warn", "the broker is still away", fieldsOf(source, trouble, detail));
   }
 
-  /** What `source` noticed is over. */
+  /** The trouble that `source` noticed is over. */
   clear(source: string): void {
     if (!this.#troubles.delete(source) || this.#troubles.size > 0) return;
     const outage = this.#outage;
@@ -53,7 +53,7 @@ export class OutageLog {
     this.#cancelQuiet = this.#clock.after(QUIET_MS, () => this.#end(outage));
   }
 
-  /** `source` notices nothing any more: it is closed. */
+  /** `source` is closed and notices nothing any more. */
   forget(source: string): void {
     this.#troubles.delete(source);
     if (this.#troubles.size > 0) return;
@@ -77,7 +77,7 @@ interface Outage {
   readonly sources: Set<string>;
   told: BrokerTrouble;
   toldAt: number;
-  /** Since when nothing is wrong; undefined while something is. */
+  /** When the last trouble ended; undefined while there is one. */
   over?: number | undefined;
 }
 

@@ -15,14 +15,14 @@ import { flagOf } from "./stored-format.ts";
 export interface RedisAppendsOptions {
   readonly db: number;
   readonly history: HistoryLimits;
-  /** On which publishers are answered, held up where it waits for replicas. */
+  /** The connection on which publishers are answered. It is held up if it waits for replicas. */
   readonly publishing: RedisCommands;
-  /** For what need not wait for them. */
+  /** The connection for everything that need not wait for replicas. */
   readonly commands: RedisCommands;
   readonly replicas: RedisReplicas;
   readonly format: KnownFormat;
   readonly links: RedisLinks;
-  /** Told of every call that failed. */
+  /** Called for every call that failed. */
   readonly onFailure: (acknowledged: boolean, error: unknown) => void;
 }
 
@@ -35,24 +35,25 @@ export interface HistoryLimits {
 export interface AppendScriptCall {
   readonly channel: ChannelName | TrialChannel;
   readonly requests: readonly Pick<AppendRequest, "events" | "deduplicate">[];
-  /** Whether somebody is answered for it, hence whether replicas must have it as well. */
+  /** Whether a publisher is answered for it, so that replicas must have it too. */
   readonly acknowledged: boolean;
   /** When the first of its appends was called, on `performance`'s clock. */
   readonly calledAt: number;
   readonly limits: HistoryLimits;
 }
 
-/** Milliseconds that Redis has for one call, and from when its first append was called, which a queue may have held. */
+/** Milliseconds that Redis has for one call. */
 export const CALL_MS = 2_000;
+/** Milliseconds that Redis has since the first append of a call, which a queue may have held. */
 const LATEST_CALL_MS = 4_000;
-/** Milliseconds within which whoever appends is answered, whatever happens. */
+/** Milliseconds within which every caller of an append is answered, whatever happens. */
 export const ANSWER_MS = 4_500;
 
-/** The appends of one gateway: each node of it has one. */
+/** The appends of one gateway. */
 export class RedisAppends {
   readonly #options: RedisAppendsOptions;
   readonly #queue: AppendQueue;
-  /** Among all gateways, so that a call is known when it comes twice. */
+  /** Its name among all gateways, by which the script recognises a call that comes twice. */
   readonly #gateway = randomEpoch();
   #calls = 0;
 
@@ -65,13 +66,13 @@ export class RedisAppends {
   }
 
   async append(request: AppendRequest): Promise<AppendOutcome> {
-    // At once, also where an earlier append to the channel still waits for its deadline.
+    // At once, even if an earlier append to the channel still waits for its deadline.
     this.#connectionFor(isAcknowledged(request)).assertNotAway();
     this.#options.links.assertPermitted();
     return this.#queue.append(request);
   }
 
-  /** Sends a call past the queue and whatever else holds appends back. Rejects as `append` does. */
+  /** Sends a call past the queue and everything else that holds appends back. Rejects as `append` does. */
   async send({
     channel,
     requests,
@@ -123,7 +124,7 @@ export class RedisAppends {
   }
 }
 
-/** The part of append-events.lua's arguments that is about the requests. */
+/** The arguments of append-events.lua that are about the requests. */
 function requestArguments(
   channel: ChannelName | TrialChannel,
   requests: readonly Pick<AppendRequest, "events" | "deduplicate">[],
@@ -138,7 +139,7 @@ function requestArguments(
   return args;
 }
 
-/** One answer of append-events.lua to one request. */
+/** Reads an answer of append-events.lua to one request. */
 function outcomeOf(answer: unknown): AppendOutcome {
   const [type, a, b, c] = answer as readonly unknown[];
   switch (type) {
@@ -159,7 +160,7 @@ function keyArguments(channel: ChannelName | TrialChannel, key: DeduplicationKey
   const parts = deduplicationKeyParts(channel, key);
   if (key.by === "key") return [key.scope, ...parts, `${key.windowMs}`, `${key.rememberMs}`];
   const { stretch, number } = key.occurrence;
-  // As the script looks for it: what it finds at once it need not take apart.
+  // In the form in which the script looks for it: an occurrence that it finds at once it need not take apart.
   return [heardText(key), ...parts, `\n${stretch} `, `${number}`];
 }
 

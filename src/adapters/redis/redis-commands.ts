@@ -15,14 +15,14 @@ export interface RedisCommandsOptions {
   readonly target: RedisTarget;
   readonly clock: ClockPort;
   readonly telemetry: TelemetryPort;
-  /** What the connection is for: seen in CLIENT LIST and in the log. */
+  /** The purpose of the connection, as CLIENT LIST and the log show it. */
   readonly purpose: string;
-  /** What it shares with the other connections of the gateway; on its own where left out. */
+  /** The state that it shares with the other connections of the gateway. Without it the connection is on its own. */
   readonly links?: RedisLinks | undefined;
   /** Called each time scripts can be sent again. */
   readonly onReady?: () => void;
   readonly onLost?: () => void;
-  /** Told what `INFO replication` says, on every connection and every two seconds. */
+  /** Called with `INFO replication`, on every connection and every two seconds. */
   readonly replication?: (info: string) => void;
 }
 
@@ -56,12 +56,12 @@ export class RedisCommands {
     return this.#link.away;
   }
 
-  /** Which server it is connected to, where one may ask. */
+  /** The server that it is connected to, if Redis lets the gateway ask. */
   get server(): string | undefined {
     return this.#link.server;
   }
 
-  /** Throws `BrokerUnavailable` if Redis is known to be away: not while nobody knows yet. */
+  /** Throws `BrokerUnavailable` if Redis is known to be away, but not while nobody knows yet. */
   assertNotAway(): void {
     if (!this.#link.starting) this.#link.assertUp();
   }
@@ -78,9 +78,9 @@ export class RedisCommands {
   }
 
   /**
-   * As `write`, of a script that refuses with `LATE` once its deadline has passed on Redis' clock, which `argsBy` is
-   * given. What had no answer fails with `OutcomeUnknown`, and only when the deadline has surely passed: from then on
-   * nothing comes of it, whatever still lies between here and Redis.
+   * Does the same with a script that answers `LATE` once its deadline has passed on Redis' clock. `argsBy` gets the
+   * deadline. A call without an answer fails with `OutcomeUnknown`, and only when its deadline has surely passed: from then
+   * on nothing comes of it, wherever its bytes are.
    */
   async writeBy(
     within: number,
@@ -110,7 +110,7 @@ export class RedisCommands {
     return reply;
   }
 
-  /** How many replicas have what was written on this connection until now; waits for `replicas` of them. */
+  /** Waits until `replicas` replicas have everything written on this connection. Resolves with how many have it. */
   async wait(replicas: number, milliseconds: number): Promise<number> {
     this.#link.assertUp();
     try {
@@ -121,7 +121,7 @@ export class RedisCommands {
     }
   }
 
-  /** Runs a script that changes nothing: fails with `BrokerUnavailable` alone. */
+  /** Runs a script that changes nothing. Its only failure is `BrokerUnavailable`. */
   async read(name: ScriptName, keys: readonly string[], args: readonly string[]): Promise<ScriptReply> {
     return this.#run(name, keys, args, readFailure);
   }
@@ -164,8 +164,8 @@ export class RedisCommands {
     try {
       return (await redis.evalsha(script.sha, keys.length, ...keys, ...args)) as ScriptReply;
     } catch (error) {
-      // Only after SCRIPT FLUSH by hand, since every new connection loads the scripts before anything else; calls
-      // under way at that instant may change places.
+      // Only after SCRIPT FLUSH by hand, since every new connection loads the scripts first. Calls that are under way
+      // at that instant may change places.
       if (!isReply(error) || !error.message.startsWith("NOSCRIPT")) throw error;
       return (await redis.eval(script.text, keys.length, ...keys, ...args)) as ScriptReply;
     }
@@ -185,7 +185,7 @@ export class RedisCommands {
       replication && redis.info("replication"),
     ]);
     if (time.status === "rejected") throw time.reason;
-    // Not being allowed to look is no fault here: what needs it says so itself.
+    // Not being allowed to look is no fault here: a feature that needs it says so itself.
     if (info.status === "fulfilled" && info.value !== undefined) replication?.(info.value);
   }
 

@@ -1,6 +1,6 @@
 import { Redis } from "ioredis";
 
-/** Which Redis, and as whom. */
+/** The address of a Redis, and the user that the gateway is there. */
 export interface RedisTarget {
   readonly host: string;
   readonly port: number;
@@ -9,12 +9,12 @@ export interface RedisTarget {
   readonly password?: string | undefined;
 }
 
-/** Longer than a script that is let through ever takes; shorter than a publisher waits for its answer. */
+/** Longer than any script takes that is not refused, shorter than a publisher waits for its answer. */
 const COMMAND_TIMEOUT_MS = 2_000;
 
 /**
- * The client, connecting: its address is looked up anew for each connection. `pauseMs` says how long it waits before
- * the next attempt, given how many failed in a row.
+ * Makes a client, which begins to connect. It looks its address up anew for each connection. `pauseMs` says how long it
+ * waits before the next attempt, given how many failed in a row.
  */
 export function connect(target: RedisTarget, purpose: string, pauseMs: (attempts: number) => number): Redis {
   return new Redis({
@@ -28,7 +28,7 @@ export function connect(target: RedisTarget, purpose: string, pauseMs: (attempts
     connectTimeout: COMMAND_TIMEOUT_MS,
     commandTimeout: COMMAND_TIMEOUT_MS,
     enableOfflineQueue: false,
-    // The client's own check writes to the console where its user may not run INFO, and waits as long as it likes.
+    // The client's own check writes to the console if its user may not run INFO, and waits as long as it likes.
     enableReadyCheck: false,
     // With these two a command without an answer fails when its connection does, and is never sent again.
     maxRetriesPerRequest: 0,

@@ -26,7 +26,7 @@ export interface RedisDeadLettersOptions {
   readonly target: RedisTarget;
   readonly clock: ClockPort;
   readonly telemetry: TelemetryPort;
-  /** The state that its connections share with the others of the gateway; without it they stand alone. */
+  /** The state that its connections share with the others of the gateway; without it they are on their own. */
   readonly links?: RedisLinks | undefined;
   /** The connection that keeps dead letters, and is closed with them. Without it one is made at the first `keep`. */
   readonly commands?: RedisCommands | undefined;
@@ -138,10 +138,10 @@ function deadLetterOf([id, fields]: readonly [id: string, fields: readonly strin
   return { id, channel: of("channel"), payload: of("payload"), reason: of("reason"), at: of("at") };
 }
 
-/** What is refused is tried again every second or so, and given up at last: then nobody knows any more. */
+/** A dead letter that is refused is tried again every second or so, and given up at last: then nobody knows any more. */
 const LASTS_MS = 10_000;
 
-/** A permission that was missing the last time it was needed, for as long as that says anything. */
+/** Remembers that a permission was missing the last time it was needed, as long as that says anything. */
 class LastingDenial {
   readonly #clock: ClockPort;
   #last: { readonly trouble: BrokerTrouble; readonly at: number } | undefined;
@@ -155,7 +155,7 @@ class LastingDenial {
     return last !== undefined && this.#clock.now() - last.at < LASTS_MS ? last.trouble : undefined;
   }
 
-  /** Passes on what becomes of `work`. */
+  /** Settles as `work` does. */
   async watch<Answer>(work: Promise<Answer>): Promise<Answer> {
     try {
       const answer = await work;

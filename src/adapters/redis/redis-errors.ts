@@ -1,7 +1,7 @@
 import type { BrokerCause, BrokerTrouble } from "../../application/broker-trouble.ts";
 import { BrokerUnavailable, OutcomeUnknown, reasonOf } from "../../application/errors.ts";
 
-/** Replies by which Redis says that it did not carry out the command, and why. */
+/** The first words of replies by which Redis says that it did not carry out the command, and why. */
 const REFUSALS: Readonly<Record<string, BrokerCause>> = {
   BUSY: "busy",
   CLUSTERDOWN: "cluster",
@@ -19,7 +19,7 @@ const REFUSALS: Readonly<Record<string, BrokerCause>> = {
   WRONGPASS: "credentials",
 };
 
-/** Replies that begin with ERR and are none to a command: what the connection itself was refused for. */
+/** Replies that begin with ERR and refuse the connection itself. */
 const CONNECTION_FAULTS: readonly (readonly [begins: string, BrokerCause])[] = [
   ["ERR max number of clients", "too_many_clients"],
   ["ERR DB index is out of range", "database"],
@@ -34,7 +34,7 @@ export function isReply(error: unknown): error is Error {
   return error instanceof Error && error.name === "ReplyError";
 }
 
-/** What a command that waits is answered when its server becomes a replica, which closes the connection. */
+/** Redis answers so to a command that waits when it becomes a replica, and closes the connection. */
 export function isDemotion(error: unknown): boolean {
   return isReply(error) && error.message.startsWith("UNBLOCKED");
 }
@@ -48,7 +48,7 @@ export function isTimeout(error: unknown): boolean {
   return error instanceof Error && error.message === "Command timed out";
 }
 
-/** What a failure says of the broker: of a reply its cause, else that there is no connection or no answer. */
+/** Reads from a failure what is wrong with the broker: the cause of a reply, or that no connection or answer came. */
 export function troubleOf(error: unknown): BrokerTrouble {
   if (isTimeout(error)) return { cause: "silent" };
   if (!isReply(error)) return { cause: "unreachable" };
@@ -59,8 +59,8 @@ export function troubleOf(error: unknown): BrokerTrouble {
 }
 
 /**
- * What a failed command that writes means to the caller; what is neither is a fault of ours and stays as it is. Of a
- * script that Redis stopped, its text tells whether anything was written before.
+ * Translates the failure of a command that writes into `BrokerUnavailable` or `OutcomeUnknown`. Any other failure is a
+ * fault of ours and stays as it is. If Redis stopped a script, its text tells whether it had written before.
  */
 export function writeFailure(error: unknown, script = ""): unknown {
   const denied = isReply(error) ? deniedInScript(error.message, script) : undefined;
@@ -75,7 +75,7 @@ export function writeFailure(error: unknown, script = ""): unknown {
   return new OutcomeUnknown(`Redis did not answer: ${reasonOf(error)}`, { cause: error, trouble });
 }
 
-/** As `writeFailure`, of a command that changes nothing: without an answer nothing happened. */
+/** Does the same for a command that changes nothing: without an answer nothing happened. */
 export function readFailure(error: unknown, script = ""): unknown {
   const denied = isReply(error) ? deniedInScript(error.message, script) : undefined;
   if (denied !== undefined) {
@@ -98,7 +98,7 @@ function unavailable(error: unknown, trouble: BrokerTrouble = troubleOf(error)):
   return new BrokerUnavailable(`Redis refused or is away: ${reasonOf(error)}`, { cause: error, trouble });
 }
 
-/** What Redis wrote where its user may not do something, in the words of Redis 7.0 and of later ones. */
+/** The words of Redis 7.0 and of later ones if its user lacks a permission. */
 const COMMAND = /(?:no permissions to run the|can't run the) '([A-Za-z|._-]{1,40})' command/;
 const KEYS =
   /permissions to access (?:one of the keys|a key|the '.*' key)|can't access at least one of the keys/;
@@ -107,14 +107,14 @@ const CHANNELS =
 const IN_SCRIPT = /^(?:ERR )?(?:The user executing the script |ACL failure in script)/;
 const LINE = /@user_script:(\d+)/;
 
-/** Commands of our scripts that come before whatever they write. */
+/** Commands of our scripts that come before their first write. */
 const BEFORE_WRITES: ReadonlySet<string> = new Set(["TIME", "HMGET", "INFO", "HEXISTS"]);
 
 function isDenied(message: string): boolean {
   return message.startsWith("NOPERM") || IN_SCRIPT.test(message);
 }
 
-/** The name of the command, or what may not be used; `script` is the text that the message is about. */
+/** Reads which command, keys or channels are forbidden. `script` is the text that the message is about. */
 function permissionOf(message: string, script = ""): string | undefined {
   const command = COMMAND.exec(message)?.[1] ?? commandOnLine(message, script);
   if (KEYS.test(message)) return command === undefined ? "keys" : `keys of ${command.toUpperCase()}`;
@@ -123,7 +123,7 @@ function permissionOf(message: string, script = ""): string | undefined {
   return command?.toUpperCase();
 }
 
-/** Where Redis stopped a script for want of a right: what was written until there stays. */
+/** Reads at which command Redis stopped a script for want of a permission. Everything written until then remains. */
 function deniedInScript(
   message: string,
   script: string,
@@ -133,7 +133,7 @@ function deniedInScript(
   return { permission: permissionOf(message, script), nothingWritten: BEFORE_WRITES.has(command) };
 }
 
-/** Redis 7.0 names the line of the script and not its command, which stands there: one of them, where it has several. */
+/** Redis 7.0 names the line of the script and not its command. Gives the commands of that line. */
 function commandOnLine(message: string, script: string): string | undefined {
   const line = LINE.exec(message)?.[1];
   if (line === undefined) return undefined;

@@ -30,13 +30,13 @@ export interface RedisInboxOptions {
   readonly target: RedisTarget;
   readonly clock: ClockPort;
   readonly telemetry: TelemetryPort;
-  /** What its connections share with the others of the gateway; on their own where left out. */
+  /** The state that its connections share with the others of the gateway. Without it they are on their own. */
   readonly links?: RedisLinks | undefined;
-  /** By which the lease knows this node; a name of its own where left out. */
+  /** The name of this node in the lease. Default: a random one. */
   readonly node?: string;
 }
 
-/** Shorter than what a command may take: the link's own questions wait behind it. */
+/** Shorter than the timeout of a command: the link's own questions wait behind it. */
 const ARRIVAL_MS = 1_000;
 
 /**
@@ -74,7 +74,7 @@ export class RedisInbox implements InboxPort {
 
   async arrival(): Promise<void> {
     await send(this.#waiting, readFailure, (redis) =>
-      // As bytes, which nobody looks at: an entry may be of any size.
+      // As bytes, which nobody looks at, since an entry may be of any size.
       redis.callBuffer("XREAD", "COUNT", 1, "BLOCK", ARRIVAL_MS, "STREAMS", INBOX, "0"),
     );
   }
@@ -121,7 +121,7 @@ function entryOf([idBytes, type, payload, tail]: EntryReply, now: number): Inbox
     case "LARGE":
       return { ...entry, type: "unreadable", fault: "too_large" };
     default:
-      // Read as text, different bytes would become the same letters.
+      // Read as text, different bytes would become the same characters.
       if (!isUtf8(payload)) return { ...entry, type: "unreadable", fault: "garbled" };
       return { ...taken, type: "event", event: entry.payload };
   }
@@ -131,7 +131,7 @@ function readFailureOf(script: string): (error: unknown) => unknown {
   return (error) => readFailure(error, script);
 }
 
-/** As `sendCommand`, of an inbox that may have been made something else by hand. */
+/** Sends a command to an inbox that somebody may have made something else by hand. */
 async function send<Answer>(
   link: RedisLink,
   translate: (error: unknown) => unknown,

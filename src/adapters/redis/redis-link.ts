@@ -14,33 +14,33 @@ export interface RedisLinkOptions {
   readonly target: RedisTarget;
   readonly clock: ClockPort;
   readonly telemetry: TelemetryPort;
-  /** What the connection is for: seen in CLIENT LIST and in the log. */
+  /** The purpose of the connection, as CLIENT LIST and the log show it. */
   readonly purpose: string;
-  /** What it shares with the other connections of the gateway; on its own where left out. */
+  /** The state that it shares with the other connections of the gateway. Without it the connection is on its own. */
   readonly links?: RedisLinks | undefined;
   /**
-   * Asked on every new connection before it counts as made, and from then on every two seconds to see whether Redis
-   * still answers; PING where left out.
+   * Called on every new connection before it counts as made, and from then on every two seconds to see whether Redis still
+   * answers. Default: PING.
    */
   readonly check?: (redis: Redis) => Promise<void>;
-  /** Called each time the connection is made, before anybody who waited for it goes on. */
+  /** Called each time the connection is made, before a caller that waited for it goes on. */
   readonly onReady: () => void;
   /** Called when it broke. */
   readonly onLost?: () => void;
 }
 
 const PROBE_EVERY_MS = 2_000;
-/** Unanswered probes after which the peer is taken for gone: a cut cable closes no connection. */
+/** After so many unanswered probes the link takes the peer for gone: a cut cable closes no connection. */
 const PROBES_UNANSWERED = 3;
-/** How long a connection may fail at all that it is asked before it is made anew, and how long it may be a replica's. */
+/** How long a connection may do nothing but fail before it is made anew, and how long it may be a replica's. */
 const FAILS_MS = { first: 3_000, longest: 60_000 };
 const READ_ONLY_MS = { first: 300, longest: 300 };
-/** What is under way on a connection that is given up gets its answers first. */
+/** Commands that are under way on a connection get their answers before it is given up. */
 const LEAVE_AFTER_MS = 100;
 
 /**
  * One connection to Redis that knows whether it is good, and comes back by itself, to wherever the address leads by
- * then. Never queues: a command is sent now or refused now, since one that waits for a connection is sent at a time
+ * then. It never queues: it sends a command now or refuses it now, since one that waits for a connection is sent at a time
  * nobody asked for, or twice.
  */
 export class RedisLink {
@@ -73,7 +73,7 @@ export class RedisLink {
     this.#links.add(this);
   }
 
-  /** Why commands would fail now, or undefined where they are sent. */
+  /** Why commands would fail now, or undefined if they are sent. */
   get away(): BrokerTrouble | undefined {
     return troubleIn(this.#state);
   }
@@ -82,12 +82,12 @@ export class RedisLink {
     return this.#state.type === "starting";
   }
 
-  /** Resolves once the first attempt to connect ended, well or not: until then nobody knows whether Redis is away. */
+  /** Resolves when the first attempt to connect has ended, well or not. Until then nobody knows whether Redis is away. */
   get started(): Promise<void> {
     return this.#started.promise;
   }
 
-  /** Which server it is connected to: another one after each restart. Undefined where nobody may ask. */
+  /** The server that it is connected to: another one after each restart. Undefined if the gateway may not ask. */
   get server(): string | undefined {
     return this.#state.type === "up" ? this.#server : undefined;
   }
@@ -101,8 +101,8 @@ export class RedisLink {
   }
 
   /**
-   * To be told of every failed command. One that ran out of time shows that Redis hangs before any probe does; a
-   * server that takes no writes, or that refuses for long, is left for whichever the address leads to by now.
+   * Call it for every failed command. One that ran out of time shows that Redis hangs before any probe does. The link
+   * leaves a server that takes no writes, or that refuses for long, for the one that the address leads to by now.
    */
   failed(error: unknown): void {
     if (isTimeout(error) && this.#state.type === "up") this.#silent(1);
@@ -113,13 +113,13 @@ export class RedisLink {
     if (stays || isDemotion(error)) this.giveUp(error);
   }
 
-  /** To be told of every command that did what it was to do, and whether it may have written. */
+  /** Call it for every command that succeeded, with whether it may have written. */
   worked(wrote = false): void {
     this.#failures.end();
     if (wrote) this.#readOnly.end();
   }
 
-  /** Makes the connection anew, for what a command on it was answered; each time in a row after a longer pause. */
+  /** Makes the connection anew because of the answer to a command, each time in a row after a longer pause. */
   giveUp(error: unknown): void {
     if (this.#state.type !== "up" && this.#state.type !== "silent") return;
     const trouble = troubleOf(error);
@@ -133,7 +133,7 @@ export class RedisLink {
     });
   }
 
-  /** Makes the connection anew, for when its state is no longer what it should be. */
+  /** Makes the connection anew because its state is no longer the right one. */
   reconnect(): void {
     this.redis.disconnect(true);
   }
@@ -156,7 +156,7 @@ export class RedisLink {
     this.#ending = { trouble: troubleOf(error), detail: reasonOf(error) };
   }
 
-  /** The client takes a database that it was refused for no obstacle and stays in the first: ask once more. */
+  /** The client does not mind if its database was refused, and stays in the first one: the link asks once more. */
   async #connected(): Promise<void> {
     const { db } = this.#options.target;
     try {
@@ -173,7 +173,7 @@ export class RedisLink {
     }
   }
 
-  /** Whether it serves anybody, and which server it is. */
+  /** Finds out whether the server serves anybody, and which one it is. */
   async #greet(): Promise<void> {
     const [ping, info] = await Promise.allSettled([this.redis.ping(), this.redis.info("server")]);
     if (ping.status === "rejected" && troubleOf(ping.reason).cause !== "permission") throw ping.reason;
@@ -198,7 +198,7 @@ export class RedisLink {
     const detail = `no connection to Redis: ${this.#ending.detail}`;
     if (this.#state.type !== "lost") telemetry.count("telltale_broker_connections_lost_total", {});
     this.#state = { type: "lost", trouble, detail };
-    // A connection that moves is none that was lost, until it cannot be made anew.
+    // A connection that moves counts as lost only once it cannot be made anew.
     if (this.#ending !== MOVING) {
       this.#links.outages.report(purpose, trouble, detail);
     }
@@ -225,7 +225,7 @@ export class RedisLink {
     }
   }
 
-  /** The connection held all the while: what was agreed on it stands. */
+  /** The connection held all the while: its subscriptions remain. */
   #answered(): void {
     if (this.#state.type !== "silent") return;
     this.#state = { type: "up" };

@@ -6,9 +6,9 @@ import { OutageLog } from "./outage-log.ts";
 
 /** A connection of the gateway, as the others see it. */
 export interface MovableLink {
-  /** Names the server at its other end; undefined where it is not connected, or may not ask. */
+  /** Names the server at its other end; undefined if it is not connected, or may not ask. */
   readonly server: string | undefined;
-  /** Makes the connection anew, because the address leads elsewhere by now. */
+  /** Makes the connection anew because the address leads elsewhere by now. */
   move(): void;
 }
 
@@ -16,14 +16,14 @@ export interface MovableLink {
 const MOVE_WITHIN_MS = 1_000;
 
 /**
- * What all connections of one gateway to its Redis have in common: outages are told once, they move together to where
- * the address leads, and none writes while their user lacks a permission.
+ * Holds the state that all connections of one gateway to its Redis share. It tells an outage once, moves the connections
+ * together to where the address leads, and lets none write while their user lacks a permission.
  */
 export class RedisLinks {
   readonly outages: OutageLog;
   readonly #clock: ClockPort;
   readonly #links = new Set<MovableLink>();
-  /** Where events were last stored. */
+  /** The server that last stored events. */
   #server: string | undefined;
   #denied: BrokerTrouble | undefined;
 
@@ -41,8 +41,8 @@ export class RedisLinks {
   }
 
   /**
-   * To be told where an event could be stored. Once for each server the connections to another one are made anew: a
-   * primary that was demoted keeps its clients, answers them, and is where nobody publishes any more.
+   * Call it with the server that stored an event. Once for each server it makes the connections to other ones anew: a
+   * primary that was demoted keeps its clients and answers them, but nobody publishes there any more.
    */
   storedAt(server: string | undefined): void {
     if (server === undefined || server === this.#server) return;
@@ -56,12 +56,12 @@ export class RedisLinks {
     });
   }
 
-  /** To be told which permission an append lacks; undefined where it lacks none. */
+  /** Call it with the permission that an append lacks; undefined if it lacks none. */
   lacks(denied: BrokerTrouble | undefined): void {
     this.#denied = denied;
   }
 
-  /** Throws `BrokerUnavailable` if a script would be stopped midway, leaving half of what it writes. */
+  /** Throws `BrokerUnavailable` if Redis would stop a script midway, which would leave half of its writes. */
   assertPermitted(): void {
     if (this.#denied === undefined) return;
     const permission = this.#denied.permission ?? "unknown";

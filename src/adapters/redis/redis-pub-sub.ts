@@ -32,24 +32,24 @@ import { pageOf, positionsOf, snapshotOf, viewersOfText, viewersToText } from ".
 export interface RedisPubSubOptions {
   readonly target: RedisTarget;
   readonly history: HistoryLimits;
-  /** Replicas that must hold what is acknowledged; `seen` where left out. */
+  /** The number of replicas that must hold every acknowledged event. Default: `seen`. */
   readonly waitReplicas?: RequiredReplicas;
   readonly clock: ClockPort;
   readonly telemetry: TelemetryPort;
-  /** What its connections share with the others of the gateway; on their own where left out. */
+  /** The state that its connections share with the others of the gateway. Without it they are on their own. */
   readonly links?: RedisLinks | undefined;
 }
 
 /**
- * Pages of history that are asked for at once: Redis carries out what one connection asks in one go, and others wait
- * for as long as it takes to read a mebibyte each.
+ * The most pages of history that are asked for at once. Redis carries out the questions of one connection in one go, and
+ * the others wait for as long as it takes to read a mebibyte each.
  */
 const HISTORY_READS = 4;
 
 /**
- * `PubSubPort` on one Redis, 7 or newer. Connects when it is made and comes back by itself. Three connections: one on
- * which publishers are answered, held up where it waits for replicas; one for what need not wait for them; one that
- * listens.
+ * `PubSubPort` on one Redis, 7 or newer. It connects when it is made and comes back by itself. It has three connections:
+ * one on which publishers are answered, which is held up if it waits for replicas; one for everything that need not wait
+ * for them; one that listens.
  */
 export class RedisPubSub implements PubSubPort {
   readonly kind = "redis";
@@ -175,7 +175,7 @@ export class RedisPubSub implements PubSubPort {
     const away =
       this.#commands.away ?? this.#subscriptions.away ?? this.#publishing.away ?? this.#format.trouble;
     const refuses = this.#trials.trouble;
-    // A connection that is made anew says less than what the one before it was given up for.
+    // A connection that is made anew says less than the cause for which the one before it was given up.
     const trouble = away?.cause === "connecting" && refuses !== undefined ? refuses : away;
     if (trouble !== undefined) return { status: "down", ...faultOf(trouble), warnings };
     return { status: "up", ...(refuses && { refuses: faultOf(refuses) }), warnings };
@@ -188,7 +188,7 @@ export class RedisPubSub implements PubSubPort {
     this.#subscriptions.close();
   }
 
-  /** Looks whether what was met of a newer format is still there. */
+  /** Looks whether the channel of a newer format that was met is still there. */
   async #lookAtFormat(): Promise<void> {
     const { met, newest } = this.#format;
     if (met === undefined) return;

@@ -3,12 +3,12 @@ import type { ClockPort } from "../../application/ports/clock-port.ts";
 import type { TelemetryPort } from "../../application/ports/telemetry-port.ts";
 import { SharedAnswer } from "../../application/shared-answer.ts";
 
-/** How many replicas must hold what is acknowledged; `seen`: one, as soon as the primary has reported one. */
+/** How many replicas must hold an acknowledged event; `seen`: one, as soon as the primary has reported one. */
 export type RequiredReplicas = number | "seen";
 
 export interface RedisReplicasOptions {
   readonly required: RequiredReplicas;
-  /** WAIT on the connection that writes: how many replicas have everything that was written on it. */
+  /** WAIT on the connection that writes. Resolves with how many replicas have everything that was written on it. */
   readonly wait: (replicas: number, milliseconds: number) => Promise<number>;
   readonly clock: ClockPort;
   readonly telemetry: TelemetryPort;
@@ -18,8 +18,8 @@ const WAIT_MS = 1_000;
 const TOO_FEW = { cause: "replicas" } as const;
 
 /**
- * Sees to it that replicas have what was written before anybody is told so. One WAIT is under way at a time; whoever
- * comes meanwhile shares the next.
+ * Waits until replicas have every write before a publisher is told of it. One WAIT is under way at a time. Callers that
+ * come meanwhile share the next.
  */
 export class RedisReplicas {
   readonly #options: RedisReplicasOptions;
@@ -36,7 +36,7 @@ export class RedisReplicas {
     return this.#required;
   }
 
-  /** To be shown `INFO replication` on every connection and from time to time. */
+  /** Call it with `INFO replication` on every connection and from time to time. */
   look(info: string): void {
     if (this.#options.required !== "seen" || this.#required > 0) return;
     if (!/^slave\d+:.*state=online/m.test(info)) return;
@@ -45,8 +45,8 @@ export class RedisReplicas {
   }
 
   /**
-   * Resolves when enough replicas have what was answered on the connection before this call; at once where none is
-   * required. Rejects with `OutcomeUnknown` if too few have it within a second, or nobody says so within `within`
+   * Resolves when enough replicas have everything that was answered on the connection before this call; at once if none
+   * is required. Rejects with `OutcomeUnknown` if too few have it within a second, or no answer comes within `within`
    * milliseconds.
    */
   async hold(within: number): Promise<void> {

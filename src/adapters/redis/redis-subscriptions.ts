@@ -18,7 +18,7 @@ export interface RedisSubscriptionsOptions {
   readonly publish: (channel: string, message: string) => Promise<number>;
 }
 
-/** Channels in one SUBSCRIBE or UNSUBSCRIBE: many at once are fast, too many keep Redis from anything else. */
+/** The most channels of one SUBSCRIBE or UNSUBSCRIBE: many at once are fast, too many keep Redis from anything else. */
 const BATCH = 500;
 const GATHER_MS = 5;
 

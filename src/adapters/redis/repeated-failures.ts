@@ -1,15 +1,15 @@
 import type { ClockPort } from "../../application/ports/clock-port.ts";
 
-/** Milliseconds: what is borne the first time; it doubles up to the longest. */
+/** How long failures are tolerated the first time, in milliseconds; it doubles up to the longest. */
 export interface Patience {
   readonly first: number;
   readonly longest: number;
 }
 
-/** Failures that lie further apart are not one after another, in milliseconds. */
+/** Failures that lie further apart than this do not count together, in milliseconds. */
 const FORGOTTEN_MS = 10_000;
 
-/** How long a connection has done nothing but fail. */
+/** Measures for how long a connection has done nothing but fail. */
 export class RepeatedFailures {
   readonly #clock: ClockPort;
   readonly #patience: Patience;
@@ -23,7 +23,7 @@ export class RepeatedFailures {
     this.#bears = patience.first;
   }
 
-  /** To be called for each failure. Whether the connection should be given up: then the next one gets longer. */
+  /** Call it for each failure. Answers whether the connection should be given up; then the next one gets longer. */
   areTooMany(): boolean {
     const now = this.#clock.now();
     if (now - this.#last > FORGOTTEN_MS) this.#since = now;
@@ -34,7 +34,7 @@ export class RepeatedFailures {
     return true;
   }
 
-  /** Something succeeded. */
+  /** Call it when anything succeeded. */
   end(): void {
     this.#last = Number.NEGATIVE_INFINITY;
     this.#bears = this.#patience.first;
@@ -44,10 +44,10 @@ export class RepeatedFailures {
 /** Without a pause the attempts starve the event loop they need. */
 const PAUSE_MS = 200;
 const LONGEST_PAUSE_MS = 1_000;
-/** Connections that are given up within this time of each other are so in a row. */
+/** Connections that are given up within this time of each other count as a row. */
 const IN_A_ROW_MS = 10_000;
 
-/** How long to wait before a connection is made: longer where those before failed, or were soon given up. */
+/** Says how long to wait before a connection is made: longer if those before failed, or were soon given up. */
 export class RetryPauses {
   readonly #clock: ClockPort;
   #inARow = 0;
@@ -57,7 +57,7 @@ export class RetryPauses {
     this.#clock = clock;
   }
 
-  /** A connection that was made is given up. */
+  /** Call it when a connection that was made is given up. */
   givenUp(): void {
     const now = this.#clock.now();
     if (now - this.#lastAt > IN_A_ROW_MS) this.#inARow = 0;
@@ -65,7 +65,7 @@ export class RetryPauses {
     this.#lastAt = now;
   }
 
-  /** Milliseconds to wait after so many attempts in a row at one connection. */
+  /** Gives the milliseconds to wait after so many attempts in a row at one connection. */
   after(attempts: number): number {
     return Math.min(PAUSE_MS * Math.max(attempts, this.#inARow), LONGEST_PAUSE_MS);
   }

@@ -1,7 +1,7 @@
 import type { Redis } from "ioredis";
 import type { RedisLink } from "./redis-link.ts";
 
-/** Sends one command, or a script of its own, over a link; what fails is translated for the port's caller. */
+/** Sends one command, or a script of its own, over a link. A failure is translated for the port's caller. */
 export async function sendCommand<Answer>(
   link: RedisLink,
   translate: (error: unknown) => unknown,

@@ -12,17 +12,21 @@ import type { StageMark } from "../../domain/stages.ts";
 /** The answer of a script. */
 export type ScriptReply = readonly unknown[];
 
-/** How the scripts write things down; the reading of it. A text that they did not write throws. */
+/*
+ * The formats in which the scripts store and publish things, and answer. Reading a text that they did not write throws.
+ */
+
+/** The flag that stands for a kind of event. */
 export function flagOf(kind: EventKind): string {
   return FLAGS[kind];
 }
 
-/** An event as it is published and kept in the record: its flag, then its text. */
+/** Reads an event as it is published, and kept in the record: its flag, then its text. */
 export function eventOfMessage(message: string): PublishedEvent {
   return eventOf(message.charAt(0), message.slice(1));
 }
 
-/** In the history the flag and the text stand apart. */
+/** Reads an event of the history, which keeps its flag and its text apart. */
 export function eventOf(flag: string, text: string): PublishedEvent {
   const meaning = MEANINGS.get(flag);
   const position = positionOfText(text);
@@ -43,7 +47,7 @@ export function viewersOfText(text: string): ViewerList {
   return new Set(viewers.map(String));
 }
 
-/** `epoch@first ` for each. */
+/** Reads spans, each written `epoch@first `. */
 export function spansOfText(text: string): EpochSpan[] {
   return parts(text, " ").map((span) => {
     const [epoch = "", first] = span.split("@");
@@ -51,7 +55,7 @@ export function spansOfText(text: string): EpochSpan[] {
   });
 }
 
-/** `stage timestamp offset\n` for each. */
+/** Reads marks, each written `stage timestamp offset\n`. */
 export function stagesOfText(text: string): StageMark[] {
   return parts(text, "\n").map((line) => {
     const [stage = "", at = "", offset] = line.split(" ");
@@ -59,7 +63,7 @@ export function stagesOfText(text: string): StageMark[] {
   });
 }
 
-/** What read-channel.lua answered. */
+/** Reads the answer of read-channel.lua. */
 export function snapshotOf(reply: ScriptReply): ChannelSnapshot {
   const [, now, viewers, epoch, offset, epochs, heard, status, terminal, stages, attempt, oldest] =
     reply.map(textOrUndefined);
@@ -77,7 +81,7 @@ export function snapshotOf(reply: ScriptReply): ChannelSnapshot {
   };
 }
 
-/** What read-positions.lua answered. */
+/** Reads the answer of read-positions.lua. */
 export function positionsOf([, lineage, ...positions]: ScriptReply): ChannelPosition[] {
   return Array.from({ length: positions.length / 2 }, (_, index) => ({
     epoch: String(positions[2 * index]),
@@ -86,7 +90,7 @@ export function positionsOf([, lineage, ...positions]: ScriptReply): ChannelPosi
   }));
 }
 
-/** What read-history.lua answered. */
+/** Reads the answer of read-history.lua. */
 export function pageOf([, resumed, epoch, offset, rows, oldest, epochs, more]: ScriptReply): HistoryPage {
   const newest = Number(offset);
   return {
