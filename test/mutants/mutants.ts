@@ -881,15 +881,15 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "takes a gateway for ready that could not store",
     file: "src/adapters/redis/append-trials.ts",
-    find: "this.#troubles.set(lane, trouble);",
+    find: "this.#troubles.set(purpose, trouble);",
     replace: "",
     killers: ["test/unit/adapters/redis/append-trials.test.ts"],
   },
   {
     name: "believes what was tried on a connection that is gone",
     file: "src/adapters/redis/append-trials.ts",
-    find: "if (connection === this.#connectionOf(lane)) this.#succeeds(lane);",
-    replace: "this.#succeeds(lane);",
+    find: "if (connection === this.#connectionOf(purpose)) this.#succeeds(purpose);",
+    replace: "this.#succeeds(purpose);",
     killers: ["test/unit/adapters/redis/append-trials.test.ts"],
   },
   {
