@@ -14,7 +14,7 @@ import { RedisWorkerChannels, type RedisWorkerChannelsOptions } from "./redis-wo
 export interface RedisBrokerOptions {
   readonly target: RedisTarget;
   readonly history: HistoryLimits;
-  /** The replicas that must have what is acknowledged. */
+  /** The replicas that must have an event before it is acknowledged. */
   readonly waitReplicas: RequiredReplicas;
   /** The workers' channels that this gateway listens to. */
   readonly listen: RedisWorkerChannelsOptions["listen"];

@@ -74,7 +74,7 @@ export class RedisInbox implements InboxPort {
 
   async arrival(): Promise<void> {
     await send(this.#waiting, readFailure, (redis) =>
-      // As bytes, which nobody looks at, since an entry may be of any size.
+      // It reads bytes, which nobody looks at, since an entry may be of any size.
       redis.callBuffer("XREAD", "COUNT", 1, "BLOCK", ARRIVAL_MS, "STREAMS", INBOX, "0"),
     );
   }

@@ -12,7 +12,7 @@ export interface ChannelKeys {
 
 export const DEAD_LETTERS_KEY = "telltale:deadletters";
 
-/** In the slot of the inbox, whose public name has no hash tag and is hashed as a whole. */
+/** The lease lies in the slot of the inbox, whose public name has no hash tag and is hashed as a whole. */
 export const INBOX_LEASE_KEY = `telltale:{${INBOX}}:lease`;
 
 /** The channel on which one gateway tries whether events can be stored. Nobody can name it, watch it or publish to it. */
@@ -27,7 +27,7 @@ export function keysOf(channel: ChannelName | TrialChannel): ChannelKeys {
     const record = `telltale:{${channel}}`;
     return { record, history: `${record}:history`, viewers: `${record}:viewers` };
   }
-  // The name comes last: a user id may hold anything, also what would look like a part of a key after it.
+  // The name comes last: a user id may hold anything, also text that would look like a part of a key after it.
   return {
     record: `${NOTICES}:${channel}`,
     history: `${NOTICES}:history:${channel}`,
@@ -35,7 +35,7 @@ export function keysOf(channel: ChannelName | TrialChannel): ChannelKeys {
   };
 }
 
-/** The channel that subscribers of `channel` hear. It bears the number of the database, for Redis does not keep apart
+/** The channel that subscribers of `channel` hear. It has the number of the database, for Redis does not keep apart
  * the channels of its databases: deployments in two of them must not hear each other. */
 export function publishedOn(channel: ChannelName | TrialChannel, db: number): string {
   if (isTryChannel(channel)) return `telltale:${db}:{${channel}}`;
@@ -62,7 +62,7 @@ export function deduplicationKeyParts(
   return [`${scope}:seen:`, name];
 }
 
-/** In the slot of the stream, whose name has no hash tag and is hashed as a whole. */
+/** The key lies in the slot of the stream, whose name has no hash tag and is hashed as a whole. */
 export function deadLetterIdentityKey(name: string): string {
   return `telltale:{${DEAD_LETTERS_KEY}}:seen:${digest(name)}`;
 }

@@ -13,7 +13,7 @@ import readViewers from "./scripts/read-viewers.lua" with { type: "text" };
 export type ScriptName = keyof typeof SCRIPTS;
 
 export interface Script {
-  /** As it is sent, with the constants of the domain. */
+  /** The text as it is sent, with the constants of the domain. */
   readonly text: string;
   /** The name by which Redis knows it. */
   readonly sha: string;

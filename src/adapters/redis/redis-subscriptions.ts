@@ -14,7 +14,7 @@ export interface RedisSubscriptionsOptions {
   readonly clock: ClockPort;
   readonly telemetry: TelemetryPort;
   readonly links?: RedisLinks | undefined;
-  /** Publishes over another connection; resolves with how many connections Redis sent it to. */
+  /** Publishes over another connection. Resolves with how many connections Redis sent it to. */
   readonly publish: (channel: string, message: string) => Promise<number>;
 }
 
@@ -23,19 +23,20 @@ const BATCH = 500;
 const GATHER_MS = 5;
 
 /**
- * The connection that listens. What is wanted is held apart from what the broker has agreed to, and one loop brings
- * the second to the first, a batch at a time: comings and goings on one channel cannot overtake each other.
+ * The connection that listens. It keeps the channels that somebody watches apart from those that Redis has subscribed it
+ * to. One loop brings the second to the first, a batch at a time, so that a SUBSCRIBE and an UNSUBSCRIBE of one channel
+ * cannot overtake each other.
  */
 export class RedisSubscriptions {
   readonly #link: SubscriptionLink;
   readonly #telemetry: TelemetryPort;
   readonly #clock: ClockPort;
   readonly #watched = new Map<string, Watched>();
-  /** What the broker delivers on this connection. */
+  /** The channels whose messages Redis delivers on this connection. */
   readonly #subscribed = new Set<string>();
-  /** Where what is wanted may differ from what is agreed. */
+  /** The channels for which a SUBSCRIBE or UNSUBSCRIBE may be due. */
   readonly #changed = new Set<string>();
-  /** Those who wait for an UNSUBSCRIBE. */
+  /** The callers that wait for an UNSUBSCRIBE, by channel. */
   readonly #departures = new Map<string, PromiseWithResolvers<void>>();
   /** Counts connections: an answer of an earlier one says nothing about this one. */
   #connection = 0;
@@ -60,7 +61,7 @@ export class RedisSubscriptions {
     return this.#link.away;
   }
 
-  /** Resolves when the broker has agreed; rejects with `BrokerUnavailable`, and then nothing is left. */
+  /** Resolves when Redis has subscribed the connection. Rejects with `BrokerUnavailable`: then nothing is left of it. */
   async subscribe(channel: string, subscriber: ChannelSubscriber): Promise<ChannelSubscription> {
     if (this.#link.starting) await this.#link.started;
     this.#link.assertUp();
@@ -101,7 +102,7 @@ export class RedisSubscriptions {
     this.#changed.add(channel);
     if (this.#loopOn === this.#connection) return;
     this.#loopOn = this.#connection;
-    // Later, so that all that is asked for in this turn goes into one batch.
+    // Later, so that all changes of this turn go into one batch.
     queueMicrotask(() => void this.#settle(this.#connection));
   }
 
@@ -116,7 +117,7 @@ export class RedisSubscriptions {
         await this.#part(
           batch.filter((channel) => !this.#watched.has(channel) && this.#subscribed.has(channel)),
         );
-        // Where somebody came before it was sent, those who left have nothing to wait for.
+        // If a subscriber came before the UNSUBSCRIBE was sent, those that left have nothing to wait for.
         for (const channel of batch) if (this.#watched.has(channel)) this.#departed(channel);
         if (this.#changed.size > 0 && batch.length < BATCH) await this.#gather();
       }
@@ -129,7 +130,7 @@ export class RedisSubscriptions {
     this.#link.accepted();
   }
 
-  /** While many come and go, few and large lots cost Redis less than many and small ones. */
+  /** While many come and go, few large batches cost Redis less than many small ones. */
   #gather(): Promise<void> {
     return new Promise((resolve) => this.#clock.after(GATHER_MS, resolve));
   }
@@ -151,7 +152,7 @@ export class RedisSubscriptions {
     for (const channel of channels) {
       this.#subscribed.add(channel);
       const watched = this.#watched.get(channel);
-      // Where the last one left meanwhile, this batch goes on to part from the channel.
+      // If the last subscriber left meanwhile, this batch goes on to unsubscribe from the channel.
       if (watched !== undefined) this.#begin(channel, watched);
     }
   }
@@ -168,7 +169,7 @@ export class RedisSubscriptions {
 
   async #part(channels: readonly string[]): Promise<void> {
     if (channels.length === 0) return;
-    // Before it is sent: who comes from now on must subscribe anew.
+    // Before it is sent: a subscriber that comes from now on must subscribe anew.
     for (const channel of channels) this.#subscribed.delete(channel);
     await this.#link.redis.unsubscribe(...channels);
     for (const channel of channels) this.#departed(channel);
@@ -183,7 +184,7 @@ export class RedisSubscriptions {
     for (const channel of this.#watched.keys()) this.#change(channel);
   }
 
-  /** The connection is gone, and with it whatever was agreed on it. */
+  /** Call it when the connection is lost: Redis forgets its subscriptions. */
   #lose(): void {
     this.#connection++;
     this.#loopOn = undefined;
@@ -230,14 +231,14 @@ export class RedisSubscriptions {
 
 interface Watched {
   readonly listeners: Set<Listener>;
-  /** What the first ones wait for; undefined when nobody does. */
+  /** Settles when Redis has answered the first SUBSCRIBE; undefined if nobody waits for it. */
   confirmation: PromiseWithResolvers<void> | undefined;
 }
 
 interface Listener {
   readonly subscriber: ChannelSubscriber;
   active: boolean;
-  /** On which the broker agreed last; undefined where it never has. */
+  /** The connection on which Redis subscribed it last; undefined if it never has. */
   connection: number | undefined;
 }
 

@@ -18,20 +18,20 @@ import { SubscriptionLink } from "./subscription-link.ts";
 
 export interface RedisWorkerChannelsOptions {
   readonly target: RedisTarget;
-  /** Which of the workers' channels are listened to. */
+  /** The kinds of workers' channels to listen to. */
   readonly listen: ReadonlySet<"analysis" | "user" | "system">;
   readonly clock: ClockPort;
   readonly telemetry: TelemetryPort;
-  /** What its connections share with the others of the gateway; on their own where left out. */
+  /** The state that its connections share with the others of the gateway. Without it they are on their own. */
   readonly links?: RedisLinks | undefined;
-  /** The connection for its marks and probes, which its owner closes. Without it it makes one of its own. */
+  /** The connection for marks and probes, which its owner closes. Default: one that is made and closed here. */
   readonly commands?: RedisCommands | undefined;
 }
 
 /**
- * The plain channels of workers, over a connection of its own: a burst of theirs must not hold up what watchers wait
- * for. Listens again by itself after the connection was lost or found deaf. Its probes go over one channel of all
- * gateways that listen: the answer to a probe says whether there are others.
+ * The plain channels of workers, over a connection of its own, since a burst of bare messages must not hold up events
+ * that watchers wait for. It listens again by itself after the connection was lost or its subscription stalled. Its
+ * probes go over one channel of all gateways that listen: the answer to a probe says whether there are others.
  */
 export class RedisWorkerChannels implements WorkerChannelPort {
   readonly #options: RedisWorkerChannelsOptions;
@@ -40,7 +40,7 @@ export class RedisWorkerChannels implements WorkerChannelPort {
   readonly #heard = Promise.withResolvers<void>();
   #link: SubscriptionLink | undefined;
   #counter: MarkedCounter | undefined;
-  /** How the connection hears; undefined while it does not. */
+  /** The connection that listens; undefined while there is none. */
   #current: ListeningConnection | undefined;
   #stopped = false;
 
@@ -51,7 +51,7 @@ export class RedisWorkerChannels implements WorkerChannelPort {
       options.commands ?? new RedisCommands({ ...options, links: this.#links, purpose: "dead-letters" });
   }
 
-  /** To be called once. Resolves at the first time that Redis delivers, however long it is away. */
+  /** Call it once. Resolves when Redis delivers for the first time, however long it is away before. */
   async listen(heard: (message: BareMessage) => void): Promise<void> {
     if (this.#options.listen.size === 0) return;
     const { target, clock, telemetry } = this.#options;
@@ -134,19 +134,19 @@ export class RedisWorkerChannels implements WorkerChannelPort {
     try {
       current.newcomer = (await this.#join(link)) > 0;
       if (this.#current === current) this.#counter?.listens();
-      // Where the answer was slow, others began to hear before this node did.
+      // If the answer was slow, other gateways began to hear before this node did.
       current.since = clock.now();
       link.accepted();
       this.#heard.resolve();
     } catch (error) {
-      // A connection that hears half of what it should is worse than none.
+      // A connection that hears half of the channels is worse than none.
       if (!this.#stopped) link.refused(error);
     }
   }
 
   /**
-   * Resolves with how many listened before. In one piece, so that of several that come at once all but the first find
-   * somebody there.
+   * Resolves with how many gateways listened before. It publishes and subscribes in one piece: of several gateways that
+   * come at once, all but the first find another there.
    */
   async #join({ redis }: SubscriptionLink): Promise<number> {
     const { target, listen } = this.#options;
@@ -159,7 +159,7 @@ export class RedisWorkerChannels implements WorkerChannelPort {
     return Number(answers?.[0]?.[1]);
   }
 
-  /** What Redis sent before these answers is read before them. */
+  /** Resolves when Redis has answered. Messages that it sent before the answers are read before them. */
   async #part({ redis }: SubscriptionLink): Promise<void> {
     await Promise.all([
       this.#patterns.length > 0 && redis.punsubscribe(...this.#patterns),
@@ -174,7 +174,7 @@ export class RedisWorkerChannels implements WorkerChannelPort {
   }
 }
 
-/** From one making of the connection to its loss. */
+/** One connection, from when it was made until it was lost. */
 class ListeningConnection implements Listening {
   since: number;
   newcomer: boolean | undefined;
@@ -190,11 +190,11 @@ class ListeningConnection implements Listening {
   }
 }
 
-/** Heard by whoever listens already; it asks nothing of them. */
+/** The gateways that listen already hear it and do nothing. */
 const HELLO = "hello";
 
 function messageOf(channel: Buffer, payload: Buffer): Pick<BareMessage, "channel" | "payload" | "garbled"> {
   const message = { channel: channel.toString(), payload: payload.toString() };
-  // Read as text, different bytes would become the same letters, and the name of a channel another's.
+  // Read as text, different bytes would become the same characters, and the name of a channel that of another.
   return isUtf8(channel) && isUtf8(payload) ? message : { ...message, garbled: true };
 }

@@ -27,7 +27,7 @@ function declared(name: string): string {
   return `local ${name} = ${value}`;
 }
 
-/** In Lua; kinds of events by the flags that stand for them. */
+/** Their values in Lua. Kinds of events are written as their flags. */
 const CONSTANTS: ReadonlyMap<string, string> = new Map([
   ["STAGE_MARKS_KEPT", `${STAGE_MARKS_KEPT}`],
   ["PAST_ATTEMPTS_KEPT", `${PAST_ATTEMPTS_KEPT}`],

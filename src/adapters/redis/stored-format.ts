@@ -16,7 +16,7 @@ export type ScriptReply = readonly unknown[];
  * The formats in which the scripts store and publish things, and answer. Reading a text that they did not write throws.
  */
 
-/** The flag that stands for a kind of event. */
+/** The flag of a kind of event. */
 export function flagOf(kind: EventKind): string {
   return FLAGS[kind];
 }

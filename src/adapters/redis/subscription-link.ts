@@ -7,18 +7,18 @@ import { RedisLinks } from "./redis-links.ts";
 import { SubscriptionProbe } from "./subscription-probe.ts";
 
 export interface SubscriptionLinkOptions extends RedisLinkOptions {
-  /** Where its probes are published; heard by this connection, and by whoever else subscribes to it. */
+  /** The channel of its probes. This connection hears them, and any other that subscribes to the channel. */
   readonly probeChannel: string;
-  /** Publishes over another connection, as anybody does; resolves with how many connections Redis sent it to. */
+  /** Publishes over another connection, as anybody does. Resolves with how many connections Redis sent it to. */
   readonly publish: (channel: string, message: string) => Promise<number>;
 }
 
-/** A connection that listens, and that knows whether it hears: found deaf, it is made anew. */
+/** A connection that listens and that probes its own subscription. If the subscription stalled, it connects anew. */
 export class SubscriptionLink {
   readonly #options: SubscriptionLinkOptions;
   readonly #link: RedisLink;
   readonly #probe: SubscriptionProbe;
-  /** What it was last refused to listen to, by whoever asked. */
+  /** The last refusal of Redis to subscribe it, by asker. */
   readonly #refusals = new Map<Asker, BrokerTrouble>();
   /** Counts connections: an answer of an earlier one says nothing about this one. */
   #connection = 0;
@@ -61,18 +61,18 @@ export class SubscriptionLink {
     return this.#link.redis;
   }
 
-  /** Why it cannot be relied on to hear what is published, or undefined. */
+  /** Why it may miss messages, or undefined if it hears them all. */
   get away(): BrokerTrouble | undefined {
     const [refusal] = this.#refusals.values();
     return this.#probe.away ?? refusal ?? this.#link.away;
   }
 
-  /** How long ago, in milliseconds, what is read now may have been published at most. */
+  /** How many milliseconds ago a message that is read now may have been published at most. */
   get lateMs(): number {
     return this.#probe.lateMs;
   }
 
-  /** Whether other connections listen on the channel of the probes; undefined while that is not known. */
+  /** Whether other connections listen on the channel of the probes; undefined while nobody knows. */
   get others(): boolean | undefined {
     return this.#probe.others;
   }
@@ -91,7 +91,7 @@ export class SubscriptionLink {
     if (trouble !== undefined) throw new BrokerUnavailable("Redis refuses to be listened to", { trouble });
   }
 
-  /** To be told that a SUBSCRIBE failed: what Redis has agreed to is not known any more, and a new connection begins. */
+  /** Call it when a SUBSCRIBE failed: nobody knows any more what Redis has subscribed, so it connects anew. */
   refused(error: unknown, asker: Asker = "owner"): void {
     const { purpose, telemetry } = this.#options;
     telemetry.log("debug", "subscribing failed, connecting anew", {
@@ -103,7 +103,7 @@ export class SubscriptionLink {
     this.#link.giveUp(error);
   }
 
-  /** To be told that Redis agreed to all that was asked. */
+  /** Call it when Redis has subscribed it to all channels that were asked for. */
   accepted(asker: Asker = "owner"): void {
     this.#refusals.delete(asker);
   }
@@ -118,7 +118,7 @@ export class SubscriptionLink {
     this.#link.close();
   }
 
-  /** After what the owner subscribes to, so that whoever hears of this connection may count on it. */
+  /** Subscribes to the probes after the owner's channels: a node that hears of this connection may count on those. */
   async #listen(): Promise<void> {
     const connection = this.#connection;
     try {
@@ -133,5 +133,5 @@ export class SubscriptionLink {
   }
 }
 
-/** Whoever subscribes over the connection: its owner to what it is for, the probe to its own channel. */
+/** The two that subscribe over the connection: its owner, and the probe to its own channel. */
 type Asker = "owner" | "probe";

@@ -6,34 +6,35 @@ import type { TelemetryPort } from "../../application/ports/telemetry-port.ts";
 export interface SubscriptionProbeOptions {
   readonly clock: ClockPort;
   readonly telemetry: TelemetryPort;
-  /** What the connection is for, as in the log of its link. */
+  /** The purpose of the connection, as in the log of its link. */
   readonly purpose: string;
   /** Publishes as anybody does, over another connection. Resolves with how many connections Redis sent it to. */
   readonly publish: (probe: string) => Promise<number>;
-  /** Called each time the connection was found deaf; it is to be made anew. */
+  /** Called each time the subscription was found stalled: the connection must be made anew. */
   readonly onStalled: () => void;
-  /** Called when it hears again. */
+  /** Called when the connection hears again. */
   readonly onRecovered: () => void;
 }
 
 const PROBE_EVERY_MS = 2_000;
-/** Probes in a row that Redis took and that brought nothing: so many until readiness ends, and until it is given up. */
+/** After so many probes in a row that Redis took and the connection did not hear, readiness ends … */
 const SUSPECTED_AT = 2;
+/** … and after so many the connection is given up. */
 const STALLED_AT = 3;
 
 /**
- * Whether a connection that listens is heard from: it may be connected, answer every command and get no message. A
- * probe goes the way of every message, every two seconds; deafness shows within eight. Where Redis does not take the
- * probe it is away, which is no deafness.
+ * Finds out whether a connection that listens hears anything: it may be connected, answer every command and get no
+ * message. A probe goes the way of every message, every two seconds, so that a stalled subscription shows within eight.
+ * If Redis does not take the probe, Redis is away and the subscription is not stalled.
  */
 export class SubscriptionProbe {
   readonly #options: SubscriptionProbeOptions;
   readonly #node = crypto.randomUUID();
   readonly #stop: () => void;
   #sequence = 0;
-  /** Undefined while the connection hears nothing by right. */
+  /** Undefined while the connection need not hear anything. */
   #probed: ProbedConnection | undefined;
-  /** Everything published until then, by this node's clock, was heard, or was never to be. */
+  /** Everything published until then, by this node's clock, was heard, or was published before this connection. */
   #heardUpTo: number;
   #stalled = false;
   #publishing = false;
@@ -44,39 +45,39 @@ export class SubscriptionProbe {
     this.#stop = options.clock.every(PROBE_EVERY_MS, () => this.#tick());
   }
 
-  /** Why nothing that the connection should hear can be relied on, or undefined. */
+  /** Why the connection may miss messages, or undefined if it hears them. */
   get away(): BrokerTrouble | undefined {
     const suspected = this.#stalled || (this.#probed?.unheard ?? 0) >= SUSPECTED_AT;
     return suspected ? { cause: "deaf" } : undefined;
   }
 
-  /** How long ago, in milliseconds, what is read now may have been published at most. */
+  /** How many milliseconds ago a message that is read now may have been published at most. */
   get lateMs(): number {
     return Math.max(0, this.#options.clock.now() - this.#heardUpTo);
   }
 
-  /** Whether other connections hear the probe as well; undefined until Redis has said so on this connection. */
+  /** Whether other connections hear the probe too; undefined until Redis has answered a probe of this connection. */
   get others(): boolean | undefined {
     return this.#probed?.others;
   }
 
-  /** A new connection was made: what was published before is not sent to it. */
+  /** Call it when a new connection was made: Redis sends it nothing that was published before. */
   connected(): void {
     this.#heardUpTo = this.#options.clock.now();
   }
 
-  /** The connection has subscribed: from here on it must hear. */
+  /** Call it when the connection has subscribed: from here on it must hear. */
   begin(): void {
     this.#probed = { unheard: 0, quiet: true, taken: false, others: undefined };
     void this.#publish(this.#probed);
   }
 
-  /** The connection was lost: until the next `begin` nothing is expected of it. */
+  /** Call it when the connection was lost: until the next `begin` it need not hear anything. */
   end(): void {
     this.#probed = undefined;
   }
 
-  /** A probe arrived, of whichever node. */
+  /** Call it with each probe that arrives, from any node. */
   heard(probe: string): void {
     this.hears();
     const [node, , sentAt] = probe.split(" ");
@@ -89,7 +90,7 @@ export class SubscriptionProbe {
     this.#options.onRecovered();
   }
 
-  /** Anything at all arrived: it may be behind, but it is not deaf. */
+  /** Call it when any message arrives: the connection may be behind, but its subscription is not stalled. */
   hears(): void {
     if (this.#probed !== undefined) this.#probed.quiet = false;
   }
@@ -100,8 +101,8 @@ export class SubscriptionProbe {
   }
 
   /**
-   * Counted in ticks, not in time: a process that was frozen finds what it missed waiting to be read, and gets a
-   * tick's time to read it.
+   * Counts ticks and not time: the messages that a frozen process missed wait to be read, and it gets a tick's time to
+   * read them.
    */
   #tick(): void {
     const probed = this.#probed;
@@ -133,7 +134,7 @@ export class SubscriptionProbe {
       probed.others = (await this.#options.publish(sent)) > 1;
       probed.taken = true;
     } catch (error) {
-      // Redis did not take it, which is no deafness: its links say what there is to say of that.
+      // Redis did not take it, so the subscription is not stalled. The links say why Redis is away.
       this.#options.telemetry.log("debug", "Redis took no probe", {
         connection: this.#options.purpose,
         reason: reasonOf(error),
@@ -144,13 +145,13 @@ export class SubscriptionProbe {
   }
 }
 
-/** What is known of one connection, from its subscribing to its loss. */
+/** The findings about one connection, from its SUBSCRIBE until it is lost. */
 interface ProbedConnection {
-  /** Probes in a row that Redis took and that brought nothing. */
+  /** Probes in a row that Redis took and the connection did not hear. */
   unheard: number;
-  /** Nothing arrived since the last probe was published. */
+  /** Whether nothing arrived since the last probe was published. */
   quiet: boolean;
-  /** Redis has answered the last probe. */
+  /** Whether Redis has answered the last probe. */
   taken: boolean;
   others: boolean | undefined;
 }

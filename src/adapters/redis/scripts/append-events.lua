@@ -46,7 +46,7 @@ local format, incarnation, epoch, lineage, spans = kept[1], kept[2], kept[3], ke
 local attempt, outcome, stage, last_entry = kept[7], kept[8] ~= '' and kept[8], kept[9], kept[10]
 if format and tonumber(format) > tonumber(ARGV[1]) then return { 'NEWER', format } end
 
--- A channel without its counter begins anew. The stream left of it would refuse offsets that start again.
+-- A channel without its counter begins anew. Its old stream would refuse offsets that start again.
 local offset = kept[5] and tonumber(kept[5])
 local is_new = not offset
 if is_new then
@@ -213,7 +213,7 @@ if not begun then
 end
 
 if trims then call('XTRIM', history, 'MINID', int(offset - length + 1)) end
--- The epoch of the event just before the oldest kept stays: a position there is good.
+-- Keeps the epoch of the event just before the oldest kept: a position there is good.
 local second = string.find(spans, ' ', 1, true) + 1
 while second <= #spans and tonumber(string.match(spans, '@(%d+) ', second)) <= offset - length do
   spans = string.sub(spans, second)

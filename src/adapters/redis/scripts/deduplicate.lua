@@ -31,7 +31,7 @@ local function heard_at(at)
 end
 
 -- Remembers a message as the one of its content that was judged last. `as` may have: place, refusal, unsure, counted, and
--- the name of another stretch, if the message is one of that stretch (claimed) or stands in for its last one (overtaking).
+-- the name of another stretch, if the message is one of that stretch (claimed) or takes the place of its last one (overtaking).
 local function remember_judged(key, content, heard, as)
   local known, handled, unsure = heard.number, (as.unsure or as.counted) and 0 or 1, 0
   local place, others = as.place, ''
@@ -94,7 +94,7 @@ local function judge_unknown(key, content, heard, newest)
     for name, _, refusal, _, handled, when, born in string.gmatch(content, STRETCH) do
       if is_newest and handled ~= '0' and name == stored_by and is_later(name) then overtaking = name end
       if shares_names(name) then
-        -- All that was judged until then this node heard before its first mark.
+        -- This node heard before its first mark all messages that were judged until then.
         if is_own(name) then claimed = nil end
       elseif not claimed and handled ~= '0' and tonumber(born) >= earliest and now - tonumber(when) < heard.remember then
         claimed, its_refusal = name, refusal

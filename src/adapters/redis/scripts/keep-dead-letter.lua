@@ -1,11 +1,12 @@
 #!lua
--- Keeps a message that cannot be delivered, once however many gateways report it. What is too much goes, the oldest of
--- the kind that has the most.
--- KEYS  1 the stream   2 what remembers this message   3 books: bytes of each kind, and of all
---       then for each kind a stream of its own with the ids of its letters, and the bytes of each
+-- Keeps a message that cannot be delivered, once however many gateways report it. If there are too many dead letters,
+-- the script removes the oldest of the kind that has the most.
+-- KEYS  1 the stream   2 the key that remembers this message   3 books: bytes of each kind, and of all
+--       then for each kind a stream of its own with the ids of its dead letters, and the bytes of each
 -- ARGV  1 channel   2 payload   3 reason   4 at   5 most entries   6 most bytes   7 window (ms)   8 remembered for (ms)
 --       9 kind: which of those streams, from 1
--- What is not in the books, of an earlier version or removed by hand, costs a look and nothing else.
+-- A dead letter that is not in the books costs a look and nothing else: an earlier version kept it, or somebody removed it
+-- by hand.
 
 local stream, seen_key, books = KEYS[1], KEYS[2], KEYS[3]
 local BEFORE_KINDS = 3
@@ -16,7 +17,7 @@ local seen = call('GET', seen_key)
 if seen and now - tonumber(seen) <= tonumber(ARGV[7]) then return { 'SEEN' } end
 
 local length = call('XLEN', stream)
--- Emptied by hand: the books are of what was.
+-- Somebody emptied it by hand: the books are about dead letters that are gone.
 if length == 0 then
   for key = BEFORE_KINDS, #KEYS do call('DEL', KEYS[key]) end
 end

@@ -1,9 +1,9 @@
 #!lua flags=allow-oom
--- Publishes a mark to every gateway that listens. A script that may write is refused on a replica, and must be: there the
--- gateways that listen on the primary would not hear it.
--- ARGV  channel, a name that no other mark bears
+-- Publishes a mark to every gateway that listens. A replica refuses the script because it may write, and must: gateways
+-- that listen on the primary would not hear a mark that a replica publishes.
+-- ARGV  channel, a name that no other mark has
 
--- A server that may not be asked for its name has none: that tells no two servers apart, and does no harm on one.
+-- A server that the gateway may not ask for its name gets none: that tells no two servers apart, and harms nobody on one.
 local info = redis.pcall('INFO', 'server')
 local run = type(info) == 'string' and string.match(info, 'run_id:(%w+)') or 'unknown'
 local time = redis.call('TIME')

@@ -1,8 +1,8 @@
 #!lua flags=no-writes
--- What is kept of a channel beside its history, in one step.
+-- Reads everything that is kept of a channel except its history, in one step.
 -- KEYS  record, viewers, history    ARGV  newest format understood
 -- Answers {"CHANNEL", now (ms), viewers, epoch, offset, epochs, heard, status, terminal, stages, attempt, oldest
--- kept}, without the last nine where there is no channel, or {"NEWER", format}.
+-- kept}, without the last nine if there is no channel, or {"NEWER", format}.
 
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)

@@ -1,7 +1,7 @@
 #!lua flags=no-writes
--- A page of the kept history, judged and read in one step.
+-- Judges a position and reads a page of the kept history, in one step.
 -- KEYS  record, history
--- ARGV  1 newest format understood   2 "from", or "oldest" where no position was given
+-- ARGV  1 newest format understood   2 "from", or "oldest" if no position was given
 --       3 epoch and 4 offset of the position   5 most events and 6 most bytes of text to answer, at least one event
 -- Answers {"HISTORY", 1 | 0 (resumed), epoch, offset of the newest, {{id, {flag, text}}, …}, offset of the oldest kept,
 -- epochs, 1 | 0 (more is kept)} or {"NEWER", format}.
@@ -32,8 +32,8 @@ end
 local start = '-'
 if given and resumed then start = string.format('%.0f', offset + 1) end
 
--- Read in steps, since what is read costs this server as much as what is answered: never more at once than would fit if
--- all were as large as the largest so far, and a few where they are small.
+-- Reads in steps, since an event that is read costs this server as much as one that is answered. A step never reads more
+-- than would fit if all were as large as the largest so far, and at most a few.
 local LARGEST_STEP = 8
 local rows, most, left, largest, step = {}, tonumber(ARGV[5]), tonumber(ARGV[6]), 1, 1
 local more = true

@@ -1,5 +1,5 @@
 #!lua flags=no-writes
--- How long the inbox is, and since when its oldest entry waits.
+-- Tells how long the inbox is, and since when its oldest entry waits.
 -- KEYS  inbox    Answers {now (ms), entries, id of the oldest or ""}.
 
 local time = redis.call('TIME')

@@ -2,7 +2,7 @@
 -- Reads the last positions of channels, and the lineage of this server, in one step.
 -- KEYS  the record of each channel. On a Cluster a call has one, since channels share no hash tag
 -- ARGV  1 newest format that the gateway understands
--- Answers {"POSITIONS", lineage, epoch, offset, epoch, offset, …}; epoch "" and offset 0 stand for no channel.
+-- Answers {"POSITIONS", lineage, epoch, offset, epoch, offset, …}; epoch "" and offset 0 mean that there is no channel.
 -- A channel of a newer format counts as none here. A gateway that reads it is told.
 
 local answer = { 'POSITIONS', string.match(redis.call('INFO', 'replication'), 'master_replid:(%w+)') or 'unknown' }

@@ -1,5 +1,5 @@
 #!lua flags=no-writes
--- Who may watch.
--- KEYS  viewers    Answers {"VIEWERS", them as JSON or nil}.
+-- Reads the list of those who may watch.
+-- KEYS  viewers    Answers {"VIEWERS", the list as JSON or nil}.
 
 return { 'VIEWERS', redis.call('GET', KEYS[1]) }

@@ -1,7 +1,7 @@
 #!lua flags=allow-oom
--- Removes a dead letter, from the books as well.
+-- Removes a dead letter, from the books too.
 -- KEYS  the stream, books, then the streams of the kinds, as in keep-dead-letter.lua    ARGV  id
--- Answers how many there were.
+-- Answers how many it removed: 1 or 0.
 
 for kind = 1, #KEYS - 2 do
   local row = redis.call('XRANGE', KEYS[2 + kind], ARGV[1], ARGV[1])[1]

@@ -1,21 +1,21 @@
 #!lua flags=allow-oom
--- The oldest entries of the inbox for whoever holds the lease, which is taken or renewed on the way. With a full memory
--- as well: what was taken is deleted, which makes room.
+-- Answers the oldest entries of the inbox to the node that holds the lease, and takes or renews the lease for it. It runs
+-- with a full memory too: entries that were taken are deleted later, which makes room.
 -- KEYS  inbox, lease
--- ARGV  1 taker   2 lease (ms)   3 most entries   4 most bytes   5 largest event   6 bytes shown of what cannot be read, of its
---       beginning and of its end
--- Answers {"ELSEWHERE", ms left of the lease} or {"LOT", {{id, "EVENT" | "LARGE" | "NONE", payload, end of what is longer}, …}}.
+-- ARGV  1 taker   2 lease (ms)   3 most entries   4 most bytes   5 largest event   6 bytes shown of an entry that cannot be
+--       read, from its beginning and from its end
+-- Answers {"ELSEWHERE", ms left of the lease} or {"BATCH", {{id, "EVENT" | "LARGE" | "NONE", payload, its end if it is longer}, …}}.
 
 local inbox, lease = KEYS[1], KEYS[2]
 local holder = redis.pcall('GET', lease)
 if type(holder) == 'string' and holder ~= ARGV[1] then
   local left = redis.call('PTTL', lease)
-  -- A lease without an end is none of ours, and nothing may wait for it.
+  -- No gateway wrote a lease without an end, and none may wait for it.
   if left >= 0 and left <= tonumber(ARGV[2]) then return { 'ELSEWHERE', left } end
 end
 redis.pcall('SET', lease, ARGV[1], 'PX', ARGV[2])
 
--- The beginning of what cannot be read: no more of it is put together than is shown.
+-- Answers the beginning of an entry that cannot be read. It puts together no more than is shown.
 local function shown(fields)
   local parts, left = {}, tonumber(ARGV[6])
   for _, field in ipairs(fields) do
@@ -26,7 +26,7 @@ local function shown(fields)
   return string.sub(table.concat(parts, ' '), 1, tonumber(ARGV[6]))
 end
 
--- The end of what is longer than that; nothing otherwise.
+-- Answers the end of an entry that is longer than that; nil otherwise.
 local function tail(fields)
   local total = #fields - 1
   for _, field in ipairs(fields) do total = total + #field end
@@ -52,22 +52,22 @@ local function read(id, fields)
   return { id, 'EVENT', event }
 end
 
--- What is read costs this server as much as what is answered, and nobody limits what a worker adds. So the first is
--- read alone, then never more at once than would fit if all were as large as the largest so far, and a few where they
--- are small. What is read counts, be it answered or not.
+-- An entry that is read costs this server as much as one that is answered, and nobody limits the size of an entry. So the
+-- first step reads one. The next never read more than would fit if all were as large as the largest so far, and at most a
+-- few. Each entry that is read counts, whether it is answered or not.
 local LARGEST_STEP = 16
-local lot, left, largest, step, from = {}, tonumber(ARGV[4]), 1, 1, '-'
+local batch, left, largest, step, from = {}, tonumber(ARGV[4]), 1, 1, '-'
 while true do
   local rows = redis.call('XRANGE', inbox, from, '+', 'COUNT', step)
   for _, row in ipairs(rows) do
     local bytes = 0
     for _, field in ipairs(row[2]) do bytes = bytes + #field end
     left, largest = left - bytes, math.max(largest, bytes)
-    if #lot > 0 and left < 0 then return { 'LOT', lot } end
-    lot[#lot + 1] = read(row[1], row[2])
-    if #lot == tonumber(ARGV[3]) then return { 'LOT', lot } end
+    if #batch > 0 and left < 0 then return { 'BATCH', batch } end
+    batch[#batch + 1] = read(row[1], row[2])
+    if #batch == tonumber(ARGV[3]) then return { 'BATCH', batch } end
   end
-  if #rows < step or left < largest then return { 'LOT', lot } end
+  if #rows < step or left < largest then return { 'BATCH', batch } end
   from = '(' .. rows[#rows][1]
   step = math.min(LARGEST_STEP, math.floor(left / largest))
 end
