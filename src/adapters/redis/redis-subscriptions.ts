@@ -23,9 +23,8 @@ const BATCH = 500;
 const GATHER_MS = 5;
 
 /**
- * The connection that listens. It keeps the channels that somebody watches apart from those that Redis has subscribed it
- * to. One loop brings the second to the first, a batch at a time, so that a SUBSCRIBE and an UNSUBSCRIBE of one channel
- * cannot overtake each other.
+ * The connection that listens. One loop subscribes to the channels that somebody watches and unsubscribes from the others,
+ * a batch at a time, so that a SUBSCRIBE and an UNSUBSCRIBE of one channel cannot overtake each other.
  */
 export class RedisSubscriptions {
   readonly #link: SubscriptionLink;
@@ -193,9 +192,8 @@ export class RedisSubscriptions {
     for (const channel of [...this.#departures.keys()]) this.#departed(channel);
     for (const [channel, watched] of this.#watched) {
       if (watched.confirmation === undefined) continue;
-      for (const listener of watched.listeners) {
+      for (const listener of watched.listeners)
         if (listener.connection === undefined) watched.listeners.delete(listener);
-      }
       if (watched.listeners.size === 0) this.#watched.delete(channel);
       const trouble = this.#link.away ?? ({ cause: "unreachable" } as const);
       const message = "the connection to Redis broke while subscribing";
