@@ -5,7 +5,7 @@ import { needs } from "../support/needs.ts";
 import { useRedis } from "../support/use-redis.ts";
 import { WorkerStream } from "../support/worker-stream.ts";
 
-/** Workers that go on publishing bare, while the gateways that hear them die, freeze and come back. */
+/** Workers go on publishing bare while the gateways that hear them die, freeze and come back. */
 describe.skipIf(!needs("redis-server"))("bare publishing through faults", () => {
   const redis = useRedis();
   let stream: WorkerStream;
@@ -30,7 +30,7 @@ describe.skipIf(!needs("redis-server"))("bare publishing through faults", () => 
     ((await redis.client.client("LIST")) as string)
       .split("\n")
       .filter((line) => line.includes("telltale-workers"));
-  /** Somebody offers what it hears, and all listen. */
+  /** Resolves when some gateway ingests bare messages, and all listen. */
   const established = async () => {
     stream.say();
     await eventually(
@@ -40,10 +40,10 @@ describe.skipIf(!needs("redis-server"))("bare publishing through faults", () => 
   };
   const counters = async ({ url }: GatewayProcess) =>
     ((await (await fetch(`${url}/ws/health`)).json()) as { counters: Record<string, number> }).counters;
-  /** Nobody holds what it hears any more. */
+  /** Resolves when no gateway holds bare messages any more. */
   const settledIn = async () => {
     await established();
-    await eventually("all have offered it", async () => {
+    await eventually("all have ingested it", async () => {
       const all = await Promise.all(gateways.map(counters));
       return all.every((counts) => (counts.bare_events_adopted ?? counts.bare_events_seen ?? 0) > 0);
     });
@@ -52,7 +52,7 @@ describe.skipIf(!needs("redis-server"))("bare publishing through faults", () => 
     for (const kept of await stream.end()) expect(kept).toEqual(stream.whole);
   };
 
-  test("PUB-17: of two gateways one is frozen for 15 s: nothing lost, nothing doubled, all in order", async () => {
+  test("PUB-17: two gateways, one of them frozen for 15 s, lose and repeat nothing and keep the order", async () => {
     const [frozen] = [await gateway(), await gateway()];
     await established();
     stream.start();
@@ -63,18 +63,18 @@ describe.skipIf(!needs("redis-server"))("bare publishing through faults", () => 
     process.kill(frozen.pid, "SIGCONT");
     await stream.more(400);
     await expectAll();
-    // What the frozen one heard was offered by it as well.
+    // The frozen gateway has ingested all that it heard.
     const counts = await counters(frozen);
     expect(counts.bare_events_seen).toBeGreaterThan(stream.sent);
     expect(counts.bare_events_lost ?? 0).toBe(0);
   }, 40_000);
 
-  test("PUB-16: of three gateways one after the other is killed and comes back: all in order, each once", async () => {
+  test("PUB-16: three gateways, killed one after the other, keep every message once and in order", async () => {
     for (let count = 0; count < 3; count++) await gateway();
     await established();
     stream.start();
     for (let round = 0; round < 5; round++) {
-      // Slow enough that each outlives the time in which it holds what it hears.
+      // Slow enough that each lives longer than the time for which it holds bare messages.
       await stream.more(300);
       await gateways.shift()?.kill9();
       await gateway();
@@ -83,7 +83,7 @@ describe.skipIf(!needs("redis-server"))("bare publishing through faults", () => 
     await expectAll();
   }, 40_000);
 
-  test("PUB-13: the connection of one of two listeners is cut over and over: nothing lost, all in order", async () => {
+  test("PUB-13: two listeners, one of which loses its connection over and over, lose nothing and keep the order", async () => {
     await Promise.all([gateway(), gateway()]);
     await settledIn();
     stream.start();
@@ -97,7 +97,7 @@ describe.skipIf(!needs("redis-server"))("bare publishing through faults", () => 
     await expectAll();
   }, 40_000);
 
-  test("PUB-13: the connections of all listeners are cut at once: what anybody heard is kept once, in order", async () => {
+  test("PUB-13: listeners that all lose their connections at once keep each message that any of them heard, once and in order", async () => {
     for (let count = 0; count < 3; count++) await gateway();
     await established();
     stream.start(1);
@@ -113,7 +113,7 @@ describe.skipIf(!needs("redis-server"))("bare publishing through faults", () => 
     }
   }, 40_000);
 
-  test("PUB-15: while the memory of Redis is full nothing is kept, and then all of it, in order", async () => {
+  test("PUB-15: gateways keep nothing while the memory of Redis is full, and then all messages in order", async () => {
     await Promise.all([gateway(), gateway()]);
     await established();
     stream.start(2);
@@ -125,7 +125,7 @@ describe.skipIf(!needs("redis-server"))("bare publishing through faults", () => 
     await expectAll();
   }, 40_000);
 
-  test("OPS-10: under a steady stream a drain ends at once, and the other gateway misses nothing", async () => {
+  test("OPS-10: a drain under a steady stream ends at once, and the other gateway misses nothing", async () => {
     const [leaving] = [await gateway({ DRAIN_SECONDS: "20" }), await gateway()];
     await established();
     stream.start(1);
@@ -137,9 +137,9 @@ describe.skipIf(!needs("redis-server"))("bare publishing through faults", () => 
     await expectAll();
   }, 40_000);
 
-  test("with LISTEN=none no worker is heard, nothing listens, and the gateway is ready", async () => {
-    const deaf = await gateway({ LISTEN: "none" });
-    await eventually("it is ready", async () => (await fetch(`${deaf.url}/ready`)).ok);
+  test("a gateway with LISTEN=none is ready, and hears no worker", async () => {
+    const silent = await gateway({ LISTEN: "none" });
+    await eventually("it is ready", async () => (await fetch(`${silent.url}/ready`)).ok);
     expect(await listeners()).toEqual([]);
     expect(await redis.client.publish(`analysis:${crypto.randomUUID()}`, "{}")).toBe(0);
   });

@@ -6,7 +6,7 @@ import { needs } from "../support/needs.ts";
 import { errorEvent, publish, resultUpdate, statusUpdate } from "../support/publishing.ts";
 import { useRedis } from "../support/use-redis.ts";
 
-/** Workers that publish the same bytes more than once: without a timestamp, a second try looks like the first. */
+/** Workers publish the same bytes more than once: without a timestamp, a second try looks like the first. */
 describe.skipIf(!needs("redis-server"))("the same bytes published bare again", () => {
   const redis = useRedis();
   let gateways: GatewayProcess[] = [];
@@ -28,7 +28,7 @@ describe.skipIf(!needs("redis-server"))("the same bytes published bare again", (
     (await redis.client.xrange(`telltale:{analysis:${id}}:history`, "-", "+")).map(([, [, text = ""]]) =>
       JSON.parse(text),
     );
-  /** What is kept once nothing more comes: another event is said last, and left out. */
+  /** Resolves with all kept events once no more come. It publishes another event last, and leaves it out. */
   const all = async (id: string) => {
     await say(id, statusUpdate({ message: "the end" }));
     await eventually("the end is kept", async () => (await kept(id)).at(-1)?.message === "the end");
@@ -62,7 +62,7 @@ describe.skipIf(!needs("redis-server"))("the same bytes published bare again", (
   );
 
   test.each([1, 2, 3])(
-    "PUB-14: a worker is killed and its task is begun anew under the same id: nothing of the second run is swallowed (listeners: %p)",
+    "PUB-14: a worker is killed and its task is begun anew under the same id: no event of the second run is lost (listeners: %p)",
     async (listeners) => {
       for (let count = 0; count < listeners; count++) await gateway();
       const id = crypto.randomUUID();
@@ -87,7 +87,7 @@ describe.skipIf(!needs("redis-server"))("the same bytes published bare again", (
     30_000,
   );
 
-  test("PUB-14: the same bytes with nothing in between are one event, also with two listeners and over their marks", async () => {
+  test("PUB-14: equal bytes with nothing in between are one event, also with two listeners and over their marks", async () => {
     await Promise.all([gateway(), gateway()]);
     const id = crypto.randomUUID();
     for (let second = 0; second < 12; second++) {
@@ -98,7 +98,7 @@ describe.skipIf(!needs("redis-server"))("the same bytes published bare again", (
     expect(await all(id)).toHaveLength(1);
   }, 40_000);
 
-  test("PUB-14: whatever is published in between makes it another event: over HTTP, by the inbox, or refused", async () => {
+  test("PUB-14: a message between equal bytes makes them two events: over HTTP, by the inbox, or refused", async () => {
     const [one] = [await gateway(), await gateway()];
     const id = crypto.randomUUID();
     const again = async (events: number) => {
@@ -121,7 +121,7 @@ describe.skipIf(!needs("redis-server"))("the same bytes published bare again", (
     expect(await all(id)).toHaveLength(6);
   }, 30_000);
 
-  test("PUB-14: a worker that says three things over and over is kept as it spoke, whichever gateways die or freeze", async () => {
+  test("PUB-14: gateways keep the order of a worker that repeats three messages, whichever of them die or freeze", async () => {
     for (let count = 0; count < 3; count++) await gateway();
     const id = crypto.randomUUID();
     let sent = 0;
@@ -149,7 +149,7 @@ describe.skipIf(!needs("redis-server"))("the same bytes published bare again", (
   }, 60_000);
 });
 
-/** A worker of its own process, that publishes and then does no more. */
+/** Starts a worker in a process of its own, which publishes and then does nothing. */
 function workerProcess(url: string, id: string, payloads: readonly string[]) {
   const program = `
     import { Redis } from "ioredis";

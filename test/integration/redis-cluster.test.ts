@@ -15,7 +15,7 @@ describe.skipIf(!needs("redis-server"))("on a Redis Cluster of one node", () => 
     ...{ newerFormat: true, occurrences: true, entryIds: TIMED_IDS },
   });
 
-  test("entries of the inbox are taken under its lease, counted, removed, and released", async () => {
+  test("a node takes entries of the inbox under its lease, counts and removes them, and releases the lease", async () => {
     await redis.client.flushall();
     const [inbox, other] = [inboxOn(redis), inboxOn(redis)];
     redis.afterTest(() => Promise.all([inbox.close(), other.close()]));
@@ -29,7 +29,7 @@ describe.skipIf(!needs("redis-server"))("on a Redis Cluster of one node", () => 
     expect(await other.take()).toMatchObject({ entries: [] });
   });
 
-  test("it refuses a script whose keys share no hash tag", async () => {
+  test("a Cluster refuses a script whose keys share no hash tag", async () => {
     const refused = redis.client.eval("return 0", 2, "telltale:{a}", "telltale:{b}");
     expect(await refused.catch((error: Error) => error.message)).toContain("CROSSSLOT");
   });
@@ -47,7 +47,7 @@ describe.skipIf(!needs("redis-server"))("on a Redis Cluster of one node", () => 
     expect(await Array.fromAsync(deadLetters.read("oldest"))).toHaveLength(1);
   });
 
-  test("listeners hear bare messages and agree on their marks", async () => {
+  test("listeners hear bare messages and share their marks", async () => {
     const channels = new RedisWorkerChannels({ ...shared(redis), listen: new Set(["analysis"] as const) });
     redis.afterTest(() => channels.close());
     const stretches: string[] = [];

@@ -44,7 +44,7 @@ describe.skipIf(!needs("redis-server"))("dead letters on Redis", () => {
     return { node: another, elapse: (milliseconds) => Bun.sleep(milliseconds), close: async () => {} };
   });
 
-  test("what remembers a dead letter is gone after three minutes, an hour where it has a name", async () => {
+  test("the key that remembers a dead letter expires after three minutes, or an hour if it has a name", async () => {
     await worker.flushall();
     const deadLetter = { channel: "analysis:x", payload: "not JSON", reason: "not_json" };
     await make().keep(deadLetter);
@@ -57,7 +57,7 @@ describe.skipIf(!needs("redis-server"))("dead letters on Redis", () => {
     expect(await worker.pttl(name)).toBeWithin(3_500_000, 3_600_001);
   });
 
-  test("BUD-7 what was removed by hand, or is of an earlier version, is in no book and harms none", async () => {
+  test("BUD-7: a dead letter that somebody removed by hand, or of an earlier version, leaves the books right", async () => {
     await worker.flushall();
     const node = make();
     const stream = "telltale:deadletters";
@@ -69,7 +69,7 @@ describe.skipIf(!needs("redis-server"))("dead letters on Redis", () => {
     for (let n = 0; n < 30; n++) await keep("user:x", `new ${n}`);
     expect(await worker.xlen(stream)).toBe(10_000);
     expect((await worker.xrange(stream, "-", "+", "COUNT", 1))[0]?.[1][3]).toBe("20");
-    // Those of the newest that were booked are gone, their books stay.
+    // The newest that were booked are gone, and their books stay.
     for (const [id] of await worker.xrevrange(stream, "+", "-", "COUNT", 20)) await worker.xdel(stream, id);
     for (let n = 0; n < 40; n++) await keep("analysis:x", `${n}`);
     expect(await worker.xlen(stream)).toBe(10_000);
@@ -79,7 +79,7 @@ describe.skipIf(!needs("redis-server"))("dead letters on Redis", () => {
     expect(await worker.xlen("telltale:{telltale:deadletters}:user")).toBe(1);
   });
 
-  test("BUD-7 a dead letter that is removed leaves the books", async () => {
+  test("BUD-7: a dead letter that is removed leaves the books", async () => {
     await worker.flushall();
     const node = make();
     for (const channel of ["user:x", "telltale:inbox"])
@@ -96,14 +96,14 @@ describe.skipIf(!needs("redis-server"))("dead letters on Redis", () => {
       expect(await worker.xlen(`telltale:{telltale:deadletters}:${kind}`)).toBe(0);
   });
 
-  test("DLP-8 a dead letter that Redis cannot take is refused like an append", async () => {
+  test("DLP-8: a dead letter that Redis cannot take is refused like an append", async () => {
     await worker.config("SET", "maxmemory", "1");
     const refused = make().keep({ channel: "c", payload: "full", reason: "r" });
     await expect(refused).rejects.toBeInstanceOf(BrokerUnavailable);
     await worker.config("SET", "maxmemory", "0");
   });
 
-  test("DLP-8 once closed, nothing is kept or read, and no connection is made", async () => {
+  test("DLP-8: once closed, the adapter keeps and reads nothing, and makes no connection", async () => {
     const deadLetters = make();
     await deadLetters.close();
     const deadLetter = { channel: "c", payload: "p", reason: "r" };

@@ -12,8 +12,8 @@ import { RedisNodes } from "../support/redis-nodes.ts";
 import { type ProxiedConnection, TcpProxy } from "../support/tcp-proxy.ts";
 import { useRedis } from "../support/use-redis.ts";
 
-/** Nothing is stored after its caller was answered, and nothing twice, whatever lies on the way to Redis. */
-describe.skipIf(!needs("redis-server"))("appends that Redis comes to late, or twice", () => {
+/** Redis stores nothing after its caller was answered, and nothing twice, however long the way to it takes. */
+describe.skipIf(!needs("redis-server"))("appends that reach Redis late, or twice", () => {
   const redis = useRedis();
   let proxy: TcpProxy;
   let nodes: RedisNodes;
@@ -41,7 +41,7 @@ describe.skipIf(!needs("redis-server"))("appends that Redis comes to late, or tw
     return found.at(-1) as ProxiedConnection;
   };
 
-  /** Of an append that has no answer: how it ends, and when, in milliseconds. */
+  /** Resolves with how an append without an answer ends, and after how many milliseconds. */
   async function failed(append: Promise<unknown>): Promise<{ error: unknown; after: number }> {
     const started = performance.now();
     const error = await append.then(
@@ -51,7 +51,7 @@ describe.skipIf(!needs("redis-server"))("appends that Redis comes to late, or tw
     return { error, after: performance.now() - started };
   }
 
-  test("PS-30 a frozen Redis does not carry out on waking what was called unknown", async () => {
+  test("PS-30: a frozen Redis that wakes does not carry out an append whose outcome was called unknown", async () => {
     const node = nodes.make();
     const channel = someAnalysis();
     await say(node, channel, "before");
@@ -76,7 +76,7 @@ describe.skipIf(!needs("redis-server"))("appends that Redis comes to late, or tw
     expect(await say(node, channel, "after")).toMatchObject({ firstOffset: 2 });
   }, 20_000);
 
-  test("PS-30 what a network held back is not stored once its caller has an answer", async () => {
+  test("PS-30: an append that a network held back is not stored once its caller has an answer", async () => {
     const node = nodes.make();
     const channel = someAnalysis();
     await say(node, channel, "before");
@@ -91,7 +91,7 @@ describe.skipIf(!needs("redis-server"))("appends that Redis comes to late, or tw
     expect(await notes(channel)).toEqual(["before"]);
   }, 20_000);
 
-  test("PS-30 a connection that breaks at once: the outcome is called unknown when it cannot change", async () => {
+  test("PS-30: after a connection broke the outcome is called unknown only once it cannot change", async () => {
     const node = nodes.make();
     const channel = someAnalysis();
     await say(node, channel, "before");
@@ -117,7 +117,7 @@ describe.skipIf(!needs("redis-server"))("appends that Redis comes to late, or tw
     expect(await notes(channel)).toEqual(["before"]);
   }, 20_000);
 
-  test("PS-30 an answer lost after the write: unknown, and a duplicate under the same key", async () => {
+  test("PS-30: an append whose answer is lost has an unknown outcome, and is a duplicate under the same key", async () => {
     const node = nodes.make();
     const channel = someAnalysis();
     const deduplicate = {
@@ -128,26 +128,26 @@ describe.skipIf(!needs("redis-server"))("appends that Redis comes to late, or tw
       rememberMs: 300_000,
     } as const;
     await say(node, channel, "before");
-    const deaf = publishing();
-    deaf.pause("down");
+    const unanswered = publishing();
+    unanswered.pause("down");
     const request = { channel, events: [status({ note: "once" })], deduplicate };
     const { error, after } = await failed(node.append(request));
     expect(error).toBeInstanceOf(OutcomeUnknown);
     expect(after).toBeLessThan(5_000);
-    deaf.cut();
+    unanswered.cut();
     await eventually("it is up again", async () => node.health().status === "up");
     expect(await node.append(request)).toMatchObject({ type: "duplicate", firstOffset: 2 });
     expect(await notes(channel)).toEqual(["before", "once"]);
   }, 20_000);
 
-  test("PS-30 the clock of the gateway may be an hour ahead or behind", async () => {
+  test("PS-30: the clock of the gateway may be an hour ahead or behind", async () => {
     const hour = 3_600_000;
     for (const offset of [-hour, hour]) {
       const clock = new ShiftedClock(offset);
       const node = nodes.make({ clock });
       const channel = someAnalysis();
       expect(await say(node, channel, "before")).toMatchObject({ type: "stored" });
-      // Put right, or wrong, while connected.
+      // The clock is put right, or wrong, while connected.
       clock.offset = -offset;
       expect(await say(node, channel, "after")).toMatchObject({ type: "stored" });
       const held = publishing();
@@ -160,7 +160,7 @@ describe.skipIf(!needs("redis-server"))("appends that Redis comes to late, or tw
     }
   }, 20_000);
 
-  test("PS-30 an append that Redis comes to after its deadline was refused, and leaves no trace", async () => {
+  test("PS-30: an append that reaches Redis after its deadline is refused, and leaves no trace", async () => {
     const node = nodes.make();
     const channel = someAnalysis();
     await say(node, channel, "first");
@@ -172,7 +172,7 @@ describe.skipIf(!needs("redis-server"))("appends that Redis comes to late, or tw
     expect(await notes(channel)).toEqual(["first", "before"]);
   });
 
-  test("PS-31 the very bytes of a call sent twice store its events once", async () => {
+  test("PS-31: the very bytes of a call that come twice store its events once", async () => {
     const node = nodes.make();
     const channel = someAnalysis();
     await say(node, channel, "before");
@@ -191,7 +191,7 @@ describe.skipIf(!needs("redis-server"))("appends that Redis comes to late, or tw
     expect(await notes(channel)).toEqual(["before", "a", "b"]);
   });
 
-  test("PS-31 what keeps a call from being stored twice is let go after its deadline", async () => {
+  test("PS-31: the record forgets a call after its deadline", async () => {
     const channel = someAnalysis();
     for (let n = 0; n < 20; n++) await say(nodes.make(), channel, `${n}`);
     const remembered = async () =>
@@ -208,13 +208,13 @@ describe.skipIf(!needs("redis-server"))("appends that Redis comes to late, or tw
     ]);
   }, 20_000);
 
-  test("PS-29 when one of a turn fails, what was called after it on the channel fails too", async () => {
+  test("PS-29: when an append of a turn fails, later ones to its channel fail too", async () => {
     const node = nodes.make();
     const [channel, other] = [someAnalysis(), someAnalysis()];
     await say(node, channel, "before");
     await redis.client.config("SET", "maxmemory", "1");
     const turn = Array.from({ length: 600 }, (_, n) => say(node, channel, `${n}`));
-    // Room again as soon as the first call was refused: the second must not find it.
+    // There is room again as soon as the first call was refused: the second must not find it.
     void turn[0]?.catch(() => redis.client.config("SET", "maxmemory", "0"));
     const outcomes = await Promise.allSettled(turn);
     expect(new Set(outcomes.map((outcome) => outcome.status === "rejected" && outcome.reason.code))).toEqual(
@@ -225,7 +225,7 @@ describe.skipIf(!needs("redis-server"))("appends that Redis comes to late, or tw
     expect(await say(node, other, "fine")).toMatchObject({ type: "stored" });
   });
 
-  test("PS-29 what is appended to a channel in one turn is one command, each with an answer of its own", async () => {
+  test("PS-29: appends to a channel in one turn are one command, each with an answer of its own", async () => {
     const node = nodes.make();
     const channel = someAnalysis();
     const deduplicate = {
@@ -254,7 +254,7 @@ describe.skipIf(!needs("redis-server"))("appends that Redis comes to late, or tw
     expect(await notes(channel)).toHaveLength(4);
   });
 
-  test("PUB-10: what Redis refuses is not unknown: one that became a replica, or is full", async () => {
+  test("PUB-10: an append that a replica or a full Redis refuses has a known outcome", async () => {
     const node = nodes.make();
     const channel = someAnalysis();
     await say(node, channel, "before");
@@ -269,14 +269,14 @@ describe.skipIf(!needs("redis-server"))("appends that Redis comes to late, or tw
     expect(await say(node, channel, "after")).toMatchObject({ type: "stored", firstOffset: 2 });
   });
 
-  /** Calls of scripts until now, whatever they answered. */
+  /** Counts the calls of scripts until now, whatever they answered. */
   async function calls(): Promise<number> {
     return Number(/cmdstat_evalsha:calls=(\d+)/.exec(await redis.client.info("commandstats"))?.[1] ?? 0);
   }
 
   interface Recorded {
     readonly bytes: Buffer;
-    /** Of EVALSHA. */
+    /** The arguments of EVALSHA. */
     readonly args: string[];
     readonly deadlineAt: number;
     readonly numberAt: number;

@@ -10,11 +10,11 @@ import { someAnalysis } from "../../src/testing/some-analysis.ts";
 import { needs } from "../support/needs.ts";
 import { useRedis } from "../support/use-redis.ts";
 
-/** What becomes of a history when Redis forgets, restarts, fills up or is tampered with. */
+/** Redis forgets, restarts, fills up, or somebody tampers with it: histories remain usable. */
 describe.skipIf(!needs("redis-server"))("histories on a Redis with faults", () => {
   const redis = useRedis();
 
-  test("the record alone is deleted: what is left goes too, and a new epoch begins at 1", async () => {
+  test("a channel whose record alone was deleted loses the rest too, and begins a new epoch at 1", async () => {
     const node = redis.nodes.make();
     const channel = someAnalysis();
     const before = await append(node, channel, 3);
@@ -39,7 +39,7 @@ describe.skipIf(!needs("redis-server"))("histories on a Redis with faults", () =
     expect((await node.snapshot(channel)).viewers).toEqual(new Set(["alice"]));
   });
 
-  test("the stream alone is deleted: a history trimmed to nothing, the numbers go on", async () => {
+  test("a channel whose stream alone was deleted has an empty history, and its numbers go on", async () => {
     const node = redis.nodes.make();
     const channel = someAnalysis();
     const { epoch } = await append(node, channel, 3);
@@ -57,7 +57,7 @@ describe.skipIf(!needs("redis-server"))("histories on a Redis with faults", () =
     expect(page).toMatchObject({ resumed: true, events: [{ position: { epoch, offset: 4 } }] });
   });
 
-  test("a restart from the dump begins a new epoch at the next offset, old positions stay good", async () => {
+  test("a restart from the dump begins a new epoch at the next offset, and old positions stay good", async () => {
     const node = redis.nodes.make({ size: 4 });
     const channel = someAnalysis();
     const first = await append(node, channel, 5);
@@ -93,7 +93,7 @@ describe.skipIf(!needs("redis-server"))("histories on a Redis with faults", () =
     expect(await offsetsAfter(second.epoch, 10)).toEqual([true, 11, 12, 13, 14]);
   }, 20_000);
 
-  test("a restart from an older dump gives no event_id twice", async () => {
+  test("a restart from an older dump repeats no event_id", async () => {
     const node = redis.nodes.make();
     const channel = someAnalysis();
     await append(node, channel, 2);
@@ -131,7 +131,7 @@ describe.skipIf(!needs("redis-server"))("histories on a Redis with faults", () =
       await expect(refused).rejects.toBeInstanceOf(BrokerUnavailable);
     }
     await expect(node.declareViewers(channel, "*")).rejects.toBeInstanceOf(BrokerUnavailable);
-    // Reading goes on: nothing is away.
+    // Reads go on: nothing is away.
     expect((await node.snapshot(channel)).position.offset).toBe(2);
     expect(node.health().status).toBe("up");
     await redis.client.config("SET", "maxmemory", "0");
@@ -139,7 +139,7 @@ describe.skipIf(!needs("redis-server"))("histories on a Redis with faults", () =
     expect(await node.append({ channel, events: [status()], deduplicate })).toMatchObject({ firstOffset: 3 });
   });
 
-  test("a record of a newer format is refused on every way in, and kept as it is", async () => {
+  test("every call refuses a record of a newer format and keeps it as it is", async () => {
     const telemetry = new CollectingTelemetry();
     const node = redis.nodes.make({ telemetry });
     const channel = someAnalysis();
@@ -168,7 +168,7 @@ describe.skipIf(!needs("redis-server"))("histories on a Redis with faults", () =
     await redis.client.config("SET", "maxmemory-policy", "noeviction");
   });
 
-  test("SCRIPT FLUSH is not noticed", async () => {
+  test("a node goes on after SCRIPT FLUSH as if nothing had happened", async () => {
     const node = redis.nodes.make();
     const channel = someAnalysis();
     await append(node, channel, 1);

@@ -20,18 +20,18 @@ describe.skipIf(!needs("redis-server"))("the inbox on Redis", () => {
     });
     afterEach(() => inbox.close());
 
-    test("IB-4 an entry that is no UTF-8 is unreadable", async () => {
+    test("IB-4: an entry that is no UTF-8 is unreadable", async () => {
       await redis.client.xadd("telltale:inbox", "*", "event", Buffer.from([0x7b, 0xff, 0x7d]));
       expect(await inbox.take()).toMatchObject({ entries: [{ type: "unreadable", fault: "garbled" }] });
     });
 
-    test("IB-7 nobody knows for how long an entry has waited that its worker numbered", async () => {
+    test("IB-7: an entry that its worker numbered has waited nobody knows how long", async () => {
       await redis.client.xadd("telltale:inbox", "5-1", "event", "{}");
       expect(await inbox.backlog()).toEqual({ entries: 1, oldest: { id: "5-1", ageMs: undefined } });
       expect(await inbox.take()).toMatchObject({ entries: [{ id: "5-1", addedAt: undefined }] });
     });
 
-    test("BUD-9 giant entries are read one at a time, and none of them reaches the gateway", async () => {
+    test("BUD-9: the script reads giant entries one at a time, and sends none of them to the gateway", async () => {
       const giant = Buffer.alloc(20 * 1024 * 1024, "x");
       for (let n = 0; n < 6; n++) {
         if (n % 2 === 0) await redis.client.xadd("telltale:inbox", "*", "event", giant);
@@ -46,17 +46,17 @@ describe.skipIf(!needs("redis-server"))("the inbox on Redis", () => {
       expect(sent).toBeLessThan(256 * 1024);
     });
 
-    test("BUD-9 take() reads little more than a batch, though small entries come before large ones", async () => {
+    test("BUD-9: take() reads little more than a batch, though small entries come before large ones", async () => {
       for (let n = 0; n < 40; n++) await redis.client.xadd("telltale:inbox", "*", "event", "{}");
       for (let n = 0; n < 40; n++)
         await redis.client.xadd("telltale:inbox", "*", "event", "x".repeat(1_000_000));
       await redis.client.config("RESETSTAT");
       expect(await inbox.take()).toMatchObject({ entries: { length: 44 } });
-      // One, then sixteen at most in each step: no more than 49 were read.
+      // It reads one, then sixteen at most in each step: no more than 49.
       expect(Number(/cmdstat_xrange:calls=(\d+)/.exec(await redis.client.info("commandstats"))?.[1])).toBe(4);
     });
 
-    test("IB-6 a lease that never ends, or is none, keeps nobody from taking", async () => {
+    test("IB-6: a lease that never ends, or that no gateway wrote, keeps no node from taking", async () => {
       await redis.client.xadd("telltale:inbox", "*", "event", "{}");
       await redis.client.set(INBOX_LEASE_KEY, "somebody");
       expect(await inbox.take()).toMatchObject({ type: "batch", entries: [{ type: "event" }] });
@@ -67,7 +67,7 @@ describe.skipIf(!needs("redis-server"))("the inbox on Redis", () => {
       expect(await inbox.take()).toMatchObject({ type: "batch" });
     });
 
-    test("an inbox that is no stream is said to be none, by whatever is asked of it", async () => {
+    test("every call says so if the inbox is no stream", async () => {
       await redis.client.lpush("telltale:inbox", "x");
       const asks = [
         () => inbox.take(),
@@ -82,7 +82,7 @@ describe.skipIf(!needs("redis-server"))("the inbox on Redis", () => {
       }
     });
 
-    test("with a full memory entries are taken and removed all the same", async () => {
+    test("a node takes and removes entries though the memory of Redis is full", async () => {
       const id = String(await redis.client.xadd("telltale:inbox", "*", "event", "{}"));
       await redis.client.config("SET", "maxmemory", "1");
       try {
@@ -94,7 +94,7 @@ describe.skipIf(!needs("redis-server"))("the inbox on Redis", () => {
       }
     });
 
-    test("waiting for an entry polls nobody: an idle second is a handful of commands", async () => {
+    test("a node that waits for an entry does not poll: an idle second is a handful of commands", async () => {
       const commands = async () =>
         Number(/total_commands_processed:(\d+)/.exec(await redis.client.info("stats"))?.[1]);
       await inbox.take();

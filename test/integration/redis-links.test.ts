@@ -19,7 +19,7 @@ describe.skipIf(!needs("redis-server"))("connections to Redis", () => {
   const watchedChannels = async () =>
     (await redis.client.pubsub("CHANNELS", "telltale:*{analysis:*")) as string[];
 
-  test("a Redis that hangs: the answer is unknown, then refused at once, and recovers by itself", async () => {
+  test("while Redis hangs an append is unknown, later ones are refused at once, and the node recovers by itself", async () => {
     const node = redis.nodes.make();
     const channel = someAnalysis();
     await node.append({ channel, events: [status()] });
@@ -42,7 +42,7 @@ describe.skipIf(!needs("redis-server"))("connections to Redis", () => {
     expect(await node.append({ channel, events: [status()] })).toMatchObject({ type: "stored" });
   }, 20_000);
 
-  test("a Redis that hangs is noticed within seconds though nobody publishes", async () => {
+  test("a node notices within seconds that Redis hangs though nobody publishes", async () => {
     const node = redis.nodes.make();
     const channel = someAnalysis();
     const heard = new CollectingSubscriber();
@@ -67,7 +67,7 @@ describe.skipIf(!needs("redis-server"))("connections to Redis", () => {
     await heard.until(() => heard.events.length === 1);
   }, 20_000);
 
-  test("a Redis that stays frozen is left for a new connection, which comes when it wakes", async () => {
+  test("a node gives up its connections to a Redis that stays frozen, and connects anew when it wakes", async () => {
     const node = redis.nodes.make();
     const channel = someAnalysis();
     const heard = new CollectingSubscriber();
@@ -89,7 +89,7 @@ describe.skipIf(!needs("redis-server"))("connections to Redis", () => {
     await heard.until(() => heard.events.length === 1);
   }, 40_000);
 
-  test("a Redis that is away: refused at once, and everything is back when it is", async () => {
+  test("while Redis is away a node refuses at once, and serves again when it is back", async () => {
     const telemetry = new CollectingTelemetry();
     const node = redis.nodes.make({ telemetry });
     const channel = someAnalysis();
@@ -113,7 +113,7 @@ describe.skipIf(!needs("redis-server"))("connections to Redis", () => {
     expect(heard.offsets).toEqual([1]);
   }, 20_000);
 
-  test("a node that starts before its Redis says so, and begins when it comes", async () => {
+  test("a node that starts before its Redis says so, and begins when Redis comes", async () => {
     await redis.kill9();
     const node = redis.nodes.make();
     const channel = someAnalysis();
@@ -127,7 +127,7 @@ describe.skipIf(!needs("redis-server"))("connections to Redis", () => {
     });
   }, 20_000);
 
-  test("appends that were under way when Redis was killed are unknown, and none is sent again", async () => {
+  test("appends that were under way when Redis was killed have unknown outcomes, and none is sent again", async () => {
     const node = redis.nodes.make();
     const channel = someAnalysis();
     await node.append({ channel, events: [status()] });
@@ -147,7 +147,7 @@ describe.skipIf(!needs("redis-server"))("connections to Redis", () => {
     expect(await node.append({ channel, events: [status()] })).toMatchObject({ firstOffset: 1 });
   }, 20_000);
 
-  test("the listening connection is killed: subscribed again, told so, the next event heard", async () => {
+  test("a subscriber whose connection was killed is subscribed again, told so, and hears the next event", async () => {
     const [listener, publisher] = [redis.nodes.make(), redis.nodes.make()];
     const channels = Array.from({ length: 1_200 }, someAnalysis);
     const heard = channels.map(() => new CollectingSubscriber());
@@ -163,7 +163,7 @@ describe.skipIf(!needs("redis-server"))("connections to Redis", () => {
     expect((await watchedChannels()).length).toBe(channels.length);
   }, 20_000);
 
-  test("who leaves while the connection is down is not subscribed again, and nobody waits for ever", async () => {
+  test("a subscriber that leaves while the connection is down is not subscribed again, and no caller waits for ever", async () => {
     const listener = redis.nodes.make();
     const channels = Array.from({ length: 100 }, someAnalysis);
     const subscriptions = await Promise.all(
@@ -175,14 +175,14 @@ describe.skipIf(!needs("redis-server"))("connections to Redis", () => {
     await eventually("one channel is left", async () => (await watchedChannels()).length === 1);
   }, 20_000);
 
-  test("who leaves while being subscribed again is not left behind at the broker", async () => {
+  test("a subscriber that leaves while it is subscribed again leaves no subscription at the broker", async () => {
     const listener = redis.nodes.make();
     const heard = Array.from({ length: 1_500 }, () => new CollectingSubscriber());
     const subscriptions = await Promise.all(
       heard.map((subscriber) => listener.subscribe(someAnalysis(), subscriber)),
     );
     await redis.client.call("CLIENT", "KILL", "TYPE", "PUBSUB");
-    // The first lot is agreed on; the answer to the second is on its way.
+    // Redis has answered the first batch, and the answer to the second is on its way.
     await Promise.race(heard.map((subscriber) => subscriber.until(() => subscriber.restored === 1)));
     await new Promise((resolve) => setImmediate(resolve));
     await Promise.all(subscriptions.map((subscription) => subscription.unsubscribe()));
@@ -191,7 +191,7 @@ describe.skipIf(!needs("redis-server"))("connections to Redis", () => {
     expect(await watchedChannels()).toHaveLength(1);
   }, 20_000);
 
-  test("a password is used, and a wrong one is told as the reason", async () => {
+  test("a node uses its password, and names a wrong one as the reason", async () => {
     const guarded = await startRedis();
     const owner = new Redis(guarded.url);
     await owner.config("SET", "requirepass", "s3cret ä");

@@ -58,7 +58,7 @@ describe.skipIf(!needs("redis-server"))("a Redis whose address moves", () => {
     );
   }
 
-  test("RDY-3 a primary that was demoted and keeps its sockets is left within 10 s; every connection follows", async () => {
+  test("RDY-3: every connection leaves within 10 s a primary that was demoted and keeps its sockets", async () => {
     await replicate();
     const id = crypto.randomUUID();
     const socket = new WatchingSocket(watchUrl(gateway.url, id, { token: await tokenFor() }));
@@ -103,7 +103,7 @@ describe.skipIf(!needs("redis-server"))("a Redis whose address moves", () => {
     await socket.leave();
   }, 60_000);
 
-  test("RDY-3 it is found though nobody publishes", async () => {
+  test("RDY-3: a gateway notices the demotion though nobody publishes", async () => {
     await replicate();
     await atNext.replicaof("NO", "ONE");
     address.retarget(next);
@@ -115,7 +115,7 @@ describe.skipIf(!needs("redis-server"))("a Redis whose address moves", () => {
     expect(performance.now() - moved).toBeLessThan(10_000);
   }, 60_000);
 
-  test("RDY-3 a server that refuses for another reason is left as well, for wherever the address leads by then", async () => {
+  test("RDY-3: a gateway leaves a server that refuses for another reason, for the one that the address leads to by then", async () => {
     await atOld.config("SET", "maxmemory", "1");
     address.retarget(next);
     const moved = performance.now();
@@ -126,7 +126,7 @@ describe.skipIf(!needs("redis-server"))("a Redis whose address moves", () => {
     await eventually("all are there", async () => (await clientsOf(atNext)).length === 7);
   }, 60_000);
 
-  test("RDY-3 a gateway that finds a replica from the start waits for a primary", async () => {
+  test("RDY-3: a gateway that finds a replica from the start waits for a primary", async () => {
     await replicate();
     address.retarget(next);
     const other = await startGateway({ REDIS_HOST: address.host, REDIS_PORT: `${address.port}` });

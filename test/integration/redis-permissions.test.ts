@@ -13,15 +13,15 @@ import { someAnalysis } from "../../src/testing/some-analysis.ts";
 import { needs } from "../support/needs.ts";
 import { useRedis } from "../support/use-redis.ts";
 
-/** What append-events.lua does, and what carries it. */
+/** The commands of append-events.lua, and the one that runs it. */
 const OF_APPENDS = [
   ...new Set(Array.from(appendEvents.matchAll(/\bcall\('([A-Z]+)'/g), ([, name = ""]) => name.toLowerCase())),
   "evalsha",
 ];
 const OF_LISTENING = ["subscribe", "psubscribe"];
 
-/** A gateway's user at Redis, whose rights are taken and given back while it runs. */
-describe.skipIf(!needs("redis-server"))("a user of Redis who may not do everything", () => {
+/** A gateway's user at Redis loses rights and gets them back while the gateway runs. */
+describe.skipIf(!needs("redis-server"))("a user of Redis that lacks a permission", () => {
   const redis = useRedis();
 
   async function userOf(name: string) {
@@ -48,7 +48,7 @@ describe.skipIf(!needs("redis-server"))("a user of Redis who may not do everythi
     await redis.client.xrange(`telltale:{${channel}}:history`, "-", "+"),
   ];
 
-  test("RDY-4 any command that an append needs: named within 10 s, nothing half-written, mended by itself", async () => {
+  test("RDY-4: a node names any missing command of an append within 10 s, half-writes nothing, and recovers by itself", async () => {
     const without = async (command: string) => {
       const node = await nodeOf(command);
       const channel = someAnalysis();
@@ -74,7 +74,7 @@ describe.skipIf(!needs("redis-server"))("a user of Redis who may not do everythi
     await Promise.all(OF_APPENDS.map(without));
   }, 60_000);
 
-  test("RDY-4 keys and channels that may not be used are told as such", async () => {
+  test("RDY-4: a node says whether it lacks keys or channels", async () => {
     const [keys, channels] = await Promise.all([nodeOf("keyless"), nodeOf("channelless")]);
     await redis.client.call("ACL", "SETUSER", "keyless", "resetkeys", "~other:*");
     await redis.client.call("ACL", "SETUSER", "channelless", "resetchannels", "&other:*");
@@ -91,7 +91,7 @@ describe.skipIf(!needs("redis-server"))("a user of Redis who may not do everythi
     }
   }, 60_000);
 
-  test("RDY-4 who may not listen is not ready, does not hammer the server, and listens when it may", async () => {
+  test("RDY-4: a node that may not listen is not ready, does not hammer the server, and listens when it may", async () => {
     const without = async (command: string) => {
       const shared = await userOf(command);
       await allow(command, `-${command}`);
@@ -122,20 +122,20 @@ describe.skipIf(!needs("redis-server"))("a user of Redis who may not do everythi
     await Promise.all(OF_LISTENING.map(without));
   }, 60_000);
 
-  test("RDY-4 a dead letter that may not be kept is told for as long as it is tried", async () => {
-    const shared = await userOf("letterless");
+  test("RDY-4: a node says that it may not keep a dead letter for as long as it tries", async () => {
+    const shared = await userOf("no-dead-letters");
     const deadLetters = new RedisDeadLetters(shared);
     redis.afterTest(() => deadLetters.close());
-    await redis.client.call("ACL", "SETUSER", "letterless", "resetkeys", "~telltale:{analysis*");
+    await redis.client.call("ACL", "SETUSER", "no-dead-letters", "resetkeys", "~telltale:{analysis*");
     const deadLetter = { channel: "analysis:x", payload: "p", reason: "r" };
     await expect(deadLetters.keep(deadLetter)).rejects.toBeInstanceOf(BrokerUnavailable);
     expect(deadLetters.trouble).toMatchObject({ cause: "permission" });
-    await redis.client.call("ACL", "SETUSER", "letterless", "allkeys");
+    await redis.client.call("ACL", "SETUSER", "no-dead-letters", "allkeys");
     await deadLetters.keep(deadLetter);
     expect(deadLetters.trouble).toBeUndefined();
   }, 30_000);
 
-  test("RDY-1 a subscriber and its channel are none of the trial's business", async () => {
+  test("RDY-1: a trial sends nothing to the subscribers of a channel", async () => {
     const node = await nodeOf("watching");
     const heard = new CollectingSubscriber();
     const channel = someAnalysis();

@@ -16,7 +16,7 @@ import { type RunningRedis, startRedis } from "../support/redis-server.ts";
 
 const PROMOTIONS = 3;
 
-/** What a primary with a replica acknowledges. */
+/** A primary with a replica acknowledges an event only once the replica has it. */
 describe.skipIf(!needs("redis-server"))("a Redis with a replica", () => {
   let primary: RunningRedis;
   let replica: RunningRedis;
@@ -54,7 +54,7 @@ describe.skipIf(!needs("redis-server"))("a Redis with a replica", () => {
   const waits = async () =>
     Number(/cmdstat_wait:calls=(\d+)/.exec(await at(primary).info("commandstats"))?.[1] ?? 0);
 
-  test("PS-32 one replica is waited for from when it is seen, and never fewer again", async () => {
+  test("PS-32: a node waits for one replica from when it sees one, and never for fewer again", async () => {
     const node = nodes.make();
     const channel = someAnalysis();
     expect(await say(node, channel, "alone")).toMatchObject({ type: "stored" });
@@ -72,7 +72,7 @@ describe.skipIf(!needs("redis-server"))("a Redis with a replica", () => {
     await expect(say(node, channel, "nobody")).rejects.toBeInstanceOf(OutcomeUnknown);
   }, 30_000);
 
-  test("PS-32 none is waited for where none is asked for, two where two are", async () => {
+  test("PS-32: a node waits for no replica if none is required, and for two if two are", async () => {
     await attach();
     const none = nodes.make({ waitReplicas: 0 });
     const channel = someAnalysis();
@@ -81,14 +81,14 @@ describe.skipIf(!needs("redis-server"))("a Redis with a replica", () => {
     const two = nodes.make({ waitReplicas: 2 });
     const started = performance.now();
     await expect(say(two, channel, "b")).rejects.toBeInstanceOf(OutcomeUnknown);
-    // A second of its own, behind the WAIT of the node's own trial if that is under way.
+    // It takes a second, behind the WAIT of the node's own trial if that is under way.
     expect(performance.now() - started).toBeWithin(900, 3_000);
-    // What nobody is answered for waits for nobody.
-    const offer = { channel, events: [status()], deduplicate: occurrenceKey("n") };
-    expect(await two.append(offer)).toMatchObject({ type: "stored", firstOffset: 3 });
+    // An append that nobody is answered for does not wait.
+    const message = { channel, events: [status()], deduplicate: occurrenceKey("n") };
+    expect(await two.append(message)).toMatchObject({ type: "stored", firstOffset: 3 });
   }, 30_000);
 
-  test("PS-32 one WAIT serves everything that was answered before it, and no read waits for it", async () => {
+  test("PS-32: one WAIT serves all appends that were answered before it, and no read waits for it", async () => {
     await attach();
     const node = nodes.make({ waitReplicas: 1 });
     const channels = Array.from({ length: 200 }, someAnalysis);
@@ -127,7 +127,7 @@ describe.skipIf(!needs("redis-server"))("a Redis with a replica", () => {
     }
   }, 30_000);
 
-  test("PUB-10: 202 only with the replica; frozen it is 503 outcome_unknown, and a duplicate when it is back", async () => {
+  test("PUB-10: a gateway answers 202 only with the replica, 503 outcome_unknown if it is frozen, and a duplicate when it is back", async () => {
     await attach();
     const gateway = await startGateway({ REDIS_URL: primary.url });
     const id = crypto.randomUUID();
@@ -158,7 +158,7 @@ describe.skipIf(!needs("redis-server"))("a Redis with a replica", () => {
     }
   }, 40_000);
 
-  test("PS-32 the promotion of the replica loses no event that was acknowledged", async () => {
+  test("PS-32: the promotion of the replica loses no acknowledged event", async () => {
     for (let round = 0; round < PROMOTIONS; round++) {
       await attach();
       const node = nodes.make({ waitReplicas: 1 });

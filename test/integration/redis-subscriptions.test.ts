@@ -14,7 +14,7 @@ describe.skipIf(!needs("redis-server"))("subscriptions on Redis", () => {
   const watchedChannels = async () =>
     ((await redis.client.pubsub("CHANNELS", "telltale:*{analysis:*")) as string[]).sort();
 
-  test("PS-8 many subscribers share one subscription, and none is left after the last", async () => {
+  test("PS-8: many subscribers share one subscription, and none is left after the last", async () => {
     const node = redis.nodes.make();
     const channel = someAnalysis();
     const subscriptions = await Promise.all(
@@ -31,7 +31,7 @@ describe.skipIf(!needs("redis-server"))("subscriptions on Redis", () => {
     expect(await watchedChannels()).toEqual([]);
   });
 
-  test("PS-8 thousands coming and going at once end with the watched channels subscribed, and no other", async () => {
+  test("PS-8: a node has subscribed the watched channels and no other after thousands came and went at once", async () => {
     const seeded = new Seeded(20261124);
     const node = redis.nodes.make();
     const channels = Array.from({ length: 20 }, someAnalysis);
@@ -45,7 +45,7 @@ describe.skipIf(!needs("redis-server"))("subscriptions on Redis", () => {
         const channel = seeded.pick(channels);
         here.push({ channel, subscription: node.subscribe(channel, new CollectingSubscriber()) });
       }
-      // Lets answers of Redis come in between.
+      // Answers of Redis come in between.
       if (step % 50 === 0) await redis.client.ping();
     }
     await Promise.all([...pending, ...here.map(({ subscription }) => subscription)]);
@@ -55,14 +55,14 @@ describe.skipIf(!needs("redis-server"))("subscriptions on Redis", () => {
     expect(await watchedChannels()).toEqual([]);
   }, 20_000);
 
-  test("10,000 channels are subscribed in lots", async () => {
+  test("a node subscribes to 10,000 channels in batches", async () => {
     const node = redis.nodes.make();
     await redis.client.config("RESETSTAT");
     const subscriptions = await Promise.all(
       Array.from({ length: 10_000 }, () => node.subscribe(someAnalysis(), new CollectingSubscriber())),
     );
     const statistics = await redis.client.info("commandstats");
-    // One more is that of the probe.
+    // The probe has one more.
     expect(Number(/cmdstat_subscribe:calls=(\d+)/.exec(statistics)?.[1])).toBeLessThanOrEqual(21);
     expect(await watchedChannels()).toHaveLength(10_000);
     await Promise.all(subscriptions.map((subscription) => subscription.unsubscribe()));
@@ -84,7 +84,7 @@ describe.skipIf(!needs("redis-server"))("subscriptions on Redis", () => {
     expect(heardInZero.events[0]?.position.epoch).not.toBe(heardInFive.events[0]?.position.epoch);
   });
 
-  test("what others publish on our channels is counted and passed over", async () => {
+  test("a node counts messages that others publish on its channels, and passes over them", async () => {
     const telemetry = new CollectingTelemetry();
     const node = redis.nodes.make({ telemetry });
     const channel = someAnalysis();

@@ -58,7 +58,7 @@ describe.skipIf(!needs("redis-server"))("the shared vectors on Redis", () => {
     });
   }
 
-  test("random courses of events, keys and attempts have the same outcomes, history and snapshot", async () => {
+  test("Redis and the domain give random courses of events, keys and attempts the same outcomes, history and snapshot", async () => {
     const history = { size: 7, ttlMs: 60_000 };
     const brokers: PubSubPort[] = [
       redis.nodes.make(history),

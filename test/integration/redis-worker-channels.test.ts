@@ -56,7 +56,7 @@ describe.skipIf(!needs("redis-server"))("workers' channels on Redis", () => {
     return heard;
   }
 
-  test("what a worker publishes on the three kinds of channel is heard, in order, and nothing else", async () => {
+  test("a gateway hears all that workers publish on the three kinds of channel, in order, and nothing else", async () => {
     const heard = await listening(...ALL);
     const sent: Heard[] = [
       { channel: "analysis:A3", payload: '{"message":"Prüfung 🎬"}' },
@@ -71,7 +71,7 @@ describe.skipIf(!needs("redis-server"))("workers' channels on Redis", () => {
     expect(heard).toEqual(sent);
   });
 
-  test("PUB-4: what is no UTF-8 is heard as such, be it the event or the name of the channel", async () => {
+  test("PUB-4: a gateway hears a message that is no UTF-8 as garbled, in its event or in the name of its channel", async () => {
     const heard = await listening("analysis", "user");
     await redis.client.publish("analysis:x", Buffer.from([0x22, 0xff, 0x22]));
     await redis.client.publish(Buffer.from([...Buffer.from("user:"), 0xfe]), "{}");
@@ -84,7 +84,7 @@ describe.skipIf(!needs("redis-server"))("workers' channels on Redis", () => {
     ]);
   });
 
-  test("PUB-17: what a gateway reads after a freeze says how late it may be, until a probe sent after it is heard", async () => {
+  test("PUB-17: a message read after a freeze says how late it may be, until the gateway hears a later probe", async () => {
     const clock = new FreezingClock();
     const heard: BareMessage[] = [];
     await makeBy(clock, "analysis").listen((message) => heard.push(message));
@@ -100,7 +100,7 @@ describe.skipIf(!needs("redis-server"))("workers' channels on Redis", () => {
     await eventually("a probe is heard", async () => (await next()) < 6_000);
   });
 
-  test("only the lanes asked for are listened to", async () => {
+  test("a gateway listens only to the kinds of channel that are configured", async () => {
     const heard = await listening("user");
     const nobody = await listening();
     expect(await redis.client.publish("analysis:x", "x")).toBe(0);
@@ -110,7 +110,7 @@ describe.skipIf(!needs("redis-server"))("workers' channels on Redis", () => {
     expect(nobody).toEqual([]);
   });
 
-  test("it listens again after its connection was killed, and after Redis was restarted", async () => {
+  test("a gateway listens again after its connection was killed, and after Redis was restarted", async () => {
     const heard = await listening(...ALL);
     await redis.client.call("CLIENT", "KILL", "TYPE", "PUBSUB");
     await eventually("it is heard", async () => (await redis.client.publish("analysis:x", "killed")) === 1);
@@ -123,7 +123,7 @@ describe.skipIf(!needs("redis-server"))("workers' channels on Redis", () => {
     expect(heard.map(({ payload }) => payload)).toEqual(["killed", "restarted"]);
   }, 20_000);
 
-  test("IDN-7: a mark is refused on a replica, where those who listen on the primary would not hear it", async () => {
+  test("IDN-7: a replica refuses a mark, since gateways that listen on the primary would not hear it", async () => {
     const heard: BareMessage[] = [];
     await redis.client.call("REPLICAOF", "127.0.0.1", "1");
     await make("analysis").listen((message) => heard.push(message));
@@ -139,7 +139,7 @@ describe.skipIf(!needs("redis-server"))("workers' channels on Redis", () => {
     await eventually("it counts by a mark", async () => /^\w{8}\.\d{16}\.\w{10}$/.test(await next()));
   }, 20_000);
 
-  test("IDN-5: while the memory of Redis is full marks go on", async () => {
+  test("IDN-5: marks go on while the memory of Redis is full", async () => {
     const heard: BareMessage[] = [];
     await redis.client.config("SET", "maxmemory", "1");
     await make("analysis").listen((message) => heard.push(message));
@@ -160,7 +160,7 @@ describe.skipIf(!needs("redis-server"))("workers' channels on Redis", () => {
     expect(await redis.client.publish("analysis:x", "x")).toBe(1);
   }, 20_000);
 
-  test("nothing of it is left after close()", async () => {
+  test("close() leaves no subscription behind", async () => {
     const channels = make(...ALL);
     await channels.listen(() => {});
     await channels.close();

@@ -13,7 +13,7 @@ import { TcpProxy } from "../support/tcp-proxy.ts";
 import { useRedis } from "../support/use-redis.ts";
 import { WatchingSocket, watchUrl } from "../support/watching-socket.ts";
 
-describe.skipIf(!needs("redis-server"))("connections that listen and are deaf", () => {
+describe.skipIf(!needs("redis-server"))("stalled subscriptions", () => {
   const redis = useRedis();
 
   const gatewayBehind = ({ host, port }: { readonly host: string; readonly port: number }) =>
@@ -30,12 +30,12 @@ describe.skipIf(!needs("redis-server"))("connections that listen and are deaf", 
   const messages = (socket: WatchingSocket) => socket.events.map(({ message }) => message).slice(0, -1);
   const texts = (count: number) => Array.from({ length: count }, (_, index) => `${index + 1}`);
 
-  test("OPS-11: a network that forwards nothing to what listens is found within 10 s; nobody misses anything", async () => {
-    await Promise.all(["subscriptions", "workers"].map((purpose) => deafened(purpose)));
+  test("OPS-11: a gateway notices within 10 s that a network forwards nothing to a connection that listens, and loses no event", async () => {
+    await Promise.all(["subscriptions", "workers"].map((purpose) => stalls(purpose)));
   }, 40_000);
 
-  /** Two gateways, one of whose connections gets nothing for a while, whereas the other hears all. */
-  async function deafened(purpose: string): Promise<void> {
+  /** Two gateways: a connection of one gets nothing for a while, and the other hears everything. */
+  async function stalls(purpose: string): Promise<void> {
     const proxy = await TcpProxy.start(redis);
     redis.afterTest(() => proxy.stop());
     const [gateway, other] = [await gatewayBehind(proxy), await gatewayBehind(redis)];
@@ -44,16 +44,16 @@ describe.skipIf(!needs("redis-server"))("connections that listen and are deaf", 
     const socket = await watch(gateway, id);
     const bare = (n: number) =>
       redis.client.publish(`analysis:${id}`, JSON.stringify(statusUpdate({ message: `${n}` })));
-    // The other one has been listening for long enough to offer at once what it hears.
+    // The other one has been listening for long enough to ingest messages at once.
     await bare(1);
     await socket.until(({ message }) => message === "1");
-    const lines = proxy.connections.filter(({ opening }) => opening.includes(`telltale-${purpose}`));
-    expect(lines).toHaveLength(1);
-    const deafSince = performance.now();
-    lines[0]?.pause("down");
+    const connections = proxy.connections.filter(({ opening }) => opening.includes(`telltale-${purpose}`));
+    expect(connections).toHaveLength(1);
+    const stalledSince = performance.now();
+    connections[0]?.pause("down");
     for (let n = 2; n <= 20; n++) await bare(n);
     await eventually("it is not ready", async () => !(await ready(gateway)).ok);
-    expect(performance.now() - deafSince).toBeLessThan(10_000);
+    expect(performance.now() - stalledSince).toBeLessThan(10_000);
     expect((await fetch(`${gateway.url}/health`)).status).toBe(200);
     await eventually("it is ready again", async () => (await ready(gateway)).ok);
     for (let n = 21; n <= 30; n++) await bare(n);
@@ -67,8 +67,8 @@ describe.skipIf(!needs("redis-server"))("connections that listen and are deaf", 
     await socket.leave();
   }
 
-  test("OPS-11: so is one that answers every command and gets no message", async () => {
-    const relay = await DeafRelay.start(redis);
+  test("OPS-11: a node notices a connection that answers every command and gets no message", async () => {
+    const relay = await StallingRelay.start(redis);
     redis.afterTest(() => relay.stop());
     const telemetry = new CollectingTelemetry();
     const behindRelay = new RedisNodes({ host: redis.host, port: relay.port });
@@ -79,11 +79,11 @@ describe.skipIf(!needs("redis-server"))("connections that listen and are deaf", 
     await node.subscribe(channel, heard);
     await other.append({ channel, events: [status()] });
     await heard.until(() => heard.events.length === 1);
-    const deafSince = performance.now();
+    const stalledSince = performance.now();
     relay.swallows = true;
     await other.append({ channel, events: [status()] });
     await eventually("it says so", async () => node.health().status === "down");
-    expect(performance.now() - deafSince).toBeLessThan(10_000);
+    expect(performance.now() - stalledSince).toBeLessThan(10_000);
     expect(node.health()).toMatchObject({ reason: expect.stringContaining("deaf") });
     await eventually("it is made anew", async () => telemetry.counts.get("deaf_connections") === 1);
     relay.swallows = false;
@@ -95,8 +95,8 @@ describe.skipIf(!needs("redis-server"))("connections that listen and are deaf", 
   }, 40_000);
 });
 
-/** Passes everything on, but for the messages of channels while it `swallows`. */
-class DeafRelay {
+/** Passes everything on. While it `swallows` it leaves out the messages of channels. */
+class StallingRelay {
   swallows = false;
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
@@ -106,7 +106,7 @@ class DeafRelay {
       const server = connect(target);
       for (const socket of [client, server]) {
         this.#sockets.add(socket);
-        // What breaks on one side breaks on the other.
+        // If one side breaks, so does the other.
         socket.on("error", () => socket.destroy());
         socket.on("close", () => {
           client.destroy();
@@ -122,8 +122,8 @@ class DeafRelay {
     });
   }
 
-  static async start(target: { readonly host: string; readonly port: number }): Promise<DeafRelay> {
-    const relay = new DeafRelay(target);
+  static async start(target: { readonly host: string; readonly port: number }): Promise<StallingRelay> {
+    const relay = new StallingRelay(target);
     await new Promise<void>((resolve) => relay.#server.listen(0, "127.0.0.1", resolve));
     return relay;
   }

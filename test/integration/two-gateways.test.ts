@@ -20,7 +20,7 @@ describe.skipIf(!needs("redis-server"))("two gateways on one Redis", () => {
     return socket;
   };
 
-  test("what is published through one is received through the other, each event once", async () => {
+  test("a client of one gateway receives each event that is published through the other once", async () => {
     const id = crypto.randomUUID();
     const sockets = await Promise.all([...gateways, ...gateways].map((gateway) => watch(gateway, id)));
     for (let step = 1; step <= 50; step++) {
@@ -39,7 +39,7 @@ describe.skipIf(!needs("redis-server"))("two gateways on one Redis", () => {
     }
   });
 
-  test("a bare PUBLISH heard by both becomes one numbered event, in the order the worker sent it", async () => {
+  test("gateways that both hear a bare message make one numbered event of it, in the worker's order", async () => {
     const id = crypto.randomUUID();
     const sockets = await Promise.all(gateways.map((gateway) => watch(gateway, id)));
     for (let step = 1; step <= 200; step++) {
@@ -58,7 +58,7 @@ describe.skipIf(!needs("redis-server"))("two gateways on one Redis", () => {
     }
   });
 
-  test("an event published before anybody watched is there for the first watcher", async () => {
+  test("the first watcher receives an event that was published before anybody watched", async () => {
     const id = crypto.randomUUID();
     await redis.client.publish(`analysis:${id}`, JSON.stringify(statusUpdate({ message: "early" })));
     const kept = async () => (await redis.client.exists(`telltale:{analysis:${id}}`)) === 1;
@@ -68,7 +68,7 @@ describe.skipIf(!needs("redis-server"))("two gateways on one Redis", () => {
     await socket.leave();
   });
 
-  test("the only watcher leaves and comes back and hears again, and nobody watching means nothing subscribed", async () => {
+  test("the only watcher leaves, comes back and hears again, and a gateway without watchers subscribes to nothing", async () => {
     const id = crypto.randomUUID();
     const first = await watch(gateways[0], id);
     await first.leave();
@@ -95,14 +95,14 @@ describe.skipIf(!needs("redis-server"))("two gateways on one Redis", () => {
     await redis.client.publish(`analysis:${id}`, JSON.stringify(statusUpdate({ message: "good" })));
     await socket.until((frame) => frame.message === "good");
     await eventually(
-      "three are buried",
+      "three are kept as dead letters",
       async () => (await redis.client.xlen("telltale:deadletters")) >= before + 3,
     );
     expect(socket.events.map((event) => event.message)).toEqual(["good"]);
-    const letters = (await redis.client.xrange("telltale:deadletters", "-", "+"))
+    const deadLetters = (await redis.client.xrange("telltale:deadletters", "-", "+"))
       .slice(before)
       .map(([, fields]) => fields);
-    expect(letters.map((fields) => fields[fields.indexOf("reason") + 1])).toEqual([
+    expect(deadLetters.map((fields) => fields[fields.indexOf("reason") + 1])).toEqual([
       expect.stringContaining("not_json"),
       expect.stringContaining("progress"),
       expect.stringContaining("channel"),
@@ -110,7 +110,7 @@ describe.skipIf(!needs("redis-server"))("two gateways on one Redis", () => {
     await socket.leave();
   });
 
-  test("a gateway whose Redis goes away answers 503, says so, and serves again when it is back", async () => {
+  test("a gateway whose Redis goes away answers 503 and is not ready, and serves again when Redis is back", async () => {
     const own = await startRedis();
     const gateway = await startGateway({ REDIS_URL: own.url });
     await ready(gateway);
@@ -130,7 +130,7 @@ describe.skipIf(!needs("redis-server"))("two gateways on one Redis", () => {
       async () => (await publish(gateway, id, statusUpdate({ message: "after" }))).status === 202,
     );
     await socket.until((frame) => frame.message === "after");
-    // This Redis keeps nothing over a restart, and whoever saw what is lost is told.
+    // This Redis keeps nothing over a restart, and a client that saw a lost event is told.
     expect(
       socket.frames.map((frame) => [
         frame.event_type,

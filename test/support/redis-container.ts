@@ -1,11 +1,11 @@
 import { GenericContainer, Wait } from "testcontainers";
 import { type RunningRedis, untilRedisAnswers } from "./redis-server.ts";
 
-/** A Redis in a container of its own, for machines without `redis-server`; the image is TELLTALE_TEST_REDIS_IMAGE. */
+/** Starts a Redis in a container, for machines without `redis-server`. Its image is TELLTALE_TEST_REDIS_IMAGE. */
 export async function startRedisContainer(port: number, args: readonly string[]): Promise<RunningRedis> {
   const container = await new GenericContainer(process.env.TELLTALE_TEST_REDIS_IMAGE ?? "redis:7")
     .withCommand(["redis-server", ...args])
-    // A fixed port, so that it is found again after a restart.
+    // A fixed port, so that clients find it again after a restart.
     .withExposedPorts({ container: 6379, host: port })
     .withWaitStrategy(Wait.forLogMessage("Ready to accept connections"))
     .start();

@@ -17,7 +17,7 @@ export class RedisNodes {
   readonly #redis: { readonly host: string; readonly port: number };
   #open: RedisPubSub[] = [];
 
-  /** On a Redis, or on a proxy before it. */
+  /** `redis` is a Redis, or a proxy before it. */
   constructor(redis: { readonly host: string; readonly port: number }) {
     this.#redis = redis;
   }

@@ -119,7 +119,7 @@ class LocalRedis implements RunningRedis {
   }
 
   async stop(): Promise<void> {
-    // A server that a test froze does not see a polite signal.
+    // A server that a test froze does not see SIGTERM.
     await this.#end("SIGKILL");
     await rm(this.#directory, { recursive: true, force: true });
   }

@@ -40,7 +40,7 @@ describe("AppendQueue", () => {
   const notesOf = ({ call }: Sent) =>
     call.requests.flatMap(({ events }) => events.map(({ members }) => JSON.parse(`{${members}`).note));
 
-  test("PS-29 appends of one turn go out as one call, those that come meanwhile as the next", async () => {
+  test("PS-29: the queue sends appends of one turn in one call, and those that come meanwhile in the next", async () => {
     const { sent, settled, append, pass } = make();
     append("a");
     append("b");
@@ -65,7 +65,7 @@ describe("AppendQueue", () => {
     expect(sent.map(notesOf)[2]).toEqual(["e"]);
   });
 
-  test("PS-29 what waits behind a call that fails is not sent; its outcome is known where that one's is not", async () => {
+  test("PS-29: the queue sends no append that waits behind a failed call, and its outcome is known even if that of the call is not", async () => {
     const { sent, settled, append } = make();
     append("a");
     await turn();
@@ -85,7 +85,7 @@ describe("AppendQueue", () => {
     expect(sent.map(notesOf)).toEqual([["a"], ["c"], ["e"]]);
   });
 
-  test("PS-29 what does not fit into one call waits for its answer", async () => {
+  test("PS-29: an append that does not fit into one call waits for its answer", async () => {
     const { sent, append } = make();
     for (let n = 0; n < 3; n++) append(`${n}`, { events: Array.from({ length: 240 }, () => status()) });
     await turn();
@@ -104,7 +104,7 @@ describe("AppendQueue", () => {
     }
   });
 
-  test("BUD-10: where 64 MiB wait, publishers are refused until a call has ended; workers never are", async () => {
+  test("BUD-10: if 64 MiB wait, the queue refuses publishers until a call has ended, and never workers", async () => {
     const { sent, settled, append } = make();
     const large = (of: string, deduplicate?: AppendRequest["deduplicate"]) => ({
       channel: someAnalysis(),
@@ -113,7 +113,7 @@ describe("AppendQueue", () => {
     });
     for (let n = 0; n < 7; n++) append(`${n}`, large(`${n}`));
     append("too much", large("too much"));
-    // Small as it is: what was called after a failure that nobody knows of yet is not stored either.
+    // Small as it is, it is not stored either: it was called after a failure that nobody knows of yet.
     append("small");
     append("of a worker", large("of a worker", { by: "entry", id: "1-1" }));
     await turn();
@@ -134,7 +134,7 @@ describe("AppendQueue", () => {
     expect(sent).toHaveLength(16);
   });
 
-  test("PS-29 one channel does not wait for another", async () => {
+  test("PS-29: one channel does not wait for another", async () => {
     const { sent, append } = make();
     append("here");
     append("there", { channel: someAnalysis() });
@@ -142,7 +142,7 @@ describe("AppendQueue", () => {
     expect(sent.map(notesOf)).toEqual([["here"], ["there"]]);
   });
 
-  test("PS-32 what nobody is answered for goes out apart from what is acknowledged", async () => {
+  test("PS-32: the queue sends appends that nobody is answered for apart from acknowledged ones", async () => {
     const { sent, append } = make();
     append("a");
     append("b", { deduplicate: { by: "key", name: "n", scope: "channel", windowMs: 1, rememberMs: 1 } });

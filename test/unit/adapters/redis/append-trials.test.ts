@@ -50,7 +50,7 @@ const FULL = { cause: "full" } as const;
 const DENIED = { cause: "permission", permission: "XADD" } as const;
 
 describe("AppendTrials", () => {
-  test("RDY-1 nothing is known before the first append on each connection", async () => {
+  test("RDY-1: nothing is known before the first append on each connection", async () => {
     const { trials, telemetry } = trying();
     expect(trials.trouble).toEqual({ cause: "connecting" });
     trials.made("publishing");
@@ -64,7 +64,7 @@ describe("AppendTrials", () => {
     ]);
   });
 
-  test("RDY-1 while all is well each connection tries every four seconds", async () => {
+  test("RDY-1: while all is well each connection tries every four seconds", async () => {
     const { attempts, connect, pass } = trying();
     await connect();
     attempts.length = 0;
@@ -72,7 +72,7 @@ describe("AppendTrials", () => {
     expect(attempts).toEqual(Array.from({ length: 10 }, () => ["publishing", "commands"] as const).flat());
   });
 
-  test("RDY-1 what begins to refuse shows within four seconds, its end within two", async () => {
+  test("RDY-1: a refusal of the broker shows within four seconds, and its end within two", async () => {
     const { trials, broker, connect, pass } = trying();
     await connect();
     broker.fault = refused(FULL);
@@ -83,21 +83,21 @@ describe("AppendTrials", () => {
     expect(trials.trouble).toBeUndefined();
   });
 
-  test("RDY-1 what somebody's append was refused for shows at once", async () => {
+  test("RDY-1: the reason for which a publisher's append was refused shows at once", async () => {
     const { trials, connect, pass } = trying();
     await connect();
     trials.failed("commands", refused(FULL));
     expect(trials.trouble).toEqual(FULL);
     await pass(2_000);
     expect(trials.trouble).toBeUndefined();
-    // Of one append alone, these say nothing of the next.
+    // These failures are about one append alone and say nothing about the next.
     trials.failed("publishing", refused({ cause: "late" }));
     trials.failed("publishing", new OutcomeUnknown("no answer"));
     trials.failed("publishing", new Error("a bug"));
     expect(trials.trouble).toBeUndefined();
   });
 
-  test("RDY-4 while a permission is missing nobody else may write, and afterwards everybody may", async () => {
+  test("RDY-4: while a permission is missing no connection may write, and afterwards all may", async () => {
     const { links, broker, connect, pass } = trying();
     await connect();
     expect(() => links.assertPermitted()).not.toThrow();
@@ -109,7 +109,7 @@ describe("AppendTrials", () => {
     expect(() => links.assertPermitted()).not.toThrow();
   });
 
-  test("RDY-1 after a connection was lost its successor has to show it, and what was under way on it says nothing", async () => {
+  test("RDY-1: after a connection was lost the next one has to store an append, and a trial on the old one says nothing", async () => {
     const { trials, broker, connect } = trying();
     await connect();
     const held = Promise.withResolvers<void>();
@@ -127,7 +127,7 @@ describe("AppendTrials", () => {
     expect(trials.trouble).toBeUndefined();
   });
 
-  test("RDY-3 a replica is asked again within a second, so that its connection is given up", async () => {
+  test("RDY-3: a trial asks a replica again within a second, so that its connection is given up", async () => {
     const { attempts, broker, connect, pass } = trying();
     await connect();
     broker.fault = refused({ cause: "read_only" });
@@ -137,7 +137,7 @@ describe("AppendTrials", () => {
     expect(attempts.length).toBeGreaterThan(before);
   });
 
-  test("nothing is tried on a connection that is down", async () => {
+  test("a connection that is down tries nothing", async () => {
     const { attempts, broker, pass } = trying();
     broker.up = false;
     await pass(20_000);

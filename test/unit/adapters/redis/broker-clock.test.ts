@@ -3,7 +3,7 @@ import { BrokerClock } from "../../../../src/adapters/redis/broker-clock.ts";
 import { Seeded } from "../../domain/seeded.ts";
 
 describe("BrokerClock", () => {
-  test("PS-30 a deadline has passed at the broker when it has passed here, and is early by a round trip at most", () => {
+  test("PS-30: a deadline has passed at the broker when it has passed here, and is early by a round trip at most", () => {
     const seeded = new Seeded(20261124);
     for (let round = 0; round < 2_000; round++) {
       const clock = new BrokerClock();
@@ -24,7 +24,7 @@ describe("BrokerClock", () => {
     }
   });
 
-  test("PS-30 a clock of the broker that was set is followed, forwards and back", () => {
+  test("PS-30: the clock follows a broker whose clock was set, forwards and back", () => {
     const clock = new BrokerClock();
     clock.measured(5_000, 100, 110);
     expect(clock.atBroker(200)).toBe(5_090);
@@ -34,7 +34,7 @@ describe("BrokerClock", () => {
     expect(clock.atBroker(4_200)).toBe(6_090);
   });
 
-  test("PS-30 a slow answer does not spoil what a quick one showed, but a new connection begins anew", () => {
+  test("PS-30: a slow answer leaves the measurement of a quick one, but a new connection begins anew", () => {
     const clock = new BrokerClock();
     clock.measured(5_000, 100, 101);
     clock.measured(6_000, 1_000, 2_500);

@@ -23,7 +23,7 @@ function marking() {
 }
 
 describe("MarkedCounter", () => {
-  test("IDN-5: it publishes a mark as soon as it listens, and counts as all do once it hears it", () => {
+  test("IDN-5: the counter publishes a mark as soon as it listens, and counts as all do once it hears it", () => {
     const { published, counter, hearMark, isShared } = marking();
     expect(published).toEqual([]);
     counter.listens();
@@ -34,7 +34,7 @@ describe("MarkedCounter", () => {
     expect(isShared()).toBe(false);
   });
 
-  test("IDN-5: while Redis takes none it tries again, twice a second", async () => {
+  test("IDN-5: while Redis takes no mark the counter tries again, twice a second", async () => {
     const { clock, published, broker, counter } = marking();
     broker.fault = new Error("away");
     counter.listens();
@@ -46,7 +46,7 @@ describe("MarkedCounter", () => {
     expect(new Set(published).size).toBe(5);
   });
 
-  test("IDN-8: it publishes the next one ten seconds after the last that anybody published", async () => {
+  test("IDN-8: the counter publishes the next mark ten seconds after the last of any gateway", async () => {
     const { clock, published, counter, hearMark } = marking();
     counter.listens();
     hearMark(1);
@@ -59,7 +59,7 @@ describe("MarkedCounter", () => {
     expect(published).toHaveLength(2);
   });
 
-  test("a probe, a greeting or a mark that cannot be read is none", () => {
+  test("the counter takes no probe, greeting or unreadable mark for a mark", () => {
     const { counter, isShared } = marking();
     counter.listens();
     for (const text of ["hello", "node 1 1700000000000", "mark ", "mark server", "mark ~x.1.y", "mark a.b.c"])
@@ -67,7 +67,7 @@ describe("MarkedCounter", () => {
     expect(isShared()).toBe(false);
   });
 
-  test("it publishes none while it does not listen, nor after it was closed", () => {
+  test("the counter publishes no mark while it does not listen, nor after it was closed", () => {
     const { clock, published, counter } = marking();
     clock.advance(30_000);
     counter.listens();

@@ -15,7 +15,7 @@ describe("OutageLog", () => {
     return { clock, telemetry, log, lines };
   }
 
-  test("RDY-6 however many notice, an outage is one line and its end another, with how long it took", () => {
+  test("RDY-6: the log has one line for an outage and one for its end, with how long it took, however many notice it", () => {
     const { clock, telemetry, log } = outages();
     const sources = ["publishing", "commands", "workers"];
     for (const source of sources) log.report(source, UNREACHABLE, "connect ECONNREFUSED 10.0.0.1:6379");
@@ -45,7 +45,7 @@ describe("OutageLog", () => {
     ]);
   });
 
-  test("RDY-6 what comes and goes within moments is one outage; the next one is another", () => {
+  test("RDY-6: troubles that come and go within moments are one outage, and the next one is another", () => {
     const { clock, log, lines } = outages();
     for (let n = 0; n < 5; n++) {
       log.report("commands", n % 2 === 0 ? UNREACHABLE : LOADING);
@@ -62,7 +62,7 @@ describe("OutageLog", () => {
     ]);
   });
 
-  test("RDY-6 it is over only when nobody notices it any more", () => {
+  test("RDY-6: an outage is over only when no source notices it any more", () => {
     const { clock, log, lines } = outages();
     log.report("commands", UNREACHABLE);
     log.report("workers", UNREACHABLE);
@@ -74,7 +74,7 @@ describe("OutageLog", () => {
     expect(lines()).toHaveLength(2);
   });
 
-  test("RDY-6 another cause that lasts is told as well", () => {
+  test("RDY-6: the log tells of another cause if it lasts", () => {
     const { clock, log, lines } = outages();
     const denied = { cause: "permission", permission: "INFO" } as const;
     log.report("commands", UNREACHABLE);
@@ -87,7 +87,7 @@ describe("OutageLog", () => {
     expect(lines().slice(1)).toEqual([["warn", "the broker is still away", "permission"]]);
   });
 
-  test("who is closed has nothing to be told of", () => {
+  test("the log tells nothing of a source that is closed", () => {
     const { clock, log, lines } = outages();
     log.report("commands", UNREACHABLE);
     log.forget("commands");

@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { readFailure, troubleOf, writeFailure } from "../../../../src/adapters/redis/redis-errors.ts";
 import { BrokerUnavailable, OutcomeUnknown } from "../../../../src/application/errors.ts";
 
-describe("what a failure of Redis means", () => {
+describe("the meaning of a failure of Redis", () => {
   const reply = (message: string) => Object.assign(new Error(message), { name: "ReplyError" });
 
   test.each([
@@ -27,7 +27,7 @@ describe("what a failure of Redis means", () => {
     },
   );
 
-  test("PUB-10: what was never sent was not stored", () => {
+  test("PUB-10: an append that was never sent was not stored", () => {
     const unsent = new Error("Stream isn't writeable and enableOfflineQueue options is false");
     expect(writeFailure(unsent)).toBeInstanceOf(BrokerUnavailable);
   });
@@ -39,7 +39,7 @@ describe("what a failure of Redis means", () => {
   });
 });
 
-describe("what a failure of Redis is called", () => {
+describe("the cause of a failure of Redis", () => {
   const reply = (message: string) => Object.assign(new Error(message), { name: "ReplyError" });
 
   test.each([
@@ -66,7 +66,7 @@ describe("what a failure of Redis is called", () => {
     expect(troubleOf(reply(message))).toEqual({ cause });
   });
 
-  test("RDY-2 without a reply it is the connection, or no answer", () => {
+  test("RDY-2: without a reply the cause is the connection, or that no answer came", () => {
     expect(troubleOf(new Error("connect ECONNREFUSED 10.0.0.1:6379"))).toEqual({ cause: "unreachable" });
     expect(troubleOf(new Error("Command timed out"))).toEqual({ cause: "silent" });
   });
@@ -92,13 +92,13 @@ describe("what a failure of Redis is called", () => {
   const stopped = (line: number, what = "can't run this command or subcommand") =>
     reply(`ERR The user executing the script ${what} script: ab12, on @user_script:${line}.`);
 
-  test("RDY-4 a script that was stopped before it wrote anything stored nothing", () => {
+  test("RDY-4: a script that was stopped before its first write stored nothing", () => {
     const failure = writeFailure(stopped(3), SCRIPT);
     expect(failure).toBeInstanceOf(BrokerUnavailable);
     expect(failure).toMatchObject({ trouble: { cause: "permission", permission: "INFO" } });
   });
 
-  test("PUB-10: of one that was stopped later, or nobody knows when, the outcome is unknown", () => {
+  test("PUB-10: a script that was stopped later, or nobody knows when, has an unknown outcome", () => {
     for (const failure of [
       writeFailure(stopped(4), SCRIPT),
       writeFailure(stopped(9), SCRIPT),

@@ -17,14 +17,14 @@ describe("RedisLinks", () => {
     return { clock, links, members, moved };
   }
 
-  test("RDY-3 once events are stored elsewhere, those connected to another server follow within a second", () => {
+  test("RDY-3: connections to another server follow within a second once events are stored elsewhere", () => {
     const { clock, links, moved } = linked("old", "new", undefined, "old");
     links.storedAt("new");
     clock.advance(1_000);
     expect(moved).toEqual([0, 3]);
   });
 
-  test("RDY-3 an address with several servers moves nobody for ever", () => {
+  test("RDY-3: an address with several servers moves no connection for ever", () => {
     const { clock, links, moved } = linked("another", "here");
     for (let n = 0; n < 10; n++) {
       links.storedAt("here");
@@ -33,7 +33,7 @@ describe("RedisLinks", () => {
     expect(moved).toEqual([0]);
   });
 
-  test("RDY-3 who has come over meanwhile, or is closed, is left alone", () => {
+  test("RDY-3: a connection that has moved meanwhile, or is closed, is not moved", () => {
     const { clock, links, members, moved } = linked("old", "old", "old");
     links.storedAt("new");
     Object.assign(members[0] ?? {}, { server: "new" });
@@ -42,7 +42,7 @@ describe("RedisLinks", () => {
     expect(moved).toEqual([2]);
   });
 
-  test("RDY-3 a server that has no name moves nobody", () => {
+  test("RDY-3: a server that has no name moves no connection", () => {
     const { clock, links, moved } = linked("old");
     links.storedAt(undefined);
     clock.advance(10_000);
@@ -51,7 +51,7 @@ describe("RedisLinks", () => {
 });
 
 describe("RepeatedFailures", () => {
-  test("RDY-3 a connection is given up that does nothing but fail, later each time", () => {
+  test("RDY-3: a connection that does nothing but fail is given up, later each time", () => {
     const clock = new ManualClock();
     const failures = new RepeatedFailures(clock, { first: 3_000, longest: 10_000 });
     const givenUpAt: number[] = [];
@@ -68,7 +68,7 @@ describe("RepeatedFailures", () => {
     expect(failures.areTooMany()).toBe(true);
   });
 
-  test("RDY-3 failures that lie far apart are none in a row", () => {
+  test("RDY-3: failures that lie far apart do not count together", () => {
     const clock = new ManualClock();
     const failures = new RepeatedFailures(clock, { first: 300, longest: 300 });
     for (let n = 0; n < 10; n++) {
@@ -90,7 +90,7 @@ describe("RepeatedFailures", () => {
 });
 
 describe("KnownFormat", () => {
-  test("RDY-5 what is newer is told once, until it is gone", () => {
+  test("RDY-5: a newer format is told once, until it is gone", () => {
     const clock = new ManualClock();
     const telemetry = new CollectingTelemetry();
     const format = new KnownFormat(new RedisLinks(clock, telemetry));

@@ -29,7 +29,7 @@ describe("RedisReplicas", () => {
     return { replicas, clock, waits, told, hold };
   }
 
-  test("PS-32 who comes while a WAIT is under way shares the next", async () => {
+  test("PS-32: callers that come while a WAIT is under way share the next", async () => {
     const { waits, told, hold } = make(1);
     hold("a");
     hold("b");
@@ -46,7 +46,7 @@ describe("RedisReplicas", () => {
     expect(told.slice(2)).toEqual(["c unknown", "d unknown"]);
   });
 
-  test("PS-32 a WAIT that fails, or is not answered, leaves the outcome unknown, and the next goes on", async () => {
+  test("PS-32: a WAIT that fails or gets no answer leaves the outcome unknown, and the next is sent", async () => {
     const { clock, waits, told, hold } = make(2);
     hold("a");
     await turn();
@@ -65,7 +65,7 @@ describe("RedisReplicas", () => {
     expect(told[2]).toBe("c held");
   });
 
-  test("PS-32 without a number one is required as soon as one was in step, and ever after", async () => {
+  test("PS-32: without a number one replica is required as soon as one was in step, and ever after", async () => {
     const { replicas, waits, told, hold } = make("seen");
     replicas.look(
       "role:master\r\nconnected_slaves:1\r\nslave0:ip=10.0.0.2,port=6379,state=wait_bgsave,offset=0\r\n",
@@ -82,7 +82,7 @@ describe("RedisReplicas", () => {
     expect([replicas.required, waits.length]).toEqual([1, 1]);
   });
 
-  test("PS-32 a number that was given is not changed by what is seen", () => {
+  test("PS-32: a configured number does not change when a replica is seen", () => {
     const { replicas } = make(0);
     replicas.look("slave0:ip=10.0.0.2,port=6379,state=online,offset=9\r\n");
     expect(replicas.required).toBe(0);

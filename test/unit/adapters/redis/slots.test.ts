@@ -3,7 +3,7 @@ import { Slots } from "../../../../src/adapters/redis/slots.ts";
 import { turn } from "../../../support/turn.ts";
 
 describe("Slots", () => {
-  test("runs so many at once, the others in their order, whether they succeed or fail", async () => {
+  test("so many pieces of work run at once, the others in their order, whether they succeed or fail", async () => {
     const slots = new Slots(2);
     const begun: number[] = [];
     const works = Array.from({ length: 5 }, () => Promise.withResolvers<number>());
@@ -26,7 +26,7 @@ describe("Slots", () => {
     expect(await Promise.all([done[2], done[3], done[4]])).toEqual([2, 3, 4]);
   });
 
-  test("a caller that comes when a slot is handed on waits behind those that waited", async () => {
+  test("a caller that comes when a slot is handed on waits behind earlier ones", async () => {
     const slots = new Slots(1);
     const order: string[] = [];
     const work = (name: string) => slots.run(async () => void order.push(name));

@@ -41,7 +41,7 @@ function probing() {
 }
 
 describe("SubscriptionProbe", () => {
-  test("a connection that hears its probes is never doubted", async () => {
+  test("a connection that hears its probes is never suspected", async () => {
     const { probe, connect, pass, found, broker } = probing();
     await connect();
     await pass(60_000);
@@ -49,7 +49,7 @@ describe("SubscriptionProbe", () => {
     expect(broker.probes).toHaveLength(31);
   });
 
-  test("OPS-11: one that hears nothing is not ready within six seconds and made anew within eight", async () => {
+  test("OPS-11: a connection that hears nothing is not ready within six seconds and made anew within eight", async () => {
     const { probe, connect, pass, found, broker, telemetry } = probing();
     await connect();
     await pass(1_500);
@@ -62,7 +62,7 @@ describe("SubscriptionProbe", () => {
     expect(telemetry.counts.get("deaf_connections")).toBe(1);
   });
 
-  test("OPS-11: it stays not ready until the new connection hears", async () => {
+  test("OPS-11: the connection stays not ready until a new one hears", async () => {
     const { probe, connect, pass, broker, found } = probing();
     await connect();
     broker.delivers = false;
@@ -76,7 +76,7 @@ describe("SubscriptionProbe", () => {
     expect(probe.away).toBeUndefined();
   });
 
-  test("while Redis does not take the probes it is away, and nobody is deaf", async () => {
+  test("while Redis does not take the probes, no subscription counts as stalled", async () => {
     const { probe, connect, pass, broker, found } = probing();
     await connect();
     broker.takes = false;
@@ -84,7 +84,7 @@ describe("SubscriptionProbe", () => {
     expect([probe.away, found()]).toEqual([undefined, 0]);
   });
 
-  test("a connection that is behind, but still hears something, is left alone", async () => {
+  test("a connection that is behind but still hears something is kept", async () => {
     const { probe, connect, pass, broker, found } = probing();
     await connect();
     broker.delivers = false;
@@ -95,12 +95,12 @@ describe("SubscriptionProbe", () => {
     expect([probe.away, found()]).toEqual([undefined, 0]);
   });
 
-  test("a process that was frozen reads what waits before it is called deaf", async () => {
+  test("a process that was frozen reads waiting messages before its subscription counts as stalled", async () => {
     const { clock, probe, connect, pass, broker, found } = probing();
     await connect();
     broker.delivers = false;
     await pass(2_000);
-    // Frozen: time goes by, and of all ticks one is made up for.
+    // Frozen: time passes, and only one of the missed ticks comes afterwards.
     clock.freeze(15_000);
     await turn();
     expect([probe.away, found()]).toEqual([undefined, 0]);
@@ -110,7 +110,7 @@ describe("SubscriptionProbe", () => {
     expect([probe.away, found()]).toEqual([undefined, 0]);
   });
 
-  test("what is read is as late as the last own probe that was heard is old, and the probes of others say nothing", async () => {
+  test("lateMs is the age of the last own probe that was heard, and the probes of others do not change it", async () => {
     const { clock, probe, connect, pass, broker } = probing();
     await connect();
     await pass(1_500);
@@ -128,7 +128,7 @@ describe("SubscriptionProbe", () => {
     expect(probe.lateMs).toBe(150_000);
   });
 
-  test("nothing read on a new connection is older than the connection", async () => {
+  test("lateMs is never more than the age of the connection", async () => {
     const { probe, connect, pass, broker } = probing();
     await connect();
     broker.delivers = false;
