@@ -9,10 +9,10 @@ import { eventually } from "../../src/testing/eventually.ts";
 import { needs } from "../support/needs.ts";
 import { useRedis } from "../support/use-redis.ts";
 
-type Lane = "analysis" | "user" | "system";
+type Kind = "analysis" | "user" | "system";
 type Heard = Omit<BareMessage, "occurrence">;
 
-const ALL: readonly Lane[] = ["analysis", "user", "system"];
+const ALL: readonly Kind[] = ["analysis", "user", "system"];
 
 describe.skipIf(!needs("redis-server"))("the rules of WorkerChannelPort", () => {
   const redis = useRedis();
@@ -37,9 +37,9 @@ describe.skipIf(!needs("redis-server"))("the rules of WorkerChannelPort", () => 
 describe.skipIf(!needs("redis-server"))("workers' channels on Redis", () => {
   const redis = useRedis();
 
-  const make = (...listen: Lane[]) => makeBy(new SystemClock(), ...listen);
+  const make = (...listen: Kind[]) => makeBy(new SystemClock(), ...listen);
 
-  function makeBy(clock: ClockPort, ...listen: Lane[]): RedisWorkerChannels {
+  function makeBy(clock: ClockPort, ...listen: Kind[]): RedisWorkerChannels {
     const channels = new RedisWorkerChannels({
       target: { host: redis.host, port: redis.port, db: 0 },
       listen: new Set(listen),
@@ -50,7 +50,7 @@ describe.skipIf(!needs("redis-server"))("workers' channels on Redis", () => {
     return channels;
   }
 
-  async function listening(...listen: Lane[]): Promise<Heard[]> {
+  async function listening(...listen: Kind[]): Promise<Heard[]> {
     const heard: Heard[] = [];
     await make(...listen).listen(({ lateMs: _, occurrence: __, ...message }) => heard.push(message));
     return heard;

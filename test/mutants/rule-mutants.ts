@@ -45,15 +45,15 @@ export const RULE_MUTANTS: readonly Mutant[] = [
   {
     name: "Redis: does not reopen for a new attempt",
     file: APPEND,
-    find: "(begins and offset + i > 0) or (stands and REOPENS[flag])",
-    replace: "(stands and REOPENS[flag])",
+    find: "(begins and offset + i > 0) or (terminal_now and REOPENS[flag])",
+    replace: "(terminal_now and REOPENS[flag])",
     ...ON_REDIS,
   },
   {
     name: "Redis: reopens for every event after a terminal one",
     file: APPEND,
-    find: "(stands and REOPENS[flag])",
-    replace: "stands",
+    find: "(terminal_now and REOPENS[flag])",
+    replace: "terminal_now",
     ...ON_REDIS,
   },
   {

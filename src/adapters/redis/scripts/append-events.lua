@@ -78,7 +78,7 @@ local begun, new_epoch = false, false
 local attempts_changed = false
 local function judge_attempts(at, count)
   local reopens, ended = {}, nil
-  local is_current, is_outcome, stands, changed = attempt, outcome, has_terminal, false
+  local is_current, is_outcome, terminal_now, changed = attempt, outcome, has_terminal, false
   for i = 0, count - 1 do
     local flag, name = ARGV[at + i * WIDTH], ARGV[at + i * WIDTH + 3]
     local begins = false
@@ -102,10 +102,10 @@ local function judge_attempts(at, count)
       end
       if TERMINAL[flag] then is_outcome, changed = flag, true end
     end
-    reopens[i] = (begins and offset + i > 0) or (stands and REOPENS[flag])
-    stands = TERMINAL[flag] or (stands and not reopens[i])
+    reopens[i] = (begins and offset + i > 0) or (terminal_now and REOPENS[flag])
+    terminal_now = TERMINAL[flag] or (terminal_now and not reopens[i])
   end
-  attempt, outcome, has_terminal = is_current, is_outcome, stands
+  attempt, outcome, has_terminal = is_current, is_outcome, terminal_now
   attempts_changed = attempts_changed or changed
   for _, name in ipairs(ended or {}) do
     past[#past + 1] = name

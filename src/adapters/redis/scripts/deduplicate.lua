@@ -13,7 +13,7 @@ end
 
 -- Bare messages, by the rules of `HeardContents` in src/domain. The script keeps for each content some lines. The first is
 -- the place of its last event, "epoch first count at stretch", or "-". A line for each stretch follows, the one judged last
--- at the end: "name known refusal unsure handled at born".
+-- at the end: "name known refusal unsure handled at began".
 local STRETCH = '\n(%S+) (%d+) (%S+) (%d+) (%d+) (%d+) (%d+)'
 
 local function is_own(stretch) return string.sub(stretch, 1, 1) == OWN end
@@ -37,7 +37,7 @@ local function remember_judged(key, content, heard, as)
   local place, others = as.place, ''
   if content then
     place = place or string.match(content, '^[^\n]*')
-    for name, k, refusal, u, h, when, born in string.gmatch(content, STRETCH) do
+    for name, k, refusal, u, h, when, began in string.gmatch(content, STRETCH) do
       if now - tonumber(when) >= heard.remember then
         -- Forgotten.
       elseif name == heard.stretch then
@@ -45,7 +45,7 @@ local function remember_judged(key, content, heard, as)
       else
         if name == as.claimed or name == as.overtaking then h = int(tonumber(h) - 1) end
         if name == as.overtaking then k = int(tonumber(k) - 1) end
-        others = others .. '\n' .. table.concat({ name, k, refusal, u, h, when, born }, ' ')
+        others = others .. '\n' .. table.concat({ name, k, refusal, u, h, when, began }, ' ')
       end
     end
   end
@@ -58,8 +58,8 @@ end
 -- Does the same for the first message of its content that is stored: nearly all are.
 local function remember_first(key, at, place)
   local age, remember = string.match(ARGV[at], '^content %a+ %S+ %d+ (%d+) %d+ (%d+)$')
-  local born = age == '0' and now_text or int(now - tonumber(age))
-  call('SET', key, place .. ARGV[at + 3] .. ARGV[at + 4] .. ' - 0 1 ' .. now_text .. ' ' .. born, 'PX', remember)
+  local began = age == '0' and now_text or int(now - tonumber(age))
+  call('SET', key, place .. ARGV[at + 3] .. ARGV[at + 4] .. ' - 0 1 ' .. now_text .. ' ' .. began, 'PX', remember)
 end
 
 local function answer_known(content, refusal)
@@ -91,12 +91,12 @@ local function judge_unknown(key, content, heard, newest)
   local earliest = now - heard.reach
   if not is_own(heard.stretch) then
     local overtaking, claimed, its_refusal
-    for name, _, refusal, _, handled, when, born in string.gmatch(content, STRETCH) do
+    for name, _, refusal, _, handled, when, began in string.gmatch(content, STRETCH) do
       if is_newest and handled ~= '0' and name == stored_by and is_later(name) then overtaking = name end
       if shares_names(name) then
         -- This node heard before its first mark all messages that were judged until then.
         if is_own(name) then claimed = nil end
-      elseif not claimed and handled ~= '0' and tonumber(born) >= earliest and now - tonumber(when) < heard.remember then
+      elseif not claimed and handled ~= '0' and tonumber(began) >= earliest and now - tonumber(when) < heard.remember then
         claimed, its_refusal = name, refusal
       end
     end
