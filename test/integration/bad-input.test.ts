@@ -140,7 +140,7 @@ describe.skipIf(!needs("redis-server"))("bad input, on both ways in", () => {
     expect(await worker.xlen(`telltale:{analysis:${id}}:history`)).toBe(2);
   });
 
-  test("EV-1: what Python writes is taken, and what is not Telltale's is passed on as written", async () => {
+  test("EV-1: the gateway takes the JSON that Python writes, and passes foreign members on as written", async () => {
     const id = crypto.randomUUID();
     const socket = new WatchingSocket(watchUrl(gateway.url, id, { token: await tokenFor() }));
     await socket.established();

@@ -3,8 +3,8 @@ import { someAnalysis } from "../../src/testing/some-analysis.ts";
 import { type GatewayProcess, publisherToken, startGateway } from "../support/gateway-process.ts";
 import { answerTo, upgradeLines } from "../support/raw-request.ts";
 
-/** What no honest client sends, byte by byte. */
-describe("requests that are none", () => {
+/** Requests that no honest client sends, byte by byte. */
+describe("hostile requests", () => {
   let gateway: GatewayProcess;
 
   beforeAll(async () => {

@@ -25,7 +25,7 @@ describe.skipIf(!needs("redis-server"))("messages that nobody can deliver", () =
 
   const logged = () => gateway.output().split("\n");
 
-  test("BUD-6, BUD-8: a channel of 5 MB costs a letter and a line of a few KiB", async () => {
+  test("BUD-6, BUD-8: a channel name of 5 MB costs a dead letter and a log line of a few KiB", async () => {
     await worker.publish(`user:${"x".repeat(5_000_000)}`, "{");
     await worker.publish(`analysis:${"é".repeat(2_000_000)}`, "{".repeat(3_000_000));
     await eventually("both are letters", async () => (await worker.xlen(LETTERS)) === 2);
@@ -43,7 +43,7 @@ describe.skipIf(!needs("redis-server"))("messages that nobody can deliver", () =
     expect(Math.max(...logged().map((line) => line.length))).toBeLessThan(4 * 1024);
   });
 
-  test("BUD-7, BUD-8: ten thousand foreign messages leave the letter of an analysis and few lines", async () => {
+  test("BUD-7, BUD-8: ten thousand foreign messages leave the dead letter of an analysis and few log lines", async () => {
     const analysis = `analysis:${crypto.randomUUID()}`;
     await worker.publish(analysis, "not an event");
     for (let sent = 0; sent < 10_100; sent += 100) {

@@ -83,7 +83,7 @@ describe.skipIf(!needs("redis-server"))("a history of 150 events of a megabyte",
     expect(most).toBeLessThan(512);
   }, 60_000);
 
-  test("BUD-2: the broker reads little more than it answers, even where small events come before large ones", async () => {
+  test("BUD-2: the broker reads little more than it answers, even if small events come before large ones", async () => {
     const node = new RedisPubSub({
       target: { host: redis.host, port: redis.port, db: 0 },
       history: { size: 1_000, ttlMs: 60_000 },

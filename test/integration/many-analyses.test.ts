@@ -69,7 +69,7 @@ for (const broker of ["memory", "redis"] as const) {
         );
       });
 
-      test("WSM-3: what cannot be watched is refused, and the rest of the socket goes on", async () => {
+      test("WSM-3: an analysis that cannot be watched is refused, and the rest of the socket goes on", async () => {
         const [id, other] = [crypto.randomUUID(), crypto.randomUUID()];
         const socket = new ManySocket(gateway.url, { token: await tokenFor({ analyses: [id] }) });
         await socket.established();
@@ -88,7 +88,7 @@ for (const broker of ["memory", "redis"] as const) {
         await socket.leave();
       });
 
-      test("WSM-4: whoever joins at any moment of a burst, and again and again, misses nothing and gets nothing twice", async () => {
+      test("WSM-4: a client that joins at any moment of a burst, again and again, misses nothing and gets nothing twice", async () => {
         const ids = [crypto.randomUUID(), crypto.randomUUID(), crypto.randomUUID()];
         for (const id of ids) await publishSteps(id, 1, 1);
         const bursts = Promise.all(

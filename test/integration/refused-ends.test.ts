@@ -12,7 +12,7 @@ const NAN = RESULT.replace("0.5", "NaN");
 const nested = (levels: number) => "[".repeat(levels) + "]".repeat(levels);
 const DEEP = RESULT.replace("}", `,"deep":${nested(500_000)}}`);
 
-/** What real workers send at the end, and is no event. */
+/** Messages that real workers send at the end and that are no events. */
 const BROKEN_ENDS: readonly [string, string | Buffer][] = [
   ["NaN", NAN],
   ["a field against the rules", RESULT.replace("0.5", "50")],
@@ -115,7 +115,7 @@ describe.skipIf(!needs("redis-server"))("ends that are refused, on two gateways"
     expect((await read(id)).status).toBe("unknown");
   });
 
-  test("EV-12: what is kept of a change of stage is short, however long its time", async () => {
+  test("EV-12: the mark of a change of stage is short, however long its timestamp", async () => {
     const id = crypto.randomUUID();
     const at = (digits: number) => `2026-11-24T03:27:22.${"7".repeat(digits)}Z`;
     for (let step = 0; step < 20; step++) {
@@ -144,7 +144,7 @@ describe.skipIf(!needs("redis-server"))("ends that are refused, on two gateways"
     expect(Date.parse(stage?.started_at ?? "")).toBeGreaterThanOrEqual(began - 1_000);
   });
 
-  test("PUB-4: a letter and the log say what is wrong with a channel's name", async () => {
+  test("PUB-4: a dead letter and the log say why a channel's name is wrong", async () => {
     await worker.publish("analysis:job-42", JSON.stringify(statusUpdate()));
     await eventually("it is a letter", async () => (await lettersOf("analysis:job-42")).length === 1);
     expect((await lettersOf("analysis:job-42"))[0]).toContain("channel: an analysis id is a UUID");

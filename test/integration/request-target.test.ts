@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { answerTo, RawRequest, requestText, upgradeLines } from "../support/raw-request.ts";
 import { servedApp } from "../support/served-app.ts";
 
-/** What a request is for, as it stands on the wire: the runtime makes a URL of it only if it likes the Host header. */
+/** The target of a request, as it is on the wire: the runtime makes a URL of it only if it likes the Host header. */
 describe("the target of a request", () => {
   let served: ReturnType<typeof servedApp>;
 

@@ -70,7 +70,7 @@ describe("coming back to where one left", () => {
     await Promise.all([all.leave(), none.leave()]);
   });
 
-  test("RES-5: until=terminal closes with 1000 once a terminal event that stands was sent, live or replayed", async () => {
+  test("RES-5: until=terminal closes with 1000 once the current terminal event was sent, live or replayed", async () => {
     const id = crypto.randomUUID();
     const [firstId = ""] = await publishSteps(id, 1, 1);
     const live = await watch(id, { until: "terminal" });
@@ -124,7 +124,7 @@ describe("coming back to where one left", () => {
     await socket.leave();
   });
 
-  test("READ-1: the folded state says where it stands, so that fetch-then-subscribe has no gap", async () => {
+  test("READ-1: the folded state names its position, so that fetch-then-subscribe has no gap", async () => {
     const id = crypto.randomUUID();
     const read = async () =>
       fetch(`${gateway.url}/v1/analyses/${id}`, { headers: { Authorization: `Bearer ${await tokenFor()}` } });

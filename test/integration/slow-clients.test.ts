@@ -119,7 +119,7 @@ async function stepsUntilResult(socket: Socket): Promise<string[]> {
       unread = unread.slice(unread.indexOf(found[0]) + found[0].length);
     }
     if (seen.at(-1) === "result") break;
-    // What is looked for may stand across two reads.
+    // The text that is looked for may be split between two reads.
     unread = unread.slice(-64);
   }
   return seen;

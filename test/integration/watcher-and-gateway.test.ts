@@ -6,7 +6,7 @@ import { publish, resultUpdate, statusUpdate } from "../support/publishing.ts";
 
 setDefaultTimeout(30_000);
 
-describe("telltale/watcher on a gateway where nobody may watch by default", () => {
+describe("telltale/watcher on a gateway that lets nobody watch by default", () => {
   let gateway: GatewayProcess;
   beforeAll(async () => {
     gateway = await startGateway({ WATCH_DEFAULT: "deny", STALL_AFTER_SECONDS: "1" });

@@ -18,7 +18,7 @@ describe("watching over a real socket", () => {
   const watch = async (id: string, query: Record<string, string> = {}, user = "alice") =>
     new WatchingSocket(watchUrl(gateway.url, id, { token: await tokenFor({ user }), ...query }));
 
-  test("WS-1: connection_established comes first, then the last status and the standing terminal event, in order", async () => {
+  test("WS-1: connection_established comes first, then the last status and the current terminal event, in order", async () => {
     const id = crypto.randomUUID();
     await publish(gateway, id, [
       statusUpdate({ progress: 0.1 }),
@@ -112,7 +112,7 @@ describe("watching over a real socket", () => {
     expect((await socket.closed).code).toBe(4001);
   });
 
-  test("WS-6: what is no frame of the protocol is answered ten times, binary frames included, then closed with 4400", async () => {
+  test("WS-6: the gateway answers ten frames that are not of the protocol, binary ones included, then closes with 4400", async () => {
     const socket = await watch(crypto.randomUUID());
     await socket.established();
     socket.sendBytes(new Uint8Array([1, 2, 3]));
@@ -128,7 +128,7 @@ describe("watching over a real socket", () => {
     const large = await watch(crypto.randomUUID());
     await large.established();
     large.send({ type: "ping", filler: "x".repeat(5000) });
-    // The runtime ends it with 1009; its own client sees the code only where the closing handshake was finished.
+    // The runtime ends it with 1009; its own client sees the code only if the closing handshake was finished.
     expect([1006, 1009]).toContain((await large.closed).code);
     const chatty = await watch(crypto.randomUUID());
     await chatty.established();

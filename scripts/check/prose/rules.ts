@@ -77,7 +77,7 @@ const rules: readonly Rule[] = [
   {
     pattern: word("letters?"),
     unless:
-      /\bdead[\s-]+\||\b(?:capital|small|lower|upper|lower-case|upper-case|ASCII|Latin|single)\s+\||\|letters?(?:,| and| or) (?:digits?|numbers?|marks?)/i,
+      /\bdead[\s-]+\||\b(?:capital|small|lower|upper|lower-case|upper-case|ASCII|Latin|single|two|swapped|any|\d+|digits,)\s+\||\|letters?(?:,| and| or) (?:digits?|numbers?|marks?)/i,
     use: '"dead letter"',
   },
   { pattern: word("seen before"), use: '"has a known deduplication key"' },

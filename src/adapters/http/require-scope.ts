@@ -30,7 +30,7 @@ export function requireScope(tokens: TokenVerifierPort, scope: Scope): Middlewar
   };
 }
 
-/** Lets a request through if its token may publish to the analysis `:id` of the path. Stands behind `requireScope`. */
+/** Lets a request through if its token may publish to the analysis `:id` of the path. It runs after `requireScope`. */
 export function requirePublisher(access: AccessPolicy): MiddlewareHandler<Publisher> {
   return async (context, next) => {
     const id = parseAnalysisId(context.req.param("id") ?? "");
@@ -45,7 +45,7 @@ export function requirePublisher(access: AccessPolicy): MiddlewareHandler<Publis
   };
 }
 
-/** Lets a request through if its token may publish notices. Stands behind `requireScope`. */
+/** Lets a request through if its token may publish notices. It runs after `requireScope`. */
 export function requireNotifier(access: AccessPolicy): MiddlewareHandler<Granted> {
   return async (context, next) => {
     const { grant } = context.var;

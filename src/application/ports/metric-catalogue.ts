@@ -1,5 +1,5 @@
 /**
- * Every metric of a gateway. A name or a label that does not stand here does not compile. Names and units follow the
+ * Every metric of a gateway. A name or a label that is missing here does not compile. Names and units follow the
  * conventions of Prometheus: seconds and bytes, `_total` at the end of a counter.
  */
 export const METRICS = {

@@ -9,7 +9,7 @@ export type LogFields = Readonly<Record<string, string | number | boolean | null
  */
 export interface TelemetryPort {
   /**
-   * Writes a line. `message` is a constant; whatever differs from line to line stands in `fields`. An adapter may leave
+   * Writes a line. `message` is a constant; everything that differs from line to line is in `fields`. An adapter may leave
    * lines out and count them if the same message comes often, apart for each `kind` in the fields. It may cut long
    * values.
    */

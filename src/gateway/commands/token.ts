@@ -15,8 +15,8 @@ interface TokenOptions {
 }
 
 /**
- * `telltale token --user alice --analyses '*' --expires 1h` prints a token for the configured key. The token stands
- * alone on standard output, everything else goes to standard error. Without a key, or with a bad one, the exit code is 78.
+ * `telltale token --user alice --analyses '*' --expires 1h` prints a token for the configured key. The token goes
+ * alone to standard output, everything else to standard error. Without a key, or with a bad one, the exit code is 78.
  */
 export function addToken(command: Command): void {
   command

@@ -52,7 +52,7 @@ describe("the headers of an answer", () => {
     expect((await ask("/chunk-00000000.js", { token: null })).status).toBe(404);
   });
 
-  test("WEB-12: whatever is no page runs nothing, is framed by nobody, and is kept by no cache", async () => {
+  test("WEB-12: an answer that is no page runs nothing, is framed by nobody, and is kept by no cache", async () => {
     const { ask, publish, eventsPath, analysisId } = bench();
     for (const answer of [
       await ask("/health"),

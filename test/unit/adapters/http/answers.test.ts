@@ -54,7 +54,7 @@ describe("every error", () => {
     expect(telemetry.logs.at(-1)).toMatchObject({ level: "error", fields: { message: "S3CRET" } });
   });
 
-  test("OPS-7: what a later release serves is 501, what nobody serves 404", async () => {
+  test("OPS-7: a path of a later release is 501, an unknown path 404", async () => {
     const { ask } = appBench();
     for (const path of ["/metrics", "/openapi.json", "/asyncapi.json"])
       expect([path, ...(await codeOf(await ask(path)))]).toEqual([path, 501, "not_implemented"]);
@@ -70,7 +70,7 @@ describe("every error", () => {
   });
 });
 
-describe("what operators ask", () => {
+describe("the answers for operators", () => {
   test("OPS-5: /health is alive whatever the broker does, /ready says why it is not", async () => {
     const { ask, pubSub, drain } = appBench();
     const get = async (path: string) => {

@@ -166,7 +166,7 @@ export function appBench(
   };
 }
 
-/** The problem that an answer holds; throws where it is none of the promised form. */
+/** The problem that an answer holds; throws if it is none of the promised form. */
 export async function problemOf(answer: Response): Promise<Problem> {
   const type = answer.headers.get("Content-Type");
   if (type !== "application/problem+json") throw new Error(`${answer.status} ${type}`);

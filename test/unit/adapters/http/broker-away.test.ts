@@ -51,7 +51,7 @@ describe("a broker that is away or refuses, as strangers see it", () => {
     workers.away = undefined;
     ingestInbox.trouble = denied;
     expect(await ready()).toEqual([503, `the inbox: ${words}`]);
-    // Of the inbox alone, which no gateway can mend.
+    // This is a fault of the inbox alone, which no gateway can mend.
     ingestInbox.trouble = { cause: "no_stream" };
     expect(await ready()).toEqual([200, undefined]);
   });

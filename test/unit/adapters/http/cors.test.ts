@@ -5,7 +5,7 @@ import { type AskOptions, appBench } from "./app-bench.ts";
 const APP = "https://app.example";
 const FROM_APP = { Origin: APP };
 
-/** What a browser looks at before it hands an answer to a page. */
+/** The headers that a browser checks before it hands an answer to a page. */
 function shared(answer: Response) {
   const header = (name: string) => answer.headers.get(`Access-Control-${name}`);
   return {
@@ -124,7 +124,7 @@ describe("pages of other origins", () => {
       expect(shared(answer)).toEqual({ origin: null, credentials: null, exposed: null });
   });
 
-  test("WEB-11: where every origin is allowed, a page reads without cookies", async () => {
+  test("WEB-11: a page reads without cookies if every origin is allowed", async () => {
     const { ask, eventsPath } = appBench({ allowedOrigins: "*" });
     const all = { origin: "*", credentials: null, exposed: "Retry-After" };
     for (const headers of [FROM_APP, { Origin: "null" }]) {

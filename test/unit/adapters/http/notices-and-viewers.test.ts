@@ -79,7 +79,7 @@ describe("POST /v1/notices", () => {
     expect((await notify({ user_id: "ü".repeat(128), message: "m" })).status).toBe(202);
   });
 
-  test("NOT-2: what is no notice is refused like any event", async () => {
+  test("NOT-2: a body that is no notice is refused like any event", async () => {
     const { notify } = appBench();
     for (const [body, path] of [
       [{}, ["message"]],
@@ -164,7 +164,7 @@ describe("PUT /v1/analyses/{analysis_id}", () => {
     expect((await bench.declare({ viewers: users(1_000) })).status).toBe(204);
   });
 
-  test("PUB-12: what is no list of users is 422, with the place at fault", async () => {
+  test("PUB-12: a body that is no list of users is 422, with the path at fault", async () => {
     const bench = appBench();
     for (const [body, path] of [
       [{}, ["viewers"]],

@@ -88,7 +88,7 @@ describe("publishing again", () => {
     expect(await kept()).toEqual([]);
   });
 
-  test("PUB-10: what was stored though its answer got lost is a duplicate under the same key", async () => {
+  test("PUB-10: a request that was stored although its answer got lost is a duplicate under the same key", async () => {
     const { publish, pubSub, kept } = appBench();
     pubSub.holdsCalls = true;
     const lost = publish(statusUpdate(), keyed("k"));

@@ -130,7 +130,7 @@ describe("reading over HTTP", () => {
     expect(await (await nothing).json()).toEqual({ events: [], last_event_id, resumed: true });
   });
 
-  test("SSE-1: who accepts a stream of events gets one", async () => {
+  test("SSE-1: a client that accepts a stream of events gets one", async () => {
     const { ask, eventsPath, publish, registry } = appBench();
     await publish(statusUpdate({ message: "before" }));
     const answer = await ask(eventsPath, { headers: { Accept: "text/event-stream" } });
@@ -145,7 +145,7 @@ describe("reading over HTTP", () => {
     expect(registry.statistics().total_connections).toBe(0);
   });
 
-  test("READ-1: the result stands in the state as it was written: long numbers, and nesting as deep as it may be", async () => {
+  test("READ-1: the state has the result as it was written: long numbers, and nesting as deep as it may be", async () => {
     const { ask, publish, analysisId } = appBench();
     const deep = `${"[".repeat(63)}${"]".repeat(63)}`;
     const members = JSON.stringify(resultUpdate()).slice(1);

@@ -66,7 +66,7 @@ describe("CFG-6: a name close to a setting's is a warning that names the setting
   });
 
   test.each(["REDIS", "TELLTALE", "HOST", "PORT", "JWT_SECRET", "NATS", "BROKER", "LOG"])(
-    "what Kubernetes sets for a Service named %s is not warned of",
+    "a variable that Kubernetes sets for a Service named %s is not warned of",
     (service) => {
       const address = "tcp://10.0.0.5:6379";
       const injected = {

@@ -182,7 +182,7 @@ describe("numbers", () => {
     });
   });
 
-  test("the heartbeat timeout exceeds the interval, also where one of them is the default", () => {
+  test("the heartbeat timeout exceeds the interval, also if one of them is the default", () => {
     const equal = { HEARTBEAT_INTERVAL_SECONDS: "30", HEARTBEAT_TIMEOUT_SECONDS: "30" };
     expect(faultsOf(equal)).toEqual(["HEARTBEAT_TIMEOUT_SECONDS"]);
     const longer = { HEARTBEAT_INTERVAL_SECONDS: "60", HEARTBEAT_TIMEOUT_SECONDS: "30" };

@@ -115,7 +115,7 @@ describe("CFG-2: a token key", () => {
     expect(weaknessOf(key)).toBe("is a known example");
   });
 
-  test("that stands anywhere in this repository is a known example, whatever stands there one day", async () => {
+  test("that is anywhere in this repository is a known example, also if it is added one day", async () => {
     const found = await keysOfTheRepository();
     for (const place of ["docs/", "test/", "bench/", "compose.yaml"])
       expect(found.map(({ file }) => file)).toContainEqual(expect.stringContaining(place));

@@ -140,7 +140,7 @@ describe("CFG-4: the demo", () => {
 });
 
 describe("CFG-5: the start warns", () => {
-  test("of the memory broker in production, and of nothing in development or on Redis", () => {
+  test("about the memory broker in production, and about nothing in development or on Redis", () => {
     const said = notesOf({ NODE_ENV: "production" });
     for (const words of ["one gateway only", "nothing survives a restart", "PUBLISH"])
       expect(said).toContain(words);

@@ -9,8 +9,8 @@ import { type RunningRedis, startRedis } from "../support/redis-server.ts";
 import { type ProxiedConnection, TcpProxy } from "../support/tcp-proxy.ts";
 import { WatchingSocket, watchUrl } from "../support/watching-socket.ts";
 
-/** What a gateway notices by itself, on a Redis that loses things without a word. */
-describe.skipIf(!needs("redis-server"))("feeds that heal", () => {
+/** The faults that a gateway notices by itself, on a Redis that silently loses messages. */
+describe.skipIf(!needs("redis-server"))("feeds that resync", () => {
   let redis: RunningRedis;
   let admin: Redis;
   let proxy: TcpProxy;
