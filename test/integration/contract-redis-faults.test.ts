@@ -106,7 +106,7 @@ describe.skipIf(!needs("redis-server"))("a gateway whose Redis is at fault", () 
     await gateway.stop();
   }, 20_000);
 
-  test("WS-14: nobody is let in while Redis is away, also where the analysis is watched already", async () => {
+  test("WS-14: nobody is let in while Redis is away, also if the analysis is watched already", async () => {
     const gateway = await startGateway({ REDIS_URL: redis.url });
     const id = crypto.randomUUID();
     const early = await watch(gateway, id);
@@ -140,7 +140,7 @@ describe.skipIf(!needs("redis-server"))("a gateway whose Redis is at fault", () 
       stderr: "pipe",
     });
     try {
-      // What it will wait out, said before it serves anybody.
+      // The gateway says what it waits for before it serves anybody.
       let written = "";
       for await (const bytes of starting.stderr) {
         written += new TextDecoder().decode(bytes);

@@ -61,14 +61,15 @@ describe("WS-2: presentedToken()", () => {
   );
 
   test.each([
-    `${'"'.repeat(50_000)}a"b`,
-    `Bearer${" ".repeat(50_000)}a b`,
-    `a${"%22".repeat(20_000)}b`,
-    "bearer ".repeat(8_000),
+    `${'"'.repeat(500_000)}a"b`,
+    `Bearer${" ".repeat(500_000)}a b`,
+    `a${"%22".repeat(200_000)}b`,
+    "bearer ".repeat(80_000),
   ])("TOK-2: reads a long text in linear time", (text) => {
+    // A quadratic search of as much takes minutes.
     const before = performance.now();
     present({ cookie: `access_token=${text}`, query: [text], authorization: `Bearer ${text}` });
-    expect(performance.now() - before).toBeLessThan(200);
+    expect(performance.now() - before).toBeLessThan(3_000);
   });
 
   test.each([
