@@ -4,15 +4,15 @@ import type { AnalysisId } from "../domain/channel.ts";
 /**
  * Decides who may watch and who may publish. Every way in asks it: WebSockets, event streams, reads, publishers. The
  * methods that are asynchronous may ask another service; they reject with `AccessUndecided` if that is away, and with
- * nothing else.
+ * nothing else. A publisher over HTTP needs the scope of its route in its token before the policy is asked.
  */
 export interface AccessPolicy {
   /** Whether the holder of a token may watch an analysis, and so read it. Asked when a watch or a read begins. */
   mayWatch(access: WatchAccess): Promise<WatchVerdict>;
   /**
    * Whether a watch or a read that was allowed may go on, under other declared viewers or with a newer token of the same
-   * user. Answers at once: it is asked for every watcher before the next event is sent. A policy that asks another
-   * service answers from memory.
+   * user. Answers at once and never throws: it is asked for every watcher before the next event is sent. A policy that
+   * asks another service answers from memory.
    */
   mayGoOn(access: WatchAccess): WatchVerdict;
   /** Whether the holder of a token may publish events of an analysis and declare its viewers. */

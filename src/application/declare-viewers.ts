@@ -7,7 +7,7 @@ import type { PubSubPort } from "./ports/pub-sub-port.ts";
 /** The most user ids that one declaration may hold. */
 const MOST_VIEWERS = 1_000;
 
-export type DeclareAnswer =
+type DeclareAnswer =
   | { readonly type: "declared" }
   | { readonly type: "invalid"; readonly reason: "not_json" | "invalid"; readonly issues: readonly Issue[] };
 

@@ -24,7 +24,7 @@ export class AccessUndecided extends TelltaleError {
   readonly code = "access_undecided";
 }
 
-export interface BrokerErrorOptions extends ErrorOptions {
+interface BrokerErrorOptions extends ErrorOptions {
   readonly trouble?: BrokerTrouble | undefined;
 }
 

@@ -6,7 +6,7 @@ export interface Waiting {
   readonly characters: number;
 }
 
-export interface IngestQueueOptions<Item extends Waiting> {
+interface IngestQueueOptions<Item extends Waiting> {
   readonly clock: ClockPort;
   /** Called for all items of a batch in one turn. Never rejects. Resolves with `again` if the broker was away. */
   ingest(item: Item): Promise<"done" | "again">;

@@ -13,7 +13,7 @@ import type { TelemetryPort } from "./ports/telemetry-port.ts";
 type Labels = Readonly<Record<string, string>>;
 
 /** One series of a metric: its labels with their values, and what was counted, set or measured last. */
-export interface Series {
+interface Series {
   readonly labels: Labels;
   /** The sum of a counter or a histogram; the last value of a gauge. */
   readonly value: number;

@@ -8,7 +8,7 @@ import type { FairQueue } from "./fair-queue.ts";
 import { GatheredReads } from "./gathered-reads.ts";
 import type { ChannelSnapshot, PublishedEvent, PubSubPort } from "./ports/pub-sub-port.ts";
 
-export interface ReadAnalysisRequest {
+interface ReadAnalysisRequest {
   readonly analysisId: AnalysisId;
   readonly grant: AccessGrant;
   /** Aborted when the client has gone. */

@@ -11,7 +11,7 @@ const REMEMBERED_MS = 24 * 3_600_000;
 /** A cut lies between characters, of which the longest has four bytes. */
 const LONGEST_CHARACTER = 4;
 
-export type Republished =
+type Republished =
   | { readonly type: "stored" }
   /** It stays a dead letter. */
   | { readonly type: "kept"; readonly reason: string };

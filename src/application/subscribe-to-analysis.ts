@@ -5,7 +5,7 @@ import type { FeedRegistry } from "./fan-out/feed-registry.ts";
 import { type NoticeRequest, NoticeWatch } from "./notice-watch.ts";
 import { Watch, type WatchRequest } from "./watch.ts";
 
-export type WatchAnswer =
+type WatchAnswer =
   | { readonly type: "watching"; readonly watch: Watch }
   /** The policy refused: the user may not watch this analysis, or nobody declared yet who may. */
   | { readonly type: "not_allowed" | "not_declared" };

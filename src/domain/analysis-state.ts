@@ -28,7 +28,7 @@ export interface AnalysisState {
  * A stretch of one stage since the last reopening; `ended_at` is null while it goes on, and never before `started_at`,
  * whatever the clocks of the workers say.
  */
-export interface StageSpan {
+interface StageSpan {
   readonly stage: string;
   readonly started_at: string;
   readonly ended_at: string | null;
@@ -76,7 +76,7 @@ export function markStalled(state: AnalysisState, silentForMs: number, stallAfte
 }
 
 /** The part of the state that a broker keeps beside the counter. Its events have their `event_id`. */
-export interface StateSnapshot {
+interface StateSnapshot {
   readonly analysisId: string;
   readonly lastStatus: StatusUpdate | undefined;
   /** The current terminal event. */

@@ -33,7 +33,7 @@ export interface ChannelRecord {
   attempts: Attempts;
 }
 
-export type RecordOutcome =
+type RecordOutcome =
   | { readonly type: "accepted"; readonly events: readonly PublishedEvent[] }
   /** The event at `index` may not follow what the channel has; the record is as before. */
   | { readonly type: "refused"; readonly code: AttemptRefusal; readonly index: number };

@@ -6,8 +6,8 @@ import { exceedsBytes } from "./utf8.ts";
  */
 export type AnalysisId = string & { readonly __brand: "AnalysisId" };
 export type AnalysisChannel = `analysis:${string}`;
-export type UserChannel = `user:${string}`;
-export type SystemChannel = "system:updates";
+type UserChannel = `user:${string}`;
+type SystemChannel = "system:updates";
 export type NoticeChannel = UserChannel | SystemChannel;
 export type ChannelName = AnalysisChannel | NoticeChannel;
 

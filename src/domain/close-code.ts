@@ -3,7 +3,7 @@
  * fetches a token first. With `with_backoff` it waits longer each time. With `after_hint` it waits the `retry_after_ms=N`
  * of the reason.
  */
-export type Reconnect = "no" | "yes" | "with_new_token" | "with_backoff" | "after_hint";
+type Reconnect = "no" | "yes" | "with_new_token" | "with_backoff" | "after_hint";
 
 export interface CloseCode {
   readonly code: number;

@@ -1,6 +1,6 @@
 import { TokenExpiries } from "./token-expiries.ts";
 
-export interface ConnectionLimits {
+interface ConnectionLimits {
   /** 0: no limit. */
   readonly maxConnections: number;
   /** 0: no limit. */
@@ -10,7 +10,7 @@ export interface ConnectionLimits {
 }
 
 /** Times are milliseconds since 1970. */
-export interface NewConnection {
+interface NewConnection {
   readonly id: string;
   readonly userId: string;
   /** Watched from the start. */
@@ -18,7 +18,7 @@ export interface NewConnection {
   readonly connectedAt: number;
 }
 
-export interface RegisteredConnection {
+interface RegisteredConnection {
   readonly userId: string;
   readonly connectedAt: number;
   readonly lastHeardAt: number;

@@ -32,7 +32,7 @@ export interface Issue {
   readonly message: string;
 }
 
-export interface DecodedEvent {
+interface DecodedEvent {
   readonly event: AnalysisEvent;
   readonly encoded: EncodedEvent;
 }
@@ -43,7 +43,7 @@ export type DecodeFailure = {
   readonly issues: Issue[];
 };
 export type DecodeResult = ({ readonly ok: true } & DecodedEvent) | DecodeFailure;
-export type DecodeBatchResult = { readonly ok: true; readonly events: DecodedEvent[] } | DecodeFailure;
+type DecodeBatchResult = { readonly ok: true; readonly events: DecodedEvent[] } | DecodeFailure;
 
 /** Decodes one event. Only this function and `decodeEvents` make an event of unknown input. Never throws. */
 export function decodeEvent(text: string, context: DecodeContext): DecodeResult {

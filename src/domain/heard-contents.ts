@@ -14,7 +14,7 @@ export interface Refusal<Code extends string> {
   readonly index: number;
 }
 
-export type Found<Code extends string> =
+type Found<Code extends string> =
   | { readonly type: "new" }
   | { readonly type: "duplicate"; readonly place: Place }
   | ({ readonly type: "refused" } & Refusal<Code>);

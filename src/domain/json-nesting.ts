@@ -10,12 +10,12 @@ import {
 } from "./json-members.ts";
 
 /** Objects and arrays within one another in an event, the event itself counted. Every client's parser can read so many. */
-export const MAX_NESTING = 64;
+const MAX_NESTING = 64;
 export const TOO_DEEP = `must be nested at most ${MAX_NESTING} levels deep`;
 /** The publisher chooses a name: the beginning of a longer one is enough to find it. */
 const SHOWN_NAME_CHARACTERS = 64;
 
-export type Nesting =
+type Nesting =
   | { readonly type: "fine" }
   /** Too deep, and not closed again: no JSON. */
   | { readonly type: "unclosed" }

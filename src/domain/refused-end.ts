@@ -7,7 +7,7 @@ import { plainId } from "./kombu-value.ts";
 import { readableMembers } from "./readable-members.ts";
 
 /** The code of the error that stands in for a terminal event that broke a rule. */
-export const EVENT_REFUSED = "event_refused";
+const EVENT_REFUSED = "event_refused";
 
 /** Faults that the error names; the dead letter has the event itself. */
 const MOST_ISSUES = 10;

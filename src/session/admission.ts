@@ -83,7 +83,7 @@ export class Admission<Watched> {
 }
 
 /** One connection, from its request to its end. Each state leads to the next one, and every state to `left`. */
-export type AdmissionState<Watched> =
+type AdmissionState<Watched> =
   /** The session checks the request. The connection is not counted yet. */
   | { readonly type: "arriving" }
   /** The connection is counted, and the session prepares everything that it watches. */

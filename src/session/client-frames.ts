@@ -3,7 +3,7 @@ import { readPosition } from "../domain/event-position.ts";
 import { bareToken } from "./presented-token.ts";
 
 /** A frame that a client may send on `/ws/analysis/{id}` ("one") or on `/ws` ("many"). */
-export type ClientFrame =
+type ClientFrame =
   /** The bare text `ping`, which is no JSON: some libraries send it by themselves. */
   | { readonly type: "bare_ping" }
   | { readonly type: "ping" }

@@ -17,7 +17,7 @@ const MOST_UNREAD_CHARACTERS = 1024 * 1024;
 const MOST_UNREAD_PONG_BYTES = 16 * 1024;
 const PONG_HEADER_BYTES = 2;
 
-export interface ClientLimitsOptions {
+interface ClientLimitsOptions {
   /** Client frames a second, control frames included; 0: no limit. */
   readonly framesPerSecond: number;
   /** Whether the client subscribes by frames, as on `/ws`. */

@@ -8,9 +8,9 @@ import { type SubscribingHost, Subscription, type SubscriptionContext } from "./
 import type { WatchQuery } from "./watch-query.ts";
 
 /** The most analyses that one socket watches. */
-export const MOST_SUBSCRIPTIONS = 1_000;
+const MOST_SUBSCRIPTIONS = 1_000;
 /** The most frames that wait for their answer: a socket may subscribe to everything and unsubscribe again. */
-export const MOST_WAITING_FRAMES = 2 * MOST_SUBSCRIPTIONS;
+const MOST_WAITING_FRAMES = 2 * MOST_SUBSCRIPTIONS;
 
 /** The analyses that the frames of one `/ws` name. No analysis notices what becomes of another. */
 export class ManyAnalyses implements Watched {

@@ -6,7 +6,7 @@ import type { SessionServices } from "./session-services.ts";
 // The frames of the protocol itself: none carries an `event_id`. Times are milliseconds since 1970.
 
 /** `resumed`: whether every event after the position that the client gave follows; null if it gave none. */
-export interface Established {
+interface Established {
   readonly analysisId: AnalysisId | null;
   readonly connectionId: string;
   readonly resumed: boolean | null;

@@ -21,7 +21,7 @@ export interface SessionServices {
   readonly settings: SessionSettings;
 }
 
-export interface SessionSettings {
+interface SessionSettings {
   readonly heartbeatIntervalMs: number;
   readonly heartbeatTimeoutMs: number;
   /** Client frames a second on one socket; 0: no limit. */

@@ -89,7 +89,7 @@ export interface SseRequest extends WatcherRequest {
   readonly analysisId: AnalysisId;
 }
 
-export type SseAnswer =
+type SseAnswer =
   | { readonly type: "streaming" }
   /** The client saw the end that `until=terminal` asked for: it need not come again. */
   | { readonly type: "nothing_left" }

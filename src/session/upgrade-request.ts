@@ -3,7 +3,7 @@ import { offersProtocol, presentedToken } from "./presented-token.ts";
 import { readSocketQuery, readWatchQuery } from "./watch-query.ts";
 import type { WatchIntent } from "./web-socket-session.ts";
 
-export interface UpgradeRequest {
+interface UpgradeRequest {
   readonly intent: WatchIntent;
   /** The subprotocol to accept, never a token that a client offers as one; undefined: accept none. */
   readonly protocol: "telltale.v1" | undefined;

@@ -59,4 +59,4 @@ export class WaitingRead implements OpenConnection {
   }
 }
 
-export type WaitAnswer = ReadEventsAnswer | { readonly type: "refused"; readonly code: Refusal };
+type WaitAnswer = ReadEventsAnswer | { readonly type: "refused"; readonly code: Refusal };

@@ -15,7 +15,7 @@ const eventsQuery = z.object({
   wait: wholeNumber.pipe(z.number().max(60, "must be 60 or less")).default(0),
 });
 
-export interface EventsQuery {
+interface EventsQuery {
   readonly after: GivenPosition | undefined;
   readonly limit: number;
   readonly waitMs: number;

@@ -13,7 +13,7 @@ import { readCors } from "./read-access.ts";
 import { type ReadParts, readRoutes } from "./read-routes.ts";
 import { requestDeadline } from "./request-deadline.ts";
 
-export interface GatewayAppParts extends HealthSources, ReadParts, PublishParts {
+interface GatewayAppParts extends HealthSources, ReadParts, PublishParts {
   readonly telemetry: TelemetryPort;
   /** The demo; undefined if it is off. */
   readonly demo: Hono | undefined;

@@ -1,7 +1,7 @@
 import type { ClockPort } from "../../application/ports/clock-port.ts";
 
 /** The most bytes of one request body. */
-export const MAX_BODY_BYTES = 1024 * 1024;
+const MAX_BODY_BYTES = 1024 * 1024;
 /**
  * The most bytes of an unread body that the gateway takes and throws away, so that the client gets to read the answer. If
  * the gateway closed the connection of a client that still sends, the answer would be lost with it.
@@ -11,7 +11,7 @@ const MOST_DISCARDED_BYTES = 16 * MAX_BODY_BYTES;
 const EXPECTATION_MS = 3_000;
 
 /** The reason why a body was not read: a code of `PROBLEMS`. */
-export type BodyFault = "event_too_large" | "request_timeout" | "request_aborted" | "expectation_failed";
+type BodyFault = "event_too_large" | "request_timeout" | "request_aborted" | "expectation_failed";
 
 /** The gateway did not get the whole body of a request; `code` says why. */
 export class BodyRefused extends Error {

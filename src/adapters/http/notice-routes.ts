@@ -15,7 +15,7 @@ import { answer } from "./publish-routes.ts";
 import { idempotencyKey, parsedJson, requestText } from "./request-text.ts";
 import { type Granted, requireNotifier, requireScope } from "./require-scope.ts";
 
-export interface NoticeParts {
+interface NoticeParts {
   readonly tokens: TokenVerifierPort;
   readonly access: AccessPolicy;
   readonly broadcast: BroadcastEvent;

@@ -38,9 +38,9 @@ const PROBLEMS = {
   internal: [500, "The gateway failed to answer"],
 } as const satisfies Record<string, readonly [number, string]>;
 
-export type ProblemCode = keyof typeof PROBLEMS;
+type ProblemCode = keyof typeof PROBLEMS;
 
-export interface ProblemDetails {
+interface ProblemDetails {
   readonly detail?: string;
   readonly issues?: readonly Issue[];
 }

@@ -11,7 +11,7 @@ import { presentedToken } from "../../session/presented-token.ts";
 import { problem } from "./problem.ts";
 
 /** The actions of the server on the connection of a request. */
-export interface RequestBindings {
+interface RequestBindings {
   /** Ends the connection once it was idle for some seconds, in place of the usual time. */
   readonly cut: () => void;
 }

@@ -16,7 +16,7 @@ export interface Listener {
   failed(error: unknown): void;
 }
 
-export interface PublishedBare {
+interface PublishedBare {
   readonly channel: string;
   readonly payload: string;
 }

@@ -10,7 +10,7 @@ import {
 } from "../../application/ports/dead-letter-port.ts";
 import type { InMemoryBroker } from "./in-memory-broker.ts";
 
-export interface InMemoryDeadLettersOptions {
+interface InMemoryDeadLettersOptions {
   readonly broker: InMemoryBroker;
   readonly clock: ClockPort;
 }

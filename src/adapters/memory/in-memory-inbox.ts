@@ -7,7 +7,7 @@ import { exceedsBytes, firstBytes, lastBytes, utf8Length } from "../../domain/ut
 import { compareTimedIds, timeOfId } from "../system/timed-id.ts";
 import type { InMemoryBroker } from "./in-memory-broker.ts";
 
-export interface InMemoryInboxOptions {
+interface InMemoryInboxOptions {
   readonly broker: InMemoryBroker;
   readonly clock: ClockPort;
   /** The node's name for the lease. Default: a name of its own. */

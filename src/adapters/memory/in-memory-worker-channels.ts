@@ -7,7 +7,7 @@ import type {
 import { OccurrenceCounter } from "../system/occurrence-counter.ts";
 import type { InMemoryBroker } from "./in-memory-broker.ts";
 
-export interface InMemoryWorkerChannelsOptions {
+interface InMemoryWorkerChannelsOptions {
   readonly broker: InMemoryBroker;
   readonly clock: ClockPort;
 }

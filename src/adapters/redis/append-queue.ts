@@ -12,7 +12,7 @@ export interface AppendCall {
   readonly calledAt: number;
 }
 
-export interface AppendQueueOptions {
+interface AppendQueueOptions {
   /** Resolves with the outcomes in the order of the requests. If it rejects, none was stored or nobody knows. */
   readonly carryOut: (call: AppendCall) => Promise<readonly AppendOutcome[]>;
   /** Milliseconds. */

@@ -11,7 +11,7 @@ import type { RedisLinks } from "./redis-links.ts";
 /** The two connections that append events. */
 export type AppendPurpose = "publishing" | "commands";
 
-export interface AppendTrialsOptions {
+interface AppendTrialsOptions {
   readonly clock: ClockPort;
   readonly telemetry: TelemetryPort;
   readonly links: RedisLinks;

@@ -5,7 +5,7 @@ import type { Occurrence } from "../../domain/occurrence.ts";
 import { OccurrenceCounter } from "../system/occurrence-counter.ts";
 import { randomEpoch } from "../system/random-epoch.ts";
 
-export interface MarkedCounterOptions {
+interface MarkedCounterOptions {
   readonly clock: ClockPort;
   readonly telemetry: TelemetryPort;
   /** Publishes a mark of this name on the channel of the probes, over another connection. */

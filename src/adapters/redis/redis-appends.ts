@@ -12,7 +12,7 @@ import type { RedisLinks } from "./redis-links.ts";
 import type { RedisReplicas } from "./redis-replicas.ts";
 import { flagOf } from "./stored-format.ts";
 
-export interface RedisAppendsOptions {
+interface RedisAppendsOptions {
   readonly db: number;
   readonly history: HistoryLimits;
   /** The connection on which publishers are answered. It is held up if it waits for replicas. */

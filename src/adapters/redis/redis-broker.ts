@@ -11,7 +11,7 @@ import { RedisPubSub } from "./redis-pub-sub.ts";
 import type { RequiredReplicas } from "./redis-replicas.ts";
 import { RedisWorkerChannels, type RedisWorkerChannelsOptions } from "./redis-worker-channels.ts";
 
-export interface RedisBrokerOptions {
+interface RedisBrokerOptions {
   readonly target: RedisTarget;
   readonly history: HistoryLimits;
   /** The replicas that must have an event before it is acknowledged. */

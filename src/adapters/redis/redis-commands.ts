@@ -11,7 +11,7 @@ import type { RedisLinks } from "./redis-links.ts";
 import { SCRIPTS, type Script, type ScriptName } from "./redis-scripts.ts";
 import type { ScriptReply } from "./stored-format.ts";
 
-export interface RedisCommandsOptions {
+interface RedisCommandsOptions {
   readonly target: RedisTarget;
   readonly clock: ClockPort;
   readonly telemetry: TelemetryPort;

@@ -22,7 +22,7 @@ import { RedisLinks } from "./redis-links.ts";
 import dropDeadLetter from "./scripts/remove-dead-letter.lua" with { type: "text" };
 import { sendCommand } from "./send-command.ts";
 
-export interface RedisDeadLettersOptions {
+interface RedisDeadLettersOptions {
   readonly target: RedisTarget;
   readonly clock: ClockPort;
   readonly telemetry: TelemetryPort;

@@ -26,7 +26,7 @@ import readInbox from "./scripts/read-inbox.lua" with { type: "text" };
 import takeInbox from "./scripts/take-inbox.lua" with { type: "text" };
 import { sendCommand } from "./send-command.ts";
 
-export interface RedisInboxOptions {
+interface RedisInboxOptions {
   readonly target: RedisTarget;
   readonly clock: ClockPort;
   readonly telemetry: TelemetryPort;

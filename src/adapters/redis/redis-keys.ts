@@ -4,7 +4,7 @@ import { INBOX } from "../../application/ports/inbox-port.ts";
 import { type ChannelName, isAnalysisChannel } from "../../domain/channel.ts";
 
 /** The keys of one channel. They share a hash tag, so that a Cluster lets one script use them. */
-export interface ChannelKeys {
+interface ChannelKeys {
   readonly record: string;
   readonly history: string;
   readonly viewers: string;

@@ -5,7 +5,7 @@ import type { TelemetryPort } from "../../application/ports/telemetry-port.ts";
 import { OutageLog } from "./outage-log.ts";
 
 /** A connection of the gateway, as the others see it. */
-export interface MovableLink {
+interface MovableLink {
   /** Names the server at its other end; undefined if it is not connected, or may not ask. */
   readonly server: string | undefined;
   /** Makes the connection anew because the address leads elsewhere by now. */

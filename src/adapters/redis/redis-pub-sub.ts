@@ -29,7 +29,7 @@ import { RedisSubscriptions } from "./redis-subscriptions.ts";
 import { Slots } from "./slots.ts";
 import { pageOf, positionsOf, snapshotOf, viewersOfText, viewersToText } from "./stored-format.ts";
 
-export interface RedisPubSubOptions {
+interface RedisPubSubOptions {
   readonly target: RedisTarget;
   readonly history: HistoryLimits;
   /** The number of replicas that must hold every acknowledged event. Default: `seen`. */

@@ -6,7 +6,7 @@ import { SharedAnswer } from "../../application/shared-answer.ts";
 /** How many replicas must hold an acknowledged event; `seen`: one, as soon as the primary has reported one. */
 export type RequiredReplicas = number | "seen";
 
-export interface RedisReplicasOptions {
+interface RedisReplicasOptions {
   readonly required: RequiredReplicas;
   /** WAIT on the connection that writes. Resolves with how many replicas have everything that was written on it. */
   readonly wait: (replicas: number, milliseconds: number) => Promise<number>;

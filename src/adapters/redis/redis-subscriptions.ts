@@ -9,7 +9,7 @@ import type { RedisLinks } from "./redis-links.ts";
 import { eventOfMessage, VIEWERS_FLAG, viewersOfText } from "./stored-format.ts";
 import { SubscriptionLink } from "./subscription-link.ts";
 
-export interface RedisSubscriptionsOptions {
+interface RedisSubscriptionsOptions {
   readonly target: RedisTarget;
   readonly clock: ClockPort;
   readonly telemetry: TelemetryPort;

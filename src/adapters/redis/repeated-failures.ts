@@ -1,7 +1,7 @@
 import type { ClockPort } from "../../application/ports/clock-port.ts";
 
 /** How long failures are tolerated the first time, in milliseconds; it doubles up to the longest. */
-export interface Patience {
+interface Patience {
   readonly first: number;
   readonly longest: number;
 }

@@ -48,7 +48,7 @@ export function viewersOfText(text: string): ViewerList {
 }
 
 /** Reads spans, each written `epoch@first `. */
-export function spansOfText(text: string): EpochSpan[] {
+function spansOfText(text: string): EpochSpan[] {
   return parts(text, " ").map((span) => {
     const [epoch = "", first] = span.split("@");
     return { epoch, firstOffset: Number(first) };
@@ -56,7 +56,7 @@ export function spansOfText(text: string): EpochSpan[] {
 }
 
 /** Reads marks, each written `stage timestamp offset\n`. */
-export function stagesOfText(text: string): StageMark[] {
+function stagesOfText(text: string): StageMark[] {
   return parts(text, "\n").map((line) => {
     const [stage = "", at = "", offset] = line.split(" ");
     return { stage, at, offset: Number(offset) };

@@ -6,7 +6,7 @@ import { RedisLink, type RedisLinkOptions } from "./redis-link.ts";
 import { RedisLinks } from "./redis-links.ts";
 import { SubscriptionProbe } from "./subscription-probe.ts";
 
-export interface SubscriptionLinkOptions extends RedisLinkOptions {
+interface SubscriptionLinkOptions extends RedisLinkOptions {
   /** The channel of its probes. This connection hears them, and any other that subscribes to the channel. */
   readonly probeChannel: string;
   /** Publishes over another connection, as anybody does. Resolves with how many connections Redis sent it to. */

@@ -3,7 +3,7 @@ import { reasonOf } from "../../application/errors.ts";
 import type { ClockPort } from "../../application/ports/clock-port.ts";
 import type { TelemetryPort } from "../../application/ports/telemetry-port.ts";
 
-export interface SubscriptionProbeOptions {
+interface SubscriptionProbeOptions {
   readonly clock: ClockPort;
   readonly telemetry: TelemetryPort;
   /** The purpose of the connection, as in the log of its link. */

@@ -12,7 +12,7 @@ import type { SessionServices } from "../../session/session-services.ts";
 import { readUpgrade } from "../../session/upgrade-request.ts";
 import { type WatchIntent, WebSocketSession } from "../../session/web-socket-session.ts";
 
-export interface ListenOptions {
+interface ListenOptions {
   readonly host: string;
   /** 0: a free one. */
   readonly port: number;

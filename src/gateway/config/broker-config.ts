@@ -4,7 +4,7 @@ import type { VariableName } from "./variables.ts";
 
 export type BrokerConfig = { readonly kind: "memory" } | RedisConfig;
 
-export interface RedisConfig extends RedisTarget {
+interface RedisConfig extends RedisTarget {
   readonly kind: "redis";
   /** Replicas that must hold an event before it is acknowledged; `seen`: one, as soon as one was ever reported. */
   readonly waitReplicas: number | "seen";

@@ -46,9 +46,9 @@ export interface Config {
   readonly logLevel: LogLevel;
 }
 
-export type ListenLane = "analysis" | "user" | "system";
+type ListenLane = "analysis" | "user" | "system";
 
-export type LoadedConfig =
+type LoadedConfig =
   /** `notes` tell the operator which values were made up, are not used, or look like a slip. */
   | { readonly ok: true; readonly config: Config; readonly notes: readonly string[] }
   /** All faults, never only the first. */

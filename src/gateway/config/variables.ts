@@ -1,5 +1,5 @@
 /** One environment variable. Its value may also come from the file that `NAME_FILE` names. */
-export interface ConfigVariable {
+interface ConfigVariable {
   readonly name: string;
   /** The value if it is not set, as the reader parses it, or in words if it depends on others; "" for none. */
   readonly default: string;

@@ -25,7 +25,7 @@ export interface AnalysisView {
   readonly updatedAt: number;
 }
 
-export interface StageTime {
+interface StageTime {
   readonly stage: string;
   /** Undefined if the page does not know when it began. */
   readonly startedAt: number | undefined;

@@ -13,7 +13,7 @@ import { type AnalysisView, FoldedAnalysis, isOver } from "./analysis-view.ts";
 import { fetchToken, type Outcome, startAnalysis } from "./demo-backend.ts";
 
 /** One event as it came, for the list of raw events. */
-export interface LoggedEvent {
+interface LoggedEvent {
   readonly key: number;
   readonly eventId: string;
   readonly eventType: string;

@@ -1,11 +1,11 @@
 /** A detail of a failure as people read it. */
-export interface Detail {
+interface Detail {
   readonly label: string;
   readonly value: string;
 }
 
 /** The contents of `error_details`: the part that can be said in words, and the rest as it was sent. */
-export interface FailureDetails {
+interface FailureDetails {
   readonly said: readonly Detail[];
   /** Faults of a refused event, as `progress: must be at most 1`. */
   readonly issues: readonly string[];

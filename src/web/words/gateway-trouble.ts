@@ -6,7 +6,7 @@ import { CLOSE_CODES } from "../../domain/close-code.ts";
  * Why nothing comes, as far as the page has been told. `busy`: the gateway answers and takes no watcher now, since it
  * is over capacity or its broker is away.
  */
-export type GatewayTrouble = "broker_away" | "busy" | "unreachable";
+type GatewayTrouble = "broker_away" | "busy" | "unreachable";
 
 const BROKER_AWAY = "broker_unavailable";
 

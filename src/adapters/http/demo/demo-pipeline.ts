@@ -9,7 +9,7 @@ export type DemoPublisher = Pick<
   "declareViewers" | "sendStatusUpdate" | "sendResultUpdate" | "sendErrorUpdate"
 >;
 
-export interface DemoRun {
+interface DemoRun {
   readonly analysisId: string;
   readonly outcome: DemoOutcome;
   /** 1 takes about 25 seconds, 5 a fifth of that. */

@@ -9,7 +9,7 @@ import { type Block, SSE_COMMENT, sseBlock, sseRetry } from "./sse-block.ts";
 /** The bytes that may wait in the stream before the client counts as blocked. */
 const HIGH_WATER_BYTES = 64 * 1024;
 
-export interface StreamHandlers {
+interface StreamHandlers {
   /** The client took everything that waited. */
   drained(): void;
   /** The client went away. */
