@@ -51,38 +51,41 @@ export const networkFaults: readonly FaultKind[] = [
     },
   },
   {
-    name: "deaf to what is watched",
+    name: "subscriptions to watched channels stall",
     stage: "durable",
     rounds: 5,
     strike: (round) =>
-      deafen(round, (opening) => /\r\nsubscribe\r\n/i.test(opening) && opening.includes("{analysis:")),
+      stallSubscriptions(
+        round,
+        (opening) => /\r\nsubscribe\r\n/i.test(opening) && opening.includes("{analysis:"),
+      ),
   },
   {
-    name: "deaf to workers",
+    name: "subscriptions to workers stall",
     stage: "durable",
     rounds: 5,
-    strike: (round) => deafen(round, (opening) => /\r\npsubscribe\r\n/i.test(opening)),
+    strike: (round) => stallSubscriptions(round, (opening) => /\r\npsubscribe\r\n/i.test(opening)),
   },
 ];
 
 /** One connection of a gateway stays up and delivers nothing any more, until the gateway makes another. */
-async function deafen(round: Round, isMeant: (opening: string) => boolean): Promise<void> {
+async function stallSubscriptions(round: Round, isMeant: (opening: string) => boolean): Promise<void> {
   const { redisSide } = round.eitherSeat();
   const meant = () => redisSide.connections.filter(({ opening }) => isMeant(opening));
-  const deaf = new Set(meant());
-  if (deaf.size === 0) throw new Error("nobody subscribed");
-  for (const connection of deaf) connection.pause("down");
+  const stalled = new Set(meant());
+  if (stalled.size === 0) throw new Error("nobody subscribed");
+  for (const connection of stalled) connection.pause("down");
   const since = performance.now();
-  while (meant().every((connection) => deaf.has(connection))) {
+  while (meant().every((connection) => stalled.has(connection))) {
     if (performance.now() - since > 12_000) {
-      round.faults.push({ name: "not_converged", what: "deaf for 12 s, and not found" });
+      round.faults.push({ name: "not_converged", what: "stalled for 12 s, and not found" });
       break;
     }
     await pause(50);
   }
   round.notes.push(`found after ${((performance.now() - since) / 1000).toFixed(1)} s`);
   round.afterwards(async () => {
-    for (const connection of deaf) connection.cut();
+    for (const connection of stalled) connection.cut();
   });
   await round.recovers();
 }
