@@ -85,10 +85,10 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: "warns of what Kubernetes sets by itself",
-    file: "src/gateway/config/close-names.ts",
+    file: "src/gateway/config/mistyped-names.ts",
     find: "isOfKubernetes(name, value)",
     replace: "false",
-    killers: ["test/unit/gateway/config/close-names.test.ts"],
+    killers: ["test/unit/gateway/config/mistyped-names.test.ts"],
   },
   ...PAGE_MUTANTS,
   {

@@ -1,8 +1,8 @@
 import type { LogLevel } from "../../application/ports/telemetry-port.ts";
 import { type BrokerConfig, readBroker } from "./broker-config.ts";
-import { closeNames } from "./close-names.ts";
 import { readDemo } from "./demo-config.ts";
 import { type JwtConfig, KEY_MADE_UP, readJwt } from "./jwt-key.ts";
+import { mistypedNames } from "./mistyped-names.ts";
 import { type OriginList, parseOrigins } from "./origins.ts";
 import { isHost } from "./redis-target.ts";
 import { refuseReserved } from "./reserved.ts";
@@ -90,7 +90,7 @@ export function loadConfig(env: Environment, readFile: (path: string) => string)
     logLevel: settings.choice("LOG_LEVEL", ["debug", "info", "warn", "error"], "info"),
   };
   refuseReserved(settings, note);
-  notes.push(...closeNames(env));
+  notes.push(...mistypedNames(env));
   if (settings.faults.length > 0) return { ok: false, faults: settings.faults, notes };
   if (jwt.generated) notes.unshift(KEY_MADE_UP);
   Object.freeze(config.broker);

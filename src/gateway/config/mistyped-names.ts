@@ -6,7 +6,7 @@ import { CONFIG_VARIABLES } from "./variables.ts";
  * out (`JWT_SECRET`), another unit (`HISTORY_TTL_MS`), another case, or `TELLTALE_` before it. Variables that Kubernetes
  * injects for its Services are left out. No sentence shows a value.
  */
-export function closeNames(env: Environment): string[] {
+export function mistypedNames(env: Environment): string[] {
   return Object.entries(env).flatMap(([name, value]) => {
     if (
       value === undefined ||

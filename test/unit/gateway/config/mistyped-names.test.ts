@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { closeNames } from "../../../../src/gateway/config/close-names.ts";
+import { mistypedNames } from "../../../../src/gateway/config/mistyped-names.ts";
 import { CONFIG_VARIABLES } from "../../../../src/gateway/config/variables.ts";
 import { ORDINARY_VARIABLES } from "../../../support/ordinary-variables.ts";
 
@@ -44,7 +44,7 @@ describe("CFG-6: a name close to a setting's is a warning that names the setting
     ["TLS_CRT_FILE", "TLS_CERT_FILE"],
     ["REDIS_CA", "REDIS_CA_FILE"],
   ])("%s: is %s meant", (name, meant) => {
-    expect(closeNames({ [name]: "hunter2" })).toEqual([
+    expect(mistypedNames({ [name]: "hunter2" })).toEqual([
       `${name} is no setting of Telltale and not used. Is ${meant} meant?`,
     ]);
   });
@@ -52,7 +52,7 @@ describe("CFG-6: a name close to a setting's is a warning that names the setting
   test("finds each setting with two letters swapped", () => {
     for (const { name } of CONFIG_VARIABLES) {
       const swapped = `${name[1]}${name[0]}${name.slice(2)}`;
-      expect([swapped, closeNames({ [swapped]: "x" }).join()]).toEqual([
+      expect([swapped, mistypedNames({ [swapped]: "x" }).join()]).toEqual([
         swapped,
         expect.stringContaining(` ${name} `),
       ]);
@@ -61,8 +61,8 @@ describe("CFG-6: a name close to a setting's is a warning that names the setting
 
   test("warns of no setting, of none from a file, and of no empty variable", () => {
     const known = CONFIG_VARIABLES.flatMap(({ name }) => [name, `${name}_FILE`]);
-    expect(closeNames(Object.fromEntries(known.map((name) => [name, "x"])))).toEqual([]);
-    expect(closeNames({ HISTROY_SIZE: "", JWT_SECRET: undefined })).toEqual([]);
+    expect(mistypedNames(Object.fromEntries(known.map((name) => [name, "x"])))).toEqual([]);
+    expect(mistypedNames({ HISTROY_SIZE: "", JWT_SECRET: undefined })).toEqual([]);
   });
 
   test.each(["REDIS", "TELLTALE", "HOST", "PORT", "JWT_SECRET", "NATS", "BROKER", "LOG"])(
@@ -79,12 +79,12 @@ describe("CFG-6: a name close to a setting's is a warning that names the setting
         [`${service}_PORT_6379_TCP_PORT`]: "6379",
         [`${service}_PORT_6379_TCP_PROTO`]: "tcp",
       };
-      expect(closeNames(injected)).toEqual([]);
+      expect(mistypedNames(injected)).toEqual([]);
     },
   );
 
   test("warns of nothing in an ordinary environment", () => {
     expect(ORDINARY_VARIABLES.length).toBeGreaterThan(300);
-    expect(closeNames(Object.fromEntries(ORDINARY_VARIABLES.map((name) => [name, "x"])))).toEqual([]);
+    expect(mistypedNames(Object.fromEntries(ORDINARY_VARIABLES.map((name) => [name, "x"])))).toEqual([]);
   });
 });
