@@ -52,10 +52,6 @@ export class AccessGrant {
     return this.hasScope("analysis:publish") && this.#claimAllows(analysis) !== false;
   }
 
-  mayWatch(analysis: AnalysisId, viewers: ViewerList | undefined, byDefault: "allow" | "deny"): boolean {
-    return this.judge(analysis, viewers, byDefault) === "allowed";
-  }
-
   /** Judges by the first that applies: the token's claim, the declared viewers, the default. */
   judge(analysis: AnalysisId, viewers: ViewerList | undefined, byDefault: "allow" | "deny"): WatchVerdict {
     const allowed = this.#claimAllows(analysis) ?? this.#isAmong(viewers);

@@ -3,10 +3,10 @@ import { RedisWorkerChannels } from "../../src/adapters/redis/redis-worker-chann
 import { SystemClock } from "../../src/adapters/system/system-clock.ts";
 import type { ClockPort } from "../../src/application/ports/clock-port.ts";
 import type { BareMessage } from "../../src/application/ports/worker-channel-port.ts";
-import { CollectingTelemetry } from "../../src/testing/collecting-telemetry.ts";
 import { workerChannelContract } from "../../src/testing/contracts/worker-channel-contract.ts";
 import { eventually } from "../../src/testing/eventually.ts";
 import { needs } from "../support/needs.ts";
+import { shared } from "../support/redis-under-test.ts";
 import { useRedis } from "../support/use-redis.ts";
 
 type Kind = "analysis" | "user" | "system";
@@ -20,13 +20,7 @@ describe.skipIf(!needs("redis-server"))("the rules of WorkerChannelPort", () => 
   workerChannelContract("Redis", async () => {
     await redis.client.flushall();
     return {
-      node: () =>
-        new RedisWorkerChannels({
-          target: { host: redis.host, port: redis.port, db: 0 },
-          listen: new Set(ALL),
-          clock: new SystemClock(),
-          telemetry: new CollectingTelemetry(),
-        }),
+      node: () => new RedisWorkerChannels({ ...shared(redis), listen: new Set(ALL) }),
       publish: async (channel, payload) => void (await redis.client.publish(channel, payload)),
       elapse: (milliseconds) => Bun.sleep(milliseconds),
       close: async () => {},
@@ -41,10 +35,9 @@ describe.skipIf(!needs("redis-server"))("workers' channels on Redis", () => {
 
   function makeBy(clock: ClockPort, ...listen: Kind[]): RedisWorkerChannels {
     const channels = new RedisWorkerChannels({
-      target: { host: redis.host, port: redis.port, db: 0 },
+      ...shared(redis),
       listen: new Set(listen),
       clock,
-      telemetry: new CollectingTelemetry(),
     });
     redis.afterTest(() => channels.close());
     return channels;

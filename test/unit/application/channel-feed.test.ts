@@ -102,14 +102,20 @@ describe("ChannelFeed", () => {
     expect(watcher.wire.offsets).toEqual([1, 2, 3, 4, 5, 1, 2, 3, 4]);
   });
 
-  test("a replay of a long history is read and sent at the pace of the socket", async () => {
-    const { feed, publishMany, publish, settle, pubSub } = feedBench({ size: 5_000 });
-    for (let round = 0; round < 6; round++) await publishMany(500);
+  const slowReplay = async (rounds = 4) => {
+    const bench = feedBench({ size: 5_000 });
+    const { feed, publishMany } = bench;
+    for (let round = 0; round < rounds; round++) await publishMany(500);
     await feed.open();
     const watcher = new Watcher(feed, { mode: "all" });
     const prepared = await prepareReplay(feed, watcher.delivery, { mode: "all", after: undefined }, false);
     watcher.wire.takeOnly(500);
     watcher.delivery.begin(startOf(prepared, feed, watcher.delivery.cursor));
+    return { ...bench, watcher };
+  };
+
+  test("a replay of a long history is read and sent at the pace of the socket", async () => {
+    const { watcher, publish, settle, pubSub } = await slowReplay(6);
     await publish();
     await settle();
     expect(watcher.wire.frames.length).toBeLessThan(1_000);
@@ -120,18 +126,6 @@ describe("ChannelFeed", () => {
     }
     expect(watcher.wire.offsets).toEqual(Array.from({ length: 3_001 }, (_, index) => index + 1));
   });
-
-  const slowReplay = async () => {
-    const bench = feedBench({ size: 5_000 });
-    const { feed, publishMany } = bench;
-    for (let round = 0; round < 4; round++) await publishMany(500);
-    await feed.open();
-    const watcher = new Watcher(feed, { mode: "all" });
-    const prepared = await prepareReplay(feed, watcher.delivery, { mode: "all", after: undefined }, false);
-    watcher.wire.takeOnly(500);
-    watcher.delivery.begin(startOf(prepared, feed, watcher.delivery.cursor));
-    return { ...bench, watcher };
-  };
 
   test("a replay waits for a broker that is away, and goes on when it is back", async () => {
     const { watcher, pubSub, clock, settle } = await slowReplay();

@@ -66,6 +66,8 @@ describe("the prose check", () => {
     "The fan-out of a channel.",
     "A dead letter, and two dead letters.",
     "Capital letters count, as do letters and digits.",
+    "A name of at most 15 letters, two letters swapped, or no name with any letter.",
+    "Hexadecimal digits, letters and marks; two swapped letters count.",
     "U+FFFD stands for a byte that is no UTF-8.",
     "Counts `feed_heals` and reads `what` from src/lot/deaf.ts.",
     "The field answers LOT.",
