@@ -1,4 +1,4 @@
-import { AppendQueue } from "../../src/adapters/redis/append-queue.ts";
+import { AppendQueue } from "../../src/adapters/broker/append-queue.ts";
 import { BrokerUnavailable, OutcomeUnknown } from "../../src/application/errors.ts";
 import type { BrokerHealth } from "../../src/application/ports/broker-health.ts";
 import type {

@@ -129,10 +129,10 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: "lets publishes wait without end for a Redis that does not answer",
-    file: "src/adapters/redis/append-queue.ts",
+    file: "src/adapters/broker/append-queue.ts",
     find: "if (this.#full && isAcknowledged(request))",
     replace: "if (false)",
-    killers: ["test/unit/adapters/redis/append-queue.test.ts"],
+    killers: ["test/unit/adapters/broker/append-queue.test.ts"],
   },
   {
     name: "writes a line for every message that is refused",
@@ -908,10 +908,10 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: "tells of an outage for each connection",
-    file: "src/adapters/redis/outage-log.ts",
+    file: "src/adapters/broker/outage-log.ts",
     find: "if (outage === undefined) {\n      this.#outage",
     replace: "if (outage === undefined || outage.since === now) {\n      this.#outage",
-    killers: ["test/unit/adapters/redis/outage-log.test.ts"],
+    killers: ["test/unit/adapters/broker/outage-log.test.ts"],
   },
   {
     name: "takes what a script wrote before it was stopped for nothing",

@@ -54,7 +54,7 @@ export const architectureRules: readonly ArchitectureRule[] = [
     },
   },
   {
-    sentence: "an adapter imports no other adapter but system",
+    sentence: "an adapter imports no other adapter but system and broker",
     offences: adaptersKeepToThemselves,
     broken: { "src/adapters/http/a.ts": 'export { b } from "../redis/b.ts";' },
   },
@@ -215,7 +215,8 @@ function adaptersKeepToThemselves(tree: SourceTree): string[] {
       if (adapter === null || !to.startsWith("src/")) return false;
       const [, name] = adapter;
       const own = name === undefined ? [] : [`src/adapters/${name}/`, ...(extra[name] ?? [])];
-      const folders = ["src/domain/", "src/application/", "src/session/", "src/adapters/system/", ...own];
+      const shared = ["src/adapters/system/", "src/adapters/broker/"];
+      const folders = ["src/domain/", "src/application/", "src/session/", ...shared, ...own];
       return !folders.some((folder) => to.startsWith(folder));
     })
     .map(describeImport);

@@ -3,8 +3,8 @@ import type { DeduplicationKey, OccurrenceKey } from "../../application/ports/de
 import type { AppendOutcome, AppendRequest, AttemptRefusal } from "../../application/ports/pub-sub-port.ts";
 import type { ChannelName } from "../../domain/channel.ts";
 import { mostKept } from "../../domain/channel-record.ts";
+import { AppendQueue, isAcknowledged } from "../broker/append-queue.ts";
 import { randomEpoch } from "../system/random-epoch.ts";
-import { AppendQueue, isAcknowledged } from "./append-queue.ts";
 import type { KnownFormat } from "./known-format.ts";
 import type { RedisCommands } from "./redis-commands.ts";
 import { deduplicationKeyParts, keysOf, publishedOn, type TrialChannel } from "./redis-keys.ts";

@@ -3,7 +3,7 @@ import type { BrokerTrouble } from "../../application/broker-trouble.ts";
 import { BrokerUnavailable, OutcomeUnknown, reasonOf } from "../../application/errors.ts";
 import type { ClockPort } from "../../application/ports/clock-port.ts";
 import type { TelemetryPort } from "../../application/ports/telemetry-port.ts";
-import { BrokerClock } from "./broker-clock.ts";
+import { BrokerClock } from "../broker/broker-clock.ts";
 import type { RedisTarget } from "./redis-connection.ts";
 import { isReply, readFailure, writeFailure } from "./redis-errors.ts";
 import { RedisLink } from "./redis-link.ts";

@@ -4,11 +4,11 @@ import { wordsOf } from "../../application/broker-trouble.ts";
 import { BrokerUnavailable, reasonOf } from "../../application/errors.ts";
 import type { ClockPort } from "../../application/ports/clock-port.ts";
 import type { TelemetryPort } from "../../application/ports/telemetry-port.ts";
+import { RepeatedFailures, RetryPauses } from "../broker/repeated-failures.ts";
 import { type LinkEnd, type LinkState, MOVING, SILENT, troubleIn, UNREACHABLE } from "./link-state.ts";
 import { connect, type RedisTarget } from "./redis-connection.ts";
 import { isDemotion, isReply, isTimeout, troubleOf } from "./redis-errors.ts";
 import { RedisLinks } from "./redis-links.ts";
-import { RepeatedFailures, RetryPauses } from "./repeated-failures.ts";
 
 export interface RedisLinkOptions {
   readonly target: RedisTarget;

@@ -2,7 +2,7 @@ import type { BrokerTrouble } from "../../application/broker-trouble.ts";
 import { BrokerUnavailable } from "../../application/errors.ts";
 import type { ClockPort } from "../../application/ports/clock-port.ts";
 import type { TelemetryPort } from "../../application/ports/telemetry-port.ts";
-import { OutageLog } from "./outage-log.ts";
+import { OutageLog } from "../broker/outage-log.ts";
 
 /** A connection of the gateway, as the others see it. */
 interface MovableLink {

@@ -16,6 +16,7 @@ import type { TelemetryPort } from "../../application/ports/telemetry-port.ts";
 import type { ViewerList } from "../../domain/access-grant.ts";
 import type { AnalysisChannel, ChannelName } from "../../domain/channel.ts";
 import type { EventPosition } from "../../domain/event-position.ts";
+import { Slots } from "../broker/slots.ts";
 import { type AppendPurpose, AppendTrials, TrialAppend } from "./append-trials.ts";
 import { KnownFormat } from "./known-format.ts";
 import { ANSWER_MS, CALL_MS, type HistoryLimits, RedisAppends } from "./redis-appends.ts";
@@ -26,7 +27,6 @@ import { keysOf, publishedOn } from "./redis-keys.ts";
 import { RedisLinks } from "./redis-links.ts";
 import { RedisReplicas, type RequiredReplicas } from "./redis-replicas.ts";
 import { RedisSubscriptions } from "./redis-subscriptions.ts";
-import { Slots } from "./slots.ts";
 import { pageOf, positionsOf, snapshotOf, viewersOfText, viewersToText } from "./stored-format.ts";
 
 interface RedisPubSubOptions {

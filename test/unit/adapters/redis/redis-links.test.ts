@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
+import { RepeatedFailures, RetryPauses } from "../../../../src/adapters/broker/repeated-failures.ts";
 import { KnownFormat } from "../../../../src/adapters/redis/known-format.ts";
 import { RedisLinks } from "../../../../src/adapters/redis/redis-links.ts";
-import { RepeatedFailures, RetryPauses } from "../../../../src/adapters/redis/repeated-failures.ts";
 import { NewerFormat } from "../../../../src/application/errors.ts";
 import { CollectingTelemetry } from "../../../../src/testing/collecting-telemetry.ts";
 import { ManualClock } from "../../../../src/testing/manual-clock.ts";

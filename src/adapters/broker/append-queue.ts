@@ -19,7 +19,7 @@ interface AppendQueueOptions {
   readonly now: () => number;
 }
 
-/** The limits of one call, so that it keeps Redis from anything else for a few milliseconds only. */
+/** The limits of one call, so that it keeps the broker from anything else for a few milliseconds only. */
 const MOST_EVENTS = 500;
 const MOST_CHARACTERS = 4 * 1024 * 1024;
 /** The limit of everything that waits for its call or its answer, over all channels. */
@@ -30,7 +30,7 @@ const MOST_WAITING_CHARACTERS = 64 * 1024 * 1024;
  * out together in the next call. If a call fails, everything that waits behind it fails too: so no append is stored after
  * an earlier one to its channel has failed.
  *
- * If 64 MiB wait, as with a Redis that does not answer, the queue refuses publishers at once until a call has ended. It
+ * If 64 MiB wait, as with a broker that does not answer, the queue refuses publishers at once until a call has ended. It
  * never refuses workers' messages and inbox entries, which wait in bounded queues of their own.
  */
 export class AppendQueue {
@@ -47,7 +47,7 @@ export class AppendQueue {
     const characters = charactersOf(request);
     this.#full ||= this.#characters + characters > MOST_WAITING_CHARACTERS;
     if (this.#full && isAcknowledged(request))
-      return Promise.reject(new BrokerUnavailable("too much waits for Redis"));
+      return Promise.reject(new BrokerUnavailable("too much waits for the broker"));
     this.#characters += characters;
     const answer = Promise.withResolvers<AppendOutcome>();
     const pending = { request, characters, calledAt: this.#options.now(), answer };

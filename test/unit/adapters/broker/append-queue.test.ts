@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { type AppendCall, AppendQueue } from "../../../../src/adapters/redis/append-queue.ts";
+import { type AppendCall, AppendQueue } from "../../../../src/adapters/broker/append-queue.ts";
 import { BrokerUnavailable, OutcomeUnknown } from "../../../../src/application/errors.ts";
 import type { AppendOutcome, AppendRequest } from "../../../../src/application/ports/pub-sub-port.ts";
 import { status } from "../../../../src/testing/encoded-events.ts";

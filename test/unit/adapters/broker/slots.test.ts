@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { Slots } from "../../../../src/adapters/redis/slots.ts";
+import { Slots } from "../../../../src/adapters/broker/slots.ts";
 import { turn } from "../../../support/turn.ts";
 
 describe("Slots", () => {

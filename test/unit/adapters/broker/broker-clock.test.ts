@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { BrokerClock } from "../../../../src/adapters/redis/broker-clock.ts";
+import { BrokerClock } from "../../../../src/adapters/broker/broker-clock.ts";
 import { Seeded } from "../../domain/seeded.ts";
 
 describe("BrokerClock", () => {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { OutageLog } from "../../../../src/adapters/redis/outage-log.ts";
+import { OutageLog } from "../../../../src/adapters/broker/outage-log.ts";
 import { CollectingTelemetry } from "../../../../src/testing/collecting-telemetry.ts";
 import { ManualClock } from "../../../../src/testing/manual-clock.ts";
 
