@@ -14,7 +14,7 @@ export const failoverFaults: readonly FaultKind[] = [
       // The commands for the replica wait in the network from now on, and are lost there.
       stage.replicaSide?.pause("down");
       await pause(100 + 400 * round.random());
-      await stage.redis.kill9();
+      await stage.broker.kill9();
       stage.replicaSide?.cut();
       const old = await stage.promoteReplica();
       everybodyTo(round);
@@ -34,8 +34,8 @@ export const failoverFaults: readonly FaultKind[] = [
       const [, moved] = stage.seats;
       const from = performance.now() - LAST_MOMENT_MS;
       const old = await stage.promoteReplica();
-      moved.redisSide.retarget(stage.redis);
-      moved.redisSide.cut();
+      moved.brokerSide.retarget(stage.broker);
+      moved.brokerSide.cut();
       // The other still writes to the old one, and is believed.
       await pause(1_000 + 1_000 * round.random());
       everybodyTo(round);
@@ -51,8 +51,8 @@ export const failoverFaults: readonly FaultKind[] = [
 const LAST_MOMENT_MS = 1_000;
 
 function everybodyTo({ stage }: Round): void {
-  for (const proxy of [stage.workerSide, ...stage.seats.map((seat) => seat.redisSide)]) {
-    proxy.retarget(stage.redis);
+  for (const proxy of [stage.workerSide, ...stage.seats.map((seat) => seat.brokerSide)]) {
+    proxy.retarget(stage.broker);
     proxy.cut();
   }
 }

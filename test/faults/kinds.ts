@@ -2,6 +2,7 @@ import { brokerFaults } from "./broker-faults.ts";
 import { failoverFaults } from "./failover-faults.ts";
 import { gatewayFaults } from "./gateway-faults.ts";
 import { networkFaults } from "./network-faults.ts";
+import { redisFaults } from "./redis-faults.ts";
 import type { Round } from "./round.ts";
 import type { StageName } from "./stage.ts";
 import { trafficFaults } from "./traffic-faults.ts";
@@ -18,10 +19,18 @@ export interface FaultKind {
   readonly ownTraffic?: boolean;
 }
 
-export const faultKinds: readonly FaultKind[] = [
+/** A kind that can be thrown into the traffic of any broker. */
+export type CommonFault = Omit<FaultKind, "stage">;
+
+const commonFaults: readonly CommonFault[] = [
   ...brokerFaults,
   ...networkFaults,
   ...gatewayFaults,
   ...trafficFaults,
-  ...failoverFaults,
 ];
+
+export const faultKinds: readonly FaultKind[] = [...on("durable"), ...redisFaults, ...failoverFaults];
+
+function on(stage: StageName): FaultKind[] {
+  return commonFaults.map((kind) => ({ ...kind, name: `${stage}: ${kind.name}`, stage }));
+}

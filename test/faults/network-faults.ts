@@ -1,30 +1,27 @@
 import { setTimeout as pause } from "node:timers/promises";
 import type { Direction } from "../support/tcp-proxy.ts";
-import type { FaultKind } from "./kinds.ts";
-import type { Round } from "./round.ts";
+import type { CommonFault } from "./kinds.ts";
 
-/** Faults of the network, between a gateway and Redis or between a gateway and its clients. */
-export const networkFaults: readonly FaultKind[] = [
+/** Faults of the network, between a gateway and its broker or between a gateway and its clients. */
+export const networkFaults: readonly CommonFault[] = [
   ...(["up", "down", undefined] as const).map(
-    (direction): FaultKind => ({
-      name: `redis out of reach of one gateway, ${wayOf(direction)}`,
-      stage: "durable",
+    (direction): CommonFault => ({
+      name: `broker out of reach of one gateway, ${wayOf(direction)}`,
       rounds: 15,
       strike: async (round) => {
         const seat = round.eitherSeat();
-        seat.redisSide.pause(direction);
+        seat.brokerSide.pause(direction);
         await pause(500 + 1500 * round.random());
         // Half the time what waited is lost, as in a network that comes back by other ways.
-        if (round.random() < 0.5) seat.redisSide.cut();
-        seat.redisSide.resume(direction);
+        if (round.random() < 0.5) seat.brokerSide.cut();
+        seat.brokerSide.resume(direction);
         await round.recovers();
       },
     }),
   ),
   ...(["up", "down", undefined] as const).map(
-    (direction): FaultKind => ({
+    (direction): CommonFault => ({
       name: `clients out of reach of one gateway, ${wayOf(direction)}`,
-      stage: "durable",
       rounds: 15,
       strike: async (round) => {
         round.ledger.answersMayBeLate = true;
@@ -38,57 +35,18 @@ export const networkFaults: readonly FaultKind[] = [
     }),
   ),
   {
-    name: "connections to redis cut and refused for a while",
-    stage: "durable",
+    name: "connections to the broker cut and refused for a while",
     rounds: 20,
     strike: async (round) => {
       const seat = round.eitherSeat();
-      seat.redisSide.refuse(true);
-      seat.redisSide.cut();
+      seat.brokerSide.refuse(true);
+      seat.brokerSide.cut();
       await pause(300 + 700 * round.random());
-      seat.redisSide.refuse(false);
+      seat.brokerSide.refuse(false);
       await round.recovers();
     },
   },
-  {
-    name: "subscriptions to watched channels stall",
-    stage: "durable",
-    rounds: 5,
-    strike: (round) =>
-      stallSubscriptions(
-        round,
-        (opening) => /\r\nsubscribe\r\n/i.test(opening) && opening.includes("{analysis:"),
-      ),
-  },
-  {
-    name: "subscriptions to workers stall",
-    stage: "durable",
-    rounds: 5,
-    strike: (round) => stallSubscriptions(round, (opening) => /\r\npsubscribe\r\n/i.test(opening)),
-  },
 ];
-
-/** One connection of a gateway stays up and delivers nothing any more, until the gateway makes another. */
-async function stallSubscriptions(round: Round, isMeant: (opening: string) => boolean): Promise<void> {
-  const { redisSide } = round.eitherSeat();
-  const meant = () => redisSide.connections.filter(({ opening }) => isMeant(opening));
-  const stalled = new Set(meant());
-  if (stalled.size === 0) throw new Error("nobody subscribed");
-  for (const connection of stalled) connection.pause("down");
-  const since = performance.now();
-  while (meant().every((connection) => stalled.has(connection))) {
-    if (performance.now() - since > 12_000) {
-      round.faults.push({ name: "not_converged", what: "stalled for 12 s, and not found" });
-      break;
-    }
-    await pause(50);
-  }
-  round.notes.push(`found after ${((performance.now() - since) / 1000).toFixed(1)} s`);
-  round.afterwards(async () => {
-    for (const connection of stalled) connection.cut();
-  });
-  await round.recovers();
-}
 
 function wayOf(direction: Direction | undefined): string {
   if (direction === undefined) return "both ways";

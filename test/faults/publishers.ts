@@ -1,8 +1,8 @@
 import { setTimeout as pause } from "node:timers/promises";
-import { Redis } from "ioredis";
 import { resultUpdate, statusUpdate } from "../support/publishing.ts";
 import type { Fate, Lane, Ledger, SentEvent } from "./ledger.ts";
 import type { Stage } from "./stage.ts";
+import type { WorkerConnection } from "./staged-broker.ts";
 
 export interface PublisherOptions {
   readonly stage: Stage;
@@ -43,7 +43,7 @@ export class Publisher {
   readonly #said: Said[] = [];
   #seat: number;
   #state: "running" | "asked_to_stop" = "running";
-  #redis: Redis | undefined;
+  #worker: WorkerConnection | undefined;
   #done: Promise<void> | undefined;
 
   constructor(options: PublisherOptions) {
@@ -64,11 +64,11 @@ export class Publisher {
   /** The last word: after `stop`. */
   async finish(): Promise<void> {
     await this.#send(true, true);
-    this.#redis?.disconnect();
+    this.#worker?.close();
   }
 
   leave(): void {
-    this.#redis?.disconnect();
+    this.#worker?.close();
   }
 
   async #run(): Promise<void> {
@@ -88,7 +88,9 @@ export class Publisher {
     const back = random() < 0.3 ? 1 : 2 + Math.floor(3 * random());
     const said = this.#said.at(-back);
     if (said === undefined) return;
-    await this.#deliver(said, false, said.sequence === this.#said.at(-1)?.sequence ? "retry" : "repeat");
+    const isRetry =
+      this.#options.stage.broker.recognisesRetries && said.sequence === this.#said.at(-1)?.sequence;
+    await this.#deliver(said, false, isRetry ? "retry" : "repeat");
   }
 
   async #send(terminal: boolean, last: boolean): Promise<void> {
@@ -145,14 +147,7 @@ export class Publisher {
   #attempt(text: string, key: string): Promise<Outcome> {
     const { lane, analysisId } = this.#options;
     if (lane === "http") return this.#post(text, key);
-    return this.#overRedis(async (redis) => {
-      if (lane === "inbox") {
-        await redis.xadd("telltale:inbox", "*", "event", text);
-        return { fate: "acknowledged" };
-      }
-      const hearers = await redis.publish(`analysis:${analysisId}`, text);
-      return hearers > 0 ? { fate: "acknowledged" } : { fate: "let_go" };
-    });
+    return this.#overBroker(lane, analysisId, text);
   }
 
   async #post(text: string, key: string): Promise<Outcome> {
@@ -191,30 +186,20 @@ export class Publisher {
     return { fate: "again", refused };
   }
 
-  async #overRedis(command: (redis: Redis) => Promise<Outcome>): Promise<Outcome> {
-    const { stage, lane } = this.#options;
-    this.#redis ??= workerConnection(stage.workerSide.port);
-    const redis = this.#redis;
-    if (redis.status !== "ready") return { fate: "again", refused: true };
-    try {
-      return await command(redis);
-    } catch (error) {
-      // A Redis that says no has not done it.
-      if (/^(OOM|LOADING|READONLY)/.test((error as Error).message)) return { fate: "again", refused: true };
-      return lane === "inbox" ? { fate: "let_go" } : { fate: "again", refused: false };
+  async #overBroker(lane: Exclude<Lane, "http">, analysisId: string, text: string): Promise<Outcome> {
+    const { broker, workerSide } = this.#options.stage;
+    this.#worker ??= broker.connectWorker(workerSide);
+    switch (await this.#worker.publish(lane, analysisId, text)) {
+      case "taken":
+        return { fate: "acknowledged" };
+      case "refused":
+        return { fate: "again", refused: true };
+      case "nobody":
+        return { fate: "let_go" };
+      case "unknown":
+        // A second one would be an event of its own, unless the broker recognises a retry.
+        if (lane === "bare" && broker.recognisesRetries) return { fate: "again", refused: false };
+        return { fate: "let_go" };
     }
   }
-}
-
-function workerConnection(port: number): Redis {
-  const redis = new Redis({
-    ...{ host: "127.0.0.1", port },
-    enableOfflineQueue: false,
-    maxRetriesPerRequest: 0,
-    autoResendUnfulfilledCommands: false,
-    retryStrategy: () => 50,
-  });
-  // The command that failed tells its fault.
-  redis.on("error", () => {});
-  return redis;
 }

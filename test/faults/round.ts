@@ -52,8 +52,10 @@ export class Round {
 
   /** From one of the ways in each an analysis, and one from two of them at once; all of them watched. */
   async begin(everyMs = 12): Promise<void> {
-    for (const lanes of [["http"], ["bare"], ["inbox"], ["http", "bare"]] as const) {
-      this.addAnalysis(lanes, everyMs);
+    const { lanes } = this.stage.broker;
+    const first = lanes.slice(0, 1);
+    for (const ways of [["http"], ...lanes.map((lane) => [lane]), ["http", ...first]] as Lane[][]) {
+      this.addAnalysis(ways, everyMs);
     }
     for (const seat of [0, 1]) {
       this.watch(
@@ -116,6 +118,11 @@ export class Round {
 
   excuse(excuse: Excuse): void {
     this.ledger.excuses.push(excuse);
+  }
+
+  /** No gateway may have heard what workers published then, which only some brokers keep. */
+  nobodyHeard(from: number, to: number): void {
+    if (!this.stage.broker.keepsBareMessages) this.excuse({ from, to, lanes: ["bare"] });
   }
 
   /** Until each watcher has so many events more than now. */

@@ -1,24 +1,23 @@
-import type { Redis } from "ioredis";
 import { eventually } from "../../src/testing/eventually.ts";
 import { type GatewayProcess, startGateway, tokenFor } from "../support/gateway-process.ts";
-import { patientClient } from "../support/patient-client.ts";
-import { type RunningRedis, startRedis } from "../support/redis-server.ts";
 import { TcpProxy } from "../support/tcp-proxy.ts";
+import type { StagedBroker } from "./staged-broker.ts";
+import { StagedRedis } from "./staged-redis.ts";
 
 /** `durable`: everything is on disk within a second. `volatile`: only what SAVE wrote. `replicated`: one replica. */
 export type StageName = "durable" | "volatile" | "replicated" | "unguarded";
 
-const REDIS_ARGUMENTS: Readonly<Record<StageName, readonly string[]>> = {
-  durable: ["--appendonly", "yes", "--appendfsync", "everysec"],
-  volatile: [],
-  replicated: [],
-  unguarded: [],
+const BROKERS: Readonly<Record<StageName, () => Promise<StagedBroker>>> = {
+  durable: () => StagedRedis.start(["--appendonly", "yes", "--appendfsync", "everysec"]),
+  volatile: () => StagedRedis.start([]),
+  replicated: () => StagedRedis.start([]),
+  unguarded: () => StagedRedis.start([]),
 };
 
-/** One gateway, with a network of its own towards Redis and another towards its clients. */
+/** One gateway, with a network of its own towards the broker and another towards its clients. */
 export class Seat {
   readonly name: string;
-  readonly redisSide: TcpProxy;
+  readonly brokerSide: TcpProxy;
   readonly clientSide: TcpProxy;
   readonly #env: Record<string, string>;
   #process: GatewayProcess;
@@ -26,24 +25,24 @@ export class Seat {
 
   private constructor(
     name: string,
-    redisSide: TcpProxy,
+    brokerSide: TcpProxy,
     clientSide: TcpProxy,
     env: Record<string, string>,
     process: GatewayProcess,
   ) {
     this.name = name;
-    this.redisSide = redisSide;
+    this.brokerSide = brokerSide;
     this.clientSide = clientSide;
     this.#env = env;
     this.#process = process;
   }
 
-  static async take(name: string, redis: { host: string; port: number }, env: Record<string, string>) {
-    const redisSide = await TcpProxy.start(redis);
-    const own = { ...env, REDIS_URL: `redis://${redisSide.host}:${redisSide.port}` };
+  static async take(name: string, broker: StagedBroker, env: Record<string, string>) {
+    const brokerSide = await TcpProxy.start(broker);
+    const own = { ...env, ...broker.settingsFor(brokerSide) };
     const process = await startGateway(own);
     const clientSide = await TcpProxy.start({ host: "127.0.0.1", port: process.port });
-    return new Seat(name, redisSide, clientSide, own, process);
+    return new Seat(name, brokerSide, clientSide, own, process);
   }
 
   /** As clients reach it, over the network that a round may cut. */
@@ -93,40 +92,38 @@ export class Seat {
 
   async leave(): Promise<void> {
     await this.#process.kill9();
-    await Promise.all([this.redisSide.stop(), this.clientSide.stop()]);
+    await Promise.all([this.brokerSide.stop(), this.clientSide.stop()]);
   }
 }
 
-/** A Redis and two gateways on it, all real, which several rounds may share. */
+/** A broker and two gateways on it, all real, which several rounds may share. */
 export class Stage {
   readonly name: StageName;
   readonly token: string;
-  /** Workers reach Redis over it, so that they follow a failover. */
+  /** Workers reach the broker over it, so that they follow a failover. */
   readonly workerSide: TcpProxy;
   readonly seats: readonly [Seat, Seat];
-  redis: RunningRedis;
-  replica: RunningRedis | undefined;
+  broker: StagedBroker;
+  replica: StagedRedis | undefined;
   /** Between the primary and its replica. */
   replicaSide: TcpProxy | undefined;
-  admin: Redis;
 
   private constructor(
     name: StageName,
     token: string,
-    redis: RunningRedis,
+    broker: StagedBroker,
     workerSide: TcpProxy,
     seats: readonly [Seat, Seat],
   ) {
     this.name = name;
     this.token = token;
-    this.redis = redis;
+    this.broker = broker;
     this.workerSide = workerSide;
     this.seats = seats;
-    this.admin = patientClient(redis);
   }
 
   static async set(name: StageName): Promise<Stage> {
-    const redis = await startRedis({ args: REDIS_ARGUMENTS[name] });
+    const broker = await BROKERS[name]();
     const env = {
       HISTORY_SIZE: "200000",
       MAX_CONNECTIONS_PER_USER: "1000000",
@@ -135,37 +132,45 @@ export class Stage {
     };
     const scopes = ["analysis:publish", "notice:publish"] as const;
     const token = await tokenFor({ user: "everybody", scopes: [...scopes], expiresInSeconds: 86_400 });
-    const workerSide = await TcpProxy.start(redis);
-    const seats = [await Seat.take("A", redis, env), await Seat.take("B", redis, env)] as const;
-    const stage = new Stage(name, token, redis, workerSide, seats);
+    const workerSide = await TcpProxy.start(broker);
+    const seats = [await Seat.take("A", broker, env), await Seat.take("B", broker, env)] as const;
+    const stage = new Stage(name, token, broker, workerSide, seats);
     if (name === "replicated" || name === "unguarded") await stage.addReplica();
     // A gateway asks for replicas on each new connection.
-    for (const seat of seats) seat.redisSide.cut();
+    for (const seat of seats) seat.brokerSide.cut();
     await stage.untilReady();
     return stage;
   }
 
+  /** The broker, for a fault that only Redis has. */
+  get redis(): StagedRedis {
+    if (this.broker instanceof StagedRedis) return this.broker;
+    throw new Error(`${this.name} is no stage of Redis`);
+  }
+
   async addReplica(): Promise<void> {
     await this.replicaSide?.stop();
-    this.replicaSide = await TcpProxy.start(this.redis);
+    this.replicaSide = await TcpProxy.start(this.broker);
     const { host, port } = this.replicaSide;
-    this.replica = await startRedis({
-      args: ["--replicaof", host, `${port}`, "--repl-diskless-sync-delay", "0"],
-    });
+    this.replica = await StagedRedis.start([
+      "--replicaof",
+      host,
+      `${port}`,
+      "--repl-diskless-sync-delay",
+      "0",
+    ]);
     await eventually("the replica follows", async () =>
-      (await this.admin.info("replication")).includes("state=online"),
+      (await this.redis.admin.info("replication")).includes("state=online"),
     );
   }
 
   /** The replica takes the place of the primary, which is left as it is, and for the caller to stop. */
-  async promoteReplica(): Promise<RunningRedis> {
+  async promoteReplica(): Promise<StagedRedis> {
     if (this.replica === undefined) throw new Error("nothing to promote");
     const old = this.redis;
-    this.admin.disconnect();
-    this.redis = this.replica;
+    this.broker = this.replica;
     this.replica = undefined;
-    this.admin = patientClient(this.redis);
-    await this.admin.replicaof("NO", "ONE");
+    await this.redis.admin.replicaof("NO", "ONE");
     return old;
   }
 
@@ -176,9 +181,8 @@ export class Stage {
   }
 
   async strike(): Promise<void> {
-    this.admin.disconnect();
     await Promise.all(this.seats.map((seat) => seat.leave()));
     await Promise.all([this.workerSide.stop(), this.replicaSide?.stop()]);
-    await Promise.all([this.redis.stop(), this.replica?.stop()]);
+    await Promise.all([this.broker.stop(), this.replica?.stop()]);
   }
 }

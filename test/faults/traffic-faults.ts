@@ -1,16 +1,16 @@
 import { setTimeout as pause } from "node:timers/promises";
-import { Redis } from "ioredis";
 import { eventually } from "../../src/testing/eventually.ts";
 import { resultUpdate, statusUpdate } from "../support/publishing.ts";
-import type { FaultKind } from "./kinds.ts";
+import type { CommonFault } from "./kinds.ts";
+import type { Lane } from "./ledger.ts";
 import type { Round } from "./round.ts";
+import type { WorkerConnection } from "./staged-broker.ts";
 import { SocketWatcher } from "./watchers.ts";
 
 /** Faults that clients and publishers cause. */
-export const trafficFaults: readonly FaultKind[] = [
+export const trafficFaults: readonly CommonFault[] = [
   {
     name: "garbage and oversize on the channels",
-    stage: "durable",
     rounds: 25,
     strike: async (round) => {
       await throwGarbage(round);
@@ -19,14 +19,12 @@ export const trafficFaults: readonly FaultKind[] = [
   },
   {
     name: "burst of 100,000 events",
-    stage: "durable",
     rounds: 5,
     ownTraffic: true,
     strike: burst,
   },
   {
     name: "10,000 connections come and go",
-    stage: "durable",
     rounds: 12,
     strike: async (round) => {
       await churn(round, 10_000);
@@ -35,7 +33,6 @@ export const trafficFaults: readonly FaultKind[] = [
   },
   {
     name: "watched and left, again and again",
-    stage: "durable",
     rounds: 25,
     strike: async (round) => {
       await watchAndLeave(round);
@@ -48,12 +45,17 @@ const MANY_BYTES = 1024 * 1024 + 1;
 
 /** None of it reaches anybody, and each is kept as a dead letter once. */
 async function throwGarbage(round: Round): Promise<void> {
-  const { admin } = round.stage;
-  const before = await admin.xlen("telltale:deadletters");
+  const { broker } = round.stage;
+  const worker = broker.connectWorker(broker);
+  round.afterwards(async () => worker.close());
+  const lane = broker.lanes[0];
+  if (lane === undefined) return;
+  await untilTaken(worker, round);
+  const before = await broker.deadLetters();
   const [analysisId = ""] = round.analysisIds;
   const mark = crypto.randomUUID();
-  const valid = statusUpdate({ message: mark });
-  const garbage: (string | Buffer)[] = [
+  const valid = statusUpdate({ message: mark, analysis_id: lane === "inbox" ? analysisId : undefined });
+  const garbage: (string | Uint8Array)[] = [
     mark,
     `{"mark":"${mark}"`,
     Buffer.concat([Buffer.from([0xff, 0xfe, 0]), Buffer.from(mark)]),
@@ -61,24 +63,34 @@ async function throwGarbage(round: Round): Promise<void> {
     JSON.stringify({ ...valid, event_type: "heartbeat" }),
     JSON.stringify({ ...valid, ballast: "x".repeat(MANY_BYTES) }),
     JSON.stringify({ ...valid, current_stage: "nowhere" }),
-    JSON.stringify({ ...valid, progress: 0.5, analysis_id: crypto.randomUUID() }),
+    JSON.stringify({ ...valid, progress: 0.5, analysis_id: lane === "inbox" ? 7 : crypto.randomUUID() }),
     JSON.stringify({ ...valid, progress: "NaN" }).replace('"NaN"', "NaN"),
     "[".repeat(100_000) + mark,
   ];
-  for (const payload of garbage) await admin.publish(`analysis:${analysisId}`, payload as string);
-  await admin.publish("analysis:no-uuid", JSON.stringify({ ...valid, message: `${mark} no uuid` }));
-  await admin.xadd("telltale:inbox", "*", "event", `${mark} in the inbox`);
-  await admin.xadd("telltale:inbox", "*", "no-event", mark);
-  const all = garbage.length + 3;
-  await eventually("all of it is a dead letter", async () => {
-    return (await admin.xlen("telltale:deadletters")) >= before + all;
-  });
+  const answers = [
+    ...(await Promise.all(garbage.map((payload) => worker.publish(lane, analysisId, payload)))),
+    await worker.publish(lane, "no-uuid", JSON.stringify({ ...valid, analysis_id: `${mark} no uuid` })),
+    await worker.publish("inbox", "", `${mark} in the inbox`),
+  ];
+  // A broker may refuse a message that is too large for it.
+  const all = answers.filter((answer) => answer === "taken").length;
+  await eventually("all of it is a dead letter", async () => (await broker.deadLetters()) >= before + all);
   await pause(300);
-  const kept = (await admin.xlen("telltale:deadletters")) - before;
+  const kept = (await broker.deadLetters()) - before;
   // At most 10,000 are kept: then nothing can be said of the number.
   if (kept !== all && before < 9_000) {
     round.faults.push({ name: "double", what: `${all} wrong messages are ${kept} dead letters` });
   }
+}
+
+/** A connection that was just made may not be there yet. */
+async function untilTaken(worker: WorkerConnection, round: Round): Promise<void> {
+  const analysisId = crypto.randomUUID();
+  const first = JSON.stringify(statusUpdate({ analysis_id: analysisId, message: "the first" }));
+  await eventually("a worker is connected", async () =>
+    ["taken", "nobody"].includes(await worker.publish("inbox", analysisId, first)),
+  );
+  await round.untilSeen(1);
 }
 
 const BURST_EVENTS = 100_000;
@@ -102,13 +114,15 @@ async function burst(round: Round): Promise<void> {
     if (index % 4 === 0)
       round.watch(new SocketWatcher({ ...round.watching(analysisId, "conflated", 0), conflated: true }));
   }
-  const worker = new Redis(stage.redis.url);
-  round.afterwards(async () => worker.disconnect());
+  const worker = stage.broker.connectWorker(stage.broker);
+  round.afterwards(async () => worker.close());
+  await untilTaken(worker, round);
+  const ways: readonly Lane[] = ["http", ...stage.broker.lanes, "http"];
   const each = BURST_EVENTS / BURST_ANALYSES;
   const began = performance.now();
   await Promise.all(
     ids.map(async (analysisId, index) => {
-      const lane = (["http", "bare", "inbox", "http"] as const)[index % 4] ?? "http";
+      const lane = ways[index % ways.length] ?? "http";
       const event = (sequence: number) => ({
         ...(sequence === each ? resultUpdate() : statusUpdate({ message: `${lane} ${sequence}` })),
         ...{ analysis_id: analysisId, publisher: lane, sequence },
@@ -129,13 +143,11 @@ async function burst(round: Round): Promise<void> {
           if (answer.status !== 202) throw new Error(`answered ${answer.status}: ${await answer.text()}`);
           eventIds = ((await answer.json()) as { event_ids: string[] }).event_ids;
         } else {
-          await Promise.all(
-            batch.map((one) => {
-              const text = JSON.stringify(one);
-              if (lane === "inbox") return worker.xadd("telltale:inbox", "*", "event", text);
-              return worker.publish(`analysis:${analysisId}`, text);
-            }),
+          const answers = await Promise.all(
+            batch.map((one) => worker.publish(lane, analysisId, JSON.stringify(one))),
           );
+          const wrong = answers.find((answer) => answer !== "taken");
+          if (wrong !== undefined) throw new Error(`the broker answered ${wrong}`);
         }
         const settledAt = performance.now();
         for (const [at, { sequence }] of batch.entries()) {
@@ -208,7 +220,6 @@ async function watchAndLeave(round: Round): Promise<void> {
     );
   }
   await eventually("nobody is subscribed to what nobody watches", async () => {
-    const channels = (await stage.admin.pubsub("CHANNELS", `*${quiet}*`)) as string[];
-    return channels.length === 0;
+    return (await stage.broker.listenersOf(quiet)) === 0;
   });
 }
