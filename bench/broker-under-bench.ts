@@ -1,0 +1,60 @@
+import { Redis } from "ioredis";
+import { InMemoryBroker } from "../src/adapters/memory/in-memory-broker.ts";
+import { openMemoryBroker } from "../src/adapters/memory/memory-broker.ts";
+import { openRedisBroker } from "../src/adapters/redis/redis-broker.ts";
+import type { BrokerPorts } from "../src/application/ports/broker-ports.ts";
+import type { ClockPort } from "../src/application/ports/clock-port.ts";
+import type { TelemetryPort } from "../src/application/ports/telemetry-port.ts";
+import { startRedis } from "../test/support/redis-server.ts";
+
+interface NodeOptions {
+  readonly clock: ClockPort;
+  readonly telemetry: TelemetryPort;
+  readonly history: { readonly size: number; readonly ttlMs: number };
+}
+
+/** A broker with a server of its own, and nodes on it in this process. */
+export interface BrokerUnderBench {
+  readonly name: string;
+  node(options: NodeOptions): Promise<BrokerPorts>;
+  /** The processes of the server now; left out if it has none. */
+  readonly pids?: () => readonly number[];
+  /** The bytes that it keeps, in memory or on disk; left out if nobody can say. */
+  keptBytes?(): Promise<number>;
+  stop(): Promise<void>;
+}
+
+export const brokersUnderBench: readonly (() => Promise<BrokerUnderBench>)[] = [
+  async () => {
+    const broker = new InMemoryBroker();
+    return {
+      name: "memory",
+      node: async (options) => openMemoryBroker({ ...options, broker }),
+      stop: async () => {},
+    };
+  },
+  () => redis("Redis, no file", []),
+  () => redis("Redis, append-only file", ["--appendonly", "yes", "--appendfsync", "everysec"]),
+];
+
+async function redis(name: string, args: readonly string[]): Promise<BrokerUnderBench> {
+  const server = await startRedis({ args });
+  const admin = new Redis(server.url);
+  const target = { host: server.host, port: server.port, db: 0 };
+  return {
+    name,
+    node: async (options) =>
+      openRedisBroker({
+        ...options,
+        target,
+        waitReplicas: 0,
+        listen: new Set(["analysis", "user", "system"]),
+      }),
+    pids: () => [server.pid ?? 0],
+    keptBytes: async () => Number(/used_memory:(\d+)/.exec(await admin.info("memory"))?.[1]),
+    stop: async () => {
+      admin.disconnect();
+      await server.stop();
+    },
+  };
+}
