@@ -1,4 +1,11 @@
-import { type AppendedOccurrence, isLater, isOwn, isShared, sharesNames } from "./occurrence.ts";
+import {
+  type AppendedOccurrence,
+  isLater,
+  isOwn,
+  isShared,
+  type Occurrence,
+  sharesNames,
+} from "./occurrence.ts";
 
 /** The place of stored events. `at` is the broker's time in milliseconds. */
 export interface Place {
@@ -34,22 +41,26 @@ interface Stretch<Code extends string> {
   readonly unsure: number;
   /** The refusal of the last one, if it was refused. */
   readonly refusal: Refusal<Code> | undefined;
+  /** If one connection counts it: the shared stretch by which the same listener named the content later. */
+  readonly precedes: string | undefined;
 }
 
 /** The outcome of an occurrence. */
 interface As<Code extends string> {
   readonly place?: Place;
   readonly refusal?: Refusal<Code> | undefined;
-  /** Taken for a retry by a gateway that had not heard what came before it. */
-  readonly unsure?: boolean;
+  /** Whether a gateway that takes it for a retry had heard what came before it. */
+  readonly retry?: "sure" | "unsure";
   /** One of those that others appended by other names. */
   readonly counted?: boolean;
+  /** Another stretch as it is now that the occurrence counts as one of it or takes the place of one. */
+  readonly changed?: Stretch<Code>;
 }
 
 interface Content<Code extends string> {
   readonly place: Place | undefined;
-  /** The stretch by which it was stored there. */
-  readonly storedBy: string;
+  /** The name of the message stored there, while nothing but its retries was judged after it in its stretch. */
+  readonly storedAs: Pick<Occurrence, "stretch" | "number"> | undefined;
   readonly stretches: readonly Stretch<Code>[];
   readonly until: number;
 }
@@ -78,7 +89,7 @@ export class HeardContents<Code extends string> {
   find(appended: AppendedOccurrence, newest: number, now: number): Found<Code> {
     const { occurrence, reachMs } = appended;
     const { number } = occurrence;
-    const { place, storedBy, stretches } = this.#of(appended, now);
+    const { place, storedAs, stretches } = this.#of(appended, now);
     const own = stretches.find(({ name }) => name === occurrence.stretch);
     if (own !== undefined && number <= own.known && !(number === own.unsure && occurrence.before === "other"))
       return known(place, stretches, number === own.known ? own.refusal : undefined);
@@ -87,24 +98,20 @@ export class HeardContents<Code extends string> {
       const settled = stretches.findLastIndex(({ name }) => isOwn(name) && sharesNames(occurrence, name));
       const other = stretches
         .slice(settled + 1)
-        .find(
-          ({ name, handled, publishedBy }) =>
-            handled > 0 && publishedBy >= now - reachMs && !sharesNames(occurrence, name),
-        );
+        .find((one) => one.handled > 0 && one.publishedBy >= now - reachMs && mayBelong(occurrence, one));
       if (other !== undefined) {
-        this.#judged(appended, now, { refusal: other.refusal }, { ...other, handled: other.handled - 1 });
+        const changed = { ...other, handled: other.handled - 1 };
+        this.#judged(appended, now, { refusal: other.refusal, changed });
         return known(place, stretches, other.refusal);
       }
       // Stored although one of the same content was published before it and is only now appended: it takes the place of
-      // the earlier one, and a gateway that heard both will append it again.
-      const overtaking =
-        place !== undefined && endOf(place) === newest && isLater(storedBy, occurrence.stretch)
-          ? stretches.find(({ name, handled }) => name === storedBy && handled > 0)
-          : undefined;
-      if (place !== undefined && overtaking !== undefined) {
-        const { handled, known } = overtaking;
-        this.#judged(appended, now, {}, { ...overtaking, handled: handled - 1, known: known - 1 });
-        return { type: "duplicate", place };
+      // the later one. A gateway that heard both will append that one again, and its retries.
+      if (place !== undefined && storedAs !== undefined && endOf(place) === newest) {
+        const later = stretches.find(({ name, handled }) => name === storedAs.stretch && handled > 0);
+        if (later !== undefined && isLater(later.name, occurrence.stretch)) {
+          this.#judged(appended, now, { place, changed: judgedUntil(storedAs.number - 1, later) });
+          return { type: "duplicate", place };
+        }
       }
     } else {
       const judged = stretches
@@ -118,7 +125,7 @@ export class HeardContents<Code extends string> {
     }
     const retry = place !== undefined && this.#retries(appended, place, newest, now);
     if (!retry) return { type: "new" };
-    this.#judged(appended, now, { unsure: occurrence.before === "unknown" });
+    this.#judged(appended, now, { retry: occurrence.before === "unknown" ? "unsure" : "sure" });
     return { type: "duplicate", place };
   }
 
@@ -156,36 +163,68 @@ export class HeardContents<Code extends string> {
 
   #of({ occurrence, rememberMs }: AppendedOccurrence, now: number): Omit<Content<Code>, "until"> {
     const found = this.#contents.get(occurrence.content);
-    if (found === undefined || now >= found.until) return { place: undefined, storedBy: "", stretches: [] };
+    if (found === undefined || now >= found.until)
+      return { place: undefined, storedAs: undefined, stretches: [] };
     return { ...found, stretches: found.stretches.filter(({ at }) => now - at < rememberMs) };
   }
 
-  #judged(appended: AppendedOccurrence, now: number, as: As<Code>, claimed?: Stretch<Code>): void {
+  #judged(appended: AppendedOccurrence, now: number, as: As<Code>): void {
     const { occurrence, ageMs, rememberMs } = appended;
     const { content, stretch: name, number } = occurrence;
-    const { place, storedBy, stretches } = this.#of(appended, now);
+    const { place, storedAs, stretches } = this.#of(appended, now);
     const before = stretches.find((one) => one.name === name);
     const others = stretches
       .filter((one) => one.name !== name)
-      .map((one) => (one.name === claimed?.name ? claimed : one));
-    const unsure = before?.unsure ?? 0;
+      .map((one) => heardBefore(occurrence, one.name === as.changed?.name ? as.changed : one));
+    const { known = 0, handled = 0, unsure = 0 } = before ?? {};
     const judged: Stretch<Code> = {
       name,
-      known: Math.max(before?.known ?? 0, number),
-      handled: (before?.handled ?? 0) + (as.unsure || as.counted ? 0 : 1),
+      known: Math.max(known, number),
+      handled: handled + (as.retry === "unsure" || as.counted ? 0 : 1),
       at: now,
       publishedBy: now - ageMs,
-      unsure: as.unsure ? number : unsure === number ? 0 : unsure,
+      unsure: as.retry === "unsure" ? number : unsure === number ? 0 : unsure,
       refusal: as.refusal,
+      precedes: before?.precedes,
     };
+    const keepsName = as.retry !== undefined || storedAs?.stretch !== name;
+    const newName = number > known ? { stretch: name, number } : undefined;
     this.#contents.delete(content);
     this.#contents.set(content, {
       place: as.place ?? place,
-      storedBy: as.place === undefined ? storedBy : name,
+      storedAs: as.place !== undefined ? newName : keepsName ? storedAs : undefined,
       stretches: [...others, judged],
       until: now + rememberMs,
     });
   }
+}
+
+/** Whether the occurrence may be a message of the stretch, though it bears another name there. */
+function mayBelong<Code extends string>(occurrence: Occurrence, { name, precedes }: Stretch<Code>): boolean {
+  if (sharesNames(occurrence, name)) return false;
+  return (
+    precedes === undefined || (precedes !== occurrence.stretch && !isLater(occurrence.stretch, precedes))
+  );
+}
+
+/** The stretch as it is once the occurrence has shown which mark its listener heard after it. */
+function heardBefore<Code extends string>(occurrence: Occurrence, stretch: Stretch<Code>): Stretch<Code> {
+  const { name, precedes } = stretch;
+  const shows = isShared(occurrence) && isOwn(name) && sharesNames(occurrence, name);
+  return shows && precedes === undefined ? { ...stretch, precedes: occurrence.stretch } : stretch;
+}
+
+/** The stretch without the messages after the last one, which will be judged again. */
+function judgedUntil<Code extends string>(last: number, stretch: Stretch<Code>): Stretch<Code> {
+  const { known, handled, unsure } = stretch;
+  const counted = known - last - (unsure > last ? 1 : 0);
+  return {
+    ...stretch,
+    known: last,
+    handled: Math.max(0, handled - counted),
+    unsure: unsure > last ? 0 : unsure,
+    refusal: undefined,
+  };
 }
 
 function endOf({ firstOffset, count }: Place): number {

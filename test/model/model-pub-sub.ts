@@ -16,6 +16,12 @@ import type { AnalysisChannel, ChannelName } from "../../src/domain/channel.ts";
 import type { EventPosition } from "../../src/domain/event-position.ts";
 import type { HistoryLimits, Listener, ModelServer } from "./model-server.ts";
 
+/**
+ * Milliseconds that an append is on its way at most, as with every broker (PS-30). A bare message says how long ago it may
+ * have been published until then; without an end to the way nobody could say it.
+ */
+const LATEST_CALL_MS = 4_000;
+
 /** A command on its way to the broker. */
 interface Request {
   /** Runs at the broker. The function that it returns delivers the answer. */
@@ -58,9 +64,13 @@ export class ModelPubSub implements PubSubPort {
   readonly #limits: HistoryLimits | undefined;
   /** The queue of the product: appends of one turn share one fate, and none overtakes one that failed. */
   readonly #appends = new AppendQueue({
-    carryOut: ({ requests }) =>
-      this.#command("write", () => requests.map((request) => this.#server.append(request, this.#limits))),
-    now: () => 0,
+    carryOut: ({ requests, calledAt }) =>
+      this.#command("write", () => {
+        if (this.#server.now - calledAt >= LATEST_CALL_MS)
+          throw new BrokerUnavailable("the call came too late");
+        return requests.map((request) => this.#server.append(request, this.#limits));
+      }),
+    now: () => this.#server.now,
   });
   readonly #requests: Request[] = [];
   readonly #answers: Parcel[] = [];
@@ -81,6 +91,11 @@ export class ModelPubSub implements PubSubPort {
 
   get subscribed(): ChannelName[] {
     return [...this.#agreed].map(({ channel }) => channel);
+  }
+
+  /** Whether the connection that listens is up. */
+  get listens(): boolean {
+    return this.#listeningUp;
   }
 
   set flows(flows: boolean) {

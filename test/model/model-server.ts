@@ -90,6 +90,11 @@ export class ModelServer {
     this.#data = saved === undefined ? empty() : copyOf(saved);
   }
 
+  /** Milliseconds by its clock. */
+  get now(): number {
+    return this.#now();
+  }
+
   save(): SavedData {
     return { ...copyOf(this.#data), saved: true };
   }

@@ -321,7 +321,8 @@ export class World implements Truth {
     if (pubSub.server !== server) node.loseHearing();
     pubSub.restore(server);
     node.run(() => {
-      if (node.listens) return;
+      // A process that was frozen may find the connection cut again.
+      if (node.listens || !pubSub.listens) return;
       node.listen(this.nodes.some((other) => other !== node && other.listens));
     });
   }

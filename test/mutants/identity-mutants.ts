@@ -52,8 +52,8 @@ export const IDENTITY_MUTANTS: readonly Mutant[] = [
   {
     name: "forgets a message that was judged once",
     file: HEARD,
-    find: "known: Math.max(before?.known ?? 0, number),",
-    replace: "known: (before?.known ?? 0) + 1,",
+    find: "known: Math.max(known, number),",
+    replace: "known: known + 1,",
     killers: HEARD_TESTS,
   },
   {
@@ -87,8 +87,36 @@ export const IDENTITY_MUTANTS: readonly Mutant[] = [
   {
     name: "stores what was overtaken behind what overtook it",
     file: HEARD,
-    find: "place !== undefined && endOf(place) === newest && isLater(storedBy, occurrence.stretch)",
-    replace: "false",
+    find: "if (later !== undefined && isLater(later.name, occurrence.stretch)) {",
+    replace: "if (false) {",
+    killers: HEARD_TESTS,
+  },
+  {
+    name: "takes one message back where its retries came with it",
+    file: HEARD,
+    find: "judgedUntil(storedAs.number - 1, later)",
+    replace: "judgedUntil(later.known - 1, later)",
+    killers: HEARD_TESTS,
+  },
+  {
+    name: "takes a refusal back with the message before it",
+    file: HEARD,
+    find: "keepsName ? storedAs : undefined",
+    replace: "storedAs",
+    killers: HEARD_TESTS,
+  },
+  {
+    name: "takes a stored message back with the one before it",
+    file: HEARD,
+    find: "number > known ? { stretch: name, number } : undefined",
+    replace: "{ stretch: name, number }",
+    killers: HEARD_TESTS,
+  },
+  {
+    name: "takes what came after a mark for what came before it",
+    file: HEARD,
+    find: "return shows && precedes === undefined ? { ...stretch, precedes: occurrence.stretch } : stretch;",
+    replace: "return stretch;",
     killers: HEARD_TESTS,
   },
   {
@@ -101,8 +129,8 @@ export const IDENTITY_MUTANTS: readonly Mutant[] = [
   {
     name: "takes one event of a newcomer for any number",
     file: HEARD,
-    find: "{ ...other, handled: other.handled - 1 }",
-    replace: "other",
+    find: "const changed = { ...other, handled: other.handled - 1 };",
+    replace: "const changed = other;",
     killers: HEARD_TESTS,
   },
   {
@@ -162,6 +190,22 @@ export const IDENTITY_MUTANTS: readonly Mutant[] = [
     find: "    if claimed then",
     replace: "    if false then",
     killers: SCRIPT_TESTS,
+    needs: "redis-server",
+  },
+  {
+    name: "takes back on Redis one message where its retries came with it",
+    file: SCRIPT,
+    find: "from = tonumber(stored_number) })",
+    replace: "from = heard.number + 1 })",
+    killers: ["test/integration/redis-vectors.test.ts"],
+    needs: "redis-server",
+  },
+  {
+    name: "takes on Redis what came after a mark for what came before it",
+    file: SCRIPT,
+    find: "if its_next == '' and not is_own(heard.stretch) and is_its_own(name, heard) then its_next = heard.stretch end",
+    replace: "",
+    killers: ["test/integration/redis-vectors.test.ts"],
     needs: "redis-server",
   },
   {

@@ -178,6 +178,44 @@ export const DEDUPLICATION_COURSES: readonly Course[] = [
     leaves: left(3),
   },
   {
+    name: "an occurrence that overtook another comes again with its retry",
+    steps: [
+      offer("a", Q, 1, "stored 1", { before: "unknown", listener: "new" }),
+      offer("a", Q, 2, "duplicate 1", { before: "same", listener: "new" }),
+      offer("a", P, 1, "duplicate 1"),
+      offer("b", P, 1, "stored 2"),
+      offer("a", Q, 1, "stored 3"),
+      offer("a", Q, 2, "duplicate 3", { before: "same" }),
+      offer("a", Q, 3, "stored 4"),
+    ],
+    leaves: left(4),
+  },
+  {
+    name: "an occurrence is not overtaken if one of its stretch was refused after it",
+    steps: [
+      append(result({ attemptId: "a" }), "stored 1"),
+      offer("x", Q, 1, "stored 2", { before: "unknown", listener: "new" }, {}, "b"),
+      offer("x", Q, 2, "attempt_superseded 0", { listener: "new" }, {}, "a"),
+      offer("x", P, 1, "stored 3", {}, {}, "b"),
+      offer("x", Q, 1, "duplicate 3", {}, {}, "b"),
+      offer("x", Q, 2, "attempt_superseded 0", {}, {}, "b"),
+    ],
+    leaves: { offset: 3, status: 3, attempt: "b", stages: ["uploading 2"], reopening: [2] },
+  },
+  {
+    name: "an occurrence is not overtaken if a later one of its stretch is stored already",
+    steps: [
+      offer("a", P, 1, "stored 1"),
+      offer("a", Q, 1, "duplicate 1", { before: "unknown", listener: "you" }),
+      offer("b", Q, 1, "stored 2"),
+      offer("a", Q, 2, "stored 3", { listener: "you" }),
+      offer("a", Q, 1, "stored 4"),
+      offer("a", P, 2, "stored 5"),
+      offer("a", Q, 2, "duplicate 5"),
+    ],
+    leaves: left(5),
+  },
+  {
     name: "times of marks are compared as numbers",
     steps: [
       offer("a", "first.9.p", 1, "stored 1", { before: "unknown" }),
@@ -240,6 +278,20 @@ export const DEDUPLICATION_COURSES: readonly Course[] = [
       offer("a", P, 1, "duplicate 3", { listener: "one" }),
     ],
     leaves: left(3),
+  },
+  {
+    name: "it is another one if it was published after a mark that the same listener heard since",
+    steps: [
+      offer("a", "~one.1", 1, "stored 1", { listener: "one" }),
+      offer("a", P, 1, "duplicate 1", { listener: "one", before: "same" }),
+      offer("b", P, 1, "stored 2", { listener: "two" }),
+      offer("a", P, 2, "stored 3", { listener: "two" }),
+      offer("b", P, 2, "stored 4", { listener: "two" }),
+      offer("a", Q, 1, "stored 5", { listener: "two" }),
+      offer("b", P, 3, "stored 6", { listener: "two" }),
+      offer("a", "first.0.o", 1, "duplicate 5", { listener: "two" }),
+    ],
+    leaves: left(6),
   },
   {
     name: "by the marks of another server it may be any that was stored since it was published, once",

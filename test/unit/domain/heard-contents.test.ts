@@ -146,6 +146,40 @@ describe("HeardContents, of a retry", () => {
     expect(channel.append(`a ${Q} 1`, { listener: "newcomer", before: "unknown" })).toBe("duplicate of 3");
     expect(channel.log).toEqual(["a", "b", "a"]);
   });
+
+  test("IDN-4: a message that overtook an earlier one comes again, though its retry was judged as well", () => {
+    const channel = new Channel();
+    const newcomer = { listener: "newcomer" };
+    expect(channel.append(`a ${Q} 1`, { ...newcomer, before: "unknown" })).toBe("stored as 1");
+    expect(channel.append(`a ${Q} 2`, { ...newcomer, before: "same" })).toBe("duplicate of 1");
+    expect(channel.append(`a ${P} 1`)).toBe("duplicate of 1");
+    expect(channel.append(`b ${P} 1`)).toBe("stored as 2");
+    expect(channel.append(`a ${Q} 1`)).toBe("stored as 3");
+    expect(channel.append(`a ${Q} 2`, { before: "same" })).toBe("duplicate of 3");
+    expect(channel.append(`a ${Q} 3`)).toBe("stored as 4");
+    expect(channel.log).toEqual(["a", "b", "a", "a"]);
+  });
+
+  test("IDN-2: a message is not overtaken if one of its stretch was refused after it", () => {
+    const channel = new Channel();
+    const newcomer = { listener: "newcomer" };
+    expect(channel.append(`a ${Q} 1`, { ...newcomer, before: "unknown" })).toBe("stored as 1");
+    expect(channel.append(`a ${Q} 2`, { ...newcomer, refused: true })).toBe("refused now");
+    expect(channel.append(`a ${P} 1`)).toBe("stored as 2");
+    expect(channel.append(`a ${Q} 1`)).toBe("duplicate of 2");
+    expect(channel.append(`a ${Q} 2`)).toBe("refused");
+  });
+
+  test("IDN-1: a message is not overtaken if a later one of its stretch is stored already", () => {
+    const channel = new Channel();
+    channel.append(`a ${P} 1`);
+    expect(channel.append(`a ${Q} 1`, { before: "unknown", listener: "you" })).toBe("duplicate of 1");
+    channel.append(`b ${Q} 1`);
+    expect(channel.append(`a ${Q} 2`, { listener: "you" })).toBe("stored as 3");
+    expect(channel.append(`a ${Q} 1`)).toBe("stored as 4");
+    expect(channel.append(`a ${P} 2`)).toBe("stored as 5");
+    expect(channel.append(`a ${Q} 2`)).toBe("duplicate of 5");
+  });
 });
 
 describe("HeardContents, by names that not all share", () => {
@@ -193,6 +227,19 @@ describe("HeardContents, by names that not all share", () => {
     channel.append(`b ${P} 1`, one);
     expect(channel.append(`a ${P} 1`, two)).toBe("stored as 3");
     expect(channel.append(`a ${P} 1`, one)).toBe("duplicate of 3");
+  });
+
+  test("IDN-6: it is no message after a mark that the same gateway heard since", () => {
+    const channel = new Channel();
+    const [one, two] = [{ listener: "one" }, { listener: "two" }];
+    expect(channel.append("a ~one.1 1", one)).toBe("stored as 1");
+    expect(channel.append(`a ${P} 1`, { ...one, before: "same" })).toBe("duplicate of 1");
+    expect(channel.append(`b ${P} 1`, two)).toBe("stored as 2");
+    expect(channel.append(`a ${P} 2`, two)).toBe("stored as 3");
+    channel.append(`b ${P} 2`, two);
+    expect(channel.append(`a ${Q} 1`, two)).toBe("stored as 5");
+    channel.append(`b ${P} 3`, two);
+    expect(channel.append("a s1.0.o 1", two)).toBe("duplicate of 5");
   });
 
   test("IDN-7: by the marks of another server it may be any that was stored since it was published, once", () => {

@@ -189,7 +189,7 @@ local function append(at)
   elseif is_content(at) then
     if bare_to ~= first - 1 then bare_from = first end
     bare_to, bare_changed = offset, true
-    local stored = place .. ' ' .. now_text .. ' ' .. string.sub(ARGV[at + 3], 2, -2)
+    local stored = place .. ' ' .. now_text
     if content then remember_judged(key, content, heard, { place = stored }) else remember_first(key, at, stored) end
   elseif key then
     call('SET', key, place .. ' ' .. now_text, 'PX', ARGV[at + 4])

@@ -12,9 +12,11 @@ local function find_entry(id)
 end
 
 -- Bare messages, by the rules of `HeardContents` in src/domain. The script keeps for each content some lines. The first is
--- the place of its last event, "epoch first count at stretch", or "-". A line for each stretch follows, the one judged last
--- at the end: "name known refusal unsure handled at began".
-local STRETCH = '\n(%S+) (%d+) (%S+) (%d+) (%d+) (%d+) (%d+)'
+-- the place of its last event, "epoch first count at stretch number", or "-". Its name is "-" once anything but a retry of it
+-- was judged after it in its stretch. A line for each stretch follows, the one judged last at the end: "name known refusal
+-- unsure handled at began precedes". The last word is missing if no later stretch of its listener is known.
+local STRETCH = '\n(%S+) (%d+) (%S+) (%d+) (%d+) (%d+) (%d+) ?(%S*)'
+local STORED_AS = '^%w+ (%d+) (%d+) (%d+) (%S+) ?(%d*)'
 
 local function is_own(stretch) return string.sub(stretch, 1, 1) == OWN end
 
@@ -30,36 +32,61 @@ local function heard_at(at)
   }
 end
 
--- Remembers a message as the one of its content that was judged last. `as` may have: place, refusal, unsure, counted, and
--- the name of another stretch, if the message is one of that stretch (claimed) or takes the place of its last one (overtaking).
+-- Whether the listener of this message counts the stretch by itself.
+local function is_its_own(name, heard)
+  return string.sub(name, 1, #heard.listener + 2) == OWN .. heard.listener .. '.'
+end
+
+-- Whether one shared stretch began after another, on the same server.
+local function is_later(name, than)
+  local server, time = string.match(name, '^(%w+)%.(%d+)')
+  local its_server, its_time = string.match(than, '^(%w+)%.(%d+)')
+  return server and server == its_server and tonumber(time) > tonumber(its_time)
+end
+
+-- Remembers a message as the one of its content that was judged last. `as` may have: place, refusal, retry ("sure" or
+-- "unsure"), counted, and the name of another stretch, if the message is one of that stretch (claimed), or takes the place of
+-- the last one stored by it (overtaking, from its number on).
 local function remember_judged(key, content, heard, as)
-  local known, handled, unsure = heard.number, (as.unsure or as.counted) and 0 or 1, 0
-  local place, others = as.place, ''
-  if content then
-    place = place or string.match(content, '^[^\n]*')
-    for name, k, refusal, u, h, when, began in string.gmatch(content, STRETCH) do
-      if now - tonumber(when) >= heard.remember then
-        -- Forgotten.
-      elseif name == heard.stretch then
-        known, handled, unsure = math.max(known, tonumber(k)), handled + tonumber(h), tonumber(u)
-      else
-        if name == as.claimed or name == as.overtaking then h = int(tonumber(h) - 1) end
-        if name == as.overtaking then k = int(tonumber(k) - 1) end
-        others = others .. '\n' .. table.concat({ name, k, refusal, u, h, when, began }, ' ')
+  local known, handled, unsure, precedes = 0, (as.retry == 'unsure' or as.counted) and 0 or 1, 0, ''
+  local others = ''
+  for name, k, refusal, u, h, when, began, its_next in string.gmatch(content or '', STRETCH) do
+    if now - tonumber(when) >= heard.remember then
+      -- Forgotten.
+    elseif name == heard.stretch then
+      known, handled, unsure, precedes = tonumber(k), handled + tonumber(h), tonumber(u), its_next
+    else
+      if name == as.claimed then h = int(tonumber(h) - 1) end
+      if name == as.overtaking then
+        -- That message and its retries will be judged again.
+        local is_unsure = tonumber(u) >= as.from
+        h = int(math.max(0, tonumber(h) - (tonumber(k) - as.from + (is_unsure and 0 or 1))))
+        k, u, refusal = int(as.from - 1), is_unsure and '0' or u, '-'
       end
+      if its_next == '' and not is_own(heard.stretch) and is_its_own(name, heard) then its_next = heard.stretch end
+      others = others .. '\n' .. table.concat({ name, k, refusal, u, h, when, began, its_next ~= '' and its_next or nil }, ' ')
     end
   end
-  if as.unsure then unsure = heard.number elseif unsure == heard.number then unsure = 0 end
-  local own = string.format('%s\n%s %.0f %s %.0f %.0f %.0f %.0f', others, heard.stretch, known, as.refusal or '-', unsure,
-    handled, now, now - heard.age)
-  call('SET', key, (place or '-') .. own, 'PX', heard.remember)
+  local place = as.place
+  if place then
+    place = place .. (heard.number > known and ' ' .. heard.stretch .. ' ' .. int(heard.number) or ' -')
+  else
+    place = content and string.match(content, '^[^\n]*') or '-'
+    local at, stored_by = string.match(place, '^(%w+ %d+ %d+ %d+) (%S+)')
+    if not as.retry and stored_by == heard.stretch then place = at .. ' -' end
+  end
+  if as.retry == 'unsure' then unsure = heard.number elseif unsure == heard.number then unsure = 0 end
+  local own = string.format('%s\n%s %.0f %s %.0f %.0f %.0f %.0f', others, heard.stretch, math.max(known, heard.number),
+    as.refusal or '-', unsure, handled, now, now - heard.age)
+  call('SET', key, place .. own .. (precedes ~= '' and ' ' .. precedes or ''), 'PX', heard.remember)
 end
 
 -- Does the same for the first message of its content that is stored: nearly all are.
 local function remember_first(key, at, place)
   local age, remember = string.match(ARGV[at], '^content %a+ %S+ %d+ (%d+) %d+ (%d+)$')
   local began = age == '0' and now_text or int(now - tonumber(age))
-  call('SET', key, place .. ARGV[at + 3] .. ARGV[at + 4] .. ' - 0 1 ' .. now_text .. ' ' .. began, 'PX', remember)
+  local line = ARGV[at + 3] .. ARGV[at + 4]
+  call('SET', key, place .. ' ' .. string.sub(line, 2) .. line .. ' - 0 1 ' .. now_text .. ' ' .. began, 'PX', remember)
 end
 
 local function answer_known(content, refusal)
@@ -76,27 +103,24 @@ end
 -- Answers for a message whose name is new if it was judged by another name, or is a retry. Answers nothing otherwise.
 local function judge_unknown(key, content, heard, newest)
   local function shares_names(name)
-    if is_own(name) then
-      return string.sub(name, 1, #heard.listener + 2) == OWN .. heard.listener .. '.'
-    end
+    if is_own(name) then return is_its_own(name, heard) end
     return string.match(name, '^[^.]*') == string.match(heard.stretch, '^[^.]*')
   end
-  local function is_later(name)
-    local server, time = string.match(name, '^(%w+)%.(%d+)')
-    local its_server, its_time = string.match(heard.stretch, '^(%w+)%.(%d+)')
-    return server and server == its_server and tonumber(time) > tonumber(its_time)
-  end
-  local first, stored, placed, stored_by = string.match(content, '^%w+ (%d+) (%d+) (%d+) (%S+)')
+  local first, stored, placed, stored_by, stored_number = string.match(content, STORED_AS)
   local is_newest = first and tonumber(first) + tonumber(stored) - 1 == newest
   local earliest = now - heard.reach
   if not is_own(heard.stretch) then
     local overtaking, claimed, its_refusal
-    for name, _, refusal, _, handled, when, began in string.gmatch(content, STRETCH) do
-      if is_newest and handled ~= '0' and name == stored_by and is_later(name) then overtaking = name end
+    for name, _, refusal, _, handled, when, began, its_next in string.gmatch(content, STRETCH) do
+      local is_known = handled ~= '0' and now - tonumber(when) < heard.remember
+      if is_newest and is_known and name == stored_by and stored_number ~= '' and is_later(name, heard.stretch) then
+        overtaking = name
+      end
       if shares_names(name) then
         -- This node heard before its first mark all messages that were judged until then.
         if is_own(name) then claimed = nil end
-      elseif not claimed and handled ~= '0' and tonumber(began) >= earliest and now - tonumber(when) < heard.remember then
+      elseif not claimed and is_known and tonumber(began) >= earliest and its_next ~= heard.stretch
+        and not is_later(heard.stretch, its_next) then
         claimed, its_refusal = name, refusal
       end
     end
@@ -105,7 +129,8 @@ local function judge_unknown(key, content, heard, newest)
       return answer_known(content, its_refusal)
     end
     if overtaking then
-      remember_judged(key, content, heard, { overtaking = overtaking })
+      local place = string.match(content, '^%w+ %d+ %d+ %d+')
+      remember_judged(key, content, heard, { place = place, overtaking = overtaking, from = tonumber(stored_number) })
       return answer_known(content, '-')
     end
   else
@@ -123,7 +148,7 @@ local function judge_unknown(key, content, heard, newest)
   -- A retry: nothing else was published on the channel since. Bare messages stored since were published after it.
   local unsure = heard.before == 'unknown'
   if (unsure and is_newest) or (not unsure and bare_to == newest and tonumber(first) >= bare_from) then
-    remember_judged(key, content, heard, { unsure = unsure })
+    remember_judged(key, content, heard, { retry = unsure and 'unsure' or 'sure' })
     return answer_known(content, '-')
   end
 end
