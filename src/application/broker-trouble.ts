@@ -19,11 +19,13 @@ const WORDS = {
   late: "the broker came to it after its deadline had passed",
   loading: "the broker is loading its data",
   newer_format: "the broker holds data of a newer format than this gateway knows",
+  no_jetstream: "the broker does not serve JetStream, or lost a stream of Telltale's",
   no_stream: "telltale:inbox is no stream: what it is must be moved away",
   permission: "the gateway's user at the broker lacks a permission",
   read_only: "the broker is a replica and takes no writes",
   replicas: "too few replicas of the broker are in step",
   silent: "the broker does not answer",
+  stream_settings: "a stream of the broker has other settings than the gateway needs",
   too_many_clients: "the broker takes no more connections",
   unreachable: "there is no connection to the broker",
 } as const;

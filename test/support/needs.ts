@@ -1,5 +1,13 @@
 /** A program that some tests need, and that a machine may lack. */
-export type Need = "redis-server" | "chromium" | "ffmpeg" | "celery" | "nginx" | "caddy" | "docker";
+export type Need =
+  | "redis-server"
+  | "nats-server"
+  | "chromium"
+  | "ffmpeg"
+  | "celery"
+  | "nginx"
+  | "caddy"
+  | "docker";
 
 /**
  * Whether the tests that need `name` can run here; use it as `describe.skipIf(!needs("nginx"))`. Says aloud, once,
@@ -24,6 +32,7 @@ const announced = new Set<Need>();
 
 const probes: Readonly<Record<Need, () => boolean>> = {
   "redis-server": () => find("redis-server") !== null,
+  "nats-server": () => find("nats-server") !== null,
   chromium: () => find("chromium") !== null,
   ffmpeg: () => find("ffmpeg") !== null && find("ffprobe") !== null,
   // Debian's Python, because the one that comes first on PATH need not see Debian's packages.

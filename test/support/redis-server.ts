@@ -1,11 +1,11 @@
 import { mkdtemp, rm } from "node:fs/promises";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Subprocess } from "bun";
 import { Redis } from "ioredis";
 import { eventually } from "../../src/testing/eventually.ts";
 import { remember } from "./children.ts";
+import { freePort } from "./free-port.ts";
 import { needs, programPath } from "./needs.ts";
 
 /** A Redis of this test file alone, on loopback, that keeps nothing on disk unless told to. */
@@ -148,18 +148,4 @@ async function redisArguments({ args = [], cluster = false }: RedisOptions): Pro
 
 function failedToStart(code: number): never {
   throw new Error(`redis-server ended with code ${code} before it answered`);
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer();
-    server.once("error", reject);
-    server.listen(0, "127.0.0.1", () => {
-      const address = server.address();
-      server.close(() => {
-        if (address === null || typeof address === "string") reject(new Error("no port was given"));
-        else resolve(address.port);
-      });
-    });
-  });
 }

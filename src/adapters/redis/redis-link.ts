@@ -4,8 +4,15 @@ import { wordsOf } from "../../application/broker-trouble.ts";
 import { BrokerUnavailable, reasonOf } from "../../application/errors.ts";
 import type { ClockPort } from "../../application/ports/clock-port.ts";
 import type { TelemetryPort } from "../../application/ports/telemetry-port.ts";
+import {
+  type LinkEnd,
+  type LinkState,
+  MOVING,
+  SILENT,
+  troubleIn,
+  UNREACHABLE,
+} from "../broker/link-state.ts";
 import { RepeatedFailures, RetryPauses } from "../broker/repeated-failures.ts";
-import { type LinkEnd, type LinkState, MOVING, SILENT, troubleIn, UNREACHABLE } from "./link-state.ts";
 import { connect, type RedisTarget } from "./redis-connection.ts";
 import { isDemotion, isReply, isTimeout, troubleOf } from "./redis-errors.ts";
 import { RedisLinks } from "./redis-links.ts";

@@ -1,0 +1,95 @@
+import { connect, type Msg, type MsgHdrs, type NatsConnection, TimeoutError } from "@nats-io/transport-node";
+
+/** The addresses of a NATS, and the user that the gateway is there. */
+export interface NatsTarget {
+  /** One `host:port` for each server, in the order in which they are tried. */
+  readonly servers: readonly string[];
+  readonly user?: string | undefined;
+  readonly password?: string | undefined;
+  readonly token?: string | undefined;
+}
+
+/** The server at the other end of a connection. */
+export interface NatsServer {
+  /** Another one after each start of the server. */
+  readonly id: string;
+  readonly version: string;
+  /** The most bytes of a message, its headers included. */
+  readonly mostBytes: number;
+  /** How many servers the cluster has, as far as the server knows; 0 if it is in no cluster. */
+  readonly clusterSize: number;
+}
+
+export interface NatsRequestOptions {
+  readonly headers?: MsgHdrs;
+  /** Default: 2 s. */
+  readonly timeoutMs?: number;
+}
+
+/** A connection on which somebody asks. */
+export interface NatsRequests {
+  /** Resolves with the answer. Rejects with the client's error, or `BrokerUnavailable` if nothing was sent. */
+  request(subject: string, payload?: Uint8Array | string, options?: NatsRequestOptions): Promise<Msg>;
+}
+
+/** Longer than any request takes that is not refused, shorter than a publisher waits for its answer. */
+const REQUEST_TIMEOUT_MS = 2_000;
+/** Connects to the first of the servers that answers. Each connection is to one process of a server. */
+export function connectTo(target: NatsTarget, purpose: string): Promise<NatsConnection> {
+  return connect({
+    servers: [...target.servers],
+    name: `telltale-${purpose}`,
+    ...(target.user === undefined ? {} : { user: target.user, pass: target.password ?? "" }),
+    ...(target.token === undefined ? {} : { token: target.token }),
+    timeout: REQUEST_TIMEOUT_MS,
+    // A message that was made for one process must not reach another one.
+    reconnect: false,
+    noRandomize: true,
+    ignoreClusterUpdates: true,
+    noAsyncTraces: true,
+  });
+}
+
+/** Sends a request and resolves with its answer. Rejects with the client's error. */
+export function requestOn(
+  connection: NatsConnection,
+  subject: string,
+  payload: Uint8Array | string,
+  { headers, timeoutMs = REQUEST_TIMEOUT_MS }: NatsRequestOptions,
+): Promise<Msg> {
+  const timeout = Math.max(1, timeoutMs);
+  return connection.request(subject, payload, headers === undefined ? { timeout } : { timeout, headers });
+}
+
+export function requestsOn(connection: NatsConnection): NatsRequests {
+  return {
+    request: (subject, payload = "", options = {}) => requestOn(connection, subject, payload, options),
+  };
+}
+
+/** Resolves when the server has handled everything that was sent before. */
+export async function flushed(connection: NatsConnection): Promise<void> {
+  const late = Promise.withResolvers<never>();
+  const timer = setTimeout(() => late.reject(new TimeoutError()), REQUEST_TIMEOUT_MS);
+  try {
+    await Promise.race([connection.flush(), late.promise]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** Closes a connection without waiting for its peer. */
+export function leave(connection: NatsConnection): void {
+  void connection.close();
+}
+
+export function serverOf(connection: NatsConnection): NatsServer {
+  const { info } = connection;
+  if (info === undefined) throw new Error("the server did not say who it is");
+  return {
+    id: info.server_id,
+    version: info.version,
+    mostBytes: info.max_payload,
+    clusterSize: info.cluster === undefined ? 0 : Math.max(1, new Set(info.connect_urls ?? []).size),
+  };
+}
