@@ -50,9 +50,21 @@ const quick: readonly Step[] = [
 const thorough: readonly Step[] = [
   {
     name: "the model",
-    run: () => bunTest(["test/model"], modelMinutes, { TELLTALE_MODEL_RUNS: "20000" }),
+    // A run of the model keeps one core busy.
+    run: async () =>
+      sum(
+        await Promise.all(
+          ["test/model", "test/model/model.test.ts"].map((path) =>
+            bunTest([path], modelMinutes, { TELLTALE_MODEL_RUNS: "10000" }),
+          ),
+        ),
+      ),
   },
-  tests("mutants: the tests notice every one", ["test/mutants/mutants.test.ts"], mutantMinutes),
+  tests(
+    "mutants: the tests notice every one",
+    ["--concurrent", "--max-concurrency=2", "test/mutants/mutants.test.ts"],
+    mutantMinutes,
+  ),
   tests("integration", [patience, "test/integration"], serverMinutes),
   tests("real faults on real processes", [patience, "test/faults"], serverMinutes),
   tests("end to end: worker and browser", [patience, "test/e2e"], serverMinutes),
