@@ -71,6 +71,18 @@ export class NewerFormat extends BrokerError {
   }
 }
 
+/** The broker takes no request of this size. It stored nothing, and never will. */
+export class RequestTooLarge extends TelltaleError {
+  readonly code = "event_too_large";
+  /** The most bytes of the events of one request that the broker takes for sure. */
+  readonly mostBytes: number;
+
+  constructor(mostBytes: number) {
+    super(`the broker takes at most ${mostBytes} bytes at once`);
+    this.mostBytes = mostBytes;
+  }
+}
+
 /** Too many reads wait, of this user or of all. Nothing was read. */
 export class TooManyReads extends TelltaleError {
   readonly code: "too_many_connections" | "over_capacity";

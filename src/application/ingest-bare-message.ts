@@ -2,6 +2,7 @@ import type { EncodedEvent } from "../domain/analysis-event.ts";
 import { type ChannelName, parseChannel } from "../domain/channel.ts";
 import { decodeEvent, NOT_UTF8 } from "../domain/decode-event.ts";
 import { endInPlaceOf } from "../domain/refused-end.ts";
+import { appendWorkerEvent } from "./append-worker-event.ts";
 import { channelFault, deadLetterReason, reasonLabel } from "./dead-letter-reason.ts";
 import { BrokerUnavailable, OutcomeUnknown, reasonOf } from "./errors.ts";
 import { IngestQueue } from "./ingest-queue.ts";
@@ -124,11 +125,11 @@ export class IngestBareMessage {
     const { message, heardAt } = heard;
     const channel = parseChannel(message.channel);
     if (channel === undefined) return { fault: `channel: ${channelFault(message.channel)}` };
-    const context = { channel, now: heardAt };
+    const context = { channel, now: heardAt, mostBytes: this.#pubSub.mostBytes };
     const decoded = message.garbled ? NOT_UTF8 : decodeEvent(message.payload, context);
     if (decoded.ok) return { request: this.#request(heard, channel, decoded.encoded) };
     const fault = deadLetterReason(decoded);
-    const end = endInPlaceOf(message.payload, decoded, context);
+    const end = endInPlaceOf({ text: message.payload }, decoded, context);
     return end === undefined ? { fault } : { fault, request: this.#request(heard, channel, end) };
   }
 
@@ -155,8 +156,8 @@ export class IngestBareMessage {
 
   /** Resolves with why the broker refused it; undefined if it did not. */
   async #append(request: AppendRequest): Promise<string | undefined> {
-    const outcome = await this.#pubSub.append(request);
-    if (outcome.type === "refused") return outcome.code;
+    const outcome = await appendWorkerEvent(this.#pubSub, request);
+    if (typeof outcome === "string") return outcome;
     this.#telemetry.count("telltale_publish_total", {
       lane: "bare",
       outcome: outcome.type === "duplicate" ? "duplicate" : "stored",

@@ -1,4 +1,5 @@
-import type { AnalysisChannel } from "../domain/channel.ts";
+import type { ChannelName } from "../domain/channel.ts";
+import { appendWorkerEvent } from "./append-worker-event.ts";
 import type { BrokerTrouble } from "./broker-trouble.ts";
 import { reasonLabel } from "./dead-letter-reason.ts";
 import { reasonOf, TelltaleError } from "./errors.ts";
@@ -90,10 +91,10 @@ export class IngestInboxEntries {
 
   /** Adds the ids of the entries that were ingested to `done`. Resolves with the failures of the others. */
   async #ingest(entries: readonly InboxEntry[], done: string[]): Promise<unknown[]> {
-    const events = new Map<AnalysisChannel, AddressedEntry[]>();
+    const events = new Map<ChannelName, AddressedEntry[]>();
     const work: Promise<void>[] = [];
     for (const entry of entries) {
-      const read = readEntry(entry, this.#clock.now());
+      const read = readEntry(entry, { now: this.#clock.now(), mostBytes: this.#pubSub.mostBytes });
       if (read.type === "dead_letter") work.push(this.#keep(read).then(() => void done.push(entry.id)));
       else if (events.has(read.request.channel)) events.get(read.request.channel)?.push(read);
       else events.set(read.request.channel, [read]);
@@ -115,18 +116,18 @@ export class IngestInboxEntries {
   }
 
   /** Keeps a dead letter after the append in its place: if the node dies in between, another one does both again. */
-  async #append({ id, payload, request, deadLetter }: AddressedEntry): Promise<void> {
-    const reason = await this.#refusal(request);
+  async #append({ id, payload, request, lane, deadLetter }: AddressedEntry): Promise<void> {
+    const reason = await this.#refusal(request, lane);
     if (deadLetter !== undefined) await this.#keep(deadLetter);
     else if (reason !== undefined) await this.#keep({ id, channel: request.channel, payload, reason });
   }
 
-  async #refusal(request: AppendRequest): Promise<string | undefined> {
+  async #refusal(request: AppendRequest, lane: AddressedEntry["lane"]): Promise<string | undefined> {
     try {
-      const outcome = await this.#pubSub.append(request);
-      if (outcome.type === "refused") return outcome.code;
+      const outcome = await appendWorkerEvent(this.#pubSub, request);
+      if (typeof outcome === "string") return outcome;
       this.#telemetry.count("telltale_publish_total", {
-        lane: "inbox",
+        lane,
         outcome: outcome.type === "duplicate" ? "duplicate" : "stored",
       });
       return undefined;

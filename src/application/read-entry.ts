@@ -1,14 +1,15 @@
 import type { EncodedEvent } from "../domain/analysis-event.ts";
-import type { AnalysisChannel } from "../domain/channel.ts";
+import { type ChannelName, parseChannel } from "../domain/channel.ts";
 import {
-  type AddressedEvent,
+  type DecodeContext,
   type DecodeFailure,
   decodeAddressedEvent,
+  decodeEvent,
   NOT_UTF8,
-  TOO_LARGE,
+  tooLarge,
 } from "../domain/decode-event.ts";
-import { addressedEndInPlaceOf } from "../domain/refused-end.ts";
-import { deadLetterReason } from "./dead-letter-reason.ts";
+import { addressedEndInPlaceOf, endInPlaceOf, type ShownText } from "../domain/refused-end.ts";
+import { channelFault, deadLetterReason } from "./dead-letter-reason.ts";
 import { INBOX, type InboxEntry, type UnreadableEntry } from "./ports/inbox-port.ts";
 import type { AppendRequest } from "./ports/pub-sub-port.ts";
 
@@ -24,45 +25,91 @@ export interface RefusedEntry {
 export interface AddressedEntry {
   readonly id: string;
   readonly payload: string;
-  readonly request: AppendRequest & { readonly channel: AnalysisChannel };
+  readonly request: AppendRequest;
+  /** `bare`: the worker addressed a channel, as it does with a bare message. */
+  readonly lane: "bare" | "inbox";
   /** The entry as a dead letter, if it is one. The request is then the end in its place. */
   readonly deadLetter?: RefusedEntry;
 }
 
-/** Reads an entry that was taken at `now`, in milliseconds since 1970. */
-export function readEntry(
-  entry: InboxEntry,
-  now: number,
-): ({ readonly type: "dead_letter" } & RefusedEntry) | ({ readonly type: "event" } & AddressedEntry) {
-  const { id } = entry;
-  const at = entry.addedAt ?? now;
-  const payload = entry.type === "event" ? entry.event : entry.payload;
-  const decoded: AddressedEvent =
-    entry.type === "event" ? decodeAddressedEvent(payload, at) : FAULTS[entry.fault];
-  if (decoded.ok) {
-    return { type: "event", id, payload, request: requestOf(id, decoded.channel, decoded.encoded) };
-  }
-  const deadLetter = { id, channel: decoded.channel ?? INBOX, payload, reason: deadLetterReason(decoded) };
-  const end = addressedEndInPlaceOf({ text: payload, tail: tailOf(entry) }, decoded, at);
-  if (end === undefined) return { type: "dead_letter", ...deadLetter };
-  return { type: "event", id, payload, request: requestOf(id, end.channel, end.encoded), deadLetter };
+type ReadEntry =
+  | ({ readonly type: "dead_letter" } & RefusedEntry)
+  | ({ readonly type: "event" } & AddressedEntry);
+
+/** The instant at which entries were taken, and what the broker takes of an event. */
+type Taken = Required<Omit<DecodeContext, "channel">>;
+
+/** Reads an entry. An entry that was addressed to a channel is judged as a bare message is, any other as it says itself. */
+export function readEntry(entry: InboxEntry, taken: Taken): ReadEntry {
+  const context = { ...taken, now: entry.addedAt ?? taken.now };
+  return entry.channel === undefined ? readAddressed(entry, context) : readOn(entry.channel, entry, context);
 }
 
-function tailOf(entry: InboxEntry): string | undefined {
-  return entry.type === "unreadable" ? entry.tail : undefined;
+/** Reads an entry whose event itself says which analysis it is of. */
+function readAddressed(entry: InboxEntry, taken: Taken): ReadEntry {
+  const decoded =
+    entry.type === "event" ? decodeAddressedEvent(entry.event, taken) : faultOf(entry, taken.mostBytes);
+  if (decoded.ok) return eventOf(entry, "inbox", decoded.channel, decoded.encoded);
+  const deadLetter = deadLetterOf(entry, decoded.channel ?? INBOX, deadLetterReason(decoded));
+  const end = addressedEndInPlaceOf(shownOf(entry), decoded, taken.now);
+  return insteadOf(deadLetter, end && eventOf(entry, "inbox", end.channel, end.encoded));
+}
+
+function readOn(name: string, entry: InboxEntry, taken: Taken): ReadEntry {
+  const channel = parseChannel(name);
+  if (channel === undefined)
+    return { type: "dead_letter", ...deadLetterOf(entry, name, `channel: ${channelFault(name)}`) };
+  const context = { ...taken, channel };
+  const decoded =
+    entry.type === "event" ? decodeEvent(entry.event, context) : faultOf(entry, taken.mostBytes);
+  if (decoded.ok) return eventOf(entry, "bare", channel, decoded.encoded);
+  const end = endInPlaceOf(shownOf(entry), decoded, context);
+  const deadLetter = deadLetterOf(entry, name, deadLetterReason(decoded));
+  return insteadOf(deadLetter, end && eventOf(entry, "bare", channel, end));
+}
+
+/** The end in place of a refused entry, or the dead letter alone. */
+function insteadOf(
+  deadLetter: RefusedEntry,
+  end: ({ readonly type: "event" } & AddressedEntry) | undefined,
+): ReadEntry {
+  return end === undefined ? { type: "dead_letter", ...deadLetter } : { ...end, deadLetter };
+}
+
+function deadLetterOf(entry: InboxEntry, channel: string, reason: string): RefusedEntry {
+  return { id: entry.id, channel, payload: shownOf(entry).text, reason };
+}
+
+function shownOf(entry: InboxEntry): ShownText {
+  return entry.type === "event" ? { text: entry.event } : { text: entry.payload, tail: entry.tail };
 }
 
 /** The deduplication key is the entry, even if the event is the end in its place. */
-function requestOf(id: string, channel: AnalysisChannel, event: EncodedEvent): AddressedEntry["request"] {
-  return { channel, events: [event], deduplicate: { by: "entry", id } };
+function eventOf(
+  entry: InboxEntry,
+  lane: AddressedEntry["lane"],
+  channel: ChannelName,
+  event: EncodedEvent,
+): { readonly type: "event" } & AddressedEntry {
+  const { id } = entry;
+  const request: AppendRequest = { channel, events: [event], deduplicate: { by: "entry", id } };
+  return { type: "event", id, payload: shownOf(entry).text, request, lane };
 }
 
-const FAULTS: Readonly<Record<UnreadableEntry["fault"], DecodeFailure>> = {
-  no_event: {
-    ok: false,
-    reason: "invalid",
-    issues: [{ path: ["entry"], message: "must have one field event" }],
-  },
-  garbled: NOT_UTF8,
-  too_large: TOO_LARGE,
-};
+function faultOf(
+  { fault }: UnreadableEntry,
+  mostBytes: number,
+): DecodeFailure & { readonly channel?: never } {
+  switch (fault) {
+    case "no_event":
+      return {
+        ok: false,
+        reason: "invalid",
+        issues: [{ path: ["entry"], message: "must have one field event" }],
+      };
+    case "garbled":
+      return NOT_UTF8;
+    case "too_large":
+      return tooLarge(mostBytes);
+  }
+}

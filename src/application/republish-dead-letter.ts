@@ -1,6 +1,7 @@
 import { type ChannelName, parseChannel } from "../domain/channel.ts";
 import { type DecodeResult, decodeAddressedEvent, decodeEvent } from "../domain/decode-event.ts";
 import { exceedsBytes } from "../domain/utf8.ts";
+import { appendWorkerEvent } from "./append-worker-event.ts";
 import { channelFault, deadLetterReason } from "./dead-letter-reason.ts";
 import { DEAD_LETTER_BYTES, type DeadLetterPort, type KeptDeadLetter } from "./ports/dead-letter-port.ts";
 import { INBOX } from "./ports/inbox-port.ts";
@@ -30,8 +31,8 @@ export class RepublishDeadLetter {
   async execute(deadLetter: KeptDeadLetter): Promise<Republished> {
     const read = requestOf(deadLetter);
     if (typeof read === "string") return { type: "kept", reason: read };
-    const outcome = await this.#pubSub.append(read);
-    if (outcome.type === "refused") return { type: "kept", reason: outcome.code };
+    const outcome = await appendWorkerEvent(this.#pubSub, read);
+    if (typeof outcome === "string") return { type: "kept", reason: outcome };
     await this.#deadLetters.remove(deadLetter.id);
     return { type: "stored" };
   }
@@ -41,7 +42,7 @@ export class RepublishDeadLetter {
 function requestOf({ id, channel: name, payload, at }: KeptDeadLetter): AppendRequest | string {
   const now = Date.parse(at);
   if (Number.isNaN(now)) return "at: is no time";
-  const read = name === INBOX ? decodeAddressedEvent(payload, now) : decodeFor(name, payload, now);
+  const read = name === INBOX ? decodeAddressedEvent(payload, { now }) : decodeFor(name, payload, now);
   if (!read.ok) return wasCut(payload) ? CUT : deadLetterReason(read);
   if (read.channel === undefined) return "channel: names no analysis or user";
   // No key that comes over HTTP holds a line break.

@@ -23,6 +23,8 @@ export interface DecodeContext {
   readonly channel: ChannelName;
   /** Milliseconds since 1970: the timestamp of an event that has none. */
   readonly now: number;
+  /** The most bytes of UTF-8 that the text may have, if that is fewer than `MAX_EVENT_BYTES`. */
+  readonly mostBytes?: number;
 }
 
 export interface Issue {
@@ -47,7 +49,7 @@ type DecodeBatchResult = { readonly ok: true; readonly events: DecodedEvent[] } 
 
 /** Decodes one event. Only this function and `decodeEvents` make an event of unknown input. Never throws. */
 export function decodeEvent(text: string, context: DecodeContext): DecodeResult {
-  const parsed = parse(text);
+  const parsed = parse(text, context.mostBytes);
   return parsed.ok ? decodeValue(parsed.value, text, context) : parsed;
 }
 
@@ -57,8 +59,11 @@ export type AddressedEvent =
   | (DecodeFailure & { readonly channel?: AnalysisChannel });
 
 /** Decodes an event that itself says which analysis it is of. Never throws. */
-export function decodeAddressedEvent(text: string, now: number): AddressedEvent {
-  const parsed = parse(text);
+export function decodeAddressedEvent(
+  text: string,
+  { now, mostBytes }: Omit<DecodeContext, "channel">,
+): AddressedEvent {
+  const parsed = parse(text, mostBytes);
   if (!parsed.ok) return parsed;
   const { value } = parsed;
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
@@ -76,7 +81,7 @@ export function decodeAddressedEvent(text: string, now: number): AddressedEvent 
 
 /** Decodes the body of a request, one event or an array of 1 to 500: all of them or none. Never throws. */
 export function decodeEvents(text: string, context: DecodeContext): DecodeBatchResult {
-  const parsed = parse(text);
+  const parsed = parse(text, context.mostBytes);
   if (!parsed.ok) return parsed;
   if (!Array.isArray(parsed.value)) {
     const single = decodeValue(parsed.value, text, context);
@@ -98,8 +103,8 @@ export function decodeEvents(text: string, context: DecodeContext): DecodeBatchR
   return issues.length === 0 ? { ok: true, events } : invalid(issues);
 }
 
-function parse(text: string): { ok: true; value: unknown } | DecodeFailure {
-  if (exceedsBytes(text, MAX_EVENT_BYTES)) return TOO_LARGE;
+function parse(text: string, mostBytes = MAX_EVENT_BYTES): { ok: true; value: unknown } | DecodeFailure {
+  if (exceedsBytes(text, mostBytes)) return tooLarge(mostBytes);
   const nesting = nestingOf(text);
   if (nesting.type === "too_deep") {
     return invalid([{ path: nesting.path, message: TOO_DEEP }]);
@@ -116,7 +121,11 @@ function parse(text: string): { ok: true; value: unknown } | DecodeFailure {
 const NOT_JSON = failureOfAll("not_json", "must be JSON");
 /** The failure of a text that is no UTF-8, hence no JSON. */
 export const NOT_UTF8 = failureOfAll("not_json", "must be UTF-8");
-export const TOO_LARGE = failureOfAll("too_large", `must be at most ${MAX_EVENT_BYTES} bytes`);
+
+/** The failure of a text that has more bytes than the broker takes. */
+export function tooLarge(mostBytes: number): DecodeFailure {
+  return failureOfAll("too_large", `must be at most ${mostBytes} bytes`);
+}
 
 function failureOfAll(reason: DecodeFailure["reason"], message: string): DecodeFailure {
   return { ok: false, reason, issues: [{ path: [], message }] };

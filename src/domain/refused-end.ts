@@ -14,26 +14,29 @@ const MOST_ISSUES = 10;
 /** The longest id or word that is read, as it was written. */
 const MOST_CHARACTERS = 1_024;
 
+/** A text as far as it can be shown. If `text` is only its beginning, `tail` is its end. */
+export interface ShownText {
+  readonly text: string;
+  readonly tail?: string | undefined;
+}
+
 /**
  * The `error` that is stored in place of a terminal event that was refused, so that nobody waits for an end that was
  * sent; undefined if the text was none, as far as it can be read. It names the type, the faults, and the attempt that
  * the text named, so that an attempt that is over ends nothing.
  */
 export function endInPlaceOf(
-  text: string,
+  { text, tail }: ShownText,
   failure: DecodeFailure,
   { channel, now }: DecodeContext,
 ): EncodedEvent | undefined {
   if (!isAnalysisChannel(channel)) return undefined;
-  return endOf(readableMembers(text), failure, { channel, now });
+  return endOf(readableMembers(text, tail), failure, { channel, now });
 }
 
-/**
- * The same of a text that itself says which analysis it is of; undefined also if that cannot be read. If `text` is
- * only its beginning, `tail` is its end.
- */
+/** The same of a text that itself says which analysis it is of; undefined also if that cannot be read. */
 export function addressedEndInPlaceOf(
-  { text, tail }: { readonly text: string; readonly tail?: string | undefined },
+  { text, tail }: ShownText,
   failure: DecodeFailure,
   now: number,
 ): { readonly channel: AnalysisChannel; readonly encoded: EncodedEvent } | undefined {

@@ -24,6 +24,7 @@ import { notingRefusals, RecentRefusals } from "../application/recent-refusals.t
 import { SendHeartbeats } from "../application/send-heartbeats.ts";
 import { SubscribeToAnalysis } from "../application/subscribe-to-analysis.ts";
 import { WatchInbox } from "../application/watch-inbox.ts";
+import { WatchRequestLimit } from "../application/watch-request-limit.ts";
 import { ConnectionRegistry } from "../domain/connection-registry.ts";
 import type { SessionServices } from "../session/session-services.ts";
 import { openBroker } from "./brokers.ts";
@@ -71,6 +72,7 @@ export function createGateway(config: Config, open: typeof openBroker = openBrok
         closeBroker,
       )
       .add("pubSub", ({ broker }) => broker.events)
+      .add("requestLimit", ({ pubSub, telemetry }) => new WatchRequestLimit(pubSub, telemetry))
       .add("deadLetters", ({ broker }) => broker.deadLetters)
       .add("workers", ({ broker }) => broker.workerChannels)
 

@@ -51,6 +51,7 @@ export async function startGateway(
     telemetry.log("info", "the broker lacks a capability", { broker: gateway.pubSub.kind, capability });
   const heard = inTime(clock, BROKER_PATIENCE_MS, listenToWorkers(gateway));
   await Promise.all([heard, brokerUp(gateway)]);
+  gateway.requestLimit.execute();
   const server = listen({
     host: config.host,
     port: config.port,
@@ -61,6 +62,7 @@ export async function startGateway(
   gateway.ingestInbox?.start();
   const stopWatchingInbox = clock.every(WATCH_INBOX_MS, () => {
     setGauges(gateway);
+    gateway.requestLimit.execute();
     void gateway.inbox.execute();
   });
   const stopChecking = clock.every(CHECK_POSITIONS_MS, () => void gateway.checkPositions.execute());

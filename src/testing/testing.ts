@@ -7,7 +7,8 @@
  */
 import { describe, test } from "bun:test";
 import { type DeadLettersUnderTest, deadLetterContract } from "./contracts/dead-letter-contract.ts";
-import { type InboxUnderTest, inboxContract } from "./contracts/inbox-contract.ts";
+import { inboxContract } from "./contracts/inbox-contract.ts";
+import type { InboxCapabilities, InboxUnderTest } from "./contracts/inbox-under-test.ts";
 import { pubSubContract } from "./contracts/pub-sub-contract.ts";
 import type { PubSubCapabilities, PubSubUnderTest } from "./contracts/pub-sub-under-test.ts";
 import { type WorkersUnderTest, workerChannelContract } from "./contracts/worker-channel-contract.ts";
@@ -17,7 +18,14 @@ export { CollectingTelemetry } from "./collecting-telemetry.ts";
 export { tokenVerifierContract } from "./contracts/token-verifier-contract.ts";
 export { ManualClock } from "./manual-clock.ts";
 export { RecordingConnection } from "./recording-connection.ts";
-export type { DeadLettersUnderTest, InboxUnderTest, PubSubCapabilities, PubSubUnderTest, WorkersUnderTest };
+export type {
+  DeadLettersUnderTest,
+  InboxCapabilities,
+  InboxUnderTest,
+  PubSubCapabilities,
+  PubSubUnderTest,
+  WorkersUnderTest,
+};
 export { deadLetterContract, inboxContract, pubSubContract, workerChannelContract };
 
 /** Opens each port of one bundle (`BrokerPorts`) for its suite. A capability that the broker lacks is left out. */
@@ -27,6 +35,7 @@ export interface BrokerUnderTest {
   readonly deadLetters: () => Promise<DeadLettersUnderTest>;
   readonly workerChannels?: () => Promise<WorkersUnderTest>;
   readonly inbox?: () => Promise<InboxUnderTest>;
+  readonly inboxCapabilities?: InboxCapabilities;
 }
 
 /** The contract suites of all ports of a bundle. The suite of a missing capability shows as one skipped test. */
@@ -35,7 +44,7 @@ export function brokerContract(name: string, broker: BrokerUnderTest): void {
   deadLetterContract(name, broker.deadLetters);
   if (broker.workerChannels !== undefined) workerChannelContract(name, broker.workerChannels);
   else missing("WorkerChannelPort");
-  if (broker.inbox !== undefined) inboxContract(name, broker.inbox);
+  if (broker.inbox !== undefined) inboxContract(name, broker.inbox, broker.inboxCapabilities);
   else missing("InboxPort");
 
   function missing(port: string): void {

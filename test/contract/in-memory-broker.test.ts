@@ -31,11 +31,13 @@ brokerContract("memory", {
       ...time,
     };
   },
+  inboxCapabilities: { channels: true },
   inbox: async () => {
     const { broker, clock, time } = bench();
     return {
       node: (node) => new InMemoryInbox({ broker, clock, ...(node !== undefined && { node }) }),
       add: async (fields) => new InMemoryInbox({ broker, clock }).add(...fields),
+      addTo: async (channel, event) => new InMemoryInbox({ broker, clock }).addTo(channel, event),
       ...time,
     };
   },

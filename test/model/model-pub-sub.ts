@@ -13,6 +13,7 @@ import type {
 } from "../../src/application/ports/pub-sub-port.ts";
 import type { ViewerList } from "../../src/domain/access-grant.ts";
 import type { AnalysisChannel, ChannelName } from "../../src/domain/channel.ts";
+import { MAX_EVENT_BYTES } from "../../src/domain/decode-event.ts";
 import type { EventPosition } from "../../src/domain/event-position.ts";
 import type { HistoryLimits, Listener, ModelServer } from "./model-server.ts";
 
@@ -49,6 +50,7 @@ interface Subscription extends Listener {
  */
 export class ModelPubSub implements PubSubPort {
   readonly kind = "model";
+  readonly mostBytes = MAX_EVENT_BYTES;
   /** While set, the broker sends this node nothing and does not say so. */
   stalled = false;
   /** The process is frozen: the broker goes on, nothing arrives. */

@@ -769,9 +769,30 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "keeps the end of a large entry from its reader",
     file: "src/application/read-entry.ts",
-    find: 'return entry.type === "unreadable" ? entry.tail : undefined;',
-    replace: 'return entry.type === "event" ? entry.event : undefined;',
+    find: "{ text: entry.payload, tail: entry.tail }",
+    replace: "{ text: entry.payload }",
     killers: ["test/unit/application/ingest-inbox-refused-end.test.ts"],
+  },
+  {
+    name: "ends no wait for a terminal event on a channel that broke a rule",
+    file: "src/application/read-entry.ts",
+    find: 'end && eventOf(entry, "bare", channel, end)',
+    replace: 'end && eventOf(entry, "bare", channel, end) && undefined',
+    killers: ["test/unit/application/ingest-addressed-entries.test.ts"],
+  },
+  {
+    name: "tries an inbox entry for ever that the broker finds too large",
+    file: "src/application/append-worker-event.ts",
+    find: "if (error instanceof RequestTooLarge)",
+    replace: "if (!(error instanceof Error))",
+    killers: ["test/unit/application/request-limit.test.ts"],
+  },
+  {
+    name: "takes a body that the broker does not take",
+    file: "src/adapters/http/request-deadline.ts",
+    find: "const { mostBytes } = pubSub;",
+    replace: "const mostBytes = Math.max(pubSub.mostBytes, 1024 * 1024);",
+    killers: ["test/unit/adapters/http/publishing.test.ts"],
   },
   {
     name: "shows no age of an entry that its worker numbered",

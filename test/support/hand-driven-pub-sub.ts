@@ -51,6 +51,10 @@ export class HandDrivenPubSub implements PubSubPort {
     this.#inner = inner;
   }
 
+  get mostBytes(): number {
+    return this.#inner.mostBytes;
+  }
+
   /** How many subscriptions are held at the broker. */
   get subscriptions(): number {
     return this.#subscribers.size;

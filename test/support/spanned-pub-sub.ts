@@ -10,12 +10,14 @@ import type {
   PubSubPort,
 } from "../../src/application/ports/pub-sub-port.ts";
 import type { ChannelName } from "../../src/domain/channel.ts";
+import { MAX_EVENT_BYTES } from "../../src/domain/decode-event.ts";
 import { type EpochSpan, type EventPosition, isOnHistory } from "../../src/domain/event-position.ts";
 import { published } from "./published-event.ts";
 
 /** One channel of statuses whose counter survives its epochs, as on a broker that was restarted or promoted. */
 export class SpannedPubSub implements PubSubPort {
   readonly kind = "spanned";
+  readonly mostBytes = MAX_EVENT_BYTES;
   readonly #subscribers = new Set<ChannelSubscriber>();
   #events: PublishedEvent[] = [];
   #epoch = "e1";

@@ -1,6 +1,6 @@
 import { Hono, type MiddlewareHandler } from "hono";
 import { secureHeaders } from "hono/secure-headers";
-import { AccessUndecided, ReadAbandoned, TooManyReads } from "../../application/errors.ts";
+import { AccessUndecided, ReadAbandoned, RequestTooLarge, TooManyReads } from "../../application/errors.ts";
 import type { TelemetryPort } from "../../application/ports/telemetry-port.ts";
 import { isHostHeader } from "../../session/origin-policy.ts";
 import { headersOnly } from "./head-routes.ts";
@@ -46,7 +46,7 @@ export function gatewayApp(parts: GatewayAppParts): Hono {
   const app = new Hono();
   app.use(secureHeaders(SAFE_HEADERS));
   app.use(notCached);
-  app.use(requestDeadline(parts.clock));
+  app.use(requestDeadline(parts.clock, parts.pubSub));
   app.use(async (context, next) => {
     if (!isHostHeader(context.req.header("Host") ?? null)) return problem(context, "bad_host");
     return next();
@@ -75,6 +75,7 @@ export function gatewayApp(parts: GatewayAppParts): Hono {
       return problem(context, error.code);
     }
     if (error instanceof TooManyReads) return problem(context, error.code, { detail: error.message });
+    if (error instanceof RequestTooLarge) return problem(context, error.code, { detail: error.message });
     // Nobody reads this answer.
     if (error instanceof ReadAbandoned) return problem(context, "request_aborted");
     if (error instanceof BodyRefused) {

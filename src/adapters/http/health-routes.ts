@@ -7,10 +7,12 @@ import type { DeadLetterPort } from "../../application/ports/dead-letter-port.ts
 import type { PubSubPort } from "../../application/ports/pub-sub-port.ts";
 import type { WorkerChannelPort } from "../../application/ports/worker-channel-port.ts";
 import type { InboxHealth, WatchInbox } from "../../application/watch-inbox.ts";
+import type { WatchRequestLimit } from "../../application/watch-request-limit.ts";
 import type { ConnectionRegistry } from "../../domain/connection-registry.ts";
 
 export interface HealthSources {
   readonly pubSub: PubSubPort;
+  readonly requestLimit: Pick<WatchRequestLimit, "warning">;
   /** Undefined if the broker has no worker channels. */
   readonly workers: Pick<WorkerChannelPort, "away"> | undefined;
   readonly deadLetters: Pick<DeadLetterPort, "trouble">;
@@ -59,9 +61,10 @@ export function healthRoutes(sources: HealthSources): Hono {
 }
 
 /** The broker as a whole: it is down if the gateway hears no worker or cannot store, as if the gateway had no broker. */
-function brokerHealth({ pubSub, workers, deadLetters }: HealthSources): BrokerHealth {
+function brokerHealth({ pubSub, requestLimit, workers, deadLetters }: HealthSources): BrokerHealth {
   const away = workers?.away ?? deadLetters.trouble;
-  const { warnings, ...health } = pubSub.health();
+  const { warnings: ofBroker, ...health } = pubSub.health();
+  const warnings = requestLimit.warning === undefined ? ofBroker : [...ofBroker, requestLimit.warning];
   const fault = health.status === "down" ? { cause: health.cause, reason: health.reason } : health.refuses;
   const worst = fault ?? (away && { cause: away.cause, reason: wordsOf(away) });
   return worst === undefined ? { status: "up", warnings } : { status: "down", ...worst, warnings };

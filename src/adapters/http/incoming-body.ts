@@ -1,12 +1,10 @@
 import type { ClockPort } from "../../application/ports/clock-port.ts";
 
-/** The most bytes of one request body. */
-const MAX_BODY_BYTES = 1024 * 1024;
 /**
  * The most bytes of an unread body that the gateway takes and throws away, so that the client gets to read the answer. If
  * the gateway closed the connection of a client that still sends, the answer would be lost with it.
  */
-const MOST_DISCARDED_BYTES = 16 * MAX_BODY_BYTES;
+const MOST_DISCARDED_BYTES = 16 * 1024 * 1024;
 /** How long a client that asked in vain whether to go on may take to go on by itself. */
 const EXPECTATION_MS = 3_000;
 
@@ -18,18 +16,31 @@ export class BodyRefused extends Error {
   override readonly name = "BodyRefused";
   readonly code: BodyFault;
 
-  constructor(code: BodyFault) {
-    super(WORDS[code]);
+  constructor(code: BodyFault, message: string) {
+    super(message);
     this.code = code;
   }
 }
 
-const WORDS: Readonly<Record<BodyFault, string>> = {
-  event_too_large: `a body has at most ${MAX_BODY_BYTES} bytes`,
+const WORDS: Readonly<Record<Exclude<BodyFault, "event_too_large">, string>> = {
   request_timeout: "the body did not come whole in time",
   request_aborted: "the client went away before its body was whole",
   expectation_failed: "send it again without Expect",
 };
+
+function refusedFor(code: keyof typeof WORDS): BodyRefused {
+  return new BodyRefused(code, WORDS[code]);
+}
+
+function bodyTooLarge(mostBytes: number): BodyRefused {
+  return new BodyRefused("event_too_large", `a body has at most ${mostBytes} bytes`);
+}
+
+interface BodyLimits {
+  readonly mostBytes: number;
+  /** The time that the body may take to come whole. */
+  readonly deadlineMs: number;
+}
 
 /**
  * The body of one request, bounded in bytes and in time. It reads nothing before a route asks for it, and then costs one
@@ -43,6 +54,7 @@ export class IncomingBody {
   /** By the clock, in milliseconds. */
   readonly #deadline: number;
   readonly #declaredBytes: number | undefined;
+  readonly #mostBytes: number;
   /** Bun sends `100 Continue` for the lower-case spelling only: a client with another spelling may wait for ever. */
   readonly #waitsToContinue: boolean;
   /** `given_up`: the gateway will not read the rest. */
@@ -50,8 +62,9 @@ export class IncomingBody {
   #chunks: ReadableStreamDefaultReader<Uint8Array> | undefined;
   #receivedBytes = 0;
 
-  constructor(request: Request, clock: ClockPort, deadlineMs: number) {
+  constructor(request: Request, clock: ClockPort, { mostBytes, deadlineMs }: BodyLimits) {
     this.#request = request;
+    this.#mostBytes = mostBytes;
     this.#clock = clock;
     this.#deadline = clock.now() + deadlineMs;
     const length = request.headers.get("Content-Length");
@@ -61,10 +74,10 @@ export class IncomingBody {
     this.announced = (length !== null && length !== "0") || request.headers.has("Transfer-Encoding");
   }
 
-  /** The whole body, at most 1 MiB. Rejects with `BodyRefused`. */
+  /** The whole body. Rejects with `BodyRefused`. */
   async bytes(): Promise<Uint8Array> {
-    if (this.#declaredBytes !== undefined && this.#declaredBytes > MAX_BODY_BYTES) {
-      throw new BodyRefused("event_too_large");
+    if (this.#declaredBytes !== undefined && this.#declaredBytes > this.#mostBytes) {
+      throw bodyTooLarge(this.#mostBytes);
     }
     // A declared length bounds the body, and the runtime puts such a body together at less cost.
     const whole =
@@ -98,7 +111,7 @@ export class IncomingBody {
 
   async #collected(): Promise<Uint8Array> {
     const chunks: Uint8Array[] = [];
-    await this.#read(MAX_BODY_BYTES, (chunk) => chunks.push(chunk));
+    await this.#read(this.#mostBytes, (chunk) => chunks.push(chunk));
     return Buffer.concat(chunks);
   }
 
@@ -109,7 +122,7 @@ export class IncomingBody {
       const { done, value } = await this.#inTime(this.#chunks.read());
       if (done) break;
       this.#receivedBytes += value.byteLength;
-      if (this.#receivedBytes > mostBytes) throw new BodyRefused("event_too_large");
+      if (this.#receivedBytes > mostBytes) throw bodyTooLarge(mostBytes);
       take(value);
     }
     this.#state = "ended";
@@ -119,20 +132,20 @@ export class IncomingBody {
   async #inTime<Value>(reading: Promise<Value>): Promise<Value> {
     const late = Promise.withResolvers<never>();
     const [leftMs, code] = this.#patience();
-    const cancel = this.#clock.after(Math.max(0, leftMs), () => late.reject(new BodyRefused(code)));
+    const cancel = this.#clock.after(Math.max(0, leftMs), () => late.reject(refusedFor(code)));
     try {
       return await Promise.race([reading, late.promise]);
     } catch (error) {
       this.#state = "given_up";
       if (error instanceof BodyRefused) throw error;
-      if (this.#request.signal.aborted) throw new BodyRefused("request_aborted");
+      if (this.#request.signal.aborted) throw refusedFor("request_aborted");
       throw error;
     } finally {
       cancel();
     }
   }
 
-  #patience(): readonly [number, BodyFault] {
+  #patience(): readonly [number, keyof typeof WORDS] {
     const leftMs = this.#deadline - this.#clock.now();
     return this.#waitsToContinue && this.#receivedBytes === 0 && leftMs > EXPECTATION_MS
       ? [EXPECTATION_MS, "expectation_failed"]

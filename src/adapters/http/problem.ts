@@ -21,7 +21,7 @@ const PROBLEMS = {
   request_timeout: [408, "The request did not come whole within 30 seconds"],
   attempt_superseded: [409, "A later attempt of this analysis has begun"],
   attempt_ended: [409, "This attempt of the analysis has ended"],
-  event_too_large: [413, "A body or event is larger than 1 MiB"],
+  event_too_large: [413, "A body or event is larger than the gateway takes"],
   expectation_failed: [417, "The gateway cannot say when to go on: repeat without Expect"],
   too_many_connections: [429, "This user has too many connections"],
   over_capacity: [503, "The gateway takes no more connections"],

@@ -52,7 +52,8 @@ export function answer(context: Context, outcome: BroadcastAnswer): Response {
       return problem(context, outcome.code, { detail: `event ${outcome.index}` });
     case "invalid":
       if (outcome.reason === "not_json") return problem(context, "not_json");
-      if (outcome.reason === "too_large") return problem(context, "event_too_large");
+      if (outcome.reason === "too_large")
+        return problem(context, "event_too_large", { issues: outcome.issues });
       return problem(context, "invalid_event", { issues: outcome.issues });
   }
 }

@@ -1,5 +1,6 @@
 import type { MiddlewareHandler } from "hono";
 import type { ClockPort } from "../../application/ports/clock-port.ts";
+import type { PubSubPort } from "../../application/ports/pub-sub-port.ts";
 import { IncomingBody } from "./incoming-body.ts";
 
 declare module "hono" {
@@ -13,12 +14,13 @@ declare module "hono" {
 export const REQUEST_DEADLINE_MS = 30_000;
 
 /**
- * Bounds the time in which a request comes in, on every route, whether or not the route reads the body. If some of the
+ * Bounds the bytes of a body by what the broker takes, and the time in which a request comes in, on every route, whether or not the route reads the body. If some of the
  * body is still to come, the answer closes the connection. Answers have as much time as they need.
  */
-export function requestDeadline(clock: ClockPort): MiddlewareHandler {
+export function requestDeadline(clock: ClockPort, pubSub: Pick<PubSubPort, "mostBytes">): MiddlewareHandler {
   return async (context, next) => {
-    const body = new IncomingBody(context.req.raw, clock, REQUEST_DEADLINE_MS);
+    const { mostBytes } = pubSub;
+    const body = new IncomingBody(context.req.raw, clock, { mostBytes, deadlineMs: REQUEST_DEADLINE_MS });
     context.set("body", body);
     await next();
     if (body.announced && !(await body.discarded())) context.res.headers.set("Connection", "close");

@@ -6,6 +6,7 @@ import { MAX_EVENT_BYTES } from "../../domain/decode-event.ts";
 import { exceedsBytes, firstBytes, lastBytes, utf8Length } from "../../domain/utf8.ts";
 import { compareTimedIds, timeOfId } from "../system/timed-id.ts";
 import type { InMemoryBroker } from "./in-memory-broker.ts";
+import type { AddedEntry } from "./kept-inbox.ts";
 
 interface InMemoryInboxOptions {
   readonly broker: InMemoryBroker;
@@ -31,16 +32,21 @@ export class InMemoryInbox implements InboxPort {
 
   /** Answers the entry's id. */
   add(...fields: readonly [name: string, value: string][]): string {
-    return this.#broker.inbox.add(fields, this.#clock.now());
+    return this.#broker.inbox.add({ fields }, this.#clock.now());
+  }
+
+  /** Adds an event as a worker does that addresses a channel. Answers the entry's id. */
+  addTo(channel: string, event: string): string {
+    return this.#broker.inbox.add({ fields: [["event", event]], channel }, this.#clock.now());
   }
 
   async take(): Promise<Taken> {
     const left = this.#broker.inbox.lease(this.#node, this.#clock.now());
     if (left !== undefined) return { type: "elsewhere", againMs: Math.min(ASK_AGAIN_MS, left + 1) };
-    const batch = fill(this.#broker.inbox.entries(), INBOX_BATCH, ([, fields]) =>
+    const batch = fill(this.#broker.inbox.entries(), INBOX_BATCH, ([, { fields }]) =>
       utf8Length(fields.flat().join("")),
     );
-    return { type: "batch", entries: batch.map(([id, fields]) => entryOf(id, fields, this.#clock.now())) };
+    return { type: "batch", entries: batch.map(([id, entry]) => entryOf(id, entry, this.#clock.now())) };
   }
 
   arrival(): Promise<void> {
@@ -86,8 +92,8 @@ export class InMemoryInbox implements InboxPort {
   }
 }
 
-function entryOf(id: string, fields: readonly [name: string, value: string][], now: number): InboxEntry {
-  const taken = { id, addedAt: timeOfId(id, now) };
+function entryOf(id: string, { fields, channel }: AddedEntry, now: number): InboxEntry {
+  const taken = { id, addedAt: timeOfId(id, now), ...(channel !== undefined && { channel }) };
   const [event, ...others] = fields.filter(([name]) => name === "event").map(([, value]) => value);
   if (event === undefined || others.length > 0) {
     return { ...taken, type: "unreadable", fault: "no_event", ...shown(fields.flat().join(" ")) };

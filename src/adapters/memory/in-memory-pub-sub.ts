@@ -1,4 +1,4 @@
-import { reasonOf } from "../../application/errors.ts";
+import { RequestTooLarge, reasonOf } from "../../application/errors.ts";
 import type { BrokerHealth } from "../../application/ports/broker-health.ts";
 import type { ClockPort } from "../../application/ports/clock-port.ts";
 import type { DeduplicationKey } from "../../application/ports/deduplication-key.ts";
@@ -14,8 +14,11 @@ import type {
 } from "../../application/ports/pub-sub-port.ts";
 import type { TelemetryPort } from "../../application/ports/telemetry-port.ts";
 import type { ViewerList } from "../../domain/access-grant.ts";
+import type { EncodedEvent } from "../../domain/analysis-event.ts";
 import type { AnalysisChannel, ChannelName } from "../../domain/channel.ts";
+import { MAX_EVENT_BYTES } from "../../domain/decode-event.ts";
 import type { EventPosition, KeptHistory } from "../../domain/event-position.ts";
+import { utf8Length } from "../../domain/utf8.ts";
 import type { DeduplicationMemory, FirstTime } from "./deduplication-memory.ts";
 import { InMemoryBroker, type Listener } from "./in-memory-broker.ts";
 import type { KeptChannel } from "./kept-channel.ts";
@@ -26,6 +29,8 @@ export interface InMemoryPubSubOptions {
   readonly history: { readonly size: number; readonly ttlMs: number };
   /** The broker that the nodes of one process share. Default: a broker of its own. */
   readonly broker?: InMemoryBroker;
+  /** Takes smaller requests than `MAX_EVENT_BYTES`, as a broker may that has a limit of its own. */
+  readonly mostBytes?: number | undefined;
 }
 
 const FORGET_EVERY_MS = 10_000;
@@ -40,6 +45,7 @@ const LINEAGE = "memory";
  */
 export class InMemoryPubSub implements PubSubPort {
   readonly kind = "memory";
+  readonly mostBytes: number;
   readonly #broker: InMemoryBroker;
   readonly #options: InMemoryPubSubOptions;
   readonly #listeners = new Map<Listener, ChannelName>();
@@ -47,6 +53,7 @@ export class InMemoryPubSub implements PubSubPort {
 
   constructor(options: InMemoryPubSubOptions) {
     this.#options = options;
+    this.mostBytes = options.mostBytes ?? MAX_EVENT_BYTES;
     this.#broker = options.broker ?? new InMemoryBroker();
     this.#stopForgetting = options.clock.every(FORGET_EVERY_MS, () =>
       this.#broker.forgetExpired(options.clock.now()),
@@ -54,6 +61,8 @@ export class InMemoryPubSub implements PubSubPort {
   }
 
   async append({ channel, events, deduplicate: key }: AppendRequest): Promise<AppendOutcome> {
+    if (this.#options.mostBytes !== undefined && bytesOf(events) > this.mostBytes)
+      throw new RequestTooLarge(this.mostBytes);
     const now = this.#options.clock.now();
     const kept = this.#broker.findOrBegin(channel, now);
     const before = key && this.#seenBefore(key, kept, now);
@@ -173,4 +182,8 @@ export class InMemoryPubSub implements PubSubPort {
 
 function duplicateOf({ epoch, firstOffset, count }: FirstTime): AppendOutcome {
   return { type: "duplicate", epoch, firstOffset, count };
+}
+
+function bytesOf(events: readonly EncodedEvent[]): number {
+  return events.reduce((sum, { members }) => sum + utf8Length(members), 0);
 }

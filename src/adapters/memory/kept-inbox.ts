@@ -1,18 +1,24 @@
 import { LEASE_MS } from "../../application/ports/inbox-port.ts";
 
+export interface AddedEntry {
+  readonly fields: readonly [name: string, value: string][];
+  /** The channel that the worker addressed, if it did. */
+  readonly channel?: string | undefined;
+}
+
 /** The inbox of a broker in memory. Times are the caller's, in milliseconds. */
 export class KeptInbox {
-  readonly #entries = new Map<string, readonly [name: string, value: string][]>();
+  readonly #entries = new Map<string, AddedEntry>();
   readonly #waiting = new Set<() => void>();
   #last = { ms: 0, sequence: -1 };
   #lease: { readonly node: string; readonly until: number } | undefined;
 
   /** Answers the id. */
-  add(fields: readonly [name: string, value: string][], now: number): string {
+  add(entry: AddedEntry, now: number): string {
     const { ms, sequence } = this.#last;
     this.#last = now > ms ? { ms: now, sequence: 0 } : { ms, sequence: sequence + 1 };
     const id = `${this.#last.ms}-${this.#last.sequence}`;
-    this.#entries.set(id, fields);
+    this.#entries.set(id, entry);
     for (const arrived of [...this.#waiting]) arrived();
     return id;
   }
@@ -22,7 +28,7 @@ export class KeptInbox {
   }
 
   /** Oldest first. */
-  entries(): IterableIterator<[id: string, fields: readonly [name: string, value: string][]]> {
+  entries(): IterableIterator<[id: string, entry: AddedEntry]> {
     return this.#entries.entries();
   }
 

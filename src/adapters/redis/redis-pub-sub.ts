@@ -15,6 +15,7 @@ import {
 import type { TelemetryPort } from "../../application/ports/telemetry-port.ts";
 import type { ViewerList } from "../../domain/access-grant.ts";
 import type { AnalysisChannel, ChannelName } from "../../domain/channel.ts";
+import { MAX_EVENT_BYTES } from "../../domain/decode-event.ts";
 import type { EventPosition } from "../../domain/event-position.ts";
 import { Slots } from "../broker/slots.ts";
 import { type AppendPurpose, AppendTrials, TrialAppend } from "./append-trials.ts";
@@ -53,6 +54,7 @@ const HISTORY_READS = 4;
  */
 export class RedisPubSub implements PubSubPort {
   readonly kind = "redis";
+  readonly mostBytes = MAX_EVENT_BYTES;
   readonly #options: RedisPubSubOptions;
   readonly #publishing: RedisCommands;
   readonly #commands: RedisCommands;

@@ -1,7 +1,8 @@
 import type { ByteBudget } from "../../domain/byte-budget.ts";
 
 /**
- * The inbox of workers: a list of entries that the broker keeps even while no gateway runs. Each entry is one event.
+ * The inbox of workers: a list of entries that the broker keeps even while no gateway runs. Each entry is one event. A
+ * broker that keeps the messages of the workers' plain channels gives them as entries as well.
  *
  * Several nodes may take the same entry. A node that takes one appends it under its id (`EntryKey`) and removes it only
  * then, so that it is stored once. docs/PROTOCOL.md has the rules in parentheses, and the contract suite of
@@ -52,6 +53,11 @@ interface TakenEntry {
   readonly id: string;
   /** When the worker added the entry, in milliseconds since 1970; undefined if the broker does not know. */
   readonly addedAt: number | undefined;
+  /**
+   * The channel that the worker addressed, as a bare message has it (`BareMessage.channel`); undefined if the event itself
+   * must say which analysis it is of (IB-9).
+   */
+  readonly channel?: string;
 }
 
 export interface InboxEvent extends TakenEntry {
@@ -79,7 +85,7 @@ export interface InboxBacklog {
   readonly oldest: { readonly id: string; readonly ageMs: number | undefined } | undefined;
 }
 
-/** The name of the inbox for workers and operators. A dead letter has it as its channel if its entry names no analysis. */
+/** The name of the inbox for workers and operators. A dead letter has it as its channel if its entry names none. */
 export const INBOX = "telltale:inbox";
 /** The most of one batch: enough to fill a connection, few enough to hold in memory. All fields of an entry count. */
 export const INBOX_BATCH: ByteBudget = { items: 512, bytes: 4 * 1024 * 1024 };

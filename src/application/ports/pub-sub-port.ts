@@ -21,10 +21,17 @@ export type { AttemptRefusal, PublishedEvent, StageMark };
  * - `BrokerUnavailable`: the broker stored nothing and will store nothing.
  * - `OutcomeUnknown`: the broker may have stored it. From now on it will not (PS-30).
  * - `NewerFormat`: a newer Telltale wrote the channel, which stays as it is (PS-25).
+ * - `RequestTooLarge`: the broker takes no request of this size, and stored nothing (PS-37).
  */
 export interface PubSubPort {
   /** The name of the broker's product, for `/ws/health`. */
   readonly kind: string;
+
+  /**
+   * The most bytes of UTF-8 that the texts of one request's events may have, as they came in (PS-37): `MAX_EVENT_BYTES`
+   * (1 MiB), or fewer if the broker takes fewer. An adapter that learns it from the broker answers 1 MiB until it has.
+   */
+  readonly mostBytes: number;
 
   /**
    * Stores the events of one request on one channel.
@@ -38,6 +45,7 @@ export interface PubSubPort {
    * - The broker stores no append twice (PS-31).
    * - A duplicate stores nothing and resolves with the positions of the first request (PS-9).
    * - A refused request stores nothing and says which event was refused (PS-13).
+   * - A request that is too large rejects at once with `RequestTooLarge`, and fails no other append (PS-37).
    * - If the adapter was told to keep events on replicas, they have them, duplicates too, before it resolves (PS-32).
    *   Nobody waits for the answer to a bare message or an inbox entry, so those wait for no replica.
    */

@@ -1,31 +1,23 @@
 import { describe, expect, test } from "bun:test";
 import type { InboxEntry, InboxPort, Taken } from "../../application/ports/inbox-port.ts";
 import { brokerOfEachTest } from "./broker-of-each-test.ts";
-
-export type Fields = readonly [name: string, value: string][];
-
-/** The broker under test. The suite asks for an empty inbox for each of its tests. */
-export interface InboxUnderTest {
-  /** Another node on the same broker; the suite closes it. Nodes of one name share the lease. */
-  node(name?: string): InboxPort;
-  /** Adds an entry as a worker does. Resolves with its id. */
-  add(fields: Fields): Promise<string>;
-  /** Resolves when so many milliseconds of the broker's time have passed. */
-  elapse(milliseconds: number): Promise<void>;
-  /** Called after the nodes were closed. */
-  close(): Promise<void>;
-}
+import type { Fields, InboxCapabilities, InboxUnderTest } from "./inbox-under-test.ts";
 
 /**
- * The contract suite of `InboxPort`: the rules IB-1 to IB-8 and BUD-9 of docs/PROTOCOL.md. Every test begins with the ID of
+ * The contract suite of `InboxPort`: the rules IB-1 to IB-9 and BUD-9 of docs/PROTOCOL.md. Every test begins with the ID of
  * its rule. Call it at the top of a test file.
  */
-export function inboxContract(name: string, open: () => Promise<InboxUnderTest>): void {
+export function inboxContract(
+  name: string,
+  open: () => Promise<InboxUnderTest>,
+  { fields: haveFields = true, channels = false }: InboxCapabilities = {},
+): void {
   describe(`InboxPort on ${name}`, () => {
     const { broker, closing } = brokerOfEachTest(open);
 
     const make = (node?: string) => closing(broker().node(node));
     const add = (event: string) => broker().add([["event", event]]);
+    const withFields = test.skipIf(!haveFields);
 
     test("IB-1 take() gives the oldest entries first, with their ids, and they stay until they are removed", async () => {
       const inbox = make();
@@ -37,7 +29,7 @@ export function inboxContract(name: string, open: () => Promise<InboxUnderTest>)
       expect(await batchOf(inbox)).toEqual([...taken]);
     });
 
-    test("IB-1 take() ignores the other fields of an entry", async () => {
+    withFields("IB-1 take() ignores the other fields of an entry", async () => {
       const inbox = make();
       const id = await broker().add([
         ["trace", "x"],
@@ -84,16 +76,8 @@ export function inboxContract(name: string, open: () => Promise<InboxUnderTest>)
     });
 
     test.each<[string, Fields, string]>([
-      ["without a field event", [["data", "{}"]], "no_event"],
-      [
-        "with two fields event",
-        [
-          ["event", "{}"],
-          ["event", "[]"],
-        ],
-        "no_event",
-      ],
       ["over 1 MiB", [["event", `{"a":"${"x".repeat(1024 * 1024)}"}`]], "too_large"],
+      ...(haveFields ? WITHOUT_ONE_EVENT : []),
     ])("IB-4 an entry %s is unreadable, and shows what it begins with", async (_, fields, fault) => {
       const inbox = make();
       const id = await broker().add(fields);
@@ -107,15 +91,7 @@ export function inboxContract(name: string, open: () => Promise<InboxUnderTest>)
     test.each<[string, Fields, string]>([
       ["that is too large", [["event", `{"a":"${"x".repeat(1_100_000)}","b":1}`]], '","b":1}'],
       ["of wide characters", [["event", `{"a":"${"ü🎬".repeat(200_000)}"}`]], 'ü🎬"}'],
-      [
-        "without a field event",
-        [
-          ["data", `{"a":"${"x".repeat(70_000)}"}`],
-          ["trace", "z"],
-        ],
-        'x"} trace z',
-      ],
-      ["of many fields", Array.from({ length: 20_000 }, (_, n) => ["f", `${n}`] as const), "f 19998 f 19999"],
+      ...(haveFields ? WITH_OTHER_FIELDS : []),
     ])("IB-4 an unreadable entry %s shows how it ends as well", async (_, fields, end) => {
       const inbox = make();
       await broker().add(fields);
@@ -127,7 +103,7 @@ export function inboxContract(name: string, open: () => Promise<InboxUnderTest>)
       expect(Buffer.byteLength(tail)).toBeWithin(64 * 1024 - 4, 64 * 1024 + 10);
     });
 
-    test("IB-4 an unreadable entry that is shown whole has no tail", async () => {
+    withFields("IB-4 an unreadable entry that is shown whole has no tail", async () => {
       const inbox = make();
       await broker().add([["data", "x".repeat(64 * 1024 - 5)]]);
       const [entry] = await batchOf(inbox);
@@ -163,7 +139,7 @@ export function inboxContract(name: string, open: () => Promise<InboxUnderTest>)
       ];
       const ids: string[] = [];
       for (const [n, size] of sizes.entries())
-        ids.push(await broker().add([[n % 2 === 0 ? "event" : "data", "ü".repeat(size / 2)]]));
+        ids.push(await broker().add([[haveFields && n % 2 === 1 ? "data" : "event", "ü".repeat(size / 2)]]));
       const taken: string[] = [];
       while (taken.length < ids.length) {
         const batch = await batchOf(inbox);
@@ -205,8 +181,51 @@ export function inboxContract(name: string, open: () => Promise<InboxUnderTest>)
       expect([entries, oldest?.id]).toEqual([2, id]);
       expect(oldest?.ageMs).toBeWithin(190, 5_000);
     });
+
+    test.skipIf(!channels)(
+      "IB-9 an entry says which channel the worker addressed, as it was named",
+      async () => {
+        const inbox = make();
+        const names = ["analysis:x", "user:alice@example.com", "user:a.b.c", "system:updates"];
+        for (const channel of names) await broker().addTo?.(channel, channel);
+        await add("no channel");
+        await broker().addTo?.("user:bob", "x".repeat(1_100_000));
+        const batch = await batchOf(inbox);
+        expect(batch.map(({ channel }) => channel)).toEqual([...names, undefined, "user:bob"]);
+        expect<unknown>(batch.slice(0, 4)).toMatchObject(names.map((event) => ({ type: "event", event })));
+        expect(batch.map(({ id }) => id)).toEqual(
+          batch.map(({ id }) => id).sort((one, other) => inbox.compareIds(one, other)),
+        );
+      },
+    );
   });
 }
+
+/** Entries that have not one field `event`, and their fault. */
+const WITHOUT_ONE_EVENT: [string, Fields, string][] = [
+  ["without a field event", [["data", "{}"]], "no_event"],
+  [
+    "with two fields event",
+    [
+      ["event", "{}"],
+      ["event", "[]"],
+    ],
+    "no_event",
+  ],
+];
+
+/** Entries that are shown by all their fields, and how that ends. */
+const WITH_OTHER_FIELDS: [string, Fields, string][] = [
+  [
+    "without a field event",
+    [
+      ["data", `{"a":"${"x".repeat(70_000)}"}`],
+      ["trace", "z"],
+    ],
+    'x"} trace z',
+  ],
+  ["of many fields", Array.from({ length: 20_000 }, (_, n) => ["f", `${n}`] as const), "f 19998 f 19999"],
+];
 
 async function batchOf(inbox: InboxPort): Promise<readonly InboxEntry[]> {
   const taken = await inbox.take();

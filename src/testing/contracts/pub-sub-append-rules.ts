@@ -1,8 +1,10 @@
 import { expect, test } from "bun:test";
+import { RequestTooLarge } from "../../application/errors.ts";
 import type { DeduplicationKey } from "../../application/ports/deduplication-key.ts";
 import type { AppendOutcome, PubSubPort } from "../../application/ports/pub-sub-port.ts";
 import type { EncodedEvent } from "../../domain/analysis-event.ts";
 import type { ChannelName } from "../../domain/channel.ts";
+import { MAX_EVENT_BYTES } from "../../domain/decode-event.ts";
 import { CollectingSubscriber } from "../collecting-subscriber.ts";
 import { notice, result, status } from "../encoded-events.ts";
 import { someAnalysis } from "../some-analysis.ts";
@@ -37,6 +39,22 @@ export function appendRules({ node }: PubSubRuleContext): void {
     await heard.until(() => heard.events.length >= 2);
     expect(heard.offsets).toEqual([1, 2]);
     expect(await textsOf(publisher, channel)).toHaveLength(2);
+  });
+
+  test("PS-37 a request as large as the broker takes is stored, and one that is too large harms nobody", async () => {
+    const publisher = await node();
+    const channel = someAnalysis();
+    expect(publisher.mostBytes).toBeWithin(1, MAX_EVENT_BYTES + 1);
+    // An event has a few hundred bytes beside its note.
+    await publisher.append({ channel, events: [status({ note: "x".repeat(publisher.mostBytes - 1_000) })] });
+    const large = publisher.append({ channel, events: [status({ note: "x".repeat(2 * MAX_EVENT_BYTES) })] });
+    const [outcome] = await Promise.allSettled([
+      large,
+      publisher.append({ channel, events: [status({ note: "after" })] }),
+    ]);
+    if (outcome.status === "rejected") expect(outcome.reason).toBeInstanceOf(RequestTooLarge);
+    const { position } = await publisher.snapshot(channel);
+    expect(position.offset).toBe(outcome.status === "rejected" ? 2 : 3);
   });
 
   test("PS-2 a first batch that is refused leaves no channel behind", async () => {

@@ -116,7 +116,7 @@ describe("INB-9: the id of an entry", () => {
     const { taker, channel, clock, kept, broker, pass } = ingesting();
     const id = idOf(clock.now());
     const event = JSON.stringify(statusUpdate({ analysis_id: analysisIdOf(channel) }));
-    broker.inbox.add([["event", event]], id);
+    broker.inbox.add({ fields: [["event", event]] }, id);
     const taken = clock.now();
     taker().start();
     await turn();

@@ -12,8 +12,8 @@ import { wholeHistory } from "../../support/whole-history.ts";
 export const RETRY = 250;
 
 /** A gateway that hears workers, and what it stored and refused. */
-export function ingesting() {
-  const node = memoryNode();
+export function ingesting(options: Parameters<typeof memoryNode>[0] = {}) {
+  const node = memoryNode(options);
   const { broker, clock, telemetry, pubSub } = node;
   const channel = someAnalysis();
   const workers = new InMemoryWorkerChannels({ broker, clock });

@@ -47,7 +47,7 @@ describe("the snippets of the documents", () => {
     const message = JSON.stringify({ ...result, confidence_score: 93 });
     const failure = decodeEvent(message, context);
     if (failure.ok) throw new Error("it is valid");
-    const end = endInPlaceOf(message, failure, context);
+    const end = endInPlaceOf({ text: message }, failure, context);
     const shown = JSON.parse(snippetOf("docs/PUBLISHING.md", "Events that are refused", "json"));
     expect(JSON.parse(`{${end?.members}`)).toMatchObject(shown);
   });

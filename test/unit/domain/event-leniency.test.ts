@@ -162,7 +162,7 @@ describe("EV-16: values as kombu writes Python's types are read", () => {
     const plain = { task_id: ANALYSIS, analysis_id: ANALYSIS, attempt_id: ANALYSIS };
     expect(`{${membersOf(result)}`).toBe(sampleText("status_update", plain));
     expect(result).toMatchObject({ encoded: { attemptId: ANALYSIS } });
-    expect(decodeAddressedEvent(sampleText("status_update", ids), NOW)).toMatchObject({
+    expect(decodeAddressedEvent(sampleText("status_update", ids), { now: NOW })).toMatchObject({
       ok: true,
       channel: CHANNEL,
     });

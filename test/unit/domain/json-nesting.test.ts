@@ -33,7 +33,7 @@ describe("EV-13: an event is nested at most 64 levels deep", () => {
         decodeEvent(`{"message":"m","data":{"x":${arrays(500_000)}}}`, { channel: SYSTEM_CHANNEL, now: NOW }),
       ),
     ).toEqual([["data"]]);
-    expect(pathsOf(decodeAddressedEvent(text, NOW))).toEqual([["x"]]);
+    expect(pathsOf(decodeAddressedEvent(text, { now: NOW }))).toEqual([["x"]]);
     const batch = decodeEvents(`[${sampleText("error")},${text}]`, CONTEXT);
     expect(batch).toMatchObject({ ok: false, reason: "invalid", issues: [{ path: [1, "x"] }] });
     expect(performance.now() - began).toBeLessThan(3_000);

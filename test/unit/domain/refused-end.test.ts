@@ -21,7 +21,7 @@ const FAILED = { ...STATUS, current_stage: "failed" };
 function inPlaceOf(text: string): Record<string, unknown> | undefined {
   const result = decodeEvent(text, CONTEXT);
   if (result.ok) throw new Error("was not refused");
-  const end = endInPlaceOf(text, result, CONTEXT);
+  const end = endInPlaceOf({ text }, result, CONTEXT);
   return end && JSON.parse(`{${end.members}`);
 }
 
@@ -143,7 +143,7 @@ describe("EV-18: in place of a terminal event that breaks a rule an error is sto
 
   test("a terminal event that is no UTF-8 is found by the part that can be read", () => {
     const text = JSON.stringify({ ...ERROR, error_message: "\ufffd" });
-    const end = endInPlaceOf(text, NOT_UTF8, CONTEXT);
+    const end = endInPlaceOf({ text }, NOT_UTF8, CONTEXT);
     expect(end?.members).toContain("the event must be UTF-8.");
   });
 
@@ -162,7 +162,7 @@ describe("EV-18: in place of a terminal event that breaks a rule an error is sto
     for (const channel of [SYSTEM_CHANNEL, userChannel("alice")] as const) {
       const failure = decodeEvent(sampleText("error"), { channel, now: NOW });
       if (failure.ok) throw new Error("was not refused");
-      expect(endInPlaceOf(sampleText("error"), failure, { channel, now: NOW })).toBeUndefined();
+      expect(endInPlaceOf({ text: sampleText("error") }, failure, { channel, now: NOW })).toBeUndefined();
     }
   });
 });

@@ -92,6 +92,13 @@ describe("the answers for operators", () => {
     expect(pubSub.made).toEqual([]);
   });
 
+  test("OPS-6: /ws/health warns of a broker that takes smaller bodies than 1 MiB, beside its own warnings", async () => {
+    const { ask, pubSub } = appBench({}, undefined, { mostBytes: 960_000 });
+    pubSub.health = () => ({ status: "up", warnings: ["maxmemory-policy"] });
+    const { broker } = await (await ask("/ws/health", { token: null })).json();
+    expect(broker.warnings).toEqual(["maxmemory-policy", expect.stringContaining("at most 960000 bytes")]);
+  });
+
   test("OPS-6: /ws/health says how the broker is and how many watch what", async () => {
     const { ask, registry, clock, analysisId, pubSub } = appBench();
     registry.add({ id: "1", userId: "alice", connectedAt: 0, analysisId });

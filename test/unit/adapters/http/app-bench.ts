@@ -14,6 +14,7 @@ import { ReadEvents } from "../../../../src/application/read-events.ts";
 import { SendHeartbeats } from "../../../../src/application/send-heartbeats.ts";
 import { SubscribeToAnalysis } from "../../../../src/application/subscribe-to-analysis.ts";
 import { WatchInbox } from "../../../../src/application/watch-inbox.ts";
+import { WatchRequestLimit } from "../../../../src/application/watch-request-limit.ts";
 import { analysisIdOf, type ChannelName } from "../../../../src/domain/channel.ts";
 import { ConnectionRegistry } from "../../../../src/domain/connection-registry.ts";
 import type { OriginPolicy } from "../../../../src/session/origin-policy.ts";
@@ -40,6 +41,8 @@ export interface BenchOptions {
   readonly access?: AccessPolicy;
   readonly maxConnections?: number;
   readonly maxPerUser?: number;
+  /** The most bytes of a request that the broker takes, if they are fewer than 1 MiB. */
+  readonly mostBytes?: number;
 }
 
 export interface Problem {
@@ -59,7 +62,7 @@ export function appBench(
 ) {
   const { watchDefault = "allow", maxConnections = 0, maxPerUser = 0 } = options;
   const { access = new ClaimsAndViewers(watchDefault) } = options;
-  const node = memoryNode();
+  const node = memoryNode({ mostBytes: options.mostBytes });
   const { clock, telemetry, pubSub, elsewhere } = node;
   const channel = someAnalysis();
   const analysisId = analysisIdOf(channel);
@@ -107,6 +110,7 @@ export function appBench(
     telemetry,
     demo,
     pubSub,
+    requestLimit: new WatchRequestLimit(pubSub, telemetry),
     workers,
     deadLetters,
     ingestInbox,

@@ -7,6 +7,7 @@ import {
 } from "../../../../src/adapters/http/demo/demo-routes.ts";
 import { requestDeadline } from "../../../../src/adapters/http/request-deadline.ts";
 import { RecentRefusals } from "../../../../src/application/recent-refusals.ts";
+import { MAX_EVENT_BYTES } from "../../../../src/domain/decode-event.ts";
 import { ManualClock } from "../../../../src/testing/manual-clock.ts";
 import demoPage from "../../../../src/web/demo/index.html";
 import { appBench } from "./app-bench.ts";
@@ -47,7 +48,7 @@ function start() {
     refusals,
     onFault: (_analysis, error) => heard.reject(error),
   });
-  const app = new Hono().use(requestDeadline(clock)).route("/", demo.routes);
+  const app = new Hono().use(requestDeadline(clock, { mostBytes: MAX_EVENT_BYTES })).route("/", demo.routes);
   const post = async (path: string, body = "", cookie = "") =>
     app.request(path, { method: "POST", body, headers: { cookie } });
   return { minted, post, heard: heard.promise, app, refusals };

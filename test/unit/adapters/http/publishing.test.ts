@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test";
+import { RequestTooLarge } from "../../../../src/application/errors.ts";
 import { errorEvent, resultUpdate, statusUpdate } from "../../../support/publishing.ts";
 import { appBench, codeOf, problemOf } from "./app-bench.ts";
 
@@ -105,6 +106,30 @@ describe("POST /v1/analyses/{analysis_id}/events", () => {
     expect(await codeOf(await publish(event(MEBIBYTE + 1)))).toEqual([413, "event_too_large"]);
     expect(await codeOf(await publish(stream(event(MEBIBYTE + 1))))).toEqual([413, "event_too_large"]);
     expect(await kept()).toHaveLength(2);
+  });
+
+  test("PUB-5: a body that is larger than the broker takes is 413, and the answer names the limit", async () => {
+    const { publish, kept } = appBench({}, undefined, { mostBytes: 1_000 });
+    const event = (bytes: number) => JSON.stringify(statusUpdate({ pad: "x".repeat(bytes) }));
+    for (const body of [event(1_000), new Blob([event(1_000)]).stream()]) {
+      const answer = await publish(body);
+      expect([answer.status, await answer.json()]).toMatchObject([
+        413,
+        { code: "event_too_large", detail: "a body has at most 1000 bytes" },
+      ]);
+    }
+    expect((await publish(event(100))).status).toBe(202);
+    expect(await kept()).toHaveLength(1);
+  });
+
+  test("PUB-5: a request that the broker finds too large is 413, and the answer names the limit", async () => {
+    const { publish, pubSub } = appBench();
+    pubSub.fault = () => new RequestTooLarge(1_000);
+    const answer = await publish(statusUpdate());
+    expect([answer.status, await answer.json()]).toMatchObject([
+      413,
+      { code: "event_too_large", detail: "the broker takes at most 1000 bytes at once" },
+    ]);
   });
 
   test("PUB-8: without a valid token 401, and a word on how to come with one", async () => {

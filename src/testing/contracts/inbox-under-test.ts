@@ -1,0 +1,25 @@
+import type { InboxPort } from "../../application/ports/inbox-port.ts";
+
+export type Fields = readonly [name: string, value: string][];
+
+/** The broker under test. The suite asks for an empty inbox for each of its tests. */
+export interface InboxUnderTest {
+  /** Another node on the same broker; the suite closes it. Nodes of one name share the lease. */
+  node(name?: string): InboxPort;
+  /** Adds an entry as a worker does. Resolves with its id. If entries have no fields, `fields` is one `event` alone. */
+  add(fields: Fields): Promise<string>;
+  /** Adds an event as a worker does that addresses a channel. Resolves with its id. */
+  addTo?(channel: string, event: string): Promise<string>;
+  /** Resolves when so many milliseconds of the broker's time have passed. */
+  elapse(milliseconds: number): Promise<void>;
+  /** Called after the nodes were closed. */
+  close(): Promise<void>;
+}
+
+/** How an entry of the inbox under test may look. */
+export interface InboxCapabilities {
+  /** Whether an entry has fields, of which one is `event`. Without them an entry is the event. Default: true. */
+  readonly fields?: boolean;
+  /** Whether workers may address a channel, for which there is `addTo`. Default: false. */
+  readonly channels?: boolean;
+}
