@@ -2,7 +2,7 @@ import { RedisInbox } from "../../src/adapters/redis/redis-inbox.ts";
 import { RedisPubSub } from "../../src/adapters/redis/redis-pub-sub.ts";
 import { SystemClock } from "../../src/adapters/system/system-clock.ts";
 import { CollectingTelemetry } from "../../src/testing/collecting-telemetry.ts";
-import type { InboxUnderTest } from "../../src/testing/contracts/inbox-contract.ts";
+import type { InboxUnderTest } from "../../src/testing/contracts/inbox-under-test.ts";
 import type { PubSubUnderTest } from "../../src/testing/contracts/pub-sub-under-test.ts";
 import type { RedisInUse } from "./use-redis.ts";
 
