@@ -1,5 +1,5 @@
 #!/usr/bin/env bun
-import { readConfig } from "./gateway/commands/command-failed.ts";
+import { CommandFailed, readConfig } from "./gateway/commands/command-failed.ts";
 import { runCommandLine } from "./gateway/commands/command-line.ts";
 import { type RunningGateway, startGateway } from "./gateway/start.ts";
 
@@ -15,6 +15,7 @@ async function serve(): Promise<void> {
   try {
     gateway = await startGateway(config);
   } catch (error) {
+    if (error instanceof CommandFailed) throw error;
     throw new Error(`Telltale could not start: ${error instanceof Error ? error.message : String(error)}`);
   }
   console.log(`Telltale answers at ${gateway.url}`);

@@ -1,14 +1,45 @@
 import { type BrokerTrouble, wordsOf } from "./broker-trouble.ts";
 import type { LogLevel } from "./ports/telemetry-port.ts";
 
-/** An error that Telltale itself raises. `code` is stable and part of the interface; the message is for people. */
+/** The codes of the errors that an adapter of a broker throws. */
+const OF_BROKERS = ["broker_unavailable", "outcome_unknown", "newer_format"] as const;
+type BrokerErrorCode = (typeof OF_BROKERS)[number];
+
+/**
+ * An error that Telltale itself raises. `code` is stable and part of the interface; the message is for people.
+ *
+ * An adapter from outside may load a copy of this file of its own. So `instanceof` knows an error of another copy by its
+ * code, if it is one that an adapter throws.
+ */
 export abstract class TelltaleError extends Error {
+  /** The codes by which the class knows an error of another copy. Subclasses do not inherit them. */
+  static readonly codes: readonly BrokerErrorCode[] = OF_BROKERS;
+
+  static override readonly [Symbol.hasInstance] = isInstance;
+
   abstract readonly code: string;
 
   constructor(message: string, options?: ErrorOptions) {
     super(message, options);
     this.name = new.target.name;
   }
+}
+
+interface ErrorClass {
+  readonly codes: readonly BrokerErrorCode[];
+}
+
+function isInstance(this: ErrorClass, value: unknown): boolean {
+  return Function.prototype[Symbol.hasInstance].call(this, value) || isOfOtherCopy(this, value);
+}
+
+function isOfOtherCopy(known: ErrorClass, value: unknown): boolean {
+  if (!Object.hasOwn(known, "codes")) return false;
+  return value instanceof Error && "trouble" in value && known.codes.some((code) => hasCode(value, code));
+}
+
+function hasCode(error: Error, code: string): boolean {
+  return "code" in error && error.code === code;
 }
 
 /** The token is no good: its holder needs another one. The message never holds the token. */
@@ -30,7 +61,8 @@ interface BrokerErrorOptions extends ErrorOptions {
 
 /** A failure of the broker. The message is for the log alone: it may hold an address, or the broker's own text. */
 export abstract class BrokerError extends TelltaleError {
-  abstract override readonly code: "broker_unavailable" | "outcome_unknown" | "newer_format";
+  static override readonly codes: readonly BrokerErrorCode[] = OF_BROKERS;
+  abstract override readonly code: BrokerErrorCode;
   readonly trouble: BrokerTrouble;
 
   constructor(message: string, trouble: BrokerTrouble, options?: ErrorOptions) {
@@ -46,6 +78,7 @@ export abstract class BrokerError extends TelltaleError {
 
 /** The broker is known to be away or refused: nothing was stored, nor will be. */
 export class BrokerUnavailable extends BrokerError {
+  static override readonly codes = ["broker_unavailable"] as const;
   readonly code = "broker_unavailable";
 
   constructor(message: string, { trouble = { cause: "away" }, ...options }: BrokerErrorOptions = {}) {
@@ -55,6 +88,7 @@ export class BrokerUnavailable extends BrokerError {
 
 /** The command was sent and no answer came: it may have been carried out. Repeat it under the same idempotency key. */
 export class OutcomeUnknown extends BrokerError {
+  static override readonly codes = ["outcome_unknown"] as const;
   readonly code = "outcome_unknown";
 
   constructor(message: string, { trouble = { cause: "silent" }, ...options }: BrokerErrorOptions = {}) {
@@ -64,6 +98,7 @@ export class OutcomeUnknown extends BrokerError {
 
 /** A newer Telltale than this one wrote the data that the broker keeps. */
 export class NewerFormat extends BrokerError {
+  static override readonly codes = ["newer_format"] as const;
   readonly code = "newer_format";
 
   constructor(message: string) {

@@ -3,10 +3,18 @@ import { openRedisBroker } from "../adapters/redis/redis-broker.ts";
 import type { BrokerPorts } from "../application/ports/broker-ports.ts";
 import type { ClockPort } from "../application/ports/clock-port.ts";
 import type { TelemetryPort } from "../application/ports/telemetry-port.ts";
+import { openBrokerModule } from "./broker-module.ts";
 import type { Config } from "./config/config.ts";
 
-/** Opens the broker of the configuration. This is the one place that knows which broker it is. */
-export function openBroker(config: Config, clock: ClockPort, telemetry: TelemetryPort): BrokerPorts {
+/**
+ * Opens the broker of the configuration. This is the one place that knows which broker it is. Rejects with
+ * `CommandFailed` if the module of the broker cannot be used.
+ */
+export async function openBroker(
+  config: Config,
+  clock: ClockPort,
+  telemetry: TelemetryPort,
+): Promise<BrokerPorts> {
   const { broker: target, listen } = config;
   const shared = { clock, telemetry, history: { size: config.historySize, ttlMs: config.historyTtlMs } };
   switch (target.kind) {
@@ -14,5 +22,12 @@ export function openBroker(config: Config, clock: ClockPort, telemetry: Telemetr
       return openMemoryBroker(shared);
     case "redis":
       return openRedisBroker({ ...shared, target, waitReplicas: target.waitReplicas, listen });
+    case "module":
+      return openBrokerModule(target.module, { ...shared, env: process.env, listen });
   }
 }
+
+/** How a gateway opens its broker. */
+export type BrokerOpener = (
+  ...given: Parameters<typeof openBroker>
+) => BrokerPorts | ReturnType<typeof openBroker>;

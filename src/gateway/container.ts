@@ -27,11 +27,11 @@ import { WatchInbox } from "../application/watch-inbox.ts";
 import { WatchRequestLimit } from "../application/watch-request-limit.ts";
 import { ConnectionRegistry } from "../domain/connection-registry.ts";
 import type { SessionServices } from "../session/session-services.ts";
-import { openBroker } from "./brokers.ts";
+import { type BrokerOpener, openBroker } from "./brokers.ts";
 import type { Config } from "./config/config.ts";
 
 /** Every part of a gateway by its name, as `createGateway` adds them. */
-export type Gateway = ReturnType<typeof createGateway>;
+export type Gateway = Awaited<ReturnType<typeof createGateway>>;
 
 /** Telemetry of this process: it can also say what it counted, and write what it still holds back. */
 interface ProcessTelemetry extends TelemetryPort {
@@ -40,22 +40,26 @@ interface ProcessTelemetry extends TelemetryPort {
 }
 
 /**
- * Builds every part of the gateway. Nothing listens and nothing is connected before the first use.
+ * Opens the broker and builds every part of the gateway. Nothing listens, and nothing of Telltale's is connected before
+ * the first use.
  *
  * A part is added at one place: its name, what it is made of, and how it ends if it has an end. A part is made of parts
  * that were added before it. To replace an adapter or a policy, replace its line here. `open` may open another broker
  * than the configuration names.
  */
-export function createGateway(config: Config, open: typeof openBroker = openBroker) {
+export async function createGateway(config: Config, open: BrokerOpener = openBroker) {
   const { heartbeatIntervalMs, heartbeatTimeoutMs, messageRate } = config;
+  const clock: ClockPort = new SystemClock();
+  const telemetry: ProcessTelemetry = new PinoTelemetry(config.logLevel, clock);
+  const opened = await open(config, clock, telemetry);
   return (
     new Assembly<object>()
       .add("config", () => config)
-      .add("clock", (): ClockPort => new SystemClock())
+      .add("clock", () => clock)
       .add(
         "telemetry",
-        ({ clock }): ProcessTelemetry => new PinoTelemetry(config.logLevel, clock),
-        (telemetry) => telemetry.flush(),
+        () => telemetry,
+        (its) => its.flush(),
       )
       .add("tokens", ({ clock }): TokenVerifierPort => new JoseTokenVerifier(config.jwt.secret, clock))
       .add("access", (): AccessPolicy => new ClaimsAndViewers(config.watchDefault))
@@ -64,10 +68,9 @@ export function createGateway(config: Config, open: typeof openBroker = openBrok
       .add("refusals", () => new RecentRefusals())
       .add(
         "broker",
-        ({ clock, telemetry, refusals }): BrokerPorts => {
-          const broker = open(config, clock, telemetry);
-          if (!config.demo) return broker;
-          return { ...broker, deadLetters: notingRefusals(broker.deadLetters, refusals) };
+        ({ refusals }): BrokerPorts => {
+          if (!config.demo) return opened;
+          return { ...opened, deadLetters: notingRefusals(opened.deadLetters, refusals) };
         },
         closeBroker,
       )

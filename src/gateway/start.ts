@@ -8,7 +8,7 @@ import { missingCapabilities } from "../application/ports/broker-ports.ts";
 import type { ClockPort } from "../application/ports/clock-port.ts";
 import { WATCH_INBOX_MS } from "../application/watch-inbox.ts";
 import demoPage from "../web/demo/index.html";
-import { openBroker } from "./brokers.ts";
+import { type BrokerOpener, openBroker } from "./brokers.ts";
 import type { Config } from "./config/config.ts";
 import { isLoopback } from "./config/demo-config.ts";
 import { createGateway, type Gateway } from "./container.ts";
@@ -31,11 +31,8 @@ const LOOK_AGAIN_MS = 20;
  * Starts a gateway. It serves from here on, with or without its broker: `/ready` says which. It starts without the
  * capabilities that the broker lacks as well. `open` may open another broker than the configuration names.
  */
-export async function startGateway(
-  config: Config,
-  open: typeof openBroker = openBroker,
-): Promise<RunningGateway> {
-  const gateway = createGateway(config, open);
+export async function startGateway(config: Config, open: BrokerOpener = openBroker): Promise<RunningGateway> {
+  const gateway = await createGateway(config, open);
   const { telemetry, clock } = gateway;
   const leaving = new AbortController();
   let url = "";

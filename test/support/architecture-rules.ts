@@ -111,6 +111,22 @@ export const architectureRules: readonly ArchitectureRule[] = [
     broken: { "src/gateway/config/a.ts": 'import { b } from "../../adapters/redis/b.ts";' },
   },
   {
+    sentence: "the entries for adapters export only application, domain, and the adapters system and broker",
+    offences: onlyImports({
+      from: "src/package/",
+      folders: ["src/application/", "src/domain/", "src/adapters/system/", "src/adapters/broker/"],
+    }),
+    broken: { "src/package/a.ts": 'export { b } from "../adapters/redis/b.ts";' },
+  },
+  {
+    sentence: "only the gateway imports an entry for adapters",
+    offences: (tree) =>
+      imports(tree)
+        .filter(({ path, to }) => to.startsWith("src/package/") && !path.startsWith("src/gateway/"))
+        .map(describeImport),
+    broken: { "src/adapters/memory/a.ts": 'import type { B } from "../../package/b.ts";' },
+  },
+  {
     sentence:
       "testing imports only testing, application, domain, the test runner and the built-ins of every runtime",
     offences: onlyImports({
@@ -150,9 +166,10 @@ export const architectureRules: readonly ArchitectureRule[] = [
     broken: { "src/domain/a.ts": "export {};\n".repeat(251) },
   },
   {
-    sentence: "no file is a barrel of re-exports",
+    sentence: "no file but an entry for adapters is a barrel of re-exports",
     offences: (tree) =>
       filesMatching(tree, /\.tsx?$/)
+        .filter((path) => !path.startsWith("src/package/"))
         .filter((path) => isBarrel(tree.get(path) ?? ""))
         .map((path) => `${path} only re-exports`),
     broken: { "src/domain/index.ts": 'export * from "./a.ts";\nexport { b } from "./b.ts";\n' },

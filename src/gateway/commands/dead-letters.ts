@@ -14,8 +14,8 @@ const SHOWN = 20;
 
 /**
  * `telltale deadletters list`, `show`, `republish` and `drop` act on the stream `telltale:deadletters`. The exit code
- * is 1 if something was not done, and 78 if no Redis is configured. Only REDIS_* and HISTORY_* are read from the
- * environment, as the gateway reads them.
+ * is 1 if something was not done, and 78 if no broker outside the gateway is configured. Only BROKER, REDIS_* and
+ * HISTORY_* are read from the environment, as the gateway reads them; a module of a broker reads its own settings.
  */
 export function addDeadLetters(command: Command): void {
   command.description(
@@ -131,7 +131,7 @@ async function drop(ids: readonly string[]): Promise<void> {
 
 /** Opens the configured broker for `use`. Nothing but the ports that are used is connected. */
 async function withBroker(use: (broker: BrokerPorts) => Promise<void>): Promise<void> {
-  const broker = openBroker(brokerConfig(), new SystemClock(), new ErrorsOnly());
+  const broker = await openBroker(brokerConfig(), new SystemClock(), new ErrorsOnly());
   try {
     await use(broker);
   } finally {
@@ -154,7 +154,10 @@ function brokerConfig(): Config {
   const config = readConfig(Object.fromEntries(used));
   // The dead letters in the memory of another process cannot be reached.
   if (config.broker.kind === "memory") {
-    throw new CommandFailed(EXIT.configuration, "No Redis is configured. Set REDIS_URL as for the gateway.");
+    throw new CommandFailed(
+      EXIT.configuration,
+      "No Redis is configured. Set REDIS_URL or BROKER as for the gateway.",
+    );
   }
   return config;
 }

@@ -90,7 +90,7 @@ export function loadConfig(env: Environment, readFile: (path: string) => string)
     logLevel: settings.choice("LOG_LEVEL", ["debug", "info", "warn", "error"], "info"),
   };
   refuseReserved(settings, note);
-  notes.push(...mistypedNames(env));
+  notes.push(...mistypedNames(env, broker.kind === "module"));
   if (settings.faults.length > 0) return { ok: false, faults: settings.faults, notes };
   if (jwt.generated) notes.unshift(KEY_MADE_UP);
   Object.freeze(config.broker);

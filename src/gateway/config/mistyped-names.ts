@@ -4,9 +4,10 @@ import { CONFIG_VARIABLES } from "./variables.ts";
 /**
  * Answers one sentence for each variable that is no setting but close to one: a typing slip (`HISTROY_SIZE`), a word left
  * out (`JWT_SECRET`), another unit (`HISTORY_TTL_MS`), another case, or `TELLTALE_` before it. Variables that Kubernetes
- * injects for its Services are left out. No sentence shows a value.
+ * injects for its Services are left out. No sentence shows a value. `module`: the broker is a module, which has settings of
+ * its own; then a name that is close to the setting of another broker is left out as well.
  */
-export function mistypedNames(env: Environment): string[] {
+export function mistypedNames(env: Environment, module = false): string[] {
   return Object.entries(env).flatMap(([name, value]) => {
     if (
       value === undefined ||
@@ -17,7 +18,9 @@ export function mistypedNames(env: Environment): string[] {
     )
       return [];
     const meant = meantBy(name);
-    return meant === undefined ? [] : [`${name} is no setting of Telltale and not used. Is ${meant} meant?`];
+    return meant === undefined || (module && OF_BROKERS.test(meant))
+      ? []
+      : [`${name} is no setting of Telltale and not used. Is ${meant} meant?`];
   });
 }
 
@@ -30,6 +33,8 @@ const UNIT = /_(MS|MILLIS|MILLISECONDS|S|SEC|SECS|SECONDS|MIN|MINS|MINUTES|HOURS
 const SHORTENED: ReadonlyMap<string, string> = new Map(
   NAMES.toReversed().flatMap((known) => shortened(known).map((name) => [name, known] as const)),
 );
+
+const OF_BROKERS = /^(?:BROKER|REDIS_\w+|NATS_\w+)$/;
 
 /** It is two letters from TLS_CERT_FILE, and many images set it. */
 const OF_OPENSSL = "SSL_CERT_FILE";

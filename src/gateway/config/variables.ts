@@ -20,7 +20,7 @@ export const CONFIG_VARIABLES = [
   variable(
     "BROKER",
     "memory; redis when REDIS_URL or REDIS_HOST is set",
-    "Where events are numbered and kept: `memory` or `redis`.",
+    "Where events are numbered and kept: `memory`, `redis`, or `module:` and the path or package of an adapter.",
   ),
   variable(
     "REDIS_URL",

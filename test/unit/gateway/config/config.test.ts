@@ -369,10 +369,17 @@ describe("replicas to wait for", () => {
   });
 });
 
+describe("the module of a broker", () => {
+  test("is named by a path or a package", () => {
+    for (const module of ["./mine.ts", "/srv/mine.ts", "@acme/broker"])
+      expect(configOf({ BROKER: `module:${module}` }).broker).toEqual({ kind: "module", module });
+    expect(faultsOf({ BROKER: "module:" })).toEqual(["BROKER"]);
+  });
+});
+
 describe("settings of a later release", () => {
   test.each([
     ["BROKER", "nats"],
-    ["BROKER", "module:./mine.ts"],
     ["REDIS_URL", "rediss://redis"],
     ["REDIS_URL", "redis+cluster://a:1,b:2"],
     ["REDIS_URL", "redis+sentinel://a:1,b:2/main"],

@@ -49,6 +49,12 @@ describe("CFG-6: a name close to a setting's is a warning that names the setting
     ]);
   });
 
+  test("is not asked of a setting of a broker while the broker is a module, which has settings of its own", () => {
+    for (const name of ["REDSI_URL", "BORKER", "REDIS_CA"])
+      expect([mistypedNames({ [name]: "x" }).length, mistypedNames({ [name]: "x" }, true)]).toEqual([1, []]);
+    expect(mistypedNames({ HISTROY_SIZE: "1" }, true)).toHaveLength(1);
+  });
+
   test("finds each setting with two letters swapped", () => {
     for (const { name } of CONFIG_VARIABLES) {
       const swapped = `${name[1]}${name[0]}${name.slice(2)}`;

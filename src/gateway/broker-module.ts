@@ -1,0 +1,112 @@
+import { existsSync } from "node:fs";
+import { createRequire } from "node:module";
+import { resolve } from "node:path";
+import { pathToFileURL } from "node:url";
+import { reasonOf } from "../application/errors.ts";
+import type { BrokerPorts } from "../application/ports/broker-ports.ts";
+import type { BrokerContext, OpenBroker } from "../package/ports.ts";
+import { CommandFailed, EXIT } from "./commands/command-failed.ts";
+
+/**
+ * Opens the broker of a module from outside: `module` is a path from the working directory, or the name of a package that
+ * is installed there. Rejects with `CommandFailed` and code 78 if there is no such module, or if it is none for a broker.
+ */
+export async function openBrokerModule(module: string, context: BrokerContext): Promise<BrokerPorts> {
+  const open = await load(module);
+  let broker: unknown;
+  try {
+    broker = await open(context);
+  } catch (error) {
+    throw unusable(module, `openBroker failed: ${reasonOf(error)}`);
+  }
+  const faults = faultsOf(broker);
+  if (faults.length > 0) throw unusable(module, `openBroker gives ${faults.join(", and ")}`);
+  return broker as BrokerPorts;
+}
+
+async function load(module: string): Promise<OpenBroker> {
+  let exported: Readonly<Record<string, unknown>>;
+  try {
+    exported = await import(pathToFileURL(find(module)).href);
+  } catch (error) {
+    if (error instanceof CommandFailed) throw error;
+    throw unusable(module, `the module cannot be loaded: ${reasonOf(error)}`);
+  }
+  if (typeof exported.openBroker !== "function")
+    throw unusable(module, "the module exports no function openBroker");
+  return exported.openBroker as OpenBroker;
+}
+
+/** A file that is there goes before a package of the same name. */
+function find(module: string): string {
+  const path = resolve(module);
+  if (existsSync(path)) return createRequire(path).resolve(path);
+  try {
+    return createRequire(resolve("package.json")).resolve(module);
+  } catch (error) {
+    throw unusable(module, `there is no such module (${codeOf(error)})`);
+  }
+}
+
+/** The methods of each port. `capability`: an adapter may leave the port out. */
+const PORTS = {
+  events: {
+    capability: false,
+    methods: [
+      "append",
+      "snapshot",
+      "viewers",
+      "history",
+      "positions",
+      "subscribe",
+      "declareViewers",
+      "health",
+      "close",
+    ] satisfies (keyof BrokerPorts["events"])[],
+  },
+  deadLetters: {
+    capability: false,
+    methods: ["keep", "read", "find", "remove", "close"] satisfies (keyof BrokerPorts["deadLetters"])[],
+  },
+  workerChannels: {
+    capability: true,
+    methods: ["listen", "stopListening", "listening", "close"] satisfies (keyof NonNullable<
+      BrokerPorts["workerChannels"]
+    >)[],
+  },
+  inbox: {
+    capability: true,
+    methods: [
+      "take",
+      "arrival",
+      "remove",
+      "release",
+      "backlog",
+      "compareIds",
+      "close",
+    ] satisfies (keyof NonNullable<BrokerPorts["inbox"]>)[],
+  },
+} as const;
+
+function faultsOf(broker: unknown): string[] {
+  if (!isObject(broker)) return ["no ports"];
+  return Object.entries(PORTS).flatMap(([name, { capability, methods }]) => {
+    const port = broker[name];
+    if (port === undefined) return capability ? [] : [`no port ${name}`];
+    if (!isObject(port)) return [`a port ${name} that is no object`];
+    const missing = methods.filter((method) => typeof port[method] !== "function");
+    return missing.length === 0 ? [] : [`a port ${name} without ${missing.join(", ")}`];
+  });
+}
+
+function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null;
+}
+
+function codeOf(error: unknown): string {
+  return error instanceof Error && "code" in error ? String(error.code) : reasonOf(error);
+}
+
+function unusable(module: string, why: string): CommandFailed {
+  return new CommandFailed(EXIT.configuration, `BROKER: module:${module}: ${why}`);
+}

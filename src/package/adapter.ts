@@ -1,0 +1,18 @@
+/**
+ * `telltale/adapter`: the rules of a channel and the parts that the adapters of Telltale share, for an adapter from
+ * outside. docs/WRITING-AN-ADAPTER.md says which part is for which rule.
+ */
+export type { AppendCall } from "../adapters/broker/append-queue.ts";
+export { AppendQueue } from "../adapters/broker/append-queue.ts";
+export { BrokerClock } from "../adapters/broker/broker-clock.ts";
+export { OutageLog } from "../adapters/broker/outage-log.ts";
+export { RetryPauses } from "../adapters/broker/repeated-failures.ts";
+export { Slots } from "../adapters/broker/slots.ts";
+export { randomEpoch } from "../adapters/system/random-epoch.ts";
+export { SystemClock } from "../adapters/system/system-clock.ts";
+export { reasonOf } from "../application/errors.ts";
+export { fill } from "../domain/byte-budget.ts";
+export type { ChannelRecord } from "../domain/channel-record.ts";
+export { appendToRecord, mostKept, newRecord } from "../domain/channel-record.ts";
+export { isOnHistory, parseEventId, positionOfText, textWithEventId } from "../domain/event-position.ts";
+export { exceedsBytes, firstBytes, lastBytes, utf8Length } from "../domain/utf8.ts";
