@@ -1,6 +1,7 @@
 import { brokerFaults } from "./broker-faults.ts";
 import { failoverFaults } from "./failover-faults.ts";
 import { gatewayFaults } from "./gateway-faults.ts";
+import { natsFaults } from "./nats-faults.ts";
 import { networkFaults } from "./network-faults.ts";
 import { redisFaults } from "./redis-faults.ts";
 import type { Round } from "./round.ts";
@@ -29,7 +30,13 @@ const commonFaults: readonly CommonFault[] = [
   ...trafficFaults,
 ];
 
-export const faultKinds: readonly FaultKind[] = [...on("durable"), ...redisFaults, ...failoverFaults];
+export const faultKinds: readonly FaultKind[] = [
+  ...on("durable"),
+  ...redisFaults,
+  ...failoverFaults,
+  ...on("nats"),
+  ...natsFaults,
+];
 
 function on(stage: StageName): FaultKind[] {
   return commonFaults.map((kind) => ({ ...kind, name: `${stage}: ${kind.name}`, stage }));

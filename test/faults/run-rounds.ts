@@ -43,7 +43,7 @@ export async function* runRounds(plan: readonly FaultKind[], seed: number): Asyn
   }
 }
 
-export const STAGES: readonly StageName[] = ["durable", "volatile", "replicated", "unguarded"];
+export const STAGES: readonly StageName[] = ["durable", "volatile", "replicated", "unguarded", "nats"];
 
 const LOT = 60;
 

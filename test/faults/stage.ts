@@ -2,16 +2,21 @@ import { eventually } from "../../src/testing/eventually.ts";
 import { type GatewayProcess, startGateway, tokenFor } from "../support/gateway-process.ts";
 import { TcpProxy } from "../support/tcp-proxy.ts";
 import type { StagedBroker } from "./staged-broker.ts";
+import { StagedNats } from "./staged-nats.ts";
 import { StagedRedis } from "./staged-redis.ts";
 
-/** `durable`: everything is on disk within a second. `volatile`: only what SAVE wrote. `replicated`: one replica. */
-export type StageName = "durable" | "volatile" | "replicated" | "unguarded";
+/**
+ * On Redis, `durable`: everything is on disk within a second; `volatile`: only what SAVE wrote; `replicated`: one replica
+ * that publishers wait for; `unguarded`: one that nobody waits for. The others are other brokers.
+ */
+export type StageName = "durable" | "volatile" | "replicated" | "unguarded" | "nats";
 
 const BROKERS: Readonly<Record<StageName, () => Promise<StagedBroker>>> = {
   durable: () => StagedRedis.start(["--appendonly", "yes", "--appendfsync", "everysec"]),
   volatile: () => StagedRedis.start([]),
   replicated: () => StagedRedis.start([]),
   unguarded: () => StagedRedis.start([]),
+  nats: () => StagedNats.start(),
 };
 
 /** One gateway, with a network of its own towards the broker and another towards its clients. */

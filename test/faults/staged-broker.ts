@@ -28,8 +28,8 @@ export interface StagedBroker extends Address {
   thaw(): void;
   /** How many dead letters it keeps. */
   deadLetters(): Promise<number>;
-  /** How many connections listen to the events of this analysis. */
-  listenersOf(analysisId: string): Promise<number>;
+  /** How many connections listen to the events of this analysis; undefined if the broker does not tell. */
+  readonly listenersOf: ((analysisId: string) => Promise<number>) | undefined;
   /** Ends it for good and removes what it wrote. */
   stop(): Promise<void>;
 }

@@ -57,10 +57,10 @@ export class StagedRedis implements StagedBroker {
     return this.admin.xlen("telltale:deadletters");
   }
 
-  async listenersOf(analysisId: string): Promise<number> {
+  readonly listenersOf = async (analysisId: string): Promise<number> => {
     const channels = (await this.admin.pubsub("CHANNELS", `*${analysisId}*`)) as string[];
     return channels.length;
-  }
+  };
 
   stop(): Promise<void> {
     this.admin.disconnect();

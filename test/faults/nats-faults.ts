@@ -1,0 +1,92 @@
+import { setTimeout as pause } from "node:timers/promises";
+import { A_MOMENT_MS } from "./broker-faults.ts";
+import type { FaultKind } from "./kinds.ts";
+import type { Round } from "./round.ts";
+import { StagedNats } from "./staged-nats.ts";
+import { stallSubscriptions } from "./stalled-subscriptions.ts";
+
+const ALWAYS = Number.NEGATIVE_INFINITY;
+
+/** Faults that only NATS has. */
+export const natsFaults: readonly FaultKind[] = [
+  {
+    name: "nats: lost tail, restarted with an older store",
+    stage: "nats",
+    rounds: 30,
+    strike: async (round) => {
+      const { server } = natsOf(round);
+      const from = performance.now() - A_MOMENT_MS;
+      await server.saveStore();
+      await round.stage.untilReady();
+      await round.untilSeen(5);
+      await server.restoreStore();
+      round.excuse({ from, to: performance.now(), storedWasLost: true });
+      await round.recovers();
+    },
+  },
+  {
+    name: "nats: streams removed",
+    stage: "nats",
+    rounds: 25,
+    strike: async (round) => {
+      await natsOf(round).removeStreams();
+      round.excuse({ from: ALWAYS, to: performance.now(), storedWasLost: true });
+      await round.recovers();
+    },
+  },
+  {
+    name: "nats: events of watched channels purged",
+    stage: "nats",
+    rounds: 15,
+    strike: async (round) => {
+      for (const id of round.analysisIds) {
+        await natsOf(round).ask("STREAM.PURGE.TELLTALE_EVENTS", {
+          filter: `telltale.log.events.analysis:${id}`,
+        });
+      }
+      round.excuse({ from: ALWAYS, to: performance.now(), storedWasLost: true });
+      await round.recovers();
+    },
+  },
+  {
+    name: "nats: restarted twice in a row",
+    stage: "nats",
+    rounds: 20,
+    strike: async (round) => {
+      for (let time = 0; time < 2; time++) {
+        await round.stage.broker.kill9();
+        await pause(100 * round.random());
+        await round.stage.broker.restart();
+        await pause(500 * round.random());
+      }
+      await round.recovers();
+    },
+  },
+  {
+    name: "nats: server frozen for a moment, again and again",
+    stage: "nats",
+    rounds: 25,
+    strike: async (round) => {
+      const { broker } = round.stage;
+      for (let time = 0; time < 4; time++) {
+        broker.freeze();
+        // Below and above the deadline of an append.
+        await pause(200 + 3_500 * round.random());
+        broker.thaw();
+        await pause(300 * round.random());
+      }
+      await round.recovers();
+    },
+  },
+  {
+    name: "nats: subscriptions to watched channels stall",
+    stage: "nats",
+    rounds: 5,
+    strike: (round) => stallSubscriptions(round, (opening) => /SUB telltale\.live\./.test(opening)),
+  },
+];
+
+function natsOf({ stage: { broker } }: Round): StagedNats {
+  if (broker instanceof StagedNats) return broker;
+  throw new Error("this is no stage of NATS");
+}

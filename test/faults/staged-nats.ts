@@ -1,0 +1,139 @@
+import { connect, type NatsConnection, NoRespondersError, RequestError } from "@nats-io/transport-node";
+import { type NatsOptions, type RunningNats, startNats } from "../support/nats-server.ts";
+import type { Lane } from "./ledger.ts";
+import type { Address, StagedBroker, WorkerAnswer, WorkerConnection } from "./staged-broker.ts";
+
+/** One NATS with JetStream, which keeps its streams in files. */
+export class StagedNats implements StagedBroker {
+  readonly lanes = ["bare", "inbox"] as const;
+  readonly keepsBareMessages = true;
+  readonly recognisesRetries = false;
+  readonly server: RunningNats;
+
+  private constructor(server: RunningNats) {
+    this.server = server;
+  }
+
+  static async start(options: NatsOptions = {}): Promise<StagedNats> {
+    return new StagedNats(await startNats(options));
+  }
+
+  get host(): string {
+    return this.server.host;
+  }
+
+  get port(): number {
+    return this.server.port;
+  }
+
+  settingsFor({ host, port }: Address): Record<string, string> {
+    return { NATS_URL: `nats://${host}:${port}` };
+  }
+
+  connectWorker(address: Address): WorkerConnection {
+    return new NatsWorker(address);
+  }
+
+  kill9(): Promise<void> {
+    return this.server.kill9();
+  }
+
+  restart(): Promise<void> {
+    return this.server.restart();
+  }
+
+  freeze(): void {
+    this.server.freeze();
+  }
+
+  thaw(): void {
+    this.server.thaw();
+  }
+
+  async deadLetters(): Promise<number> {
+    const { state } = await this.ask<{ state: { messages: number } }>("STREAM.INFO.TELLTALE_DEADLETTERS");
+    return state.messages;
+  }
+
+  /** NATS tells who listens only over a monitoring port, which the servers of the rounds do not have. */
+  readonly listenersOf = undefined;
+
+  /** Removes every stream that is there. Connections stay. */
+  async removeStreams(): Promise<void> {
+    const { streams } = await this.ask<{ streams: string[] | null }>("STREAM.NAMES");
+    for (const stream of streams ?? []) await this.ask(`STREAM.DELETE.${stream}`);
+  }
+
+  /** Calls the interface of JetStream. */
+  async ask<Answer>(call: string, body?: unknown): Promise<Answer> {
+    const connection = await connect({ servers: `${this.host}:${this.port}`, reconnect: false });
+    try {
+      const answer = await connection.request(
+        `$JS.API.${call}`,
+        body === undefined ? undefined : JSON.stringify(body),
+        { timeout: 5_000 },
+      );
+      return answer.json<Answer>();
+    } finally {
+      await connection.close();
+    }
+  }
+
+  stop(): Promise<void> {
+    return this.server.stop();
+  }
+}
+
+const ANSWER_WITHIN_MS = 2_000;
+
+class NatsWorker implements WorkerConnection {
+  readonly #address: Address;
+  #connection: NatsConnection | undefined;
+  #connecting = false;
+  #closed = false;
+
+  constructor(address: Address) {
+    this.#address = address;
+  }
+
+  async publish(
+    lane: Exclude<Lane, "http">,
+    analysisId: string,
+    payload: string | Uint8Array,
+  ): Promise<WorkerAnswer> {
+    const connection = this.#connection;
+    if (connection === undefined || connection.isClosed()) {
+      void this.#connect();
+      return "refused";
+    }
+    const subject = lane === "inbox" ? "telltale.inbox" : `analysis.${analysisId}`;
+    try {
+      const answer = await connection.request(subject, payload, { timeout: ANSWER_WITHIN_MS });
+      return answer.json<{ error?: unknown }>().error === undefined ? "taken" : "refused";
+    } catch (error) {
+      if (error instanceof NoRespondersError) return "refused";
+      if (error instanceof RequestError && error.isNoResponders()) return "refused";
+      return "unknown";
+    }
+  }
+
+  close(): void {
+    this.#closed = true;
+    void this.#connection?.close();
+  }
+
+  /** Never rejects: the next message tries again. */
+  async #connect(): Promise<void> {
+    if (this.#connecting || this.#closed) return;
+    this.#connecting = true;
+    try {
+      const { host, port } = this.#address;
+      this.#connection = await connect({ servers: `${host}:${port}`, reconnect: false, timeout: 1_000 });
+      if (this.#closed) await this.#connection.close();
+    } catch {
+      // The server is away.
+    } finally {
+      this.#connecting = false;
+    }
+  }
+}
