@@ -4,7 +4,7 @@ import { signToken } from "../adapters/jwt/token-signer.ts";
 import { listen } from "../adapters/server/bun.ts";
 import { CHECK_POSITIONS_MS } from "../application/check-positions.ts";
 import { reasonOf } from "../application/errors.ts";
-import { missingCapabilities } from "../application/ports/broker-ports.ts";
+import { capabilitiesOf, missingCapabilities } from "../application/ports/broker-ports.ts";
 import type { ClockPort } from "../application/ports/clock-port.ts";
 import { WATCH_INBOX_MS } from "../application/watch-inbox.ts";
 import demoPage from "../web/demo/index.html";
@@ -44,10 +44,9 @@ export async function startGateway(config: Config, open: BrokerOpener = openBrok
     leaving: leaving.signal,
     demo: demo?.routes,
   });
-  for (const capability of missingCapabilities(gateway.broker))
-    telemetry.log("info", "the broker lacks a capability", { broker: gateway.pubSub.kind, capability });
   const heard = inTime(clock, BROKER_PATIENCE_MS, listenToWorkers(gateway));
   await Promise.all([heard, brokerUp(gateway)]);
+  tellCapabilities(gateway);
   gateway.requestLimit.execute();
   const server = listen({
     host: config.host,
@@ -87,6 +86,14 @@ export async function startGateway(config: Config, open: BrokerOpener = openBrok
       await gateway.close();
     },
   };
+}
+
+/** Tells operators what the broker gives, as far as it is known by now, and which ways for workers are missing. */
+function tellCapabilities({ broker, telemetry }: Gateway): void {
+  const { kind } = broker.events;
+  telemetry.log("info", "the broker", { kind, capabilities: capabilitiesOf(broker).join(", ") });
+  for (const capability of missingCapabilities(broker))
+    telemetry.log("info", "the broker lacks a capability", { broker: kind, capability });
 }
 
 /** Resolves when `done` does, or after `milliseconds`. */

@@ -15,7 +15,7 @@ describe("a gateway whose broker has neither worker channels nor an inbox", () =
     const lines = gateway.output().split("\n");
     const missing = lines.filter((line) => line.includes("the broker lacks a capability"));
     expect(missing.map((line) => JSON.parse(line))).toMatchObject([
-      { broker: "memory", capability: "workerChannels" },
+      { broker: "memory", capability: "worker_channels" },
       { broker: "memory", capability: "inbox" },
     ]);
   });
@@ -32,7 +32,11 @@ describe("a gateway whose broker has neither worker channels nor an inbox", () =
     ]);
     expect(health).toMatchObject({
       status: "ok",
-      broker: { kind: "memory", status: "up" },
+      broker: {
+        kind: "memory",
+        status: "up",
+        capabilities: ["dead_letters", "durability:process", "replicas:0"],
+      },
       inbox: { status: "unsupported", entries: null, oldest_age_seconds: null },
     });
   });

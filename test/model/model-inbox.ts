@@ -8,6 +8,7 @@ const ARRIVAL_MS = 1_000;
 
 /** The inbox as one node sees it, on the connection that its other commands go on; every node takes, none has a lease. */
 export class ModelInbox implements InboxPort {
+  readonly takesWorkerChannels = false;
   readonly #pubSub: ModelPubSub;
   readonly #clock: ProcessClock;
 

@@ -51,6 +51,7 @@ interface Subscription extends Listener {
 export class ModelPubSub implements PubSubPort {
   readonly kind = "model";
   readonly mostBytes = MAX_EVENT_BYTES;
+  readonly durability = { keptIn: "process", replicas: 0 } as const;
   /** While set, the broker sends this node nothing and does not say so. */
   stalled = false;
   /** The process is frozen: the broker goes on, nothing arrives. */

@@ -51,6 +51,10 @@ export class HandDrivenPubSub implements PubSubPort {
     this.#inner = inner;
   }
 
+  get durability(): PubSubPort["durability"] {
+    return this.#inner.durability;
+  }
+
   get mostBytes(): number {
     return this.#inner.mostBytes;
   }

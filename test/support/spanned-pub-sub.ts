@@ -18,6 +18,7 @@ import { published } from "./published-event.ts";
 export class SpannedPubSub implements PubSubPort {
   readonly kind = "spanned";
   readonly mostBytes = MAX_EVENT_BYTES;
+  readonly durability = { keptIn: "process", replicas: 0 } as const;
   readonly #subscribers = new Set<ChannelSubscriber>();
   #events: PublishedEvent[] = [];
   #epoch = "e1";

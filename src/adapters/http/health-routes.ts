@@ -2,6 +2,7 @@ import { Hono } from "hono";
 import { type BrokerTrouble, wordsOf } from "../../application/broker-trouble.ts";
 import type { IngestInboxEntries } from "../../application/ingest-inbox-entries.ts";
 import type { BrokerHealth } from "../../application/ports/broker-health.ts";
+import { type BrokerPorts, capabilitiesOf } from "../../application/ports/broker-ports.ts";
 import type { ClockPort } from "../../application/ports/clock-port.ts";
 import type { DeadLetterPort } from "../../application/ports/dead-letter-port.ts";
 import type { PubSubPort } from "../../application/ports/pub-sub-port.ts";
@@ -11,6 +12,7 @@ import type { WatchRequestLimit } from "../../application/watch-request-limit.ts
 import type { ConnectionRegistry } from "../../domain/connection-registry.ts";
 
 export interface HealthSources {
+  readonly broker: BrokerPorts;
   readonly pubSub: PubSubPort;
   readonly requestLimit: Pick<WatchRequestLimit, "warning">;
   /** Undefined if the broker has no worker channels. */
@@ -49,7 +51,11 @@ export function healthRoutes(sources: HealthSources): Hono {
     const { total_connections, active_analyses } = registry.statistics();
     return context.json({
       status: broker.status === "up" && inboxFault() === undefined ? "ok" : "degraded",
-      broker: { kind: sources.pubSub.kind, ...broker },
+      broker: {
+        kind: sources.pubSub.kind,
+        ...broker,
+        capabilities: capabilitiesOf(sources.broker),
+      },
       inbox: inboxFields(inbox.health),
       websocket_stats: { total_connections, active_analyses },
       counters: counters(),

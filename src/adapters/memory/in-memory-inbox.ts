@@ -19,6 +19,7 @@ const ARRIVAL_MS = 1_000;
 
 /** The inbox within one process: `add` stands for a worker's XADD. */
 export class InMemoryInbox implements InboxPort {
+  readonly takesWorkerChannels = false;
   readonly #broker: InMemoryBroker;
   readonly #clock: ClockPort;
   readonly #node: string;

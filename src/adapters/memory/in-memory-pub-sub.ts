@@ -45,6 +45,7 @@ const LINEAGE = "memory";
  */
 export class InMemoryPubSub implements PubSubPort {
   readonly kind = "memory";
+  readonly durability = { keptIn: "process", replicas: 0 } as const;
   readonly mostBytes: number;
   readonly #broker: InMemoryBroker;
   readonly #options: InMemoryPubSubOptions;

@@ -22,8 +22,8 @@ interface RedisCommandsOptions {
   /** Called each time scripts can be sent again. */
   readonly onReady?: () => void;
   readonly onLost?: () => void;
-  /** Called with `INFO replication`, on every connection and every two seconds. */
-  readonly replication?: (info: string) => void;
+  /** Called with the sections replication and persistence of INFO, on every connection and every two seconds. */
+  readonly information?: (info: string) => void;
 }
 
 /** The connection that scripts run on. Its failures are those of `PubSubPort`. */
@@ -179,14 +179,14 @@ export class RedisCommands {
 
   /** The clocks are compared on every connection and as long as it lasts, since any of them may be set. */
   async #look(redis: Redis): Promise<void> {
-    const { replication } = this.#options;
+    const { information } = this.#options;
     const [time, info] = await Promise.allSettled([
       this.#lookAtClock(redis),
-      replication && redis.info("replication"),
+      information && Promise.all([redis.info("replication"), redis.info("persistence")]),
     ]);
     if (time.status === "rejected") throw time.reason;
     // Not being allowed to look is no fault here: a feature that needs it says so itself.
-    if (info.status === "fulfilled" && info.value !== undefined) replication?.(info.value);
+    if (info.status === "fulfilled" && info.value !== undefined) information?.(info.value.join("\n"));
   }
 
   async #lookAtClock(redis: Redis): Promise<void> {

@@ -44,6 +44,7 @@ const ARRIVAL_MS = 1_000;
  * for, and the one that waits for the next entry answers nothing else meanwhile.
  */
 export class RedisInbox implements InboxPort {
+  readonly takesWorkerChannels = false;
   readonly #node: string;
   readonly #clock: ClockPort;
   readonly #commands: RedisLink;

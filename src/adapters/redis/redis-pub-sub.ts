@@ -8,6 +8,7 @@ import {
   type ChannelSnapshot,
   type ChannelSubscriber,
   type ChannelSubscription,
+  type Durability,
   type HistoryPage,
   PAGE_BYTES,
   type PubSubPort,
@@ -67,6 +68,8 @@ export class RedisPubSub implements PubSubPort {
   readonly #historyReads = new Slots(HISTORY_READS);
   /** On a Cluster each channel lies in a slot of its own, so that each is asked for by itself. */
   #isCluster = false;
+  /** Whether Redis writes every command to a file; undefined as long as the gateway was not told. */
+  #appendsToFile: boolean | undefined;
 
   constructor(options: RedisPubSubOptions) {
     this.#options = options;
@@ -83,7 +86,10 @@ export class RedisPubSub implements PubSubPort {
     });
     this.#publishing = new RedisCommands({
       ...appending("publishing"),
-      replication: (info) => this.#replicas.look(info),
+      information: (info) => {
+        this.#replicas.look(info);
+        this.#appendsToFile = /^aof_enabled:1/m.test(info);
+      },
     });
     this.#replicas = new RedisReplicas({
       required: waitReplicas,
@@ -117,6 +123,14 @@ export class RedisPubSub implements PubSubPort {
       ...shared,
       publish: (channel, message) => this.#commands.publish(channel, message),
     });
+  }
+
+  get durability(): Durability {
+    const keptIn = this.#appendsToFile ? "disk" : "memory";
+    return {
+      keptIn: this.#appendsToFile === undefined ? undefined : keptIn,
+      replicas: this.#replicas.required,
+    };
   }
 
   append(request: AppendRequest): Promise<AppendOutcome> {

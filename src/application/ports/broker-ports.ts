@@ -19,11 +19,33 @@ export interface BrokerPorts {
   readonly inbox?: InboxPort;
 }
 
-export type BrokerCapability = "workerChannels" | "inbox";
+/** A way in for workers that not every broker has. */
+export type BrokerCapability = "worker_channels" | "inbox";
 
-/** The capabilities that a broker lacks. */
+/** The ways in for workers that a broker lacks. */
 export function missingCapabilities(broker: BrokerPorts): BrokerCapability[] {
-  return (["workerChannels", "inbox"] as const).filter((capability) => broker[capability] === undefined);
+  const declared = capabilitiesOf(broker);
+  return (["worker_channels", "inbox"] as const).filter((capability) => !declared.includes(capability));
+}
+
+/**
+ * Everything that a broker declares, in words for operators, as far as it is known by now. Never waits for the broker.
+ *
+ * - `dead_letters`, `inbox`, `worker_channels`: the ways for messages.
+ * - `worker_channels_kept`: the broker keeps the messages of worker channels while no gateway runs.
+ * - `durability:process`, `durability:memory` or `durability:disk`, and `replicas:N` (`Durability`).
+ */
+export function capabilitiesOf({ events, inbox, workerChannels }: BrokerPorts): string[] {
+  const isKept = inbox?.takesWorkerChannels === true;
+  const { keptIn, replicas } = events.durability;
+  return [
+    "dead_letters",
+    ...(inbox === undefined ? [] : ["inbox"]),
+    ...(workerChannels === undefined && !isKept ? [] : ["worker_channels"]),
+    ...(isKept ? ["worker_channels_kept"] : []),
+    ...(keptIn === undefined ? [] : [`durability:${keptIn}`]),
+    ...(replicas === undefined ? [] : [`replicas:${replicas}`]),
+  ];
 }
 
 /** Closes every port of the bundle, those first that bring messages in. */

@@ -11,6 +11,9 @@ import type { ByteBudget } from "../../domain/byte-budget.ts";
  * Failures: `BrokerUnavailable` if nothing was done; `OutcomeUnknown` if nobody knows.
  */
 export interface InboxPort {
+  /** Whether the plain messages of the workers' channels are entries as well, so that none is lost while no gateway runs. */
+  readonly takesWorkerChannels: boolean;
+
   /**
    * Resolves with the oldest entries, in order, and leaves them where they are (IB-1).
    *

@@ -33,6 +33,9 @@ export interface PubSubPort {
    */
   readonly mostBytes: number;
 
+  /** How long the broker keeps what it acknowledged, as far as the adapter knows by now. Never waits for the broker. */
+  readonly durability: Durability;
+
   /**
    * Stores the events of one request on one channel.
    *
@@ -97,6 +100,17 @@ export interface PubSubPort {
 
   /** Closes the connections. Idempotent. */
   close(): Promise<void>;
+}
+
+/** The faults that an acknowledged event survives. docs/GUARANTEES.md says which settings of a broker give which. */
+export interface Durability {
+  /**
+   * `process`: it is gone with the process of the gateway. `memory`: it is gone with the process of the broker. `disk`: it
+   * survives the end of both. Undefined as long as nobody knows.
+   */
+  readonly keptIn: "process" | "memory" | "disk" | undefined;
+  /** How many servers beside the first have it before it is acknowledged; undefined as long as nobody knows. */
+  readonly replicas: number | undefined;
 }
 
 export interface AppendRequest {
