@@ -41,6 +41,7 @@ export async function startGateway(config: Config, open: BrokerOpener = openBrok
     ...gateway,
     origins: config,
     counters: () => telemetry.healthCounters(),
+    capabilities: () => capabilitiesOf(gateway.broker),
     leaving: leaving.signal,
     demo: demo?.routes,
   });

@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { join } from "node:path";
 
 const main = join(import.meta.dir, "../../src/main.ts");
-const WORDS = ["serve", "health", "token", "deadletters"];
+const WORDS = ["serve", "check", "health", "token", "deadletters"];
 
 async function telltale(...words: readonly string[]) {
   const child = Bun.spawn([process.execPath, "run", main, ...words], {
@@ -28,6 +28,7 @@ describe.concurrent("the program", () => {
     [["serve", "--port=1"], "unknown option '--port=1'"],
     [["serve", "now"], "too many arguments"],
     [["health", "please"], "too many arguments"],
+    [["check", "--nonsense"], "unknown option '--nonsense'"],
     [["token", "--nonsense"], "unknown option '--nonsense'"],
     [["deadletters", "nonsense"], "unknown command 'nonsense'"],
   ])("OPS-12: exits with 2 at %j, says why and starts nothing", async (words, reason) => {
@@ -48,6 +49,28 @@ describe.concurrent("the program", () => {
         code: 0,
       });
     }
+  });
+
+  test("OPS-14: says at check what the broker gives, and that it would store an event", async () => {
+    const { out, code } = await telltale("check");
+    expect(code).toBe(0);
+    expect(out).toContain(
+      "capabilities   dead_letters, inbox, worker_channels, durability:process, replicas:0\n",
+    );
+    expect(out).toEndWith("append         an event would be stored\n");
+  });
+
+  test("exits with 1 at check if the broker is away, and says why without its address", async () => {
+    const asked = Bun.spawn([process.execPath, "run", main, "check"], {
+      env: { REDIS_URL: "redis://:a-password@127.0.0.1:1" },
+      stdout: "pipe",
+      stderr: "pipe",
+    });
+    expect(await asked.exited).toBe(1);
+    const [out, err] = [await new Response(asked.stdout).text(), await new Response(asked.stderr).text()];
+    expect(err).toBe("the broker cannot be used: there is no connection to the broker\n");
+    expect(out).toContain("broker         redis\n");
+    expect(out + err).not.toContain("a-password");
   });
 
   test("exits with 1 at health if no gateway answers, and names the address that it asked", async () => {

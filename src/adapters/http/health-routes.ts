@@ -2,7 +2,6 @@ import { Hono } from "hono";
 import { type BrokerTrouble, wordsOf } from "../../application/broker-trouble.ts";
 import type { IngestInboxEntries } from "../../application/ingest-inbox-entries.ts";
 import type { BrokerHealth } from "../../application/ports/broker-health.ts";
-import { type BrokerPorts, capabilitiesOf } from "../../application/ports/broker-ports.ts";
 import type { ClockPort } from "../../application/ports/clock-port.ts";
 import type { DeadLetterPort } from "../../application/ports/dead-letter-port.ts";
 import type { PubSubPort } from "../../application/ports/pub-sub-port.ts";
@@ -12,7 +11,8 @@ import type { WatchRequestLimit } from "../../application/watch-request-limit.ts
 import type { ConnectionRegistry } from "../../domain/connection-registry.ts";
 
 export interface HealthSources {
-  readonly broker: BrokerPorts;
+  /** Everything that the broker declares (`capabilitiesOf`). */
+  readonly capabilities: () => readonly string[];
   readonly pubSub: PubSubPort;
   readonly requestLimit: Pick<WatchRequestLimit, "warning">;
   /** Undefined if the broker has no worker channels. */
@@ -54,7 +54,7 @@ export function healthRoutes(sources: HealthSources): Hono {
       broker: {
         kind: sources.pubSub.kind,
         ...broker,
-        capabilities: capabilitiesOf(sources.broker),
+        capabilities: sources.capabilities(),
       },
       inbox: inboxFields(inbox.health),
       websocket_stats: { total_connections, active_analyses },

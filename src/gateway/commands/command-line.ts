@@ -1,5 +1,6 @@
 import { Command, CommanderError } from "commander";
 import { reasonOf } from "../../application/errors.ts";
+import { addCheck } from "./check.ts";
 import { CommandFailed, EXIT } from "./command-failed.ts";
 import { addDeadLetters } from "./dead-letters.ts";
 import { addHealth } from "./health.ts";
@@ -28,6 +29,7 @@ export async function runCommandLine(
       await serve();
       serving = true;
     });
+  addCheck(program.command("check"));
   addHealth(program.command("health"));
   addToken(program.command("token"));
   addDeadLetters(program.command("deadletters"));

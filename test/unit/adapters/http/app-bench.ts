@@ -118,6 +118,7 @@ export function appBench(
     registry,
     clock,
     counters: () => Object.fromEntries(telemetry.counts),
+    capabilities: () => ["dead_letters"],
     leaving: leaving.signal,
   });
 
