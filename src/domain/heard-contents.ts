@@ -1,3 +1,4 @@
+import { claim, heardBefore, type JudgedStretch, type Refusal, takenBack } from "./judged-stretch.ts";
 import {
   type AppendedOccurrence,
   isLater,
@@ -15,35 +16,10 @@ export interface Place {
   readonly at: number;
 }
 
-/** Why something was not stored. */
-export interface Refusal<Code extends string> {
-  readonly code: Code;
-  readonly index: number;
-}
-
 type Found<Code extends string> =
   | { readonly type: "new" }
   | { readonly type: "duplicate"; readonly place: Place }
   | ({ readonly type: "refused" } & Refusal<Code>);
-
-/** The outcomes of the occurrences of one content in one stretch. */
-interface Stretch<Code extends string> {
-  readonly name: string;
-  /** Everything up to this number was judged. */
-  readonly known: number;
-  /** How many of them nobody has yet appended by another name. */
-  readonly handled: number;
-  /** When the last one was judged. */
-  readonly at: number;
-  /** When the last one was published at the latest. */
-  readonly publishedBy: number;
-  /** The number that was taken for a retry by a gateway that had not heard what came before it; 0: none. */
-  readonly unsure: number;
-  /** The refusal of the last one, if it was refused. */
-  readonly refusal: Refusal<Code> | undefined;
-  /** If one connection counts it: the shared stretch by which the same listener named the content later. */
-  readonly precedes: string | undefined;
-}
 
 /** The outcome of an occurrence. */
 interface As<Code extends string> {
@@ -53,15 +29,17 @@ interface As<Code extends string> {
   readonly retry?: "sure" | "unsure";
   /** One of those that others appended by other names. */
   readonly counted?: boolean;
+  /** Whether it is a retry that others appended by another name. */
+  readonly claimed?: boolean;
   /** Another stretch as it is now that the occurrence counts as one of it or takes the place of one. */
-  readonly changed?: Stretch<Code>;
+  readonly changed?: JudgedStretch<Code>;
 }
 
 interface Content<Code extends string> {
   readonly place: Place | undefined;
   /** The name of the message stored there, while nothing but its retries was judged after it in its stretch. */
   readonly storedAs: Pick<Occurrence, "stretch" | "number"> | undefined;
-  readonly stretches: readonly Stretch<Code>[];
+  readonly stretches: readonly JudgedStretch<Code>[];
   readonly until: number;
 }
 
@@ -96,12 +74,14 @@ export class HeardContents<Code extends string> {
     if (isShared(occurrence)) {
       // The messages judged until the last one that this node heard before its first mark are those it heard until then.
       const settled = stretches.findLastIndex(({ name }) => isOwn(name) && sharesNames(occurrence, name));
-      const other = stretches
-        .slice(settled + 1)
-        .find((one) => one.handled > 0 && one.publishedBy >= now - reachMs && mayBelong(occurrence, one));
-      if (other !== undefined) {
-        const changed = { ...other, handled: other.handled - 1 };
-        this.#judged(appended, now, { refusal: other.refusal, changed });
+      for (const other of stretches.slice(settled + 1)) {
+        const claimed = other.publishedBy >= now - reachMs ? claim(occurrence, other) : undefined;
+        if (claimed === undefined) continue;
+        this.#judged(appended, now, {
+          refusal: other.refusal,
+          claimed: claimed.isRetry,
+          changed: claimed.left,
+        });
         return known(place, stretches, other.refusal);
       }
       // Stored although one of the same content was published before it and is only now appended: it takes the place of
@@ -109,7 +89,7 @@ export class HeardContents<Code extends string> {
       if (place !== undefined && storedAs !== undefined && endOf(place) === newest) {
         const later = stretches.find(({ name, handled }) => name === storedAs.stretch && handled > 0);
         if (later !== undefined && isLater(later.name, occurrence.stretch)) {
-          this.#judged(appended, now, { place, changed: judgedUntil(storedAs.number - 1, later) });
+          this.#judged(appended, now, { place, changed: takenBack(storedAs.number, later) });
           return { type: "duplicate", place };
         }
       }
@@ -176,11 +156,12 @@ export class HeardContents<Code extends string> {
     const others = stretches
       .filter((one) => one.name !== name)
       .map((one) => heardBefore(occurrence, one.name === as.changed?.name ? as.changed : one));
-    const { known = 0, handled = 0, unsure = 0 } = before ?? {};
-    const judged: Stretch<Code> = {
+    const { known = 0, handled = 0, retries = 0, unsure = 0 } = before ?? {};
+    const judged: JudgedStretch<Code> = {
       name,
       known: Math.max(known, number),
       handled: handled + (as.retry === "unsure" || as.counted ? 0 : 1),
+      retries: retries + (as.retry === "sure" || as.claimed ? 1 : 0),
       at: now,
       publishedBy: now - ageMs,
       unsure: as.retry === "unsure" ? number : unsure === number ? 0 : unsure,
@@ -199,41 +180,13 @@ export class HeardContents<Code extends string> {
   }
 }
 
-/** Whether the occurrence may be a message of the stretch, though it bears another name there. */
-function mayBelong<Code extends string>(occurrence: Occurrence, { name, precedes }: Stretch<Code>): boolean {
-  if (sharesNames(occurrence, name)) return false;
-  return (
-    precedes === undefined || (precedes !== occurrence.stretch && !isLater(occurrence.stretch, precedes))
-  );
-}
-
-/** The stretch as it is once the occurrence has shown which mark its listener heard after it. */
-function heardBefore<Code extends string>(occurrence: Occurrence, stretch: Stretch<Code>): Stretch<Code> {
-  const { name, precedes } = stretch;
-  const shows = isShared(occurrence) && isOwn(name) && sharesNames(occurrence, name);
-  return shows && precedes === undefined ? { ...stretch, precedes: occurrence.stretch } : stretch;
-}
-
-/** The stretch without the messages after the last one, which will be judged again. */
-function judgedUntil<Code extends string>(last: number, stretch: Stretch<Code>): Stretch<Code> {
-  const { known, handled, unsure } = stretch;
-  const counted = known - last - (unsure > last ? 1 : 0);
-  return {
-    ...stretch,
-    known: last,
-    handled: Math.max(0, handled - counted),
-    unsure: unsure > last ? 0 : unsure,
-    refusal: undefined,
-  };
-}
-
 function endOf({ firstOffset, count }: Place): number {
   return firstOffset + count - 1;
 }
 
 function known<Code extends string>(
   place: Place | undefined,
-  stretches: readonly Stretch<Code>[],
+  stretches: readonly JudgedStretch<Code>[],
   refusal: Refusal<Code> | undefined,
 ): Found<Code> {
   if (refusal !== undefined) return { type: "refused", ...refusal };

@@ -23,7 +23,7 @@ export function checkWatcher(connection: ModelConnection, server: ModelServer, e
       log[point.offset - 1]?.position.epoch === point.epoch,
       "a watcher is told that its position did not survive",
     );
-  checkSequence(connection, log, everLost);
+  checkSequence(connection, server, everLost);
   checkEnd(connection, log);
   const { view } = client;
   const truth = stateOf(log, asked.channel);
@@ -56,17 +56,22 @@ function beginningOf(connection: ModelConnection, stretch: Stretch): number {
 }
 
 /** Every event after the beginning arrives, but for statuses that were conflated for a slow client. */
-function checkSequence(connection: ModelConnection, log: readonly PublishedEvent[], everLost: boolean): void {
+function checkSequence(connection: ModelConnection, server: ModelServer, everLost: boolean): void {
   const { stretch, asked } = connection;
   if (stretch === undefined) return;
+  const log = server.logOf(asked.channel);
   const offsets = stretch.events.map(({ position }) => position.offset);
   const isLatest = replayOf(connection) === "latest";
   const beginning = beginningOf(connection, stretch);
-  must(offsets.length > 0 || log.length < beginning, `something of ${beginning} to ${log.length} is sent`);
-  // The two events that `latest` begins with need not follow each other.
-  const replayed = isLatest ? ([2, 1].find((count) => isLatestPair(log, offsets.slice(0, count))) ?? 0) : 0;
   // A whole history that is sent anew is read when the client takes it: what was trimmed until then is not retained.
   const readLater = asked.mode === "all" && stretch.resumed === false && (everLost || !stretch.first);
+  const isGone = readLater && server.oldestKept(asked.channel) > log.length;
+  must(
+    offsets.length > 0 || log.length < beginning || isGone,
+    `something of ${beginning} to ${log.length} is sent`,
+  );
+  // The two events that `latest` begins with need not follow each other.
+  const replayed = isLatest ? ([2, 1].find((count) => isLatestPair(log, offsets.slice(0, count))) ?? 0) : 0;
   let expected = readLater ? (offsets[0] ?? beginning) : Math.min(beginning, offsets[0] ?? beginning);
   for (const [index, offset] of offsets.entries()) {
     if (index >= replayed) {

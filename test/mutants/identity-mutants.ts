@@ -1,6 +1,7 @@
 import type { Mutant } from "./mutants.ts";
 
 const HEARD = "src/domain/heard-contents.ts";
+const STRETCH = "src/domain/judged-stretch.ts";
 const HEARD_TESTS = ["test/unit/domain/heard-contents.test.ts"];
 const COUNTER = "src/adapters/system/occurrence-counter.ts";
 const COUNTER_TESTS = ["test/unit/adapters/system/occurrence-counter.test.ts"];
@@ -94,8 +95,8 @@ export const IDENTITY_MUTANTS: readonly Mutant[] = [
   {
     name: "takes one message back where its retries came with it",
     file: HEARD,
-    find: "judgedUntil(storedAs.number - 1, later)",
-    replace: "judgedUntil(later.known - 1, later)",
+    find: "takenBack(storedAs.number, later)",
+    replace: "takenBack(later.known, later)",
     killers: HEARD_TESTS,
   },
   {
@@ -114,7 +115,7 @@ export const IDENTITY_MUTANTS: readonly Mutant[] = [
   },
   {
     name: "takes what came after a mark for what came before it",
-    file: HEARD,
+    file: STRETCH,
     find: "return shows && precedes === undefined ? { ...stretch, precedes: occurrence.stretch } : stretch;",
     replace: "return stretch;",
     killers: HEARD_TESTS,
@@ -122,15 +123,36 @@ export const IDENTITY_MUTANTS: readonly Mutant[] = [
   {
     name: "stores again what a newcomer stored",
     file: HEARD,
-    find: "if (other !== undefined) {",
-    replace: "if (false) {",
+    find: "if (claimed === undefined) continue;",
+    replace: "continue;",
     killers: HEARD_TESTS,
   },
   {
     name: "takes one event of a newcomer for any number",
+    file: STRETCH,
+    find: "handled: handled - 1,",
+    replace: "handled,",
+    killers: HEARD_TESTS,
+  },
+  {
+    name: "takes a retry for what came after something else",
+    file: STRETCH,
+    find: ' || (before === "other" && handled === retries)',
+    replace: "",
+    killers: HEARD_TESTS,
+  },
+  {
+    name: "takes what is left of a message and its retry for another message",
+    file: STRETCH,
+    find: 'const isRetry = before === "same" ? retries > 0 : handled === retries;',
+    replace: "const isRetry = false;",
+    killers: HEARD_TESTS,
+  },
+  {
+    name: "forgets by the common name that it was a retry",
     file: HEARD,
-    find: "const changed = { ...other, handled: other.handled - 1 };",
-    replace: "const changed = other;",
+    find: '(as.retry === "sure" || as.claimed ? 1 : 0)',
+    replace: '(as.retry === "sure" ? 1 : 0)',
     killers: HEARD_TESTS,
   },
   {
@@ -204,6 +226,14 @@ export const IDENTITY_MUTANTS: readonly Mutant[] = [
     name: "takes on Redis what came after a mark for what came before it",
     file: SCRIPT,
     find: "if its_next == '' and not is_own(heard.stretch) and is_its_own(name, heard) then its_next = heard.stretch end",
+    replace: "",
+    killers: ["test/integration/redis-vectors.test.ts"],
+    needs: "redis-server",
+  },
+  {
+    name: "takes on Redis a retry for what came after something else",
+    file: SCRIPT,
+    find: " and (heard.before ~= 'other' or handled ~= retries)",
     replace: "",
     killers: ["test/integration/redis-vectors.test.ts"],
     needs: "redis-server",

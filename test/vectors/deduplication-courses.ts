@@ -280,6 +280,33 @@ export const DEDUPLICATION_COURSES: readonly Course[] = [
     leaves: left(3),
   },
   {
+    name: "it is another one than a retry if something else was heard before it",
+    steps: [
+      offer("a", "~one.1", 1, "stored 1", { listener: "one", before: "unknown" }),
+      offer("a", "~one.1", 2, "duplicate 1", { listener: "one", before: "same" }),
+      offer("a", P, 1, "duplicate 1", { before: "unknown" }),
+      offer("b", P, 1, "stored 2"),
+      offer("a", P, 2, "stored 3"),
+      append(event, "stored 4"),
+      offer("a", P, 3, "duplicate 3", { before: "same" }),
+      offer("a", P, 4, "stored 5", { before: "same" }),
+    ],
+    leaves: left(5),
+  },
+  {
+    name: "a retry is one by the marks of another server as well",
+    steps: [
+      offer("a", "~one.1", 1, "stored 1", { listener: "one", before: "unknown" }),
+      offer("a", "~one.1", 2, "duplicate 1", { listener: "one", before: "same" }),
+      offer("a", P, 1, "duplicate 1", { before: "unknown" }),
+      offer("a", P, 2, "duplicate 1", { before: "same" }),
+      offer("b", P, 1, "stored 2"),
+      offer("a", ELSEWHERE, 1, "duplicate 1"),
+      offer("a", ELSEWHERE, 2, "stored 3"),
+    ],
+    leaves: left(3),
+  },
+  {
     name: "it is another one if it was published after a mark that the same listener heard since",
     steps: [
       offer("a", "~one.1", 1, "stored 1", { listener: "one" }),

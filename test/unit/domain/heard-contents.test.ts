@@ -229,6 +229,31 @@ describe("HeardContents, by names that not all share", () => {
     expect(channel.append(`a ${P} 1`, one)).toBe("duplicate of 3");
   });
 
+  test("IDN-6: it is no retry, which came directly after the same, to one that heard something else before", () => {
+    const channel = new Channel();
+    const one = { listener: "one" };
+    expect(channel.append("a ~one.1 1", { ...one, before: "unknown" })).toBe("stored as 1");
+    expect(channel.append("a ~one.1 2", { ...one, before: "same" })).toBe("duplicate of 1");
+    expect(channel.append(`a ${P} 1`, { before: "unknown" })).toBe("duplicate of 1");
+    expect(channel.append(`b ${P} 1`)).toBe("stored as 2");
+    expect(channel.append(`a ${P} 2`)).toBe("stored as 3");
+    channel.other("over HTTP");
+    expect(channel.append(`a ${P} 3`, { before: "same" })).toBe("duplicate of 3");
+    expect(channel.append(`a ${P} 4`, { before: "same" })).toBe("stored as 5");
+  });
+
+  test("IDN-6: a retry is one by the marks of another server as well", () => {
+    const channel = new Channel();
+    const one = { listener: "one" };
+    channel.append("a ~one.1 1", { ...one, before: "unknown" });
+    channel.append("a ~one.1 2", { ...one, before: "same" });
+    expect(channel.append(`a ${P} 1`, { before: "unknown" })).toBe("duplicate of 1");
+    expect(channel.append(`a ${P} 2`, { before: "same" })).toBe("duplicate of 1");
+    channel.append(`b ${P} 1`);
+    expect(channel.append(`a ${ELSEWHERE} 1`)).toBe("duplicate of 1");
+    expect(channel.append(`a ${ELSEWHERE} 2`)).toBe("stored as 3");
+  });
+
   test("IDN-6: it is no message after a mark that the same gateway heard since", () => {
     const channel = new Channel();
     const [one, two] = [{ listener: "one" }, { listener: "two" }];

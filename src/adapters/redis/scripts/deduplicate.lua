@@ -14,8 +14,8 @@ end
 -- Bare messages, by the rules of `HeardContents` in src/domain. The script keeps for each content some lines. The first is
 -- the place of its last event, "epoch first count at stretch number", or "-". Its name is "-" once anything but a retry of it
 -- was judged after it in its stretch. A line for each stretch follows, the one judged last at the end: "name known refusal
--- unsure handled at began precedes". The last word is missing if no later stretch of its listener is known.
-local STRETCH = '\n(%S+) (%d+) (%S+) (%d+) (%d+) (%d+) (%d+) ?(%S*)'
+-- unsure handled at began retries precedes", without the last two if both are nothing.
+local STRETCH = '\n(%S+) (%d+) (%S+) (%d+) (%d+) (%d+) (%d+) ?(%d*) ?(%S*)'
 local STORED_AS = '^%w+ (%d+) (%d+) (%d+) (%S+) ?(%d*)'
 
 local function is_own(stretch) return string.sub(stretch, 1, 1) == OWN end
@@ -44,27 +44,36 @@ local function is_later(name, than)
   return server and server == its_server and tonumber(time) > tonumber(its_time)
 end
 
+local function line_of(name, known, refusal, unsure, handled, at, began, retries, precedes)
+  local line = string.format('\n%s %.0f %s %.0f %.0f %.0f %.0f', name, known, refusal, unsure, handled, at, began)
+  if retries == 0 and precedes == '' then return line end
+  return line .. ' ' .. int(retries) .. ' ' .. precedes
+end
+
 -- Remembers a message as the one of its content that was judged last. `as` may have: place, refusal, retry ("sure" or
--- "unsure"), counted, and the name of another stretch, if the message is one of that stretch (claimed), or takes the place of
--- the last one stored by it (overtaking, from its number on).
+-- "unsure"), counted, and the name of another stretch, if the message is one of that stretch (claimed, perhaps is_retry), or
+-- takes the place of the last one stored by it (overtaking, from its number on).
 local function remember_judged(key, content, heard, as)
   local known, handled, unsure, precedes = 0, (as.retry == 'unsure' or as.counted) and 0 or 1, 0, ''
+  local retries = (as.retry == 'sure' or as.is_retry) and 1 or 0
   local others = ''
-  for name, k, refusal, u, h, when, began, its_next in string.gmatch(content or '', STRETCH) do
+  for name, k, refusal, u, h, when, began, r, its_next in string.gmatch(content or '', STRETCH) do
+    k, u, h, r = tonumber(k), tonumber(u), tonumber(h), tonumber(r) or 0
     if now - tonumber(when) >= heard.remember then
       -- Forgotten.
     elseif name == heard.stretch then
-      known, handled, unsure, precedes = tonumber(k), handled + tonumber(h), tonumber(u), its_next
+      known, handled, unsure, retries, precedes = k, handled + h, u, retries + r, its_next
     else
-      if name == as.claimed then h = int(tonumber(h) - 1) end
+      if name == as.claimed then h, r = h - 1, r - (as.is_retry and 1 or 0) end
       if name == as.overtaking then
         -- That message and its retries will be judged again.
-        local is_unsure = tonumber(u) >= as.from
-        h = int(math.max(0, tonumber(h) - (tonumber(k) - as.from + (is_unsure and 0 or 1))))
-        k, u, refusal = int(as.from - 1), is_unsure and '0' or u, '-'
+        local sure = k - as.from - (u > as.from and 1 or 0)
+        h = math.max(0, h - sure - 1)
+        r, k, refusal = math.min(h, math.max(0, r - sure)), as.from - 1, '-'
+        if u >= as.from then u = 0 end
       end
       if its_next == '' and not is_own(heard.stretch) and is_its_own(name, heard) then its_next = heard.stretch end
-      others = others .. '\n' .. table.concat({ name, k, refusal, u, h, when, began, its_next ~= '' and its_next or nil }, ' ')
+      others = others .. line_of(name, k, refusal, u, h, tonumber(when), tonumber(began), r, its_next)
     end
   end
   local place = as.place
@@ -76,9 +85,9 @@ local function remember_judged(key, content, heard, as)
     if not as.retry and stored_by == heard.stretch then place = at .. ' -' end
   end
   if as.retry == 'unsure' then unsure = heard.number elseif unsure == heard.number then unsure = 0 end
-  local own = string.format('%s\n%s %.0f %s %.0f %.0f %.0f %.0f', others, heard.stretch, math.max(known, heard.number),
-    as.refusal or '-', unsure, handled, now, now - heard.age)
-  call('SET', key, place .. own .. (precedes ~= '' and ' ' .. precedes or ''), 'PX', heard.remember)
+  known = math.max(known, heard.number)
+  local own = line_of(heard.stretch, known, as.refusal or '-', unsure, handled, now, now - heard.age, retries, precedes)
+  call('SET', key, place .. others .. own, 'PX', heard.remember)
 end
 
 -- Does the same for the first message of its content that is stored: nearly all are.
@@ -110,8 +119,9 @@ local function judge_unknown(key, content, heard, newest)
   local is_newest = first and tonumber(first) + tonumber(stored) - 1 == newest
   local earliest = now - heard.reach
   if not is_own(heard.stretch) then
-    local overtaking, claimed, its_refusal
-    for name, _, refusal, _, handled, when, began, its_next in string.gmatch(content, STRETCH) do
+    local overtaking, claimed, its_refusal, is_retry
+    for name, _, refusal, _, handled, when, began, retries, its_next in string.gmatch(content, STRETCH) do
+      if retries == '' then retries = '0' end
       local is_known = handled ~= '0' and now - tonumber(when) < heard.remember
       if is_newest and is_known and name == stored_by and stored_number ~= '' and is_later(name, heard.stretch) then
         overtaking = name
@@ -120,12 +130,14 @@ local function judge_unknown(key, content, heard, newest)
         -- This node heard before its first mark all messages that were judged until then.
         if is_own(name) then claimed = nil end
       elseif not claimed and is_known and tonumber(began) >= earliest and its_next ~= heard.stretch
-        and not is_later(heard.stretch, its_next) then
+        and not is_later(heard.stretch, its_next) and (heard.before ~= 'other' or handled ~= retries) then
+        -- Everybody hears the messages of one channel in one order: before a retry nobody heard another message.
         claimed, its_refusal = name, refusal
+        is_retry = handled == retries or (heard.before == 'same' and retries ~= '0')
       end
     end
     if claimed then
-      remember_judged(key, content, heard, { claimed = claimed, refusal = its_refusal })
+      remember_judged(key, content, heard, { claimed = claimed, is_retry = is_retry, refusal = its_refusal })
       return answer_known(content, its_refusal)
     end
     if overtaking then
