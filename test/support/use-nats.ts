@@ -87,12 +87,12 @@ export class NatsInUse implements RunningNats {
     return connection;
   }
 
-  /** Removes every stream of Telltale's. Connections stay. */
-  async removeStreams(): Promise<void> {
+  /** Empties every stream. Connections stay. */
+  async purgeStreams(): Promise<void> {
     const client = await connect({ servers: this.address, reconnect: false, ...this.#options.user });
     const names = await client.request("$JS.API.STREAM.NAMES");
     const { streams } = names.json<{ streams?: string[] }>();
-    for (const stream of streams ?? []) await client.request(`$JS.API.STREAM.DELETE.${stream}`);
+    for (const stream of streams ?? []) await client.request(`$JS.API.STREAM.PURGE.${stream}`);
     await client.close();
   }
 

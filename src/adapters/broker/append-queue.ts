@@ -17,6 +17,8 @@ interface AppendQueueOptions {
   readonly carryOut: (call: AppendCall) => Promise<readonly AppendOutcome[]>;
   /** Milliseconds. */
   readonly now: () => number;
+  /** Whether the request may go out in one call with these before it. Default: it may. */
+  readonly mayJoin?: (before: readonly AppendRequest[], request: AppendRequest) => boolean;
 }
 
 /** The limits of one call, so that it keeps the broker from anything else for a few milliseconds only. */
@@ -66,7 +68,7 @@ export class AppendQueue {
   /** Never rejects. */
   async #empty(channel: ChannelName, queue: Pending[]): Promise<void> {
     while (queue.length > 0) {
-      const [first, ...others] = takeCall(queue);
+      const [first, ...others] = takeCall(queue, this.#options.mayJoin ?? always);
       if (first === undefined) break;
       const all = [first, ...others];
       try {
@@ -103,8 +105,13 @@ function charactersOf({ events }: AppendRequest): number {
   return events.reduce((sum, { members }) => sum + members.length, 0);
 }
 
+function always(): boolean {
+  return true;
+}
+
 /** Takes from the front of the queue as many as fit into one call: at least one, all acknowledged or none. */
-function takeCall(queue: Pending[]): Pending[] {
+function takeCall(queue: Pending[], mayJoin: NonNullable<AppendQueueOptions["mayJoin"]>): Pending[] {
+  const before: AppendRequest[] = [];
   const [first] = queue;
   if (first === undefined) return [];
   const acknowledged = isAcknowledged(first.request);
@@ -114,7 +121,9 @@ function takeCall(queue: Pending[]): Pending[] {
     events += request.events.length;
     characters += its;
     const fits = events <= MOST_EVENTS && characters <= MOST_CHARACTERS;
-    return index > 0 && !(fits && isAcknowledged(request) === acknowledged);
+    const joins = fits && isAcknowledged(request) === acknowledged && mayJoin(before, request);
+    before.push(request);
+    return index > 0 && !joins;
   });
   return queue.splice(0, end === -1 ? queue.length : end);
 }

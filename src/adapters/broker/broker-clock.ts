@@ -5,6 +5,8 @@
 export class BrokerClock {
   /** How far the broker's clock is ahead at least, in milliseconds; undefined if nobody knows. */
   #ahead: number | undefined;
+  /** How much further ahead it may be, in milliseconds. */
+  #width = 0;
 
   /** Milliseconds on the clock of this process. */
   now(): number {
@@ -21,7 +23,9 @@ export class BrokerClock {
     const least = broker - answeredAt;
     const most = broker + 1 - askedAt;
     const agrees = this.#ahead !== undefined && this.#ahead >= least && this.#ahead <= most;
-    if (!agrees) this.#ahead = least;
+    if (agrees) return;
+    this.#ahead = least;
+    this.#width = most - least;
   }
 
   /** Call it when the connection is gone: the next one may lead to another server. */
@@ -32,5 +36,10 @@ export class BrokerClock {
   /** Gives a time of this process as one that the broker's clock surely shows by then; undefined if nobody knows. */
   atBroker(time: number): number | undefined {
     return this.#ahead === undefined ? undefined : Math.floor(time + this.#ahead);
+  }
+
+  /** Gives the time that the broker's clock shows at most at a time of this process; undefined if nobody knows. */
+  atMost(time: number): number | undefined {
+    return this.#ahead === undefined ? undefined : Math.ceil(time + this.#ahead + this.#width);
   }
 }

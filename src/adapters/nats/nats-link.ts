@@ -1,4 +1,4 @@
-import type { Msg, MsgHdrs, NatsConnection, Subscription } from "@nats-io/transport-node";
+import type { Msg, NatsConnection, Subscription } from "@nats-io/transport-node";
 import { type BrokerTrouble, wordsOf } from "../../application/broker-trouble.ts";
 import { BrokerUnavailable, reasonOf } from "../../application/errors.ts";
 import type { ClockPort } from "../../application/ports/clock-port.ts";
@@ -109,10 +109,10 @@ export class NatsLink implements NatsRequests {
     }
   }
 
-  /** Publishes without an answer. Throws `BrokerUnavailable` if the connection is not up. */
-  publish(subject: string, payload: Uint8Array | string, headers?: MsgHdrs): void {
+  /** Publishes and waits for nothing; an answer goes to `reply`. Throws `BrokerUnavailable` if the connection is not up. */
+  publish(subject: string, payload: string, reply?: string): void {
     this.assertUp();
-    this.#connection?.publish(subject, payload, headers === undefined ? undefined : { headers });
+    this.#connection?.publish(subject, payload, reply === undefined ? undefined : { reply });
   }
 
   /**

@@ -22,7 +22,10 @@ export interface FoundStream {
   readonly name: string;
   /** When it was made, in milliseconds since 1970 in base 36: a stream made anew is another one. */
   readonly creation: string;
+  /** The servers that keep it. */
   readonly replicas: number;
+  /** `memory`: it is gone with the process of the server. */
+  readonly keptIn: "disk" | "memory";
   /** Words for what keeps less than Telltale asks for; empty if all is well. */
   readonly warnings: readonly string[];
 }
@@ -57,6 +60,7 @@ export async function ensureStream(
     name: wanted.name,
     creation: Date.parse(info.created).toString(36),
     replicas: config.num_replicas ?? 1,
+    keptIn: config.storage === "memory" ? "memory" : "disk",
     warnings:
       config.storage === "memory" ? [`the stream ${wanted.name} is kept in memory, not in files`] : [],
   };

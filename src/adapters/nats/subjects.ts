@@ -1,3 +1,5 @@
+import type { WantedStream } from "./nats-streams.ts";
+
 /**
  * Writes any text as one part of a subject, so that it can be read back. Letters, digits and `_ - : @` stay; every other
  * byte of its UTF-8 becomes `=` and two hexadecimal digits.
@@ -34,8 +36,8 @@ export const EVENTS_STREAM = "TELLTALE_EVENTS";
 export interface ChannelSubjects {
   readonly events: string;
   readonly viewers: string;
-  /** The last status and the current terminal event, if trimming removed them from the events. */
-  readonly copies: { readonly status: string; readonly terminal: string };
+  /** Copies of messages that the channel still refers to though trimming removed them. */
+  readonly copies: { readonly course: string; readonly status: string; readonly terminal: string };
 }
 
 export function subjectsOf(channel: string): ChannelSubjects {
@@ -44,22 +46,38 @@ export function subjectsOf(channel: string): ChannelSubjects {
     events: `telltale.log.events.${token}`,
     viewers: `telltale.log.viewers.${token}`,
     copies: {
+      course: `telltale.log.copies.${token}.course`,
       status: `telltale.log.copies.${token}.status`,
       terminal: `telltale.log.copies.${token}.terminal`,
     },
   };
 }
 
-/** The subject on which a stored message is published again. */
-export function liveSubject(subject: string): string {
-  return subject.replace("telltale.log.", "telltale.live.");
+/** The subjects on which the events and the viewers of a channel are published again once they are stored. */
+export function liveSubjects(channel: string): string {
+  return `telltale.live.*.${subjectToken(channel)}`;
 }
 
-/** Stored messages of the first are published again on the second. */
-export const REPUBLISHED = { src: "telltale.log.>", dest: "telltale.live.>" } as const;
+/** How long the stream knows the key of a request, at least: longer than a publisher may repeat it. */
+const KEYS_KNOWN_MS = 6 * 60_000;
+
+/** The stream of all events, as it must be. It publishes again what it stored: a subject of its own also carries what it refuses. */
+export const EVENTS: WantedStream = {
+  name: EVENTS_STREAM,
+  subjects: ["telltale.log.>"],
+  duplicateWindowMs: KEYS_KNOWN_MS,
+  republish: { src: "telltale.log.>", dest: "telltale.live.>" },
+};
 
 /** The stream of states: each subject keeps its last message only, and that for a day at most. */
 export const STATE_STREAM = "TELLTALE_STATE";
+
+export const STATE: WantedStream = {
+  name: STATE_STREAM,
+  subjects: ["telltale.state.>"],
+  lastPerSubject: true,
+  maxAgeMs: 24 * 3_600_000,
+};
 
 /** When the worker of a channel was last heard without storing anything. */
 export function heardSubject(channel: string): string {
@@ -68,3 +86,6 @@ export function heardSubject(channel: string): string {
 
 /** The gateway that moves entries from the inbox. */
 export const LEASE_SUBJECT = "telltale.state.lease";
+
+/** The subject of trial appends of all gateways. */
+export const TRIAL_SUBJECT = "telltale.log.trial";

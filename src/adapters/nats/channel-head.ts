@@ -1,0 +1,92 @@
+import { NO_ATTEMPTS } from "../../domain/attempts.ts";
+import { type ChannelRecord, newRecord, type PublishedEvent } from "../../domain/channel-record.ts";
+import { courseOfMessage, isVoid, positionsOf, stateOfMessage } from "./channel-message.ts";
+import type { ChannelCourse, ChannelState } from "./channel-state.ts";
+import type { EventStream, StoredMessage } from "./event-stream.ts";
+import { messageAt } from "./message-copies.ts";
+import type { ChannelSubjects } from "./subjects.ts";
+
+/** A channel as its last valid message leaves it. */
+export interface ChannelHead {
+  /** The last message of the subject, valid or void; the next one must follow it. 0 if there is none. */
+  readonly lastSequence: number;
+  /** The history that the server was on when this was read. */
+  readonly lineage: string;
+  /** Undefined if the channel has no event, or has expired. */
+  readonly kept: KeptHead | undefined;
+}
+
+export interface KeptHead {
+  /** The last valid message. */
+  readonly sequence: number;
+  /** When it was stored, in milliseconds since 1970. */
+  readonly at: number;
+  readonly epoch: string;
+  /** The offset of the last event. */
+  readonly offset: number;
+  readonly state: ChannelState;
+  readonly course: ChannelCourse;
+}
+
+/** Reads the last valid message of a channel. A channel expires `ttlMs` after it. */
+export async function readHead(
+  stream: EventStream,
+  subjects: ChannelSubjects,
+  ttlMs: number,
+): Promise<ChannelHead> {
+  const { lineage } = stream;
+  while (true) {
+    const last = await stream.last(subjects.events);
+    if (last === undefined) return { lastSequence: 0, lineage, kept: undefined };
+    const lastSequence = last.sequence;
+    const valid = await lastValid(stream, last);
+    if (valid === undefined || hasExpired(valid.at, ttlMs, stream.now()))
+      return { lastSequence, lineage, kept: undefined };
+    const state = stateOfMessage(valid.text, valid.sequence);
+    const course = await messageAt(stream, subjects.copies.course, state.courseAt, valid);
+    // If it is gone, somebody trimmed the channel between the two questions, or it has begun anew.
+    if (course === undefined) continue;
+    return { lastSequence, lineage, kept: headOf(valid, state, courseOfMessage(course)) };
+  }
+}
+
+export function hasExpired(at: number, ttlMs: number, now: number): boolean {
+  return at + ttlMs <= now;
+}
+
+/** Follows the chain of messages back to the first that is not void. The node that wrote a message had read the one before. */
+async function lastValid(stream: EventStream, last: StoredMessage): Promise<StoredMessage | undefined> {
+  let message: StoredMessage | undefined = last;
+  while (message !== undefined && isVoid(message)) {
+    const { previous } = stateOfMessage(message.text, message.sequence);
+    message = previous === 0 ? undefined : await stream.at(previous);
+  }
+  return message;
+}
+
+function headOf(message: StoredMessage, state: ChannelState, course: ChannelCourse): KeptHead {
+  const { epoch, first, count } = positionsOf(message.text);
+  return { sequence: message.sequence, at: message.at, epoch, offset: first + count - 1, state, course };
+}
+
+/** Stands for an event that the record refers to and that nobody has read. */
+export const ELSEWHERE: PublishedEvent = {
+  position: { epoch: "", offset: 0 },
+  kind: "status",
+  reopens: false,
+  text: "",
+};
+
+/** The record that the rules of a channel work on. It may be changed. */
+export function recordOf(kept: KeptHead | undefined, epoch: string): ChannelRecord {
+  if (kept === undefined) return newRecord(epoch);
+  const { state, course, offset } = kept;
+  return {
+    epoch,
+    offset,
+    lastStatus: state.lastStatus && ELSEWHERE,
+    currentTerminal: state.currentTerminal && ELSEWHERE,
+    stages: [...course.stages],
+    attempts: course.attempts ?? NO_ATTEMPTS,
+  };
+}

@@ -1,0 +1,124 @@
+import type { BrokerTrouble } from "../../application/broker-trouble.ts";
+import { reasonOf } from "../../application/errors.ts";
+import type { ClockPort } from "../../application/ports/clock-port.ts";
+import type { TelemetryPort } from "../../application/ports/telemetry-port.ts";
+import type { OutageLog } from "../broker/outage-log.ts";
+import { answerOf, callApi } from "./nats-api.ts";
+import type { NatsClock } from "./nats-clock.ts";
+import { troubleOf } from "./nats-errors.ts";
+import type { NatsLink } from "./nats-link.ts";
+import { EVENTS_STREAM, TRIAL_SUBJECT } from "./subjects.ts";
+
+interface NatsTrialsOptions {
+  readonly link: NatsLink;
+  readonly brokerClock: NatsClock;
+  readonly clock: ClockPort;
+  readonly telemetry: TelemetryPort;
+  readonly outages: OutageLog;
+  /** Looks whether the data of a newer format that was met is still there. Rejects as a read does. */
+  readonly lookAtFormat: () => Promise<void>;
+}
+
+const TRY_EVERY_MS = 4_000;
+/** While appends fail, or the clock is not known, the next trial comes sooner. */
+const AGAIN_MS = 1_000;
+const SOURCE = "requests (append)";
+
+/**
+ * Finds out whether an append would succeed, by one on a subject that nobody sees, and reads the broker's clock by when it
+ * was stored. So a full disk or a missing permission shows within ten seconds though nobody publishes, and so does its end.
+ */
+export class NatsTrials {
+  readonly #options: NatsTrialsOptions;
+  readonly #stop: () => void;
+  #trouble: BrokerTrouble | undefined = { cause: "connecting" };
+  /** Counts connections: a trial on an earlier one says nothing about this one. */
+  #connection = 0;
+  #trying: { readonly connection: number; readonly end: Promise<void> } | undefined;
+  #lastAt = Number.NEGATIVE_INFINITY;
+  #everStored = false;
+
+  constructor(options: NatsTrialsOptions) {
+    this.#options = options;
+    this.#stop = options.clock.every(AGAIN_MS, () => {
+      const isDue = options.brokerClock.stopwatch() - this.#lastAt >= TRY_EVERY_MS - AGAIN_MS / 2;
+      if (isDue || this.#trouble !== undefined) void this.try();
+    });
+  }
+
+  /** Why an append would fail, or undefined if it would be stored. */
+  get trouble(): BrokerTrouble | undefined {
+    return this.#trouble;
+  }
+
+  /** Call it when the connection was made, or lost: nothing is known of the next one yet. */
+  connectionChanged(): void {
+    this.#connection++;
+    this.#trouble ??= { cause: "connecting" };
+    this.#options.brokerClock.forget();
+  }
+
+  close(): void {
+    this.#stop();
+    this.#options.outages.forget(SOURCE);
+  }
+
+  /** Resolves when a trial on this connection has ended, well or not. Never rejects. */
+  try(): Promise<void> {
+    if (this.#options.link.away !== undefined) return Promise.resolve();
+    if (this.#trying?.connection !== this.#connection) {
+      const connection = this.#connection;
+      const end = this.#try(connection).finally(() => {
+        if (this.#trying?.connection === connection) this.#trying = undefined;
+      });
+      this.#trying = { connection, end };
+    }
+    return this.#trying.end;
+  }
+
+  async #try(connection: number): Promise<void> {
+    const { brokerClock } = this.#options;
+    this.#lastAt = brokerClock.stopwatch();
+    try {
+      const { at, sentAt, answeredAt } = await this.#store();
+      if (connection !== this.#connection) return;
+      brokerClock.measured(at, sentAt, answeredAt);
+      this.#succeeds();
+    } catch (error) {
+      if (connection === this.#connection) this.#fails(error);
+    }
+    try {
+      await this.#options.lookAtFormat();
+    } catch (error) {
+      // The connection that it concerns says why the format cannot be read.
+      this.#options.telemetry.log("debug", "the format was not looked at", { reason: reasonOf(error) });
+    }
+  }
+
+  async #store(): Promise<{ readonly at: number; readonly sentAt: number; readonly answeredAt: number }> {
+    const { link, brokerClock } = this.#options;
+    const sentAt = brokerClock.stopwatch();
+    const acknowledgement = await link.request(TRIAL_SUBJECT, "");
+    const answeredAt = brokerClock.stopwatch();
+    const { seq } = answerOf<{ readonly seq: number }>(acknowledgement.data);
+    const stored = await link.request(`$JS.API.DIRECT.GET.${EVENTS_STREAM}`, JSON.stringify({ seq }));
+    const at = Date.parse(stored.headers?.get("Nats-Time-Stamp") ?? "");
+    if (Number.isNaN(at)) throw new Error("NATS has no trial that it stored a moment ago");
+    await callApi(link, `STREAM.PURGE.${EVENTS_STREAM}`, { filter: TRIAL_SUBJECT, seq });
+    return { at, sentAt, answeredAt };
+  }
+
+  #succeeds(): void {
+    const { outages, telemetry } = this.#options;
+    this.#trouble = undefined;
+    outages.clear(SOURCE);
+    if (this.#everStored) return;
+    this.#everStored = true;
+    telemetry.log("info", "connected to NATS: events can be stored");
+  }
+
+  #fails(error: unknown): void {
+    this.#trouble = troubleOf(error);
+    this.#options.outages.report(SOURCE, this.#trouble, reasonOf(error));
+  }
+}
