@@ -29,7 +29,7 @@ const CAUSES: Readonly<Record<number, BrokerCause>> = {
   10007: "cluster",
   10008: "no_jetstream",
   10009: "no_jetstream",
-  10023: "full",
+  10023: "disk",
   10028: "full",
   10035: "no_jetstream",
   10039: "no_jetstream",
@@ -37,11 +37,9 @@ const CAUSES: Readonly<Record<number, BrokerCause>> = {
   10059: "no_jetstream",
   10074: "replicas",
   10076: "no_jetstream",
+  10077: "disk",
   10118: "no_jetstream",
 };
-
-/** `err_code` of a stream that could not store a message; its description says why. */
-const STORE_FAILED = 10077;
 
 /** Reads from a failure what is wrong with the broker. */
 export function troubleOf(error: unknown): BrokerTrouble {
@@ -99,8 +97,7 @@ function isAnswer(error: unknown): boolean {
   return error instanceof JetStreamRefusal || isNoResponders(error) || deniedSubject(error) !== undefined;
 }
 
-function causeOf({ number, message }: JetStreamRefusal): BrokerCause {
-  if (number === STORE_FAILED) return /no space|disk|i\/o error|read-only/i.test(message) ? "disk" : "full";
+function causeOf({ number }: JetStreamRefusal): BrokerCause {
   return CAUSES[number] ?? "fault";
 }
 

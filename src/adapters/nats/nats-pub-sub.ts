@@ -34,8 +34,9 @@ import { NatsLink } from "./nats-link.ts";
 import { ensureStream, type FoundStream } from "./nats-streams.ts";
 import { NatsSubscriptions } from "./nats-subscriptions.ts";
 import { NatsTrials } from "./nats-trials.ts";
+import { NatsTrimming } from "./nats-trimming.ts";
 import { NewerFormatWatch } from "./newer-format.ts";
-import { EVENTS, STATE, subjectsOf } from "./subjects.ts";
+import { EVENTS, KEYS_KNOWN_MS, STATE, subjectsOf } from "./subjects.ts";
 
 interface NatsPubSubOptions {
   readonly target: NatsTarget;
@@ -44,6 +45,8 @@ interface NatsPubSubOptions {
   readonly telemetry: TelemetryPort;
   /** The outages that its connections tell together with the others of the gateway. Without it they are on their own. */
   readonly outages?: OutageLog | undefined;
+  /** How long messages stay because a key of theirs may come again, in milliseconds. Default: 6 min. */
+  readonly keysKnownMs?: number | undefined;
 }
 
 /** The most pages of history that are asked for at once: each makes a reader at the server. */
@@ -64,6 +67,7 @@ export class NatsPubSub implements PubSubPort {
   readonly #stream: NatsEventStream;
   readonly #heard: NatsHeard;
   readonly #appends: NatsAppends;
+  readonly #trimming: NatsTrimming;
   readonly #trials: NatsTrials;
   readonly #subscriptions: NatsSubscriptions;
   readonly #historyReads = new Slots(HISTORY_READS);
@@ -97,13 +101,19 @@ export class NatsPubSub implements PubSubPort {
       ...{ link: this.#link, brokerClock, clock, telemetry, outages },
       lookAtFormat: () => this.#format.lookAgain(),
     });
+    const { keysKnownMs = KEYS_KNOWN_MS } = options;
+    this.#trimming = new NatsTrimming({
+      ...{ stream: this.#stream, history: options.history, keysKnownMs, clock, telemetry },
+    });
     this.#appends = new NatsAppends({
       ...{ stream: this.#stream, clock: brokerClock, history: options.history },
       ready: () => this.#ready(),
       mostMembers: () => (this.#link.server?.mostBytes ?? Number.POSITIVE_INFINITY) - BESIDE_EVENTS,
       mostBytes: () => this.mostBytes,
       heard: (channel) => this.#heard.tell(channel),
-      onStored: () => {},
+      onStored: (channel, { stored }) => {
+        if (stored?.kept !== undefined) this.#trimming.stored(channel, stored.kept);
+      },
     });
     this.#subscriptions = new NatsSubscriptions({
       ...{ target, clock, telemetry, outages, brokerClock },
@@ -187,6 +197,7 @@ export class NatsPubSub implements PubSubPort {
 
   async close(): Promise<void> {
     this.#trials.close();
+    this.#trimming.close();
     this.#subscriptions.close();
     this.#link.close();
   }

@@ -76,7 +76,7 @@ export class NatsSubscriptions {
 
   #refused(watched: Watched, error: Error): void {
     watched.refusal = error;
-    this.#refusal = troubleOf(error);
+    this.#refusal ??= troubleOf(error);
   }
 
   #assertHeard({ refusal, subscription }: Watched): void {
@@ -93,20 +93,29 @@ export class NatsSubscriptions {
     watched.subscription?.unsubscribe();
   }
 
-  /** Never rejects. Subscribes anew on a new connection, and tells it once the server has all of it. */
+  /**
+   * Subscribes anew on a new connection, and tells it once the server has all of it. It finds out whether the gateway's user
+   * may listen though nobody watches. Never rejects.
+   */
   async #restore(): Promise<void> {
-    this.#refusal = undefined;
     const channels = [...this.#channels];
-    if (channels.length === 0) return;
+    const refusals: Error[] = [];
     try {
+      const probe = this.#link.subscribe(liveSubjects("probe"), (error) => error && refusals.push(error));
       for (const [channel, watched] of channels) this.#listen(channel, watched);
       await this.#link.flush();
+      probe.unsubscribe();
     } catch (error) {
       // The connection broke again; the next one begins from the start.
       this.#options.telemetry.log("debug", "subscribing anew failed", { reason: reasonOf(error) });
       return;
     }
-    for (const [channel, watched] of channels) this.#restored(channel, watched);
+    this.#refusal = refusals[0] && troubleOf(refusals[0]);
+    if (this.#refusal === undefined) {
+      for (const [channel, watched] of channels) this.#restored(channel, watched);
+    } else {
+      this.#options.clock.after(REFUSED_MS, () => this.#link.reconnect());
+    }
   }
 
   #restored(channel: string, watched: Watched): void {
@@ -183,6 +192,8 @@ export class NatsSubscriptions {
   }
 }
 
+/** When the server does not let the gateway listen, the link asks again on another connection, since it may by then. */
+const REFUSED_MS = 4_000;
 const LIVE_EVENTS = "telltale.live.events.";
 
 type Delivery = (subscriber: ChannelSubscriber) => void;

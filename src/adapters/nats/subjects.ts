@@ -53,13 +53,18 @@ export function subjectsOf(channel: string): ChannelSubjects {
   };
 }
 
+/** All subjects of copies of one channel. */
+export function allCopiesOf(channel: string): string {
+  return `telltale.log.copies.${subjectToken(channel)}.*`;
+}
+
 /** The subjects on which the events and the viewers of a channel are published again once they are stored. */
 export function liveSubjects(channel: string): string {
   return `telltale.live.*.${subjectToken(channel)}`;
 }
 
 /** How long the stream knows the key of a request, at least: longer than a publisher may repeat it. */
-const KEYS_KNOWN_MS = 6 * 60_000;
+export const KEYS_KNOWN_MS = 6 * 60_000;
 
 /** The stream of all events, as it must be. It publishes again what it stored: a subject of its own also carries what it refuses. */
 export const EVENTS: WantedStream = {
