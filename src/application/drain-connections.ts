@@ -24,25 +24,25 @@ export class DrainConnections {
     this.#random = random;
   }
 
-  /** Resolves when every connection is gone, or when the drain time is over. */
-  async execute(): Promise<"all_gone" | "time_is_up"> {
+  /** Resolves when every connection is gone, or after `withinMs`, the drain time if left out. */
+  async execute(withinMs = this.#drainMs): Promise<"all_gone" | "time_is_up"> {
     this.#connections.stopAdmitting();
     if (this.#connections.size === 0) return "all_gone";
     let cancel = () => {};
     const timeIsUp = new Promise<"time_is_up">((resolve) => {
-      cancel = this.#clock.after(this.#drainMs, () => resolve("time_is_up"));
+      cancel = this.#clock.after(withinMs, () => resolve("time_is_up"));
     });
     const spreadMs = SHORTEST_RETRY_MS + this.#connections.size;
-    void this.#closeAll(spreadMs);
+    void this.#closeAll(spreadMs, withinMs);
     const outcome = await Promise.race([this.#connections.empty().then(() => "all_gone" as const), timeIsUp]);
     cancel();
     return outcome;
   }
 
-  async #closeAll(spreadMs: number): Promise<void> {
+  async #closeAll(spreadMs: number, withinMs: number): Promise<void> {
     let sent = 0;
     // A batch is large enough that all connections are closed in half the drain time.
-    const batch = Math.max(BATCH, Math.ceil((this.#connections.size * 2 * BATCH_PAUSE_MS) / this.#drainMs));
+    const batch = Math.max(BATCH, Math.ceil((this.#connections.size * 2 * BATCH_PAUSE_MS) / withinMs));
     for (const connection of [...this.#connections.all()]) {
       const retryMs = SHORTEST_RETRY_MS + Math.floor(this.#random() * spreadMs);
       alone(connection, () => connection.close(CLOSE_CODES.goingAway, retryAfterReason(retryMs)));

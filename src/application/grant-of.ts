@@ -21,13 +21,8 @@ export async function grantOf(
   }
 }
 
-/** As `grantOf`, for a token to watch with. A token that names nobody is no good for that. */
-export async function watcherGrantOf(
-  tokens: TokenVerifierPort,
-  token: string,
-): Promise<WatcherGrant | TokenRejected> {
-  const grant = await grantOf(tokens, token);
-  if (grant instanceof TokenRejected) return grant;
+/** The holder of a token to watch with. A token that names nobody is no good for that. */
+export function watcherOf(grant: AccessGrant): WatcherGrant | TokenRejected {
   const { userId } = grant;
   if (userId !== undefined) return { userId, grant };
   const claim = ["user_id", "sub"].find((name) => grant.isUnreadable(name));

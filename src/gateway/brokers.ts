@@ -1,5 +1,4 @@
 import { openMemoryBroker } from "../adapters/memory/memory-broker.ts";
-import { openRedisBroker } from "../adapters/redis/redis-broker.ts";
 import type { BrokerPorts } from "../application/ports/broker-ports.ts";
 import type { ClockPort } from "../application/ports/clock-port.ts";
 import type { TelemetryPort } from "../application/ports/telemetry-port.ts";
@@ -20,8 +19,11 @@ export async function openBroker(
   switch (target.kind) {
     case "memory":
       return openMemoryBroker(shared);
-    case "redis":
+    case "redis": {
+      // A program on another broker does not load the client of this one.
+      const { openRedisBroker } = await import("../adapters/redis/redis-broker.ts");
       return openRedisBroker({ ...shared, target, waitReplicas: target.waitReplicas, listen });
+    }
     case "module":
       return openBrokerModule(target.module, { ...shared, env: process.env, listen });
   }

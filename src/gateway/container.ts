@@ -1,9 +1,6 @@
 import "reflect-metadata";
 import { Container } from "inversify";
-import { JoseTokenVerifier } from "../adapters/jwt/jose-token-verifier.ts";
-import { SystemClock } from "../adapters/system/system-clock.ts";
-import { PinoTelemetry } from "../adapters/telemetry/pino-telemetry.ts";
-import { type AccessPolicy, ClaimsAndViewers } from "../application/access-policy.ts";
+import type { AccessPolicy } from "../application/access-policy.ts";
 import { BroadcastEvent } from "../application/broadcast-event.ts";
 import { CheckPositions } from "../application/check-positions.ts";
 import { DeclareViewers } from "../application/declare-viewers.ts";
@@ -20,60 +17,59 @@ import type { TelemetryPort } from "../application/ports/telemetry-port.ts";
 import type { TokenVerifierPort } from "../application/ports/token-verifier-port.ts";
 import { ReadAnalysis } from "../application/read-analysis.ts";
 import { ReadEvents } from "../application/read-events.ts";
-import { notingRefusals, RecentRefusals } from "../application/recent-refusals.ts";
 import { SendHeartbeats } from "../application/send-heartbeats.ts";
 import { SubscribeToAnalysis } from "../application/subscribe-to-analysis.ts";
 import { WatchInbox } from "../application/watch-inbox.ts";
 import { WatchRequestLimit } from "../application/watch-request-limit.ts";
 import { ConnectionRegistry } from "../domain/connection-registry.ts";
 import type { SessionServices } from "../session/session-services.ts";
-import { type BrokerOpener, openBroker } from "./brokers.ts";
 import type { Config } from "./config/config.ts";
 
 /** Every part of a gateway by its name, as `createGateway` adds them. */
-export type Gateway = Awaited<ReturnType<typeof createGateway>>;
+export type Gateway = ReturnType<typeof createGateway>;
 
-/** Telemetry of this process: it can also say what it counted, and write what it still holds back. */
-interface ProcessTelemetry extends TelemetryPort {
-  healthCounters(): Readonly<Record<string, number>>;
-  flush(): void;
+/** The parts of a gateway that whoever starts it chooses. */
+export interface GivenParts {
+  readonly settings: GatewaySettings;
+  readonly clock: ClockPort;
+  readonly telemetry: TelemetryPort;
+  readonly tokens: TokenVerifierPort;
+  readonly access: AccessPolicy;
+  /** The gateway closes it. */
+  readonly broker: BrokerPorts;
 }
 
+/** The settings of everything but the server, the broker and the demo. */
+export type GatewaySettings = Pick<
+  Config,
+  | "heartbeatIntervalMs"
+  | "heartbeatTimeoutMs"
+  | "messageRate"
+  | "maxConnections"
+  | "maxConnectionsPerUser"
+  | "maxSubscriptionsPerUser"
+  | "stallAfterMs"
+  | "drainMs"
+>;
+
 /**
- * Opens the broker and builds every part of the gateway. Nothing listens, and nothing of Telltale's is connected before
- * the first use.
+ * Builds every part of the gateway. Nothing listens, and nothing of Telltale's is connected before the first use.
  *
  * A part is added at one place: its name, what it is made of, and how it ends if it has an end. A part is made of parts
- * that were added before it. To replace an adapter or a policy, replace its line here. `open` may open another broker
- * than the configuration names.
+ * that were added before it. To replace an adapter or a policy, give another one.
  */
-export async function createGateway(config: Config, open: BrokerOpener = openBroker) {
-  const { heartbeatIntervalMs, heartbeatTimeoutMs, messageRate } = config;
-  const clock: ClockPort = new SystemClock();
-  const telemetry: ProcessTelemetry = new PinoTelemetry(config.logLevel, clock);
-  const opened = await open(config, clock, telemetry);
+export function createGateway(given: GivenParts) {
+  const { heartbeatIntervalMs, heartbeatTimeoutMs, messageRate, ...settings } = given.settings;
   return (
     new Assembly<object>()
-      .add("config", () => config)
-      .add("clock", () => clock)
-      .add(
-        "telemetry",
-        () => telemetry,
-        (its) => its.flush(),
-      )
-      .add("tokens", ({ clock }): TokenVerifierPort => new JoseTokenVerifier(config.jwt.secret, clock))
-      .add("access", (): AccessPolicy => new ClaimsAndViewers(config.watchDefault))
+      .add("settings", () => given.settings)
+      .add("clock", () => given.clock)
+      .add("telemetry", () => given.telemetry)
+      .add("tokens", () => given.tokens)
+      .add("access", () => given.access)
 
       // The ports of the broker.
-      .add("refusals", () => new RecentRefusals())
-      .add(
-        "broker",
-        ({ refusals }): BrokerPorts => {
-          if (!config.demo) return opened;
-          return { ...opened, deadLetters: notingRefusals(opened.deadLetters, refusals) };
-        },
-        closeBroker,
-      )
+      .add("broker", () => given.broker, closeBroker)
       .add("pubSub", ({ broker }) => broker.events)
       .add("requestLimit", ({ pubSub, telemetry }) => new WatchRequestLimit(pubSub, telemetry))
       .add("deadLetters", ({ broker }) => broker.deadLetters)
@@ -84,9 +80,9 @@ export async function createGateway(config: Config, open: BrokerOpener = openBro
         "registry",
         () =>
           new ConnectionRegistry({
-            maxConnections: config.maxConnections,
-            maxPerUser: config.maxConnectionsPerUser,
-            maxSubscriptionsPerUser: config.maxSubscriptionsPerUser,
+            maxConnections: settings.maxConnections,
+            maxPerUser: settings.maxConnectionsPerUser,
+            maxSubscriptionsPerUser: settings.maxSubscriptionsPerUser,
           }),
       )
       .add("connections", ({ registry, clock }) => new OpenConnections(registry, clock))
@@ -102,7 +98,7 @@ export async function createGateway(config: Config, open: BrokerOpener = openBro
       )
       .add(
         "drain",
-        ({ connections, clock }) => new DrainConnections(connections, clock, config.drainMs, Math.random),
+        ({ connections, clock }) => new DrainConnections(connections, clock, settings.drainMs, Math.random),
       )
       .add("subscribe", ({ feeds, registry, access }) => new SubscribeToAnalysis(feeds, registry, access))
       .add("checkPositions", ({ feeds, pubSub, telemetry }) => new CheckPositions(feeds, pubSub, telemetry))
@@ -110,7 +106,7 @@ export async function createGateway(config: Config, open: BrokerOpener = openBro
       .add("broadcast", ({ pubSub, clock, telemetry }) => new BroadcastEvent(pubSub, clock, telemetry))
       .add(
         "read",
-        ({ pubSub, reads, access }) => new ReadAnalysis(pubSub, reads, access, config.stallAfterMs),
+        ({ pubSub, reads, access }) => new ReadAnalysis(pubSub, reads, access, settings.stallAfterMs),
       )
       .add(
         "readEvents",

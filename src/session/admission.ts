@@ -1,7 +1,8 @@
 import { AccessUndecided, NewerFormat, TokenRejected } from "../application/errors.ts";
-import { type WatcherGrant, watcherGrantOf } from "../application/grant-of.ts";
+import { grantOf, type WatcherGrant, watcherOf } from "../application/grant-of.ts";
 import type { OpenConnection } from "../application/open-connections.ts";
 import type { TokenVerifierPort } from "../application/ports/token-verifier-port.ts";
+import { AccessGrant } from "../domain/access-grant.ts";
 import { CLOSE_CODES, type CloseCode, NOT_DECLARED, retryAfterReason } from "../domain/close-code.ts";
 import type { PresentedToken } from "./presented-token.ts";
 import type { SessionServices } from "./session-services.ts";
@@ -143,6 +144,17 @@ export async function holderOf(
   tokens: TokenVerifierPort,
   presented: PresentedToken,
 ): Promise<WatcherGrant | TokenRejected> {
-  if (presented.type !== "token") return new TokenRejected(`token ${presented.type}`);
-  return watcherGrantOf(tokens, presented.token);
+  const grant = await presentedGrant(tokens, presented);
+  return grant instanceof TokenRejected ? grant : watcherOf(grant);
+}
+
+/** As `holderOf`, of a publisher as well: such a token may name nobody. */
+export async function presentedGrant(
+  tokens: TokenVerifierPort,
+  presented: PresentedToken,
+): Promise<AccessGrant | TokenRejected> {
+  if (presented.type === "token") return grantOf(tokens, presented.token);
+  if (presented.type !== "asked") return new TokenRejected(`token ${presented.type}`);
+  const holder = await presented.holder();
+  return holder === undefined ? new TokenRejected("not signed in") : new AccessGrant(holder);
 }

@@ -1,9 +1,16 @@
+import type { VerifiedToken } from "../domain/access-grant.ts";
+
 /** The token that a watcher presents in the query, a header, a subprotocol or, without these, a cookie. */
 export type PresentedToken =
   | { readonly type: "token"; readonly token: string }
   | { readonly type: "missing" }
   /** The watcher presents two different tokens, and the gateway cannot tell which one counts. */
-  | { readonly type: "conflicting" };
+  | { readonly type: "conflicting" }
+  /**
+   * The application that embeds the gateway says whose request it is; undefined: nobody's that it knows. `holder` rejects
+   * with `AccessUndecided` if it cannot say so now.
+   */
+  | { readonly type: "asked"; readonly holder: () => Promise<VerifiedToken | undefined> };
 
 export interface TokenSources {
   /** Every `token` of the query. */

@@ -1,5 +1,6 @@
+import { pathBelow } from "./mounted-path.ts";
 import { cookiesCount, isHostHeader, isOriginAllowed, type OriginPolicy } from "./origin-policy.ts";
-import { offersProtocol, presentedToken } from "./presented-token.ts";
+import { offersProtocol, type PresentedToken, presentedToken } from "./presented-token.ts";
 import { readSocketQuery, readWatchQuery } from "./watch-query.ts";
 import type { WatchIntent } from "./web-socket-session.ts";
 
@@ -13,25 +14,40 @@ interface UpgradeRequest {
 const PATH = /^\/ws(?:\/analysis\/([^/]*))?\/?$/;
 const PROTOCOL = "telltale.v1";
 
+interface Embedding {
+  /** The path before every path of the gateway, as `/telltale`; empty if it has none. */
+  readonly path: string;
+  /** The client, if the application that embeds the gateway says who it is; else the request itself says so. */
+  readonly presented: PresentedToken | undefined;
+}
+
+const NOT_EMBEDDED: Embedding = { path: "", presented: undefined };
+
 /** Reads a request for a WebSocket. Undefined if the request asks for none, or for another path. */
-export function readUpgrade(request: Request, policy: OriginPolicy): UpgradeRequest | undefined {
+export function readUpgrade(
+  request: Request,
+  policy: OriginPolicy,
+  { path: prefix, presented }: Embedding = NOT_EMBEDDED,
+): UpgradeRequest | undefined {
   const { headers } = request;
   if (headers.get("upgrade")?.toLowerCase() !== "websocket") return undefined;
   const host = headers.get("host");
   const url = isHostHeader(host) ? URL.parse(request.url) : null;
-  const path = url === null ? null : PATH.exec(url.pathname);
+  const path = url === null ? null : PATH.exec(pathBelow(prefix, url.pathname) ?? "");
   if (url === null || path === null) return undefined;
   const [, id] = path;
   const origin = headers.get("origin");
   const protocols = headers.get("sec-websocket-protocol");
   const originAllowed = isOriginAllowed(origin, host, policy);
-  const token = presentedToken({
-    query: url.searchParams.getAll("token"),
-    authorization: headers.get("authorization"),
-    protocols,
-    cookie: headers.get("cookie"),
-    cookieTrusted: origin !== null && originAllowed && cookiesCount(policy),
-  });
+  const token =
+    presented ??
+    presentedToken({
+      query: url.searchParams.getAll("token"),
+      authorization: headers.get("authorization"),
+      protocols,
+      cookie: headers.get("cookie"),
+      cookieTrusted: origin !== null && originAllowed && cookiesCount(policy),
+    });
   const query = id === undefined ? readSocketQuery(url.searchParams) : readWatchQuery(url.searchParams);
   const analysisId = id === undefined ? null : decoded(id);
   return {

@@ -1,7 +1,9 @@
 import { Hono, type MiddlewareHandler } from "hono";
 import { secureHeaders } from "hono/secure-headers";
+import { getPath as wholePath } from "hono/utils/url";
 import { AccessUndecided, ReadAbandoned, RequestTooLarge, TooManyReads } from "../../application/errors.ts";
 import type { TelemetryPort } from "../../application/ports/telemetry-port.ts";
+import { pathBelow } from "../../session/mounted-path.ts";
 import { isHostHeader } from "../../session/origin-policy.ts";
 import { headersOnly } from "./head-routes.ts";
 import { type HealthSources, healthRoutes } from "./health-routes.ts";
@@ -15,6 +17,8 @@ import { requestDeadline } from "./request-deadline.ts";
 
 interface GatewayAppParts extends HealthSources, ReadParts, PublishParts {
   readonly telemetry: TelemetryPort;
+  /** The path before every path of the gateway, as `/telltale`; empty if it has none. */
+  readonly path: string;
   /** The demo; undefined if it is off. */
   readonly demo: Hono | undefined;
 }
@@ -42,8 +46,9 @@ const SAFE_HEADERS = {
 
 /** The app for everything that Telltale answers over plain HTTP. */
 export function gatewayApp(parts: GatewayAppParts): Hono {
-  const { tokens, telemetry, demo } = parts;
-  const app = new Hono();
+  const { tokens, telemetry, demo, path } = parts;
+  const getPath = routedPath(path);
+  const app = new Hono({ getPath });
   app.use(secureHeaders(SAFE_HEADERS));
   app.use(notCached);
   app.use(requestDeadline(parts.clock, parts.pubSub));
@@ -54,7 +59,7 @@ export function gatewayApp(parts: GatewayAppParts): Hono {
   // It comes before everything that refuses, so that a page can read the reason.
   app.use("/v1/*", readCors(parts.origins));
   // It comes before any GET handler, because those read, wait or admit.
-  app.use("/v1/*", headersOnly(tokens, parts.origins));
+  app.use("/v1/*", headersOnly(tokens, parts.origins, getPath));
   // It comes before the routes whose answers it notes.
   if (demo !== undefined) app.route("/", demo);
   else if (parts.origins.mode === "development")
@@ -93,6 +98,11 @@ export function gatewayApp(parts: GatewayAppParts): Hono {
     return problem(context, "internal");
   });
   return app;
+}
+
+/** The path that the routes are compared with. They have nothing at `/` for a request that is not below `prefix`. */
+function routedPath(prefix: string): (request: Request) => string {
+  return prefix === "" ? wholePath : (request) => pathBelow(prefix, wholePath(request)) ?? "/";
 }
 
 /** Forbids caches to keep an answer, unless it sets the header itself. */

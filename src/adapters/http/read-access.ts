@@ -7,16 +7,18 @@ import type { AccessGrant } from "../../domain/access-grant.ts";
 import { type AnalysisId, parseAnalysisId } from "../../domain/channel.ts";
 import { holderOf } from "../../session/admission.ts";
 import { cookiesCount, isOriginAllowed, type OriginPolicy } from "../../session/origin-policy.ts";
-import { presentedToken } from "../../session/presented-token.ts";
+import { type PresentedToken, presentedToken } from "../../session/presented-token.ts";
 import { problem } from "./problem.ts";
 
-/** The actions of the server on the connection of a request. */
-interface RequestBindings {
+/** Things about a request that its server knows, or the application that embeds the gateway. */
+export interface RequestBindings {
   /** Ends the connection once it was idle for some seconds, in place of the usual time. */
   readonly cut: () => void;
+  /** The client, if the application says who it is; else the request itself says so. */
+  readonly presented: PresentedToken;
 }
 
-/** Empty if the server offers none. */
+/** Empty if nobody gave any. */
 export function requestBindings(context: Context): Partial<RequestBindings> {
   return (context.env as RequestBindings | undefined) ?? {};
 }
@@ -77,8 +79,10 @@ async function watcherGrant(
   tokens: TokenVerifierPort,
   policy: OriginPolicy,
 ): Promise<WatcherGrant | TokenRejected> {
+  const { presented } = requestBindings(context);
+  if (presented !== undefined) return holderOf(tokens, presented);
   const header = (name: string) => context.req.header(name) ?? null;
-  const presented = presentedToken({
+  const own = presentedToken({
     query: context.req.queries("token") ?? [],
     authorization: header("Authorization"),
     protocols: null,
@@ -87,5 +91,5 @@ async function watcherGrant(
     cookieTrusted:
       cookiesCount(policy) && (header("Origin") !== null || header("Sec-Fetch-Site") !== "cross-site"),
   });
-  return holderOf(tokens, presented);
+  return holderOf(tokens, own);
 }

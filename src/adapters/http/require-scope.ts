@@ -5,8 +5,10 @@ import { grantOf } from "../../application/grant-of.ts";
 import type { TokenVerifierPort } from "../../application/ports/token-verifier-port.ts";
 import type { AccessGrant, Scope } from "../../domain/access-grant.ts";
 import { type AnalysisId, parseAnalysisId } from "../../domain/channel.ts";
+import { presentedGrant } from "../../session/admission.ts";
 import { bearerOf } from "../../session/presented-token.ts";
 import { problem } from "./problem.ts";
+import { requestBindings } from "./read-access.ts";
 
 /** The grant of a request whose token has the scope of its route. */
 export interface Granted {
@@ -66,6 +68,8 @@ async function publisherGrant(
   context: Context,
   tokens: TokenVerifierPort,
 ): Promise<AccessGrant | TokenRejected> {
+  const { presented } = requestBindings(context);
+  if (presented !== undefined) return presentedGrant(tokens, presented);
   const token = bearerOf(context.req.header("Authorization") ?? null);
   if (token === undefined) return new TokenRejected("no bearer token");
   return grantOf(tokens, token);

@@ -109,6 +109,7 @@ export function appBench(
     origins: { allowedOrigins: undefined, mode: "production", ...policy },
     telemetry,
     demo,
+    path: "",
     pubSub,
     requestLimit: new WatchRequestLimit(pubSub, telemetry),
     workers,
