@@ -1,6 +1,6 @@
 import type { Hono } from "hono";
 import { gatewayApp } from "../adapters/http/gateway-app.ts";
-import type { Listening } from "../adapters/server/bun.ts";
+import type { Listening } from "../adapters/server/listening.ts";
 import { CHECK_POSITIONS_MS } from "../application/check-positions.ts";
 import { reasonOf } from "../application/errors.ts";
 import { capabilitiesOf, missingCapabilities } from "../application/ports/broker-ports.ts";

@@ -1,19 +1,19 @@
 import { createDemo } from "../adapters/http/demo/demo-routes.ts";
+import type { PageFiles } from "../adapters/http/page-routes.ts";
 import { JoseTokenVerifier } from "../adapters/jwt/jose-token-verifier.ts";
 import { signToken } from "../adapters/jwt/token-signer.ts";
-import { listen } from "../adapters/server/bun.ts";
 import { SystemClock } from "../adapters/system/system-clock.ts";
 import { PinoTelemetry } from "../adapters/telemetry/pino-telemetry.ts";
 import { ClaimsAndViewers } from "../application/access-policy.ts";
 import type { ClockPort } from "../application/ports/clock-port.ts";
 import type { TelemetryPort } from "../application/ports/telemetry-port.ts";
 import { notingRefusals, RecentRefusals } from "../application/recent-refusals.ts";
-import demoPage from "../web/demo/index.html";
 import { type BrokerOpener, openBroker } from "./brokers.ts";
 import type { Config } from "./config/config.ts";
 import { isLoopback } from "./config/demo-config.ts";
 import { startCore } from "./core.ts";
 import { reachable } from "./reachable.ts";
+import { thisRuntime } from "./runtime.ts";
 
 export interface RunningGateway {
   readonly url: string;
@@ -31,7 +31,10 @@ export async function startGateway(config: Config, open: BrokerOpener = openBrok
   const opened = await open(config, clock, telemetry);
   let url = "";
   const refusals = new RecentRefusals();
-  const demo = config.demo ? demoOf({ config, clock, telemetry, refusals, baseUrl: () => url }) : undefined;
+  const { demoPage, listen } = await thisRuntime();
+  const demo = config.demo
+    ? demoOf({ config, clock, telemetry, refusals, page: demoPage, baseUrl: () => url })
+    : undefined;
   const core = await startCore({
     settings: config,
     clock,
@@ -45,7 +48,7 @@ export async function startGateway(config: Config, open: BrokerOpener = openBrok
     demo: demo?.routes,
   });
   const { app, gateway } = core;
-  const server = listen({
+  const server = await listen({
     host: config.host,
     port: config.port,
     app,
@@ -69,12 +72,13 @@ interface DemoParts {
   readonly clock: ClockPort;
   readonly telemetry: TelemetryPort;
   readonly refusals: RecentRefusals;
+  readonly page: PageFiles;
   readonly baseUrl: () => string;
 }
 
-function demoOf({ config, clock, telemetry, refusals, baseUrl }: DemoParts) {
+function demoOf({ config, clock, telemetry, refusals, page, baseUrl }: DemoParts) {
   return createDemo({
-    page: demoPage,
+    page,
     ownNamesOnly: isLoopback(config.host),
     baseUrl,
     clock,

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { bundledPage } from "../../src/adapters/http/bundled-page.ts";
 import { createDemo } from "../../src/adapters/http/demo/demo-routes.ts";
 import { REQUEST_DEADLINE_MS } from "../../src/adapters/http/request-deadline.ts";
 import { RecentRefusals } from "../../src/application/recent-refusals.ts";
@@ -13,7 +14,7 @@ import { turn } from "../support/turn.ts";
 type Served = ReturnType<typeof servedApp>;
 
 const DEMO = createDemo({
-  page: demoPage,
+  page: bundledPage(demoPage),
   ownNamesOnly: false,
   baseUrl: () => "http://host.invalid",
   mintToken: async () => "token",

@@ -1,5 +1,6 @@
 import { signToken, type TokenRequest } from "../../src/adapters/jwt/token-signer.ts";
 import { remember } from "./children.ts";
+import { runtimeCommand } from "./runtime-command.ts";
 
 /** Another one in each run: a key in the repository is known, and production refuses it. */
 export const TEST_SECRET = crypto.getRandomValues(new Uint8Array(32)).toHex();
@@ -17,13 +18,16 @@ export interface GatewayProcess {
   kill9(): Promise<void>;
 }
 
-/** Starts `bun run src/main.ts`, or another program, on a free port, or the one given, and resolves when it answers. */
+/**
+ * Starts `src/main.ts`, or another program, on the runtime of TELLTALE_RUNTIME and on a free port, or the one given, and
+ * resolves when it answers.
+ */
 export async function startGateway(
   env: Record<string, string> = {},
   program = "src/main.ts",
 ): Promise<GatewayProcess> {
   const root = new URL("../..", import.meta.url).pathname;
-  const child = Bun.spawn([process.execPath, "run", program], {
+  const child = Bun.spawn(runtimeCommand(program), {
     cwd: root,
     env: { PATH: process.env.PATH ?? "", PORT: "0", JWT_SECRET_KEY: TEST_SECRET, LOG_LEVEL: "warn", ...env },
     stdin: "ignore",

@@ -55,7 +55,7 @@ export class IncomingBody {
   readonly #deadline: number;
   readonly #declaredBytes: number | undefined;
   readonly #mostBytes: number;
-  /** Bun sends `100 Continue` for the lower-case spelling only: a client with another spelling may wait for ever. */
+  /** The server sends `100 Continue` for the lower-case spelling only: a client with another may wait for ever. */
   readonly #waitsToContinue: boolean;
   /** `given_up`: the gateway will not read the rest. */
   #state: "unread" | "ended" | "given_up" = "unread";
@@ -103,10 +103,7 @@ export class IncomingBody {
   }
 
   async #atOnce(): Promise<Uint8Array> {
-    const reading = this.#request.arrayBuffer();
-    // Most bodies come with their header, so there is nothing to wait for.
-    const there = Bun.peek(reading);
-    return new Uint8Array(there instanceof ArrayBuffer ? there : await this.#inTime(reading));
+    return new Uint8Array(await this.#inTime(this.#request.arrayBuffer()));
   }
 
   async #collected(): Promise<Uint8Array> {

@@ -1,5 +1,5 @@
-import { basename } from "node:path";
 import { Hono } from "hono";
+import { problem } from "./problem.ts";
 
 /** The page loads only its own scripts and styles. Its address may hold a token, so the browser passes it on to nobody. */
 const PAGE_HEADERS = {
@@ -19,20 +19,37 @@ const PAGE_HEADERS = {
 /** The name of an asset changes with its content. */
 const ASSET_HEADERS = { "Cache-Control": "public, max-age=31536000, immutable" };
 
-interface PageFile {
+export interface PageFile {
   readonly bytes: ArrayBuffer;
+  /** The content type. */
   readonly type: string;
 }
 
+/** There is no page to serve, since nobody built it. */
+export class PageNotBuilt extends Error {
+  override readonly name = "PageNotBuilt";
+  readonly code = "page_not_built";
+}
+
+/** The files of a page by path, `/` among them. Each runtime has its own way to them; it is asked at the first visit.
+ * Rejects with `PageNotBuilt` if there are none. */
+export type PageFiles = () => Promise<ReadonlyMap<string, PageFile>>;
+
 /**
- * A page at `/`, with the scripts and styles that Bun bundles for it at the first visit. It is none of Bun's own routes,
- * because those set no headers and wait for a slow body without end.
+ * A page at `/`, with its scripts and styles. It is none of Bun's own routes, because those set no headers and wait for
+ * a slow body without end.
  */
-export function pageRoutes(page: Bun.HTMLBundle): Hono {
-  let bundled: Promise<ReadonlyMap<string, PageFile>> | undefined;
+export function pageRoutes(page: PageFiles): Hono {
+  let files: ReturnType<PageFiles> | undefined;
   const fileAt = async (path: string) => {
-    bundled ??= filesOf(page);
-    return (await bundled).get(path);
+    files ??= page();
+    try {
+      return (await files).get(path);
+    } catch (error) {
+      // It may be built meanwhile.
+      files = undefined;
+      throw error;
+    }
   };
   const routes = new Hono();
   for (const [path, headers] of [
@@ -45,25 +62,9 @@ export function pageRoutes(page: Bun.HTMLBundle): Hono {
       return context.body(file.bytes, 200, { ...headers, "Content-Type": file.type });
     });
   }
+  routes.onError((error, context) => {
+    if (error instanceof PageNotBuilt) return problem(context, "not_found", { detail: error.message });
+    throw error;
+  });
   return routes;
-}
-
-/** The files by path. An executable was bundled when it was built; a run from source is bundled now. */
-async function filesOf(page: Bun.HTMLBundle): Promise<ReadonlyMap<string, PageFile>> {
-  const sources = page.files?.map(({ path }) => [path, Bun.file(path)] as const) ?? (await bundle(page));
-  const files = sources.map(async ([path, source]) => {
-    const name = path.endsWith(".html") ? "/" : `/${basename(path)}`;
-    return [name, { bytes: await source.arrayBuffer(), type: source.type }] as const;
-  });
-  return new Map(await Promise.all(files));
-}
-
-async function bundle(page: Bun.HTMLBundle): Promise<(readonly [string, Blob])[]> {
-  const { outputs } = await Bun.build({
-    entrypoints: [page.index],
-    minify: true,
-    publicPath: "/",
-    define: { "process.env.NODE_ENV": '"production"' },
-  });
-  return outputs.map((output) => [output.path, output] as const);
 }

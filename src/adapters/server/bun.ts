@@ -1,45 +1,28 @@
 import { setTimeout as pause } from "node:timers/promises";
 import type { Server, ServerWebSocket, WebSocketHandler } from "bun";
-import type { Hono } from "hono";
 import type {
   ClientConnectionPort,
   Frame,
   SendOutcome,
 } from "../../application/ports/client-connection-port.ts";
 import { MAX_FRAME_BYTES } from "../../session/client-frames.ts";
-import type { OriginPolicy } from "../../session/origin-policy.ts";
 import type { SessionServices } from "../../session/session-services.ts";
 import { readUpgrade } from "../../session/upgrade-request.ts";
 import { type WatchIntent, WebSocketSession } from "../../session/web-socket-session.ts";
-
-interface ListenOptions {
-  readonly host: string;
-  /** 0: a free one. */
-  readonly port: number;
-  readonly app: Pick<Hono, "fetch">;
-  readonly services: SessionServices;
-  readonly policy: OriginPolicy;
-}
-
-export interface Listening {
-  readonly port: number;
-  readonly url: string;
-  /** Accepts no new connection from here on; open ones stay. */
-  stopAccepting(): void;
-  /** Resolves when no request waits for its answer. */
-  answered(): Promise<void>;
-  /** Ends everything that is still open. */
-  stop(): Promise<void>;
-}
+import {
+  CUT_AFTER_SECONDS,
+  type Listening,
+  type ListenOptions,
+  LONGEST_ANSWER_SECONDS,
+  NO_HOST,
+  urlOf,
+} from "./listening.ts";
 
 /** The data of an upgraded socket: the intent of its request until the socket is open, then its session. */
 export type SocketData = WatchIntent | WebSocketSession;
 
 /** More than anybody sends: each route refuses a body that is too long by itself, with a problem, and reads none of it. */
 const MAX_REQUEST_BYTES = Number.MAX_SAFE_INTEGER;
-const LONGEST_ANSWER_SECONDS = 90;
-/** How long a client that is to go may take nothing of the bytes that wait for it. */
-const CUT_AFTER_SECONDS = 5;
 const LOOK_AGAIN_MS = 10;
 /**
  * Bun silently drops a frame that comes while more than this waits. The session stops at the first queued event, so at
@@ -51,8 +34,6 @@ const BACKPRESSURE_LIMIT_BYTES = 4 * 1024 * 1024;
 const GIVEN_UP_AFTER_MS = 10_000;
 const LONGEST_IDLE_SECONDS = 960;
 const OPEN = 1;
-/** The authority of a request that names none; nobody ever asks it for anything. */
-const NO_HOST = "http://host.invalid";
 
 /** Serves HTTP and WebSockets on Bun. Throws if the address cannot be had. */
 export function listen(options: ListenOptions): Listening {
@@ -78,9 +59,10 @@ export function listen(options: ListenOptions): Listening {
       return app.fetch(request, { cut: () => server.timeout(received, CUT_AFTER_SECONDS) });
     },
   });
+  const bound = server.port ?? port;
   return {
-    port: server.port ?? port,
-    url: `http://${host.includes(":") ? `[${host}]` : host}:${server.port}`,
+    port: bound,
+    url: urlOf(host, bound),
     stopAccepting: () => void server.stop(false),
     answered: async () => {
       // Bun does not report that the last answer is out.

@@ -5,7 +5,7 @@ import type { ClockPort } from "../../../application/ports/clock-port.ts";
 import type { RecentRefusals } from "../../../application/recent-refusals.ts";
 import { TelltalePublisher } from "../../../client/publisher.ts";
 import type { Scope } from "../../../domain/access-grant.ts";
-import { pageRoutes } from "../page-routes.ts";
+import { type PageFiles, pageRoutes } from "../page-routes.ts";
 import { problem } from "../problem.ts";
 import { requestText } from "../request-text.ts";
 import { ownNamesOnly, ownPageOnly } from "./demo-callers.ts";
@@ -13,8 +13,8 @@ import { DemoPipelines } from "./demo-pipeline.ts";
 import { noteRefusedPublishes } from "./note-refused-publishes.ts";
 
 export interface DemoDependencies {
-  /** The routes of the page at `/`. */
-  readonly page: Bun.HTMLBundle;
+  /** The page at `/`. */
+  readonly page: PageFiles;
   /** Whether only this machine reaches the gateway: if so, the demo answers to this machine's names only. */
   readonly ownNamesOnly: boolean;
   /** The address of this gateway. It is asked at each use, since the port may be known only after the start. */

@@ -1,11 +1,12 @@
 import { describe, expect, test } from "bun:test";
 import { Hono } from "hono";
+import { bundledPage } from "../../../../src/adapters/http/bundled-page.ts";
 import { pageRoutes } from "../../../../src/adapters/http/page-routes.ts";
 import demoPage from "../../../../src/web/demo/index.html";
 import { statusUpdate } from "../../../support/publishing.ts";
 import { appBench } from "./app-bench.ts";
 
-const bench = () => appBench({}, new Hono().route("/", pageRoutes(demoPage)));
+const bench = () => appBench({}, new Hono().route("/", pageRoutes(bundledPage(demoPage))));
 
 /** The directives of a Content-Security-Policy, by name. */
 function policyOf(answer: Response): Record<string, string> {

@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, test } from "bun:test";
 import { Hono } from "hono";
+import { bundledPage } from "../../../../src/adapters/http/bundled-page.ts";
 import {
   createDemo,
   type Demo,
@@ -37,7 +38,7 @@ function start() {
   const clock = new ManualClock();
   const refusals = new RecentRefusals();
   demo = createDemo({
-    page: demoPage,
+    page: bundledPage(demoPage),
     ownNamesOnly: true,
     baseUrl: () => server.url.href,
     mintToken: async (claims) => {

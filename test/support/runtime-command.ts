@@ -1,0 +1,16 @@
+import { readFileSync } from "node:fs";
+
+type RuntimeName = "bun" | "deno";
+
+const root = new URL("../..", import.meta.url).pathname;
+
+/** The runtime of the gateways that the tests start, by TELLTALE_RUNTIME: `bun` if it is not set, or `deno`. */
+export const runtimeName: RuntimeName = process.env.TELLTALE_RUNTIME === "deno" ? "deno" : "bun";
+
+/** The command line that runs a program of this repository on that runtime, as its users run it. */
+export function runtimeCommand(program = "src/main.ts"): string[] {
+  if (runtimeName === "bun") return [process.execPath, "run", program];
+  const { tasks } = JSON.parse(readFileSync(`${root}deno.json`, "utf8")) as { tasks: { telltale: string } };
+  const [, ...words] = tasks.telltale.split(" ");
+  return [`${root}node_modules/deno/deno`, ...words.slice(0, -1), program];
+}
