@@ -24,6 +24,10 @@ export async function openBroker(
       const { openRedisBroker } = await import("../adapters/redis/redis-broker.ts");
       return openRedisBroker({ ...shared, target, waitReplicas: target.waitReplicas, listen });
     }
+    case "nats": {
+      const { openNatsBroker } = await import("../adapters/nats/nats-broker.ts");
+      return openNatsBroker({ ...shared, target, listen });
+    }
     case "module":
       return openBrokerModule(target.module, { ...shared, env: process.env, listen });
   }

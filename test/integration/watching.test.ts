@@ -228,7 +228,7 @@ describe("watching over a real socket", () => {
         PATH: process.env.PATH ?? "",
         PORT: "no",
         JWT_SECRET_KEY: "short",
-        NATS_URL: "nats://x",
+        NATS_URL: "tls://x",
         NODE_ENV: "production",
       },
       stdout: "pipe",

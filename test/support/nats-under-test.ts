@@ -1,7 +1,13 @@
+import { entryId } from "../../src/adapters/nats/entry-ids.ts";
+import { NatsDeadLetters } from "../../src/adapters/nats/nats-dead-letters.ts";
+import { NatsInbox } from "../../src/adapters/nats/nats-inbox.ts";
 import { NatsPubSub } from "../../src/adapters/nats/nats-pub-sub.ts";
-import { subjectsOf } from "../../src/adapters/nats/subjects.ts";
+import { STATE_STREAM, subjectsOf } from "../../src/adapters/nats/subjects.ts";
+import { WORKERS_STREAM } from "../../src/adapters/nats/worker-subjects.ts";
 import { SystemClock } from "../../src/adapters/system/system-clock.ts";
 import { CollectingTelemetry } from "../../src/testing/collecting-telemetry.ts";
+import type { DeadLettersUnderTest } from "../../src/testing/contracts/dead-letter-contract.ts";
+import type { InboxUnderTest } from "../../src/testing/contracts/inbox-under-test.ts";
 import type { PubSubUnderTest } from "../../src/testing/contracts/pub-sub-under-test.ts";
 import type { NatsInUse } from "./use-nats.ts";
 
@@ -19,6 +25,52 @@ export async function emptyNatsLog(nats: NatsInUse): Promise<PubSubUnderTest> {
     },
     close: async () => {},
   };
+}
+
+/** Messages of the inbox's suite are larger than a server takes by default. */
+export const LARGE_MESSAGES = { config: "max_payload: 8MB" };
+
+/** The inbox on a NATS whose streams are made anew. */
+export async function emptyNatsInbox(nats: NatsInUse): Promise<InboxUnderTest> {
+  await removeStream(nats, WORKERS_STREAM);
+  await removeStream(nats, STATE_STREAM);
+  const maker = natsInbox(nats);
+  await maker.backlog();
+  await maker.close();
+  const client = await nats.client();
+  const info = await client.request(`$JS.API.STREAM.INFO.${WORKERS_STREAM}`);
+  const creation = Date.parse(info.json<{ created: string }>().created).toString(36);
+  const publish = async (subject: string, event: string) => {
+    const answer = await client.request(subject, event);
+    return entryId(creation, answer.json<{ seq: number }>().seq);
+  };
+  return {
+    node: (node) => natsInbox(nats, node),
+    add: ([[, event] = ["event", ""]]) => publish("telltale.inbox", event),
+    addTo: (channel, event) => publish(channel.replace(":", "."), event),
+    elapse: (milliseconds) => Bun.sleep(milliseconds),
+    close: async () => {},
+  };
+}
+
+export function natsInbox(nats: NatsInUse, node?: string): NatsInbox {
+  const listen = ["analysis", "user", "system"] as const;
+  return new NatsInbox({ ...sharedNats(nats), listen, ...(node !== undefined && { node }) });
+}
+
+/** The dead letters on a NATS whose stream is made anew: a purge would leave what it recognises. */
+export async function emptyNatsDeadLetters(nats: NatsInUse): Promise<DeadLettersUnderTest> {
+  await removeStream(nats, "TELLTALE_DEADLETTERS");
+  return {
+    node: () => new NatsDeadLetters(sharedNats(nats)),
+    elapse: (milliseconds) => Bun.sleep(milliseconds),
+    close: async () => {},
+  };
+}
+
+async function removeStream(nats: NatsInUse, name: string): Promise<void> {
+  const client = await nats.client();
+  await client.request(`$JS.API.STREAM.DELETE.${name}`);
 }
 
 /** The options that all adapters on this NATS have in common. */

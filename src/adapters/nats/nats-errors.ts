@@ -21,7 +21,12 @@ export class JetStreamRefusal extends Error {
 }
 
 /** Numbers of refusals that callers tell from others. */
-export const REFUSED = { streamNotFound: 10059, noMessageFound: 10037, wrongLastSequence: 10071 } as const;
+export const REFUSED = {
+  streamNotFound: 10059,
+  noMessageFound: 10037,
+  deleteFailed: 10057,
+  wrongLastSequence: 10071,
+} as const;
 
 /** By the `err_code` of JetStream. */
 const CAUSES: Readonly<Record<number, BrokerCause>> = {

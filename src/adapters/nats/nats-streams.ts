@@ -14,7 +14,7 @@ export interface WantedStream {
   /** How long messages are kept; left out: for good. */
   readonly maxAgeMs?: number;
   /** Stored messages are published again, from subjects below the first to subjects below the second. */
-  readonly republish?: { readonly src: string; readonly dest: string };
+  readonly republish?: { readonly src: string; readonly dest: string; readonly headers_only?: boolean };
 }
 
 /** A stream that is there. */
@@ -178,5 +178,5 @@ interface StreamConfig {
   readonly allow_rollup_hdrs?: boolean;
   readonly deny_delete?: boolean;
   readonly deny_purge?: boolean;
-  readonly republish?: { readonly src: string; readonly dest: string };
+  readonly republish?: { readonly src: string; readonly dest: string; readonly headers_only?: boolean };
 }

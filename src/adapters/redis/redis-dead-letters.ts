@@ -1,5 +1,5 @@
 import type { BrokerTrouble } from "../../application/broker-trouble.ts";
-import { BrokerError, BrokerUnavailable } from "../../application/errors.ts";
+import { BrokerUnavailable } from "../../application/errors.ts";
 import type { ClockPort } from "../../application/ports/clock-port.ts";
 import {
   DEAD_LETTER_KINDS,
@@ -13,6 +13,7 @@ import {
   kindOfDeadLetter,
 } from "../../application/ports/dead-letter-port.ts";
 import type { TelemetryPort } from "../../application/ports/telemetry-port.ts";
+import { LastingDenial } from "../broker/lasting-denial.ts";
 import { RedisCommands } from "./redis-commands.ts";
 import type { RedisTarget } from "./redis-connection.ts";
 import { readFailure, writeFailure } from "./redis-errors.ts";
@@ -136,35 +137,4 @@ function deadLetterOf([id, fields]: readonly [id: string, fields: readonly strin
     return index === -1 ? "" : (fields[index + 1] ?? "");
   };
   return { id, channel: of("channel"), payload: of("payload"), reason: of("reason"), at: of("at") };
-}
-
-/** A dead letter that is refused is tried again every second or so, and given up at last: then nobody knows any more. */
-const LASTS_MS = 10_000;
-
-/** Remembers that a permission was missing the last time it was needed, as long as that says anything. */
-class LastingDenial {
-  readonly #clock: ClockPort;
-  #last: { readonly trouble: BrokerTrouble; readonly at: number } | undefined;
-
-  constructor(clock: ClockPort) {
-    this.#clock = clock;
-  }
-
-  get trouble(): BrokerTrouble | undefined {
-    const last = this.#last;
-    return last !== undefined && this.#clock.now() - last.at < LASTS_MS ? last.trouble : undefined;
-  }
-
-  /** Settles as `work` does. */
-  async watch<Answer>(work: Promise<Answer>): Promise<Answer> {
-    try {
-      const answer = await work;
-      this.#last = undefined;
-      return answer;
-    } catch (error) {
-      const trouble = error instanceof BrokerError ? error.trouble : undefined;
-      if (trouble?.cause === "permission") this.#last = { trouble, at: this.#clock.now() };
-      throw error;
-    }
-  }
 }

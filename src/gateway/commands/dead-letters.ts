@@ -13,9 +13,9 @@ import { CommandFailed, EXIT, readConfig } from "./command-failed.ts";
 const SHOWN = 20;
 
 /**
- * `telltale deadletters list`, `show`, `republish` and `drop` act on the stream `telltale:deadletters`. The exit code
- * is 1 if something was not done, and 78 if no broker outside the gateway is configured. Only BROKER, REDIS_* and
- * HISTORY_* are read from the environment, as the gateway reads them; a module of a broker reads its own settings.
+ * `telltale deadletters list`, `show`, `republish` and `drop` act on the dead letters of the broker. The exit code
+ * is 1 if something was not done, and 78 if no broker outside the gateway is configured. Only BROKER, REDIS_*, NATS_*
+ * and HISTORY_* are read from the environment, as the gateway reads them; a module of a broker reads its own settings.
  */
 export function addDeadLetters(command: Command): void {
   command.description(
@@ -149,14 +149,14 @@ class ErrorsOnly extends QuietTelemetry {
 /** The broker's settings. No other setting is read: a fault in those of the gateway does not spoil this command. */
 function brokerConfig(): Config {
   const used = Object.entries(process.env).filter(([name]) =>
-    /^(?:BROKER|REDIS_\w+|HISTORY_\w+)$/.test(name),
+    /^(?:BROKER|REDIS_\w+|NATS_\w+|HISTORY_\w+)$/.test(name),
   );
   const config = readConfig(Object.fromEntries(used));
   // The dead letters in the memory of another process cannot be reached.
   if (config.broker.kind === "memory") {
     throw new CommandFailed(
       EXIT.configuration,
-      "No Redis is configured. Set REDIS_URL or BROKER as for the gateway.",
+      "The broker is memory, which other processes cannot reach. Set REDIS_URL, NATS_URL or BROKER as for the gateway.",
     );
   }
   return config;

@@ -1,8 +1,13 @@
+import { type NatsTarget, readNatsTarget } from "./nats-target.ts";
 import { type RedisTarget, readRedisTarget } from "./redis-target.ts";
 import type { Settings } from "./settings.ts";
 import type { VariableName } from "./variables.ts";
 
-export type BrokerConfig = { readonly kind: "memory" } | RedisConfig | ModuleConfig;
+export type BrokerConfig = { readonly kind: "memory" } | RedisConfig | NatsConfig | ModuleConfig;
+
+interface NatsConfig extends NatsTarget {
+  readonly kind: "nats";
+}
 
 interface ModuleConfig {
   readonly kind: "module";
@@ -30,18 +35,25 @@ const OF_REDIS: readonly VariableName[] = [
 /** Reads the broker and its settings. Calls `note` with each setting that is set but not used. */
 export function readBroker(settings: Settings, note: (text: string) => void): BrokerConfig {
   const named = settings.text("BROKER");
-  if (named === "nats") {
-    settings.fault("BROKER", "nats is not implemented in this release");
-    return { kind: "memory" };
-  }
   if (named?.startsWith(MODULE)) return readModule(settings, named.slice(MODULE.length));
-  const whenUnset = settings.isSet("REDIS_URL") || settings.isSet("REDIS_HOST") ? "redis" : "memory";
-  const kind = settings.choice("BROKER", ["memory", "redis"], whenUnset);
+  const kind = settings.choice("BROKER", ["memory", "redis", "nats"], kindByAddress(settings));
+  if (kind !== "nats") settings.noteUnused("NATS_URL", `the broker is ${kind}`, note);
   if (kind === "redis") {
     return { kind, ...readRedisTarget(settings, note), waitReplicas: readWaitReplicas(settings) };
   }
-  for (const name of OF_REDIS) settings.noteUnused(name, "the broker is memory", note);
-  return { kind };
+  for (const name of OF_REDIS) settings.noteUnused(name, `the broker is ${kind}`, note);
+  return kind === "nats" ? { kind, ...readNatsTarget(settings) } : { kind };
+}
+
+/** The broker that has an address, if BROKER does not say which. */
+function kindByAddress(settings: Settings): "memory" | "redis" | "nats" {
+  const redis = settings.isSet("REDIS_URL") || settings.isSet("REDIS_HOST");
+  const nats = settings.isSet("NATS_URL");
+  if (redis && nats && settings.text("BROKER") === undefined) {
+    settings.fault("BROKER", "must say redis or nats: addresses of both are set");
+  }
+  if (redis) return "redis";
+  return nats ? "nats" : "memory";
 }
 
 /** The settings of another broker may be those of the module, so none of them counts as unused. */

@@ -2,7 +2,7 @@ import type { Settings } from "./settings.ts";
 import { CONFIG_VARIABLES, type VariableName } from "./variables.ts";
 
 /** Settings of a broker that BROKER does not name. They have no effect. */
-const NEEDED_BROKER: Partial<Record<VariableName, string>> = { NATS_URL: "nats", REDIS_CA_FILE: "redis" };
+const NEEDED_BROKER: Partial<Record<VariableName, string>> = { REDIS_CA_FILE: "redis" };
 
 /**
  * Refuses the settings of later releases. They are not ignored, because an operator who sets one relies on its effect. A

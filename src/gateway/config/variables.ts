@@ -19,8 +19,8 @@ export const CONFIG_VARIABLES = [
   variable("PORT", "8000", "Port to listen on; 0 takes a free one."),
   variable(
     "BROKER",
-    "memory; redis when REDIS_URL or REDIS_HOST is set",
-    "Where events are numbered and kept: `memory`, `redis`, or `module:` and the path or package of an adapter.",
+    "memory; redis when REDIS_URL or REDIS_HOST is set; nats when NATS_URL is",
+    "Where events are numbered and kept: `memory`, `redis`, `nats`, or `module:` and the path or package of an adapter.",
   ),
   variable(
     "REDIS_URL",
@@ -37,9 +37,14 @@ export const CONFIG_VARIABLES = [
     "How many replicas must hold an event before it is acknowledged; too few within a second is 503 `outcome_unknown`.",
   ),
   variable(
+    "NATS_URL",
+    "",
+    "`nats://[user:password@ or token@]host[:port][,host[:port]]`: a NATS server with JetStream, or the servers of one cluster in the order in which they are tried.",
+  ),
+  variable(
     "LISTEN",
     "analysis,user,system",
-    "Which plain Redis channels of workers are listened to, or `none`.",
+    "Which plain channels of workers are listened to, or `none`. On NATS: which subjects of theirs are kept, beside those that already are.",
   ),
   variable(
     "JWT_SECRET_KEY",
@@ -95,7 +100,6 @@ export const CONFIG_VARIABLES = [
 
   reserved("TLS_CERT_FILE", "", "Certificate of the gateway's own TLS."),
   reserved("TLS_KEY_FILE", "", "Key of the gateway's own TLS."),
-  reserved("NATS_URL", "", "Address of a NATS server."),
   reserved("REDIS_CA_FILE", "", "Certificate authority of a Redis reached over TLS."),
   reserved("JWT_JWKS_URL", "", "Address of a key set for tokens."),
   reserved("JWT_PUBLIC_KEY", "", "Public key for tokens (PEM)."),

@@ -377,16 +377,61 @@ describe("the module of a broker", () => {
   });
 });
 
+describe("NATS", () => {
+  const natsOf = (url: string) => configOf({ NATS_URL: url }).broker;
+
+  test.each<[string, object]>([
+    ["nats://nats", { servers: ["nats:4222"] }],
+    ["nats://10.0.0.1:4333/", { servers: ["10.0.0.1:4333"] }],
+    ["NATS://a,b:4333, [::1]:4444", { servers: ["a:4222", "b:4333", "[::1]:4444"] }],
+    ["nats://al%40ice:p%3aw@a,b", { servers: ["a:4222", "b:4222"], user: "al@ice", password: "p:w" }],
+    ["nats://alice:@a", { servers: ["a:4222"], user: "alice", password: "" }],
+    ["nats://s3cr3t@a", { servers: ["a:4222"], token: "s3cr3t" }],
+  ])("%s names servers and user", (url, target) => {
+    expect(natsOf(url)).toEqual({ kind: "nats", ...target } as never);
+  });
+
+  test.each([
+    "nats",
+    "http://nats",
+    "nats://",
+    "nats://a,,b",
+    "nats://a:0",
+    "nats://a:99999",
+    "nats://a b",
+    "nats://@a",
+  ])("%s is a fault that shows nothing of it", (url) => {
+    expect(faultsOf({ NATS_URL: url })).toEqual(["NATS_URL"]);
+    expect(messageOf({ NATS_URL: url })).toContain("must be nats://");
+  });
+
+  test.each(["nats://%zz@a", "nats://a:b:c@d", "nats://a:%@d"])("a user as in %s is a fault", (url) => {
+    expect(faultsOf({ NATS_URL: url })).toEqual(["NATS_URL"]);
+  });
+
+  test("BROKER=nats without an address is the server of this machine", () => {
+    expect(configOf({ BROKER: "nats" }).broker).toEqual({ kind: "nats", servers: ["127.0.0.1:4222"] });
+  });
+
+  test("if addresses of Redis and of NATS are set BROKER must say which", () => {
+    const both = { REDIS_HOST: "redis", NATS_URL: "nats://nats" };
+    expect(faultsOf(both)).toEqual(["BROKER"]);
+    expect(messageOf(both)).toContain("must say redis or nats");
+    for (const kind of ["redis", "nats"] as const)
+      expect(configOf({ ...both, BROKER: kind }).broker.kind).toBe(kind);
+  });
+});
+
 describe("settings of a later release", () => {
   test.each([
-    ["BROKER", "nats"],
+    ["NATS_URL", "tls://nats"],
+    ["NATS_URL", "WSS://nats:443"],
     ["REDIS_URL", "rediss://redis"],
     ["REDIS_URL", "redis+cluster://a:1,b:2"],
     ["REDIS_URL", "redis+sentinel://a:1,b:2/main"],
     ["REDIS_CA_FILE", "/ca.pem"],
     ["TLS_CERT_FILE", "/cert.pem"],
     ["TLS_KEY_FILE", "/key.pem"],
-    ["NATS_URL", "nats://nats"],
     ["JWT_JWKS_URL", "https://a.example/keys"],
     ["JWT_PUBLIC_KEY", "PEM"],
     ["JWT_ISSUER", "a"],
@@ -417,8 +462,7 @@ describe("faults", () => {
       PORT: "x",
       LOG_LEVEL: "x",
       JWT_SECRET_KEY: "x",
-      REDIS_URL: "x",
-      NATS_URL: "x",
+      BROKER: "x",
       LISTEN: "x",
     };
     expect(faultsOf(env).sort()).toEqual(Object.keys(env).sort());

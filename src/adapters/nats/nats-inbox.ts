@@ -1,0 +1,223 @@
+import { isUtf8 } from "node:buffer";
+import { BrokerUnavailable } from "../../application/errors.ts";
+import type { ClockPort } from "../../application/ports/clock-port.ts";
+import {
+  INBOX_BATCH,
+  type InboxBacklog,
+  type InboxEntry,
+  type InboxPort,
+  SHOWN_BYTES,
+  type Taken,
+} from "../../application/ports/inbox-port.ts";
+import type { TelemetryPort } from "../../application/ports/telemetry-port.ts";
+import { fill } from "../../domain/byte-budget.ts";
+import { MAX_EVENT_BYTES } from "../../domain/decode-event.ts";
+import { firstBytes } from "../../domain/utf8.ts";
+import { BrokerClock } from "../broker/broker-clock.ts";
+import type { OutageLog } from "../broker/outage-log.ts";
+import { compareEntryIds, entryId } from "./entry-ids.ts";
+import { InboxLease } from "./inbox-lease.ts";
+import { callApi } from "./nats-api.ts";
+import type { NatsTarget } from "./nats-connection.ts";
+import { readFailure, writeFailure } from "./nats-errors.ts";
+import { NatsLink } from "./nats-link.ts";
+import { ensureStream } from "./nats-streams.ts";
+import { removeMessage } from "./remove-message.ts";
+import { brokerTime, type KeptMessage, readBatch } from "./stream-batch.ts";
+import { streamState } from "./stream-state.ts";
+import { STATE } from "./subjects.ts";
+import {
+  ARRIVALS,
+  addSubjects,
+  channelOfSubject,
+  WORKERS_STREAM,
+  type WorkerKind,
+  workersStream,
+} from "./worker-subjects.ts";
+
+export interface NatsInboxOptions {
+  readonly target: NatsTarget;
+  readonly clock: ClockPort;
+  readonly telemetry: TelemetryPort;
+  /** The kinds of channels that the stream has subjects for, beside those that it has already. */
+  readonly listen: readonly WorkerKind[];
+  /** The outages that its connection tells together with the others of the gateway. */
+  readonly outages?: OutageLog | undefined;
+  /** The name of this node in the lease. Default: a random one. */
+  readonly node?: string;
+}
+
+const ARRIVAL_MS = 1_000;
+
+/**
+ * The stream of what workers publish: on the subjects of channels, and on `telltale.inbox`. It has a connection of its own,
+ * since large batches must not hold up what publishers and watchers wait for.
+ */
+export class NatsInbox implements InboxPort {
+  readonly takesWorkerChannels = true;
+  readonly #options: NatsInboxOptions;
+  readonly #link: NatsLink;
+  readonly #lease: InboxLease;
+  readonly #brokerClock = new BrokerClock();
+  readonly #waiting = new Set<() => void>();
+  #creation = "";
+  /** The sequences of the batch that was taken last. */
+  #taken: readonly number[] = [];
+
+  constructor(options: NatsInboxOptions) {
+    this.#options = options;
+    const wanted = workersStream(options.listen);
+    this.#link = new NatsLink({
+      ...options,
+      purpose: "inbox",
+      check: async (connection, server) => {
+        await addSubjects(connection, wanted);
+        const [workers] = await Promise.all([
+          ensureStream(connection, wanted, server),
+          ensureStream(connection, STATE, server),
+        ]);
+        this.#creation = workers.creation;
+        for (const warning of workers.warnings) options.telemetry.log("warn", warning);
+      },
+      onReady: () => this.#listen(),
+      onLost: () => this.#lost(),
+    });
+    const node = options.node ?? crypto.randomUUID();
+    this.#lease = new InboxLease(this.#link, node, () => performance.now());
+  }
+
+  async take(): Promise<Taken> {
+    const againMs = await this.#ask(readFailure, () => this.#lease.acquire());
+    if (againMs !== undefined) return { type: "elsewhere", againMs };
+    const creation = this.#creation;
+    const { messages } = await this.#ask(readFailure, () => this.#read());
+    // Between the two questions another stream may have taken the place of the one that was read.
+    if (creation !== this.#creation) throw new BrokerUnavailable("the stream was made anew");
+    const batch = fill(messages, INBOX_BATCH, ({ data }) => data.length);
+    this.#taken = batch.map(({ sequence }) => sequence);
+    return { type: "batch", entries: batch.map((message) => entryOf(creation, message)) };
+  }
+
+  async arrival(): Promise<void> {
+    const arrived = Promise.withResolvers<void>();
+    this.#waiting.add(arrived.resolve);
+    const cancel = this.#options.clock.after(ARRIVAL_MS, arrived.resolve);
+    try {
+      // A message that came before may have been told before anybody waited.
+      const { messages } = await this.#ask(readFailure, () => streamState(this.#link, WORKERS_STREAM));
+      if (messages === 0) await arrived.promise;
+    } finally {
+      cancel();
+      this.#waiting.delete(arrived.resolve);
+    }
+  }
+
+  async remove(ids: readonly string[]): Promise<void> {
+    await this.#link.started;
+    const creation = this.#creation;
+    const gone = new Set(
+      ids.filter((id) => id.startsWith(`${creation}-`)).map((id) => Number(id.slice(creation.length + 1))),
+    );
+    if (gone.size === 0) return;
+    // Nothing lies before a batch, so its first entries are removed by one command.
+    const kept = this.#taken.findIndex((sequence) => !gone.has(sequence));
+    const head = kept === -1 ? this.#taken : this.#taken.slice(0, kept);
+    for (const sequence of head) gone.delete(sequence);
+    const last = head.at(-1);
+    await this.#ask(writeFailure, async () => {
+      if (last !== undefined) await callApi(this.#link, `STREAM.PURGE.${WORKERS_STREAM}`, { seq: last + 1 });
+      await Promise.all([...gone].map((sequence) => removeMessage(this.#link, WORKERS_STREAM, sequence)));
+    });
+    this.#taken = this.#taken.slice(head.length);
+  }
+
+  async release(): Promise<void> {
+    await this.#ask(writeFailure, () => this.#lease.release());
+  }
+
+  async backlog(): Promise<InboxBacklog> {
+    const { messages, first_seq, first_ts } = await this.#ask(readFailure, () =>
+      streamState(this.#link, WORKERS_STREAM),
+    );
+    if (messages === 0) return { entries: 0, oldest: undefined };
+    const now = await this.#ask(readFailure, () => this.#brokerNow());
+    const ageMs = Math.max(0, now - Date.parse(first_ts));
+    return { entries: messages, oldest: { id: entryId(this.#creation, first_seq), ageMs } };
+  }
+
+  compareIds(one: string, other: string): number {
+    return compareEntryIds(one, other);
+  }
+
+  async close(): Promise<void> {
+    this.#link.close();
+    this.#wake();
+  }
+
+  #listen(): void {
+    this.#link.subscribe(ARRIVALS, (error) => {
+      if (error === null) this.#wake();
+      else
+        this.#options.telemetry.log("warn", "arrivals in the inbox are not heard", { reason: error.message });
+    });
+  }
+
+  #lost(): void {
+    this.#lease.forget();
+    this.#brokerClock.forget();
+    this.#taken = [];
+    this.#wake();
+  }
+
+  #wake(): void {
+    for (const arrived of [...this.#waiting]) arrived();
+  }
+
+  async #read() {
+    const askedAt = this.#brokerClock.now();
+    const batch = await readBatch(this.#link, this.#options.clock, WORKERS_STREAM, {
+      from: 1,
+      budget: INBOX_BATCH,
+    });
+    this.#brokerClock.measured(batch.brokerNow, askedAt, this.#brokerClock.now());
+    return batch;
+  }
+
+  async #brokerNow(): Promise<number> {
+    const known = this.#brokerClock.atBroker(this.#brokerClock.now());
+    return known ?? brokerTime(this.#link, WORKERS_STREAM);
+  }
+
+  async #ask<Answer>(translate: (error: unknown) => unknown, ask: () => Promise<Answer>): Promise<Answer> {
+    try {
+      await this.#link.started;
+      this.#link.assertUp();
+      return await ask();
+    } catch (error) {
+      throw translate(error);
+    }
+  }
+}
+
+function entryOf(creation: string, { sequence, subject, at, data }: KeptMessage): InboxEntry {
+  const channel = channelOfSubject(subject);
+  const taken = { id: entryId(creation, sequence), addedAt: at, ...(channel !== undefined && { channel }) };
+  if (data.length > MAX_EVENT_BYTES) {
+    return { ...taken, type: "unreadable", fault: "too_large", ...shown(data) };
+  }
+  // Read as text, different bytes would become the same characters.
+  if (!isUtf8(data)) return { ...taken, type: "unreadable", fault: "garbled", ...shown(data) };
+  return { ...taken, type: "event", event: textOf(data) };
+}
+
+/** The longest character has four bytes. */
+const REST_OF_CHARACTER = 3;
+
+function shown(data: Uint8Array): { readonly payload: string; readonly tail?: string } {
+  const payload = firstBytes(textOf(data.subarray(0, SHOWN_BYTES + REST_OF_CHARACTER)), SHOWN_BYTES);
+  return data.length <= SHOWN_BYTES ? { payload } : { payload, tail: textOf(data.subarray(-SHOWN_BYTES)) };
+}
+
+function textOf(data: Uint8Array): string {
+  return new TextDecoder().decode(data);
+}

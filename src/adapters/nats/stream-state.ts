@@ -1,0 +1,18 @@
+import { callApi } from "./nats-api.ts";
+import type { NatsRequests } from "./nats-connection.ts";
+
+/** How full a stream is. */
+export interface StreamState {
+  readonly messages: number;
+  readonly bytes: number;
+  /** The sequence of the oldest message. */
+  readonly first_seq: number;
+  /** When it was stored, RFC 3339. */
+  readonly first_ts: string;
+}
+
+/** Rejects as a call does. */
+export async function streamState(link: NatsRequests, stream: string): Promise<StreamState> {
+  const { state } = await callApi<{ readonly state: StreamState }>(link, `STREAM.INFO.${stream}`);
+  return state;
+}
