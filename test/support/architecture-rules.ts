@@ -112,11 +112,23 @@ export const architectureRules: readonly ArchitectureRule[] = [
   },
   {
     sentence: "the entries for adapters export only application, domain, and the adapters system and broker",
-    offences: onlyImports({
-      from: "src/package/",
-      folders: ["src/application/", "src/domain/", "src/adapters/system/", "src/adapters/broker/"],
-    }),
+    offences: (tree) =>
+      onlyImports({
+        from: "src/package/",
+        folders: ["src/application/", "src/domain/", "src/adapters/system/", "src/adapters/broker/"],
+      })(new Map([...tree].filter(([path]) => path !== CORE_ENTRY))),
     broken: { "src/package/a.ts": 'export { b } from "../adapters/redis/b.ts";' },
+  },
+  {
+    sentence: "telltale/core loads no broker, no log and no demo before it is used",
+    offences: (tree) =>
+      [...loadedBy(tree, CORE_ENTRY)]
+        .filter((to) => UNUSED_BY_CORE.some((start) => to.startsWith(start)))
+        .map((to) => `${CORE_ENTRY} loads ${to}`),
+    broken: {
+      "src/package/core.ts": 'export { a } from "../gateway/a.ts";',
+      "src/gateway/a.ts": 'import { Redis } from "ioredis";',
+    },
   },
   {
     sentence: "only the gateway imports an entry for adapters",
@@ -197,12 +209,43 @@ export const architectureRules: readonly ArchitectureRule[] = [
   },
 ];
 
+const CORE_ENTRY = "src/package/core.ts";
+
+/** Packages and folders that a program which embeds the gateway loads only if it uses them. */
+const UNUSED_BY_CORE = [
+  "ioredis",
+  "@nats-io/",
+  "pino",
+  "preact",
+  "ws",
+  "src/adapters/redis/",
+  "src/adapters/nats/",
+  "src/adapters/http/demo/",
+  "src/web/",
+];
+
 const TEST_RUNNERS = ["bun:test", "node:test", "vitest", "jest", "@jest", "expect"];
 
 interface Import {
   readonly path: string;
   /** A package's specifier as written, or the path in the tree that a relative one leads to. */
   readonly to: string;
+}
+
+/** Everything that a file loads at once, itself and by way of others; without types. */
+function loadedBy(tree: SourceTree, entry: string): Set<string> {
+  const transpiler = new Bun.Transpiler({ loader: "tsx" });
+  const loaded = new Set<string>();
+  const load = (path: string): void => {
+    for (const { path: specifier, kind } of transpiler.scanImports(tree.get(path) ?? "")) {
+      const to = resolve(path, specifier);
+      if (kind !== "import-statement" || loaded.has(to)) continue;
+      loaded.add(to);
+      load(to);
+    }
+  };
+  load(entry);
+  return loaded;
 }
 
 const describeImport = ({ path, to }: Import) => `${path} imports ${to}`;

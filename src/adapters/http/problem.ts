@@ -38,7 +38,17 @@ const PROBLEMS = {
   internal: [500, "The gateway failed to answer"],
 } as const satisfies Record<string, readonly [number, string]>;
 
-type ProblemCode = keyof typeof PROBLEMS;
+export type ProblemCode = keyof typeof PROBLEMS;
+
+/** The status with which a problem is answered. */
+export function statusOf(code: ProblemCode): number {
+  return PROBLEMS[code][0];
+}
+
+/** The title of a problem, for people. */
+export function titleOf(code: ProblemCode): string {
+  return PROBLEMS[code][1];
+}
 
 interface ProblemDetails {
   readonly detail?: string;

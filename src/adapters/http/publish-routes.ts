@@ -52,8 +52,13 @@ export function answer(context: Context, outcome: BroadcastAnswer): Response {
       return problem(context, outcome.code, { detail: `event ${outcome.index}` });
     case "invalid":
       if (outcome.reason === "not_json") return problem(context, "not_json");
-      if (outcome.reason === "too_large")
-        return problem(context, "event_too_large", { issues: outcome.issues });
-      return problem(context, "invalid_event", { issues: outcome.issues });
+      return problem(context, INVALID[outcome.reason], { issues: outcome.issues });
   }
 }
+
+/** The code of the problem for events that were not stored because of what they are. */
+export const INVALID = {
+  not_json: "not_json",
+  too_large: "event_too_large",
+  invalid: "invalid_event",
+} as const;

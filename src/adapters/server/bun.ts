@@ -6,6 +6,7 @@ import type {
   SendOutcome,
 } from "../../application/ports/client-connection-port.ts";
 import { MAX_FRAME_BYTES } from "../../session/client-frames.ts";
+import type { PresentedToken } from "../../session/presented-token.ts";
 import type { SessionServices } from "../../session/session-services.ts";
 import { readUpgrade } from "../../session/upgrade-request.ts";
 import { type WatchIntent, WebSocketSession } from "../../session/web-socket-session.ts";
@@ -46,18 +47,7 @@ export function listen(options: ListenOptions): Listening {
     reusePort: false,
     maxRequestBodySize: MAX_REQUEST_BYTES,
     websocket: bunSocketHandler(services),
-    fetch(received, server) {
-      const request = withWholeUrl(received);
-      const upgrade = readUpgrade(request, policy);
-      if (upgrade !== undefined) {
-        // Bun echoes the first protocol offered, a token included, if the upgrade says nothing; an empty value sends none.
-        const headers = { "Sec-WebSocket-Protocol": upgrade.protocol ?? "" };
-        if (server.upgrade(received, { data: upgrade.intent, headers })) return undefined;
-      }
-      // Bun would cut a request that waits for an event after ten quiet seconds.
-      server.timeout(received, LONGEST_ANSWER_SECONDS);
-      return app.fetch(request, { cut: () => server.timeout(received, CUT_AFTER_SECONDS) });
-    },
+    fetch: (received, server) => answerOnBun(received, server, { app, policy }),
   });
   const bound = server.port ?? port;
   return {
@@ -70,6 +60,35 @@ export function listen(options: ListenOptions): Listening {
     },
     stop: () => server.stop(true),
   };
+}
+
+interface Answering extends Pick<ListenOptions, "app" | "policy"> {
+  /** The path before every path of the gateway, as `/telltale`; none if left out. */
+  readonly path?: string;
+  /** The client of a request, if the application that embeds the gateway says who it is. */
+  readonly presented?: ((request: Request) => PresentedToken) | undefined;
+}
+
+/** The parts of Bun's server that a request needs. */
+export type BunServer = Pick<Server<SocketData>, "upgrade" | "timeout">;
+
+/** Answers a request on a server whose WebSocket handler is `bunSocketHandler`. Undefined if it became a WebSocket. */
+export function answerOnBun(
+  received: Request,
+  server: BunServer,
+  { app, policy, path = "", presented: presentedBy }: Answering,
+): Response | Promise<Response> | undefined {
+  const request = withWholeUrl(received);
+  const presented = presentedBy?.(request);
+  const upgrade = readUpgrade(request, policy, { path, presented });
+  if (upgrade !== undefined) {
+    // Bun echoes the first protocol offered, a token included, if the upgrade says nothing; an empty value sends none.
+    const headers = { "Sec-WebSocket-Protocol": upgrade.protocol ?? "" };
+    if (server.upgrade(received, { data: upgrade.intent, headers })) return undefined;
+  }
+  // Bun would cut a request that waits for an event after ten quiet seconds.
+  server.timeout(received, LONGEST_ANSWER_SECONDS);
+  return app.fetch(request, { presented, cut: () => server.timeout(received, CUT_AFTER_SECONDS) });
 }
 
 /**

@@ -1,0 +1,129 @@
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { snippetOf } from "../support/documents.ts";
+import { type EmbeddingApplication, startApplication } from "../support/embedding-application.ts";
+import { resultUpdate, statusUpdate } from "../support/publishing.ts";
+import { ReadingStream } from "../support/reading-stream.ts";
+import { WatchingSocket, watchUrl } from "../support/watching-socket.ts";
+
+setDefaultTimeout(30_000);
+
+const ID = "0b0f6f5e-7d0a-4c1e-9f0a-3f6f2a1f0a01";
+const EVENTS = `/telltale/v1/analyses/${ID}/events`;
+const root = new URL("../..", import.meta.url).pathname;
+
+const RUNTIMES = [
+  { runtime: "Bun", command: [process.execPath, "run", "examples/embedded/bun.ts"] },
+  { runtime: "Deno", command: [`${root}node_modules/.bin/deno`, "run", "-A", "examples/embedded/deno.ts"] },
+];
+
+describe.each(RUNTIMES)("the application of examples/embedded on $runtime", ({ runtime, command }) => {
+  let application: EmbeddingApplication;
+  const cookies: Record<string, string> = {};
+
+  beforeAll(async () => {
+    application = await startApplication(command);
+    for (const name of ["ada", "bob", "worker"]) {
+      const login = await fetch(`${application.url}/login/${name}`, { method: "POST" });
+      cookies[name] = /^session=[^;]+/.exec(login.headers.get("Set-Cookie") ?? "")?.[0] ?? "";
+    }
+  });
+  afterAll(() => application?.kill9());
+
+  const ask = (path: string, user: string | undefined, init: RequestInit = {}) =>
+    fetch(`${application.url}${path}`, {
+      ...init,
+      headers: {
+        ...(user !== undefined && { Cookie: cookies[user] ?? "" }),
+        ...(init.headers as Record<string, string>),
+      },
+    });
+  const post = (path: string, user: string, body: unknown) =>
+    ask(path, user, { method: "POST", body: JSON.stringify(body) });
+  const openStream = async (user: string | undefined) => {
+    const leave = new AbortController();
+    const headers = { Accept: "text/event-stream" };
+    return new ReadingStream(await ask(EVENTS, user, { headers, signal: leave.signal }), leave);
+  };
+  const watch = (user: string | undefined) =>
+    new WatchingSocket(watchUrl(`${application.url}/telltale`, ID), {
+      headers: { Origin: application.url, ...(user !== undefined && { Cookie: cookies[user] ?? "" }) },
+    });
+
+  test("EMB-2: lets nobody watch who is not signed in, and no user whose video it is not", async () => {
+    expect((await openStream(undefined)).response.status).toBe(401);
+    expect((await openStream("bob")).response.status).toBe(403);
+    expect((await post(EVENTS, "ada", statusUpdate())).status).toBe(403);
+    expect((await post(`/videos/${ID}/report`, "ada", statusUpdate())).status).toBe(403);
+  });
+
+  test("EMB-1: the owner hears by event stream what is published over HTTP and in process", async () => {
+    const stream = await openStream("ada");
+    expect(stream.response.status).toBe(200);
+    expect((await post(EVENTS, "worker", statusUpdate({ message: "over HTTP" }))).status).toBe(202);
+    const reported = await post(`/videos/${ID}/report`, "worker", statusUpdate({ message: "in process" }));
+    const { eventIds } = (await reported.json()) as { eventIds: string[] };
+    const heard: unknown[] = [];
+    while (heard.length < 2) {
+      const { event, data } = await stream.next();
+      if (event === "status_update") heard.push(data.message);
+      if (data.message === "in process") expect(data.event_id).toBe(eventIds[0]);
+    }
+    expect(heard).toEqual(["over HTTP", "in process"]);
+    await stream.leave();
+  });
+
+  describe.skipIf(runtime !== "Bun")("over WebSocket", () => {
+    test("EMB-2: closes with 4001 or 4003", async () => {
+      expect((await watch(undefined).closed).code).toBe(4001);
+      expect((await watch("bob").closed).code).toBe(4003);
+    });
+
+    test("EMB-1: the owner hears what is published", async () => {
+      const socket = watch("ada");
+      await socket.established();
+      await post(`/videos/${ID}/report`, "worker", resultUpdate());
+      expect(await socket.untilType("result_update")).toMatchObject({ confidence_score: 0.93 });
+      await socket.leave();
+    });
+  });
+
+  test("EMB-7: at SIGTERM the clients are told when to come back, and the application ends", async () => {
+    const stream = await openStream("ada");
+    const socket = runtime === "Bun" ? watch("ada") : undefined;
+    await socket?.established();
+    const exited = application.stop();
+    await stream.rest();
+    expect(stream.retry).toBeGreaterThanOrEqual(500);
+    if (socket !== undefined) {
+      const { code, reason } = await socket.closed;
+      expect([code, reason]).toEqual([1001, expect.stringMatching(/^retry_after_ms=\d+$/)]);
+    }
+    expect(await exited).toBe(0);
+  });
+});
+
+test("the snippets of the document are the files of the example", async () => {
+  const file = (name: string) => Bun.file(`${root}examples/embedded/${name}`).text();
+  const hono = snippetOf("docs/EMBEDDING.md", "An application on hono", "ts");
+  const bun = snippetOf("docs/EMBEDDING.md", "On Bun", "ts");
+  expect([`${hono}\n`, `${bun}\n`]).toEqual([await file("server.ts"), await file("bun.ts")]);
+  // The commands of the readme are those that this file runs.
+  const commands = snippetOf("examples/embedded/README.md", "Telltale inside an application", "sh");
+  expect(commands.split("\n")).toEqual(
+    RUNTIMES.map(({ runtime, command }) => [runtime.toLowerCase(), ...command.slice(1)].join(" ")),
+  );
+});
+
+test("telltale/core takes fewer than 20 lines of the example", async () => {
+  const lines = (await Bun.file(`${root}examples/embedded/server.ts`).text()).split("\n");
+  expect(lines.filter((line) => line.trim() !== "").length).toBeLessThan(20);
+});
+
+test("EMB-9: an import of telltale/core starts nothing that keeps a program alive", async () => {
+  const child = Bun.spawn([process.execPath, "-e", 'import "telltale/core"; console.log("imported")'], {
+    cwd: root,
+    stdout: "pipe",
+  });
+  expect(await child.exited).toBe(0);
+  expect(await new Response(child.stdout).text()).toBe("imported\n");
+});
