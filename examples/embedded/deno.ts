@@ -1,23 +1,15 @@
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { answerBy, serveSockets } from "telltale/node";
 import { app, telltale } from "./server.ts";
 
-/** The types of Deno are not those of this repository. */
-declare const Deno: {
-  serve(
-    options: { hostname: string; port: number; onListen(address: { port: number }): void },
-    handler: (request: Request) => Response | Promise<Response>,
-  ): { shutdown(): Promise<void> };
-};
-
-const server = Deno.serve(
-  {
-    hostname: "127.0.0.1",
-    port: Number(process.env.PORT ?? 3000),
-    onListen: ({ port }) => console.log(`The application answers at http://127.0.0.1:${port}`),
-  },
-  (request) => app.fetch(request),
-);
+const server = createServer(answerBy(app));
+serveSockets(server, telltale);
+server.listen(Number(process.env.PORT ?? 3000), "127.0.0.1", () => {
+  console.log(`The application answers at http://127.0.0.1:${(server.address() as AddressInfo).port}`);
+});
 process.on("SIGTERM", async () => {
   await telltale.drain();
-  await server.shutdown();
-  process.exit(0);
+  server.close(() => process.exit(0));
+  server.closeIdleConnections();
 });

@@ -14,7 +14,8 @@ export type {
 export type { TokenVerifierPort } from "../application/ports/token-verifier-port.ts";
 export { PublishRefused } from "../client/publish-errors.ts";
 export type { VerifiedToken, WatchVerdict } from "../domain/access-grant.ts";
-export { type AcceptedSocket, createTelltale, type Telltale } from "../gateway/embedded/create-telltale.ts";
+export { createTelltale, type Telltale } from "../gateway/embedded/create-telltale.ts";
 export type { PublishedInProcess, PublishOptions } from "../gateway/embedded/in-process-publisher.ts";
 export type { Authenticate, Grant } from "../gateway/embedded/own-authentication.ts";
 export { OptionsRefused, type TelltaleOptions } from "../gateway/embedded/telltale-options.ts";
+export type { AcceptedSocket } from "../session/accepted-socket.ts";

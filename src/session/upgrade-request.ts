@@ -14,7 +14,8 @@ interface UpgradeRequest {
 const PATH = /^\/ws(?:\/analysis\/([^/]*))?\/?$/;
 const PROTOCOL = "telltale.v1";
 
-interface Embedding {
+/** How the application that embeds the gateway serves a request. */
+export interface Embedding {
   /** The path before every path of the gateway, as `/telltale`; empty if it has none. */
   readonly path: string;
   /** The client, if the application that embeds the gateway says who it is; else the request itself says so. */

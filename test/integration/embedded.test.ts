@@ -1,8 +1,12 @@
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { createTelltale } from "telltale/core";
 import { snippetOf } from "../support/documents.ts";
 import { type EmbeddingApplication, startApplication } from "../support/embedding-application.ts";
+import { startNats } from "../support/nats-server.ts";
+import { needs } from "../support/needs.ts";
 import { resultUpdate, statusUpdate } from "../support/publishing.ts";
 import { ReadingStream } from "../support/reading-stream.ts";
+import { startRedis } from "../support/redis-server.ts";
 import { WatchingSocket, watchUrl } from "../support/watching-socket.ts";
 
 setDefaultTimeout(30_000);
@@ -11,12 +15,15 @@ const ID = "0b0f6f5e-7d0a-4c1e-9f0a-3f6f2a1f0a01";
 const EVENTS = `/telltale/v1/analyses/${ID}/events`;
 const root = new URL("../..", import.meta.url).pathname;
 
+const deno = `${root}node_modules/.bin/deno`;
+
 const RUNTIMES = [
-  { runtime: "Bun", command: [process.execPath, "run", "examples/embedded/bun.ts"] },
-  { runtime: "Deno", command: [`${root}node_modules/.bin/deno`, "run", "-A", "examples/embedded/deno.ts"] },
+  { runtime: "Bun", sockets: true, command: [process.execPath, "run", "examples/embedded/bun.ts"] },
+  { runtime: "Deno", sockets: true, command: [deno, "run", "-A", "examples/embedded/deno.ts"] },
+  { runtime: "Deno.serve", sockets: false, command: [deno, "run", "-A", "test/support/deno-serve.ts"] },
 ];
 
-describe.each(RUNTIMES)("the application of examples/embedded on $runtime", ({ runtime, command }) => {
+describe.each(RUNTIMES)("the application of examples/embedded on $runtime", ({ sockets, command }) => {
   let application: EmbeddingApplication;
   const cookies: Record<string, string> = {};
 
@@ -72,10 +79,15 @@ describe.each(RUNTIMES)("the application of examples/embedded on $runtime", ({ r
     await stream.leave();
   });
 
-  describe.skipIf(runtime !== "Bun")("over WebSocket", () => {
+  describe.skipIf(!sockets)("over WebSocket", () => {
     test("EMB-2: closes with 4001 or 4003", async () => {
       expect((await watch(undefined).closed).code).toBe(4001);
       expect((await watch("bob").closed).code).toBe(4003);
+    });
+
+    test("EMB-8: upgrades nothing that is not below its path", async () => {
+      const elsewhere = new WatchingSocket(watchUrl(application.url, ID));
+      expect([1002, 1006]).toContain((await elsewhere.closed).code);
     });
 
     test("EMB-1: the owner hears what is published", async () => {
@@ -89,7 +101,7 @@ describe.each(RUNTIMES)("the application of examples/embedded on $runtime", ({ r
 
   test("EMB-7: at SIGTERM the clients are told when to come back, and the application ends", async () => {
     const stream = await openStream("ada");
-    const socket = runtime === "Bun" ? watch("ada") : undefined;
+    const socket = sockets ? watch("ada") : undefined;
     await socket?.established();
     const exited = application.stop();
     await stream.rest();
@@ -102,15 +114,54 @@ describe.each(RUNTIMES)("the application of examples/embedded on $runtime", ({ r
   });
 });
 
+describe.each([
+  ["Redis", "redis-server", () => startRedis()],
+  ["NATS", "nats-server", () => startNats()],
+] as const)("two gateways embedded in one process on one %s", (_, program, start) => {
+  test.skipIf(!needs(program))(
+    "EMB-6: a watcher of one hears what is published through the other",
+    async () => {
+      const broker = await start();
+      const tokens = () => ({ userId: "ada", analyses: "*" as const });
+      const [one, other] = await Promise.all(
+        [0, 1].map(() => createTelltale({ broker: broker.url, tokens })),
+      );
+      try {
+        const leave = new AbortController();
+        const request = new Request(`http://app.example/v1/analyses/${ID}/events`, {
+          headers: { Accept: "text/event-stream", Host: "app.example" },
+          signal: leave.signal,
+        });
+        const stream = new ReadingStream((await one?.fetch(request)) as Response, leave);
+        await stream.next();
+        const { eventIds = [] } = (await other?.publish(ID, statusUpdate() as never)) ?? {};
+        expect((await stream.next()).data.event_id).toBe(eventIds[0]);
+        await stream.leave();
+      } finally {
+        await Promise.all([one?.drain(), other?.close()]);
+        await broker.stop();
+      }
+    },
+  );
+});
+
 test("the snippets of the document are the files of the example", async () => {
   const file = (name: string) => Bun.file(`${root}examples/embedded/${name}`).text();
   const hono = snippetOf("docs/EMBEDDING.md", "An application on hono", "ts");
   const bun = snippetOf("docs/EMBEDDING.md", "On Bun", "ts");
-  expect([`${hono}\n`, `${bun}\n`]).toEqual([await file("server.ts"), await file("bun.ts")]);
+  const deno = snippetOf("docs/EMBEDDING.md", "On Deno", "ts");
+  for (const [snippet, name] of [
+    [hono, "server.ts"],
+    [bun, "bun.ts"],
+    [deno, "deno.ts"],
+  ] as const)
+    expect(`${snippet}\n`).toBe(await file(name));
   // The commands of the readme are those that this file runs.
   const commands = snippetOf("examples/embedded/README.md", "Telltale inside an application", "sh");
   expect(commands.split("\n")).toEqual(
-    RUNTIMES.map(({ runtime, command }) => [runtime.toLowerCase(), ...command.slice(1)].join(" ")),
+    RUNTIMES.filter(({ sockets }) => sockets).map(({ runtime, command }) =>
+      [runtime.toLowerCase(), ...command.slice(1)].join(" "),
+    ),
   );
 });
 

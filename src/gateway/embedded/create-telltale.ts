@@ -5,13 +5,11 @@ import { QuietTelemetry } from "../../adapters/telemetry/quiet-telemetry.ts";
 import { ClaimsAndViewers } from "../../application/access-policy.ts";
 import { TokenRejected } from "../../application/errors.ts";
 import type { BrokerPorts } from "../../application/ports/broker-ports.ts";
-import type { ClientConnectionPort } from "../../application/ports/client-connection-port.ts";
 import type { ClockPort } from "../../application/ports/clock-port.ts";
 import type { TelemetryPort } from "../../application/ports/telemetry-port.ts";
 import type { TokenVerifierPort } from "../../application/ports/token-verifier-port.ts";
 import type { PublishableEvent } from "../../client/publishable.ts";
-import { readUpgrade } from "../../session/upgrade-request.ts";
-import { WebSocketSession } from "../../session/web-socket-session.ts";
+import { type AcceptedSocket, acceptSocket } from "../../session/accepted-socket.ts";
 import { openBroker } from "../brokers.ts";
 import type { Config } from "../config/config.ts";
 import { startCore } from "../core.ts";
@@ -23,15 +21,15 @@ import { UnderWay } from "./under-way.ts";
 /** A gateway inside an application, on the application's own server. Several in one process know nothing of each other. */
 export interface Telltale {
   /**
-   * Answers a request below the path. `server` is the server of Bun, if there is one: a request for a WebSocket is then
-   * upgraded, provided that `websocket` is the handler of that server. Never rejects.
+   * Answers a request below the path. `env` is what the server gave beside it, as hono has it in `context.env`. If that is
+   * the server of Bun, a request for a WebSocket is upgraded, provided that `websocket` is the handler of that server.
    */
-  fetch(request: Request, server?: unknown): Promise<Response>;
+  fetch(request: Request, env?: unknown): Promise<Response>;
   /** The WebSocket handler for a server of Bun. It serves no sockets but Telltale's. */
   readonly websocket: WebSocketHandler<SocketData>;
   /**
-   * The way to WebSockets on any other server. Undefined if the request asks for none below the path. The application
-   * accepts the socket with `protocol`, which may be undefined, and calls `open` once the socket is open.
+   * The way to WebSockets on any other server: `serveSockets` of `telltale/node`, or an adapter of the application.
+   * Undefined if the request asks for none below the path.
    */
   accept(request: Request): AcceptedSocket | undefined;
   /**
@@ -53,13 +51,6 @@ export interface Telltale {
   drain(): Promise<void>;
   /** As `drain`, and waits for no request and no client. */
   close(): Promise<void>;
-}
-
-export interface AcceptedSocket {
-  /** The subprotocol to accept, never a token that a client offers as one. */
-  readonly protocol: "telltale.v1" | undefined;
-  /** Begins the session of the open socket. The application passes the callbacks of the socket to it. */
-  open(connection: ClientConnectionPort): WebSocketSession;
 }
 
 /**
@@ -102,28 +93,19 @@ export async function createTelltale(options: TelltaleOptions): Promise<Telltale
     return ended;
   };
   return {
-    async fetch(request, server) {
+    async fetch(request, env) {
       if (isEnded) return new Response(null, { status: 503, headers: { "Retry-After": "1" } });
       return underWay.add(async () => {
-        if (!isBunServer(server)) return app.fetch(request, { presented: presented?.(request) });
+        if (!isBunServer(env))
+          return app.fetch(request, { presented: presented?.(request), cut: cutOf(env) });
         // Bun leaves the answer to a request that became a WebSocket alone.
-        return (await answerOnBun(request, server, answering)) ?? new Response(null);
+        return (await answerOnBun(request, env, answering)) ?? new Response(null);
       });
     },
     websocket: bunSocketHandler(gateway.sessions),
     accept(request) {
-      const upgrade = isEnded
-        ? undefined
-        : readUpgrade(request, config, { path, presented: presented?.(request) });
-      if (upgrade === undefined) return undefined;
-      return {
-        protocol: upgrade.protocol,
-        open(connection) {
-          const session = new WebSocketSession(connection, upgrade.intent, gateway.sessions);
-          void session.opened();
-          return session;
-        },
-      };
+      if (isEnded) return undefined;
+      return acceptSocket(request, config, gateway.sessions, { path, presented: presented?.(request) });
     },
     publish: (analysisId, events, more) => publisher.publish(analysisId, events, more),
     declareViewers: (analysisId, viewers) => publisher.declareViewers(analysisId, viewers),
@@ -149,6 +131,12 @@ async function brokerOf(
   return broker({ env: process.env, clock, telemetry, history, listen: config.listen });
 }
 
-function isBunServer(server: unknown): server is BunServer {
-  return typeof server === "object" && server !== null && "upgrade" in server && "timeout" in server;
+function isBunServer(env: unknown): env is BunServer {
+  return typeof env === "object" && env !== null && "upgrade" in env && "timeout" in env;
+}
+
+/** The way to end a connection, if the server has one (`answerBy` of `telltale/node`). */
+function cutOf(env: unknown): (() => void) | undefined {
+  const cut = typeof env === "object" && env !== null && "cut" in env ? env.cut : undefined;
+  return typeof cut === "function" ? () => void cut() : undefined;
 }
