@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { ACCESS_MUTANTS } from "./access-mutants.ts";
 import { IDENTITY_MUTANTS } from "./identity-mutants.ts";
+import { NATS_MUTANTS } from "./nats-mutants.ts";
 import { PAGE_MUTANTS } from "./page-mutants.ts";
 import { RULE_MUTANTS } from "./rule-mutants.ts";
 
@@ -14,7 +15,7 @@ export interface Mutant {
   /** The tests that must notice: as narrow as they can be. */
   readonly killers: readonly string[];
   /** A program without which the killers skip themselves. */
-  readonly needs?: "redis-server";
+  readonly needs?: "redis-server" | "nats-server";
 }
 
 const MODEL = ["test/model/model.test.ts"];
@@ -567,6 +568,7 @@ export const MUTANTS: readonly Mutant[] = [
     killers: MODEL,
   },
   ...IDENTITY_MUTANTS,
+  ...NATS_MUTANTS,
   ...RULE_MUTANTS,
   ...ACCESS_MUTANTS,
   {

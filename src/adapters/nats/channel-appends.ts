@@ -5,6 +5,7 @@ import { type ChannelHead, hasExpired, readHead } from "./channel-head.ts";
 import { isVoid, positionsOf } from "./channel-message.ts";
 import type { EventStream } from "./event-stream.ts";
 import { type AppendPlan, planAppend } from "./plan-append.ts";
+import { publishInTime } from "./publish-in-time.ts";
 import { type ChannelSubjects, subjectsOf } from "./subjects.ts";
 
 export interface HistoryLimits {
@@ -100,13 +101,10 @@ export class ChannelAppends {
       const id = key && this.#idOf(key, plan.birth, earlier.at(-1));
       const expected = message === undefined ? NEVER : head.lastSequence;
       const publication = { subject, text: message?.text ?? "", expected, id, deadline };
-      const answer = await this.#stream.publish(publication, head.lineage);
+      const answer = await publishInTime(this.#stream, publication, head.lineage);
       switch (answer.type) {
         case "stored":
-          if (message === undefined || !answer.isInTime)
-            throw new BrokerUnavailable("NATS stored it after its deadline, so that it is void", {
-              trouble: { cause: "late" },
-            });
+          if (message === undefined) throw new Error("a look-up was stored");
           return { outcomes: plan.outcomes, stored: message.headAt(answer.sequence) };
         case "conflict":
           return message === undefined ? { outcomes: plan.outcomes } : "conflict";

@@ -4,6 +4,7 @@ import { courseOfMessage, isVoid, positionsOf, stateOfMessage } from "./channel-
 import type { ChannelCourse, ChannelState } from "./channel-state.ts";
 import type { EventStream, StoredMessage } from "./event-stream.ts";
 import { messageAt } from "./message-copies.ts";
+import { readAgain } from "./read-again.ts";
 import type { ChannelSubjects } from "./subjects.ts";
 
 /** A channel as its last valid message leaves it. */
@@ -29,13 +30,13 @@ export interface KeptHead {
 }
 
 /** Reads the last valid message of a channel. A channel expires `ttlMs` after it. */
-export async function readHead(
+export function readHead(
   stream: EventStream,
   subjects: ChannelSubjects,
   ttlMs: number,
 ): Promise<ChannelHead> {
-  const { lineage } = stream;
-  while (true) {
+  return readAgain(async () => {
+    const { lineage } = stream;
     const last = await stream.last(subjects.events);
     if (last === undefined) return { lastSequence: 0, lineage, kept: undefined };
     const lastSequence = last.sequence;
@@ -45,9 +46,9 @@ export async function readHead(
     const state = stateOfMessage(valid.text, valid.sequence);
     const course = await messageAt(stream, subjects.copies.course, state.courseAt, valid);
     // If it is gone, somebody trimmed the channel between the two questions, or it has begun anew.
-    if (course === undefined) continue;
+    if (course === undefined) return undefined;
     return { lastSequence, lineage, kept: headOf(valid, state, courseOfMessage(course)) };
-  }
+  });
 }
 
 export function hasExpired(at: number, ttlMs: number, now: number): boolean {

@@ -8,17 +8,18 @@ import { type KeptHead, readHead } from "./channel-head.ts";
 import { eventsOfMessage, isVoid } from "./channel-message.ts";
 import type { EventStream } from "./event-stream.ts";
 import { lastMessageBefore } from "./message-search.ts";
+import { readAgain } from "./read-again.ts";
 import type { ChannelSubjects } from "./subjects.ts";
 
 /** Reads a page of a channel's history, as of the moment at which it read the last message. */
-export async function readHistory(
+export function readHistory(
   stream: EventStream,
   subjects: ChannelSubjects,
   ttlMs: number,
   after: EventPosition | undefined,
   limit: number,
 ): Promise<HistoryPage> {
-  while (true) {
+  return readAgain(async () => {
     const { kept: head } = await readHead(stream, subjects, ttlMs);
     if (head === undefined) return nothing(after);
     const { epoch, offset: newest, state, course } = head;
@@ -27,11 +28,14 @@ export async function readHistory(
     const start = after !== undefined && resumed ? after.offset + 1 : kept.oldestKept;
     const events = await readEvents(stream, subjects, head, start, limit);
     // If the first is gone, somebody trimmed the channel between the two questions, or it has begun anew.
-    if (start <= newest && events[0]?.position.offset !== start) continue;
+    if (start <= newest && events[0]?.position.offset !== start) return undefined;
     const last = events.at(-1)?.position.offset ?? newest;
     return { resumed, events, more: last < newest, position: { epoch, offset: newest }, kept };
-  }
+  });
 }
+
+/** A page that begins so many sequences early costs less than another question. */
+const NEAR = 8;
 
 function nothing(after: EventPosition | undefined): HistoryPage {
   return {
@@ -52,7 +56,7 @@ async function readEvents(
   limit: number,
 ): Promise<readonly PublishedEvent[]> {
   if (start > head.offset || limit <= 0) return [];
-  const from = await lastMessageBefore(stream, subject, head, ({ first }) => first <= start);
+  const from = await lastMessageBefore(stream, subject, head, ({ first }) => first <= start, NEAR);
   const page: PublishedEvent[] = [];
   const filling = new Filling({ items: limit, bytes: PAGE_BYTES });
   const take = (events: readonly PublishedEvent[]): boolean => {

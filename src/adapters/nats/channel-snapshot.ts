@@ -7,6 +7,7 @@ import type { ChannelState, EventPlace } from "./channel-state.ts";
 import { readViewers } from "./channel-viewers.ts";
 import type { EventStream } from "./event-stream.ts";
 import { messageAt } from "./message-copies.ts";
+import { readAgain } from "./read-again.ts";
 import type { ChannelSubjects } from "./subjects.ts";
 
 interface SnapshotTerms {
@@ -18,12 +19,12 @@ interface SnapshotTerms {
 }
 
 /** Reads what a channel is by now, in at most two steps. */
-export async function readSnapshot(
+export function readSnapshot(
   stream: EventStream,
   subjects: ChannelSubjects,
   { ttlMs, heardAt, now: clock }: SnapshotTerms,
 ): Promise<ChannelSnapshot> {
-  while (true) {
+  return readAgain(async () => {
     const [{ kept }, declared, heard] = await Promise.all([
       readHead(stream, subjects, ttlMs),
       readViewers(stream, subjects.viewers),
@@ -31,7 +32,7 @@ export async function readSnapshot(
     ]);
     const referred = await readReferred(stream, subjects, kept?.state);
     // If an event is gone, somebody trimmed the channel between the two steps, or it has begun anew.
-    if (referred === undefined) continue;
+    if (referred === undefined) return undefined;
     const now = clock();
     return {
       ...referred,
@@ -44,7 +45,7 @@ export async function readSnapshot(
       heardAt: kept && Math.max(kept.at, heard ?? 0),
       brokerNow: Math.max(now, kept?.at ?? 0),
     };
-  }
+  });
 }
 
 /** Reads the viewers of a channel, and its events only if those decide whether the viewers have expired. */

@@ -1,6 +1,7 @@
 import { BrokerUnavailable } from "../../application/errors.ts";
 import type { ViewerList } from "../../domain/access-grant.ts";
 import type { EventStream, StoredMessage } from "./event-stream.ts";
+import { publishInTime } from "./publish-in-time.ts";
 
 /*
  * The viewers of a channel: a chain of messages as its events are, of which the last valid one counts. Each is a line
@@ -41,9 +42,8 @@ export async function storeViewers(
     const names = JSON.stringify(viewers === "*" ? viewers : [...viewers]);
     const text = `${deadline} ${previous}\n${names}`;
     const publication = { subject, text, expected: last?.sequence ?? 0, deadline };
-    const answer = await stream.publish(publication, lineage);
+    const answer = await publishInTime(stream, publication, lineage);
     if (answer.type !== "stored") continue;
-    if (!answer.isInTime) break;
     await stream.removeBefore(subject, answer.sequence);
     return;
   }

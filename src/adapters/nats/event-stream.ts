@@ -19,6 +19,7 @@ export interface Publication {
 }
 
 export type PublicationAnswer =
+  /** `isInTime`: surely before its deadline. Otherwise the time at which it was stored tells. */
   | { readonly type: "stored"; readonly sequence: number; readonly isInTime: boolean }
   /** The message that had the id before lies, or lay, at this sequence. */
   | { readonly type: "duplicate"; readonly sequence: number }

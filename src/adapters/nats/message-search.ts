@@ -10,25 +10,23 @@ export interface SearchedMessage {
   readonly first: number;
 }
 
-/** Messages so close together are not worth another question. */
-const NEAR = 32;
-
 /**
  * Finds a message of the channel's present life for which `isBefore` holds, near the last one, and resolves with its
  * sequence; if it holds for none, with the sequence after which the life began. `isBefore` must hold for the messages up to
- * some point and for none after it. The sequences of one channel lie among those of all others, so it halves what is left.
+ * some point and for none after it. Up to `near` sequences may lie between the message and that point. The sequences of one channel lie among those of all others, so it halves what is left.
  */
 export async function lastMessageBefore(
   stream: EventStream,
   subject: string,
   { sequence, course, state }: KeptHead,
   isBefore: (message: SearchedMessage) => boolean,
+  near: number,
 ): Promise<number> {
   // Messages up to `low` are before, those from `high` on are not, or it is the last one.
   let low = course.bornAfter + 1;
   let high = sequence;
   if (state.previous === 0) return sequence;
-  while (high - low > NEAR) {
+  while (high - low > near) {
     const middle = low + Math.floor((high - low) / 2);
     const message = await stream.from(subject, middle);
     if (message === undefined || message.sequence >= high) {

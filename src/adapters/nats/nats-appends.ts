@@ -5,12 +5,12 @@ import { utf8Length } from "../../domain/utf8.ts";
 import { type AppendCall, AppendQueue } from "../broker/append-queue.ts";
 import { randomEpoch } from "../system/random-epoch.ts";
 import { type AppendResult, ChannelAppends, type HistoryLimits } from "./channel-appends.ts";
+import type { EventStream } from "./event-stream.ts";
 import type { NatsClock } from "./nats-clock.ts";
-import type { NatsEventStream } from "./nats-event-stream.ts";
 
 interface NatsAppendsOptions {
-  readonly stream: NatsEventStream;
-  readonly clock: NatsClock;
+  readonly stream: EventStream;
+  readonly clock: Pick<NatsClock, "stopwatch" | "deadlineIn">;
   readonly history: HistoryLimits;
   /** Resolves when appends may be sent. Rejects with `BrokerUnavailable` if they may not. */
   readonly ready: () => Promise<void>;
@@ -22,6 +22,8 @@ interface NatsAppendsOptions {
   readonly heard: (channel: string) => Promise<void>;
   /** Called with every channel on which something was stored. */
   readonly onStored: (channel: string, result: AppendResult) => void;
+  /** Gives a name that nothing else has. Default: a random one. */
+  readonly newName?: () => string;
 }
 
 /** Milliseconds that NATS has for one call. */
@@ -42,7 +44,7 @@ export class NatsAppends {
     this.#channels = new ChannelAppends({
       stream: options.stream,
       history: options.history,
-      newName: randomEpoch,
+      newName: options.newName ?? randomEpoch,
       digest: (name) => createHash("sha256").update(name).digest("base64url").slice(0, DIGEST_LENGTH),
     });
     this.#queue = new AppendQueue({

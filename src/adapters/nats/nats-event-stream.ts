@@ -67,7 +67,7 @@ export class NatsEventStream implements EventStream {
       const answer = await this.#link.request(subject, text, { headers: head, timeoutMs });
       const { seq, duplicate } = answerOf<PublishAcknowledgement>(answer.data);
       if (duplicate === true) return { type: "duplicate", sequence: seq };
-      return { type: "stored", sequence: seq, isInTime: await this.#isInTime(seq, deadline) };
+      return { type: "stored", sequence: seq, isInTime: this.#clock.atMost() < deadline };
     } catch (error) {
       if (isRefusal(error, REFUSED.wrongLastSequence)) return { type: "conflict" };
       const failure = writeFailure(error);
@@ -141,13 +141,6 @@ export class NatsEventStream implements EventStream {
         subscription.unsubscribe();
       }
     });
-  }
-
-  /** An answer that came long before the deadline was given before it as well. */
-  async #isInTime(sequence: number, deadline: number): Promise<boolean> {
-    if (this.#clock.isKnown && this.#clock.atMost() < deadline) return true;
-    const message = await this.at(sequence);
-    return message !== undefined && message.at < deadline;
   }
 
   async #get(query: object): Promise<StoredMessage | undefined> {

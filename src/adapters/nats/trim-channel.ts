@@ -1,7 +1,7 @@
 import { type KeptHead, readHead } from "./channel-head.ts";
 import type { EventStream } from "./event-stream.ts";
 import { messageAt } from "./message-copies.ts";
-import { lastMessageBefore } from "./message-search.ts";
+import { lastMessageBefore, type SearchedMessage } from "./message-search.ts";
 import type { ChannelSubjects } from "./subjects.ts";
 
 interface TrimTerms {
@@ -28,10 +28,8 @@ export async function trimChannel(
   const { kept } = await readHead(stream, subjects, ttlMs);
   if (kept === undefined) return;
   const old = stream.now() - keysKnownMs;
-  const cut = await lastMessageBefore(
-    ...([stream, subjects.events, kept] as const),
-    ({ first, at }) => first <= kept.state.oldestKept && at < old,
-  );
+  const isUnneeded = ({ first, at }: SearchedMessage) => first <= kept.state.oldestKept && at < old;
+  const cut = await lastMessageBefore(stream, subjects.events, kept, isUnneeded, 1);
   for (const [index, [subject, sequence]] of referencesOf(kept, subjects).entries()) {
     if (sequence === undefined || sequence >= cut) continue;
     if (!(await copy(stream, subject, sequence, copies[index]?.sequence ?? 0))) return;

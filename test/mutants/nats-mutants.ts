@@ -1,0 +1,159 @@
+import type { Mutant } from "./mutants.ts";
+
+const MESSAGE = "src/adapters/nats/channel-message.ts";
+const HEAD = "src/adapters/nats/channel-head.ts";
+const PLAN = "src/adapters/nats/plan-append.ts";
+const APPENDS = "src/adapters/nats/channel-appends.ts";
+const IN_TIME = "src/adapters/nats/publish-in-time.ts";
+const HISTORY = "src/adapters/nats/channel-history.ts";
+const TRIM = "src/adapters/nats/trim-channel.ts";
+const MODEL = ["test/model/nats-model.test.ts"];
+const LATE = {
+  killers: ["test/integration/nats-deadlines.test.ts"],
+  needs: "nats-server" as const,
+};
+
+/** Mutants of the event log on NATS. */
+export const NATS_MUTANTS: readonly Mutant[] = [
+  {
+    name: "counts a message that was stored after its deadline",
+    file: MESSAGE,
+    find: "return at >= deadlineOf(text);",
+    replace: "return at < 0 && deadlineOf(text) > 0;",
+    killers: MODEL,
+  },
+  {
+    name: "counts a message that was stored at its very deadline",
+    file: MESSAGE,
+    find: "return at >= deadlineOf(text);",
+    replace: "return at > deadlineOf(text);",
+    killers: MODEL,
+  },
+  {
+    name: "builds on a void message",
+    file: HEAD,
+    find: "while (message !== undefined && isVoid(message)) {",
+    replace: "while (message !== undefined && isVoid(message) && message.at < 0) {",
+    killers: MODEL,
+  },
+  {
+    name: "takes a channel whose last message is void for a new one",
+    file: HEAD,
+    find: "message = previous === 0 ? undefined : await stream.at(previous);",
+    replace: "message = undefined;",
+    killers: MODEL,
+  },
+  {
+    name: "goes on in the epoch of a server that ended",
+    file: PLAN,
+    find: "kept === undefined || kept.course.lineage !== head.lineage;",
+    replace: "kept === undefined;",
+    killers: MODEL,
+  },
+  {
+    name: "forgets a change of the course",
+    file: PLAN,
+    find: "const changed = kept === undefined || isOther(course, kept.course);",
+    replace: "const changed = kept === undefined;",
+    killers: MODEL,
+  },
+  {
+    name: "keeps one event fewer than it promises on NATS",
+    file: PLAN,
+    find: "offset - size + 1 : oldest;",
+    replace: "offset - size + 2 : oldest;",
+    killers: MODEL,
+  },
+  {
+    name: "stores an inbox entry again that it stored last on NATS",
+    file: PLAN,
+    find: "compareEntryIds(deduplicate.id, taken.entry.id) <= 0",
+    replace: "compareEntryIds(deduplicate.id, taken.entry.id) < 0",
+    killers: MODEL,
+  },
+  {
+    name: "forgets the epoch of the event just before the oldest kept",
+    file: PLAN,
+    find: "all.findLastIndex(({ firstOffset }) => firstOffset <= oldestKept - 1)",
+    replace: "all.findLastIndex(({ firstOffset }) => firstOffset <= oldestKept) + 1",
+    killers: MODEL,
+  },
+  {
+    name: "refers to the first event of a message instead of its last status",
+    file: PLAN,
+    find: "{ sequence: 0, index: event.position.offset - first };",
+    replace: "{ sequence: 0, index: 0 };",
+    killers: MODEL,
+  },
+  {
+    name: "answers that a void message is the first request of its key",
+    file: APPENDS,
+    find: "if (message === undefined || isVoid(message)) return undefined;",
+    replace: "if (message === undefined) return undefined;",
+    killers: MODEL,
+  },
+  {
+    name: "sends a request without its key",
+    file: APPENDS,
+    find: "const id = key && this.#idOf(key, plan.birth, earlier.at(-1));",
+    replace:
+      "const id = key && earlier.length > 9 ? this.#idOf(key, plan.birth, earlier.at(-1)) : undefined;",
+    killers: MODEL,
+  },
+  {
+    name: "answers that a message is stored which came after its deadline",
+    file: IN_TIME,
+    find: 'if (answer.type !== "stored" || answer.isInTime) return answer;',
+    replace: "if (answer !== undefined) return answer;",
+    killers: MODEL,
+  },
+  {
+    name: "says that nothing was stored if it cannot be read when",
+    file: IN_TIME,
+    find: "throw new OutcomeUnknown(`NATS does",
+    replace: "throw new BrokerUnavailable(`NATS does",
+    killers: ["test/unit/adapters/nats/late-answers.test.ts"],
+  },
+  {
+    name: "reads void messages as history",
+    file: HISTORY,
+    find: "const goesOn = isVoid(message) || take(",
+    replace: "const goesOn = take(",
+    killers: MODEL,
+  },
+  {
+    name: "trims what the channel still refers to, and copies nothing",
+    file: TRIM,
+    find: "if (sequence === undefined || sequence >= cut) continue;",
+    replace: "if (sequence === undefined || sequence < cut || sequence >= cut) continue;",
+    killers: MODEL,
+  },
+  {
+    name: "trims messages whose key may come again",
+    file: TRIM,
+    find: "first <= kept.state.oldestKept && at < old;",
+    replace: "first <= kept.state.oldestKept && at < old + keysKnownMs;",
+    killers: ["test/unit/adapters/nats/trim-channel.test.ts"],
+  },
+  {
+    name: "trims the oldest event that a history keeps",
+    file: TRIM,
+    find: "=> first <= kept.state.oldestKept && at",
+    replace: "=> first <= kept.state.oldestKept + 3 && at",
+    killers: MODEL,
+  },
+  {
+    name: "calls an outcome unknown while NATS may still store it",
+    file: "src/adapters/nats/nats-event-stream.ts",
+    find: "if (failure instanceof OutcomeUnknown) await this.#pause(giveUpAt - this.#clock.stopwatch());",
+    replace: "",
+    ...LATE,
+  },
+  {
+    name: "delivers a late message without asking whether it is void",
+    file: "src/adapters/nats/nats-subscriptions.ts",
+    find: "const isInTime = brokerClock.isKnown && brokerClock.atMost() < deadline;",
+    replace: "const isInTime = brokerClock.isKnown || deadline > 0;",
+    ...LATE,
+  },
+];
