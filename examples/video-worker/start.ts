@@ -12,7 +12,8 @@ import { startWebApp } from "./web/server.ts";
  * web application. Prints the page's address; Ctrl-C ends all that it started.
  *
  * PORT (a free one), REDIS_URL, GATEWAY_URL (of one that runs already, on the same Redis), JWT_SECRET_KEY (made up),
- * PYTHON, UPLOAD_MAX_MB [200]; and those of the worker, as worker/limits.py has them.
+ * GATEWAY_COMMAND (`bun run src/main.ts`), PYTHON, UPLOAD_MAX_MB [200]; and those of the worker, as worker/limits.py has
+ * them.
  */
 const here = import.meta.dirname;
 const root = join(here, "../..");
@@ -76,7 +77,7 @@ async function startRedis(folder: string): Promise<string> {
 async function startGateway(redisUrl: string, jwtSecret: string, pagePort: number): Promise<string> {
   const gateway = await start({
     name: "gateway",
-    command: [process.execPath, "run", "src/main.ts"],
+    command: process.env.GATEWAY_COMMAND?.split(" ") ?? [process.execPath, "run", "src/main.ts"],
     cwd: root,
     env: {
       HOST: "127.0.0.1",

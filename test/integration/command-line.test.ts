@@ -1,11 +1,12 @@
 import { describe, expect, test } from "bun:test";
 import { join } from "node:path";
+import { runtimeCommand } from "../support/runtime-command.ts";
 
 const main = join(import.meta.dir, "../../src/main.ts");
 const WORDS = ["serve", "check", "health", "token", "deadletters"];
 
 async function telltale(...words: readonly string[]) {
-  const child = Bun.spawn([process.execPath, "run", main, ...words], {
+  const child = Bun.spawn([...runtimeCommand(main), ...words], {
     // A gateway that started after all would write where it answers.
     env: { PORT: "0" },
     stdout: "pipe",
@@ -77,7 +78,7 @@ describe.concurrent("the program", () => {
     const closed = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data() {} } });
     const { port } = closed;
     closed.stop(true);
-    const asked = Bun.spawn([process.execPath, "run", main, "health"], {
+    const asked = Bun.spawn([...runtimeCommand(main), "health"], {
       env: { PORT: String(port) },
       stdout: "ignore",
       stderr: "pipe",

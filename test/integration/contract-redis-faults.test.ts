@@ -6,6 +6,7 @@ import { needs } from "../support/needs.ts";
 import { patientClient } from "../support/patient-client.ts";
 import { publish, statusUpdate } from "../support/publishing.ts";
 import { type RunningRedis, startRedis } from "../support/redis-server.ts";
+import { runtimeCommand } from "../support/runtime-command.ts";
 import { WatchingSocket, watchUrl } from "../support/watching-socket.ts";
 
 /** A gateway as a process, on a Redis that is not as it should be. */
@@ -133,7 +134,7 @@ describe.skipIf(!needs("redis-server"))("a gateway whose Redis is at fault", () 
 
   test("OPS-3: SIGTERM ends a start that still waits for Redis, at once and with 0", async () => {
     const root = new URL("../..", import.meta.url).pathname;
-    const starting = Bun.spawn([process.execPath, "run", "src/main.ts"], {
+    const starting = Bun.spawn(runtimeCommand(), {
       cwd: root,
       env: { PATH: process.env.PATH ?? "", PORT: "0", REDIS_HOST: "127.0.0.1", REDIS_PORT: "1" },
       stdout: "pipe",

@@ -3,6 +3,7 @@ import { mkdtemp, rm, symlink } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { startGateway } from "../support/gateway-process.ts";
+import { runtimeCommand } from "../support/runtime-command.ts";
 
 const ROOT = new URL("../..", import.meta.url).pathname;
 
@@ -10,7 +11,7 @@ const ROOT = new URL("../..", import.meta.url).pathname;
 describe("a start", () => {
   /** Runs a start that is expected to end by itself. */
   async function run(env: Record<string, string>, cwd = ROOT) {
-    const gateway = Bun.spawn([process.execPath, "run", "src/main.ts"], {
+    const gateway = Bun.spawn(runtimeCommand(), {
       cwd,
       env: { PATH: process.env.PATH ?? "", PORT: "0", LOG_LEVEL: "error", ...env },
       stdout: "ignore",

@@ -4,6 +4,7 @@ import { Redis } from "ioredis";
 import { needs } from "../support/needs.ts";
 import { resultUpdate, statusUpdate } from "../support/publishing.ts";
 import { type RunningRedis, startRedis } from "../support/redis-server.ts";
+import { runtimeCommand } from "../support/runtime-command.ts";
 
 const root = join(import.meta.dir, "../..");
 const LETTERS = "telltale:deadletters";
@@ -26,7 +27,7 @@ describe.skipIf(!needs("redis-server"))("npm run deadletters", () => {
     args: readonly string[],
     env: Record<string, string> = { REDIS_URL: redis.url },
   ) {
-    const child = Bun.spawn([process.execPath, "run", join(root, "src/main.ts"), "deadletters", ...args], {
+    const child = Bun.spawn([...runtimeCommand(), "deadletters", ...args], {
       cwd: root,
       env,
       stdout: "pipe",

@@ -5,13 +5,14 @@ import { join } from "node:path";
 import { freePort } from "../../examples/video-worker/run/free-port.ts";
 import { eventually } from "../../src/testing/eventually.ts";
 import { type GatewayProcess, startGateway } from "../support/gateway-process.ts";
+import { runtimeCommand } from "../support/runtime-command.ts";
 
 const KEY = crypto.getRandomValues(new Uint8Array(32)).toHex();
 const ROOT = new URL("../..", import.meta.url).pathname;
 
 /** Runs a start that is expected to fail. Resolves with its standard error. */
 async function failedStart(env: Record<string, string>): Promise<string> {
-  const child = Bun.spawn([process.execPath, "run", "src/main.ts"], {
+  const child = Bun.spawn(runtimeCommand(), {
     cwd: ROOT,
     env: { PATH: process.env.PATH ?? "", PORT: "0", JWT_SECRET_KEY: KEY, ...env },
     stdout: "ignore",
@@ -245,7 +246,7 @@ describe("a start with settings as people have them", () => {
 
   test("CFG-8: the health command repeats no note of the start", async () => {
     await started({ JWT_SECRET_KEY: "a".repeat(32) }, async ({ port }) => {
-      const health = Bun.spawn([process.execPath, "run", "src/main.ts", "health"], {
+      const health = Bun.spawn([...runtimeCommand(), "health"], {
         cwd: ROOT,
         env: { PATH: process.env.PATH ?? "", PORT: `${port}`, HISTROY_SIZE: "7" },
         stderr: "pipe",

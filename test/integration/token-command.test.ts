@@ -2,13 +2,14 @@ import { describe, expect, test } from "bun:test";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { JoseTokenVerifier } from "../../src/adapters/jwt/jose-token-verifier.ts";
+import { runtimeCommand } from "../support/runtime-command.ts";
 
 const KEY = "a key of the tests, thirty-two bytes and more";
 const ID = "0f8fad5b-d9cb-469f-a165-70867728950e";
 const root = join(import.meta.dir, "../..");
 
 async function token(args: readonly string[], env: Record<string, string> = { JWT_SECRET_KEY: KEY }) {
-  const child = Bun.spawn([process.execPath, "run", join(root, "src/main.ts"), "token", ...args], {
+  const child = Bun.spawn([...runtimeCommand(), "token", ...args], {
     cwd: root,
     env,
     stdout: "pipe",

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { eventually } from "../../src/testing/eventually.ts";
 import { type GatewayProcess, startGateway, TEST_SECRET, tokenFor } from "../support/gateway-process.ts";
 import { errorEvent, publish, resultUpdate, statusUpdate } from "../support/publishing.ts";
+import { runtimeCommand } from "../support/runtime-command.ts";
 import { WatchingSocket, watchUrl } from "../support/watching-socket.ts";
 
 /** The endpoint as browsers and programs meet it: a real gateway process, real sockets, the in-memory broker. */
@@ -222,7 +223,7 @@ describe("watching over a real socket", () => {
   });
 
   test("OPS-4: a start with faults lists every one by name and exits 78", async () => {
-    const child = Bun.spawn([process.execPath, "run", "src/main.ts"], {
+    const child = Bun.spawn(runtimeCommand(), {
       cwd: new URL("../..", import.meta.url).pathname,
       env: {
         PATH: process.env.PATH ?? "",

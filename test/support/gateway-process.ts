@@ -1,6 +1,6 @@
 import { signToken, type TokenRequest } from "../../src/adapters/jwt/token-signer.ts";
 import { remember } from "./children.ts";
-import { runtimeCommand } from "./runtime-command.ts";
+import { runtimeCommand, runtimeName } from "./runtime-command.ts";
 
 /** Another one in each run: a key in the repository is known, and production refuses it. */
 export const TEST_SECRET = crypto.getRandomValues(new Uint8Array(32)).toHex();
@@ -27,6 +27,7 @@ export async function startGateway(
   program = "src/main.ts",
 ): Promise<GatewayProcess> {
   const root = new URL("../..", import.meta.url).pathname;
+  if (runtimeName === "deno") buildPages(root);
   const child = Bun.spawn(runtimeCommand(program), {
     cwd: root,
     env: { PATH: process.env.PATH ?? "", PORT: "0", JWT_SECRET_KEY: TEST_SECRET, LOG_LEVEL: "warn", ...env },
@@ -64,6 +65,16 @@ export async function startGateway(
       await child.exited;
     },
   };
+}
+
+let pagesBuilt = false;
+
+/** Builds the pages that a gateway on Deno serves, as `deno task start` does. */
+function buildPages(root: string): void {
+  if (pagesBuilt) return;
+  const built = Bun.spawnSync([process.execPath, "run", "scripts/build-pages.ts"], { cwd: root });
+  if (!built.success) throw new Error(`the pages could not be built:\n${built.stderr}`);
+  pagesBuilt = true;
 }
 
 /** A token that the gateway of the tests accepts. */

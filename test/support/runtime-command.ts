@@ -1,4 +1,5 @@
 import { readFileSync } from "node:fs";
+import { resolve } from "node:path";
 
 type RuntimeName = "bun" | "deno";
 
@@ -7,8 +8,12 @@ const root = new URL("../..", import.meta.url).pathname;
 /** The runtime of the gateways that the tests start, by TELLTALE_RUNTIME: `bun` if it is not set, or `deno`. */
 export const runtimeName: RuntimeName = process.env.TELLTALE_RUNTIME === "deno" ? "deno" : "bun";
 
-/** The command line that runs a program of this repository on that runtime, as its users run it. */
-export function runtimeCommand(program = "src/main.ts"): string[] {
+/**
+ * The command line that runs a program of this repository on that runtime, as its users run it. `program` is a path from
+ * the root of the repository, or an absolute one.
+ */
+export function runtimeCommand(path = "src/main.ts"): string[] {
+  const program = resolve(root, path);
   if (runtimeName === "bun") return [process.execPath, "run", program];
   const { tasks } = JSON.parse(readFileSync(`${root}deno.json`, "utf8")) as { tasks: { telltale: string } };
   const [, ...words] = tasks.telltale.split(" ");

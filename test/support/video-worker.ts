@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { TEST_SECRET } from "./gateway-process.ts";
+import { runtimeCommand } from "./runtime-command.ts";
 
 /** Debian's Python: the one that comes first on PATH need not see Debian's packages. */
 export const PYTHON = "/usr/bin/python3";
@@ -26,7 +27,14 @@ export async function startExample(
   const redis = redisUrl === undefined ? {} : { REDIS_URL: redisUrl };
   const child = Bun.spawn([process.execPath, "run", "examples/video-worker/start.ts"], {
     cwd: root,
-    env: { PATH: process.env.PATH ?? "", PYTHON, ...redis, JWT_SECRET_KEY: TEST_SECRET, ...env },
+    env: {
+      PATH: process.env.PATH ?? "",
+      PYTHON,
+      GATEWAY_COMMAND: runtimeCommand().join(" "),
+      ...redis,
+      JWT_SECRET_KEY: TEST_SECRET,
+      ...env,
+    },
     stdin: "ignore",
     stdout: "pipe",
     stderr: "pipe",

@@ -45,8 +45,7 @@ export class DenoConnection implements ClientConnectionPort {
       clearTimeout(this.#cutting);
       handlers.closed();
     });
-    // Otherwise the runtime writes everything that waits as one piece, and reports nothing until all of it is gone.
-    (socket as { _writev?: unknown })._writev = null;
+    writeInPieces(socket);
   }
 
   get unsent(): number {
@@ -130,6 +129,17 @@ export class DenoConnection implements ClientConnectionPort {
     this.#blocked = false;
     this.#handlers.drained();
   };
+}
+
+/**
+ * If much waits, each piece is written by itself: otherwise the runtime writes all that waits as one, and reports nothing
+ * until the client has taken it whole. A little still goes out in one packet, as the header of a frame with the rest.
+ */
+function writeInPieces(socket: Socket): void {
+  const together: unknown = Reflect.get(socket, "_writev");
+  Object.defineProperty(socket, "_writev", {
+    get: () => (socket.writableLength > PIECE_BYTES ? null : together),
+  });
 }
 
 let latest: { readonly frame: Frame; readonly pieces: readonly Uint8Array[] } | undefined;
