@@ -1,20 +1,18 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
-import { bundledPage } from "../../src/adapters/http/bundled-page.ts";
 import { createDemo } from "../../src/adapters/http/demo/demo-routes.ts";
 import { REQUEST_DEADLINE_MS } from "../../src/adapters/http/request-deadline.ts";
 import { RecentRefusals } from "../../src/application/recent-refusals.ts";
+import { thisRuntime } from "../../src/gateway/runtime.ts";
 import { eventually } from "../../src/testing/eventually.ts";
 import { ManualClock } from "../../src/testing/manual-clock.ts";
-import demoPage from "../../src/web/demo/index.html";
 import { statusUpdate } from "../support/publishing.ts";
 import { RawRequest, requestText } from "../support/raw-request.ts";
-import { servedApp } from "../support/served-app.ts";
+import { runtimeDifferences } from "../support/runtime-differences.ts";
+import { type ServedApp, servedApp } from "../support/served-app.ts";
 import { turn } from "../support/turn.ts";
 
-type Served = ReturnType<typeof servedApp>;
-
 const DEMO = createDemo({
-  page: bundledPage(demoPage),
+  page: (await thisRuntime()).demoPage,
   ownNamesOnly: false,
   baseUrl: () => "http://host.invalid",
   mintToken: async () => "token",
@@ -32,11 +30,11 @@ const FORMS = [
 ] as const;
 
 describe("a request that does not come to its end", () => {
-  let served: Served;
+  let served: ServedApp;
   let open: RawRequest[];
 
-  beforeEach(() => {
-    served = servedApp({ mode: "development" }, DEMO.routes);
+  beforeEach(async () => {
+    served = await servedApp({ mode: "development" }, DEMO.routes);
     open = [];
   });
   afterEach(async () => {
@@ -162,7 +160,7 @@ describe("a request that does not come to its end", () => {
 
 describe("a body that nobody reads", () => {
   test("WEB-5: is taken in whole, so that its sender reads the answer and keeps the line", async () => {
-    const served = servedApp();
+    const served = await servedApp();
     const large = "x".repeat(3 * 1024 * 1024);
     const chunked = `${large.length.toString(16)}\r\n${large}\r\n0\r\n\r\n`;
     for (const [path, more, body, status] of [
@@ -186,7 +184,7 @@ describe("a body that nobody reads", () => {
   });
 
   test("WEB-5: is given up after 16 MiB, announced or not", async () => {
-    const served = servedApp();
+    const served = await servedApp();
     const answer = new RawRequest(
       served.port,
       requestText([`POST ${served.eventsPath} HTTP/1.1`, "Host: a", PUBLISHER, "Content-Length: 17000000"]),
@@ -204,7 +202,7 @@ describe("a body that nobody reads", () => {
   });
 
   test("WEB-6: a client that goes away amid its body is a line at debug, and no fault", async () => {
-    const served = servedApp();
+    const served = await servedApp();
     for (const [, header, beginning] of FORMS) {
       const request = new RawRequest(
         served.port,
@@ -223,7 +221,7 @@ describe("a body that nobody reads", () => {
 });
 
 describe("a client that asks whether to go on", () => {
-  const ask = (served: Served, expect: string, more: readonly string[], body = "") =>
+  const ask = (served: ServedApp, expect: string, more: readonly string[], body = "") =>
     new RawRequest(
       served.port,
       requestText(
@@ -238,20 +236,23 @@ describe("a client that asks whether to go on", () => {
       ),
     );
 
-  test("WEB-7: is told to, and then answered", async () => {
-    const served = servedApp();
-    const request = ask(served, "100-continue", [PUBLISHER]);
-    await eventually("it may go on", async () => request.answer.startsWith("HTTP/1.1 100 "));
-    request.send(BODY);
-    await eventually("it is stored", async () => request.answer.includes("HTTP/1.1 202 "));
-    request.leave();
-    await served.stop();
-  });
+  test.each(runtimeDifferences.continues)(
+    "WEB-7: with %s is told to, and then answered",
+    async (spelling) => {
+      const served = await servedApp();
+      const request = ask(served, spelling, [PUBLISHER]);
+      await eventually("it may go on", async () => request.answer.startsWith("HTTP/1.1 100 "));
+      request.send(BODY);
+      await eventually("it is stored", async () => request.answer.includes("HTTP/1.1 202 "));
+      request.leave();
+      await served.stop();
+    },
+  );
 
-  test.each(["100-Continue", "100-CONTINUE"])(
+  test.each(runtimeDifferences.keepsWaiting)(
     "WEB-7: with %s hangs no longer than 3 s: 417, and the line is closed",
     async (spelling) => {
-      const served = servedApp();
+      const served = await servedApp();
       const patient = ask(served, spelling, [PUBLISHER]);
       await served.arrivals(1);
       served.clock.advance(3_000);

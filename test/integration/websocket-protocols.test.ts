@@ -54,7 +54,7 @@ describe("the subprotocol that is echoed", () => {
   );
 
   test("WEB-3: is never a token that the client offers as one", async () => {
-    const server = servedApp();
+    const server = await servedApp();
     const offered = ["Host: telltale.example", "Sec-WebSocket-Protocol: bearer.secret"];
     const answer = await answerTo(server.port, upgradeLines("/ws", offered));
     await server.stop();

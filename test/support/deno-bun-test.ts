@@ -6,6 +6,13 @@ import { expect } from "expect";
  * puts it in the place of `bun:test`.
  */
 export { expect };
+
+expect.extend({
+  toStartWith(received: unknown, beginning: string) {
+    const pass = typeof received === "string" && received.startsWith(beginning);
+    return { pass, message: () => `expected ${show(received)} to start with ${show(beginning)}` };
+  },
+});
 export const beforeAll = node.before;
 export const beforeEach = node.beforeEach;
 export const afterAll = node.after;

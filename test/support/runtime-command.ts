@@ -5,8 +5,12 @@ type RuntimeName = "bun" | "deno";
 
 const root = new URL("../..", import.meta.url).pathname;
 
-/** The runtime of the gateways that the tests start, by TELLTALE_RUNTIME: `bun` if it is not set, or `deno`. */
-export const runtimeName: RuntimeName = process.env.TELLTALE_RUNTIME === "deno" ? "deno" : "bun";
+/**
+ * The runtime of the gateways that the tests start, by TELLTALE_RUNTIME: `bun` if it is not set, or `deno`. A test that
+ * itself runs on Deno serves on Deno.
+ */
+export const runtimeName: RuntimeName =
+  "Deno" in globalThis || process.env.TELLTALE_RUNTIME === "deno" ? "deno" : "bun";
 
 /**
  * The command line that runs a program of this repository on that runtime, as its users run it. `program` is a path from

@@ -1,17 +1,23 @@
 import type { Hono } from "hono";
-import { listen } from "../../src/adapters/server/bun.ts";
+import { thisRuntime } from "../../src/gateway/runtime.ts";
 import type { OriginPolicy } from "../../src/session/origin-policy.ts";
 import { appBench } from "../unit/adapters/http/app-bench.ts";
 import { turn } from "./turn.ts";
 
 const NOBODY_IN_PARTICULAR: OriginPolicy = { allowedOrigins: undefined, mode: "production" };
 
-/** Everything the gateway answers, on a real server and a free port, by a clock that the test moves. */
-export function servedApp(policy: Partial<OriginPolicy> = {}, demo?: Hono) {
+export type ServedApp = Awaited<ReturnType<typeof servedApp>>;
+
+/**
+ * Everything the gateway answers, on a real server and a free port, by a clock that the test moves. The server is that of
+ * the runtime which runs the test.
+ */
+export async function servedApp(policy: Partial<OriginPolicy> = {}, demo?: Hono) {
   const bench = appBench(policy, demo);
   let arrivals = 0;
   const arrived = new Set<() => void>();
-  const server = listen({
+  const { listen } = await thisRuntime();
+  const server = await listen({
     host: "127.0.0.1",
     port: 0,
     app: {
