@@ -13,12 +13,29 @@ const unitMinutes = 2;
 const serverMinutes = 15;
 const modelMinutes = 10;
 const mutantMinutes = 20;
+const denoMinutes = 6;
 /** A test that waits for a real server may wait longer than Bun's five seconds, on a busy machine above all. */
 const patience = "--timeout=30000";
 
 /** A test that passed on Bun, one on Deno, and a line of Bun's table of coverage. */
 const goodNews = /^(?:\(pass\) .*| .* \.\.\. ok \(.*|.*\|[ \d.]+\|.*)\n/gm;
 const fileWithoutNews = /^test\/\S+:\n\n+(?=test\/|\d+ tests? )/gm;
+
+/** Every way to a gateway, what hostile and slow clients do to it, its start and its end: about two minutes. */
+const onDeno = [
+  "test/integration/bad-input.test.ts",
+  "test/integration/command-line.test.ts",
+  "test/integration/contract-hostile-http.test.ts",
+  "test/integration/contract-start.test.ts",
+  "test/integration/event-stream.test.ts",
+  "test/integration/inbox.test.ts",
+  "test/integration/slow-clients.test.ts",
+  "test/integration/stalled-clients.test.ts",
+  "test/integration/watching.test.ts",
+  "test/integration/websocket-protocols.test.ts",
+  "test/e2e/careless-worker.test.ts",
+  "test/e2e/demo-page.test.ts",
+];
 
 interface Step {
   readonly name: string;
@@ -70,20 +87,20 @@ const thorough: readonly Step[] = [
   tests("end to end: worker and browser", [patience, "test/e2e"], serverMinutes),
   tests("containers", [patience, "test/containers"], serverMinutes),
   tests("proxies", [patience, "test/proxies"], serverMinutes),
-  program("types of the core (deno check)", [
-    `${bin}deno`,
-    "check",
-    "src/domain",
-    "src/application",
-    "src/session",
-  ]),
+  program("types of everything (deno check)", [`${bin}deno`, "check", "src"]),
+  denoTests(
+    "unit tests of the core (deno test)",
+    ["test/unit/domain", "test/unit/application", "test/unit/session"],
+    ["--allow-read", "--allow-env"],
+  ),
+  denoTests(
+    "the server on Deno, request by request (deno test)",
+    ["test/integration/request-target.test.ts", "test/integration/request-deadline.test.ts"],
+    ["--allow-read", "--allow-env", "--allow-net"],
+  ),
   {
-    name: "unit tests of the core (deno test)",
-    run: async () => {
-      const folders = ["test/unit/domain", "test/unit/application", "test/unit/session"];
-      const command = [`${bin}deno`, "test", "--no-check", "--allow-read", "--allow-env", ...folders];
-      return report(await runProgram(command, root, unitMinutes), tallyOfDeno);
-    },
+    name: "a gateway on Deno, with the tests of the one on Bun",
+    run: () => bunTest([patience, ...onDeno], denoMinutes, { TELLTALE_RUNTIME: "deno" }),
   },
 ];
 
@@ -118,6 +135,11 @@ function program(name: string, command: readonly string[]): Step {
 
 function tests(name: string, args: readonly string[], minutes = unitMinutes): Step {
   return { name, run: () => bunTest(args, minutes) };
+}
+
+function denoTests(name: string, paths: readonly string[], permissions: readonly string[]): Step {
+  const command = [`${bin}deno`, "test", "--no-check", ...permissions, ...paths];
+  return { name, run: async () => report(await runProgram(command, root, unitMinutes), tallyOfDeno) };
 }
 
 async function bunTest(

@@ -1,5 +1,5 @@
 import { readdir, readFile } from "node:fs/promises";
-import { extname } from "node:path";
+import { extname, join } from "node:path";
 import { type PageFile, type PageFiles, PageNotBuilt } from "./page-routes.ts";
 
 /** The one HTML file of a built page; its scripts and styles lie beside it. */
@@ -14,20 +14,20 @@ const TYPES: Readonly<Record<string, string>> = {
 /**
  * A page that was built before (`npm run build:pages`), for a runtime that bundles none. It is read when it is asked.
  */
-export function builtPage(folder: URL): PageFiles {
+export function builtPage(folder: string): PageFiles {
   return async () => {
     const names = await namesIn(folder);
     const files = names
       .filter((name) => extname(name) in TYPES)
       .map(async (name): Promise<[string, PageFile]> => {
-        const bytes = new Uint8Array(await readFile(new URL(name, folder))).buffer;
+        const bytes = new Uint8Array(await readFile(join(folder, name))).buffer;
         return [name === BUILT_INDEX ? "/" : `/${name}`, { bytes, type: TYPES[extname(name)] ?? "" }];
       });
     return new Map(await Promise.all(files));
   };
 }
 
-async function namesIn(folder: URL): Promise<string[]> {
+async function namesIn(folder: string): Promise<string[]> {
   try {
     const names = await readdir(folder);
     if (names.includes(BUILT_INDEX)) return names;
