@@ -110,6 +110,7 @@ describe.skipIf(!needs("redis-server"))("feeds that resync", () => {
       expect(performance.now() - backAt).toBeLessThan(5_000);
       await eventually("what is left follows", async () => witness.frames.at(-1)?.message === "kept");
       expect(told(unaware)).toBe(0);
+      await eventually("the other gateway is ready too", () => ready(elsewhere));
       await say(quiet, "goes on");
       await unaware.until((frame) => frame.message === "goes on");
       await Promise.all([witness.leave(), unaware.leave()]);
