@@ -11,9 +11,9 @@ import { startWebApp } from "./web/server.ts";
  * The whole of it with one command: Redis (or the one that REDIS_URL names), the Celery worker, the gateway and the
  * web application. Prints the page's address; Ctrl-C ends all that it started.
  *
- * PORT (a free one), REDIS_URL, GATEWAY_URL (of one that runs already, on the same Redis), JWT_SECRET_KEY (made up),
- * GATEWAY_COMMAND (`bun run src/main.ts`), PYTHON, UPLOAD_MAX_MB [200]; and those of the worker, as worker/limits.py has
- * them.
+ * PORT (a free one), REDIS_URL, NATS_URL (events go to that NATS; the queue stays in Redis), GATEWAY_URL (of one that runs
+ * already, on the same Redis or NATS), JWT_SECRET_KEY (made up), GATEWAY_COMMAND (`bun run src/main.ts`), PYTHON,
+ * UPLOAD_MAX_MB [200]; and those of the worker, as worker/limits.py has them.
  */
 const here = import.meta.dirname;
 const root = join(here, "../..");
@@ -82,8 +82,7 @@ async function startGateway(redisUrl: string, jwtSecret: string, pagePort: numbe
     env: {
       HOST: "127.0.0.1",
       PORT: "0",
-      BROKER: "redis",
-      REDIS_URL: redisUrl,
+      ...brokerOf(redisUrl),
       JWT_SECRET_KEY: jwtSecret,
       ALLOWED_ORIGINS: `http://127.0.0.1:${pagePort},http://localhost:${pagePort}`,
       // Nobody watches an analysis whose viewers nobody declared.
@@ -96,6 +95,11 @@ async function startGateway(redisUrl: string, jwtSecret: string, pagePort: numbe
   const url = gateway.match[1] as string;
   await untilReady(url);
   return url;
+}
+
+function brokerOf(redisUrl: string): Record<string, string> {
+  const natsUrl = process.env.NATS_URL;
+  return natsUrl ? { BROKER: "nats", NATS_URL: natsUrl } : { BROKER: "redis", REDIS_URL: redisUrl };
 }
 
 /** It answers before it has reached Redis; until then it would turn the first visitor away for a moment. */

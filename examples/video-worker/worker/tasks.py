@@ -17,6 +17,8 @@ from .errors import AnalysisError
 from .telltale import Reporter, connect
 
 REDIS_URL = os.environ.get("REDIS_URL", "redis://127.0.0.1:6379/0")
+# Where events go: to NATS if it is named, else to the Redis that has the queue.
+EVENTS_URL = os.environ.get("NATS_URL") or REDIS_URL
 SOFT_LIMIT_SECONDS = int(os.environ.get("TASK_MAX_SECONDS", "1800"))
 
 app = Celery("video-worker", broker=REDIS_URL)
@@ -41,7 +43,7 @@ CODES = {
 
 @app.task(bind=True, name="worker.analyse_video")
 def analyse_video(self, *, analysis_id, path):
-    reporter = Reporter(connect(REDIS_URL), analysis_id, self.request.id)
+    reporter = Reporter(connect(EVENTS_URL), analysis_id, self.request.id)
     with tempfile.TemporaryDirectory(prefix=folder_prefix(self.request.id)) as folder:
         analyse(path, Path(folder), reporter)
 
@@ -62,7 +64,7 @@ def tell_failure(sender, task_id, exception, kwargs, **_):
     Celery calls it for whatever the task raised, and, in the parent process, also when the process that ran the task
     was killed or ran out of time and cannot tell anything itself.
     """
-    Reporter(connect(REDIS_URL), kwargs["analysis_id"], task_id).error(*error_of(exception))
+    Reporter(connect(EVENTS_URL), kwargs["analysis_id"], task_id).error(*error_of(exception))
     if isinstance(exception, (WorkerLostError, TimeLimitExceeded)):
         # A process that was killed could not clean up, and what it left is somebody's video.
         for folder in Path(tempfile.gettempdir()).glob(f"{folder_prefix(task_id)}*"):
@@ -71,7 +73,7 @@ def tell_failure(sender, task_id, exception, kwargs, **_):
 
 @task_revoked.connect(sender=analyse_video)
 def tell_revoked(sender, request, **_):
-    Reporter(connect(REDIS_URL), request.kwargs["analysis_id"], request.id).error(
+    Reporter(connect(EVENTS_URL), request.kwargs["analysis_id"], request.id).error(
         "task_revoked", "The analysis was called off"
     )
 

@@ -1,6 +1,7 @@
 """Telling how an analysis goes, with nothing but redis-py's publish().
 
-This file is all that a worker needs to be watched through Telltale: JSON on the channel analysis:{id}.
+This file is all that a worker needs to be watched through Telltale: JSON on the channel analysis:{id}. On NATS it is the
+subject analysis.{id}, and nats.py is needed as well.
 """
 
 import json
@@ -12,6 +13,8 @@ from datetime import datetime, timedelta, timezone
 import redis
 from redis.backoff import ExponentialBackoff
 from redis.retry import Retry
+
+from .nats import Nats, NatsError
 
 log = logging.getLogger(__name__)
 
@@ -34,11 +37,16 @@ RATE_WINDOW_SECONDS = 8
 PATIENCE_SECONDS = 20
 
 
+FAULTS = (redis.RedisError, NatsError)
+
+
 def connect(url):
-    """A connection that tries again when Redis is away for a moment.
+    """A connection that tries again when Redis, or NATS, is away for a moment.
 
     Publishing twice is safe: Telltale takes the same bytes, with nothing else in between, for one event.
     """
+    if url.startswith("nats://"):
+        return Nats(url)
     faults = [redis.ConnectionError, redis.TimeoutError]
     retry = Retry(ExponentialBackoff(cap=1, base=0.05), 5)
     return redis.Redis.from_url(url, retry=retry, retry_on_error=faults, socket_timeout=5)
@@ -80,7 +88,7 @@ class Reporter:
         )
         try:
             self._connection.publish(f"analysis:{self._analysis_id}", event)
-        except redis.RedisError as fault:
+        except FAULTS as fault:
             # The analysis is worth more than the telling: the next status makes up for this one.
             log.warning("a status of %s could not be told: %s", self._analysis_id, fault)
 
@@ -104,14 +112,17 @@ class Reporter:
         return json.dumps(event, allow_nan=False)
 
     def _publish_ending(self, event):
-        """PUBLISH answers how many heard it. An event that nobody heard is lost, and an ending must not be."""
+        """publish() answers how many heard it. An event that nobody heard is lost, and an ending must not be.
+
+        On NATS a stream hears it, whether or not a gateway runs.
+        """
         deadline = time.monotonic() + PATIENCE_SECONDS
         while True:
             try:
                 if self._connection.publish(f"analysis:{self._analysis_id}", event) > 0:
                     return
                 fault = "no gateway is listening"
-            except redis.RedisError as error:
+            except FAULTS as error:
                 fault = error
             if time.monotonic() > deadline:
                 log.error("the end of %s was told to nobody: %s", self._analysis_id, fault)
