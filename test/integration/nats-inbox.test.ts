@@ -1,4 +1,5 @@
-import { describe } from "bun:test";
+import { describe, expect, test } from "bun:test";
+import type { InboxPort } from "../../src/application/ports/inbox-port.ts";
 import { inboxContract } from "../../src/testing/testing.ts";
 import { emptyNatsInbox, LARGE_MESSAGES } from "../support/nats-under-test.ts";
 import { needs } from "../support/needs.ts";
@@ -8,4 +9,69 @@ describe.skipIf(!needs("nats-server"))("the inbox on NATS", () => {
   const nats = useNats(LARGE_MESSAGES);
 
   inboxContract("NATS", () => emptyNatsInbox(nats), { fields: false, channels: true });
+
+  async function inboxOfFour() {
+    const broker = await emptyNatsInbox(nats);
+    const inbox = broker.node();
+    nats.afterTest(() => inbox.close());
+    const ids: string[] = [];
+    for (const event of ["1", "2", "3", "4"]) ids.push(await broker.add([["event", event]]));
+    return { broker, inbox, ids };
+  }
+
+  const left = async (inbox: InboxPort) => {
+    const taken = await inbox.take();
+    return taken.type === "batch" ? taken.entries.map(({ id }) => id) : taken.type;
+  };
+
+  test("IB-2 remove() removes exactly the entries that it is given, wherever they lie in the batch", async () => {
+    const { inbox, ids } = await inboxOfFour();
+    const [one = "", two = "", three = "", four = ""] = ids;
+    await left(inbox);
+    await inbox.remove([three]);
+    expect(await left(inbox)).toEqual([one, two, four]);
+    await inbox.remove([one, four]);
+    expect(await left(inbox)).toEqual([two]);
+    await inbox.remove([two, three]);
+    expect(await left(inbox)).toEqual([]);
+  });
+
+  test("IB-2 remove() removes no entry of a stream that was made anew", async () => {
+    const { inbox, ids } = await inboxOfFour();
+    await left(inbox);
+    const { broker, ids: anew } = await inboxOfFour();
+    const other = broker.node();
+    nats.afterTest(() => other.close());
+    await other.remove(ids);
+    expect(await left(other)).toEqual(anew);
+    expect(other.compareIds(ids[3] ?? "", anew[0] ?? "")).toBeLessThan(0);
+  });
+
+  test("IB-3 arrival() resolves at once for an entry that came before the call", async () => {
+    const { inbox } = await inboxOfFour();
+    await inbox.backlog();
+    const began = performance.now();
+    await inbox.arrival();
+    expect(performance.now() - began).toBeLessThan(900);
+  });
+
+  test("INB-2 a node that is told nothing by its broker, which was killed and came back, goes on taking", async () => {
+    const { inbox, ids } = await inboxOfFour();
+    await left(inbox);
+    await nats.kill9();
+    await nats.restart();
+    await expectSoon(() => left(inbox), ids);
+  });
+
+  async function expectSoon(ask: () => Promise<unknown>, answer: unknown): Promise<void> {
+    for (const until = performance.now() + 10_000; performance.now() < until; await Bun.sleep(100)) {
+      try {
+        expect(await ask()).toEqual(answer);
+        return;
+      } catch {
+        // The link comes back by itself; until then everything fails.
+      }
+    }
+    expect(await ask()).toEqual(answer);
+  }
 });

@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { ACCESS_MUTANTS } from "./access-mutants.ts";
 import { IDENTITY_MUTANTS } from "./identity-mutants.ts";
 import { NATS_MUTANTS } from "./nats-mutants.ts";
+import { NATS_WORKER_MUTANTS } from "./nats-worker-mutants.ts";
 import { PAGE_MUTANTS } from "./page-mutants.ts";
 import { RULE_MUTANTS } from "./rule-mutants.ts";
 
@@ -569,6 +570,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   ...IDENTITY_MUTANTS,
   ...NATS_MUTANTS,
+  ...NATS_WORKER_MUTANTS,
   ...RULE_MUTANTS,
   ...ACCESS_MUTANTS,
   {

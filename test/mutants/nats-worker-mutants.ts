@@ -1,0 +1,92 @@
+import type { Mutant } from "./mutants.ts";
+
+const INBOX = {
+  file: "src/adapters/nats/nats-inbox.ts",
+  killers: ["test/integration/nats-inbox.test.ts"],
+  needs: "nats-server",
+} as const;
+const LEASE = { ...INBOX, file: "src/adapters/nats/inbox-lease.ts" } as const;
+const DEAD_LETTERS = {
+  file: "src/adapters/nats/nats-dead-letters.ts",
+  killers: ["test/integration/nats-dead-letters.test.ts"],
+  needs: "nats-server",
+} as const;
+const ROOM = { ...DEAD_LETTERS, file: "src/adapters/nats/dead-letter-room.ts" } as const;
+
+/** The inbox and the dead letters on NATS, broken at their heart. */
+export const NATS_WORKER_MUTANTS: readonly Mutant[] = [
+  {
+    name: "NATS: removes the entry after those that were ingested",
+    find: "{ seq: last + 1 }",
+    replace: "{ seq: last + 2 }",
+    ...INBOX,
+  },
+  {
+    name: "NATS: removes entries that were not ingested",
+    find: "kept === -1 ? this.#taken : this.#taken.slice(0, kept)",
+    replace: "this.#taken",
+    ...INBOX,
+  },
+  {
+    name: "NATS: takes a batch of any size",
+    find: "fill(messages, INBOX_BATCH, ({ data }) => data.length)",
+    replace: "messages",
+    ...INBOX,
+  },
+  {
+    name: "NATS: sees no arrival that came before it waited",
+    find: "if (messages === 0) await arrived.promise;",
+    replace: "if (messages >= 0) await arrived.promise;",
+    ...INBOX,
+  },
+  {
+    name: "NATS: names a user by the first part of it",
+    file: "src/adapters/nats/worker-subjects.ts",
+    find: 'subject.replace(".", ":")',
+    replace: 'subject.split(".", 2).join(":")',
+    killers: ["test/integration/nats-inbox.test.ts"],
+    needs: "nats-server",
+  },
+  {
+    name: "NATS: takes from the inbox beside another node",
+    find: "if (left > 0) return Math.min(ASK_AGAIN_MS, Math.ceil(left));",
+    replace: "if (left > LEASE_MS) return ASK_AGAIN_MS;",
+    ...LEASE,
+  },
+  {
+    name: "NATS: never takes over from a node that died",
+    find: "if (this.#other?.sequence !== sequence)",
+    replace: "if (sequence > 0)",
+    ...LEASE,
+  },
+  {
+    name: "NATS: keeps the lease that was released",
+    find: 'await this.#replace(own.sequence, "released");',
+    replace: 'await this.#replace(own.sequence, "held");',
+    ...LEASE,
+  },
+  {
+    name: "NATS: recognises a dead letter by its content for an hour",
+    find: "windowMs >= REMEMBERED_MS || (await this.#isWithin(windowMs, seq))",
+    replace: "windowMs >= 0",
+    ...DEAD_LETTERS,
+  },
+  {
+    name: "NATS: forgets a dead letter's name after a minute",
+    find: "windowMs >= REMEMBERED_MS || (",
+    replace: "(",
+    ...DEAD_LETTERS,
+  },
+  {
+    name: "NATS: drops the oldest dead letter of any kind",
+    find: "one.kind === largest && !out.has(one)",
+    replace: "!out.has(one)",
+    ...ROOM,
+  },
+  {
+    name: "NATS: keeps dead letters without end",
+    find: "if (messages <= DEAD_LETTERS.items && bytes <= DEAD_LETTERS.bytes) return;",
+    replace: "if (messages >= 0) return;",
+    ...ROOM,
+  },
+];
