@@ -46,6 +46,32 @@ describe.skipIf(!needs("nats-server"))("a NATS that ends and comes back", () => 
     expect(page.position.epoch).not.toBe(before?.epoch);
   });
 
+  test("PS-1 kill -9 in the middle of traffic loses no acknowledged event", async () => {
+    const node = nodes.make();
+    await untilUp(node);
+    const channels = Array.from({ length: 20 }, () => someAnalysis());
+    const acknowledged = new Map(channels.map((channel) => [channel, new Set<number>()]));
+    let isOver = false;
+    const publish = async (channel: AnalysisChannel) => {
+      for (let n = 0; !isOver; n++) {
+        const outcome = await say(node, channel, `${n}`).catch(() => undefined);
+        if (outcome?.type === "stored") acknowledged.get(channel)?.add(outcome.firstOffset);
+        else isOver = true;
+      }
+    };
+    const publishing = Promise.all(channels.map(publish));
+    await eventually("all publish", async () => [...acknowledged.values()].every(({ size }) => size > 5));
+    await nats.kill9();
+    await publishing;
+    await nats.restart();
+    await untilUp(node);
+    for (const [channel, offsets] of acknowledged) {
+      const { events } = await node.history(channel, undefined, 1_000);
+      const kept = new Set(events.map(({ position }) => position.offset));
+      expect([...offsets].filter((offset) => !kept.has(offset))).toEqual([]);
+    }
+  });
+
   test("PS-20 PS-22 a NATS that was put back to an earlier state gives lost offsets to a new epoch", async () => {
     const [node, other] = [nodes.make(), nodes.make()];
     const channel = someAnalysis();

@@ -24,8 +24,14 @@ interface Request {
   readonly fail: (error: unknown) => void;
   /** When its node gives it up, though it goes on; undefined if it is no publication. */
   readonly givenUpAt: number | undefined;
-  result: { readonly value: unknown } | undefined;
+  /** Shared with its copies: their answers go to the same subject, so that the first one answers. */
+  readonly fate: Fate;
+  isDone: boolean;
   isLost: boolean;
+}
+
+interface Fate {
+  first: { readonly result: unknown } | undefined;
   isSettled: boolean;
 }
 
@@ -51,8 +57,9 @@ export class SimulatedNats {
 
   send(carryOut: () => unknown, givenUpAt?: number): Promise<unknown> {
     return new Promise((answer, fail) => {
-      const settled = { isLost: false, isSettled: false, result: undefined };
-      this.#requests.push({ process: this.#process, carryOut, answer, fail, givenUpAt, ...settled });
+      const fate: Fate = { first: undefined, isSettled: false };
+      const begun = { fate, isDone: false, isLost: false };
+      this.#requests.push({ process: this.#process, carryOut, answer, fail, givenUpAt, ...begun });
     });
   }
 
@@ -60,12 +67,14 @@ export class SimulatedNats {
   advanceRequest(pick: number): void {
     const request = this.#picked(pick);
     if (request === undefined) return;
-    if (request.result === undefined) {
-      request.result = { value: request.carryOut() };
-      if (request.isSettled) this.#remove(request);
+    if (!request.isDone) {
+      request.isDone = true;
+      const result = request.carryOut();
+      request.fate.first ??= { result };
+      if (request.fate.isSettled) this.#remove(request);
     } else {
       this.#remove(request);
-      this.#settle(request, () => request.answer(request.result?.value));
+      this.#settle(request, () => request.answer(request.fate.first?.result));
     }
   }
 
@@ -80,11 +89,11 @@ export class SimulatedNats {
     }
   }
 
-  /** The bytes of a request arrive once more. Nobody waits for the second answer. */
+  /** The bytes of a request arrive once more. */
   repeat(pick: number): void {
     const request = this.#picked(pick);
     if (request?.givenUpAt === undefined) return;
-    this.#requests.push({ ...request, answer: () => {}, fail: () => {}, isSettled: true, result: undefined });
+    this.#requests.push({ ...request, isDone: false, isLost: false });
   }
 
   pass(milliseconds: number): void {
@@ -93,7 +102,7 @@ export class SimulatedNats {
       if (request.givenUpAt === undefined || this.now < request.givenUpAt) continue;
       this.#settle(request, () => request.fail(new OutcomeUnknown("no answer")));
       // One that the server has not seen yet still reaches it.
-      if (request.result !== undefined || request.process !== this.#process) this.#remove(request);
+      if (request.isDone || request.process !== this.#process) this.#remove(request);
     }
   }
 
@@ -136,7 +145,7 @@ export class SimulatedNats {
   /** One of the requests on a connection that is open. */
   #picked(pick: number): Request | undefined {
     const open = this.#requests.filter(
-      ({ process, result, isLost }) => process === this.#process && (result === undefined || !isLost),
+      ({ process, isDone, isLost }) => process === this.#process && (!isDone || !isLost),
     );
     return open[pick % Math.max(1, open.length)];
   }
@@ -146,8 +155,8 @@ export class SimulatedNats {
   }
 
   #settle(request: Request, settle: () => void): void {
-    if (!request.isSettled) settle();
-    request.isSettled = true;
+    if (!request.fate.isSettled) settle();
+    request.fate.isSettled = true;
   }
 }
 
@@ -182,7 +191,7 @@ export class SimulatedStream implements EventStream {
 
   from(subject: string, sequence: number): Promise<StoredMessage | undefined> {
     return this.#ask(() =>
-      this.#nats.messages.find((message) => message.subject === subject && message.sequence >= sequence),
+      this.#nats.messages.find((message) => isOf(subject, message.subject) && message.sequence >= sequence),
     );
   }
 
@@ -208,4 +217,9 @@ export class SimulatedStream implements EventStream {
   async #ask<Answer>(carryOut: () => Answer, givenUpAt?: number): Promise<Answer> {
     return this.#atOnce ? carryOut() : ((await this.#nats.send(carryOut, givenUpAt)) as Answer);
   }
+}
+
+/** Whether a subject is the one that was asked for, or one of those below it. */
+function isOf(asked: string, subject: string): boolean {
+  return asked.endsWith(".>") ? subject.startsWith(asked.slice(0, -1)) : subject === asked;
 }

@@ -127,6 +127,8 @@ export class NatsWorld {
   async #judge(): Promise<void> {
     const page = await this.#read(this.#reader);
     const { position, kept, events } = page;
+    const notes = events.map(({ text }) => JSON.parse(text).note);
+    assert(new Set(notes).size === notes.length, "an event is kept twice");
     assert(events.length === position.offset - kept.oldestKept + 1, "a history has a hole");
     assert(events.length <= 2 * SIZE && events.length >= Math.min(SIZE, position.offset), "PS-21");
     this.#judgeAcknowledged(page);

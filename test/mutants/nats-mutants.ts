@@ -143,6 +143,13 @@ export const NATS_MUTANTS: readonly Mutant[] = [
     killers: MODEL,
   },
   {
+    name: "removes the viewers of a channel that lives",
+    file: "src/adapters/nats/sweep-expired.ts",
+    find: "if (last !== undefined && !hasExpired(last.at, ttlMs + GRACE_MS, stream.now())) continue;",
+    replace: "",
+    killers: ["test/unit/adapters/nats/sweep-expired.test.ts"],
+  },
+  {
     name: "calls an outcome unknown while NATS may still store it",
     file: "src/adapters/nats/nats-event-stream.ts",
     find: "if (failure instanceof OutcomeUnknown) await this.#pause(giveUpAt - this.#clock.stopwatch());",

@@ -1,5 +1,6 @@
 import { NO_ATTEMPTS } from "../../domain/attempts.ts";
 import { type ChannelRecord, newRecord, type PublishedEvent } from "../../domain/channel-record.ts";
+import type { EventPosition } from "../../domain/event-position.ts";
 import { courseOfMessage, isVoid, positionsOf, stateOfMessage } from "./channel-message.ts";
 import type { ChannelCourse, ChannelState } from "./channel-state.ts";
 import type { EventStream, StoredMessage } from "./event-stream.ts";
@@ -49,6 +50,19 @@ export function readHead(
     if (course === undefined) return undefined;
     return { lastSequence, lineage, kept: headOf(valid, state, courseOfMessage(course)) };
   });
+}
+
+/** Reads the position of a channel's last event; undefined if it has none, or has expired. */
+export async function readLastPosition(
+  stream: EventStream,
+  subjects: ChannelSubjects,
+  ttlMs: number,
+): Promise<EventPosition | undefined> {
+  const last = await stream.last(subjects.events);
+  const valid = last && (await lastValid(stream, last));
+  if (valid === undefined || hasExpired(valid.at, ttlMs, stream.now())) return undefined;
+  const { epoch, first, count } = positionsOf(valid.text);
+  return { epoch, offset: first + count - 1 };
 }
 
 export function hasExpired(at: number, ttlMs: number, now: number): boolean {

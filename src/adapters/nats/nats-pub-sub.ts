@@ -21,7 +21,7 @@ import type { EventPosition } from "../../domain/event-position.ts";
 import { OutageLog } from "../broker/outage-log.ts";
 import { Slots } from "../broker/slots.ts";
 import type { HistoryLimits } from "./channel-appends.ts";
-import { readHead } from "./channel-head.ts";
+import { readHead, readLastPosition } from "./channel-head.ts";
 import { readHistory } from "./channel-history.ts";
 import { readKeptViewers, readSnapshot } from "./channel-snapshot.ts";
 import { storeViewers } from "./channel-viewers.ts";
@@ -51,6 +51,7 @@ interface NatsPubSubOptions {
 
 /** The most pages of history that are asked for at once: each makes a reader at the server. */
 const HISTORY_READS = 8;
+const NOTHING: EventPosition = { epoch: "", offset: 0 };
 /** A message holds so many bytes beside its events, at most. */
 const BESIDE_EVENTS = 64 * 1024;
 
@@ -169,12 +170,12 @@ export class NatsPubSub implements PubSubPort {
     await this.#link.started;
     const { lineage } = this.#stream;
     const { ttlMs } = this.#options.history;
-    const heads = await Promise.all(
+    const positions = await Promise.all(
       channels.map((channel) =>
-        this.#format.during(channel, () => readHead(this.#stream, subjectsOf(channel), ttlMs)),
+        this.#format.during(channel, () => readLastPosition(this.#stream, subjectsOf(channel), ttlMs)),
       ),
     );
-    return heads.map(({ kept }) => ({ epoch: kept?.epoch ?? "", offset: kept?.offset ?? 0, lineage }));
+    return positions.map((position = NOTHING) => ({ ...position, lineage }));
   }
 
   subscribe(channel: ChannelName, subscriber: ChannelSubscriber): Promise<ChannelSubscription> {

@@ -3,11 +3,12 @@ import { reasonOf } from "../../application/errors.ts";
 import type { ClockPort } from "../../application/ports/clock-port.ts";
 import type { TelemetryPort } from "../../application/ports/telemetry-port.ts";
 import type { OutageLog } from "../broker/outage-log.ts";
+import { randomEpoch } from "../system/random-epoch.ts";
 import { answerOf, callApi } from "./nats-api.ts";
 import type { NatsClock } from "./nats-clock.ts";
 import { troubleOf } from "./nats-errors.ts";
 import type { NatsLink } from "./nats-link.ts";
-import { EVENTS_STREAM, TRIAL_SUBJECT } from "./subjects.ts";
+import { EVENTS_STREAM, trialSubject } from "./subjects.ts";
 
 interface NatsTrialsOptions {
   readonly link: NatsLink;
@@ -31,6 +32,8 @@ const SOURCE = "requests (append)";
 export class NatsTrials {
   readonly #options: NatsTrialsOptions;
   readonly #stop: () => void;
+  /** Its own, because a trial takes away the one before it. */
+  readonly #subject = trialSubject(randomEpoch());
   #trouble: BrokerTrouble | undefined = { cause: "connecting" };
   /** Counts connections: a trial on an earlier one says nothing about this one. */
   #connection = 0;
@@ -98,13 +101,13 @@ export class NatsTrials {
   async #store(): Promise<{ readonly at: number; readonly sentAt: number; readonly answeredAt: number }> {
     const { link, brokerClock } = this.#options;
     const sentAt = brokerClock.stopwatch();
-    const acknowledgement = await link.request(TRIAL_SUBJECT, "");
+    const acknowledgement = await link.request(this.#subject, "");
     const answeredAt = brokerClock.stopwatch();
     const { seq } = answerOf<{ readonly seq: number }>(acknowledgement.data);
     const stored = await link.request(`$JS.API.DIRECT.GET.${EVENTS_STREAM}`, JSON.stringify({ seq }));
     const at = Date.parse(stored.headers?.get("Nats-Time-Stamp") ?? "");
     if (Number.isNaN(at)) throw new Error("NATS has no trial that it stored a moment ago");
-    await callApi(link, `STREAM.PURGE.${EVENTS_STREAM}`, { filter: TRIAL_SUBJECT, seq });
+    await callApi(link, `STREAM.PURGE.${EVENTS_STREAM}`, { filter: this.#subject, seq });
     return { at, sentAt, answeredAt };
   }
 

@@ -5,6 +5,7 @@ import type { HistoryLimits } from "./channel-appends.ts";
 import type { KeptHead } from "./channel-head.ts";
 import type { EventStream } from "./event-stream.ts";
 import { allCopiesOf, subjectsOf } from "./subjects.ts";
+import { sweepExpired } from "./sweep-expired.ts";
 import { trimChannel } from "./trim-channel.ts";
 
 interface NatsTrimmingOptions {
@@ -19,10 +20,16 @@ interface NatsTrimmingOptions {
 /** Each removal costs the server more than an event. */
 const EVENTS_AT_ONCE = 1_000;
 const LOOK_EVERY_MS = 5_000;
+/** Every minute it looks for expired channels. */
+const LOOKS_A_SWEEP = 12;
+const SWEPT_AT_ONCE = 2_000;
 /** The most channels that wait; the others are trimmed after a later append. */
 const MOST_WAITING = 10_000;
 
-/** Removes from the stream what the channels that this node appends to no longer keep, one channel at a time. */
+/**
+ * Removes from the stream what the channels that this node appends to no longer keep, one channel at a time, and what
+ * expired channels left there.
+ */
 export class NatsTrimming {
   readonly #options: NatsTrimmingOptions;
   readonly #stop: () => void;
@@ -30,6 +37,9 @@ export class NatsTrimming {
   readonly #trimmed = new Map<string, number>();
   readonly #due = new Map<string, KeptHead>();
   #isAtWork = false;
+  /** The next message that is looked at for whether its channel has expired. */
+  #sweptUpTo = 1;
+  #looks = 0;
 
   constructor(options: NatsTrimmingOptions) {
     this.#options = options;
@@ -64,7 +74,19 @@ export class NatsTrimming {
         this.#options.telemetry.log("debug", "a channel was not trimmed", { reason: reasonOf(error) });
       }
     }
+    if (++this.#looks % LOOKS_A_SWEEP === 0) await this.#sweep();
     this.#isAtWork = false;
+  }
+
+  /** Never rejects. Several gateways may sweep at once: each finds less to do. */
+  async #sweep(): Promise<void> {
+    const { stream, history, telemetry } = this.#options;
+    try {
+      this.#sweptUpTo = await sweepExpired(stream, history.ttlMs, this.#sweptUpTo, SWEPT_AT_ONCE);
+    } catch (error) {
+      // The next sweep goes on where this one did not come.
+      telemetry.log("debug", "expired channels were not removed", { reason: reasonOf(error) });
+    }
   }
 
   async #trim(channel: string, { state, course }: KeptHead): Promise<void> {

@@ -53,6 +53,15 @@ export function subjectsOf(channel: string): ChannelSubjects {
   };
 }
 
+/** All subjects of the log. */
+export const ALL_OF_LOG = "telltale.log.>";
+
+/** The subject of the events of the channel that a subject of the log belongs to; undefined if it belongs to none. */
+export function eventsSubjectBeside(subject: string): string | undefined {
+  const token = subject.split(".")[3];
+  return token === undefined ? undefined : `telltale.log.events.${token}`;
+}
+
 /** All subjects of copies of one channel. */
 export function allCopiesOf(channel: string): string {
   return `telltale.log.copies.${subjectToken(channel)}.*`;
@@ -92,5 +101,7 @@ export function heardSubject(channel: string): string {
 /** The gateway that moves entries from the inbox. */
 export const LEASE_SUBJECT = "telltale.state.lease";
 
-/** The subject of trial appends of all gateways. */
-export const TRIAL_SUBJECT = "telltale.log.trial";
+/** The subject of the trial appends of one gateway. */
+export function trialSubject(gateway: string): string {
+  return `telltale.log.trial.${gateway}`;
+}
