@@ -90,7 +90,7 @@ export const NATS_MUTANTS: readonly Mutant[] = [
     file: APPENDS,
     find: "if (message === undefined || isVoid(message)) return undefined;",
     replace: "if (message === undefined) return undefined;",
-    killers: MODEL,
+    ...LATE,
   },
   {
     name: "sends a request without its key",
