@@ -8,8 +8,8 @@ interface RuntimeDifferences {
   readonly keepsWaiting: readonly string[];
   /** Status and `code` of the answer to a target that is not ASCII, which no client may send. */
   readonly targetNotAscii: string;
-  /** Whether memory that is free goes back to the system by itself; if not, it does once the gateway works again. */
-  readonly givesBackIdleMemory: boolean;
+  /** The most memory that the gateway keeps of clients that stalled and are gone, in MiB; it is used for the next ones. */
+  readonly keptMebibytes: number;
 }
 
 const DIFFERENCES: Readonly<Record<typeof runtimeName, RuntimeDifferences>> = {
@@ -17,13 +17,13 @@ const DIFFERENCES: Readonly<Record<typeof runtimeName, RuntimeDifferences>> = {
     continues: ["100-continue"],
     keepsWaiting: ["100-Continue", "100-CONTINUE"],
     targetNotAscii: "404 not_found",
-    givesBackIdleMemory: true,
+    keptMebibytes: 64,
   },
   deno: {
     continues: ["100-continue", "100-Continue", "100-CONTINUE"],
     keepsWaiting: [],
     targetNotAscii: "400 good",
-    givesBackIdleMemory: false,
+    keptMebibytes: 256,
   },
 };
 
