@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test";
+import { BrokerUnavailable } from "../../src/application/errors.ts";
 import type { InboxPort } from "../../src/application/ports/inbox-port.ts";
 import { inboxContract } from "../../src/testing/testing.ts";
 import { emptyNatsInbox, LARGE_MESSAGES } from "../support/nats-under-test.ts";
@@ -53,6 +54,22 @@ describe.skipIf(!needs("nats-server"))("the inbox on NATS", () => {
     const began = performance.now();
     await inbox.arrival();
     expect(performance.now() - began).toBeLessThan(900);
+  });
+
+  test("a stream of somebody else that has the workers' subjects keeps the inbox away, and the reason says so", async () => {
+    const { inbox, broker } = await inboxOfFour();
+    await inbox.close();
+    const client = await nats.client();
+    await client.request("$JS.API.STREAM.DELETE.TELLTALE_WORKERS");
+    const theirs = JSON.stringify({ name: "THEIRS", subjects: ["analysis.>"] });
+    await client.request("$JS.API.STREAM.CREATE.THEIRS", theirs);
+    nats.afterTest(() => client.request("$JS.API.STREAM.DELETE.THEIRS"));
+    const node = broker.node();
+    nats.afterTest(() => node.close());
+    const failure = await node.backlog().catch((error: unknown) => error);
+    expect(failure).toBeInstanceOf(BrokerUnavailable);
+    expect(failure).toMatchObject({ trouble: { cause: "stream_settings" } });
+    expect(String(failure)).toContain("overlap");
   });
 
   test("INB-2 a node that is told nothing by its broker, which was killed and came back, goes on taking", async () => {

@@ -40,6 +40,8 @@ const CAUSES: Readonly<Record<number, BrokerCause>> = {
   10039: "no_jetstream",
   10047: "disk",
   10059: "no_jetstream",
+  // The subjects belong to another stream.
+  10065: "stream_settings",
   10074: "replicas",
   10076: "no_jetstream",
   10077: "disk",
