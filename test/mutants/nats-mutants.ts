@@ -60,8 +60,8 @@ export const NATS_MUTANTS: readonly Mutant[] = [
   {
     name: "keeps one event fewer than it promises on NATS",
     file: PLAN,
-    find: "offset - size + 1 : oldest;",
-    replace: "offset - size + 2 : oldest;",
+    find: "taken.oldestKept = offset - size + 1;",
+    replace: "taken.oldestKept = offset - size + 2;",
     killers: MODEL,
   },
   {

@@ -43,12 +43,17 @@ export function planAppend(
   const epoch = isNewEpoch ? terms.newName() : kept.epoch;
   const record = recordOf(kept, epoch);
   const first = record.offset + 1;
-  const taken: Taken = { events: [], reopens: [], entry: kept?.state.lastEntry };
-  const outcomes = requests.map((request) => take(request, record, taken));
+  const taken: Taken = {
+    events: [],
+    reopens: [],
+    entry: kept?.state.lastEntry,
+    oldestKept: kept?.state.oldestKept ?? 1,
+  };
+  const outcomes = requests.map((request) => take(request, record, taken, terms.size));
   const birth = kept?.course.birth ?? terms.newName();
   if (taken.events.length === 0) return { outcomes, birth, message: undefined };
 
-  const oldestKept = oldestAfter(kept, record.offset, terms.size);
+  const { oldestKept } = taken;
   const course: ChannelCourse = {
     birth,
     bornAfter: kept?.course.bornAfter ?? head.lastSequence,
@@ -87,6 +92,7 @@ interface Taken {
   readonly events: EncodedEvent[];
   readonly reopens: boolean[];
   entry: LastEntry | undefined;
+  oldestKept: number;
 }
 
 /** Takes a request into the record if it may follow. */
@@ -94,6 +100,7 @@ function take(
   { events, deduplicate }: Pick<AppendRequest, "events" | "deduplicate">,
   record: ChannelRecord,
   taken: Taken,
+  size: number,
 ): AppendOutcome {
   const isEntry = deduplicate?.by === "entry";
   if (isEntry && taken.entry !== undefined && compareEntryIds(deduplicate.id, taken.entry.id) <= 0) {
@@ -108,14 +115,10 @@ function take(
   }
   const { epoch, offset } = record;
   const count = events.length;
+  if (offset - taken.oldestKept + 1 > mostKept(size)) taken.oldestKept = offset - size + 1;
   const firstOffset = offset - count + 1;
   if (isEntry) taken.entry = { id: deduplicate.id, epoch, first: firstOffset, count };
   return { type: "stored", epoch, firstOffset, count };
-}
-
-function oldestAfter(kept: KeptHead | undefined, offset: number, size: number): number {
-  const oldest = kept?.state.oldestKept ?? 1;
-  return offset - oldest + 1 > mostKept(size) ? offset - size + 1 : oldest;
 }
 
 /** Keeps the epoch of the event just before the oldest kept: a position there is good. */
