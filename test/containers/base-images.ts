@@ -19,9 +19,20 @@ export async function importBases(docker: DockerEngine, root: string) {
     }),
     /** For distroless `cc`: the C library that the executable was linked with. */
     run: await importImage(docker, "telltale-test/run", (folder) => copyLibraries(folder, bun)),
-    /** For `redis`: the server, its client, a shell, and a user who may write the data. */
-    redis: await importImage(docker, "telltale-test/redis", fillRedis, ["WORKDIR /data", "VOLUME /data"]),
+    redis: await importRedis(docker),
   };
+}
+
+/** For `redis`: the server, its client, a shell, and a user who may write the data. */
+export function importRedis(docker: DockerEngine): Promise<string> {
+  return importImage(docker, "telltale-test/redis", fillRedis, ["WORKDIR /data", "VOLUME /data"]);
+}
+
+/** For `nats`: the server alone. */
+export function importNats(docker: DockerEngine): Promise<string> {
+  return importImage(docker, "telltale-test/nats", async (folder) =>
+    install(folder, "/usr/local/bin/nats-server", await realpath(programPath("nats-server"))),
+  );
 }
 
 async function fillRedis(folder: string): Promise<void> {

@@ -5,6 +5,8 @@ import { programPath } from "../support/needs.ts";
 
 /** Docker's command line on one engine. */
 export interface DockerEngine {
+  /** DOCKER_HOST of other clients of this engine; undefined if they find it by themselves. */
+  readonly host: string | undefined;
   /** Standard output, trimmed. Throws with what the command said when it fails. */
   run(args: readonly string[], input?: ReadableStream<Uint8Array>): Promise<string>;
   /** Resolves at the first event of a container, now or before, that reads like this: `health_status: healthy`. */
@@ -19,7 +21,8 @@ const stopMs = 60_000;
 /** The engine that answers, else one started from Debian's packages in a folder of its own. Needs root for that. */
 export async function dockerEngine(): Promise<DockerEngine> {
   const standing = commandLine(process.env);
-  if (await answers(standing)) return { ...engineOf(standing, process.env), stop: async () => {} };
+  if (await answers(standing))
+    return { ...engineOf(standing, process.env), host: process.env.DOCKER_HOST, stop: async () => {} };
   return startEngine();
 }
 
@@ -58,7 +61,7 @@ async function startEngine(): Promise<DockerEngine> {
     if (existsSync(pidFile)) await stop();
     throw new Error(`dockerd did not start:\n${said}`);
   }
-  return { ...engineOf(run, env), stop };
+  return { ...engineOf(run, env), host, stop };
 }
 
 /**
@@ -78,7 +81,7 @@ async function removal(folder: string, file: string): Promise<void> {
   }
 }
 
-function engineOf(run: CommandLine, env: Environment): Omit<DockerEngine, "stop"> {
+function engineOf(run: CommandLine, env: Environment): Omit<DockerEngine, "host" | "stop"> {
   return { run, event: (container, status) => waitForEvent(run, env, container, status) };
 }
 

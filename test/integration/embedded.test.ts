@@ -51,8 +51,10 @@ describe.each(RUNTIMES)("the application of examples/embedded on $runtime", ({ s
     const headers = { Accept: "text/event-stream" };
     return new ReadingStream(await ask(EVENTS, user, { headers, signal: leave.signal }), leave);
   };
+  /** As a page with `telltale/watcher` does: it offers a token as well, which nobody asks for. */
   const watch = (user: string | undefined) =>
     new WatchingSocket(watchUrl(`${application.url}/telltale`, ID), {
+      protocols: ["telltale.v1", "bearer.cookie"],
       headers: { Origin: application.url, ...(user !== undefined && { Cookie: cookies[user] ?? "" }) },
     });
 

@@ -6,7 +6,7 @@ import type { Subprocess } from "bun";
 import { eventually } from "../../src/testing/eventually.ts";
 import { remember } from "./children.ts";
 import { freePort } from "./free-port.ts";
-import { programPath } from "./needs.ts";
+import { needs, programPath } from "./needs.ts";
 
 /** A NATS of this test file alone, on loopback, with JetStream in a folder of its own. */
 export interface RunningNats {
@@ -16,7 +16,7 @@ export interface RunningNats {
   readonly address: string;
   /** `nats://host:port`. */
   readonly url: string;
-  /** The process id of the server, for signals. */
+  /** The process id of the server, for signals; undefined if it runs in a container. */
   readonly pid: number | undefined;
   /** Ends it for good and removes what it wrote. */
   stop(): Promise<void>;
@@ -44,9 +44,22 @@ export interface NatsOptions {
   readonly user?: { readonly user: string; readonly pass: string };
 }
 
-/** Starts a NATS and resolves when it answers. */
+/** A `nats-server` that runs. */
+export interface NatsProcess {
+  readonly pid: number | undefined;
+  kill(signal: "SIGKILL" | "SIGTERM" | "SIGSTOP" | "SIGCONT"): void;
+  /** Resolves with its exit code. */
+  readonly exited: Promise<number>;
+}
+
+/**
+ * Starts a NATS and resolves when it answers: a local `nats-server`, or a container with TELLTALE_TEST_NATS=container or if
+ * only a Docker engine is there.
+ */
 export async function startNats(options: NatsOptions = {}): Promise<RunningNats> {
-  const nats = new LocalNats(await freePort(), await mkdtemp(join(tmpdir(), "telltale-nats-")), options);
+  const inContainer = process.env.TELLTALE_TEST_NATS === "container" || !needs("nats-server");
+  const directory = await mkdtemp(join(tmpdir(), "telltale-nats-"));
+  const nats = new OneNats(await freePort(), directory, options, inContainer);
   try {
     await nats.start();
     return nats;
@@ -56,17 +69,19 @@ export async function startNats(options: NatsOptions = {}): Promise<RunningNats>
   }
 }
 
-class LocalNats implements RunningNats {
+class OneNats implements RunningNats {
   readonly host = "127.0.0.1";
   readonly port: number;
   readonly #directory: string;
   readonly #options: NatsOptions;
-  #process: Subprocess | undefined;
+  readonly #inContainer: boolean;
+  #process: NatsProcess | undefined;
 
-  constructor(port: number, directory: string, options: NatsOptions) {
+  constructor(port: number, directory: string, options: NatsOptions, inContainer: boolean) {
     this.port = port;
     this.#directory = directory;
     this.#options = options;
+    this.#inContainer = inContainer;
   }
 
   get address(): string {
@@ -85,16 +100,27 @@ class LocalNats implements RunningNats {
     const { config = "", jetstream = true, limits = "" } = this.#options;
     const store = `jetstream {\n store_dir: "${this.#store}"\n${limits}\n}`;
     const file = join(this.#directory, "nats.conf");
-    const lines = [`host: "${this.host}"`, `port: ${this.port}`, jetstream ? store : "", config];
+    const host = this.#inContainer ? "0.0.0.0" : this.host;
+    const lines = [`host: "${host}"`, `port: ${this.port}`, jetstream ? store : "", config];
     await writeFile(file, lines.join("\n"));
-    const child = Bun.spawn([programPath("nats-server"), "-c", file], {
+    const child = await this.#startProcess(file);
+    this.#process = child;
+    await Promise.race([this.#untilItAnswers(), child.exited.then(failedToStart)]);
+  }
+
+  async #startProcess(file: string): Promise<NatsProcess> {
+    if (this.#inContainer) {
+      // Loaded only here, because it costs every other test file half a second.
+      const { startNatsContainer } = await import("./nats-container.ts");
+      return startNatsContainer(this.port, file);
+    }
+    const child: Subprocess = Bun.spawn([programPath("nats-server"), "-c", file], {
       stdin: "ignore",
       stdout: "ignore",
       stderr: "ignore",
     });
-    this.#process = child;
     remember(child);
-    await Promise.race([this.#untilItAnswers(), child.exited.then(failedToStart)]);
+    return child;
   }
 
   async stop(): Promise<void> {

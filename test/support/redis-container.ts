@@ -1,10 +1,13 @@
-import { GenericContainer, Wait } from "testcontainers";
+import { GenericContainer, Network, Wait } from "testcontainers";
 import { type RunningRedis, untilRedisAnswers } from "./redis-server.ts";
 
 /** Starts a Redis in a container, for machines without `redis-server`. Its image is TELLTALE_TEST_REDIS_IMAGE. */
 export async function startRedisContainer(port: number, args: readonly string[]): Promise<RunningRedis> {
+  // A network of its own, because an engine need not have a default one.
+  const network = await new Network().start();
   const container = await new GenericContainer(process.env.TELLTALE_TEST_REDIS_IMAGE ?? "redis:7")
-    .withCommand(["redis-server", ...args])
+    .withNetwork(network)
+    .withCommand(["redis-server", "--protected-mode", "no", ...args])
     // A fixed port, so that clients find it again after a restart.
     .withExposedPorts({ container: 6379, host: port })
     .withWaitStrategy(Wait.forLogMessage("Ready to accept connections"))
@@ -15,7 +18,10 @@ export async function startRedisContainer(port: number, args: readonly string[])
     host: "127.0.0.1",
     port,
     pid: undefined,
-    stop: async () => void (await container.stop()),
+    stop: async () => {
+      await container.stop();
+      await network.stop();
+    },
     kill9: async () => void (await stopped()),
     restart: async () => {
       await container.restart();
