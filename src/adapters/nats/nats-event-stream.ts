@@ -143,11 +143,24 @@ export class NatsEventStream implements EventStream {
     });
   }
 
-  async #get(query: object): Promise<StoredMessage | undefined> {
+  #get(query: object): Promise<StoredMessage | undefined> {
     return this.#read(async () => {
+      if (this.#options.isReplicated()) return this.#getFromLeader(query);
       const message = await this.#link.request(`$JS.API.DIRECT.GET.${EVENTS_STREAM}`, JSON.stringify(query));
       return isStatus(message) ? undefined : gottenOf(message);
     });
+  }
+
+  /** Any of several servers may answer a direct question, also one that lags behind. */
+  async #getFromLeader(query: object): Promise<StoredMessage | undefined> {
+    try {
+      const { message } = await callApi<LeaderAnswer>(this.#link, `STREAM.MSG.GET.${EVENTS_STREAM}`, query);
+      const text = new TextDecoder().decode(Uint8Array.fromBase64(message.data ?? ""));
+      return { sequence: message.seq, subject: message.subject, at: Date.parse(message.time), text };
+    } catch (error) {
+      if (isRefusal(error, REFUSED.noMessageFound)) return undefined;
+      throw error;
+    }
   }
 
   async #read<Answer>(question: () => Promise<Answer>): Promise<Answer> {
@@ -176,6 +189,17 @@ const READER_GONE_MS = 5_000;
 interface PublishAcknowledgement {
   readonly seq: number;
   readonly duplicate?: boolean;
+}
+
+interface LeaderAnswer {
+  readonly message: {
+    readonly seq: number;
+    readonly subject: string;
+    /** Base64; left out if it is empty. */
+    readonly data?: string;
+    /** RFC 3339. */
+    readonly time: string;
+  };
 }
 
 /** JetStream's answers without a message have a status. */

@@ -100,6 +100,7 @@ export class NatsPubSub implements PubSubPort {
     this.#heard = new NatsHeard(this.#link);
     this.#trials = new NatsTrials({
       ...{ link: this.#link, brokerClock, clock, telemetry, outages },
+      storedAt: async (sequence) => (await this.#stream.at(sequence))?.at,
       lookAtFormat: () => this.#format.lookAgain(),
     });
     const { keysKnownMs = KEYS_KNOWN_MS } = options;

@@ -16,6 +16,8 @@ interface NatsTrialsOptions {
   readonly clock: ClockPort;
   readonly telemetry: TelemetryPort;
   readonly outages: OutageLog;
+  /** Resolves with when the stream stored the message at this sequence. Rejects as a read does. */
+  readonly storedAt: (sequence: number) => Promise<number | undefined>;
   /** Looks whether the data of a newer format that was met is still there. Rejects as a read does. */
   readonly lookAtFormat: () => Promise<void>;
 }
@@ -104,9 +106,8 @@ export class NatsTrials {
     const acknowledgement = await link.request(this.#subject, "");
     const answeredAt = brokerClock.stopwatch();
     const { seq } = answerOf<{ readonly seq: number }>(acknowledgement.data);
-    const stored = await link.request(`$JS.API.DIRECT.GET.${EVENTS_STREAM}`, JSON.stringify({ seq }));
-    const at = Date.parse(stored.headers?.get("Nats-Time-Stamp") ?? "");
-    if (Number.isNaN(at)) throw new Error("NATS has no trial that it stored a moment ago");
+    const at = await this.#options.storedAt(seq);
+    if (at === undefined) throw new Error("NATS has no trial that it stored a moment ago");
     await callApi(link, `STREAM.PURGE.${EVENTS_STREAM}`, { filter: this.#subject, seq });
     return { at, sentAt, answeredAt };
   }
