@@ -27,7 +27,12 @@ describe.skipIf(!needs("docker") || !needs("redis-server") || !needs("nats-serve
       };
     }, 180_000);
     afterAll(async () => {
-      const left = await docker.run(["ps", "--all", "--quiet"]);
+      const images = [env.TELLTALE_TEST_REDIS_IMAGE, env.TELLTALE_TEST_NATS_IMAGE];
+      const ours = images.map((image) => `--filter=ancestor=${image}`);
+      const left = await docker.run(["ps", "--all", "--quiet", ...ours]);
+      // A run that ran out of time leaves them, and the networks of an engine outlive it.
+      if (left !== "") await docker.run(["rm", "--force", "--volumes", ...left.split("\n")]);
+      await docker.run(["network", "prune", "--force", "--filter=label=org.testcontainers=true"]);
       await docker.stop();
       expect(left).toBe("");
     }, 60_000);
