@@ -31,4 +31,21 @@ describe("hostile requests", () => {
     expect(answer).toContain("application/problem+json");
     expect(answer).toContain("event_too_large");
   });
+
+  test.each([
+    ["of 300 lines", Array.from({ length: 300 }, (_, index) => `X-${index}: a`)],
+    ["of 70 kB", [`X: ${"a".repeat(70_000)}`]],
+  ])("WEB-9: a header %s is refused with 431, and the gateway goes on", async (_, more) => {
+    const lines = ["GET /health HTTP/1.1", "Host: telltale.example"];
+    expect(await answerTo(gateway.port, [...lines, ...more])).toStartWith("HTTP/1.1 431 ");
+    expect(await answerTo(gateway.port, lines)).toStartWith("HTTP/1.1 200 ");
+  });
+
+  test.each([
+    ["a length and chunks", "Transfer-Encoding: chunked"],
+    ["two lengths", "Content-Length: 6"],
+  ])("WEB-9: a request with %s is refused, since a proxy may read it in another way", async (_, more) => {
+    const lines = ["POST /v1/notices HTTP/1.1", "Host: telltale.example", "Content-Length: 5", more];
+    expect(await answerTo(gateway.port, lines, "0\r\n\r\n")).toStartWith("HTTP/1.1 400 ");
+  });
 });

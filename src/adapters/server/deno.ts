@@ -8,7 +8,7 @@ import { LAST_BYTES_MS, NodeSockets, socketRequest } from "./node-sockets.ts";
 /** The same as on Bun: a header comes within 12 s, and a quiet line stays for 10. The app bounds the time of a body. */
 const SERVER_OPTIONS: ServerOptions = {
   requireHostHeader: false,
-  maxHeaderSize: 64 * 1024,
+  maxHeaderSize: 16 * 1024,
   headersTimeout: 12_000,
   connectionsCheckingInterval: 1_000,
   requestTimeout: 0,
