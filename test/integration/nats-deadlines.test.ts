@@ -154,11 +154,12 @@ describe.skipIf(!needs("nats-server"))("appends that reach NATS late, or twice",
     const channel = someAnalysis();
     await say(node, channel, "before");
     await nats.kill9();
-    await eventually("the node knows", async () => node.health().status === "down");
-    const { error, after } = await failed(say(node, channel, "refused"));
+    // Each of its connections learns of it by itself.
+    await eventually("the node knows", async () => {
+      const { error, after } = await failed(say(node, channel, "refused"));
+      return error instanceof BrokerUnavailable && after < 1_000;
+    });
     await nats.restart();
-    expect(error).toBeInstanceOf(BrokerUnavailable);
-    expect(after).toBeLessThan(1_000);
     await untilUp(node);
     expect(await say(node, channel, "after")).toMatchObject({ firstOffset: 2 });
   });
