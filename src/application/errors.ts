@@ -1,9 +1,15 @@
 import { type BrokerTrouble, wordsOf } from "./broker-trouble.ts";
 import type { LogLevel } from "./ports/telemetry-port.ts";
 
-/** The codes of the errors that an adapter of a broker throws. */
+/** The codes of a `BrokerError`. */
 const OF_BROKERS = ["broker_unavailable", "outcome_unknown", "newer_format"] as const;
 type BrokerErrorCode = (typeof OF_BROKERS)[number];
+/** The codes of all errors that an adapter of a broker throws. */
+const OF_ADAPTERS = [...OF_BROKERS, "event_too_large"] as const;
+type AdapterErrorCode = (typeof OF_ADAPTERS)[number];
+
+/** Marks the errors of every copy of this file. */
+const MARK = Symbol.for("telltale.error");
 
 /**
  * An error that Telltale itself raises. `code` is stable and part of the interface; the message is for people.
@@ -13,7 +19,8 @@ type BrokerErrorCode = (typeof OF_BROKERS)[number];
  */
 export abstract class TelltaleError extends Error {
   /** The codes by which the class knows an error of another copy. Subclasses do not inherit them. */
-  static readonly codes: readonly BrokerErrorCode[] = OF_BROKERS;
+  static readonly codes: readonly AdapterErrorCode[] = OF_ADAPTERS;
+  readonly [MARK] = true;
 
   static override readonly [Symbol.hasInstance] = isInstance;
 
@@ -26,7 +33,7 @@ export abstract class TelltaleError extends Error {
 }
 
 interface ErrorClass {
-  readonly codes: readonly BrokerErrorCode[];
+  readonly codes: readonly AdapterErrorCode[];
 }
 
 function isInstance(this: ErrorClass, value: unknown): boolean {
@@ -35,7 +42,7 @@ function isInstance(this: ErrorClass, value: unknown): boolean {
 
 function isOfOtherCopy(known: ErrorClass, value: unknown): boolean {
   if (!Object.hasOwn(known, "codes")) return false;
-  return value instanceof Error && "trouble" in value && known.codes.some((code) => hasCode(value, code));
+  return value instanceof Error && MARK in value && known.codes.some((code) => hasCode(value, code));
 }
 
 function hasCode(error: Error, code: string): boolean {
@@ -61,7 +68,7 @@ interface BrokerErrorOptions extends ErrorOptions {
 
 /** A failure of the broker. The message is for the log alone: it may hold an address, or the broker's own text. */
 export abstract class BrokerError extends TelltaleError {
-  static override readonly codes: readonly BrokerErrorCode[] = OF_BROKERS;
+  static override readonly codes: readonly AdapterErrorCode[] = OF_BROKERS;
   abstract override readonly code: BrokerErrorCode;
   readonly trouble: BrokerTrouble;
 
@@ -108,6 +115,7 @@ export class NewerFormat extends BrokerError {
 
 /** The broker takes no request of this size. It stored nothing, and never will. */
 export class RequestTooLarge extends TelltaleError {
+  static override readonly codes = ["event_too_large"] as const;
   readonly code = "event_too_large";
   /** The most bytes of the events of one request that the broker takes for sure. */
   readonly mostBytes: number;

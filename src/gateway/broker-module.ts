@@ -48,54 +48,60 @@ function find(module: string): string {
   }
 }
 
-/** The methods of each port. `capability`: an adapter may leave the port out. */
-const PORTS = {
-  events: {
-    capability: false,
-    methods: [
-      "append",
-      "snapshot",
-      "viewers",
-      "history",
-      "positions",
-      "subscribe",
-      "declareViewers",
-      "health",
-      "close",
-    ] satisfies (keyof BrokerPorts["events"])[],
-  },
-  deadLetters: {
-    capability: false,
-    methods: ["keep", "read", "find", "remove", "close"] satisfies (keyof BrokerPorts["deadLetters"])[],
-  },
-  workerChannels: {
-    capability: true,
-    methods: ["listen", "stopListening", "listening", "close"] satisfies (keyof NonNullable<
-      BrokerPorts["workerChannels"]
-    >)[],
-  },
-  inbox: {
-    capability: true,
-    methods: [
-      "take",
-      "arrival",
-      "remove",
-      "release",
-      "backlog",
-      "compareIds",
-      "close",
-    ] satisfies (keyof NonNullable<BrokerPorts["inbox"]>)[],
-  },
-} as const;
+type Members<Port> = Readonly<
+  Record<Exclude<keyof Port, "trouble" | "away">, "function" | "string" | "number" | "boolean" | "object">
+>;
+
+/** The members of each port that every adapter has, with their types. */
+const EVENTS: Members<BrokerPorts["events"]> = {
+  kind: "string",
+  mostBytes: "number",
+  durability: "object",
+  append: "function",
+  snapshot: "function",
+  viewers: "function",
+  history: "function",
+  positions: "function",
+  subscribe: "function",
+  declareViewers: "function",
+  health: "function",
+  close: "function",
+};
+const DEAD_LETTERS: Members<BrokerPorts["deadLetters"]> = {
+  keep: "function",
+  read: "function",
+  find: "function",
+  remove: "function",
+  close: "function",
+};
+const WORKER_CHANNELS: Members<NonNullable<BrokerPorts["workerChannels"]>> = {
+  listen: "function",
+  stopListening: "function",
+  listening: "function",
+  close: "function",
+};
+const INBOX: Members<NonNullable<BrokerPorts["inbox"]>> = {
+  takesWorkerChannels: "boolean",
+  take: "function",
+  arrival: "function",
+  remove: "function",
+  release: "function",
+  backlog: "function",
+  compareIds: "function",
+  close: "function",
+};
+const PORTS = { events: EVENTS, deadLetters: DEAD_LETTERS, workerChannels: WORKER_CHANNELS, inbox: INBOX };
+const CAPABILITIES: readonly string[] = ["workerChannels", "inbox"];
 
 function faultsOf(broker: unknown): string[] {
   if (!isObject(broker)) return ["no ports"];
-  return Object.entries(PORTS).flatMap(([name, { capability, methods }]) => {
+  return Object.entries(PORTS).flatMap(([name, members]) => {
     const port = broker[name];
-    if (port === undefined) return capability ? [] : [`no port ${name}`];
+    if (port === undefined) return CAPABILITIES.includes(name) ? [] : [`no port ${name}`];
     if (!isObject(port)) return [`a port ${name} that is no object`];
-    const missing = methods.filter((method) => typeof port[method] !== "function");
-    return missing.length === 0 ? [] : [`a port ${name} without ${missing.join(", ")}`];
+    const missing = Object.entries(members).filter(([member, type]) => typeof port[member] !== type);
+    if (missing.length === 0) return [];
+    return [`a port ${name} without ${missing.map(([member]) => member).join(", ")}`];
   });
 }
 

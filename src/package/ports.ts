@@ -9,7 +9,7 @@ import type { ClockPort } from "../application/ports/clock-port.ts";
 import type { TelemetryPort } from "../application/ports/telemetry-port.ts";
 
 export type { BrokerCause, BrokerTrouble } from "../application/broker-trouble.ts";
-export { BrokerUnavailable, NewerFormat, OutcomeUnknown } from "../application/errors.ts";
+export { BrokerUnavailable, NewerFormat, OutcomeUnknown, RequestTooLarge } from "../application/errors.ts";
 export type { BrokerFault, BrokerHealth } from "../application/ports/broker-health.ts";
 export type {
   DeadLetter,
@@ -48,6 +48,7 @@ export type {
   ChannelSnapshot,
   ChannelSubscriber,
   ChannelSubscription,
+  Durability,
   HistoryPage,
   PublishedEvent,
   PubSubPort,

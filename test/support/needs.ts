@@ -1,7 +1,10 @@
+import { dirname } from "node:path";
+
 /** A program that some tests need, and that a machine may lack. */
 export type Need =
   | "redis-server"
   | "nats-server"
+  | "postgres"
   | "chromium"
   | "ffmpeg"
   | "celery"
@@ -28,11 +31,19 @@ export function programPath(name: string): string {
   return path;
 }
 
+/** The folder of the newest PostgreSQL's programs: Debian keeps them away from PATH. Undefined if there is none. */
+export function postgresFolder(): string | undefined {
+  const versions = [...new Bun.Glob("/usr/lib/postgresql/*/bin/initdb").scanSync({ onlyFiles: false })];
+  const newest = versions.sort(new Intl.Collator("en", { numeric: true }).compare).at(-1) ?? find("initdb");
+  return newest === null ? undefined : dirname(newest);
+}
+
 const announced = new Set<Need>();
 
 const probes: Readonly<Record<Need, () => boolean>> = {
   "redis-server": () => find("redis-server") !== null,
   "nats-server": () => find("nats-server") !== null,
+  postgres: () => postgresFolder() !== undefined,
   chromium: () => find("chromium") !== null,
   ffmpeg: () => find("ffmpeg") !== null && find("ffprobe") !== null,
   // Debian's Python, because the one that comes first on PATH need not see Debian's packages.

@@ -1,8 +1,24 @@
 import { expect, test } from "bun:test";
 import * as errors from "../../../src/application/errors.ts";
 
-const { BrokerError, BrokerUnavailable, NewerFormat, OutcomeUnknown, TelltaleError, TokenRejected } = errors;
-const classes = { TelltaleError, BrokerError, BrokerUnavailable, OutcomeUnknown, NewerFormat, TokenRejected };
+const {
+  BrokerError,
+  BrokerUnavailable,
+  NewerFormat,
+  OutcomeUnknown,
+  RequestTooLarge,
+  TelltaleError,
+  TokenRejected,
+} = errors;
+const classes = {
+  TelltaleError,
+  BrokerError,
+  BrokerUnavailable,
+  OutcomeUnknown,
+  NewerFormat,
+  RequestTooLarge,
+  TokenRejected,
+};
 
 /** The names of the classes that an error is an instance of. */
 function classesOf(error: unknown): string[] {
@@ -21,6 +37,7 @@ const thrown: readonly [code: string, make: (from: typeof errors) => Error, clas
     ["TelltaleError", "BrokerError", "OutcomeUnknown"],
   ],
   ["newer_format", (from) => new from.NewerFormat("newer"), ["TelltaleError", "BrokerError", "NewerFormat"]],
+  ["event_too_large", (from) => new from.RequestTooLarge(1), ["TelltaleError", "RequestTooLarge"]],
 ];
 
 test.each(thrown)("an error %s is told from the others by instanceof", (_, make, expected) => {

@@ -54,7 +54,10 @@ test("openBrokerModule() finds the entry of a folder", async () => {
 });
 
 const port = (methods: string) => `{ ${methods.split(" ").map((name) => `${name}() {}`)} }`;
-const events = port("append snapshot viewers history positions subscribe declareViewers health close");
+const kept = "kind: 'mine', mostBytes: 1, durability: { keptIn: 'disk', replicas: 0 }";
+const events = port(
+  "append snapshot viewers history positions subscribe declareViewers health close",
+).replace("{", `{ ${kept},`);
 const deadLetters = port("keep read find remove close");
 
 test.each<[string, string, RegExp]>([
@@ -77,9 +80,9 @@ test.each<[string, string, RegExp]>([
   [
     "whose ports lack methods",
     moduleOf(`export const openBroker = () => ({
-      events: ${events.replace("health() {},", "")}, deadLetters: ${deadLetters}, inbox: ${port("take remove")},
+      events: ${events.replace("mostBytes: 1, ", "").replace("health() {},", "")}, deadLetters: ${deadLetters}, inbox: ${port("take remove")},
     });`),
-    /a port events without health, and a port inbox without arrival, release, backlog, compareIds, close/,
+    /a port events without mostBytes, health, and a port inbox without takesWorkerChannels, arrival, release, backlog, compareIds, close/,
   ],
 ])("openBrokerModule() refuses a module %s, and says so with exit code 78", async (_, module, message) => {
   const failure = await openBrokerModule(module, context).catch((error: unknown) => error);

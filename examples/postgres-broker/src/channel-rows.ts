@@ -1,0 +1,72 @@
+import type { PublishedEvent } from "telltale/adapter";
+import { type EpochSpan, NewerFormat, type ViewerList } from "telltale/ports";
+import { emptyRecord, type KeptRecord } from "./judge.ts";
+import { FORMAT } from "./schema.ts";
+
+/** A row of the table `channels`, with the broker's clock beside it. */
+export interface ChannelRow {
+  readonly format: number;
+  readonly lineage: string;
+  readonly epoch: string;
+  readonly last_offset: number;
+  readonly oldest: number;
+  readonly spans: string;
+  readonly stages: string;
+  readonly attempts: string;
+  readonly ended: boolean;
+  readonly last_entry: string | null;
+  readonly heard_at: number | null;
+  readonly expires_at: number;
+  readonly now: number;
+}
+
+/** The name of a channel as a key. PostgreSQL keeps no U+0000, which the name of a user may hold. */
+export function keyOf(channel: string): string {
+  return channel.replace(/[\\\0]/g, (character) => (character === "\0" ? "\\0" : "\\\\"));
+}
+
+/** The record of a channel; an empty one if the channel has expired. Throws `NewerFormat`. */
+export function recordOf(row: ChannelRow, channel: string): KeptRecord {
+  assertKnown(row.format, channel);
+  if (row.expires_at <= row.now) return emptyRecord();
+  const empty = emptyRecord();
+  return {
+    epoch: row.epoch,
+    offset: row.last_offset,
+    lastStatus: undefined,
+    currentTerminal: row.ended ? ENDED : undefined,
+    stages: JSON.parse(row.stages),
+    attempts: row.attempts === "" ? empty.attempts : JSON.parse(row.attempts),
+    lineage: row.lineage,
+    oldest: row.oldest,
+    spans: JSON.parse(row.spans) as EpochSpan[],
+    lastEntry: row.last_entry === null ? undefined : JSON.parse(row.last_entry),
+  };
+}
+
+/** Stands for the current terminal event, which an append need not read: it asks only whether there is one. */
+export const ENDED: PublishedEvent = {
+  position: { epoch: "", offset: 0 },
+  kind: "result",
+  reopens: false,
+  text: "",
+};
+
+export function assertKnown(format: number | null, channel: string): void {
+  if (format !== null && format > FORMAT) throw new NewerFormat(`${channel} has a newer format`);
+}
+
+/** Event and viewers as they are kept. */
+export function eventOfText(text: string | null): PublishedEvent | undefined {
+  return text === null ? undefined : (JSON.parse(text) as PublishedEvent);
+}
+
+export function viewersToText(viewers: ViewerList): string {
+  return JSON.stringify(viewers === "*" ? viewers : [...viewers]);
+}
+
+export function viewersOfText(text: string | null): ViewerList | undefined {
+  if (text === null) return undefined;
+  const viewers = JSON.parse(text) as "*" | string[];
+  return viewers === "*" ? viewers : new Set(viewers);
+}

@@ -1,0 +1,62 @@
+import { afterAll, afterEach, beforeAll } from "bun:test";
+import postgres, { type Sql } from "postgres";
+import { type RunningPostgres, startPostgres } from "./postgres-server.ts";
+
+/**
+ * A PostgreSQL for the tests of one `describe`: it starts before the first and ends after the last of them. Call it in the
+ * `describe`, before other hooks; everything is there once the tests run.
+ */
+export function usePostgres(): PostgresInUse {
+  const inUse = new PostgresInUse();
+  beforeAll(() => inUse.start(), 60_000);
+  afterEach(() => inUse.endTest());
+  afterAll(() => inUse.end());
+  return inUse;
+}
+
+type Ending = () => unknown;
+
+/** Use `usePostgres`. */
+export class PostgresInUse {
+  readonly #afterTest: Ending[] = [];
+  #server: RunningPostgres | undefined;
+  #schemas = 0;
+
+  async start(): Promise<void> {
+    this.#server = await startPostgres();
+  }
+
+  get server(): RunningPostgres {
+    if (this.#server === undefined) throw new Error("the PostgreSQL of the tests has not started");
+    return this.#server;
+  }
+
+  /** The name of a schema that no other test has. */
+  schema(): string {
+    return `test_${++this.#schemas}`;
+  }
+
+  /** Connections of the tests' own, to one schema. They end after the test. */
+  client(schema: string): Sql {
+    const sql = postgres(this.server.url, {
+      max: 4,
+      onnotice: () => {},
+      connection: { search_path: schema } as never,
+    });
+    this.afterTest(() => sql.end({ timeout: 0 }));
+    return sql;
+  }
+
+  /** Does this after the running test; the last one first. */
+  afterTest(ending: Ending): void {
+    this.#afterTest.push(ending);
+  }
+
+  async endTest(): Promise<void> {
+    for (const ending of this.#afterTest.splice(0).reverse()) await ending();
+  }
+
+  async end(): Promise<void> {
+    await this.#server?.stop();
+  }
+}
