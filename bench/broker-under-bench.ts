@@ -1,10 +1,12 @@
 import { Redis } from "ioredis";
 import { InMemoryBroker } from "../src/adapters/memory/in-memory-broker.ts";
 import { openMemoryBroker } from "../src/adapters/memory/memory-broker.ts";
+import { NatsPubSub } from "../src/adapters/nats/nats-pub-sub.ts";
 import { openRedisBroker } from "../src/adapters/redis/redis-broker.ts";
 import type { BrokerPorts } from "../src/application/ports/broker-ports.ts";
 import type { ClockPort } from "../src/application/ports/clock-port.ts";
 import type { TelemetryPort } from "../src/application/ports/telemetry-port.ts";
+import { StagedNats } from "../test/faults/staged-nats.ts";
 import { startRedis } from "../test/support/redis-server.ts";
 
 interface NodeOptions {
@@ -35,7 +37,26 @@ export const brokersUnderBench: readonly (() => Promise<BrokerUnderBench>)[] = [
   },
   () => redis("Redis, no file", []),
   () => redis("Redis, append-only file", ["--appendonly", "yes", "--appendfsync", "everysec"]),
+  nats,
 ];
+
+async function nats(): Promise<BrokerUnderBench> {
+  const staged = await StagedNats.start();
+  const target = { servers: [`${staged.host}:${staged.port}`] };
+  return {
+    name: "NATS, file storage",
+    node: async (options) => {
+      const { deadLetters } = openMemoryBroker(options);
+      return { events: new NatsPubSub({ ...options, target }), deadLetters };
+    },
+    pids: () => [staged.server.pid ?? 0],
+    keptBytes: async () => {
+      const { state } = await staged.ask<{ state: { bytes: number } }>("STREAM.INFO.TELLTALE_EVENTS");
+      return state.bytes;
+    },
+    stop: () => staged.stop(),
+  };
+}
 
 async function redis(name: string, args: readonly string[]): Promise<BrokerUnderBench> {
   const server = await startRedis({ args });

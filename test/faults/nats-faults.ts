@@ -3,6 +3,7 @@ import { A_MOMENT_MS } from "./broker-faults.ts";
 import type { FaultKind } from "./kinds.ts";
 import type { Round } from "./round.ts";
 import { StagedNats } from "./staged-nats.ts";
+import { StagedNatsCluster } from "./staged-nats-cluster.ts";
 import { stallSubscriptions } from "./stalled-subscriptions.ts";
 
 const ALWAYS = Number.NEGATIVE_INFINITY;
@@ -84,9 +85,63 @@ export const natsFaults: readonly FaultKind[] = [
     rounds: 5,
     strike: (round) => stallSubscriptions(round, (opening) => /SUB telltale\.live\./.test(opening)),
   },
+  {
+    name: "nats: leader of the events killed, another one elected",
+    stage: "nats-cluster",
+    rounds: 20,
+    strike: async (round) => {
+      const leader = await clusterOf(round).leader();
+      await leader.kill9();
+      await pause(2_000 * round.random());
+      await leader.restart();
+      await round.recovers();
+    },
+  },
+  {
+    name: "nats: leader of the events frozen",
+    stage: "nats-cluster",
+    rounds: 12,
+    strike: async (round) => {
+      const leader = await clusterOf(round).leader();
+      leader.freeze();
+      await pause(1_000 + 8_000 * round.random());
+      leader.thaw();
+      await round.recovers();
+    },
+  },
+  {
+    name: "nats: two of three servers killed",
+    stage: "nats-cluster",
+    rounds: 12,
+    strike: async (round) => {
+      const { servers } = clusterOf(round);
+      const spared = Math.floor(servers.length * round.random());
+      const struck = servers.filter((_, index) => index !== spared);
+      await Promise.all(struck.map((server) => server.kill9()));
+      await pause(3_000 * round.random());
+      await Promise.all(struck.map((server) => server.restart()));
+      await round.recovers();
+    },
+  },
+  {
+    name: "nats: all servers killed",
+    stage: "nats-cluster",
+    rounds: 8,
+    strike: async (round) => {
+      await round.stage.broker.kill9();
+      await pause(300 * round.random());
+      await round.stage.broker.restart();
+      await round.recovers();
+    },
+  },
 ];
 
 function natsOf({ stage: { broker } }: Round): StagedNats {
   if (broker instanceof StagedNats) return broker;
   throw new Error("this is no stage of NATS");
+}
+
+function clusterOf({ stage: { broker } }: Round): StagedNatsCluster {
+  if (broker instanceof StagedNatsCluster) return broker;
+  throw new Error("this is no stage of a cluster of NATS");
 }

@@ -43,7 +43,14 @@ export async function* runRounds(plan: readonly FaultKind[], seed: number): Asyn
   }
 }
 
-export const STAGES: readonly StageName[] = ["durable", "volatile", "replicated", "unguarded", "nats"];
+export const STAGES: readonly StageName[] = [
+  "durable",
+  "volatile",
+  "replicated",
+  "unguarded",
+  "nats",
+  "nats-cluster",
+];
 
 const LOT = 60;
 

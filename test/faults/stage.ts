@@ -3,13 +3,14 @@ import { type GatewayProcess, startGateway, tokenFor } from "../support/gateway-
 import { TcpProxy } from "../support/tcp-proxy.ts";
 import type { StagedBroker } from "./staged-broker.ts";
 import { StagedNats } from "./staged-nats.ts";
+import { StagedNatsCluster } from "./staged-nats-cluster.ts";
 import { StagedRedis } from "./staged-redis.ts";
 
 /**
  * On Redis, `durable`: everything is on disk within a second; `volatile`: only what SAVE wrote; `replicated`: one replica
  * that publishers wait for; `unguarded`: one that nobody waits for. The others are other brokers.
  */
-export type StageName = "durable" | "volatile" | "replicated" | "unguarded" | "nats";
+export type StageName = "durable" | "volatile" | "replicated" | "unguarded" | "nats" | "nats-cluster";
 
 const BROKERS: Readonly<Record<StageName, () => Promise<StagedBroker>>> = {
   durable: () => StagedRedis.start(["--appendonly", "yes", "--appendfsync", "everysec"]),
@@ -17,6 +18,7 @@ const BROKERS: Readonly<Record<StageName, () => Promise<StagedBroker>>> = {
   replicated: () => StagedRedis.start([]),
   unguarded: () => StagedRedis.start([]),
   nats: () => StagedNats.start(),
+  "nats-cluster": () => StagedNatsCluster.start(),
 };
 
 /** One gateway, with a network of its own towards the broker and another towards its clients. */

@@ -31,7 +31,7 @@ export class StagedNats implements StagedBroker {
   }
 
   connectWorker(address: Address): WorkerConnection {
-    return new NatsWorker(address);
+    return new NatsWorker([`${address.host}:${address.port}`]);
   }
 
   kill9(): Promise<void> {
@@ -86,14 +86,15 @@ export class StagedNats implements StagedBroker {
 
 const ANSWER_WITHIN_MS = 2_000;
 
-class NatsWorker implements WorkerConnection {
-  readonly #address: Address;
+export class NatsWorker implements WorkerConnection {
+  /** One `host:port` for each server. */
+  readonly #servers: readonly string[];
   #connection: NatsConnection | undefined;
   #connecting = false;
   #closed = false;
 
-  constructor(address: Address) {
-    this.#address = address;
+  constructor(servers: readonly string[]) {
+    this.#servers = servers;
   }
 
   async publish(
@@ -127,8 +128,8 @@ class NatsWorker implements WorkerConnection {
     if (this.#connecting || this.#closed) return;
     this.#connecting = true;
     try {
-      const { host, port } = this.#address;
-      this.#connection = await connect({ servers: `${host}:${port}`, reconnect: false, timeout: 1_000 });
+      const servers = [...this.#servers];
+      this.#connection = await connect({ servers, reconnect: false, timeout: 1_000 });
       if (this.#closed) await this.#connection.close();
     } catch {
       // The server is away.
