@@ -6,8 +6,8 @@ import { openRedisBroker } from "../src/adapters/redis/redis-broker.ts";
 import type { BrokerPorts } from "../src/application/ports/broker-ports.ts";
 import type { ClockPort } from "../src/application/ports/clock-port.ts";
 import type { TelemetryPort } from "../src/application/ports/telemetry-port.ts";
-import { StagedNats } from "../test/faults/staged-nats.ts";
 import { startRedis } from "../test/support/redis-server.ts";
+import { StagedNats } from "../test/support/staged-nats.ts";
 
 interface NodeOptions {
   readonly clock: ClockPort;

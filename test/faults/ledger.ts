@@ -1,5 +1,7 @@
+import type { WorkerLane } from "../support/staged-broker.ts";
+
 /** The way in that an event took. */
-export type Lane = "http" | "bare" | "inbox";
+export type Lane = "http" | WorkerLane;
 
 /**
  * The publisher's knowledge of one of its events. `acknowledged`: it must be there, as far as the broker keeps what it

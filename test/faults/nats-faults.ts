@@ -1,9 +1,9 @@
 import { setTimeout as pause } from "node:timers/promises";
+import { StagedNats } from "../support/staged-nats.ts";
+import { StagedNatsCluster } from "../support/staged-nats-cluster.ts";
 import { A_MOMENT_MS } from "./broker-faults.ts";
 import type { FaultKind } from "./kinds.ts";
 import type { Round } from "./round.ts";
-import { StagedNats } from "./staged-nats.ts";
-import { StagedNatsCluster } from "./staged-nats-cluster.ts";
 import { stallSubscriptions } from "./stalled-subscriptions.ts";
 
 const ALWAYS = Number.NEGATIVE_INFINITY;

@@ -1,8 +1,8 @@
 import { setTimeout as pause } from "node:timers/promises";
 import { resultUpdate, statusUpdate } from "../support/publishing.ts";
+import type { WorkerConnection, WorkerLane } from "../support/staged-broker.ts";
 import type { Fate, Lane, Ledger, SentEvent } from "./ledger.ts";
 import type { Stage } from "./stage.ts";
-import type { WorkerConnection } from "./staged-broker.ts";
 
 export interface PublisherOptions {
   readonly stage: Stage;
@@ -186,7 +186,7 @@ export class Publisher {
     return { fate: "again", refused };
   }
 
-  async #overBroker(lane: Exclude<Lane, "http">, analysisId: string, text: string): Promise<Outcome> {
+  async #overBroker(lane: WorkerLane, analysisId: string, text: string): Promise<Outcome> {
     const { broker, workerSide } = this.#options.stage;
     this.#worker ??= broker.connectWorker(workerSide);
     switch (await this.#worker.publish(lane, analysisId, text)) {

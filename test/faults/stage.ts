@@ -1,10 +1,10 @@
 import { eventually } from "../../src/testing/eventually.ts";
 import { type GatewayProcess, startGateway, tokenFor } from "../support/gateway-process.ts";
+import type { StagedBroker } from "../support/staged-broker.ts";
+import { StagedNats } from "../support/staged-nats.ts";
+import { StagedNatsCluster } from "../support/staged-nats-cluster.ts";
+import { StagedRedis } from "../support/staged-redis.ts";
 import { TcpProxy } from "../support/tcp-proxy.ts";
-import type { StagedBroker } from "./staged-broker.ts";
-import { StagedNats } from "./staged-nats.ts";
-import { StagedNatsCluster } from "./staged-nats-cluster.ts";
-import { StagedRedis } from "./staged-redis.ts";
 
 /**
  * On Redis, `durable`: everything is on disk within a second; `volatile`: only what SAVE wrote; `replicated`: one replica

@@ -1,10 +1,10 @@
 import { setTimeout as pause } from "node:timers/promises";
 import { eventually } from "../../src/testing/eventually.ts";
 import { resultUpdate, statusUpdate } from "../support/publishing.ts";
+import type { WorkerConnection } from "../support/staged-broker.ts";
 import type { CommonFault } from "./kinds.ts";
 import type { Lane } from "./ledger.ts";
 import type { Round } from "./round.ts";
-import type { WorkerConnection } from "./staged-broker.ts";
 import { SocketWatcher } from "./watchers.ts";
 
 /** Faults that clients and publishers cause. */

@@ -1,4 +1,5 @@
-import type { Lane } from "./ledger.ts";
+/** A way in that a worker has without HTTP. */
+export type WorkerLane = "bare" | "inbox";
 
 export interface Address {
   readonly host: string;
@@ -11,7 +12,7 @@ export interface Address {
  */
 export interface StagedBroker extends Address {
   /** The ways in that a worker has here, beside those over HTTP. */
-  readonly lanes: readonly Exclude<Lane, "http">[];
+  readonly lanes: readonly WorkerLane[];
   /** Whether the broker keeps a bare message until a gateway takes it. Otherwise one that nobody hears is lost. */
   readonly keepsBareMessages: boolean;
   /** Whether the same bytes again, with nothing in between, are one event. Otherwise every message is one. */
@@ -39,10 +40,6 @@ export type WorkerAnswer = "taken" | "refused" | "nobody" | "unknown";
 
 export interface WorkerConnection {
   /** Publishes one message. Never rejects. */
-  publish(
-    lane: Exclude<Lane, "http">,
-    analysisId: string,
-    payload: string | Uint8Array,
-  ): Promise<WorkerAnswer>;
+  publish(lane: WorkerLane, analysisId: string, payload: string | Uint8Array): Promise<WorkerAnswer>;
   close(): void;
 }

@@ -1,8 +1,7 @@
 import { Redis } from "ioredis";
-import { patientClient } from "../support/patient-client.ts";
-import { type RunningRedis, startRedis } from "../support/redis-server.ts";
-import type { Lane } from "./ledger.ts";
-import type { Address, StagedBroker, WorkerAnswer, WorkerConnection } from "./staged-broker.ts";
+import { patientClient } from "./patient-client.ts";
+import { type RunningRedis, startRedis } from "./redis-server.ts";
+import type { Address, StagedBroker, WorkerAnswer, WorkerConnection, WorkerLane } from "./staged-broker.ts";
 
 /** One Redis. After a failover the stage has another one. */
 export class StagedRedis implements StagedBroker {
@@ -89,11 +88,7 @@ class RedisWorker implements WorkerConnection {
     this.#redis.on("error", () => {});
   }
 
-  async publish(
-    lane: Exclude<Lane, "http">,
-    analysisId: string,
-    payload: string | Uint8Array,
-  ): Promise<WorkerAnswer> {
+  async publish(lane: WorkerLane, analysisId: string, payload: string | Uint8Array): Promise<WorkerAnswer> {
     const redis = this.#redis;
     if (redis.status !== "ready") return "refused";
     const message = typeof payload === "string" ? payload : Buffer.from(payload);

@@ -1,7 +1,6 @@
 import { connect, type NatsConnection, NoRespondersError, RequestError } from "@nats-io/transport-node";
-import { type NatsOptions, type RunningNats, startNats } from "../support/nats-server.ts";
-import type { Lane } from "./ledger.ts";
-import type { Address, StagedBroker, WorkerAnswer, WorkerConnection } from "./staged-broker.ts";
+import { type NatsOptions, type RunningNats, startNats } from "./nats-server.ts";
+import type { Address, StagedBroker, WorkerAnswer, WorkerConnection, WorkerLane } from "./staged-broker.ts";
 
 /** One NATS with JetStream, which keeps its streams in files. */
 export class StagedNats implements StagedBroker {
@@ -97,11 +96,7 @@ export class NatsWorker implements WorkerConnection {
     this.#servers = servers;
   }
 
-  async publish(
-    lane: Exclude<Lane, "http">,
-    analysisId: string,
-    payload: string | Uint8Array,
-  ): Promise<WorkerAnswer> {
+  async publish(lane: WorkerLane, analysisId: string, payload: string | Uint8Array): Promise<WorkerAnswer> {
     const connection = this.#connection;
     if (connection === undefined || connection.isClosed()) {
       void this.#connect();

@@ -1,7 +1,7 @@
 import { connect } from "@nats-io/transport-node";
 import { eventually } from "../../src/testing/eventually.ts";
-import { freePort } from "../support/free-port.ts";
-import { type RunningNats, startNats } from "../support/nats-server.ts";
+import { freePort } from "./free-port.ts";
+import { type RunningNats, startNats } from "./nats-server.ts";
 import type { Address, StagedBroker, WorkerConnection } from "./staged-broker.ts";
 import { NatsWorker } from "./staged-nats.ts";
 
