@@ -85,6 +85,7 @@ const thorough: readonly Step[] = [
   tests("integration", [patience, "test/integration"], serverMinutes),
   tests("real faults on real processes", [patience, "test/faults"], serverMinutes),
   tests("end to end: worker and browser", [patience, "test/e2e"], serverMinutes),
+  tests("every broker on every runtime", [patience, "test/matrix"], serverMinutes),
   tests("containers", [patience, "test/containers"], serverMinutes),
   tests("proxies", [patience, "test/proxies"], serverMinutes),
   program("types of everything (deno check)", [`${bin}deno`, "check", "src"]),

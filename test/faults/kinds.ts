@@ -3,6 +3,7 @@ import { failoverFaults } from "./failover-faults.ts";
 import { gatewayFaults } from "./gateway-faults.ts";
 import { natsFaults } from "./nats-faults.ts";
 import { networkFaults } from "./network-faults.ts";
+import { postgresFaults } from "./postgres-faults.ts";
 import { redisFaults } from "./redis-faults.ts";
 import type { Round } from "./round.ts";
 import type { StageName } from "./stage.ts";
@@ -36,6 +37,8 @@ export const faultKinds: readonly FaultKind[] = [
   ...failoverFaults,
   ...on("nats"),
   ...natsFaults,
+  ...on("postgres"),
+  ...postgresFaults,
 ];
 
 function on(stage: StageName): FaultKind[] {

@@ -50,6 +50,7 @@ export const STAGES: readonly StageName[] = [
   "unguarded",
   "nats",
   "nats-cluster",
+  "postgres",
 ];
 
 const LOT = 60;

@@ -3,6 +3,7 @@ import { type GatewayProcess, startGateway, tokenFor } from "../support/gateway-
 import type { StagedBroker } from "../support/staged-broker.ts";
 import { StagedNats } from "../support/staged-nats.ts";
 import { StagedNatsCluster } from "../support/staged-nats-cluster.ts";
+import { StagedPostgres } from "../support/staged-postgres.ts";
 import { StagedRedis } from "../support/staged-redis.ts";
 import { TcpProxy } from "../support/tcp-proxy.ts";
 
@@ -10,7 +11,14 @@ import { TcpProxy } from "../support/tcp-proxy.ts";
  * On Redis, `durable`: everything is on disk within a second; `volatile`: only what SAVE wrote; `replicated`: one replica
  * that publishers wait for; `unguarded`: one that nobody waits for. The others are other brokers.
  */
-export type StageName = "durable" | "volatile" | "replicated" | "unguarded" | "nats" | "nats-cluster";
+export type StageName =
+  | "durable"
+  | "volatile"
+  | "replicated"
+  | "unguarded"
+  | "nats"
+  | "nats-cluster"
+  | "postgres";
 
 const BROKERS: Readonly<Record<StageName, () => Promise<StagedBroker>>> = {
   durable: () => StagedRedis.start(["--appendonly", "yes", "--appendfsync", "everysec"]),
@@ -19,6 +27,7 @@ const BROKERS: Readonly<Record<StageName, () => Promise<StagedBroker>>> = {
   unguarded: () => StagedRedis.start([]),
   nats: () => StagedNats.start(),
   "nats-cluster": () => StagedNatsCluster.start(),
+  postgres: () => StagedPostgres.start(),
 };
 
 /** One gateway, with a network of its own towards the broker and another towards its clients. */

@@ -1,6 +1,7 @@
 import { needs } from "../support/needs.ts";
 import type { StagedBroker } from "../support/staged-broker.ts";
 import { StagedNats } from "../support/staged-nats.ts";
+import { StagedPostgres } from "../support/staged-postgres.ts";
 import { StagedRedis } from "../support/staged-redis.ts";
 
 export type RuntimeName = "bun" | "deno";
@@ -23,4 +24,5 @@ export const BROKERS: readonly MatrixBroker[] = [
     start: () => StagedRedis.start(["--appendonly", "yes"]),
   },
   { name: "nats", isThere: () => needs("nats-server"), start: () => StagedNats.start() },
+  { name: "postgres", isThere: () => needs("postgres"), start: () => StagedPostgres.start() },
 ];

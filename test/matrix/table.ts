@@ -11,7 +11,7 @@ const BEGIN = "<!-- matrix -->";
 const END = "<!-- /matrix -->";
 const MARKS = { passed: "✓", skipped: "–" } as const;
 
-/** What each cell of the matrix said, and the table of it. */
+/** The outcome of every check in every cell of the matrix, and the table of them. */
 export class Results {
   readonly #outcomes = new Map<string, keyof typeof MARKS>();
 

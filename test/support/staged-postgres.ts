@@ -1,0 +1,109 @@
+import postgres, { type Sql } from "postgres";
+import { type RunningPostgres, startPostgres } from "./postgres-server.ts";
+import type { Address, StagedBroker, WorkerAnswer, WorkerConnection, WorkerLane } from "./staged-broker.ts";
+
+const MODULE = "module:./examples/postgres-broker/src/broker.ts";
+
+/** One PostgreSQL behind the adapter from outside. Its workers publish by a function in a transaction of their own. */
+export class StagedPostgres implements StagedBroker {
+  readonly lanes = ["inbox"] as const;
+  readonly keepsBareMessages = true;
+  readonly recognisesRetries = false;
+  readonly listenersOf = undefined;
+  readonly server: RunningPostgres;
+
+  private constructor(server: RunningPostgres) {
+    this.server = server;
+  }
+
+  static async start(): Promise<StagedPostgres> {
+    return new StagedPostgres(await startPostgres());
+  }
+
+  get host(): string {
+    return this.server.host;
+  }
+
+  get port(): number {
+    return this.server.port;
+  }
+
+  settingsFor(address: Address): Record<string, string> {
+    return { BROKER: MODULE, POSTGRES_URL: urlOf(address) };
+  }
+
+  connectWorker(address: Address): WorkerConnection {
+    return new PostgresWorker(address);
+  }
+
+  kill9(): Promise<void> {
+    return this.server.kill9();
+  }
+
+  restart(): Promise<void> {
+    return this.server.restart();
+  }
+
+  freeze(): void {
+    this.server.freeze();
+  }
+
+  thaw(): void {
+    this.server.thaw();
+  }
+
+  async deadLetters(): Promise<number> {
+    const [row] = await this.ask((sql) => sql`select count(*)::int as kept from telltale.dead_letters`);
+    return row?.kept;
+  }
+
+  /** Asks on a connection of its own, as the owner of everything. */
+  async ask<Answer>(question: (sql: Sql) => PromiseLike<Answer>): Promise<Answer> {
+    const sql = postgres(this.server.url, { max: 1, onnotice: () => {} });
+    try {
+      return await question(sql);
+    } finally {
+      await sql.end({ timeout: 1 });
+    }
+  }
+
+  stop(): Promise<void> {
+    return this.server.stop();
+  }
+}
+
+const ANSWER_WITHIN_SECONDS = 2;
+
+class PostgresWorker implements WorkerConnection {
+  readonly #sql: Sql;
+
+  constructor(address: Address) {
+    this.#sql = postgres(urlOf(address), {
+      max: 4,
+      connect_timeout: ANSWER_WITHIN_SECONDS,
+      backoff: () => 0.05,
+      onnotice: () => {},
+      connection: { statement_timeout: ANSWER_WITHIN_SECONDS * 1_000 } as never,
+    });
+  }
+
+  async publish(_: WorkerLane, __: string, payload: string | Uint8Array): Promise<WorkerAnswer> {
+    if (typeof payload !== "string") return "refused";
+    try {
+      await this.#sql`select telltale.telltale_publish(${payload}::text::json)`;
+      return "taken";
+    } catch (error) {
+      // The server said no, or nobody reached it.
+      if (error instanceof postgres.PostgresError) return error.code === "57014" ? "unknown" : "refused";
+      return (error as { code?: unknown }).code === "CONNECT_TIMEOUT" ? "refused" : "unknown";
+    }
+  }
+
+  close(): void {
+    void this.#sql.end({ timeout: 0 });
+  }
+}
+
+function urlOf({ host, port }: Address): string {
+  return `postgres://postgres@${host}:${port}/postgres`;
+}
