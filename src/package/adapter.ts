@@ -1,6 +1,6 @@
 /**
  * `telltale/adapter`: the rules of a channel and the parts that the adapters of Telltale share, for an adapter from
- * outside. docs/WRITING-AN-ADAPTER.md says which part is for which rule.
+ * outside. The doc comment of each part names the rules that it serves.
  */
 export type { AppendCall } from "../adapters/broker/append-queue.ts";
 export { AppendQueue } from "../adapters/broker/append-queue.ts";

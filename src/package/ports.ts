@@ -2,7 +2,7 @@
  * `telltale/ports`: the ports of a broker, and the errors that an adapter throws.
  *
  * An adapter from outside exports one function, `openBroker` (`OpenBroker`), and a gateway opens it with
- * `BROKER=module:…`. docs/WRITING-AN-ADAPTER.md shows the way there.
+ * `BROKER=module:…`. docs/ARCHITECTURE.md ("A new broker") says what it needs, and `examples/postgres-broker` is one.
  */
 import type { BrokerPorts } from "../application/ports/broker-ports.ts";
 import type { ClockPort } from "../application/ports/clock-port.ts";
