@@ -10,9 +10,10 @@ import {
 } from "telltale/ports";
 import { type ChannelRow, ENDED, keyOf, recordOf } from "./channel-rows.ts";
 import type { Database } from "./database.ts";
-import { isAnswer, unavailable, unknown } from "./failures.ts";
+import { isAnswer, NoAnswer, unavailable, unknown } from "./failures.ts";
 import { type Judgement, judge, type KeptRecord, type Remembered, scopeOf } from "./judge.ts";
 import { encode } from "./notifications.ts";
+import { undo } from "./transaction.ts";
 
 interface AppendsOptions {
   readonly database: Database;
@@ -24,6 +25,7 @@ const CALL_MS = 1_500;
 /** The gateway waits so long for the answer, and then gives the call up or learns that it was stored. */
 const ANSWER_MS = 2_500;
 const GIVE_UP_MS = 1_500;
+const ASK_AGAIN_MS = 50;
 
 /**
  * Appends, each call in one transaction. It holds the row of its channel from the judgement to the commit, so appends to a
@@ -54,7 +56,7 @@ export class Appends {
     const id = crypto.randomUUID();
     const state = { committing: false, givenUp: false };
     try {
-      return await this.#options.database.onOneConnection((sql) => this.#store(sql, call, id, state), left);
+      return await this.#options.database.attempt((sql) => this.#store(sql, call, id, state), left);
     } catch (error) {
       state.givenUp = true;
       if (!state.committing || isAnswer(error)) throw unavailable(error);
@@ -79,7 +81,7 @@ export class Appends {
         historySize: this.#options.history.size,
       });
       // The call was told to have failed meanwhile: nothing of it may be stored from now on.
-      if (state.givenUp) throw new BrokerUnavailable("given up");
+      if (state.givenUp) throw new NoAnswer("given up");
       if (!judgement.heard) {
         await sql`rollback`;
         return judgement.outcomes;
@@ -97,7 +99,7 @@ export class Appends {
       ]);
       return judgement.outcomes;
     } catch (error) {
-      if (!state.committing || isAnswer(error)) await sql`rollback`.catch(() => {});
+      await undo(sql, error);
       throw error;
     }
   }
@@ -179,20 +181,28 @@ export class Appends {
    * since its own entry would be the second one. If the id is taken the call was stored, and its outcomes are beside it.
    */
   async #giveUp(id: string, cause: unknown): Promise<readonly AppendOutcome[]> {
-    let outcomes: string | undefined;
-    try {
-      outcomes = await this.#options.database.attempt(async (sql) => {
-        const taken = await sql`
-          insert into calls (id, outcomes, at) values (${id}, null, now_ms()) on conflict do nothing returning id`;
-        if (taken.length > 0) return undefined;
-        const [kept] = await sql<{ outcomes: string }[]>`select outcomes from calls where id = ${id}`;
-        return kept?.outcomes;
-      }, GIVE_UP_MS);
-    } catch {
-      // PostgreSQL does not answer. It stores nothing any more: the deadline of the call has passed by its own clock.
-      throw unknown(cause);
+    const until = performance.now() + GIVE_UP_MS;
+    let outcomes: string | null | undefined;
+    for (;;) {
+      try {
+        outcomes = await this.#options.database.attempt(async (sql) => {
+          const taken = await sql`
+            insert into calls (id, outcomes, at) values (${id}, null, now_ms()) on conflict do nothing returning id`;
+          if (taken.length > 0) return null;
+          const [kept] = await sql<
+            { outcomes: string | null }[]
+          >`select outcomes from calls where id = ${id}`;
+          return kept?.outcomes;
+        }, until - performance.now());
+        break;
+      } catch (error) {
+        // It may be asked again as often as one likes: the id is taken once.
+        if (error instanceof NoAnswer || performance.now() + ASK_AGAIN_MS > until) throw unknown(cause);
+        await new Promise((resolve) => setTimeout(resolve, ASK_AGAIN_MS));
+      }
     }
-    if (outcomes === undefined) throw unavailable(cause);
+    // A row that was given up before has no outcomes either.
+    if (typeof outcomes !== "string") throw unavailable(cause);
     return JSON.parse(outcomes);
   }
 }

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import type { TransactionSql } from "postgres";
+import type { Sql } from "postgres";
 import { utf8Length } from "telltale/adapter";
 import {
   type ClockPort,
@@ -15,6 +15,7 @@ import {
 import type { Database } from "./database.ts";
 import { unknown } from "./failures.ts";
 import { type KeptSize, surplus } from "./surplus.ts";
+import { inTransaction } from "./transaction.ts";
 
 interface PostgresDeadLettersOptions {
   readonly database: Database;
@@ -100,7 +101,7 @@ export class PostgresDeadLetters implements DeadLetterPort {
       const batch = this.#waiting.splice(0, MOST_AT_ONCE);
       try {
         await this.#options.database.attempt(
-          (sql) => sql.begin((transaction) => keepAll(transaction, batch)),
+          (sql) => inTransaction(sql, "begin", () => keepAll(sql, batch)),
           KEEP_MS,
         );
         for (const { kept } of batch) kept.resolve();
@@ -112,7 +113,7 @@ export class PostgresDeadLetters implements DeadLetterPort {
   }
 }
 
-async function keepAll(sql: TransactionSql, batch: readonly Waiting[]): Promise<void> {
+async function keepAll(sql: Sql, batch: readonly Waiting[]): Promise<void> {
   // Gateways that report the same dead letter at once come one after the other.
   await sql`select pg_advisory_xact_lock(hashtextextended('telltale dead letters', 0))`;
   const names = JSON.stringify(batch.map(({ name }) => name));

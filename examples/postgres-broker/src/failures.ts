@@ -7,10 +7,16 @@ import {
   OutcomeUnknown,
 } from "telltale/ports";
 
-/** PostgreSQL answered with an error: then the transaction was undone. */
+/**
+ * PostgreSQL answered a statement with an error, or refused the connection: then the transaction was undone, or never began.
+ * An error that ends the connection is none: PostgreSQL may send it after a commit.
+ */
 export function isAnswer(error: unknown): boolean {
-  return error instanceof Error && "severity" in error;
+  if (!(error instanceof Error) || !("severity" in error)) return false;
+  return error.severity === "ERROR" || ("code" in error && OF_CONNECTING.test(String(error.code)));
 }
+
+const OF_CONNECTING = /^(?:28|3D|53300|57P03)/;
 
 /** Why PostgreSQL cannot be used, by the code of the error. */
 export function troubleOf(error: unknown): BrokerTrouble {
@@ -31,10 +37,16 @@ export function unknown(error: unknown): Error {
   return new OutcomeUnknown(reasonOf(error), { cause: error, trouble: troubleOf(error) });
 }
 
-function isOurs(error: unknown): error is Error {
+/** The adapter itself raised it, so the connection is well. */
+export function isOurs(error: unknown): error is Error {
   return (
     error instanceof BrokerUnavailable || error instanceof OutcomeUnknown || error instanceof NewerFormat
   );
+}
+
+/** The failure of work on connections that were closed. */
+export function closed(): Error {
+  return new BrokerUnavailable("closed", { trouble: { cause: "closed" } });
 }
 
 /** An answer did not come in time. */
@@ -44,7 +56,6 @@ export class NoAnswer extends Error {
 
 const CAUSES: Readonly<Record<string, BrokerCause>> = {
   NO_ANSWER: "silent",
-  CLOSED: "closed",
   TT001: "late",
   "28000": "credentials",
   "28P01": "credentials",

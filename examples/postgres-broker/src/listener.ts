@@ -4,9 +4,11 @@ import {
   BrokerUnavailable,
   type ClockPort,
   type Durability,
+  NewerFormat,
   type TelemetryPort,
 } from "telltale/ports";
-import { connect, type Database, endNow } from "./database.ts";
+import { connect, endNow } from "./connection.ts";
+import type { Database } from "./database.ts";
 import { troubleOf } from "./failures.ts";
 import { decode, encode, type Notification } from "./notifications.ts";
 import type { Settings } from "./settings.ts";
@@ -106,13 +108,9 @@ export class Listener {
       if (this.#sql === sql) this.#heard(payload);
     };
     const onclose = () => this.#lost(sql, { cause: "unreachable" });
-    const sql: Sql = connect(settings, "telltale listening", {
-      ...({ onnotify, max_lifetime: null } as object),
-      max: 1,
-      onclose,
-    });
+    const sql: Sql = connect(settings, "telltale listening", { ...({ onnotify } as object), onclose });
     this.#sql = sql;
-    this.#listen(sql).catch((error: unknown) => this.#lost(sql, troubleOf(error)));
+    this.#listen(sql).catch((error: unknown) => this.#lost(sql, troubleIn(error)));
   }
 
   /** It counts as listening once it has heard itself. */
@@ -205,5 +203,6 @@ interface Probe {
 }
 
 function troubleIn(error: unknown): BrokerTrouble {
-  return error instanceof BrokerUnavailable ? error.trouble : troubleOf(error);
+  const isOurs = error instanceof BrokerUnavailable || error instanceof NewerFormat;
+  return isOurs ? error.trouble : troubleOf(error);
 }

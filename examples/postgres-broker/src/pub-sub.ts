@@ -35,6 +35,7 @@ import type { Listener } from "./listener.ts";
 import { encode } from "./notifications.ts";
 import { FORMAT } from "./schema.ts";
 import { Subscriptions } from "./subscriptions.ts";
+import { inTransaction } from "./transaction.ts";
 
 interface PostgresPubSubOptions {
   readonly publishing: Database;
@@ -107,8 +108,8 @@ export class PostgresPubSub implements PubSubPort {
     const key = keyOf(channel);
     const asked = this.#options.reading.read((sql) =>
       // Both questions see the channel at the same instant.
-      sql.begin("isolation level repeatable read read only", async (transaction) => {
-        const [row] = await transaction<ChannelRow[]>`
+      inTransaction(sql, "begin isolation level repeatable read read only", async () => {
+        const [row] = await sql<ChannelRow[]>`
           select format, epoch, last_offset, oldest, spans from channels
           where channel = ${key} and expires_at > now_ms()`;
         assertKnown(row?.format ?? null, channel);
@@ -120,7 +121,7 @@ export class PostgresPubSub implements PubSubPort {
         };
         const resumed = after === undefined || isOnHistory(after, kept);
         const from = after !== undefined && resumed ? after.offset : 0;
-        const rows = await transaction<EventRow[]>`
+        const rows = await sql<EventRow[]>`
           select event_offset, kind, reopens, bytes, text from
             (select *, sum(bytes) over (order by event_offset) as total from events
              where channel = ${key} and event_offset > ${from} and ${row !== undefined}

@@ -1,5 +1,6 @@
-import type { Sql } from "postgres";
+import type { ReservedSql } from "postgres";
 import { NewerFormat } from "telltale/ports";
+import { inTransaction } from "./transaction.ts";
 
 /** The format of the tables, and of the channels in them. A change that older gateways misread gets the next number. */
 export const FORMAT = 1;
@@ -8,17 +9,17 @@ export const FORMAT = 1;
  * Makes the tables and functions that are missing. Gateways that start together do it one after the other, under a lock.
  * Rejects with `NewerFormat` if a newer adapter made them.
  */
-export async function makeSchema(sql: Sql, schema: string): Promise<void> {
-  await sql.begin(async (transaction) => {
-    await transaction`select pg_advisory_xact_lock(hashtextextended(${`telltale schema ${schema}`}, 0))`;
-    const [there] = await transaction<{ there: boolean }[]>`
+export async function makeSchema(sql: ReservedSql, schema: string): Promise<void> {
+  await inTransaction(sql, "begin", async () => {
+    await sql`select pg_advisory_xact_lock(hashtextextended(${`telltale schema ${schema}`}, 0))`;
+    const [there] = await sql<{ there: boolean }[]>`
       select to_regclass(${`${schema}.format`}) is not null as there`;
     if (there?.there === true) {
-      const [kept] = await transaction<{ number: number }[]>`select number from format`;
+      const [kept] = await sql<{ number: number }[]>`select number from format`;
       if ((kept?.number ?? 0) > FORMAT) throw new NewerFormat("a newer adapter made the tables");
       if (kept?.number === FORMAT) return;
     }
-    await transaction.unsafe(statements(schema));
+    await sql.unsafe(statements(schema));
   });
 }
 
