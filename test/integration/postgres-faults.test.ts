@@ -193,7 +193,7 @@ describe.skipIf(!needs("postgres"))("PostgreSQL that fails", () => {
       expect(await textsOf(events, channel)).toEqual(told[index] ?? []);
     expect(terminated).toBeGreaterThan(20);
     expect(failed).toBeGreaterThan(0);
-  });
+  }, 90_000);
 
   test("a connection that is up and delivers nothing is noticed, and the subscriber told", async () => {
     const { proxy, events } = await proxied(inUse.schema());

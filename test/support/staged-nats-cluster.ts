@@ -1,4 +1,4 @@
-import { connect } from "@nats-io/transport-node";
+import { connect, RequestError, TimeoutError } from "@nats-io/transport-node";
 import { eventually } from "../../src/testing/eventually.ts";
 import { freePort } from "./free-port.ts";
 import { type RunningNats, startNats } from "./nats-server.ts";
@@ -34,8 +34,13 @@ export class StagedNatsCluster implements StagedBroker {
     );
     const cluster = new StagedNatsCluster(servers);
     await eventually("the cluster has a leader", async () => {
-      const { error } = await cluster.#ask<{ error?: unknown }>("INFO");
-      return error === undefined;
+      try {
+        return (await cluster.#ask<{ error?: unknown }>("INFO")).error === undefined;
+      } catch (error) {
+        // Nobody answers before there is a leader.
+        if (error instanceof TimeoutError || error instanceof RequestError) return false;
+        throw error;
+      }
     });
     return cluster;
   }
