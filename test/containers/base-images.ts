@@ -91,7 +91,14 @@ async function copyInto(folder: string, place: string, file: string): Promise<vo
 
 async function copyProductionPackages(root: string, target: string): Promise<void> {
   const listing = await Bun.$`npm ls --omit=dev --all --parseable`.cwd(root).quiet().text();
-  for (const path of listing.trim().split("\n").slice(1)) {
-    await cp(path, `${target}/${path.slice(root.length)}`, { recursive: true });
+  const paths = listing.trim().split("\n").slice(1);
+  const places = new Set(paths.map((path) => path.slice(root.length)));
+  for (const path of paths) {
+    const place = path.slice(root.length);
+    await cp(path, `${target}/${place}`, { recursive: true });
+    // npm keeps a package below another one if a development package has its place. Bun, which installs no such package,
+    // looks for it at the top.
+    const atTop = place.slice(place.lastIndexOf("node_modules/"));
+    if (!places.has(atTop)) await cp(path, `${target}/${atTop}`, { recursive: true });
   }
 }
