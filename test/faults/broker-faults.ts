@@ -40,3 +40,15 @@ export async function killBroker(round: Round): Promise<void> {
   // A message of its last moment may have been heard by nobody.
   round.nobodyHeard(from, performance.now());
 }
+
+/** For moments that are shorter and longer than the deadline of an append. */
+export async function freezeAgainAndAgain(round: Round): Promise<void> {
+  const { broker } = round.stage;
+  for (let time = 0; time < 4; time++) {
+    broker.freeze();
+    await pause(200 + 3_500 * round.random());
+    broker.thaw();
+    await pause(300 * round.random());
+  }
+  await round.recovers();
+}

@@ -1,7 +1,7 @@
 import { setTimeout as pause } from "node:timers/promises";
 import { StagedNats } from "../support/staged-nats.ts";
 import { StagedNatsCluster } from "../support/staged-nats-cluster.ts";
-import { A_MOMENT_MS } from "./broker-faults.ts";
+import { A_MOMENT_MS, freezeAgainAndAgain } from "./broker-faults.ts";
 import type { FaultKind } from "./kinds.ts";
 import type { Round } from "./round.ts";
 import { stallSubscriptions } from "./stalled-subscriptions.ts";
@@ -67,17 +67,7 @@ export const natsFaults: readonly FaultKind[] = [
     name: "nats: server frozen for a moment, again and again",
     stage: "nats",
     rounds: 25,
-    strike: async (round) => {
-      const { broker } = round.stage;
-      for (let time = 0; time < 4; time++) {
-        broker.freeze();
-        // Below and above the deadline of an append.
-        await pause(200 + 3_500 * round.random());
-        broker.thaw();
-        await pause(300 * round.random());
-      }
-      await round.recovers();
-    },
+    strike: freezeAgainAndAgain,
   },
   {
     name: "nats: subscriptions to watched channels stall",

@@ -1,6 +1,5 @@
-import { setTimeout as pause } from "node:timers/promises";
 import { StagedPostgres } from "../support/staged-postgres.ts";
-import { A_MOMENT_MS } from "./broker-faults.ts";
+import { A_MOMENT_MS, freezeAgainAndAgain } from "./broker-faults.ts";
 import type { FaultKind } from "./kinds.ts";
 import type { Round } from "./round.ts";
 
@@ -50,17 +49,7 @@ export const postgresFaults: readonly FaultKind[] = [
     name: "postgres: server frozen for a moment, again and again",
     stage: "postgres",
     rounds: 25,
-    strike: async (round) => {
-      const { broker } = round.stage;
-      for (let time = 0; time < 4; time++) {
-        broker.freeze();
-        // Below and above the deadline of an append.
-        await pause(200 + 3_500 * round.random());
-        broker.thaw();
-        await pause(300 * round.random());
-      }
-      await round.recovers();
-    },
+    strike: freezeAgainAndAgain,
   },
 ];
 
