@@ -26,10 +26,12 @@ describe.skipIf(!needs("redis-server"))("bare publishing through faults", () => 
     gateways.push(started);
     return started;
   };
+  /** The connections that have subscribed to everything that they should hear. */
   const listeners = async () =>
     ((await redis.client.client("LIST")) as string)
       .split("\n")
-      .filter((line) => line.includes("telltale-workers"));
+      .filter((line) => line.includes("telltale-workers") && / sub=[1-9]/.test(line))
+      .map((line) => /id=(\d+)/.exec(line)?.[1] ?? "");
   /** Resolves when some gateway ingests bare messages, and all listen. */
   const established = async () => {
     stream.say();
@@ -40,12 +42,17 @@ describe.skipIf(!needs("redis-server"))("bare publishing through faults", () => 
   };
   const counters = async ({ url }: GatewayProcess) =>
     ((await (await fetch(`${url}/ws/health`)).json()) as { counters: Record<string, number> }).counters;
-  /** Resolves when no gateway holds bare messages any more. */
+  /**
+   * Resolves when no gateway holds bare messages any more: each has refused one, and ingests all in the order heard.
+   */
   const settledIn = async () => {
-    await established();
+    await eventually("all listen", async () => (await listeners()).length === gateways.length);
+    const refused = async (one: GatewayProcess) => (await counters(one)).dead_letters ?? 0;
+    const before = await Promise.all(gateways.map(refused));
+    await redis.client.publish("analysis:refused", crypto.randomUUID());
     await eventually("all have ingested it", async () => {
-      const all = await Promise.all(gateways.map(counters));
-      return all.every((counts) => (counts.bare_events_adopted ?? counts.bare_events_seen ?? 0) > 0);
+      const after = await Promise.all(gateways.map(refused));
+      return after.every((count, index) => count > (before[index] ?? 0));
     });
   };
   const expectAll = async () => {
@@ -67,7 +74,7 @@ describe.skipIf(!needs("redis-server"))("bare publishing through faults", () => 
     const counts = await counters(frozen);
     expect(counts.bare_events_seen).toBeGreaterThan(stream.sent);
     expect(counts.bare_events_lost ?? 0).toBe(0);
-  }, 40_000);
+  }, 120_000);
 
   test("PUB-16: three gateways, killed one after the other, keep every message once and in order", async () => {
     for (let count = 0; count < 3; count++) await gateway();
@@ -81,37 +88,46 @@ describe.skipIf(!needs("redis-server"))("bare publishing through faults", () => 
     }
     await stream.more(100);
     await expectAll();
-  }, 40_000);
+  }, 120_000);
 
   test("PUB-13: two listeners, one of which loses its connection over and over, lose nothing and keep the order", async () => {
-    await Promise.all([gateway(), gateway()]);
+    await gateway();
+    await settledIn();
+    const [steady = ""] = await listeners();
+    await gateway();
+    await established();
     await settledIn();
     stream.start();
     for (let cut = 0; cut < 5; cut++) {
       await stream.more(60);
-      // The younger one: the other listens all the while.
-      const [id] = (await listeners()).map((line) => /id=(\d+)/.exec(line)?.[1] ?? "").slice(-1);
-      await redis.client.call("CLIENT", "KILL", "ID", id ?? "");
-      await eventually("it listens again", async () => (await listeners()).length === 2);
+      const [id = ""] = (await listeners()).filter((id) => id !== steady);
+      await redis.client.call("CLIENT", "KILL", "ID", id);
+      await eventually("it listens again", async () => {
+        const now = await listeners();
+        return now.length === 2 && !now.includes(id);
+      });
     }
+    expect(await listeners()).toContain(steady);
     await expectAll();
-  }, 40_000);
+  }, 120_000);
 
   test("PUB-13: listeners that all lose their connections at once keep each message that any of them heard, once and in order", async () => {
     for (let count = 0; count < 3; count++) await gateway();
     await established();
-    stream.start(1);
-    for (let cut = 0; cut < 4; cut++) {
-      await stream.more(400);
+    stream.start(2);
+    for (let cut = 0; cut < 3; cut++) {
+      // Those that are cut within their first 3 s may store an event after newer ones (docs/GUARANTEES.md).
+      await settledIn();
+      await stream.more(200);
       await redis.client.call("CLIENT", "KILL", "TYPE", "PUBSUB");
     }
-    await eventually("all listen again", async () => (await listeners()).length === 3);
+    await settledIn();
     await stream.more(100);
     for (const kept of await stream.end()) {
       expect(kept.length).toBeGreaterThan(400);
       expect(kept).toEqual([...new Set(kept)].sort((a, b) => a - b));
     }
-  }, 40_000);
+  }, 120_000);
 
   test("PUB-15: gateways keep nothing while the memory of Redis is full, and then all messages in order", async () => {
     await Promise.all([gateway(), gateway()]);
@@ -123,7 +139,7 @@ describe.skipIf(!needs("redis-server"))("bare publishing through faults", () => 
     await redis.client.config("SET", "maxmemory", "0");
     await stream.more(100);
     await expectAll();
-  }, 40_000);
+  }, 120_000);
 
   test("OPS-10: a drain under a steady stream ends at once, and the other gateway misses nothing", async () => {
     const [leaving] = [await gateway({ DRAIN_SECONDS: "20" }), await gateway()];
@@ -135,7 +151,7 @@ describe.skipIf(!needs("redis-server"))("bare publishing through faults", () => 
     expect(performance.now() - asked).toBeLessThan(3_000);
     await stream.more(100);
     await expectAll();
-  }, 40_000);
+  }, 120_000);
 
   test("a gateway with LISTEN=none is ready, and hears no worker", async () => {
     const silent = await gateway({ LISTEN: "none" });

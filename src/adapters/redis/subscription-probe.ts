@@ -56,7 +56,11 @@ export class SubscriptionProbe {
     return Math.max(0, this.#options.clock.now() - this.#heardUpTo);
   }
 
-  /** Whether other connections hear the probe too; undefined until Redis has answered a probe of this connection. */
+  /**
+   * Whether other connections hear the probe too; undefined until Redis has answered a probe of this connection. Redis may
+   * have cut the connection before this node knows, and sent the probe to another one alone: the connection is by itself
+   * only if it hears that probe.
+   */
   get others(): boolean | undefined {
     return this.#probed?.others;
   }
@@ -68,7 +72,14 @@ export class SubscriptionProbe {
 
   /** Call it when the connection has subscribed: from here on it must hear. */
   begin(): void {
-    this.#probed = { unheard: 0, quiet: true, taken: false, others: undefined };
+    this.#probed = {
+      unheard: 0,
+      quiet: true,
+      taken: false,
+      heard: 0,
+      sentToOne: undefined,
+      others: undefined,
+    };
     void this.#publish(this.#probed);
   }
 
@@ -80,8 +91,10 @@ export class SubscriptionProbe {
   /** Call it with each probe that arrives, from any node. */
   heard(probe: string): void {
     this.hears();
-    const [node, , sentAt] = probe.split(" ");
+    const [node, sequence, sentAt] = probe.split(" ");
     if (this.#probed === undefined || node !== this.#node) return;
+    this.#probed.heard = Number(sequence);
+    findOthers(this.#probed);
     this.#heardUpTo = Math.max(this.#heardUpTo, Number(sentAt));
     const seconds = Math.max(0, this.#options.clock.now() - Number(sentAt)) / 1_000;
     this.#options.telemetry.observe("telltale_broker_round_trip_seconds", {}, seconds);
@@ -130,9 +143,12 @@ export class SubscriptionProbe {
     if (this.#publishing) return;
     this.#publishing = true;
     try {
-      const sent = `${this.#node} ${++this.#sequence} ${this.#options.clock.now()}`;
-      probed.others = (await this.#options.publish(sent)) > 1;
+      const sequence = ++this.#sequence;
+      const receivers = await this.#options.publish(`${this.#node} ${sequence} ${this.#options.clock.now()}`);
       probed.taken = true;
+      probed.sentToOne = receivers > 1 ? undefined : sequence;
+      if (receivers > 1) probed.others = true;
+      findOthers(probed);
     } catch (error) {
       // Redis did not take it, so the subscription is not stalled. The links say why Redis is away.
       this.#options.telemetry.log("debug", "Redis took no probe", {
@@ -153,5 +169,13 @@ interface ProbedConnection {
   quiet: boolean;
   /** Whether Redis has answered the last probe. */
   taken: boolean;
+  /** The last of its own probes that it heard. */
+  heard: number;
+  /** The last probe, if Redis sent it to one connection at most. */
+  sentToOne: number | undefined;
   others: boolean | undefined;
+}
+
+function findOthers(probed: ProbedConnection): void {
+  if (probed.sentToOne !== undefined && probed.heard >= probed.sentToOne) probed.others = false;
 }

@@ -149,4 +149,20 @@ describe("SubscriptionProbe", () => {
     probe.end();
     expect(probe.others).toBeUndefined();
   });
+
+  test("PUB-16: a probe that Redis sent to another connection alone does not say that there is no other", async () => {
+    const { probe, connect, pass, broker } = probing();
+    // Redis has cut the connection, and the node does not know it yet.
+    broker.delivers = false;
+    await connect();
+    expect(probe.others).toBeUndefined();
+    broker.receivers = 2;
+    await pass(2_000);
+    broker.receivers = 1;
+    await pass(2_000);
+    expect(probe.others).toBe(true);
+    // It was late and not cut.
+    probe.heard(broker.probes.at(-1) ?? "");
+    expect(probe.others).toBe(false);
+  });
 });
