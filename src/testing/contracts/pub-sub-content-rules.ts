@@ -7,6 +7,7 @@ import type { Occurrence } from "../../domain/occurrence.ts";
 import { result, status } from "../encoded-events.ts";
 import { occurrenceKey } from "../occurrence-key.ts";
 import { someAnalysis } from "../some-analysis.ts";
+import { inTime } from "./in-time.ts";
 import type { PubSubRuleContext } from "./pub-sub-under-test.ts";
 
 const P = "server.1.p";
@@ -58,18 +59,19 @@ export function contentRules({ node, broker }: PubSubRuleContext): void {
     );
   });
 
-  test("PS-34 directly after the same it is a retry, within its window, unless something else was stored since", async () => {
-    const publisher = await node();
-    const channel = someAnalysis();
-    const again = { occurrence: { before: "same" }, rest: { retryMs: 400 } } as const;
-    expect(await ingest(publisher, channel, ["a", P, 1])).toBe("stored 1");
-    expect(await ingest(publisher, channel, ["a", P, 2], again)).toBe("duplicate 1");
-    await broker().elapse(500);
-    expect(await ingest(publisher, channel, ["a", P, 3], again)).toBe("stored 2");
-    await publisher.append({ channel, events: [status()] });
-    expect(await ingest(publisher, channel, ["a", P, 4], again)).toBe("stored 4");
-    expect(await ingest(publisher, channel, ["a", P, 4], again)).toBe("duplicate 4");
-  });
+  test("PS-34 directly after the same it is a retry, within its window, unless something else was stored since", () =>
+    inTime(900, async () => {
+      const publisher = await node();
+      const channel = someAnalysis();
+      const again = { occurrence: { before: "same" }, rest: { retryMs: 400 } } as const;
+      expect(await ingest(publisher, channel, ["a", P, 1])).toBe("stored 1");
+      expect(await ingest(publisher, channel, ["a", P, 2], again)).toBe("duplicate 1");
+      await broker().elapse(500);
+      expect(await ingest(publisher, channel, ["a", P, 3], again)).toBe("stored 2");
+      await publisher.append({ channel, events: [status()] });
+      expect(await ingest(publisher, channel, ["a", P, 4], again)).toBe("stored 4");
+      expect(await ingest(publisher, channel, ["a", P, 4], again)).toBe("duplicate 4");
+    }));
 
   test("PS-34 a bare message stored since then was published after the retry", async () => {
     const publisher = await node();
