@@ -11,7 +11,7 @@ async function telltale(...words: readonly string[]) {
     env: { PORT: "0" },
     stdout: "pipe",
     stderr: "pipe",
-    timeout: 10_000,
+    timeout: 25_000,
   });
   const [out, err, code] = await Promise.all([
     new Response(child.stdout).text(),

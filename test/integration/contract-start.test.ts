@@ -16,7 +16,7 @@ describe("a start", () => {
       env: { PATH: process.env.PATH ?? "", PORT: "0", LOG_LEVEL: "error", ...env },
       stdout: "ignore",
       stderr: "pipe",
-      timeout: 4_000,
+      timeout: 25_000,
     });
     const said = await new Response(gateway.stderr).text();
     return { code: await gateway.exited, said };

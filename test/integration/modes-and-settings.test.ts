@@ -17,7 +17,7 @@ async function failedStart(env: Record<string, string>): Promise<string> {
     env: { PATH: process.env.PATH ?? "", PORT: "0", JWT_SECRET_KEY: KEY, ...env },
     stdout: "ignore",
     stderr: "pipe",
-    timeout: 10_000,
+    timeout: 25_000,
   });
   const said = await new Response(child.stderr).text();
   expect([await child.exited, said]).toEqual([78, said]);
