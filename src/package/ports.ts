@@ -2,15 +2,18 @@
  * `telltale/ports`: the ports of a broker, and the errors that an adapter throws.
  *
  * An adapter from outside exports one function, `openBroker` (`OpenBroker`), and a gateway opens it with
- * `BROKER=module:…`. docs/ARCHITECTURE.md ("A new broker") says what it needs, and `examples/postgres-broker` is one.
+ * `BROKER=module:…`. docs/WRITING-AN-ADAPTER.md is the guide, and `examples/minimal-broker` the smallest one.
  */
 import type { BrokerPorts } from "../application/ports/broker-ports.ts";
 import type { ClockPort } from "../application/ports/clock-port.ts";
 import type { TelemetryPort } from "../application/ports/telemetry-port.ts";
 
 export type { BrokerCause, BrokerTrouble } from "../application/broker-trouble.ts";
+export { wordsOf } from "../application/broker-trouble.ts";
 export { BrokerUnavailable, NewerFormat, OutcomeUnknown, RequestTooLarge } from "../application/errors.ts";
 export type { BrokerFault, BrokerHealth } from "../application/ports/broker-health.ts";
+export type { BrokerCapability } from "../application/ports/broker-ports.ts";
+export { capabilitiesOf, closeBroker } from "../application/ports/broker-ports.ts";
 export type {
   DeadLetter,
   DeadLetterIdentity,
@@ -19,6 +22,7 @@ export type {
   KeptDeadLetter,
 } from "../application/ports/dead-letter-port.ts";
 export {
+  DEAD_LETTER_BYTES,
   DEAD_LETTER_KINDS,
   DEAD_LETTER_PAGE,
   DEAD_LETTERS,
@@ -40,10 +44,17 @@ export type {
   Taken,
   UnreadableEntry,
 } from "../application/ports/inbox-port.ts";
-export { ASK_AGAIN_MS, INBOX_BATCH, LEASE_MS, SHOWN_BYTES } from "../application/ports/inbox-port.ts";
+export { ASK_AGAIN_MS, INBOX, INBOX_BATCH, LEASE_MS, SHOWN_BYTES } from "../application/ports/inbox-port.ts";
+export type {
+  CounterName,
+  GaugeName,
+  HistogramName,
+  LabelsOf,
+} from "../application/ports/metric-catalogue.ts";
 export type {
   AppendOutcome,
   AppendRequest,
+  AttemptRefusal,
   ChannelPosition,
   ChannelSnapshot,
   ChannelSubscriber,
@@ -52,13 +63,18 @@ export type {
   HistoryPage,
   PublishedEvent,
   PubSubPort,
+  StageMark,
 } from "../application/ports/pub-sub-port.ts";
 export { MOST_POSITIONS, PAGE_BYTES } from "../application/ports/pub-sub-port.ts";
+export type { LogFields, LogLevel } from "../application/ports/telemetry-port.ts";
 export type { BareMessage, Listening, WorkerChannelPort } from "../application/ports/worker-channel-port.ts";
 export type { ViewerList } from "../domain/access-grant.ts";
 export type { EncodedEvent } from "../domain/analysis-event.ts";
+export type { ByteBudget } from "../domain/byte-budget.ts";
 export type { AnalysisChannel, ChannelName } from "../domain/channel.ts";
+export type { EventKind } from "../domain/event-kind.ts";
 export type { EpochSpan, EventPosition, KeptHistory } from "../domain/event-position.ts";
+export type { AppendedOccurrence, Occurrence } from "../domain/occurrence.ts";
 export type { BrokerPorts, ClockPort, TelemetryPort };
 
 /** The things that a gateway gives to the module of its broker. */

@@ -10,7 +10,7 @@ describe.skipIf(!needs("nats-server"))("the dead letters on NATS", () => {
   deadLetterContract("NATS", () => emptyNatsDeadLetters(nats));
 
   test("DLP-2 keep() does not keep a dead letter again that an operator dropped, if its entry is taken again", async () => {
-    const node = (await emptyNatsDeadLetters(nats)).node();
+    const node = await (await emptyNatsDeadLetters(nats)).node();
     nats.afterTest(() => node.close());
     const deadLetter = {
       channel: "analysis:x",

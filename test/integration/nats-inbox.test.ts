@@ -13,7 +13,7 @@ describe.skipIf(!needs("nats-server"))("the inbox on NATS", () => {
 
   async function inboxOfFour() {
     const broker = await emptyNatsInbox(nats);
-    const inbox = broker.node();
+    const inbox = await broker.node();
     nats.afterTest(() => inbox.close());
     const ids: string[] = [];
     for (const event of ["1", "2", "3", "4"]) ids.push(await broker.add([["event", event]]));
@@ -41,7 +41,7 @@ describe.skipIf(!needs("nats-server"))("the inbox on NATS", () => {
     const { inbox, ids } = await inboxOfFour();
     await left(inbox);
     const { broker, ids: anew } = await inboxOfFour();
-    const other = broker.node();
+    const other = await broker.node();
     nats.afterTest(() => other.close());
     await other.remove(ids);
     expect(await left(other)).toEqual(anew);
@@ -64,7 +64,7 @@ describe.skipIf(!needs("nats-server"))("the inbox on NATS", () => {
     const theirs = JSON.stringify({ name: "THEIRS", subjects: ["analysis.>"] });
     await client.request("$JS.API.STREAM.CREATE.THEIRS", theirs);
     nats.afterTest(() => client.request("$JS.API.STREAM.DELETE.THEIRS"));
-    const node = broker.node();
+    const node = await broker.node();
     nats.afterTest(() => node.close());
     const failure = await node.backlog().catch((error: unknown) => error);
     expect(failure).toBeInstanceOf(BrokerUnavailable);

@@ -45,7 +45,7 @@ export async function emptyNatsInbox(nats: NatsInUse): Promise<InboxUnderTest> {
     return entryId(creation, answer.json<{ seq: number }>().seq);
   };
   return {
-    node: (node) => natsInbox(nats, node),
+    node: () => natsInbox(nats),
     add: ([[, event] = ["event", ""]]) => publish("telltale.inbox", event),
     addTo: (channel, event) => publish(channel.replace(":", "."), event),
     elapse: (milliseconds) => Bun.sleep(milliseconds),
@@ -53,9 +53,9 @@ export async function emptyNatsInbox(nats: NatsInUse): Promise<InboxUnderTest> {
   };
 }
 
-export function natsInbox(nats: NatsInUse, node?: string): NatsInbox {
+export function natsInbox(nats: NatsInUse): NatsInbox {
   const listen = ["analysis", "user", "system"] as const;
-  return new NatsInbox({ ...sharedNats(nats), listen, ...(node !== undefined && { node }) });
+  return new NatsInbox({ ...sharedNats(nats), listen });
 }
 
 /** The dead letters on a NATS whose stream is made anew: a purge would leave what it recognises. */

@@ -24,15 +24,15 @@ export async function emptyEventLog(redis: RedisInUse): Promise<PubSubUnderTest>
 export async function emptyInbox(redis: RedisInUse): Promise<InboxUnderTest> {
   await redis.client.flushall();
   return {
-    node: (node) => inboxOn(redis, node),
+    node: () => inboxOn(redis),
     add: async (fields) => String(await redis.client.xadd("telltale:inbox", "*", ...fields.flat())),
     elapse: (milliseconds) => Bun.sleep(milliseconds),
     close: async () => {},
   };
 }
 
-export function inboxOn(redis: RedisInUse, node?: string): RedisInbox {
-  return new RedisInbox({ ...shared(redis), ...(node !== undefined && { node }) });
+export function inboxOn(redis: RedisInUse): RedisInbox {
+  return new RedisInbox(shared(redis));
 }
 
 /** The options that all adapters on this Redis have in common. */

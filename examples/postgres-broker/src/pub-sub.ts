@@ -83,6 +83,8 @@ export class PostgresPubSub implements PubSubPort {
   }
 
   append(request: AppendRequest): Promise<AppendOutcome> {
+    if (request.deduplicate?.by === "occurrence")
+      return Promise.reject(new Error("PostgreSQL has no worker channels, so it recognises no bare message"));
     return this.#noting(request.channel, this.#appends.append(request));
   }
 

@@ -139,6 +139,8 @@ export class NatsPubSub implements PubSubPort {
   }
 
   append(request: AppendRequest): Promise<AppendOutcome> {
+    if (request.deduplicate?.by === "occurrence")
+      return Promise.reject(new Error("NATS has no worker channels, so it recognises no bare message"));
     return this.#format.during(request.channel, () => this.#appends.append(request));
   }
 

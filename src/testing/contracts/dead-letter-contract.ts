@@ -6,7 +6,7 @@ import { brokerOfEachTest } from "./broker-of-each-test.ts";
 /** The broker under test. The suite asks for a fresh one, or one that was emptied, for each of its tests. */
 export interface DeadLettersUnderTest {
   /** Another node on the same broker; the suite closes it. */
-  node(): DeadLetterPort;
+  node(): DeadLetterPort | Promise<DeadLetterPort>;
   /** Resolves when so many milliseconds of the broker's time have passed. */
   elapse(milliseconds: number): Promise<void>;
   /** Called after the nodes were closed. */
@@ -21,18 +21,18 @@ export function deadLetterContract(name: string, open: () => Promise<DeadLetters
   describe(`DeadLetterPort on ${name}`, () => {
     const { broker, closing } = brokerOfEachTest(open);
 
-    const make = () => closing(broker().node());
+    const make = async () => closing(await broker().node());
     const deadLetter = { channel: "analysis:x", payload: "not JSON", reason: "not_json" };
 
     test("DLP-1 keep() keeps a dead letter once that several nodes report, and once more for another channel", async () => {
-      const all = [make(), make(), make()];
+      const all = [await make(), await make(), await make()];
       await Promise.all(all.map((node) => node.keep(deadLetter)));
       await all[0]?.keep({ ...deadLetter, channel: "analysis:y" });
-      expect((await kept(make())).map(({ channel }) => channel)).toEqual(["analysis:x", "analysis:y"]);
+      expect((await kept(await make())).map(({ channel }) => channel)).toEqual(["analysis:x", "analysis:y"]);
     });
 
     test("DLP-1 keep() keeps the same content again outside its window, and not within a wider one", async () => {
-      const node = make();
+      const node = await make();
       await node.keep(deadLetter);
       await broker().elapse(300);
       await node.keep({ ...deadLetter, windowMs: 60_000 });
@@ -42,7 +42,7 @@ export function deadLetterContract(name: string, open: () => Promise<DeadLetters
     });
 
     test("DLP-2 keep() keeps the same content once for each name, whatever its window", async () => {
-      const node = make();
+      const node = await make();
       await node.keep({ ...deadLetter, name: "1-0" });
       await broker().elapse(50);
       await node.keep({ ...deadLetter, name: "1-0", windowMs: 10 });
@@ -52,7 +52,7 @@ export function deadLetterContract(name: string, open: () => Promise<DeadLetters
     });
 
     test("DLP-3 keep() keeps the first 64 KiB of a payload in whole characters, with channel, reason and time", async () => {
-      const node = make();
+      const node = await make();
       await node.keep({ ...deadLetter, payload: `a${"ü".repeat(40_000)}` });
       const [one] = await kept(node);
       expect(one).toMatchObject({ channel: "analysis:x", reason: "not_json" });
@@ -61,7 +61,7 @@ export function deadLetterContract(name: string, open: () => Promise<DeadLetters
     });
 
     test("DLP-4 keep() keeps the newest 10,000", async () => {
-      const node = make();
+      const node = await make();
       await keepMany(node, deadLetter, 10_050);
       const all = await kept(node);
       expect(all).toHaveLength(10_000);
@@ -69,10 +69,10 @@ export function deadLetterContract(name: string, open: () => Promise<DeadLetters
     }, 20_000);
 
     test("DLP-5 read() gives all of them from either end, over however many pages, and nothing if there are none", async () => {
-      const node = make();
+      const node = await make();
       expect(await kept(node)).toEqual([]);
       await keepMany(node, deadLetter, 250);
-      const oldestFirst = await kept(make());
+      const oldestFirst = await kept(await make());
       expect(oldestFirst.map(({ payload }) => payload)).toEqual(
         Array.from({ length: 250 }, (_, n) => `${n}`),
       );
@@ -81,7 +81,7 @@ export function deadLetterContract(name: string, open: () => Promise<DeadLetters
     });
 
     test("DLP-5 read() may be left in the middle, and goes on if those before are removed meanwhile", async () => {
-      const node = make();
+      const node = await make();
       await keepMany(node, deadLetter, 250);
       for await (const { payload } of node.read("newest")) if (payload === "240") break;
       const read: string[] = [];
@@ -94,16 +94,16 @@ export function deadLetterContract(name: string, open: () => Promise<DeadLetters
     });
 
     test("DLP-6 find() gives the dead letter of an id on any node, and nothing for any other text", async () => {
-      const node = make();
+      const node = await make();
       await node.keep(deadLetter);
       await node.keep({ ...deadLetter, payload: "another" });
-      for (const one of await kept(node)) expect(await make().find(one.id)).toEqual(one);
+      for (const one of await kept(node)) expect(await (await make()).find(one.id)).toEqual(one);
       for (const text of ["", "no id", "-", "+", "99999999999999-0", "0-0"])
         expect([text, await node.find(text)]).toEqual([text, undefined]);
     });
 
     test("DLP-7 remove() removes one, once, whoever kept it", async () => {
-      const [one, two] = [make(), make()];
+      const [one, two] = [await make(), await make()];
       await one.keep(deadLetter);
       await one.keep({ ...deadLetter, payload: "stays" });
       const [first] = await kept(one);
@@ -116,7 +116,7 @@ export function deadLetterContract(name: string, open: () => Promise<DeadLetters
     });
 
     test("DLP-7 a dead letter that was removed takes up no room", async () => {
-      const node = make();
+      const node = await make();
       await node.keep({ ...deadLetter, payload: "the first" });
       await keepMany(node, { ...deadLetter, channel: "user:bob" }, 10_000 - 1);
       for (const one of (await kept(node)).slice(1, 11)) await node.remove(one.id);
@@ -126,7 +126,7 @@ export function deadLetterContract(name: string, open: () => Promise<DeadLetters
     }, 20_000);
 
     test("DLP-7 nodes that closed close again, and harm no other", async () => {
-      const [one, two] = [make(), make()];
+      const [one, two] = [await make(), await make()];
       await one.keep(deadLetter);
       await one.close();
       await one.close();
@@ -135,7 +135,7 @@ export function deadLetterContract(name: string, open: () => Promise<DeadLetters
     });
 
     test("BUD-6 every field of a dead letter is cut, and shows that it was", async () => {
-      const node = make();
+      const node = await make();
       const channel = `user:${"ü".repeat(2_500_000)}`;
       await node.keep({ channel, payload: "{", reason: `invalid: ${"r".repeat(2_000_000)}` });
       const [one] = await kept(node);
@@ -155,7 +155,7 @@ export function deadLetterContract(name: string, open: () => Promise<DeadLetters
     test.each([["user:alice"], ["analysis:job-42"]])(
       "BUD-7 however many dead letters there are of %s, those of the other kinds stay",
       async (flooding) => {
-        const node = make();
+        const node = await make();
         for (const channel of others) await node.keep({ ...deadLetter, channel, payload: "the first" });
         await keepMany(node, { ...deadLetter, channel: flooding }, 10_100);
         const all = await kept(node);
@@ -167,7 +167,7 @@ export function deadLetterContract(name: string, open: () => Promise<DeadLetters
     );
 
     test("BUD-7 dead letters hold at most 64 MiB in all, and the oldest go of the kind that has the most", async () => {
-      const node = make();
+      const node = await make();
       await node.keep({ ...deadLetter, channel: analysis });
       await node.keep({ ...deadLetter, channel: "user:alice" });
       for (let n = 0; n < 1_100; n++)
@@ -178,7 +178,7 @@ export function deadLetterContract(name: string, open: () => Promise<DeadLetters
       expect(bytes).toBeWithin(63 * 1024 * 1024, 64 * 1024 * 1024);
       expect(all[1]?.channel).toBe("user:bob");
       expect(all.at(-1)?.payload).toStartWith("1099 ");
-    }, 30_000);
+    }, 60_000);
   });
 }
 

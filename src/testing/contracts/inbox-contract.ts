@@ -15,12 +15,12 @@ export function inboxContract(
   describe(`InboxPort on ${name}`, () => {
     const { broker, closing } = brokerOfEachTest(open);
 
-    const make = (node?: string) => closing(broker().node(node));
+    const make = async () => closing(await broker().node());
     const add = (event: string) => broker().add([["event", event]]);
     const withFields = test.skipIf(!haveFields);
 
     test("IB-1 take() gives the oldest entries first, with their ids, and they stay until they are removed", async () => {
-      const inbox = make();
+      const inbox = await make();
       expect(await batchOf(inbox)).toEqual([]);
       const ids = [await add("one"), await add("two"), await add("ü")];
       const expected = ["one", "two", "ü"].map((event, index) => ({ type: "event", id: ids[index], event }));
@@ -30,7 +30,7 @@ export function inboxContract(
     });
 
     withFields("IB-1 take() ignores the other fields of an entry", async () => {
-      const inbox = make();
+      const inbox = await make();
       const id = await broker().add([
         ["trace", "x"],
         ["event", "{}"],
@@ -40,7 +40,7 @@ export function inboxContract(
     });
 
     test("IB-8 compareIds() orders ids as the entries were added, and no two are the same", async () => {
-      const inbox = make();
+      const inbox = await make();
       const ids: string[] = [];
       for (let n = 0; n < 12; n++) ids.push(await add(`${n}`));
       expect(new Set(ids).size).toBe(ids.length);
@@ -51,7 +51,7 @@ export function inboxContract(
     });
 
     test("IB-2 remove() removes an entry for every node, and may be called again", async () => {
-      const [one, two] = [make("same"), make("same")];
+      const [one, two] = [await make(), await make()];
       const [first, second] = [await add("one"), await add("two")];
       await one.remove([first]);
       await two.remove([first]);
@@ -60,7 +60,7 @@ export function inboxContract(
     });
 
     test("IB-3 arrival() resolves at once if an entry waits, and as soon as one comes", async () => {
-      const inbox = make();
+      const inbox = await make();
       const arrival = inbox.arrival();
       await batchOf(inbox);
       const id = await add("one");
@@ -70,7 +70,7 @@ export function inboxContract(
     });
 
     test("IB-3 arrival() resolves though nothing comes", async () => {
-      const arrival = make().arrival();
+      const arrival = (await make()).arrival();
       await broker().elapse(1_500);
       await arrival;
     });
@@ -79,7 +79,7 @@ export function inboxContract(
       ["over 1 MiB", [["event", `{"a":"${"x".repeat(1024 * 1024)}"}`]], "too_large"],
       ...(haveFields ? WITHOUT_ONE_EVENT : []),
     ])("IB-4 an entry %s is unreadable, and shows what it begins with", async (_, fields, fault) => {
-      const inbox = make();
+      const inbox = await make();
       const id = await broker().add(fields);
       const [entry] = await batchOf(inbox);
       expect(entry).toMatchObject({ type: "unreadable", id, fault });
@@ -93,7 +93,7 @@ export function inboxContract(
       ["of wide characters", [["event", `{"a":"${"ü🎬".repeat(200_000)}"}`]], 'ü🎬"}'],
       ...(haveFields ? WITH_OTHER_FIELDS : []),
     ])("IB-4 an unreadable entry %s shows how it ends as well", async (_, fields, end) => {
-      const inbox = make();
+      const inbox = await make();
       await broker().add(fields);
       const [entry] = await batchOf(inbox);
       const { tail = "" } = entry as InboxEntry & { type: "unreadable" };
@@ -104,7 +104,7 @@ export function inboxContract(
     });
 
     withFields("IB-4 an unreadable entry that is shown whole has no tail", async () => {
-      const inbox = make();
+      const inbox = await make();
       await broker().add([["data", "x".repeat(64 * 1024 - 5)]]);
       const [entry] = await batchOf(inbox);
       expect(entry).not.toHaveProperty("tail");
@@ -112,13 +112,13 @@ export function inboxContract(
     });
 
     test("IB-4 an event of the largest size is readable", async () => {
-      const inbox = make();
+      const inbox = await make();
       await add("x".repeat(1024 * 1024));
       expect(await batchOf(inbox)).toMatchObject([{ type: "event" }]);
     });
 
     test("IB-5 take() gives a batch of many entries, a smaller one of large entries, and always one entry", async () => {
-      const inbox = make();
+      const inbox = await make();
       const ids: string[] = [];
       for (let n = 0; n < 600; n++) ids.push(await add(`${n}`));
       const batch = (await batchOf(inbox)).map(({ id }) => id);
@@ -130,7 +130,7 @@ export function inboxContract(
     });
 
     test("BUD-9 a batch holds at most 4 MiB, whatever workers add, and shows 64 KiB of each end of an unreadable entry", async () => {
-      const inbox = make();
+      const inbox = await make();
       const sizes = [
         ...Array(3).fill(3_000_000),
         ...Array(9).fill(1_040_000),
@@ -155,7 +155,7 @@ export function inboxContract(
     });
 
     test("IB-6 while one node takes the others wait, until it releases or says nothing for three seconds", async () => {
-      const [one, two] = [make("one"), make("two")];
+      const [one, two] = [await make(), await make()];
       await add("one");
       expect((await one.take()).type).toBe("batch");
       const waiting = await two.take();
@@ -172,7 +172,7 @@ export function inboxContract(
     });
 
     test("IB-7 backlog() says how many wait and for how long", async () => {
-      const inbox = make();
+      const inbox = await make();
       expect(await inbox.backlog()).toEqual({ entries: 0, oldest: undefined });
       const id = await add("one");
       await add("two");
@@ -185,7 +185,7 @@ export function inboxContract(
     test.skipIf(!channels)(
       "IB-9 an entry says which channel the worker addressed, as it was named",
       async () => {
-        const inbox = make();
+        const inbox = await make();
         const names = ["analysis:x", "user:alice@example.com", "user:a.b.c", "system:updates"];
         for (const channel of names) await broker().addTo?.(channel, channel);
         await add("no channel");

@@ -4,8 +4,8 @@ export type Fields = readonly [name: string, value: string][];
 
 /** The broker under test. The suite asks for an empty inbox for each of its tests. */
 export interface InboxUnderTest {
-  /** Another node on the same broker; the suite closes it. Nodes of one name share the lease. */
-  node(name?: string): InboxPort;
+  /** Another node on the same broker; the suite closes it. */
+  node(): InboxPort | Promise<InboxPort>;
   /** Adds an entry as a worker does. Resolves with its id. If entries have no fields, `fields` is one `event` alone. */
   add(fields: Fields): Promise<string>;
   /** Adds an event as a worker does that addresses a channel. Resolves with its id. */

@@ -6,7 +6,7 @@ import { brokerOfEachTest } from "./broker-of-each-test.ts";
 /** The broker under test. The suite asks for a fresh one, or one that was emptied, for each of its tests. */
 export interface WorkersUnderTest {
   /** Another node on the same broker; the suite closes it. */
-  node(): WorkerChannelPort;
+  node(): WorkerChannelPort | Promise<WorkerChannelPort>;
   /** Publishes as a worker does. Resolves when the broker has the message. */
   publish(channel: string, payload: string): Promise<void>;
   /** Resolves when so many milliseconds of the broker's time have passed. */
@@ -23,9 +23,9 @@ export function workerChannelContract(name: string, open: () => Promise<WorkersU
   describe(`WorkerChannelPort on ${name}`, () => {
     const { broker, closing } = brokerOfEachTest(open);
 
-    const make = () => closing(broker().node());
+    const make = async () => closing(await broker().node());
     const listening = async () => {
-      const node = make();
+      const node = await make();
       const heard: BareMessage[] = [];
       await node.listen((message) => heard.push(message));
       return { node, heard };
@@ -57,7 +57,7 @@ export function workerChannelContract(name: string, open: () => Promise<WorkersU
     });
 
     test("WC-3 listening() says since when a node listens, and whether another one does", async () => {
-      const silent = make();
+      const silent = await make();
       expect(silent.listening()).toBeUndefined();
       const { node: one } = await listening();
       await eventually("it knows that it is alone", async () => one.listening()?.others === false);
