@@ -9,11 +9,9 @@ import { nothing, sum, type Tally, tallyOfBun, tallyOfDeno } from "./check/tally
  */
 const root = new URL("..", import.meta.url).pathname;
 const bin = `${root}node_modules/.bin/`;
-const unitMinutes = 2;
-const serverMinutes = 15;
-const modelMinutes = 10;
-const mutantMinutes = 20;
-const denoMinutes = 6;
+const quickMinutes = 5;
+/** Some two to five times as long as the longest of them takes. */
+const thoroughMinutes = 40;
 /** A test that waits for a real server may wait longer than Bun's five seconds, on a busy machine above all. */
 const patience = "--timeout=30000";
 
@@ -37,9 +35,15 @@ const onDeno = [
   "test/e2e/demo-page.test.ts",
 ];
 
+interface Outcome {
+  readonly tally: Tally;
+  /** Shown above the figures of the step. */
+  readonly lines: readonly string[];
+}
+
 interface Step {
   readonly name: string;
-  readonly run: () => Promise<Tally>;
+  readonly run: () => Promise<Outcome>;
 }
 
 const quick: readonly Step[] = [
@@ -54,73 +58,78 @@ const quick: readonly Step[] = [
       // Without this, the report of an earlier run could be taken for one that was not written.
       rmSync(folder, { recursive: true, force: true });
       const measure = ["--coverage", "--coverage-reporter=lcov", `--coverage-dir=${folder}`];
-      const tested = await bunTest([...measure, "test/unit", "test/contract"], unitMinutes);
+      const tested = await bunTest([...measure, "test/unit", "test/contract"], quickMinutes);
       const { tally, summary } = await checkCoverage(root, `${folder}/lcov.info`);
-      for (const line of summary) console.log(`  ${line}`);
-      return sum([tested, tally]);
+      return {
+        tally: sum([tested.tally, tally]),
+        lines: [...tested.lines, ...summary.map((line) => `  ${line}`)],
+      };
     },
   },
   // The model runs by itself: it executes most lines, so the coverage would not show which of them have no other test.
   tests("some runs of the model, the list of mutants", ["test/model", "test/mutants/list.test.ts"]),
 ];
 
+const thoroughAtOnce = 3;
+/** Once, before gateways on Deno of several steps need them: these build nothing that is there. */
+const pages = program("pages of a gateway on Deno", [process.execPath, "run", "scripts/build-pages.ts"]);
+
+/** Three at a time, for most of them wait for servers; the long ones begin. */
 const thorough: readonly Step[] = [
+  tests("integration", [patience, "test/integration"], thoroughMinutes),
+  tests("mutants: the tests notice every one", ["test/mutants/mutants.test.ts"], thoroughMinutes),
+  tests("real faults on real processes", [patience, "test/faults"], thoroughMinutes),
+  tests("end to end: worker and browser", [patience, "test/e2e"], thoroughMinutes),
+  model("the model", "test/model/model.test.ts"),
+  model("the model, and its cases and brokers", "test/model"),
   {
-    name: "the model",
-    // A run of the model keeps one core busy.
-    run: async () =>
-      sum(
-        await Promise.all(
-          ["test/model", "test/model/model.test.ts"].map((path) =>
-            bunTest([path], modelMinutes, { TELLTALE_MODEL_RUNS: "10000" }),
-          ),
-        ),
-      ),
+    name: "a gateway on Deno, with the tests of the one on Bun",
+    run: () => bunTest([patience, ...onDeno], thoroughMinutes, { TELLTALE_RUNTIME: "deno" }),
   },
-  tests(
-    "mutants: the tests notice every one",
-    ["--concurrent", "--max-concurrency=2", "test/mutants/mutants.test.ts"],
-    mutantMinutes,
-  ),
-  tests("integration", [patience, "test/integration"], serverMinutes),
-  tests("real faults on real processes", [patience, "test/faults"], serverMinutes),
-  tests("end to end: worker and browser", [patience, "test/e2e"], serverMinutes),
-  tests("every broker on every runtime", [patience, "test/matrix"], serverMinutes),
-  tests("containers", [patience, "test/containers"], serverMinutes),
-  tests("proxies", [patience, "test/proxies"], serverMinutes),
-  program("types of everything (deno check)", [`${bin}deno`, "check", "src"]),
+  tests("containers", [patience, "test/containers"], thoroughMinutes),
+  tests("every broker on every runtime", [patience, "test/matrix"], thoroughMinutes),
   denoTests(
     "unit tests of the core (deno test)",
     ["test/unit/domain", "test/unit/application", "test/unit/session"],
     ["--allow-read", "--allow-env"],
   ),
+  tests("proxies", [patience, "test/proxies"], thoroughMinutes),
+  program("types of everything (deno check)", [`${bin}deno`, "check", "src"]),
   denoTests(
     "the server on Deno, request by request (deno test)",
     ["test/integration/request-target.test.ts", "test/integration/request-deadline.test.ts"],
     ["--allow-read", "--allow-env", "--allow-net"],
   ),
-  {
-    name: "a gateway on Deno, with the tests of the one on Bun",
-    run: () => bunTest([patience, ...onDeno], denoMinutes, { TELLTALE_RUNTIME: "deno" }),
-  },
 ];
 
 async function main(): Promise<void> {
-  const steps = process.argv.includes("--all") ? [...quick, ...thorough] : quick;
-  const failedSteps: string[] = [];
-  let total = nothing;
-  for (const step of steps) {
-    console.log(`— ${step.name}`);
-    const began = performance.now();
-    const tally = await step.run();
-    const seconds = ((performance.now() - began) / 1000).toFixed(1);
-    console.log(`  ${tally.failed === 0 ? "ok" : "FAILED"}: ${describe(tally)}, ${seconds} s`);
-    if (tally.failed > 0) failedSteps.push(step.name);
-    total = sum([total, tally]);
-  }
-  if (failedSteps.length > 0) console.log(`\nFailed: ${failedSteps.join("; ")}`);
+  const outcomes = await inTurn(quick, 1);
+  if (process.argv.includes("--all"))
+    outcomes.push(...(await inTurn([pages], 1)), ...(await inTurn(thorough, thoroughAtOnce)));
+  const failed = outcomes.filter(({ tally }) => tally.failed > 0).map(({ name }) => name);
+  const total = sum(outcomes.map(({ tally }) => tally));
+  if (failed.length > 0) console.log(`\nFailed: ${failed.join("; ")}`);
   console.log(`\n${describe(total)}`);
   process.exit(total.failed > 0 ? 1 : 0);
+}
+
+/** Runs steps in their order, so many at once, and shows each in one piece when it ends. */
+async function inTurn(steps: readonly Step[], atOnce: number): Promise<(Outcome & { name: string })[]> {
+  const waiting = [...steps];
+  const outcomes: (Outcome & { name: string })[] = [];
+  const work = async () => {
+    for (let step = waiting.shift(); step !== undefined; step = waiting.shift()) {
+      const began = performance.now();
+      const outcome = await step.run();
+      const seconds = ((performance.now() - began) / 1000).toFixed(1);
+      const verdict = outcome.tally.failed === 0 ? "ok" : "FAILED";
+      const end = `  ${verdict}: ${describe(outcome.tally)}, ${seconds} s`;
+      console.log([`— ${step.name}`, ...outcome.lines, end].join("\n"));
+      outcomes.push({ name: step.name, ...outcome });
+    }
+  };
+  await Promise.all(Array.from({ length: atOnce }, work));
+  return outcomes;
 }
 
 function describe({ passed, failed, skipped }: Tally): string {
@@ -131,38 +140,42 @@ function describe({ passed, failed, skipped }: Tally): string {
 function program(name: string, command: readonly string[]): Step {
   const tally = (_: string, exitCode: number): Tally =>
     exitCode === 0 ? { ...nothing, passed: 1 } : { ...nothing, failed: 1 };
-  return { name, run: async () => report(await runProgram(command, root, unitMinutes), tally) };
+  return { name, run: async () => outcomeOf(await runProgram(command, root, quickMinutes), tally) };
 }
 
-function tests(name: string, args: readonly string[], minutes = unitMinutes): Step {
+function tests(name: string, args: readonly string[], minutes = quickMinutes): Step {
   return { name, run: () => bunTest(args, minutes) };
+}
+
+function model(name: string, path: string): Step {
+  return { name, run: () => bunTest([path], thoroughMinutes, { TELLTALE_MODEL_RUNS: "10000" }) };
 }
 
 function denoTests(name: string, paths: readonly string[], permissions: readonly string[]): Step {
   const command = [`${bin}deno`, "test", "--no-check", ...permissions, ...paths];
-  return { name, run: async () => report(await runProgram(command, root, unitMinutes), tallyOfDeno) };
+  return { name, run: async () => outcomeOf(await runProgram(command, root, thoroughMinutes), tallyOfDeno) };
 }
 
 async function bunTest(
   args: readonly string[],
   minutes: number,
   environment: Readonly<Record<string, string>> = {},
-): Promise<Tally> {
-  return report(
+): Promise<Outcome> {
+  return outcomeOf(
     await runProgram([process.execPath, "test", ...args], root, minutes, environment),
     tallyOfBun,
   );
 }
 
 /** Shows a failed run without the tests that passed, and names what any other run skipped. */
-function report(
+function outcomeOf(
   { output, exitCode }: { readonly output: string; readonly exitCode: number },
   tallyOf: (output: string, exitCode: number) => Tally,
-): Tally {
+): Outcome {
   const tally = tallyOf(output, exitCode);
-  if (tally.failed > 0) console.log(output.replace(goodNews, "").replace(fileWithoutNews, "").trimEnd());
-  else for (const line of output.match(/^skipped for want of .*$/gm) ?? []) console.log(`  ${line}`);
-  return tally;
+  if (tally.failed > 0)
+    return { tally, lines: [output.replace(goodNews, "").replace(fileWithoutNews, "").trimEnd()] };
+  return { tally, lines: (output.match(/^skipped for want of .*$/gm) ?? []).map((line) => `  ${line}`) };
 }
 
 await main();

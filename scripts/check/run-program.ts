@@ -1,4 +1,6 @@
 const lastWordsMs = 2_000;
+/** The process groups of the programs that run. */
+const running = new Set<number>();
 
 /** Runs a program. At the limit its whole process group is killed, and the exit code is 124. */
 export async function runProgram(
@@ -16,11 +18,8 @@ export async function runProgram(
     stderr: "pipe",
     detached: true,
   });
-  const giveUp = () => {
-    process.kill(-child.pid, "SIGTERM");
-    process.exit(130);
-  };
-  process.once("SIGINT", giveUp).once("SIGTERM", giveUp);
+  if (running.size === 0) process.once("SIGINT", giveUp).once("SIGTERM", giveUp);
+  running.add(child.pid);
   let late = false;
   const limit = setTimeout(() => {
     late = true;
@@ -35,10 +34,16 @@ export async function runProgram(
   const collected = Promise.all([collect(child.stdout), collect(child.stderr)]);
   const exitCode = await child.exited;
   clearTimeout(limit);
-  process.off("SIGINT", giveUp).off("SIGTERM", giveUp);
+  running.delete(child.pid);
+  if (running.size === 0) process.off("SIGINT", giveUp).off("SIGTERM", giveUp);
   // A process that the program left behind keeps the pipe open, and the check must not wait for it.
   await Promise.race([collected, Bun.sleep(lastWordsMs)]);
   return late
     ? { output: `${output}\nstopped after ${limitMinutes} minutes`, exitCode: 124 }
     : { output, exitCode };
+}
+
+function giveUp(): void {
+  for (const group of running) process.kill(-group, "SIGTERM");
+  process.exit(130);
 }

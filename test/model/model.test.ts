@@ -26,7 +26,7 @@ test("every watcher ends with the surviving log, in order, each event once, and 
   });
   if (outcome.failed) throw new Error(reportOf(outcome));
   expect(outcome.numRuns).toBeGreaterThan(0);
-}, 600_000);
+}, 1_800_000);
 
 /** The broken promise, the fewest steps that break it, and the command that repeats them. */
 function reportOf(outcome: fc.RunDetails<[WorldOptions, Step[]]>): string {

@@ -1,5 +1,6 @@
 import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
+import { freePort } from "../support/free-port.ts";
 import { programPath } from "../support/needs.ts";
 
 export interface ProxyProcess {
@@ -32,7 +33,7 @@ const root = new URL("../..", import.meta.url).pathname;
 export async function startProxy(kind: ProxyKind, upstream: string): Promise<ProxyProcess> {
   const home = await mkdtemp(`${tmpdir()}/${kind.name}-`);
   await mkdir(`${home}/log`);
-  const port = freePort();
+  const port = await freePort();
   const config = `${home}/config`;
   const text = await Bun.file(`${root}deploy/${kind.snippet}`).text();
   await Bun.write(config, kind.replace(text, { home, port, upstream }));
@@ -90,12 +91,6 @@ function swap(text: string, pairs: Readonly<Record<string, string>>): string {
     if (!result.includes(from)) throw new Error(`the snippet has no ${from}`);
     return result.replaceAll(from, to);
   }, text);
-}
-
-function freePort(): number {
-  const probe = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data() {} } });
-  probe.stop(true);
-  return probe.port;
 }
 
 async function listens(port: number, child: Bun.Subprocess): Promise<boolean> {
