@@ -148,7 +148,7 @@ describe.skipIf(!needs("redis-server"))("bare publishing through faults", () => 
     await stream.more(200);
     const asked = performance.now();
     expect(await leaving.stop()).toBe(0);
-    expect(performance.now() - asked).toBeLessThan(3_000);
+    expect(performance.now() - asked).toBeLessThan(10_000);
     await stream.more(100);
     await expectAll();
   }, 120_000);

@@ -64,7 +64,7 @@ describe.skipIf(!needs("redis-server"))("a gateway whose Redis is at fault", () 
       // Now it is known to be away.
       const refused = await post("refused");
       expect(refused).toMatchObject({ status: 503, code: "broker_unavailable" });
-      expect(refused.after).toBeLessThan(500);
+      expect(refused.after).toBeLessThan(1_500);
     } finally {
       process.kill(pid, "SIGCONT");
     }
@@ -86,7 +86,7 @@ describe.skipIf(!needs("redis-server"))("a gateway whose Redis is at fault", () 
       const started = performance.now();
       const answer = await publish(gateway, id, batch, { "Idempotency-Key": "k" });
       expect([answer.status, await answer.json()]).toMatchObject([503, { code: "broker_unavailable" }]);
-      expect(performance.now() - started).toBeLessThan(500);
+      expect(performance.now() - started).toBeLessThan(1_500);
     };
     expect((await publish(gateway, id, statusUpdate())).status).toBe(202);
     const kept = async () => [

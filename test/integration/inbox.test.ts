@@ -13,6 +13,8 @@ import { RedisNodes } from "../support/redis-nodes.ts";
 import { type RunningRedis, startRedis } from "../support/redis-server.ts";
 
 const INBOX = "telltale:inbox";
+/** Five seconds, and as many for a machine that has other things to do. */
+const TAKEN_OVER_MS = 10_000;
 
 interface InboxHealthFields {
   readonly inbox: { readonly status: string; readonly reason?: string };
@@ -137,7 +139,7 @@ describe.skipIf(!needs("redis-server"))("the inbox", () => {
       const began = performance.now();
       for (let n = 0; n < 20; n++) await numbering.add([id]);
       await emptied();
-      expect(performance.now() - began).toBeLessThan(5_000);
+      expect(performance.now() - began).toBeLessThan(TAKEN_OVER_MS);
       process.kill(frozen.pid, "SIGCONT");
       await numbering.add([id]);
     }

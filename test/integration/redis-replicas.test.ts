@@ -82,7 +82,7 @@ describe.skipIf(!needs("redis-server"))("a Redis with a replica", () => {
     const started = performance.now();
     await expect(say(two, channel, "b")).rejects.toBeInstanceOf(OutcomeUnknown);
     // It takes a second, behind the WAIT of the node's own trial if that is under way.
-    expect(performance.now() - started).toBeWithin(900, 3_000);
+    expect(performance.now() - started).toBeWithin(900, 5_000);
     // An append that nobody is answered for does not wait.
     const message = { channel, events: [status()], deduplicate: occurrenceKey("n") };
     expect(await two.append(message)).toMatchObject({ type: "stored", firstOffset: 3 });
@@ -100,12 +100,15 @@ describe.skipIf(!needs("redis-server"))("a Redis with a replica", () => {
     if (pid === undefined) return console.warn("skipped: a container cannot be frozen from here");
     process.kill(pid, "SIGSTOP");
     try {
-      const held = say(node, channels[0]!, "held");
-      const started = performance.now();
+      let outcome: unknown = "held";
+      const held = say(node, channels[0]!, "held").catch((error: unknown) => {
+        outcome = error;
+      });
       await node.snapshot(channels[1]!);
       await node.history(channels[1]!, undefined, 10);
-      expect(performance.now() - started).toBeLessThan(500);
-      await expect(held).rejects.toBeInstanceOf(OutcomeUnknown);
+      expect(outcome).toBe("held");
+      await held;
+      expect(outcome).toBeInstanceOf(OutcomeUnknown);
       // One after the other, so that many are sent while a WAIT holds up the connection.
       const told = async (channel: AnalysisChannel) => {
         const outcomes: unknown[] = [];

@@ -152,7 +152,7 @@ describe("clients that do not read, on a real server", () => {
     const latencies: number[] = [];
     for (let step = 0; step < 100; step++) latencies.push(await latency(`under load ${step}`));
     latencies.sort((a, b) => a - b);
-    expect(latencies[98]).toBeLessThan(250);
+    expect(latencies[98]).toBeLessThan(1_000);
     leave.abort();
     await Promise.all(waits);
     await eventually("only the client that reads is left", async () => (await connections(gateway)) === 1);

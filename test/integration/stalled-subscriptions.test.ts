@@ -53,7 +53,7 @@ describe.skipIf(!needs("redis-server"))("stalled subscriptions", () => {
     connections[0]?.pause("down");
     for (let n = 2; n <= 20; n++) await bare(n);
     await eventually("it is not ready", async () => !(await ready(gateway)).ok);
-    expect(performance.now() - stalledSince).toBeLessThan(10_000);
+    expect(performance.now() - stalledSince).toBeLessThan(15_000);
     expect((await fetch(`${gateway.url}/health`)).status).toBe(200);
     await eventually("it is ready again", async () => (await ready(gateway)).ok);
     for (let n = 21; n <= 30; n++) await bare(n);
@@ -83,7 +83,7 @@ describe.skipIf(!needs("redis-server"))("stalled subscriptions", () => {
     relay.swallows = true;
     await other.append({ channel, events: [status()] });
     await eventually("it says so", async () => node.health().status === "down");
-    expect(performance.now() - stalledSince).toBeLessThan(10_000);
+    expect(performance.now() - stalledSince).toBeLessThan(15_000);
     expect(node.health()).toMatchObject({ reason: expect.stringContaining("deaf") });
     await eventually("it is made anew", async () => telemetry.counts.get("deaf_connections") === 1);
     relay.swallows = false;
