@@ -12,7 +12,7 @@ const bin = `${root}node_modules/.bin/`;
 const quickMinutes = 5;
 /** Some two to five times as long as the longest of them takes. */
 const thoroughMinutes = 40;
-/** A test that waits for a real server may wait longer than Bun's five seconds, on a busy machine above all. */
+/** On a busy machine a test may take longer than Bun's five seconds, and one that waits for a real server anywhere. */
 const patience = "--timeout=30000";
 
 /** A test that passed on Bun, one on Deno, and a line of Bun's table of coverage. */
@@ -50,7 +50,7 @@ const quick: readonly Step[] = [
   program("format and lint (biome)", [`${bin}biome`, "check", "--error-on-warnings", "."]),
   program("types (tsc)", [`${bin}tsc`, "--noEmit"]),
   program("prose", [process.execPath, "run", "scripts/check/prose.ts"]),
-  tests("architecture", ["test/architecture.test.ts"]),
+  tests("architecture", [patience, "test/architecture.test.ts"]),
   {
     name: "unit and contract tests, with coverage",
     run: async () => {
@@ -58,7 +58,7 @@ const quick: readonly Step[] = [
       // Without this, the report of an earlier run could be taken for one that was not written.
       rmSync(folder, { recursive: true, force: true });
       const measure = ["--coverage", "--coverage-reporter=lcov", `--coverage-dir=${folder}`];
-      const tested = await bunTest([...measure, "test/unit", "test/contract"], quickMinutes);
+      const tested = await bunTest([patience, ...measure, "test/unit", "test/contract"], quickMinutes);
       const { tally, summary } = await checkCoverage(root, `${folder}/lcov.info`);
       return {
         tally: sum([tested.tally, tally]),
@@ -67,7 +67,7 @@ const quick: readonly Step[] = [
     },
   },
   // The model runs by itself: it executes most lines, so the coverage would not show which of them have no other test.
-  tests("some runs of the model, the list of mutants", ["test/model", "test/mutants/list.test.ts"]),
+  tests("some runs of the model, the list of mutants", [patience, "test/model", "test/mutants/list.test.ts"]),
 ];
 
 const thoroughAtOnce = 3;
@@ -148,7 +148,7 @@ function tests(name: string, args: readonly string[], minutes = quickMinutes): S
 }
 
 function model(name: string, path: string): Step {
-  return { name, run: () => bunTest([path], thoroughMinutes, { TELLTALE_MODEL_RUNS: "10000" }) };
+  return { name, run: () => bunTest([patience, path], thoroughMinutes, { TELLTALE_MODEL_RUNS: "10000" }) };
 }
 
 function denoTests(name: string, paths: readonly string[], permissions: readonly string[]): Step {
