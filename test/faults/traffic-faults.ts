@@ -97,6 +97,8 @@ async function untilTaken(worker: WorkerConnection, round: Round): Promise<void>
 const BURST_EVENTS = 100_000;
 const BURST_ANALYSES = 20;
 const BATCH = 500;
+const RETRY_MS = 500;
+const MOST_TRIES = 20;
 
 /** A hundred thousand events at once, over every way in; two watchers on each of the analyses. */
 async function burst(round: Round): Promise<void> {
@@ -133,16 +135,8 @@ async function burst(round: Round): Promise<void> {
         const batch = Array.from({ length: BATCH }, (_, at) => event(sent + at + 1));
         let eventIds: (string | undefined)[] = [];
         if (lane === "http") {
-          const answer = await fetch(
-            `${stage.seats[index % 2]?.directUrl}/v1/analyses/${analysisId}/events`,
-            {
-              method: "POST",
-              headers: { Authorization: `Bearer ${stage.token}` },
-              body: JSON.stringify(batch),
-            },
-          );
-          if (answer.status !== 202) throw new Error(`answered ${answer.status}: ${await answer.text()}`);
-          eventIds = ((await answer.json()) as { event_ids: string[] }).event_ids;
+          const url = `${stage.seats[index % 2]?.directUrl}/v1/analyses/${analysisId}/events`;
+          eventIds = await postUntilTaken(url, stage.token, JSON.stringify(batch));
         } else {
           const answers = await Promise.all(
             batch.map((one) => worker.publish(lane, analysisId, JSON.stringify(one))),
@@ -164,6 +158,19 @@ async function burst(round: Round): Promise<void> {
   );
   const seconds = (performance.now() - began) / 1000;
   round.notes.push(`sent in ${seconds.toFixed(1)} s`);
+}
+
+/** As a publisher does: after a 503, which a busy machine may have from a burst, it sends the same again. */
+async function postUntilTaken(url: string, token: string, body: string): Promise<string[]> {
+  const headers = { Authorization: `Bearer ${token}`, "Idempotency-Key": crypto.randomUUID() };
+  for (let tries = 1; ; tries++) {
+    const answer = await fetch(url, { method: "POST", headers, body });
+    if (answer.status === 202) return ((await answer.json()) as { event_ids: string[] }).event_ids;
+    if (answer.status !== 503 || tries === MOST_TRIES)
+      throw new Error(`answered ${answer.status}: ${await answer.text()}`);
+    await answer.text();
+    await pause(RETRY_MS);
+  }
 }
 
 /** Half of the connections leave before they were let in, and half after the first frame. */

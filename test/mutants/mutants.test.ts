@@ -22,7 +22,7 @@ describe("the tests notice a product that", () => {
         expect(output).toMatch(/\(fail\) /);
         expect(exitCode).not.toBe(0);
       },
-      120_000,
+      600_000,
     );
   }
 });
