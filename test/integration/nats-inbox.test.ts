@@ -63,6 +63,8 @@ describe.skipIf(!needs("nats-server"))("the inbox on NATS", () => {
 
   test("a stream of somebody else that has the workers' subjects keeps the inbox away, and the reason says so", async () => {
     const { inbox, broker } = await inboxOfFour();
+    // Its connection is made, so that it makes no stream any more.
+    await inbox.backlog();
     await inbox.close();
     const client = await nats.client();
     await client.request("$JS.API.STREAM.DELETE.TELLTALE_WORKERS");

@@ -5,6 +5,7 @@ const INBOX = {
   killers: ["test/integration/nats-inbox.test.ts"],
   needs: "nats-server",
 } as const;
+const TAKEN = { ...INBOX, killers: ["test/integration/nats-taken.test.ts"] } as const;
 const LEASE = { ...INBOX, file: "src/adapters/nats/inbox-lease.ts" } as const;
 const DEAD_LETTERS = {
   file: "src/adapters/nats/nats-dead-letters.ts",
@@ -17,9 +18,35 @@ const ROOM = { ...DEAD_LETTERS, file: "src/adapters/nats/dead-letter-room.ts" } 
 export const NATS_WORKER_MUTANTS: readonly Mutant[] = [
   {
     name: "NATS: removes the entry after those that were ingested",
-    find: "{ seq: last + 1 }",
-    replace: "{ seq: last + 2 }",
+    find: "this.#position = sequence;",
+    replace: "this.#position = sequence + 1;",
     ...INBOX,
+  },
+  {
+    name: "NATS: takes the newest entry that was removed again",
+    find: "from: this.#position + 1,",
+    replace: "from: this.#position,",
+    ...INBOX,
+  },
+  {
+    name: "NATS: notices no stream of workers that was made anew",
+    find: "if (creation === this.#creation && creation === found) return;",
+    replace: "if (creation === this.#creation) return;",
+    ...TAKEN,
+  },
+  {
+    name: "NATS: forgets what another node removed",
+    find: "if (of !== creation) return 0;",
+    replace: "if (of !== creation || kept !== undefined) return 0;",
+    ...TAKEN,
+    file: "src/adapters/nats/taken-position.ts",
+  },
+  {
+    name: "NATS: takes a message for another one that had its sequence before",
+    find: "return taken.at === Number(at) ? Number(sequence) : 0;",
+    replace: "return Number(sequence);",
+    ...TAKEN,
+    file: "src/adapters/nats/taken-position.ts",
   },
   {
     name: "NATS: removes entries that were not ingested",

@@ -50,8 +50,9 @@ export class StagedNats implements StagedBroker {
   }
 
   async deadLetters(): Promise<number> {
-    const { state } = await this.ask<{ state: { messages: number } }>("STREAM.INFO.TELLTALE_DEADLETTERS");
-    return state.messages;
+    const { state } = await this.ask<{ state?: { messages: number } }>("STREAM.INFO.TELLTALE_DEADLETTERS");
+    // A stream that was removed is made anew for the next dead letter.
+    return state?.messages ?? 0;
   }
 
   /** NATS tells who listens only over a monitoring port, which the servers of the rounds do not have. */

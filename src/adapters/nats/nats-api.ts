@@ -1,5 +1,5 @@
 import type { NatsRequests } from "./nats-connection.ts";
-import { JetStreamRefusal } from "./nats-errors.ts";
+import { isRefusal, JetStreamRefusal, REFUSED } from "./nats-errors.ts";
 
 /**
  * Calls JetStream's own interface, as `STREAM.INFO.name`, and resolves with its answer. Rejects with `JetStreamRefusal` if
@@ -17,7 +17,29 @@ export async function callApi<Answer>(
     payload,
     timeoutMs === undefined ? {} : { timeoutMs },
   );
-  return answerOf<Answer>(message.data);
+  try {
+    return answerOf<Answer>(message.data);
+  } catch (error) {
+    if (isRefusal(error, REFUSED.streamNotFound)) link.streamIsGone?.(error);
+    throw error;
+  }
+}
+
+/**
+ * Removes the messages of a subject that lie before a sequence. Rejects as a call does.
+ *
+ * The newest message of a stream should stay: a server that is killed while a stream becomes empty, or while it removes all
+ * messages before a sequence without a subject, was seen to lose newer ones and to give their sequences again.
+ */
+export async function purgeBefore(
+  link: NatsRequests,
+  stream: string,
+  subject: string,
+  sequence: number,
+): Promise<void> {
+  // JetStream takes 1 for no limit at all.
+  if (sequence <= 1) return;
+  await callApi(link, `STREAM.PURGE.${stream}`, { filter: subject, seq: sequence });
 }
 
 const decoder = new TextDecoder();

@@ -30,6 +30,8 @@ export interface NatsRequestOptions {
 export interface NatsRequests {
   /** Resolves with the answer. Rejects with the client's error, or `BrokerUnavailable` if nothing was sent. */
   request(subject: string, payload?: Uint8Array | string, options?: NatsRequestOptions): Promise<Msg>;
+  /** Called when JetStream said that a stream is gone. */
+  streamIsGone?(refusal: unknown): void;
 }
 
 /** Longer than any request takes that is not refused, shorter than a publisher waits for its answer. */

@@ -24,6 +24,7 @@ export class JetStreamRefusal extends Error {
 export const REFUSED = {
   streamNotFound: 10059,
   noMessageFound: 10037,
+  sequenceNotFound: 10043,
   deleteFailed: 10057,
   wrongLastSequence: 10071,
 } as const;
@@ -89,7 +90,7 @@ export function isNoResponders(error: unknown): boolean {
   return find(error, NoRespondersError) !== undefined;
 }
 
-export function isRefusal(error: unknown, number: number): boolean {
+export function isRefusal(error: unknown, number: number): error is JetStreamRefusal {
   return error instanceof JetStreamRefusal && error.number === number;
 }
 

@@ -3,10 +3,11 @@ import { BrokerUnavailable, OutcomeUnknown } from "../../application/errors.ts";
 import type { ClockPort } from "../../application/ports/clock-port.ts";
 import { PAGE_BYTES } from "../../application/ports/pub-sub-port.ts";
 import type { EventStream, Publication, PublicationAnswer, StoredMessage } from "./event-stream.ts";
-import { answerOf, callApi } from "./nats-api.ts";
+import { answerOf, callApi, purgeBefore } from "./nats-api.ts";
 import type { NatsClock } from "./nats-clock.ts";
 import { isRefusal, REFUSED, readFailure, writeFailure } from "./nats-errors.ts";
 import type { NatsLink } from "./nats-link.ts";
+import { millisecondsOf } from "./stream-batch.ts";
 import { EVENTS_STREAM } from "./subjects.ts";
 
 interface NatsEventStreamOptions {
@@ -104,9 +105,7 @@ export class NatsEventStream implements EventStream {
   }
 
   async removeBefore(subject: string, sequence: number): Promise<void> {
-    await this.#read(() =>
-      callApi(this.#link, `STREAM.PURGE.${EVENTS_STREAM}`, { filter: subject, seq: sequence }),
-    );
+    await this.#read(() => purgeBefore(this.#link, EVENTS_STREAM, subject, sequence));
   }
 
   /** Hands over one batch. Resolves with whether more may follow. */
@@ -234,7 +233,7 @@ function storedOf(message: Msg): StoredMessage {
   return {
     sequence: Number(parts[1]),
     subject: message.subject,
-    at: Math.floor(Number(parts[3]) / 1_000_000),
+    at: millisecondsOf(parts[3]),
     text: message.string(),
   };
 }

@@ -10,23 +10,23 @@ import {
   type Taken,
 } from "../../application/ports/inbox-port.ts";
 import type { TelemetryPort } from "../../application/ports/telemetry-port.ts";
-import { fill } from "../../domain/byte-budget.ts";
+import { type ByteBudget, fill } from "../../domain/byte-budget.ts";
 import { MAX_EVENT_BYTES } from "../../domain/decode-event.ts";
 import { firstBytes } from "../../domain/utf8.ts";
-import { BrokerClock } from "../broker/broker-clock.ts";
 import type { OutageLog } from "../broker/outage-log.ts";
 import { compareEntryIds, entryId } from "./entry-ids.ts";
 import { InboxLease } from "./inbox-lease.ts";
-import { callApi } from "./nats-api.ts";
+import { purgeBefore } from "./nats-api.ts";
 import type { NatsTarget } from "./nats-connection.ts";
 import { readFailure, writeFailure } from "./nats-errors.ts";
 import { NatsLink } from "./nats-link.ts";
-import { ensureStream } from "./nats-streams.ts";
+import { creationOf, ensureStream } from "./nats-streams.ts";
 import { removeMessage } from "./remove-message.ts";
-import { brokerTime, type KeptMessage, readBatch } from "./stream-batch.ts";
-import { streamState } from "./stream-state.ts";
+import { countFrom, type KeptMessage, readBatch } from "./stream-batch.ts";
 import { STATE } from "./subjects.ts";
+import { readTaken, storeTaken, TAKEN } from "./taken-position.ts";
 import {
+  ALL_SUBJECTS,
   ARRIVALS,
   addSubjects,
   channelOfSubject,
@@ -48,21 +48,24 @@ export interface NatsInboxOptions {
 }
 
 const ARRIVAL_MS = 1_000;
+const FIRST: ByteBudget = { items: 1, bytes: 1024 * 1024 };
 
 /**
  * The stream of what workers publish: on the subjects of channels, and on `telltale.inbox`. It has a connection of its own,
- * since large batches must not hold up what publishers and watchers wait for.
+ * since large batches must not hold up what publishers and watchers wait for. The newest message that was taken stays in the
+ * stream (see `purgeBefore`).
  */
 export class NatsInbox implements InboxPort {
   readonly takesWorkerChannels = true;
   readonly #options: NatsInboxOptions;
   readonly #link: NatsLink;
   readonly #lease: InboxLease;
-  readonly #brokerClock = new BrokerClock();
   readonly #waiting = new Set<() => void>();
   #creation = "";
-  /** The sequences of the batch that was taken last. */
-  #taken: readonly number[] = [];
+  /** All messages up to this sequence were taken; undefined if this node does not know how far. */
+  #position: number | undefined;
+  /** The batch that was taken last. */
+  #taken: readonly KeptMessage[] = [];
 
   constructor(options: NatsInboxOptions) {
     this.#options = options;
@@ -72,10 +75,10 @@ export class NatsInbox implements InboxPort {
       purpose: "inbox",
       check: async (connection, server) => {
         await addSubjects(connection, wanted);
-        const [workers] = await Promise.all([
-          ensureStream(connection, wanted, server),
-          ensureStream(connection, STATE, server),
-        ]);
+        const [workers] = await Promise.all(
+          [wanted, STATE, TAKEN].map((stream) => ensureStream(connection, stream, server)),
+        );
+        if (workers === undefined) throw new Error("nothing was ensured");
         this.#creation = workers.creation;
         for (const warning of workers.warnings) options.telemetry.log("warn", warning);
       },
@@ -88,13 +91,14 @@ export class NatsInbox implements InboxPort {
 
   async take(): Promise<Taken> {
     const againMs = await this.#ask(readFailure, () => this.#lease.acquire());
-    if (againMs !== undefined) return { type: "elsewhere", againMs };
+    if (againMs !== undefined) {
+      this.#position = undefined;
+      return { type: "elsewhere", againMs };
+    }
     const creation = this.#creation;
-    const { messages } = await this.#ask(readFailure, () => this.#read());
-    // Between the two questions another stream may have taken the place of the one that was read.
-    if (creation !== this.#creation) throw new BrokerUnavailable("the stream was made anew");
+    const { messages } = await this.#ask(readFailure, () => this.#read(creation));
     const batch = fill(messages, INBOX_BATCH, ({ data }) => data.length);
-    this.#taken = batch.map(({ sequence }) => sequence);
+    this.#taken = batch;
     return { type: "batch", entries: batch.map((message) => entryOf(creation, message)) };
   }
 
@@ -104,7 +108,8 @@ export class NatsInbox implements InboxPort {
     const cancel = this.#options.clock.after(ARRIVAL_MS, arrived.resolve);
     try {
       // A message that came before may have been told before anybody waited.
-      const { messages } = await this.#ask(readFailure, () => streamState(this.#link, WORKERS_STREAM));
+      const from = (this.#position ?? 0) + 1;
+      const messages = await this.#ask(readFailure, () => countFrom(this.#link, WORKERS_STREAM, from));
       if (messages === 0) await arrived.promise;
     } finally {
       cancel();
@@ -119,13 +124,12 @@ export class NatsInbox implements InboxPort {
       ids.filter((id) => id.startsWith(`${creation}-`)).map((id) => Number(id.slice(creation.length + 1))),
     );
     if (gone.size === 0) return;
-    // Nothing lies before a batch, so its first entries are removed by one command.
-    const kept = this.#taken.findIndex((sequence) => !gone.has(sequence));
+    // Nothing lies before a batch, so its first entries are removed together.
+    const kept = this.#taken.findIndex(({ sequence }) => !gone.has(sequence));
     const head = kept === -1 ? this.#taken : this.#taken.slice(0, kept);
-    for (const sequence of head) gone.delete(sequence);
-    const last = head.at(-1);
+    for (const { sequence } of head) gone.delete(sequence);
     await this.#ask(writeFailure, async () => {
-      if (last !== undefined) await callApi(this.#link, `STREAM.PURGE.${WORKERS_STREAM}`, { seq: last + 1 });
+      await this.#moveTo(creation, head.at(-1));
       await Promise.all([...gone].map((sequence) => removeMessage(this.#link, WORKERS_STREAM, sequence)));
     });
     this.#taken = this.#taken.slice(head.length);
@@ -136,13 +140,19 @@ export class NatsInbox implements InboxPort {
   }
 
   async backlog(): Promise<InboxBacklog> {
-    const { messages, first_seq, first_ts } = await this.#ask(readFailure, () =>
-      streamState(this.#link, WORKERS_STREAM),
-    );
-    if (messages === 0) return { entries: 0, oldest: undefined };
-    const now = await this.#ask(readFailure, () => this.#brokerNow());
-    const ageMs = Math.max(0, now - Date.parse(first_ts));
-    return { entries: messages, oldest: { id: entryId(this.#creation, first_seq), ageMs } };
+    await this.#link.started;
+    const creation = this.#creation;
+    return this.#ask(readFailure, async () => {
+      // Another node may have taken since this one did.
+      const from = (await readTaken(this.#link, creation)) + 1;
+      const options = { from, budget: FIRST, headersOnly: true };
+      const batch = await readBatch(this.#link, this.#options.clock, WORKERS_STREAM, options);
+      const [first] = batch.messages;
+      if (first === undefined) return { entries: 0, oldest: undefined };
+      const ageMs = Math.max(0, batch.brokerNow - first.at);
+      const entries = batch.messages.length + batch.pending;
+      return { entries, oldest: { id: entryId(creation, first.sequence), ageMs } };
+    });
   }
 
   compareIds(one: string, other: string): number {
@@ -164,7 +174,7 @@ export class NatsInbox implements InboxPort {
 
   #lost(): void {
     this.#lease.forget();
-    this.#brokerClock.forget();
+    this.#position = undefined;
     this.#taken = [];
     this.#wake();
   }
@@ -173,19 +183,34 @@ export class NatsInbox implements InboxPort {
     for (const arrived of [...this.#waiting]) arrived();
   }
 
-  async #read() {
-    const askedAt = this.#brokerClock.now();
+  async #read(creation: string) {
+    this.#position ??= await readTaken(this.#link, creation);
     const batch = await readBatch(this.#link, this.#options.clock, WORKERS_STREAM, {
-      from: 1,
+      from: this.#position + 1,
       budget: INBOX_BATCH,
     });
-    this.#brokerClock.measured(batch.brokerNow, askedAt, this.#brokerClock.now());
+    await this.#assertSame(creation);
     return batch;
   }
 
-  async #brokerNow(): Promise<number> {
-    const known = this.#brokerClock.atBroker(this.#brokerClock.now());
-    return known ?? brokerTime(this.#link, WORKERS_STREAM);
+  /** Another stream may have taken the place of the one that this node knows: its sequences and its position are others. */
+  async #assertSame(creation: string): Promise<void> {
+    const found = await creationOf(this.#link, WORKERS_STREAM);
+    if (creation === this.#creation && creation === found) return;
+    const made = new BrokerUnavailable("the stream of workers was made anew");
+    this.#link.streamIsGone(made);
+    throw made;
+  }
+
+  /** Notes that all up to this message were taken, and removes those before it. */
+  async #moveTo(creation: string, last: KeptMessage | undefined): Promise<void> {
+    if (last === undefined) return;
+    const { sequence, at } = last;
+    await storeTaken(this.#link, { creation, sequence, at });
+    this.#position = sequence;
+    await Promise.all(
+      ALL_SUBJECTS.map((subject) => purgeBefore(this.#link, WORKERS_STREAM, subject, sequence)),
+    );
   }
 
   async #ask<Answer>(translate: (error: unknown) => unknown, ask: () => Promise<Answer>): Promise<Answer> {

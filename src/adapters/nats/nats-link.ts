@@ -98,9 +98,7 @@ export class NatsLink implements NatsRequests {
     payload: Uint8Array | string = "",
     options: NatsRequestOptions = {},
   ): Promise<Msg> {
-    this.assertUp();
-    const connection = this.#connection;
-    if (connection === undefined) throw new BrokerUnavailable("no connection to NATS");
+    const connection = this.#open();
     try {
       return await requestOn(connection, subject, payload, options);
     } catch (error) {
@@ -111,8 +109,7 @@ export class NatsLink implements NatsRequests {
 
   /** Publishes and waits for nothing; an answer goes to `reply`. Throws `BrokerUnavailable` if the connection is not up. */
   publish(subject: string, payload: string, reply?: string): void {
-    this.assertUp();
-    this.#connection?.publish(subject, payload, reply === undefined ? undefined : { reply });
+    this.#open().publish(subject, payload, reply === undefined ? undefined : { reply });
   }
 
   /**
@@ -120,16 +117,17 @@ export class NatsLink implements NatsRequests {
    * Throws `BrokerUnavailable` if the connection is not up.
    */
   subscribe(subject: string, heard: (error: Error | null, message: Msg) => void): Subscription {
-    this.assertUp();
-    if (this.#connection === undefined) throw new BrokerUnavailable("no connection to NATS");
-    return this.#connection.subscribe(subject, { callback: heard });
+    return this.#open().subscribe(subject, { callback: heard });
   }
 
   /** Resolves when the server has handled everything that was sent before. Rejects as `request` does. */
   async flush(): Promise<void> {
-    this.assertUp();
-    if (this.#connection !== undefined) await flushed(this.#connection);
+    await flushed(this.#open());
   }
+
+  /** JetStream or the stream is gone: the check of the next connection says which, or makes the stream anew. */
+  readonly streamIsGone = (refusal: unknown): void =>
+    this.reconnect({ trouble: troubleOf(refusal), detail: reasonOf(refusal) });
 
   /** Makes the connection anew, because its state is no longer the right one. */
   reconnect(why: LinkEnd = UNREACHABLE): void {
@@ -146,6 +144,12 @@ export class NatsLink implements NatsRequests {
     this.#closing.resolve();
     this.#outages.forget(this.#options.purpose);
     if (this.#connection !== undefined) leave(this.#connection);
+  }
+
+  #open(): NatsConnection {
+    this.assertUp();
+    if (this.#connection === undefined) throw new BrokerUnavailable("no connection to NATS");
+    return this.#connection;
   }
 
   /** Never rejects. */
@@ -171,7 +175,8 @@ export class NatsLink implements NatsRequests {
     try {
       const server = serverOf(connection);
       await check?.(requestsOn(connection), server);
-      this.#ready(connection, server);
+      if (this.#state.type === "closed") leave(connection);
+      else this.#ready(connection, server);
     } catch (error) {
       leave(connection);
       throw error;
@@ -181,10 +186,6 @@ export class NatsLink implements NatsRequests {
   }
 
   #ready(connection: NatsConnection, server: NatsServer): void {
-    if (this.#state.type === "closed") {
-      leave(connection);
-      return;
-    }
     this.#connection = connection;
     this.#probe.watch(connection);
     this.#server = server;
@@ -203,8 +204,8 @@ export class NatsLink implements NatsRequests {
     this.#probe.watch(undefined);
     if (this.#state.type === "closed") return;
     const { purpose, telemetry, onLost } = this.#options;
-    const { trouble } = this.#ending;
-    const detail = `no connection to NATS: ${this.#ending.detail}`;
+    const { trouble, detail: reason } = this.#ending;
+    const detail = `no connection to NATS: ${reason}`;
     if (this.#state.type !== "lost") telemetry.count("telltale_broker_connections_lost_total", {});
     this.#state = { type: "lost", trouble, detail };
     this.#outages.report(purpose, trouble, detail);
@@ -223,9 +224,8 @@ export class NatsLink implements NatsRequests {
 
   /** A request that ran out of time shows that the server hangs before any probe does. */
   #failed(error: unknown): void {
-    if (isTimeout(error) && this.#state.type === "up") this.#silent();
-    // JetStream or the stream is gone. The check of the next connection says which, or makes the stream anew.
-    if (isNoResponders(error)) this.reconnect({ trouble: troubleOf(error), detail: reasonOf(error) });
+    if (isTimeout(error)) this.#silent();
+    else if (isNoResponders(error)) this.streamIsGone(error);
   }
 
   #silent(): void {
@@ -234,7 +234,7 @@ export class NatsLink implements NatsRequests {
     this.#outages.report(this.#options.purpose, SILENT);
   }
 
-  /** The connection held all the while: its subscriptions remain. */
+  /** Its subscriptions remain. */
   #answered(): void {
     if (this.#state.type !== "silent") return;
     this.#state = { type: "up" };
@@ -243,7 +243,7 @@ export class NatsLink implements NatsRequests {
 
   async #pause(milliseconds: number): Promise<void> {
     const over = Promise.withResolvers<void>();
-    const cancel = this.#options.clock.after(milliseconds, () => over.resolve());
+    const cancel = this.#options.clock.after(milliseconds, over.resolve);
     await Promise.race([over.promise, this.#closing.promise]);
     cancel();
   }

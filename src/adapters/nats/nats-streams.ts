@@ -58,12 +58,21 @@ export async function ensureStream(
   }
   return {
     name: wanted.name,
-    creation: Date.parse(info.created).toString(36),
+    creation: creationIn(info),
     replicas: config.num_replicas ?? 1,
     keptIn: config.storage === "memory" ? "memory" : "disk",
     warnings:
       config.storage === "memory" ? [`the stream ${wanted.name} is kept in memory, not in files`] : [],
   };
+}
+
+/** Resolves with the `FoundStream.creation` of a stream. Rejects as a call does. */
+export async function creationOf(link: NatsRequests, stream: string): Promise<string> {
+  return creationIn(await callApi<StreamInfo>(link, `STREAM.INFO.${stream}`));
+}
+
+function creationIn({ created }: StreamInfo): string {
+  return Date.parse(created).toString(36);
 }
 
 async function findOrMake(link: NatsRequests, wanted: WantedStream, server: NatsServer): Promise<StreamInfo> {

@@ -4,7 +4,7 @@ import type { ClockPort } from "../../application/ports/clock-port.ts";
 import type { TelemetryPort } from "../../application/ports/telemetry-port.ts";
 import type { OutageLog } from "../broker/outage-log.ts";
 import { randomEpoch } from "../system/random-epoch.ts";
-import { answerOf, callApi } from "./nats-api.ts";
+import { answerOf, purgeBefore } from "./nats-api.ts";
 import type { NatsClock } from "./nats-clock.ts";
 import { troubleOf } from "./nats-errors.ts";
 import type { NatsLink } from "./nats-link.ts";
@@ -108,7 +108,7 @@ export class NatsTrials {
     const { seq } = answerOf<{ readonly seq: number }>(acknowledgement.data);
     const at = await this.#options.storedAt(seq);
     if (at === undefined) throw new Error("NATS has no trial that it stored a moment ago");
-    await callApi(link, `STREAM.PURGE.${EVENTS_STREAM}`, { filter: this.#subject, seq });
+    await purgeBefore(link, EVENTS_STREAM, this.#subject, seq);
     return { at, sentAt, answeredAt };
   }
 

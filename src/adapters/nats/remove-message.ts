@@ -10,7 +10,7 @@ export async function removeMessage(link: NatsRequests, stream: string, sequence
   } catch (error) {
     // Other failures of a removal have the same number.
     const isGone = isRefusal(error, REFUSED.deleteFailed) && /no message found|deleted/.test(String(error));
-    if (!isGone) throw error;
+    if (!isGone && !isRefusal(error, REFUSED.sequenceNotFound)) throw error;
     return false;
   }
 }

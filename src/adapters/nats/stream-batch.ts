@@ -66,6 +66,13 @@ export async function brokerTime(link: NatsLink, stream: string): Promise<number
   return Date.parse(created.created);
 }
 
+/** How many messages a stream has from a sequence on. Rejects as a request does. */
+export async function countFrom(link: NatsLink, stream: string, from: number): Promise<number> {
+  const created = await createReader(link, stream, from, true);
+  dropReader(link, stream, created);
+  return created.num_pending;
+}
+
 function createReader(
   link: NatsLink,
   stream: string,
@@ -146,10 +153,15 @@ function keptOf(message: Msg): { readonly kept: KeptMessage; readonly pending: n
   const kept = {
     sequence: Number(sequence),
     subject: message.subject,
-    at: Math.floor(Number(nanoseconds) / 1_000_000),
+    at: millisecondsOf(nanoseconds),
     // The client keeps the buffer that it read into for as long as the bytes are used.
     data: message.data,
     size: Number(message.headers?.get("Nats-Msg-Size") || message.data.length),
   };
   return { kept, pending: Number(pending) };
+}
+
+/** Nanoseconds as JetStream writes them, in whole milliseconds, rounded down: as a number they would lose their last digits. */
+export function millisecondsOf(nanoseconds = ""): number {
+  return Number(nanoseconds.slice(0, -6));
 }

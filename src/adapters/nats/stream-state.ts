@@ -7,6 +7,8 @@ export interface StreamState {
   readonly bytes: number;
   /** The sequence of the oldest message. */
   readonly first_seq: number;
+  /** The sequence of the newest message that the stream has had. */
+  readonly last_seq: number;
   /** When it was stored, RFC 3339. */
   readonly first_ts: string;
 }

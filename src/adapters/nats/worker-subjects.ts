@@ -14,6 +14,9 @@ const SUBJECTS = { analysis: "analysis.>", user: "user.>", system: "system.updat
 
 export type WorkerKind = keyof typeof SUBJECTS;
 
+/** Every subject that the stream may have. */
+export const ALL_SUBJECTS: readonly string[] = [...Object.values(SUBJECTS), INBOX_SUBJECT];
+
 /** How long JetStream recognises a worker's message by its `Nats-Msg-Id`. */
 const MESSAGE_IDS_KNOWN_MS = 120_000;
 
