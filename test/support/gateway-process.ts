@@ -18,18 +18,20 @@ export interface GatewayProcess {
   kill9(): Promise<void>;
 }
 
+const root = new URL("../..", import.meta.url).pathname;
+
 /**
  * Starts `src/main.ts`, or another program, on the runtime of TELLTALE_RUNTIME and on a free port, or the one given, and
- * resolves when it answers.
+ * resolves when it answers. It runs in `folder`: the repository's if left out.
  */
 export async function startGateway(
   env: Record<string, string> = {},
   program = "src/main.ts",
+  folder = root,
 ): Promise<GatewayProcess> {
-  const root = new URL("../..", import.meta.url).pathname;
   if (runtimeName === "deno") buildPages(root);
   const child = Bun.spawn(runtimeCommand(program), {
-    cwd: root,
+    cwd: folder,
     env: { PATH: process.env.PATH ?? "", PORT: "0", JWT_SECRET_KEY: TEST_SECRET, LOG_LEVEL: "warn", ...env },
     stdin: "ignore",
     stdout: "pipe",

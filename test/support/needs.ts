@@ -10,7 +10,8 @@ export type Need =
   | "celery"
   | "nginx"
   | "caddy"
-  | "docker";
+  | "docker"
+  | "npm";
 
 /**
  * Whether the tests that need `name` can run here; use it as `describe.skipIf(!needs("nginx"))`. Says aloud, once,
@@ -50,6 +51,7 @@ const probes: Readonly<Record<Need, () => boolean>> = {
   celery: () => succeeds("/usr/bin/python3", "-c", "import celery, redis"),
   nginx: () => find("nginx") !== null,
   caddy: () => find("caddy") !== null,
+  npm: () => find("npm") !== null,
   docker: () => find("docker") !== null && (engineAnswers() || canStartEngine()),
 };
 

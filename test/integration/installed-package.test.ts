@@ -1,0 +1,116 @@
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { snippetOf } from "../support/documents.ts";
+import { publisherToken, startGateway } from "../support/gateway-process.ts";
+import { type InstalledPackage, installPackage, TOOLS } from "../support/installed-package.ts";
+import { needs } from "../support/needs.ts";
+import { statusUpdate } from "../support/publishing.ts";
+
+setDefaultTimeout(120_000);
+
+const ROOT = new URL("../..", import.meta.url).pathname;
+
+/** The steps of the guide, in a folder that has nothing but the installed package. */
+describe.skipIf(!needs("npm"))("an adapter in a folder where the package is installed", () => {
+  let installed: InstalledPackage;
+
+  beforeAll(async () => {
+    installed = await installPackage();
+    installed.copy("examples/minimal-broker/src", "src");
+    installed.copy("examples/minimal-broker/package.json", "package.json");
+    writeFileSync(
+      join(installed.folder, "tsconfig.json"),
+      snippetOf("docs/WRITING-AN-ADAPTER.md", "Begin", "json"),
+    );
+  });
+  afterAll(() => installed?.remove());
+
+  const bunTest = (...args: string[]) => installed.run(process.execPath, "test", ...args);
+
+  /** The adapter with another text in one place, in a folder of its own. */
+  function broken(name: string, file: string, text: string, instead: string): string {
+    const source = readFileSync(join(installed.folder, "src", file), "utf8");
+    expect(source).toContain(text);
+    installed.copy("examples/minimal-broker/src", name);
+    writeFileSync(join(installed.folder, name, file), source.replace(text, instead));
+    return name;
+  }
+
+  test("has its types from the package, and passes the suites of telltale/testing", async () => {
+    const snippet = snippetOf("docs/WRITING-AN-ADAPTER.md", "Run the suites", "sh");
+    const { output, exitCode } = await installed.run("bash", "-c", snippet);
+    expect(output).toMatch(/^ 0 fail$/m);
+    expect(Number(/^ (\d+) pass$/m.exec(output)?.[1])).toBeGreaterThan(75);
+    expect(exitCode).toBe(0);
+  });
+
+  test("fails a suite by the name of the rule that it breaks", async () => {
+    const append = "firstOffset: offset - events.length + 1,";
+    const folder = broken("wrong-duplicates", "events.ts", append, "firstOffset: offset,");
+    const { output, exitCode } = await bunTest(folder, "-t", "PS-9");
+    expect(output).toContain(
+      "(fail) PubSubPort on the minimal broker > PS-9 a repeated key answers the first positions",
+    );
+    expect(exitCode).toBe(1);
+  });
+
+  test("fails its suite if it declares more than it gives", async () => {
+    const folder = broken("wrong-durability", "events.ts", 'keptIn: "process"', 'keptIn: "disk"');
+    const { output, exitCode } = await bunTest(folder, "-t", "BND-1");
+    expect(output).toContain(
+      "(fail) BrokerPorts on the minimal broker > BND-1 a bundle declares what its tests say",
+    );
+    expect(output).toMatch(/^\+ +"durability:disk",$/m);
+    expect(exitCode).toBe(1);
+  });
+
+  test("is the one that the guide shows", () => {
+    const shown = [
+      ["broker.ts", snippetOf("docs/WRITING-AN-ADAPTER.md", "The smallest adapter", "ts")],
+      ["broker.test.ts", snippetOf("docs/WRITING-AN-ADAPTER.md", "Run the suites", "ts")],
+      ["../package.json", snippetOf("docs/WRITING-AN-ADAPTER.md", "Publish it", "json")],
+    ] as const;
+    for (const [file, text] of shown)
+      expect([file, text.trim()]).toEqual([
+        file,
+        readFileSync(join(ROOT, "examples/minimal-broker/src", file), "utf8").trim(),
+      ]);
+  });
+
+  test("is begun with the package that npm packs, and with the tools that this test has", () => {
+    const install = snippetOf("docs/WRITING-AN-ADAPTER.md", "Begin", "sh");
+    expect(install).toContain(`../${installed.tarball} ${TOOLS.join(" ")}`);
+  });
+
+  test("is opened by the command `telltale`, and events go through it", async () => {
+    const start = snippetOf("docs/WRITING-AN-ADAPTER.md", "Start a gateway with it", "sh");
+    expect(start).toBe("BROKER=module:./src/broker.ts npx telltale");
+    const gateway = await startGateway(
+      { BROKER: "module:./src/broker.ts" },
+      join(installed.folder, "node_modules/.bin/telltale"),
+      installed.folder,
+    );
+    try {
+      const health = (await (await fetch(`${gateway.url}/ws/health`)).json()) as Record<string, unknown>;
+      expect(health).toMatchObject({ broker: { kind: "minimal", status: "up" } });
+      const answer = await fetch(`${gateway.url}/v1/analyses/${crypto.randomUUID()}/events`, {
+        method: "POST",
+        headers: { Authorization: `Bearer ${await publisherToken()}`, "Content-Type": "application/json" },
+        body: JSON.stringify(statusUpdate()),
+      });
+      expect(answer.status).toBe(202);
+      expect(await gateway.stop()).toBe(0);
+    } finally {
+      await gateway.kill9();
+    }
+  });
+
+  test("is told to use `bun test` if another program loads telltale/testing", async () => {
+    const load = 'import("telltale/testing").catch((error) => console.log(error.message))';
+    const { output } = await installed.run("node", "-e", load);
+    expect(output.trim()).toBe(
+      "telltale/testing is written for Bun's test runner: run your tests by `bun test`",
+    );
+  });
+});
