@@ -3,7 +3,7 @@ import { eventually } from "../../src/testing/eventually.ts";
 import { resultUpdate, statusUpdate } from "../support/publishing.ts";
 import type { WorkerConnection } from "../support/staged-broker.ts";
 import type { CommonFault } from "./kinds.ts";
-import type { Lane } from "./ledger.ts";
+import type { Fate, Lane, SentEvent } from "./ledger.ts";
 import type { Round } from "./round.ts";
 import { SocketWatcher } from "./watchers.ts";
 
@@ -127,30 +127,30 @@ async function burst(round: Round): Promise<void> {
     ids.map(async (analysisId, index) => {
       const lane = ways[index % ways.length] ?? "http";
       const event = (sequence: number) => ({
-        ...(sequence === each ? resultUpdate() : statusUpdate({ message: `${lane} ${sequence}` })),
+        ...(sequence >= each ? resultUpdate() : statusUpdate({ message: `${lane} ${sequence}` })),
         ...{ analysis_id: analysisId, publisher: lane, sequence },
       });
-      for (let sent = 0; sent < each; sent += BATCH) {
+      const url = `${stage.seats[index % 2]?.directUrl}/v1/analyses/${analysisId}/events`;
+      let sent = 0;
+      let last: Fate = "unknown";
+      // A busy machine may be behind so far that nobody takes some of them: one terminal event more then ends the watch.
+      while (sent < each || last !== "acknowledged") {
         const sentAt = performance.now();
-        const batch = Array.from({ length: BATCH }, (_, at) => event(sent + at + 1));
-        let eventIds: (string | undefined)[] = [];
-        if (lane === "http") {
-          const url = `${stage.seats[index % 2]?.directUrl}/v1/analyses/${analysisId}/events`;
-          eventIds = await postUntilTaken(url, stage.token, JSON.stringify(batch));
-        } else {
-          const answers = await Promise.all(
-            batch.map((one) => worker.publish(lane, analysisId, JSON.stringify(one))),
-          );
-          const wrong = answers.find((answer) => answer !== "taken");
-          if (wrong !== undefined) throw new Error(`the broker answered ${wrong}`);
-        }
+        const batch = Array.from({ length: Math.max(1, Math.min(BATCH, each - sent)) }, () => event(++sent));
+        const settled: readonly Settled[] =
+          lane === "http"
+            ? await postUntilTaken(url, stage.token, JSON.stringify(batch))
+            : await Promise.all(
+                batch.map(async (one) => fateOf(await worker.publish(lane, analysisId, JSON.stringify(one)))),
+              );
         const settledAt = performance.now();
         for (const [at, { sequence }] of batch.entries()) {
+          const { fate, eventId } = settled[at] ?? { fate: "unknown" };
+          last = fate;
           round.ledger.sent.push({
-            ...{ lane, analysisId, publisher: lane, sequence, sentAt, settledAt, fate: "acknowledged" },
-            terminal: sequence === each,
+            ...{ lane, analysisId, publisher: lane, sequence, sentAt, settledAt, fate, eventId },
+            terminal: sequence >= each,
             tries: 1,
-            eventId: eventIds[at],
           });
         }
       }
@@ -160,12 +160,21 @@ async function burst(round: Round): Promise<void> {
   round.notes.push(`sent in ${seconds.toFixed(1)} s`);
 }
 
-/** As a publisher does: after a 503, which a busy machine may have from a burst, it sends the same again. */
-async function postUntilTaken(url: string, token: string, body: string): Promise<string[]> {
+type Settled = Pick<SentEvent, "fate"> & Partial<Pick<SentEvent, "eventId">>;
+
+function fateOf(answer: Awaited<ReturnType<WorkerConnection["publish"]>>): Settled {
+  return { fate: answer === "taken" ? "acknowledged" : "unknown" };
+}
+
+/** As a publisher does: after a 503, which a burst on a busy machine may get, it sends the same again. */
+async function postUntilTaken(url: string, token: string, body: string): Promise<Settled[]> {
   const headers = { Authorization: `Bearer ${token}`, "Idempotency-Key": crypto.randomUUID() };
   for (let tries = 1; ; tries++) {
     const answer = await fetch(url, { method: "POST", headers, body });
-    if (answer.status === 202) return ((await answer.json()) as { event_ids: string[] }).event_ids;
+    if (answer.status === 202) {
+      const { event_ids } = (await answer.json()) as { event_ids: string[] };
+      return event_ids.map((eventId) => ({ fate: "acknowledged", eventId }));
+    }
     if (answer.status !== 503 || tries === MOST_TRIES)
       throw new Error(`answered ${answer.status}: ${await answer.text()}`);
     await answer.text();
