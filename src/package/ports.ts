@@ -14,6 +14,7 @@ export { BrokerUnavailable, NewerFormat, OutcomeUnknown, RequestTooLarge } from 
 export type { BrokerFault, BrokerHealth } from "../application/ports/broker-health.ts";
 export type { BrokerCapability } from "../application/ports/broker-ports.ts";
 export { capabilitiesOf, closeBroker } from "../application/ports/broker-ports.ts";
+export type { BrokerPart, BrokerSelfCheck, PartFinding } from "../application/ports/broker-self-check.ts";
 export type {
   DeadLetter,
   DeadLetterIdentity,

@@ -58,10 +58,10 @@ describe.concurrent("the program", () => {
     expect(out).toContain(
       "capabilities   dead_letters, inbox, worker_channels, durability:process, replicas:0\n",
     );
-    expect(out).toEndWith("append         an event would be stored\n");
+    expect(out).toEndWith("ready          an event would be stored\n");
   });
 
-  test("exits with 1 at check if the broker is away, and says why without its address", async () => {
+  test("exits with 1 at check if the broker is away, and says why without its password", async () => {
     const asked = Bun.spawn([process.execPath, "run", main, "check"], {
       env: { REDIS_URL: "redis://:a-password@127.0.0.1:1" },
       stdout: "pipe",

@@ -15,7 +15,7 @@ export function openBroker({
   clock,
   telemetry,
   history,
-}: BrokerContext): Required<Omit<BrokerPorts, "workerChannels">> {
+}: BrokerContext): Required<Omit<BrokerPorts, "workerChannels" | "selfCheck">> {
   const settings = readSettings(env);
   // Three pools: a page of history or a batch of the outbox never holds up a publisher.
   const pool = (purpose: string, connections: number) =>

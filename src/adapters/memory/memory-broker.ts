@@ -9,7 +9,7 @@ import { InMemoryWorkerChannels } from "./in-memory-worker-channels.ts";
 export function openMemoryBroker({
   broker = new InMemoryBroker(),
   ...options
-}: InMemoryPubSubOptions): Required<BrokerPorts> {
+}: InMemoryPubSubOptions): BrokerPorts & Required<Pick<BrokerPorts, "workerChannels" | "inbox">> {
   const { clock } = options;
   return {
     events: new InMemoryPubSub({ ...options, broker }),

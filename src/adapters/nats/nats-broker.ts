@@ -7,6 +7,7 @@ import type { NatsTarget } from "./nats-connection.ts";
 import { NatsDeadLetters } from "./nats-dead-letters.ts";
 import { NatsInbox } from "./nats-inbox.ts";
 import { NatsPubSub } from "./nats-pub-sub.ts";
+import { NatsSelfCheck } from "./nats-self-check.ts";
 import type { WorkerKind } from "./worker-subjects.ts";
 
 interface NatsBrokerOptions {
@@ -28,5 +29,6 @@ export function openNatsBroker({ history, listen, ...connected }: NatsBrokerOpti
     events: new NatsPubSub({ ...shared, history }),
     deadLetters: new NatsDeadLetters(shared),
     inbox: new NatsInbox({ ...shared, listen: [...listen] }),
+    selfCheck: () => new NatsSelfCheck(connected.target, [...listen]),
   };
 }

@@ -39,7 +39,8 @@ const SUBJECT = "telltale.deadletters";
 /** A dead letter with a name is recognised for so long. */
 const REMEMBERED_MS = 3_600_000;
 
-const STREAM: WantedStream = {
+/** The stream of dead letters, as it must be. */
+export const DEAD_LETTER_STREAM: WantedStream = {
   name: STREAM_NAME,
   subjects: DEAD_LETTER_KINDS.map((kind) => `${SUBJECT}.${kind}`),
   duplicateWindowMs: REMEMBERED_MS,
@@ -60,7 +61,7 @@ export class NatsDeadLetters implements DeadLetterPort {
       ...options,
       purpose: "dead-letters",
       check: async (connection, server) => {
-        this.#creation = (await ensureStream(connection, STREAM, server)).creation;
+        this.#creation = (await ensureStream(connection, DEAD_LETTER_STREAM, server)).creation;
       },
     });
     this.#room = new DeadLetterRoom(this.#link, options.clock, STREAM_NAME);

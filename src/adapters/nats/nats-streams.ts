@@ -46,7 +46,19 @@ export async function ensureStream(
   wanted: WantedStream,
   server: NatsServer,
 ): Promise<FoundStream> {
-  const info = await findOrMake(link, wanted, server);
+  return judged(await findOrMake(link, wanted, server), wanted, server);
+}
+
+/** Does the same with a stream that is there, and makes none: the call is refused if it is not. */
+export async function findStream(
+  link: NatsRequests,
+  wanted: WantedStream,
+  server: NatsServer,
+): Promise<FoundStream> {
+  return judged(await callApi<StreamInfo>(link, `STREAM.INFO.${wanted.name}`), wanted, server);
+}
+
+function judged(info: StreamInfo, wanted: WantedStream, server: NatsServer): FoundStream {
   const { config } = info;
   const offence = offenceOf(config, wanted, server);
   if (offence !== undefined) {
@@ -121,42 +133,43 @@ function offenceOf(config: StreamConfig, wanted: WantedStream, server: NatsServe
   const { republish } = config;
   const live = wanted.republish;
   const replicas = config.num_replicas ?? 1;
-  const judged: readonly (readonly [setting: string, found: unknown, needed: string, isRight: boolean])[] = [
-    ["subjects", config.subjects, wanted.subjects.join(", "), missing.length === 0],
-    ["retention", config.retention, "limits", config.retention === "limits"],
+  const settings: readonly (readonly [setting: string, found: unknown, needed: string, isRight: boolean])[] =
     [
-      "max_age",
-      config.max_age ?? 0,
-      `${(wanted.maxAgeMs ?? 0) * MS} ns`,
-      (config.max_age ?? 0) === (wanted.maxAgeMs ?? 0) * MS,
-    ],
-    ["max_msgs", config.max_msgs, "-1", (config.max_msgs ?? -1) === -1 || config.discard === "new"],
-    ["max_bytes", config.max_bytes, "-1", (config.max_bytes ?? -1) === -1 || config.discard === "new"],
-    ["discard", config.discard, "new", perSubject === 1 || config.discard === "new"],
-    [
-      "max_msgs_per_subject",
-      config.max_msgs_per_subject,
-      `${perSubject}`,
-      unlimited(config.max_msgs_per_subject) === perSubject,
-    ],
-    [
-      "duplicate_window",
-      config.duplicate_window,
-      `at least ${window} ns`,
-      (config.duplicate_window ?? 0) >= window,
-    ],
-    ["allow_direct", config.allow_direct ?? false, "true", config.allow_direct === true],
-    ["deny_delete", config.deny_delete, "false", config.deny_delete !== true],
-    ["deny_purge", config.deny_purge, "false", config.deny_purge !== true],
-    [
-      "republish",
-      republish,
-      JSON.stringify(live),
-      live === undefined || (republish?.src === live.src && republish.dest === live.dest),
-    ],
-    ["num_replicas", replicas, "more than 1 in a cluster", replicas > 1 || server.clusterSize <= 1],
-  ];
-  const [offence] = judged.filter(([, , , isRight]) => !isRight);
+      ["subjects", config.subjects, wanted.subjects.join(", "), missing.length === 0],
+      ["retention", config.retention, "limits", config.retention === "limits"],
+      [
+        "max_age",
+        config.max_age ?? 0,
+        `${(wanted.maxAgeMs ?? 0) * MS} ns`,
+        (config.max_age ?? 0) === (wanted.maxAgeMs ?? 0) * MS,
+      ],
+      ["max_msgs", config.max_msgs, "-1", (config.max_msgs ?? -1) === -1 || config.discard === "new"],
+      ["max_bytes", config.max_bytes, "-1", (config.max_bytes ?? -1) === -1 || config.discard === "new"],
+      ["discard", config.discard, "new", perSubject === 1 || config.discard === "new"],
+      [
+        "max_msgs_per_subject",
+        config.max_msgs_per_subject,
+        `${perSubject}`,
+        unlimited(config.max_msgs_per_subject) === perSubject,
+      ],
+      [
+        "duplicate_window",
+        config.duplicate_window,
+        `at least ${window} ns`,
+        (config.duplicate_window ?? 0) >= window,
+      ],
+      ["allow_direct", config.allow_direct ?? false, "true", config.allow_direct === true],
+      ["deny_delete", config.deny_delete, "false", config.deny_delete !== true],
+      ["deny_purge", config.deny_purge, "false", config.deny_purge !== true],
+      [
+        "republish",
+        republish,
+        JSON.stringify(live),
+        live === undefined || (republish?.src === live.src && republish.dest === live.dest),
+      ],
+      ["num_replicas", replicas, "more than 1 in a cluster", replicas > 1 || server.clusterSize <= 1],
+    ];
+  const [offence] = settings.filter(([, , , isRight]) => !isRight);
   return offence && { setting: offence[0], found: offence[1], needed: offence[2] };
 }
 

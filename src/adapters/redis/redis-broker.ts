@@ -9,6 +9,7 @@ import { RedisInbox } from "./redis-inbox.ts";
 import { RedisLinks } from "./redis-links.ts";
 import { RedisPubSub } from "./redis-pub-sub.ts";
 import type { RequiredReplicas } from "./redis-replicas.ts";
+import { RedisSelfCheck } from "./redis-self-check.ts";
 import { RedisWorkerChannels, type RedisWorkerChannelsOptions } from "./redis-worker-channels.ts";
 
 interface RedisBrokerOptions {
@@ -28,7 +29,7 @@ export function openRedisBroker({
   waitReplicas,
   listen,
   ...connected
-}: RedisBrokerOptions): Required<BrokerPorts> {
+}: RedisBrokerOptions): BrokerPorts & Required<Pick<BrokerPorts, "workerChannels" | "inbox">> {
   const shared = { ...connected, links: new RedisLinks(connected.clock, connected.telemetry) };
   const events = new RedisPubSub({ ...shared, history, waitReplicas });
   const commands = new RedisCommands({ ...shared, purpose: "dead-letters" });
@@ -37,5 +38,6 @@ export function openRedisBroker({
     deadLetters: new RedisDeadLetters({ ...shared, commands }),
     workerChannels: new RedisWorkerChannels({ ...shared, listen, commands }),
     inbox: new RedisInbox(shared),
+    selfCheck: () => new RedisSelfCheck({ target: connected.target, waitReplicas, listen }),
   };
 }

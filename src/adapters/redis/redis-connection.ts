@@ -14,9 +14,13 @@ const COMMAND_TIMEOUT_MS = 2_000;
 
 /**
  * Makes a client, which begins to connect. It looks its address up anew for each connection. `pauseMs` says how long it
- * waits before the next attempt, given how many failed in a row.
+ * waits before the next attempt, given how many failed in a row; null: it makes none.
  */
-export function connect(target: RedisTarget, purpose: string, pauseMs: (attempts: number) => number): Redis {
+export function connect(
+  target: RedisTarget,
+  purpose: string,
+  pauseMs: (attempts: number) => number | null,
+): Redis {
   return new Redis({
     host: target.host,
     port: target.port,

@@ -1,3 +1,4 @@
+import type { BrokerSelfCheck } from "./broker-self-check.ts";
 import type { DeadLetterPort } from "./dead-letter-port.ts";
 import type { InboxPort } from "./inbox-port.ts";
 import type { PubSubPort } from "./pub-sub-port.ts";
@@ -17,6 +18,8 @@ export interface BrokerPorts {
   readonly workerChannels?: WorkerChannelPort;
   /** The list of entries that is kept even while no gateway runs. */
   readonly inbox?: InboxPort;
+  /** Begins to try the broker part by part. It connects by itself, and its caller closes it. */
+  readonly selfCheck?: () => BrokerSelfCheck;
 }
 
 /** A way in for workers that not every broker has. */
