@@ -3,11 +3,12 @@ import { gatewayApp } from "../adapters/http/gateway-app.ts";
 import type { Listening } from "../adapters/server/listening.ts";
 import { CHECK_POSITIONS_MS } from "../application/check-positions.ts";
 import { reasonOf } from "../application/errors.ts";
-import { capabilitiesOf, missingCapabilities } from "../application/ports/broker-ports.ts";
+import { capabilitiesOf } from "../application/ports/broker-ports.ts";
 import type { ClockPort } from "../application/ports/clock-port.ts";
 import { WATCH_INBOX_MS } from "../application/watch-inbox.ts";
 import type { OriginPolicy } from "../session/origin-policy.ts";
 import { createGateway, type Gateway, type GivenParts } from "./container.ts";
+import { ToldCapabilities } from "./told-capabilities.ts";
 
 /** A gateway without a server: the command line gives it one of its own, and an application embeds it in its own. */
 export interface Core {
@@ -61,14 +62,15 @@ export async function startCore({ origins, path, counters, demo, ...given }: Cor
     demo,
   });
   await Promise.all([inTime(clock, BROKER_PATIENCE_MS, listenToWorkers(gateway)), brokerUp(gateway)]);
-  tellCapabilities(gateway);
+  const capabilities = new ToldCapabilities(gateway);
+  capabilities.tell();
   gateway.requestLimit.execute();
   let stopAttending = () => {};
   return {
     gateway,
     app,
     attend() {
-      stopAttending = attend(gateway);
+      stopAttending = attend(gateway, capabilities);
     },
     async drain(server, withinMs = given.settings.drainMs) {
       leaving.abort();
@@ -86,12 +88,13 @@ export async function startCore({ origins, path, counters, demo, ...given }: Cor
 }
 
 /** Begins everything that a gateway does by itself. The answer ends it, but for the inbox. */
-function attend(gateway: Gateway): () => void {
+function attend(gateway: Gateway, capabilities: ToldCapabilities): () => void {
   const { clock, settings } = gateway;
   gateway.ingestInbox?.start();
   const stops = [
     clock.every(WATCH_INBOX_MS, () => {
       setGauges(gateway);
+      capabilities.tellChange();
       gateway.requestLimit.execute();
       void gateway.inbox.execute();
     }),
@@ -104,14 +107,6 @@ function attend(gateway: Gateway): () => void {
   return () => {
     for (const stop of stops) stop();
   };
-}
-
-/** Tells operators what the broker gives, as far as it is known by now, and which ways for workers are missing. */
-function tellCapabilities({ broker, telemetry }: Gateway): void {
-  const { kind } = broker.events;
-  telemetry.log("info", "the broker", { kind, capabilities: capabilitiesOf(broker).join(", ") });
-  for (const capability of missingCapabilities(broker))
-    telemetry.log("info", "the broker lacks a capability", { broker: kind, capability });
 }
 
 /** Resolves when `done` does, or after `milliseconds`. */

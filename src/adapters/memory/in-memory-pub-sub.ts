@@ -9,6 +9,7 @@ import type {
   ChannelSnapshot,
   ChannelSubscriber,
   ChannelSubscription,
+  Durability,
   HistoryPage,
   PubSubPort,
 } from "../../application/ports/pub-sub-port.ts";
@@ -45,7 +46,7 @@ const LINEAGE = "memory";
  */
 export class InMemoryPubSub implements PubSubPort {
   readonly kind = "memory";
-  readonly durability = { keptIn: "process", replicas: 0 } as const;
+  readonly durability: Durability = { keptIn: "process", replicas: 0 };
   readonly mostBytes: number;
   readonly #broker: InMemoryBroker;
   readonly #options: InMemoryPubSubOptions;
