@@ -6,6 +6,7 @@ const WORDS = {
   away: "the broker is away",
   behind: "an earlier append to the channel has no known outcome, so this one was not sent",
   busy: "the broker is busy with something else",
+  certificate: "a certificate between the gateway and the broker is not accepted",
   closed: "the gateway has closed its connections to the broker",
   cluster: "the broker is a cluster that does not serve this gateway",
   connecting: "the gateway is connecting to the broker",
@@ -45,6 +46,7 @@ export function wordsOf({ cause, permission }: BrokerTrouble): string {
 }
 
 const AWAY: ReadonlySet<BrokerCause> = new Set([
+  "certificate",
   "closed",
   "connecting",
   "credentials",

@@ -229,7 +229,7 @@ describe("watching over a real socket", () => {
         PATH: process.env.PATH ?? "",
         PORT: "no",
         JWT_SECRET_KEY: "short",
-        NATS_URL: "tls://x",
+        NATS_URL: "ws://x",
         NODE_ENV: "production",
       },
       stdout: "pipe",

@@ -1,7 +1,7 @@
 import { cp, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { connect } from "@nats-io/transport-node";
+import { connect, credsAuthenticator } from "@nats-io/transport-node";
 import type { Subprocess } from "bun";
 import { eventually } from "../../src/testing/eventually.ts";
 import { remember } from "./children.ts";
@@ -42,6 +42,10 @@ export interface NatsOptions {
   readonly limits?: string;
   /** The user that the tests' own connections use. */
   readonly user?: { readonly user: string; readonly pass: string };
+  /** The credentials of the tests' own connections, as `NatsTarget` has them. */
+  readonly credentials?: string;
+  /** The certificates with which the tests' own connections go over TLS. */
+  readonly tls?: { readonly ca: string; readonly cert?: string; readonly key?: string };
 }
 
 /** A `nats-server` that runs. */
@@ -169,7 +173,7 @@ class OneNats implements RunningNats {
   }
 
   async #untilItAnswers(): Promise<void> {
-    const { user = {}, jetstream = true } = this.#options;
+    const { user = {}, jetstream = true, tls, credentials } = this.#options;
     await eventually("the NATS of the tests answers", async () => {
       try {
         const connection = await connect({
@@ -177,6 +181,10 @@ class OneNats implements RunningNats {
           reconnect: false,
           timeout: 1_000,
           ...user,
+          ...(tls !== undefined && { tls }),
+          ...(credentials !== undefined && {
+            authenticator: credsAuthenticator(new TextEncoder().encode(credentials)),
+          }),
         });
         const serves = !jetstream || connection.info?.jetstream === true;
         await connection.close();

@@ -10,6 +10,7 @@ export type Need =
   | "celery"
   | "nginx"
   | "caddy"
+  | "openssl"
   | "docker"
   | "npm";
 
@@ -52,6 +53,7 @@ const probes: Readonly<Record<Need, () => boolean>> = {
   nginx: () => find("nginx") !== null,
   caddy: () => find("caddy") !== null,
   npm: () => find("npm") !== null,
+  openssl: () => find("openssl") !== null,
   docker: () => find("docker") !== null && (engineAnswers() || canStartEngine()),
 };
 

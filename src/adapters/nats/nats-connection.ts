@@ -1,4 +1,14 @@
-import { connect, type Msg, type MsgHdrs, type NatsConnection, TimeoutError } from "@nats-io/transport-node";
+import {
+  type Authenticator,
+  connect,
+  credsAuthenticator,
+  type Msg,
+  type MsgHdrs,
+  type NatsConnection,
+  nkeyAuthenticator,
+  TimeoutError,
+} from "@nats-io/transport-node";
+import { certificateFault } from "./nats-certificates.ts";
 
 /** The addresses of a NATS, and the user that the gateway is there. */
 export interface NatsTarget {
@@ -7,6 +17,13 @@ export interface NatsTarget {
   readonly user?: string | undefined;
   readonly password?: string | undefined;
   readonly token?: string | undefined;
+  /** The text of a credentials file, or the seed of a user's key (`SU…`). */
+  readonly credentials?: string | undefined;
+  /**
+   * If it is there, the link talks to no server without TLS. `ca`: the authorities that are trusted, those of the runtime if
+   * it is left out. `cert` and `key`: the certificate of the gateway. Each text is PEM.
+   */
+  readonly tls?: { readonly ca?: string; readonly cert?: string; readonly key?: string } | undefined;
 }
 
 /** The server at the other end of a connection. */
@@ -36,20 +53,38 @@ export interface NatsRequests {
 
 /** Longer than any request takes that is not refused, shorter than a publisher waits for its answer. */
 const REQUEST_TIMEOUT_MS = 2_000;
-/** Connects to the first of the servers that answers. Each connection is to one process of a server. */
-export function connectTo(target: NatsTarget, purpose: string): Promise<NatsConnection> {
-  return connect({
-    servers: [...target.servers],
-    name: `telltale-${purpose}`,
-    ...(target.user === undefined ? {} : { user: target.user, pass: target.password ?? "" }),
-    ...(target.token === undefined ? {} : { token: target.token }),
-    timeout: REQUEST_TIMEOUT_MS,
-    // A message that was made for one process must not reach another one.
-    reconnect: false,
-    noRandomize: true,
-    ignoreClusterUpdates: true,
-    noAsyncTraces: true,
-  });
+
+/**
+ * Connects to the first of the servers that answers. Each connection is to one process of a server. Rejects with the client's
+ * error, and with `BrokerUnavailable` (cause `certificate`) if a certificate is not accepted.
+ */
+export async function connectTo(target: NatsTarget, purpose: string): Promise<NatsConnection> {
+  try {
+    return await connect({
+      servers: [...target.servers],
+      name: `telltale-${purpose}`,
+      ...(target.user === undefined ? {} : { user: target.user, pass: target.password ?? "" }),
+      ...(target.token === undefined ? {} : { token: target.token }),
+      ...(target.credentials === undefined ? {} : { authenticator: authenticatorOf(target.credentials) }),
+      ...(target.tls === undefined ? {} : { tls: { ...target.tls } }),
+      timeout: REQUEST_TIMEOUT_MS,
+      // A message that was made for one process must not reach another one.
+      reconnect: false,
+      noRandomize: true,
+      ignoreClusterUpdates: true,
+      noAsyncTraces: true,
+    });
+  } catch (error) {
+    throw certificateFault(error) ?? error;
+  }
+}
+
+function authenticatorOf(credentials: string): Authenticator {
+  const text = credentials.trim().replaceAll("\r\n", "\n");
+  const isSeed = text.startsWith("SU");
+  // The client wants a line break after the last line of a file.
+  const bytes = new TextEncoder().encode(isSeed ? text : `${text}\n`);
+  return isSeed ? nkeyAuthenticator(bytes) : credsAuthenticator(bytes);
 }
 
 /** Sends a request and resolves with its answer. Rejects with the client's error. */

@@ -1,4 +1,4 @@
-import { type NatsTarget, readNatsTarget } from "./nats-target.ts";
+import { type NatsTarget, OF_NATS, readNatsTarget } from "./nats-target.ts";
 import { type RedisTarget, readRedisTarget } from "./redis-target.ts";
 import type { Settings } from "./settings.ts";
 import type { VariableName } from "./variables.ts";
@@ -37,7 +37,7 @@ export function readBroker(settings: Settings, note: (text: string) => void): Br
   const named = settings.text("BROKER");
   if (named?.startsWith(MODULE)) return readModule(settings, named.slice(MODULE.length));
   const kind = settings.choice("BROKER", ["memory", "redis", "nats"], kindByAddress(settings));
-  if (kind !== "nats") settings.noteUnused("NATS_URL", `the broker is ${kind}`, note);
+  if (kind !== "nats") for (const name of OF_NATS) settings.noteUnused(name, `the broker is ${kind}`, note);
   if (kind === "redis") {
     return { kind, ...readRedisTarget(settings, note), waitReplicas: readWaitReplicas(settings) };
   }

@@ -39,7 +39,19 @@ export const CONFIG_VARIABLES = [
   variable(
     "NATS_URL",
     "",
-    "`nats://[user:password@ or token@]host[:port][,host[:port]]`: a NATS server with JetStream, or the servers of one cluster in the order in which they are tried.",
+    "`nats://[user:password@ or token@]host[:port][,host[:port]]`: a NATS server with JetStream, or the servers of one cluster in the order in which they are tried. `tls://…`: only over TLS.",
+  ),
+  variable(
+    "NATS_CA",
+    "the authorities of the runtime",
+    "Certificate authorities of a NATS with `tls://` (PEM), mostly as `NATS_CA_FILE`.",
+  ),
+  variable("NATS_CERT", "", "Certificate of the gateway for a NATS that asks for one (PEM), with NATS_KEY."),
+  variable("NATS_KEY", "", "Private key to NATS_CERT (PEM)."),
+  variable(
+    "NATS_CREDS",
+    "",
+    "Text of a NATS credentials file, or the seed of a user's key, in place of a user in NATS_URL; mostly as `NATS_CREDS_FILE`.",
   ),
   variable(
     "LISTEN",

@@ -50,6 +50,10 @@ const SETTINGS = [
   "MAX_SUBSCRIPTIONS_PER_USER",
   "MESSAGE_RATE",
   "REDIS_WAIT_REPLICAS",
+  "NATS_CA",
+  "NATS_CERT",
+  "NATS_KEY",
+  "NATS_CREDS",
 ] as const satisfies readonly VariableName[];
 
 type EmbeddedSetting = (typeof SETTINGS)[number];
@@ -60,7 +64,11 @@ export class OptionsRefused extends TelltaleError {
 }
 
 /** The settings of brokers by the scheme of their address. */
-const ADDRESSES = { redis: "REDIS_URL", nats: "NATS_URL" } as const;
+const ADDRESSES = {
+  redis: { BROKER: "redis", address: "REDIS_URL" },
+  nats: { BROKER: "nats", address: "NATS_URL" },
+  tls: { BROKER: "nats", address: "NATS_URL" },
+} as const;
 
 /** A key nobody signs with: the application says who asks. */
 const NO_KEY = () => crypto.getRandomValues(new Uint8Array(32)).toHex();
@@ -95,5 +103,6 @@ export function readOptions({
 function brokerSettings(broker: string): Readonly<Partial<Record<VariableName, string>>> {
   const scheme = /^(\w+):\/\//.exec(broker)?.[1] ?? "";
   if (!(scheme in ADDRESSES)) return { BROKER: broker };
-  return { BROKER: scheme, [ADDRESSES[scheme as keyof typeof ADDRESSES]]: broker };
+  const { BROKER, address } = ADDRESSES[scheme as keyof typeof ADDRESSES];
+  return { BROKER, [address]: broker };
 }

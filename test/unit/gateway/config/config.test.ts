@@ -331,9 +331,11 @@ describe("NAME_FILE", () => {
     });
   });
 
+  const ofNats = (name: string) => (/^NATS_(?!URL)/.test(name) ? { NATS_URL: "tls://nats" } : {});
+
   test.each(CONFIG_VARIABLES.map(({ name }) => name))("works for %s", (name) => {
     const broker = name === "REDIS_URL" ? {} : { REDIS_HOST: "redis" };
-    const used = /^REDIS_(?!URL|HOST)/.test(name) ? broker : {};
+    const used = /^REDIS_(?!URL|HOST)/.test(name) ? broker : ofNats(name);
     expect(faultsOf({ ...used, [`${name}_FILE`]: `/missing/${name}` })).toEqual([`${name}_FILE`]);
   });
 
@@ -402,7 +404,57 @@ describe("NATS", () => {
     "nats://@a",
   ])("%s is a fault that shows nothing of it", (url) => {
     expect(faultsOf({ NATS_URL: url })).toEqual(["NATS_URL"]);
-    expect(messageOf({ NATS_URL: url })).toContain("must be nats://");
+    expect(messageOf({ NATS_URL: url })).toContain("must be nats:// or tls://");
+  });
+
+  describe("over TLS", () => {
+    const CA = "-----BEGIN CERTIFICATE-----\nMII=\n-----END CERTIFICATE-----";
+    const PROOF = "-----BEGIN EC PRIVATE KEY-----\nMII=\n-----END EC PRIVATE KEY-----";
+
+    test("tls:// needs no certificate, and takes those that are set", () => {
+      expect(natsOf("tls://a,b:4333")).toEqual({
+        kind: "nats",
+        servers: ["a:4222", "b:4333"],
+        tls: {},
+      } as never);
+      const env = { NATS_URL: "TLS://t0ken@a", NATS_CA: CA, NATS_CERT: CA, NATS_KEY: PROOF };
+      expect(configOf(env).broker).toEqual({
+        kind: "nats",
+        servers: ["a:4222"],
+        token: "t0ken",
+        tls: { ca: CA, cert: CA, key: PROOF },
+      } as never);
+    });
+
+    test.each<[string, Record<string, string>, string]>([
+      ["NATS_CA", { NATS_URL: "nats://a", NATS_CA: CA }, "needs tls://"],
+      ["NATS_CA", { NATS_URL: "tls://a", NATS_CA: "/etc/ca.pem" }, "name a file as NATS_CA_FILE"],
+      ["NATS_KEY", { NATS_URL: "tls://a", NATS_CERT: CA, NATS_KEY: CA }, "BEGIN PRIVATE KEY"],
+      ["NATS_KEY", { NATS_URL: "tls://a", NATS_CERT: CA }, "set both"],
+      ["NATS_CERT", { NATS_URL: "tls://a", NATS_KEY: PROOF }, "set both"],
+    ])("%s is a fault in %j", (name, env, message) => {
+      expect(faultsOf(env)).toEqual([name]);
+      expect(messageOf(env)).toContain(message);
+    });
+  });
+
+  describe("with credentials", () => {
+    const SEED = `SU${"A".repeat(56)}`;
+    const CREDS = `-----BEGIN NATS USER JWT-----\ne.e.e\n------END NATS USER JWT------\n-----BEGIN USER NKEY SEED-----\n${SEED}\n------END USER NKEY SEED------`;
+
+    test.each([SEED, CREDS])("takes the text of a file or a seed", (credentials) => {
+      const { broker } = configOf({ NATS_URL: "nats://a", NATS_CREDS: credentials });
+      expect(broker).toEqual({ kind: "nats", servers: ["a:4222"], credentials } as never);
+    });
+
+    test.each([
+      [{ NATS_URL: "nats://u:p@a", NATS_CREDS: SEED }, "names a user as well"],
+      [{ NATS_URL: "nats://a", NATS_CREDS: "/etc/gateway.creds" }, "name a file as NATS_CREDS_FILE"],
+    ])("%j is a fault that shows nothing of it", (env, message) => {
+      expect(faultsOf(env)).toEqual(["NATS_CREDS"]);
+      expect(messageOf(env)).toContain(message);
+      expect(messageOf(env)).not.toContain(env.NATS_CREDS);
+    });
   });
 
   test.each(["nats://%zz@a", "nats://a:b:c@d", "nats://a:%@d"])("a user as in %s is a fault", (url) => {
@@ -424,7 +476,6 @@ describe("NATS", () => {
 
 describe("settings of a later release", () => {
   test.each([
-    ["NATS_URL", "tls://nats"],
     ["NATS_URL", "WSS://nats:443"],
     ["REDIS_URL", "rediss://redis"],
     ["REDIS_URL", "redis+cluster://a:1,b:2"],

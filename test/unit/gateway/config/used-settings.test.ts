@@ -59,6 +59,7 @@ describe("CFG-3: a setting that is not used is not judged", () => {
     ["REDIS_WAIT_REPLICAS", { REDIS_WAIT_REPLICAS: "1" }],
     ["REDIS_CA_FILE", { BROKER: "memory", REDIS_CA_FILE: "/ca.pem" }],
     ["NATS_URL", { BROKER: "memory", NATS_URL: "nats://nats" }],
+    ["NATS_CREDS", { BROKER: "memory", NATS_CREDS: "x" }],
     ["REDIS_PORT", { NATS_URL: "nats://nats", REDIS_PORT: "7000" }],
     ["REDIS_URL", { BROKER: "nats", NATS_URL: "nats://nats", REDIS_URL: "x" }],
     ["DEMO", { NODE_ENV: "production", DEMO: "on" }],
@@ -87,7 +88,7 @@ describe("CFG-3: a setting that is not used is not judged", () => {
     ["REDIS_DB", { REDIS_HOST: "redis", REDIS_DB: "-1" }],
     ["REDIS_PASSWORD_FILE", { REDIS_URL: "redis://redis", REDIS_PASSWORD_FILE: "/no" }],
     ["REDIS_CA_FILE", { REDIS_CA_FILE: "/ca.pem" }],
-    ["NATS_URL", { NATS_URL: "tls://nats" }],
+    ["NATS_URL", { NATS_URL: "ws://nats" }],
     ["NATS_URL", { BROKER: "nats", NATS_URL: "x" }],
     ["DEMO", { NODE_ENV: "test", DEMO: "yes" }],
   ])("%s is judged if it is used", (name, env) => {
