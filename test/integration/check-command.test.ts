@@ -1,4 +1,4 @@
-import { describe, expect, test } from "bun:test";
+import { beforeAll, describe, expect, test } from "bun:test";
 import { join } from "node:path";
 import { NatsSelfCheck } from "../../src/adapters/nats/nats-self-check.ts";
 import { redisParts } from "../../src/adapters/redis/redis-parts.ts";
@@ -163,6 +163,9 @@ describe.skipIf(!needs("nats-server"))("telltale check on NATS", () => {
   const as = (user: string, password = "a-password") => ({
     NATS_URL: nats.url.replace("//", `//${user}:${password}@`),
   });
+  // Makes the streams.
+  beforeAll(() => check(as("admin", "a")), 30_000);
+
   const failed = ({ out }: { readonly out: string }) =>
     (JSON.parse(out).parts as { name: string; works: boolean; reason: string }[])
       .filter(({ works }) => !works)
