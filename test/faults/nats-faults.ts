@@ -7,6 +7,8 @@ import type { Round } from "./round.ts";
 import { stallSubscriptions } from "./stalled-subscriptions.ts";
 
 const ALWAYS = Number.NEGATIVE_INFINITY;
+/** A cluster of which most servers are killed at once loses what it acknowledged shortly before (docs/GUARANTEES.md). */
+const LOST_BY_MAJORITY_MS = 10_000;
 
 /** Faults that only NATS has. */
 export const natsFaults: readonly FaultKind[] = [
@@ -107,9 +109,12 @@ export const natsFaults: readonly FaultKind[] = [
       const { servers } = clusterOf(round);
       const spared = Math.floor(servers.length * round.random());
       const struck = servers.filter((_, index) => index !== spared);
+      const from = performance.now() - LOST_BY_MAJORITY_MS;
       await Promise.all(struck.map((server) => server.kill9()));
       await pause(3_000 * round.random());
       await Promise.all(struck.map((server) => server.restart()));
+      await round.stage.untilReady();
+      round.excuse({ from, to: performance.now(), storedWasLost: true });
       await round.recovers();
     },
   },
@@ -118,9 +123,12 @@ export const natsFaults: readonly FaultKind[] = [
     stage: "nats-cluster",
     rounds: 8,
     strike: async (round) => {
+      const from = performance.now() - LOST_BY_MAJORITY_MS;
       await round.stage.broker.kill9();
       await pause(300 * round.random());
       await round.stage.broker.restart();
+      await round.stage.untilReady();
+      round.excuse({ from, to: performance.now(), storedWasLost: true });
       await round.recovers();
     },
   },

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test";
+import { TAKEN_SUBJECT } from "../../src/adapters/nats/subjects.ts";
 import type { InboxPort } from "../../src/application/ports/inbox-port.ts";
 import { eventually } from "../../src/testing/eventually.ts";
 import { emptyNatsInbox, natsInbox } from "../support/nats-under-test.ts";
@@ -61,7 +62,7 @@ describe.skipIf(!needs("nats-server"))("how far the inbox on NATS was taken", ()
     await first.release();
     const client = await nats.client();
     const [creation] = ids[0]?.split("-") ?? [];
-    await client.request("telltale.taken", `${creation} 4 12345`);
+    await client.request(TAKEN_SUBJECT, `${creation} 4 12345`);
     expect((await takeAll(openInbox())).slice(-2)).toEqual(ids.slice(2));
   });
 
@@ -69,7 +70,7 @@ describe.skipIf(!needs("nats-server"))("how far the inbox on NATS was taken", ()
     const { ids } = await filled();
     const client = await nats.client();
     const [creation] = ids[0]?.split("-") ?? [];
-    await client.request("telltale.taken", `${creation} 400 12345`);
+    await client.request(TAKEN_SUBJECT, `${creation} 400 12345`);
     expect(await takeAll(openInbox())).toEqual(ids);
   });
 

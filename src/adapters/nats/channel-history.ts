@@ -1,11 +1,11 @@
 import type { HistoryPage } from "../../application/ports/pub-sub-port.ts";
 import { PAGE_BYTES } from "../../application/ports/pub-sub-port.ts";
-import { Filling } from "../../domain/byte-budget.ts";
+import { fill } from "../../domain/byte-budget.ts";
 import type { PublishedEvent } from "../../domain/channel-record.ts";
 import { type EventPosition, isOnHistory } from "../../domain/event-position.ts";
 import { utf8Length } from "../../domain/utf8.ts";
 import { type KeptHead, readHead } from "./channel-head.ts";
-import { eventsOfMessage, isVoid } from "./channel-message.ts";
+import { eventsOfMessage, stateOfMessage } from "./channel-message.ts";
 import type { EventStream } from "./event-stream.ts";
 import { lastMessageBefore } from "./message-search.ts";
 import { readAgain } from "./read-again.ts";
@@ -57,20 +57,55 @@ async function readEvents(
 ): Promise<readonly PublishedEvent[]> {
   if (start > head.offset || limit <= 0) return [];
   const from = await lastMessageBefore(stream, subject, head, ({ first }) => first <= start, NEAR);
-  const page: PublishedEvent[] = [];
-  const filling = new Filling({ items: limit, bytes: PAGE_BYTES });
-  const take = (events: readonly PublishedEvent[]): boolean => {
-    for (const event of events) {
-      if (event.position.offset < start) continue;
-      if (!filling.take(utf8Length(event.text))) return false;
-      page.push(event);
-    }
-    return !filling.isFull;
-  };
+  const chain = new MessageChain();
   await stream.range(subject, from, (message) => {
     if (message.sequence > head.sequence) return false;
-    const goesOn = isVoid(message) || take(eventsOfMessage(message.text).events);
-    return goesOn && message.sequence < head.sequence;
+    chain.cutAfter(stateOfMessage(message.text, message.sequence).previous);
+    // The messages before it are enough, and this one follows them.
+    if (chain.items >= limit || chain.bytes >= PAGE_BYTES) return false;
+    const { events } = eventsOfMessage(message.text);
+    chain.add(
+      message.sequence,
+      events.filter(({ position }) => position.offset >= start),
+    );
+    return message.sequence < head.sequence;
   });
-  return page;
+  return fill(chain.events, { items: limit, bytes: PAGE_BYTES }, ({ text }) => utf8Length(text));
+}
+
+interface Link {
+  readonly sequence: number;
+  readonly events: readonly PublishedEvent[];
+  readonly bytes: number;
+}
+
+/**
+ * The messages that the last one follows. Void messages are no part of the channel. Nor are those that a server forgot: one that
+ * was killed may append after an earlier message than the last one that it keeps.
+ */
+class MessageChain {
+  readonly #links: Link[] = [];
+  items = 0;
+  /** Bytes of UTF-8. */
+  bytes = 0;
+
+  get events(): readonly PublishedEvent[] {
+    return this.#links.flatMap(({ events }) => events);
+  }
+
+  /** Takes out the messages after the one that the next one follows. */
+  cutAfter(previous: number): void {
+    for (let last = this.#links.at(-1); last && last.sequence > previous; last = this.#links.at(-1)) {
+      this.#links.pop();
+      this.items -= last.events.length;
+      this.bytes -= last.bytes;
+    }
+  }
+
+  add(sequence: number, events: readonly PublishedEvent[]): void {
+    const bytes = events.reduce((sum, { text }) => sum + utf8Length(text), 0);
+    this.#links.push({ sequence, events, bytes });
+    this.items += events.length;
+    this.bytes += bytes;
+  }
 }

@@ -3,6 +3,7 @@ import { BrokerUnavailable, OutcomeUnknown } from "../../application/errors.ts";
 import type { ClockPort } from "../../application/ports/clock-port.ts";
 import { PAGE_BYTES } from "../../application/ports/pub-sub-port.ts";
 import type { EventStream, Publication, PublicationAnswer, StoredMessage } from "./event-stream.ts";
+import { keptMessage } from "./kept-message.ts";
 import { answerOf, callApi, purgeBefore } from "./nats-api.ts";
 import type { NatsClock } from "./nats-clock.ts";
 import { isRefusal, REFUSED, readFailure, writeFailure } from "./nats-errors.ts";
@@ -14,8 +15,10 @@ interface NatsEventStreamOptions {
   readonly link: NatsLink;
   readonly clock: NatsClock;
   readonly timers: ClockPort;
-  /** Whether several servers keep the stream: then its history never forks, and only their leader answers reads. */
+  /** Whether several servers keep the stream: then only their leader answers reads. */
   readonly isReplicated: () => boolean;
+  /** The line of history of such a stream. */
+  readonly clusterLineage: () => string;
 }
 
 /** `EventStream` on JetStream. */
@@ -31,7 +34,8 @@ export class NatsEventStream implements EventStream {
   }
 
   get lineage(): string {
-    return this.#options.isReplicated() ? REPLICATED : (this.#link.server?.id ?? "").slice(0, LINEAGE_LENGTH);
+    const { isReplicated, clusterLineage } = this.#options;
+    return isReplicated() ? clusterLineage() : (this.#link.server?.id ?? "").slice(0, LINEAGE_LENGTH);
   }
 
   now(): number {
@@ -144,22 +148,10 @@ export class NatsEventStream implements EventStream {
 
   #get(query: object): Promise<StoredMessage | undefined> {
     return this.#read(async () => {
-      if (this.#options.isReplicated()) return this.#getFromLeader(query);
+      if (this.#options.isReplicated()) return keptMessage(this.#link, EVENTS_STREAM, query);
       const message = await this.#link.request(`$JS.API.DIRECT.GET.${EVENTS_STREAM}`, JSON.stringify(query));
       return isStatus(message) ? undefined : gottenOf(message);
     });
-  }
-
-  /** Any of several servers may answer a direct question, also one that lags behind. */
-  async #getFromLeader(query: object): Promise<StoredMessage | undefined> {
-    try {
-      const { message } = await callApi<LeaderAnswer>(this.#link, `STREAM.MSG.GET.${EVENTS_STREAM}`, query);
-      const text = new TextDecoder().decode(Uint8Array.fromBase64(message.data ?? ""));
-      return { sequence: message.seq, subject: message.subject, at: Date.parse(message.time), text };
-    } catch (error) {
-      if (isRefusal(error, REFUSED.noMessageFound)) return undefined;
-      throw error;
-    }
   }
 
   async #read<Answer>(question: () => Promise<Answer>): Promise<Answer> {
@@ -175,8 +167,6 @@ export class NatsEventStream implements EventStream {
   }
 }
 
-/** The lineage of a stream that several servers keep. */
-const REPLICATED = "replicated";
 /** The first characters of a server's id: 55 random bits. */
 const LINEAGE_LENGTH = 12;
 /** Messages of one pull. */
@@ -188,17 +178,6 @@ const READER_GONE_MS = 5_000;
 interface PublishAcknowledgement {
   readonly seq: number;
   readonly duplicate?: boolean;
-}
-
-interface LeaderAnswer {
-  readonly message: {
-    readonly seq: number;
-    readonly subject: string;
-    /** Base64; left out if it is empty. */
-    readonly data?: string;
-    /** RFC 3339. */
-    readonly time: string;
-  };
 }
 
 /** JetStream's answers without a message have a status. */

@@ -23,8 +23,8 @@ import { NatsLink } from "./nats-link.ts";
 import { creationOf, ensureStream } from "./nats-streams.ts";
 import { removeMessage } from "./remove-message.ts";
 import { countFrom, type KeptMessage, readBatch } from "./stream-batch.ts";
-import { STATE } from "./subjects.ts";
-import { readTaken, storeTaken, TAKEN } from "./taken-position.ts";
+import { RECORDS, STATE } from "./subjects.ts";
+import { readTaken, storeTaken } from "./taken-position.ts";
 import {
   ALL_SUBJECTS,
   ARRIVALS,
@@ -76,7 +76,7 @@ export class NatsInbox implements InboxPort {
       check: async (connection, server) => {
         await addSubjects(connection, wanted);
         const [workers] = await Promise.all(
-          [wanted, STATE, TAKEN].map((stream) => ensureStream(connection, stream, server)),
+          [wanted, STATE, RECORDS].map((stream) => ensureStream(connection, stream, server)),
         );
         if (workers === undefined) throw new Error("nothing was ensured");
         this.#creation = workers.creation;

@@ -1,5 +1,5 @@
 import { type BrokerTrouble, wordsOf } from "../../application/broker-trouble.ts";
-import { BrokerUnavailable } from "../../application/errors.ts";
+import { BrokerError, BrokerUnavailable } from "../../application/errors.ts";
 import type { BrokerFault, BrokerHealth } from "../../application/ports/broker-health.ts";
 import type { ClockPort } from "../../application/ports/clock-port.ts";
 import type {
@@ -20,11 +20,13 @@ import { MAX_EVENT_BYTES } from "../../domain/decode-event.ts";
 import type { EventPosition } from "../../domain/event-position.ts";
 import { OutageLog } from "../broker/outage-log.ts";
 import { Slots } from "../broker/slots.ts";
+import { randomEpoch } from "../system/random-epoch.ts";
 import type { HistoryLimits } from "./channel-appends.ts";
 import { readHead, readLastPosition } from "./channel-head.ts";
 import { readHistory } from "./channel-history.ts";
 import { readKeptViewers, readSnapshot } from "./channel-snapshot.ts";
 import { storeViewers } from "./channel-viewers.ts";
+import { ClusterLineage } from "./cluster-lineage.ts";
 import { CALL_MS, NatsAppends } from "./nats-appends.ts";
 import { NatsClock } from "./nats-clock.ts";
 import type { NatsTarget } from "./nats-connection.ts";
@@ -36,7 +38,7 @@ import { NatsSubscriptions } from "./nats-subscriptions.ts";
 import { NatsTrials } from "./nats-trials.ts";
 import { NatsTrimming } from "./nats-trimming.ts";
 import { NewerFormatWatch } from "./newer-format.ts";
-import { EVENTS, KEYS_KNOWN_MS, STATE, subjectsOf } from "./subjects.ts";
+import { EVENTS, KEYS_KNOWN_MS, RECORDS, STATE, subjectsOf } from "./subjects.ts";
 
 interface NatsPubSubOptions {
   readonly target: NatsTarget;
@@ -72,6 +74,7 @@ export class NatsPubSub implements PubSubPort {
   readonly #trials: NatsTrials;
   readonly #subscriptions: NatsSubscriptions;
   readonly #historyReads = new Slots(HISTORY_READS);
+  readonly #lineage = new ClusterLineage(randomEpoch);
   #streams: readonly FoundStream[] = [];
 
   constructor(options: NatsPubSubOptions) {
@@ -82,7 +85,7 @@ export class NatsPubSub implements PubSubPort {
     this.#link = new NatsLink({
       ...{ target, clock, telemetry, outages, purpose: "requests" },
       check: async (connection, server) => {
-        const wanted = [EVENTS, STATE];
+        const wanted = [EVENTS, STATE, RECORDS];
         this.#streams = await Promise.all(wanted.map((stream) => ensureStream(connection, stream, server)));
       },
       onReady: () => this.#connectionChanged(),
@@ -92,7 +95,8 @@ export class NatsPubSub implements PubSubPort {
       link: this.#link,
       clock: brokerClock,
       timers: clock,
-      isReplicated: () => this.#streams.some(({ replicas }) => replicas > 1),
+      isReplicated: () => this.#isReplicated,
+      clusterLineage: () => this.#lineage.name,
     });
     this.#format = new NewerFormatWatch(outages, (channel) =>
       readHead(this.#stream, subjectsOf(channel), options.history.ttlMs),
@@ -102,6 +106,10 @@ export class NatsPubSub implements PubSubPort {
       ...{ link: this.#link, brokerClock, clock, telemetry, outages },
       storedAt: async (sequence) => (await this.#stream.at(sequence))?.at,
       lookAtFormat: () => this.#format.lookAgain(),
+      onStored: async (wasInDoubt) => {
+        if (!this.#isReplicated) return;
+        await (wasInDoubt ? this.#lineage.renew(this.#link) : this.#lineage.follow(this.#link));
+      },
     });
     const { keysKnownMs = KEYS_KNOWN_MS } = options;
     this.#trimming = new NatsTrimming({
@@ -138,10 +146,15 @@ export class NatsPubSub implements PubSubPort {
     return { keptIn: events?.keptIn, replicas: events && events.replicas - 1 };
   }
 
-  append(request: AppendRequest): Promise<AppendOutcome> {
+  async append(request: AppendRequest): Promise<AppendOutcome> {
     if (request.deduplicate?.by === "occurrence")
-      return Promise.reject(new Error("NATS has no worker channels, so it recognises no bare message"));
-    return this.#format.during(request.channel, () => this.#appends.append(request));
+      throw new Error("NATS has no worker channels, so it recognises no bare message");
+    try {
+      return await this.#format.during(request.channel, () => this.#appends.append(request));
+    } catch (error) {
+      if (error instanceof BrokerError && error.trouble.cause !== "busy") this.#trials.doubt();
+      throw error;
+    }
   }
 
   async snapshot(channel: AnalysisChannel): Promise<ChannelSnapshot> {
@@ -212,13 +225,21 @@ export class NatsPubSub implements PubSubPort {
     void this.#trials.try();
   }
 
-  /** Resolves when appends may be sent: NATS is there, and its clock is known. */
+  get #isReplicated(): boolean {
+    return this.#streams.some(({ replicas }) => replicas > 1);
+  }
+
+  get #knowsEnough(): boolean {
+    return this.#brokerClock.isKnown && !(this.#isReplicated && this.#trials.isInDoubt);
+  }
+
+  /** Resolves when appends may be sent: NATS is there, and its clock and its line of history are known. */
   async #ready(): Promise<void> {
     await this.#link.started;
     this.#link.assertUp();
-    if (this.#brokerClock.isKnown) return;
+    if (this.#knowsEnough) return;
     await this.#trials.try();
-    if (this.#brokerClock.isKnown) return;
+    if (this.#knowsEnough) return;
     const trouble = this.#link.away ?? this.#trials.trouble ?? ({ cause: "connecting" } as const);
     throw new BrokerUnavailable(`no trial was stored: ${wordsOf(trouble)}`, { trouble });
   }

@@ -6,8 +6,16 @@ import { connectTo, flushed, type NatsTarget, requestsOn, serverOf } from "./nat
 import { DEAD_LETTER_STREAM } from "./nats-dead-letters.ts";
 import { isRefusal, JetStreamRefusal, REFUSED, readFailure, troubleOf } from "./nats-errors.ts";
 import { findStream, type WantedStream } from "./nats-streams.ts";
-import { EVENTS, LEASE_SUBJECT, liveSubjects, STATE, subjectsOf } from "./subjects.ts";
-import { TAKEN } from "./taken-position.ts";
+import {
+  EVENTS,
+  LEASE_SUBJECT,
+  liveSubjects,
+  RECORDS,
+  STATE,
+  subjectsOf,
+  TAKEN_SUBJECT,
+} from "./subjects.ts";
+
 import { ARRIVALS, type WorkerKind, workersStream } from "./worker-subjects.ts";
 
 /** No stream gets so many messages: one that expects it to be the last is refused, and a removal of it finds nothing. */
@@ -26,7 +34,7 @@ export class NatsSelfCheck implements BrokerSelfCheck {
     this.servers = target.servers;
     this.#target = target;
     const workers = workersStream(listen);
-    const streams = [EVENTS, STATE, workers, TAKEN, DEAD_LETTER_STREAM];
+    const streams = [EVENTS, STATE, workers, RECORDS, DEAD_LETTER_STREAM];
     const { events } = subjectsOf(this.#channel);
     this.parts = [
       ...streams.map((wanted) => ({ name: wanted.name, try: () => this.#stream(wanted) })),
@@ -46,8 +54,8 @@ export class NatsSelfCheck implements BrokerSelfCheck {
         () => this.#hears(ARRIVALS),
         () => this.#asked(`$JS.API.DIRECT.GET.${STATE.name}`, { last_by_subj: LEASE_SUBJECT }),
         () => this.#refusedAt(LEASE_SUBJECT),
-        () => this.#refusedAt(TAKEN.subjects[0] ?? ""),
-        () => this.#api(`STREAM.MSG.GET.${TAKEN.name}`, { seq: NEVER }, REFUSED.noMessageFound),
+        () => this.#refusedAt(TAKEN_SUBJECT),
+        () => this.#api(`STREAM.MSG.GET.${RECORDS.name}`, { seq: NEVER }, REFUSED.noMessageFound),
         () => this.#api(`STREAM.MSG.GET.${workers.name}`, { seq: NEVER }, REFUSED.noMessageFound),
         // Without a filter the purge would take messages with it.
         () => this.#api(`STREAM.PURGE.${workers.name}`, { filter: this.#channel.replace(":", "."), seq: 1 }),

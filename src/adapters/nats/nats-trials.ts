@@ -18,6 +18,8 @@ interface NatsTrialsOptions {
   readonly outages: OutageLog;
   /** Resolves with when the stream stored the message at this sequence. Rejects as a read does. */
   readonly storedAt: (sequence: number) => Promise<number | undefined>;
+  /** Called after each trial that was stored. `wasInDoubt`: before it the stream may have lost messages. Rejects as a read does. */
+  readonly onStored: (wasInDoubt: boolean) => Promise<void>;
   /** Looks whether the data of a newer format that was met is still there. Rejects as a read does. */
   readonly lookAtFormat: () => Promise<void>;
 }
@@ -41,6 +43,10 @@ export class NatsTrials {
   #connection = 0;
   #trying: { readonly connection: number; readonly end: Promise<void> } | undefined;
   #lastAt = Number.NEGATIVE_INFINITY;
+  /** Counts what may have cost the stream messages. */
+  #doubts = 1;
+  /** How many of these a trial has settled. */
+  #settled = 0;
   #everStored = false;
 
   constructor(options: NatsTrialsOptions) {
@@ -56,9 +62,20 @@ export class NatsTrials {
     return this.#trouble;
   }
 
+  /** Whether the stream may have lost messages since the last trial that was stored. */
+  get isInDoubt(): boolean {
+    return this.#settled < this.#doubts;
+  }
+
+  /** Call it when an append failed, or nobody knows whether it was stored. */
+  doubt(): void {
+    this.#doubts++;
+  }
+
   /** Call it when the connection was made, or lost: nothing is known of the next one yet. */
   connectionChanged(): void {
     this.#connection++;
+    this.#doubts++;
     this.#trouble ??= { cause: "connecting" };
     this.#options.brokerClock.forget();
   }
@@ -85,9 +102,12 @@ export class NatsTrials {
     const { brokerClock } = this.#options;
     this.#lastAt = brokerClock.stopwatch();
     try {
+      const doubts = this.#doubts;
       const { at, sentAt, answeredAt } = await this.#store();
+      await this.#options.onStored(this.#settled < doubts);
       if (connection !== this.#connection) return;
       brokerClock.measured(at, sentAt, answeredAt);
+      this.#settled = doubts;
       this.#succeeds();
     } catch (error) {
       if (connection === this.#connection) this.#fails(error);
@@ -122,6 +142,7 @@ export class NatsTrials {
   }
 
   #fails(error: unknown): void {
+    this.#doubts++;
     this.#trouble = troubleOf(error);
     this.#options.outages.report(SOURCE, this.#trouble, reasonOf(error));
   }

@@ -93,6 +93,19 @@ export const STATE: WantedStream = {
   maxAgeMs: 24 * 3_600_000,
 };
 
+/** The stream of what must not expire: each subject keeps its last message only. */
+export const RECORDS: WantedStream = {
+  name: "TELLTALE_RECORDS",
+  subjects: ["telltale.records.>"],
+  lastPerSubject: true,
+};
+
+/** How far the workers' messages were taken. */
+export const TAKEN_SUBJECT = "telltale.records.taken";
+
+/** The line of history that a cluster is on. */
+export const LINEAGE_SUBJECT = "telltale.records.lineage";
+
 /** When the worker of a channel was last heard without storing anything. */
 export function heardSubject(channel: string): string {
   return `telltale.state.heard.${subjectToken(channel)}`;

@@ -1,0 +1,80 @@
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { NatsPubSub } from "../../src/adapters/nats/nats-pub-sub.ts";
+import { SystemClock } from "../../src/adapters/system/system-clock.ts";
+import type { AnalysisChannel } from "../../src/domain/channel.ts";
+import { CollectingTelemetry } from "../../src/testing/collecting-telemetry.ts";
+import { status } from "../../src/testing/encoded-events.ts";
+import { eventually } from "../../src/testing/eventually.ts";
+import { needs } from "../support/needs.ts";
+import { StagedNatsCluster } from "../support/staged-nats-cluster.ts";
+
+const CHANNEL = "analysis:6f1f1f5e-0a4b-4a53-9d43-0f8d9e2f7a11" as AnalysisChannel;
+
+describe.skipIf(!needs("nats-server"))("the event log on a cluster of NATS", () => {
+  let cluster: StagedNatsCluster;
+  const nodes: NatsPubSub[] = [];
+  beforeAll(async () => {
+    cluster = await StagedNatsCluster.start();
+  }, 60_000);
+  afterAll(async () => {
+    for (const node of nodes) await node.close();
+    await cluster.stop();
+  });
+
+  function openNode(): NatsPubSub {
+    const servers = cluster.servers.map(({ address }) => address);
+    const node = new NatsPubSub({
+      target: { servers },
+      clock: new SystemClock(),
+      telemetry: new CollectingTelemetry(),
+      history: { size: 100, ttlMs: 3_600_000 },
+    });
+    nodes.push(node);
+    return node;
+  }
+
+  /** Appends as soon as the cluster takes it. */
+  async function append(node: NatsPubSub) {
+    const outcomes: Awaited<ReturnType<NatsPubSub["append"]>>[] = [];
+    await eventually("an event is stored", async () => {
+      try {
+        outcomes.push(await node.append({ channel: CHANNEL, events: [status()] }));
+        return true;
+      } catch {
+        // There is no leader yet.
+        return false;
+      }
+    });
+    const [outcome] = outcomes;
+    if (outcome?.type !== "stored") throw new Error("nothing was stored");
+    return outcome;
+  }
+
+  const lineageOf = async (node: NatsPubSub) => (await node.positions([CHANNEL]))[0]?.lineage;
+
+  test("PS-27 every node gives the same lineage, and events of all have one epoch", async () => {
+    const [one, other] = [openNode(), openNode()];
+    await append(one);
+    await append(other);
+    await eventually(
+      "both are on one lineage",
+      async () => (await lineageOf(one)) === (await lineageOf(other)),
+    );
+    const [first, second, third] = [await append(one), await append(other), await append(one)];
+    expect(second.epoch).toBe(first.epoch);
+    expect(third.epoch).toBe(first.epoch);
+    expect(third.firstOffset).toBe(first.firstOffset + 2);
+  }, 60_000);
+
+  test("PS-27 another lineage and another epoch follow when all servers were killed", async () => {
+    const node = openNode();
+    const before = await append(node);
+    const lineage = await lineageOf(node);
+    await cluster.kill9();
+    await cluster.restart();
+    const after = await append(node);
+    expect(after.epoch).not.toBe(before.epoch);
+    expect(after.firstOffset).toBe(before.firstOffset + 1);
+    expect(await lineageOf(node)).not.toBe(lineage);
+  }, 60_000);
+});
