@@ -1,8 +1,11 @@
-import { describe, expect, test } from "bun:test";
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { join } from "node:path";
 import { runtimeCommand } from "../support/runtime-command.ts";
 
 const main = join(import.meta.dir, "../../src/main.ts");
+/** All of them start at once. */
+setDefaultTimeout(120_000);
+
 const WORDS = ["serve", "check", "health", "token", "deadletters"];
 
 async function telltale(...words: readonly string[]) {
@@ -11,7 +14,7 @@ async function telltale(...words: readonly string[]) {
     env: { PORT: "0" },
     stdout: "pipe",
     stderr: "pipe",
-    timeout: 25_000,
+    timeout: 100_000,
   });
   const [out, err, code] = await Promise.all([
     new Response(child.stdout).text(),
