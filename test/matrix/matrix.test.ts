@@ -21,7 +21,7 @@ for (const broker of BROKERS) {
           if (reason === undefined) await check.run(cell);
           else console.log(`skipped on ${broker.name}, ${runtime}: ${check.name}: ${reason}`);
           results.add(where, reason === undefined ? "passed" : "skipped");
-        }, 60_000);
+        }, 180_000);
       }
     });
   }
