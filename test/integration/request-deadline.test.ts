@@ -134,12 +134,15 @@ describe("a request that does not come to its end", () => {
       served.clock.advance(20_000);
       request.send(BODY);
       await eventually("it is stored", async () => (await served.kept()).length === time);
+      await eventually(
+        "it is answered",
+        async () => request.answer.match(/HTTP\/1.1 202 /g)?.length === time,
+      );
       if (time < 3) {
         const lines = [`POST ${served.eventsPath} HTTP/1.1`, "Host: a", PUBLISHER];
         request.send(requestText([...lines, `Content-Length: ${BODY.length}`]));
       }
     }
-    expect(request.answer.match(/HTTP\/1.1 202 /g)).toHaveLength(3);
   });
 
   test("WEB-4: an answer takes as long as it takes: a stream and a wait are not cut", async () => {
