@@ -1,8 +1,11 @@
-import { describe, expect, test } from "bun:test";
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { JoseTokenVerifier } from "../../src/adapters/jwt/jose-token-verifier.ts";
 import { runtimeCommand } from "../support/runtime-command.ts";
+
+/** All of them start at once. */
+setDefaultTimeout(120_000);
 
 const KEY = "a key of the tests, thirty-two bytes and more";
 const ID = "0f8fad5b-d9cb-469f-a165-70867728950e";
@@ -47,14 +50,14 @@ describe.concurrent("npm run token", () => {
       analyses: "*",
       scopes: new Set(["analysis:publish", "notice:publish"]),
     });
-    expect(verified.expiresAt - before).toBeWithin(900_000, 910_000);
+    expect(verified.expiresAt - before).toBeWithin(900_000, 1_020_000);
   });
 
   test("limits a token to the analyses given, for an hour by default", async () => {
     const { stdout } = await token(["--user", "alice", "--analyses", `${ID.toUpperCase()}, ${ID}`]);
     const verified = await verify(stdout.trim());
     expect(verified.analyses).toEqual(new Set([ID]));
-    expect(verified.expiresAt - Date.now()).toBeWithin(3_590_000, 3_600_001);
+    expect(verified.expiresAt - Date.now()).toBeWithin(3_480_000, 3_600_001);
   });
 
   test("takes the key from a file", async () => {

@@ -7,6 +7,7 @@ import { eventually } from "../../src/testing/eventually.ts";
 import { remember } from "./children.ts";
 import { freePort } from "./free-port.ts";
 import { needs, programPath } from "./needs.ts";
+import { stopProcess } from "./stop-process.ts";
 
 /** A NATS of this test file alone, on loopback, with JetStream in a folder of its own. */
 export interface RunningNats {
@@ -143,7 +144,7 @@ class OneNats implements RunningNats {
   }
 
   freeze(): void {
-    this.#process?.kill("SIGSTOP");
+    if (this.pid !== undefined) stopProcess(this.pid);
   }
 
   thaw(): void {
