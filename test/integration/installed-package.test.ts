@@ -106,6 +106,21 @@ describe.skipIf(!needs("npm"))("an adapter in a folder where the package is inst
     }
   });
 
+  test("is one file that the executable of the image opens", async () => {
+    const bundle = await installed.run(
+      "bash",
+      "-c",
+      snippetOf("docs/WRITING-AN-ADAPTER.md", "Publish it", "sh"),
+    );
+    expect(bundle).toMatchObject({ exitCode: 0 });
+    const main = "node_modules/telltale/src/main.ts";
+    const compiled = await installed.run(process.execPath, "build", "--compile", main, "--outfile=image");
+    expect(compiled).toMatchObject({ exitCode: 0 });
+    const { output, exitCode } = await installed.run("bash", "-c", "BROKER=module:./broker.js ./image check");
+    expect(output).toContain("dead_letters, durability:process, replicas:0");
+    expect(exitCode).toBe(0);
+  });
+
   test("is told to use `bun test` if another program loads telltale/testing", async () => {
     const load = 'import("telltale/testing").catch((error) => console.log(error.message))';
     const { output } = await installed.run("node", "-e", load);

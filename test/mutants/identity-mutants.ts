@@ -184,6 +184,20 @@ export const IDENTITY_MUTANTS: readonly Mutant[] = [
     killers: INGEST_TESTS,
   },
   {
+    name: "opens the inbox of a bundle on another broker than its events",
+    file: "src/adapters/memory/memory-broker.ts",
+    find: "inbox: new InMemoryInbox({ broker, clock }),",
+    replace: "inbox: new InMemoryInbox({ broker: new InMemoryBroker(), clock }),",
+    killers: ["test/contract/in-memory-broker.test.ts"],
+  },
+  {
+    name: "declares an event that is gone with the gateway as kept by the broker",
+    file: "src/adapters/memory/in-memory-pub-sub.ts",
+    find: 'keptIn: "process", replicas: 0',
+    replace: 'keptIn: "memory", replicas: 0',
+    killers: ["test/contract/in-memory-broker.test.ts"],
+  },
+  {
     name: "forgets what it refused",
     file: "src/adapters/memory/in-memory-pub-sub.ts",
     find: 'if (key?.by === "occurrence") kept.heard.refused(key, appended, now);',

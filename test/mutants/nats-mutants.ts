@@ -179,4 +179,12 @@ export const NATS_MUTANTS: readonly Mutant[] = [
     replace: "const isInTime = brokerClock.isKnown || deadline > 0;",
     ...LATE,
   },
+  {
+    name: "NATS: stores the request of a capability that it lacks, each time it comes",
+    file: "src/adapters/nats/nats-pub-sub.ts",
+    find: 'request.deduplicate?.by === "occurrence"',
+    replace: "request.events.length === 0",
+    killers: ["test/integration/broker-bundles.test.ts"],
+    needs: "nats-server",
+  },
 ];
