@@ -8,7 +8,7 @@ import { brokerContract } from "../../src/testing/testing.ts";
 import { needs } from "../support/needs.ts";
 import { usePostgres } from "../support/use-postgres.ts";
 
-setDefaultTimeout(20_000);
+setDefaultTimeout(60_000);
 
 describe.skipIf(!needs("postgres"))("PostgreSQL", () => {
   const inUse = usePostgres();

@@ -1,9 +1,11 @@
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import type { Sql } from "postgres";
 import { eventually } from "../../src/testing/eventually.ts";
+import { snippetOf } from "../support/documents.ts";
 import { type GatewayProcess, startGateway, TEST_SECRET, tokenFor } from "../support/gateway-process.ts";
 import { needs } from "../support/needs.ts";
 import { publish, resultUpdate, statusUpdate } from "../support/publishing.ts";
+import { SnippetRunner } from "../support/running-snippets.ts";
 import { usePostgres } from "../support/use-postgres.ts";
 import { WatchingSocket } from "../support/watching-socket.ts";
 
@@ -31,12 +33,14 @@ describe.skipIf(!needs("postgres"))("a gateway whose broker is a module, on Post
     return socket;
   }
 
-  async function messagesOf(id: string): Promise<unknown[]> {
+  async function eventsOf(id: string): Promise<Record<string, unknown>[]> {
     const answer = await fetch(`${gateways[1]?.url}/v1/analyses/${id}/events`, {
       headers: { Authorization: `Bearer ${await tokenFor({ analyses: [id] })}` },
     });
-    return ((await answer.json()) as { events: { message: unknown }[] }).events.map(({ message }) => message);
+    return ((await answer.json()) as { events: Record<string, unknown>[] }).events;
   }
+
+  const messagesOf = async (id: string) => (await eventsOf(id)).map(({ message }) => message);
 
   const ran = (command: string[], more: Record<string, string> = {}) => {
     const child = Bun.spawnSync([process.execPath, "run", "src/main.ts", ...command], {
@@ -97,6 +101,40 @@ describe.skipIf(!needs("postgres"))("a gateway whose broker is a module, on Post
     await eventually("all that was committed is stored", async () => (await messagesOf(id)).length === 3);
     expect(await messagesOf(id)).toEqual(["committed", "by id", "named in the event"]);
     await eventually("the outbox is empty", async () => (await sql`select 1 from outbox`).length === 0);
+  });
+
+  test("stores what the README's transaction publishes", async () => {
+    const sql = inUse.client("public");
+    await sql`create table videos (id integer, state text)`;
+    await sql`insert into videos values (7, 'waiting')`;
+    const reserved = await sql.reserve();
+    await reserved.unsafe(
+      snippetOf("examples/postgres-broker/README.md", "Publish in your own transaction", "sql"),
+    );
+    reserved.release();
+    const id = "0f8fad5b-d9cb-469f-a165-70867728950e";
+    const stored = () => eventsOf(id);
+    await eventually("it is stored", async () => (await stored()).length === 1);
+    expect((await stored())[0]).toMatchObject({ task_id: "video-7", current_stage: "model_inference" });
+    expect((await sql`select state from videos`)[0]?.state).toBe("analysed");
+  });
+
+  test("starts as its README says", async () => {
+    const [install, module, start = ""] = snippetOf(
+      "examples/postgres-broker/README.md",
+      "Run it",
+      "sh",
+    ).split("\n");
+    expect([install, start.split(" ").slice(1)]).toEqual(["npm ci", ["npm", "start"]]);
+    const here = start.replace(/postgres:\S+/, inUse.server.url);
+    const runner = new SnippetRunner(() => "");
+    const child = await runner.shell(`${module}\nexport PORT=0\n${here}`, { JWT_SECRET_KEY: TEST_SECRET });
+    try {
+      await eventually("it says where it answers", async () => child.said().includes("Telltale answers at"));
+    } finally {
+      child.kill();
+      runner.remove();
+    }
   });
 
   test("stores both of two overlapping transactions on one channel, in the order of their commits", async () => {

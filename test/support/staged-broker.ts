@@ -17,6 +17,8 @@ export interface StagedBroker extends Address {
   readonly keepsBareMessages: boolean;
   /** Whether the same bytes again, with nothing in between, are one event. Otherwise every message is one. */
   readonly recognisesRetries: boolean;
+  /** How many events at once the broker is meant for. */
+  readonly burst: number;
   /** The settings of a gateway that reaches the broker at this address. */
   settingsFor(address: Address): Record<string, string>;
   /** A worker's connection, which comes back by itself. */

@@ -12,6 +12,7 @@ export class StagedNatsCluster implements StagedBroker {
   readonly lanes = ["bare", "inbox"] as const;
   readonly keepsBareMessages = true;
   readonly recognisesRetries = false;
+  readonly burst = 100_000;
   readonly listenersOf = undefined;
   readonly servers: readonly RunningNats[];
 

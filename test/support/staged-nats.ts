@@ -7,6 +7,7 @@ export class StagedNats implements StagedBroker {
   readonly lanes = ["bare", "inbox"] as const;
   readonly keepsBareMessages = true;
   readonly recognisesRetries = false;
+  readonly burst = 100_000;
   readonly server: RunningNats;
 
   private constructor(server: RunningNats) {

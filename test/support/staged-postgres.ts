@@ -9,6 +9,7 @@ export class StagedPostgres implements StagedBroker {
   readonly lanes = ["inbox"] as const;
   readonly keepsBareMessages = true;
   readonly recognisesRetries = false;
+  readonly burst = 20_000;
   readonly listenersOf = undefined;
   readonly server: RunningPostgres;
 
@@ -79,7 +80,8 @@ class PostgresWorker implements WorkerConnection {
 
   constructor(address: Address) {
     this.#sql = postgres(urlOf(address), {
-      max: 4,
+      // One connection keeps the order of the messages.
+      max: 1,
       connect_timeout: ANSWER_WITHIN_SECONDS,
       backoff: () => 0.05,
       onnotice: () => {},

@@ -8,6 +8,7 @@ export class StagedRedis implements StagedBroker {
   readonly lanes = ["bare", "inbox"] as const;
   readonly keepsBareMessages = false;
   readonly recognisesRetries = true;
+  readonly burst = 100_000;
   readonly server: RunningRedis;
   readonly admin: Redis;
 

@@ -38,7 +38,13 @@ export class PostgresInUse {
 
   /** Connections of the tests' own, to one schema. They end after the test. */
   client(schema: string): Sql {
+    return this.clientOf("postgres", schema);
+  }
+
+  /** The same for another user than the owner of everything. */
+  clientOf(user: string, schema = "public"): Sql {
     const sql = postgres(this.server.url, {
+      user,
       max: 4,
       onnotice: () => {},
       connection: { search_path: schema } as never,

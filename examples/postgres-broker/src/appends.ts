@@ -1,4 +1,3 @@
-import { createHash } from "node:crypto";
 import type { ReservedSql, Sql } from "postgres";
 import { type AppendCall, AppendQueue, randomEpoch } from "telltale/adapter";
 import {
@@ -6,13 +5,16 @@ import {
   type AppendRequest,
   type BrokerContext,
   BrokerUnavailable,
-  type RequestKey,
+  type ChannelName,
+  type EncodedEvent,
 } from "telltale/ports";
 import { type ChannelRow, ENDED, keyOf, recordOf } from "./channel-rows.ts";
 import type { Database } from "./database.ts";
-import { isAnswer, NoAnswer, unavailable, unknown } from "./failures.ts";
-import { type Judgement, judge, type KeptRecord, type Remembered, scopeOf } from "./judge.ts";
+import { isAnswer, NoAnswer, unavailable } from "./failures.ts";
+import { type Judgement, judge, type KeptRecord, type Remembered } from "./judge.ts";
+import { giveUp } from "./lost-answers.ts";
 import { encode } from "./notifications.ts";
+import { lockNames, namesIn, remember, withShortName } from "./request-keys.ts";
 import { undo } from "./transaction.ts";
 
 interface AppendsOptions {
@@ -20,12 +22,25 @@ interface AppendsOptions {
   readonly history: BrokerContext["history"];
 }
 
+interface LimitedCall extends AppendCall {
+  readonly history: BrokerContext["history"];
+}
+
 /** PostgreSQL stores nothing of a call later than this after it was made, in milliseconds, by its own clock. */
 const CALL_MS = 1_500;
 /** The gateway waits so long for the answer, and then gives the call up or learns that it was stored. */
 const ANSWER_MS = 2_500;
-const GIVE_UP_MS = 1_500;
-const ASK_AGAIN_MS = 50;
+/** Then it says that it does not know. A publisher is answered within five seconds, also by a busy gateway. */
+const KNOWN_MS = 4_000;
+
+const TRIAL_EVENT: EncodedEvent = {
+  kind: "status",
+  stage: "initializing",
+  timestamp: "1970-01-01T00:00:00Z",
+  attemptId: undefined,
+  members: '"event_type":"none"}',
+};
+const TRIAL_KEY = { by: "key", name: "try", scope: "channel", windowMs: 1, rememberMs: 1 } as const;
 
 /**
  * Appends, each call in one transaction. It holds the row of its channel from the judgement to the commit, so appends to a
@@ -34,23 +49,42 @@ const ASK_AGAIN_MS = 50;
 export class Appends {
   readonly #options: AppendsOptions;
   readonly #queue: AppendQueue;
+  #trialChannel = trialChannel();
 
   constructor(options: AppendsOptions) {
     this.#options = options;
     this.#queue = new AppendQueue({
-      carryOut: (call) => this.#carryOut(call),
+      carryOut: (call) => this.#carryOut({ ...call, history: options.history }),
       now: () => performance.now(),
     });
   }
 
   append(request: AppendRequest): Promise<AppendOutcome> {
-    const { deduplicate: key } = request;
-    if (key?.by !== "key") return this.#queue.append(request);
-    // A name of any length and of any characters becomes one that a key column takes.
-    return this.#queue.append({ ...request, deduplicate: { ...key, name: digest(key.name) } });
+    return this.#queue.append(withShortName(request));
   }
 
-  async #carryOut(call: AppendCall): Promise<readonly AppendOutcome[]> {
+  /**
+   * Appends an event to a channel of this node's own, which has expired a moment later. It uses what every append uses.
+   * Rejects as an append does.
+   */
+  async try(): Promise<void> {
+    const channel = this.#trialChannel;
+    try {
+      await this.#carryOut({
+        channel,
+        requests: [{ channel, events: [TRIAL_EVENT], deduplicate: TRIAL_KEY }],
+        acknowledged: true,
+        calledAt: performance.now(),
+        history: { size: 1, ttlMs: 1 },
+      });
+    } catch (error) {
+      // PostgreSQL may still hold the row for the one that failed.
+      this.#trialChannel = trialChannel();
+      throw error;
+    }
+  }
+
+  async #carryOut(call: LimitedCall): Promise<readonly AppendOutcome[]> {
     const left = ANSWER_MS - (performance.now() - call.calledAt);
     if (left <= 0) throw new BrokerUnavailable("not sent in time", { trouble: { cause: "late" } });
     const id = crypto.randomUUID();
@@ -60,25 +94,25 @@ export class Appends {
     } catch (error) {
       state.givenUp = true;
       if (!state.committing || isAnswer(error)) throw unavailable(error);
-      return await this.#giveUp(id, error);
+      return await giveUp(this.#options.database, id, error, call.calledAt + KNOWN_MS);
     }
   }
 
   /** Two round trips: hold and read the channel, then write and commit. */
   async #store(
     sql: ReservedSql,
-    call: AppendCall,
+    call: LimitedCall,
     id: string,
     state: { committing: boolean; givenUp: boolean },
   ): Promise<readonly AppendOutcome[]> {
     const key = keyOf(call.channel);
-    const names = namesIn(call, key);
+    const names = namesIn(call.requests, key);
     try {
       const { record, now, lineage, seen, expired } = await this.#hold(sql, call, key, names);
       const judgement = judge(call.requests, record, {
         ...{ channel: key, now, lineage, seen },
         newEpoch: randomEpoch(),
-        historySize: this.#options.history.size,
+        historySize: call.history.size,
       });
       // The call was told to have failed meanwhile: nothing of it may be stored from now on.
       if (state.givenUp) throw new NoAnswer("given up");
@@ -90,7 +124,7 @@ export class Appends {
       state.committing = true;
       await pipelined([
         ...(expired ? this.#forget(sql, key) : []),
-        ...this.#write(sql, key, record, judgement, now),
+        ...this.#write(sql, key, record, judgement, now + call.history.ttlMs, now),
         ...this.#notify(sql, call, judgement),
         sql`insert into calls (id, outcomes, at) values (${id}, ${JSON.stringify(judgement.outcomes)}, ${now})`,
         // The last thing before the commit, and both travel together.
@@ -104,7 +138,7 @@ export class Appends {
     }
   }
 
-  async #hold(sql: ReservedSql, call: AppendCall, key: string, names: readonly Name[]) {
+  async #hold(sql: ReservedSql, call: AppendCall, key: string, names: ReturnType<typeof namesIn>) {
     const notices = names.filter(({ scope }) => scope === "notices").map(({ name }) => name);
     const answers = await pipelined([
       sql`begin`,
@@ -139,9 +173,15 @@ export class Appends {
     ];
   }
 
-  #write(sql: Sql, key: string, record: KeptRecord, { events, remembered }: Judgement, now: number) {
+  #write(
+    sql: Sql,
+    key: string,
+    record: KeptRecord,
+    { events, remembered }: Judgement,
+    until: number,
+    now: number,
+  ) {
     if (events.length === 0) return [sql`update channels set heard_at = ${now} where channel = ${key}`];
-    const until = now + this.#options.history.ttlMs;
     const { lastStatus, currentTerminal: end } = record;
     const rows = events.map(({ position, kind, reopens, text }) => ({
       o: position.offset,
@@ -175,71 +215,15 @@ export class Appends {
           from json_array_elements_text(${JSON.stringify(payloads)}::text::json) as p(payload)`,
     ];
   }
-
-  /**
-   * The answer to the commit is lost. The gateway takes the id of the call: if it gets it, the call can never be stored,
-   * since its own entry would be the second one. If the id is taken the call was stored, and its outcomes are beside it.
-   */
-  async #giveUp(id: string, cause: unknown): Promise<readonly AppendOutcome[]> {
-    const until = performance.now() + GIVE_UP_MS;
-    let outcomes: string | null | undefined;
-    for (;;) {
-      try {
-        outcomes = await this.#options.database.attempt(async (sql) => {
-          const taken = await sql`
-            insert into calls (id, outcomes, at) values (${id}, null, now_ms()) on conflict do nothing returning id`;
-          if (taken.length > 0) return null;
-          const [kept] = await sql<
-            { outcomes: string | null }[]
-          >`select outcomes from calls where id = ${id}`;
-          return kept?.outcomes;
-        }, until - performance.now());
-        break;
-      } catch (error) {
-        // It may be asked again as often as one likes: the id is taken once.
-        if (error instanceof NoAnswer || performance.now() + ASK_AGAIN_MS > until) throw unknown(cause);
-        await new Promise((resolve) => setTimeout(resolve, ASK_AGAIN_MS));
-      }
-    }
-    // A row that was given up before has no outcomes either.
-    if (typeof outcomes !== "string") throw unavailable(cause);
-    return JSON.parse(outcomes);
-  }
 }
 
-interface Name {
-  readonly scope: string;
-  readonly name: string;
-}
-
-function namesIn({ requests }: AppendCall, channel: string): Name[] {
-  return requests
-    .map(({ deduplicate }) => deduplicate)
-    .filter((key): key is RequestKey => key?.by === "key")
-    .map((key) => ({ scope: scopeOf(key, channel), name: key.name }));
-}
-
-/** In one order everywhere, so that no two transactions wait for each other. */
-function lockNames(sql: Sql, names: readonly string[]) {
-  return sql`select pg_advisory_xact_lock(lock) from
-    (select distinct hashtextextended('telltale notice ' || name, 0) as lock
-     from json_array_elements_text(${JSON.stringify(names)}::text::json) as n(name) order by 1) as locks`;
-}
-
-function remember(sql: Sql, remembered: readonly Remembered[]) {
-  const rows = remembered.map((one) => ({ ...one, place: JSON.stringify(one.place) }));
-  return sql`insert into requests (scope, name, place, at, until)
-    select scope, name, place, at, until from json_to_recordset(${JSON.stringify(rows)}::text::json)
-      as r(scope text, name text, place text, at bigint, until bigint)
-    on conflict (scope, name) do update set place = excluded.place, at = excluded.at, until = excluded.until`;
+/** No analysis, user or system has it. The port knows no such channel. */
+function trialChannel(): ChannelName {
+  return `try:${crypto.randomUUID()}` as ChannelName;
 }
 
 function textOf(value: unknown): string | null {
   return value === undefined ? null : JSON.stringify(value);
-}
-
-function digest(name: string): string {
-  return createHash("sha256").update(name).digest("base64");
 }
 
 /** Sends all of them in one go, and resolves when all are answered. Rejects with the first failure: the others follow from it. */

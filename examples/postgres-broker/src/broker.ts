@@ -8,7 +8,7 @@ import { readSettings } from "./settings.ts";
 
 /**
  * Telltale on PostgreSQL 13 or newer, for `BROKER=module:…`. It has the outbox as its inbox, and no worker channels.
- * Throws if a setting is wrong. Nothing is connected before the first use.
+ * Throws if a setting is wrong. It connects in the background.
  */
 export function openBroker({
   env,

@@ -1,5 +1,12 @@
 import type { PublishedEvent } from "telltale/adapter";
-import { type EpochSpan, NewerFormat, type ViewerList } from "telltale/ports";
+import {
+  type ChannelName,
+  type ChannelSnapshot,
+  type EpochSpan,
+  type EventPosition,
+  NewerFormat,
+  type ViewerList,
+} from "telltale/ports";
 import { emptyRecord, type KeptRecord } from "./judge.ts";
 import { FORMAT } from "./schema.ts";
 
@@ -19,6 +26,9 @@ export interface ChannelRow {
   readonly expires_at: number;
   readonly now: number;
 }
+
+/** The position on a channel that has no event. */
+export const NOTHING: EventPosition = { epoch: "", offset: 0 };
 
 /** The name of a channel as a key. PostgreSQL keeps no U+0000, which the name of a user may hold. */
 export function keyOf(channel: string): string {
@@ -69,4 +79,29 @@ export function viewersOfText(text: string | null): ViewerList | undefined {
   if (text === null) return undefined;
   const viewers = JSON.parse(text) as "*" | string[];
   return viewers === "*" ? viewers : new Set(viewers);
+}
+
+/** The row of a channel that may have none, with its viewers. */
+export type SnapshotRow = { readonly [Name in keyof Omit<ChannelRow, "now">]: ChannelRow[Name] | null } & {
+  readonly now: number;
+  readonly last_status: string | null;
+  readonly current_terminal: string | null;
+  readonly viewers: string | null;
+};
+
+export function snapshotOf(row: SnapshotRow, channel: ChannelName): ChannelSnapshot {
+  assertKnown(row.format, channel);
+  const attempts = row.attempts ? JSON.parse(row.attempts) : {};
+  return {
+    position: row.epoch === null ? NOTHING : { epoch: row.epoch, offset: row.last_offset ?? 0 },
+    lastStatus: eventOfText(row.last_status),
+    currentTerminal: eventOfText(row.current_terminal),
+    stages: JSON.parse(row.stages ?? "[]"),
+    attemptId: attempts.current,
+    spans: JSON.parse(row.spans ?? "[]"),
+    oldestKept: row.oldest ?? 1,
+    viewers: viewersOfText(row.viewers),
+    heardAt: row.heard_at ?? undefined,
+    brokerNow: row.now,
+  };
 }

@@ -23,7 +23,7 @@ interface ListenerOptions {
 
 export interface Hearing {
   heard(notification: Notification): void;
-  /** The link was lost and is whole again: anything may have been missed. */
+  /** The link is whole, or whole again: anything may have been missed before. */
   restored(): void;
 }
 
@@ -49,7 +49,6 @@ export class Listener {
   #gathered: Probe | undefined;
   #state: State = { type: "idle" };
   #sql: Sql | undefined;
-  #hasListened = false;
   #durability: Durability = { keptIn: undefined, replicas: undefined };
   #cancel = () => {};
 
@@ -120,8 +119,7 @@ export class Listener {
     await probe.heard.promise;
     if (this.#sql !== sql || this.#state.type === "closed") return;
     this.#state = { type: "listening" };
-    if (this.#hasListened) for (const hearing of [...this.#hearing]) hearing.restored();
-    this.#hasListened = true;
+    for (const hearing of [...this.#hearing]) hearing.restored();
     this.#cancel = this.#options.clock.after(PROBE_MS, () => this.#probeAgain(sql));
   }
 

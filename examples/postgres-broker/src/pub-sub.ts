@@ -1,10 +1,12 @@
-import { fill, isOnHistory, MAX_EVENT_BYTES, type PublishedEvent, positionOfText } from "telltale/adapter";
+import { MAX_EVENT_BYTES } from "telltale/adapter";
 import {
   type AnalysisChannel,
   type AppendOutcome,
   type AppendRequest,
   type BrokerContext,
+  type BrokerFault,
   type BrokerHealth,
+  type BrokerTrouble,
   type ChannelName,
   type ChannelPosition,
   type ChannelSnapshot,
@@ -15,27 +17,22 @@ import {
   type EventPosition,
   type HistoryPage,
   NewerFormat,
-  PAGE_BYTES,
   type PubSubPort,
   type TelemetryPort,
   type ViewerList,
+  wordsOf,
 } from "telltale/ports";
 import { Appends } from "./appends.ts";
-import {
-  assertKnown,
-  type ChannelRow,
-  eventOfText,
-  keyOf,
-  viewersOfText,
-  viewersToText,
-} from "./channel-rows.ts";
+import { keyOf, type SnapshotRow, snapshotOf, viewersOfText, viewersToText } from "./channel-rows.ts";
 import type { Database } from "./database.ts";
 import { unknown } from "./failures.ts";
+import { readEvent, readHistory } from "./history.ts";
 import type { Listener } from "./listener.ts";
 import { encode } from "./notifications.ts";
 import { FORMAT } from "./schema.ts";
 import { Subscriptions } from "./subscriptions.ts";
-import { inTransaction } from "./transaction.ts";
+import { tidy } from "./tidy.ts";
+import { Trials } from "./trials.ts";
 
 interface PostgresPubSubOptions {
   readonly publishing: Database;
@@ -48,7 +45,6 @@ interface PostgresPubSubOptions {
 
 const WRITE_MS = 3_000;
 const TIDY_MS = 5_000;
-const NOTHING: EventPosition = { epoch: "", offset: 0 };
 
 /** `PubSubPort` on the tables of `schema.ts`. */
 export class PostgresPubSub implements PubSubPort {
@@ -57,6 +53,8 @@ export class PostgresPubSub implements PubSubPort {
   readonly #options: PostgresPubSubOptions;
   readonly #appends: Appends;
   readonly #subscriptions: Subscriptions;
+  readonly #trials: Trials;
+  readonly #stopTrials: () => void;
   readonly #stopTidying: () => void;
   /** The channel of a newer format that was met last. */
   #newer: ChannelName | undefined;
@@ -67,10 +65,16 @@ export class PostgresPubSub implements PubSubPort {
     this.#appends = new Appends({ database: publishing, history });
     this.#subscriptions = new Subscriptions({
       ...options,
-      readEvent: (key, offset) => this.#readEvent(key, offset),
+      readEvent: (key, offset) => options.reading.read((sql) => readEvent(sql, key, offset)),
       readViewers: (key) => this.#readViewers(key),
       viewersOf: viewersOfText,
     });
+    this.#trials = new Trials({
+      attempt: () => this.#appends.try(),
+      isUp: () => options.listener.trouble === undefined,
+      ...{ clock, telemetry },
+    });
+    this.#stopTrials = options.listener.add({ heard: () => {}, restored: () => void this.#trials.try() });
     this.#stopTidying = clock.every(TIDY_MS, () => {
       this.#tidy().catch((error: unknown) =>
         telemetry.log("debug", "the tables could not be tidied", { reason: String(error) }),
@@ -82,10 +86,15 @@ export class PostgresPubSub implements PubSubPort {
     return this.#options.listener.durability;
   }
 
-  append(request: AppendRequest): Promise<AppendOutcome> {
+  async append(request: AppendRequest): Promise<AppendOutcome> {
     if (request.deduplicate?.by === "occurrence")
-      return Promise.reject(new Error("PostgreSQL has no worker channels, so it recognises no bare message"));
-    return this.#noting(request.channel, this.#appends.append(request));
+      throw new Error("PostgreSQL has no worker channels, so it recognises no bare message");
+    try {
+      return await this.#noting(request.channel, this.#appends.append(request));
+    } catch (error) {
+      this.#trials.failed(error);
+      throw error;
+    }
   }
 
   snapshot(channel: AnalysisChannel): Promise<ChannelSnapshot> {
@@ -107,34 +116,8 @@ export class PostgresPubSub implements PubSubPort {
   }
 
   history(channel: ChannelName, after: EventPosition | undefined, limit: number): Promise<HistoryPage> {
-    const key = keyOf(channel);
-    const asked = this.#options.reading.read((sql) =>
-      // Both questions see the channel at the same instant.
-      inTransaction(sql, "begin isolation level repeatable read read only", async () => {
-        const [row] = await sql<ChannelRow[]>`
-          select format, epoch, last_offset, oldest, spans from channels
-          where channel = ${key} and expires_at > now_ms()`;
-        assertKnown(row?.format ?? null, channel);
-        const position = row === undefined ? NOTHING : { epoch: row.epoch, offset: row.last_offset };
-        const kept = {
-          oldestKept: row?.oldest ?? 1,
-          newest: position.offset,
-          spans: row === undefined ? [] : JSON.parse(row.spans),
-        };
-        const resumed = after === undefined || isOnHistory(after, kept);
-        const from = after !== undefined && resumed ? after.offset : 0;
-        const rows = await sql<EventRow[]>`
-          select event_offset, kind, reopens, bytes, text from
-            (select *, sum(bytes) over (order by event_offset) as total from events
-             where channel = ${key} and event_offset > ${from} and ${row !== undefined}
-             order by event_offset limit ${limit}) as page
-          where total <= ${PAGE_BYTES} or total = bytes order by event_offset`;
-        const events = fill(rows, { items: limit, bytes: PAGE_BYTES }, ({ bytes }) => bytes).map(eventOf);
-        const last = events.at(-1)?.position.offset ?? Math.max(from, position.offset);
-        return { resumed, events, more: last < position.offset, position, kept };
-      }),
-    );
-    return this.#noting(channel, asked as Promise<HistoryPage>);
+    const asked = this.#options.reading.read((sql) => readHistory(sql, channel, after, limit));
+    return this.#noting(channel, asked);
   }
 
   positions(channels: readonly AnalysisChannel[]): Promise<readonly ChannelPosition[]> {
@@ -175,19 +158,17 @@ export class PostgresPubSub implements PubSubPort {
   }
 
   health(): BrokerHealth {
-    const { trouble } = this.#options.listener;
-    if (trouble !== undefined)
-      return { status: "down", cause: trouble.cause, reason: `PostgreSQL: ${trouble.cause}`, warnings: [] };
-    if (this.#newer !== undefined)
-      return {
-        ...{ status: "down", cause: "newer_format", warnings: [] },
-        reason: "the tables hold a channel of a newer format than this gateway knows",
-      };
-    return { status: "up", warnings: [] };
+    const newer: BrokerTrouble | undefined = this.#newer && { cause: "newer_format" };
+    const away = this.#options.listener.trouble ?? newer;
+    if (away !== undefined) return { status: "down", ...faultOf(away), warnings: [] };
+    const refuses = this.#trials.trouble;
+    return { status: "up", ...(refuses && { refuses: faultOf(refuses) }), warnings: [] };
   }
 
   async close(): Promise<void> {
     this.#stopTidying();
+    this.#stopTrials();
+    this.#trials.close();
     this.#subscriptions.close();
     this.#options.listener.close();
     this.#options.publishing.close();
@@ -203,15 +184,6 @@ export class PostgresPubSub implements PubSubPort {
     }
   }
 
-  #readEvent(key: string, offset: number): Promise<PublishedEvent | undefined> {
-    return this.#options.reading.read(async (sql) => {
-      const [row] = await sql<EventRow[]>`
-        select event_offset, kind, reopens, bytes, text from events
-        where channel = ${key} and event_offset = ${offset}`;
-      return row && eventOf(row);
-    });
-  }
-
   #readViewers(key: string): Promise<ViewerList | undefined> {
     return this.#options.reading.read(async (sql) => {
       const [row] = await sql<{ viewers: string }[]>`
@@ -224,18 +196,7 @@ export class PostgresPubSub implements PubSubPort {
   async #tidy(): Promise<void> {
     const newer = this.#newer;
     await this.#options.reading.read(async (sql) => {
-      await sql`
-        with gone as (
-          delete from channels where channel in
-            (select channel from channels where expires_at <= now_ms() and format <= ${FORMAT}
-             limit 1000 for update skip locked)
-          returning channel
-        ), events_gone as (delete from events using gone where events.channel = gone.channel)
-        delete from requests using gone where requests.scope = gone.channel`;
-      await sql`delete from requests where until <= now_ms()`;
-      await sql`delete from viewers where expires_at <= now_ms()`;
-      await sql`delete from dead_letter_names where until <= now_ms()`;
-      await sql`delete from calls where at <= now_ms() - 60000`;
+      await tidy(sql);
       if (newer === undefined) return;
       const there = await sql`select 1 from channels where channel = ${keyOf(newer)} and format > ${FORMAT}`;
       if (there.length === 0) this.#newer = undefined;
@@ -243,38 +204,6 @@ export class PostgresPubSub implements PubSubPort {
   }
 }
 
-interface EventRow {
-  readonly event_offset: number;
-  readonly kind: PublishedEvent["kind"];
-  readonly reopens: boolean;
-  readonly bytes: number;
-  readonly text: string;
-}
-
-type SnapshotRow = { readonly [Name in keyof Omit<ChannelRow, "now">]: ChannelRow[Name] | null } & {
-  readonly now: number;
-  readonly last_status: string | null;
-  readonly current_terminal: string | null;
-  readonly viewers: string | null;
-};
-
-function snapshotOf(row: SnapshotRow, channel: ChannelName): ChannelSnapshot {
-  assertKnown(row.format, channel);
-  const attempts = row.attempts ? JSON.parse(row.attempts) : {};
-  return {
-    position: row.epoch === null ? NOTHING : { epoch: row.epoch, offset: row.last_offset ?? 0 },
-    lastStatus: eventOfText(row.last_status),
-    currentTerminal: eventOfText(row.current_terminal),
-    stages: JSON.parse(row.stages ?? "[]"),
-    attemptId: attempts.current,
-    spans: JSON.parse(row.spans ?? "[]"),
-    oldestKept: row.oldest ?? 1,
-    viewers: viewersOfText(row.viewers),
-    heardAt: row.heard_at ?? undefined,
-    brokerNow: row.now,
-  };
-}
-
-function eventOf({ event_offset: offset, kind, reopens, text }: EventRow): PublishedEvent {
-  return { position: positionOfText(text) ?? { epoch: "", offset }, kind, reopens, text };
+function faultOf(trouble: BrokerTrouble): BrokerFault {
+  return { cause: trouble.cause, reason: wordsOf(trouble) };
 }
