@@ -1,3 +1,4 @@
+import { parseArgs } from "node:util";
 import { SystemClock } from "../src/adapters/system/system-clock.ts";
 import { closeBroker } from "../src/application/ports/broker-ports.ts";
 import type { PubSubPort } from "../src/application/ports/pub-sub-port.ts";
@@ -7,11 +8,10 @@ import { decodeEvent } from "../src/domain/decode-event.ts";
 import { CollectingTelemetry } from "../src/testing/collecting-telemetry.ts";
 import { someAnalysis } from "../src/testing/some-analysis.ts";
 import { type BrokerUnderBench, brokersUnderBench } from "./broker-under-bench.ts";
-import { cpuSeconds } from "./gateway-under-test.ts";
 
 /**
  * `npx bun run bench/brokers.ts`: the cost of each broker at the same load, all in one run, each on a server of its own
- * with its default durability. Compare the rows: the figures depend on the machine.
+ * with its default durability; `--only TEXT` of the name of one. Compare the rows: the figures depend on the machine.
  */
 const ALONE = 1_000;
 const CHANNELS = 200;
@@ -19,6 +19,7 @@ const AT_ONCE = 64;
 const EACH_AT_ONCE = 8_000;
 const BATCHES = 100;
 const BATCH = 100;
+const BATCHES_AT_ONCE = 16;
 const DELIVERED = 2_000;
 const DELIVERY_EVERY_MS = 2;
 
@@ -28,8 +29,13 @@ console.log(
     "|---|---|---|---|---|---|---|",
   ].join("\n"),
 );
+const { values } = parseArgs({ options: { only: { type: "string", default: "" } } });
 for (const open of brokersUnderBench) {
   const broker = await open();
+  if (!broker.name.includes(values.only)) {
+    await broker.stop();
+    continue;
+  }
   try {
     console.log(await rowOf(broker));
   } finally {
@@ -49,9 +55,10 @@ async function rowOf(broker: BrokerUnderBench): Promise<string> {
   await untilUp(events);
   await alone(events, 200);
   const aloneUs = await alone(events, ALONE);
-  const cpuBefore = cpuOf(broker);
+  const cpuBefore = broker.cpuSeconds?.() ?? 0;
   const atOnceUs = await atOnce(events);
-  const cpuUs = broker.pids === undefined ? undefined : ((cpuOf(broker) - cpuBefore) / EACH_AT_ONCE) * 1e6;
+  const cpuAfter = broker.cpuSeconds?.();
+  const cpuUs = cpuAfter === undefined ? undefined : ((cpuAfter - cpuBefore) / EACH_AT_ONCE) * 1e6;
   const batchUs = await inBatches(events);
   const bytes = await keptBytes(broker, events);
   const { median, late } = await delivery(events, other.events);
@@ -96,8 +103,13 @@ async function atOnce(events: PubSubPort): Promise<number> {
 
 async function inBatches(events: PubSubPort): Promise<number> {
   const channels = Array.from({ length: BATCHES }, someAnalysis);
+  const waiting = [...channels];
+  const publisher = async () => {
+    for (let channel = waiting.pop(); channel !== undefined; channel = waiting.pop())
+      await events.append({ channel, events: batchOf(channel) });
+  };
   const began = performance.now();
-  await Promise.all(channels.map((channel) => events.append({ channel, events: batchOf(channel) })));
+  await Promise.all(Array.from({ length: BATCHES_AT_ONCE }, publisher));
   return ((performance.now() - began) / (BATCHES * BATCH)) * 1_000;
 }
 
@@ -133,10 +145,6 @@ async function delivery(publishing: PubSubPort, listening: PubSubPort) {
   took.sort((a, b) => a - b);
   const at = (share: number) => took[Math.floor(share * took.length)] ?? 0;
   return { median: at(0.5), late: at(0.99) };
-}
-
-function cpuOf({ pids = () => [] }: BrokerUnderBench): number {
-  return pids().reduce((sum, pid) => sum + cpuSeconds(pid), 0);
 }
 
 function batchOf(channel: AnalysisChannel): EncodedEvent[] {

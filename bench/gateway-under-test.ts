@@ -52,9 +52,17 @@ export async function startContestant({
   };
 }
 
+/** The same for a process and its children. One that has ended counts with the first, which is its parent. */
+export function cpuSecondsOfAll([parent, ...children]: readonly number[]): number {
+  if (parent === undefined) return 0;
+  const fields = statOf(parent);
+  const ended = (Number(fields[13]) + Number(fields[14])) / 100;
+  return [parent, ...children].reduce((sum, pid) => sum + cpuSeconds(pid), ended);
+}
+
 /** User and system time of a process in seconds, from the kernel's own books (Linux, 100 ticks a second). */
 export function cpuSeconds(pid: number): number {
-  const fields = readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1]?.split(" ") ?? [];
+  const fields = statOf(pid);
   return (Number(fields[11]) + Number(fields[12])) / 100;
 }
 
@@ -66,4 +74,9 @@ async function addressOf(server: Subprocess<"ignore", "pipe", "inherit">): Promi
     if (url !== undefined) return url;
   }
   throw new Error(`no address: ${said}`);
+}
+
+/** The fields behind the name of the process. */
+function statOf(pid: number): string[] {
+  return readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1]?.split(" ") ?? [];
 }

@@ -4,6 +4,7 @@ import { IDENTITY_MUTANTS } from "./identity-mutants.ts";
 import { NATS_MUTANTS } from "./nats-mutants.ts";
 import { NATS_WORKER_MUTANTS } from "./nats-worker-mutants.ts";
 import { PAGE_MUTANTS } from "./page-mutants.ts";
+import { POSTGRES_MUTANTS } from "./postgres-mutants.ts";
 import { RULE_MUTANTS } from "./rule-mutants.ts";
 
 /** One deliberate breakage: a text that one file of the product has once, and its replacement. */
@@ -16,7 +17,7 @@ export interface Mutant {
   /** The tests that must notice: as narrow as they can be. */
   readonly killers: readonly string[];
   /** A program without which the killers skip themselves. */
-  readonly needs?: "redis-server" | "nats-server";
+  readonly needs?: "redis-server" | "nats-server" | "postgres";
 }
 
 const MODEL = ["test/model/model.test.ts"];
@@ -571,6 +572,7 @@ export const MUTANTS: readonly Mutant[] = [
   ...IDENTITY_MUTANTS,
   ...NATS_MUTANTS,
   ...NATS_WORKER_MUTANTS,
+  ...POSTGRES_MUTANTS,
   ...RULE_MUTANTS,
   ...ACCESS_MUTANTS,
   {

@@ -15,6 +15,8 @@ export interface RunningPostgres {
   readonly port: number;
   /** `postgres://postgres@host:port/postgres`. */
   readonly url: string;
+  /** Its processes now. The first is the parent of the others. */
+  pids(): readonly number[];
   /** Ends it for good and removes what it wrote. */
   stop(): Promise<void>;
   /** Ends it and all its processes at once. */
@@ -30,9 +32,15 @@ export interface RunningPostgres {
   restoreStore(): Promise<void>;
 }
 
+interface PostgresOptions {
+  /** Whether commits reach the disk. The tests lose no machine, so by default they need not. */
+  readonly fsync?: "on" | "off";
+}
+
 /** Starts a PostgreSQL and resolves when it answers. */
-export async function startPostgres(): Promise<RunningPostgres> {
-  const server = new LocalPostgres(await freePort(), await mkdtemp(join(tmpdir(), "telltale-postgres-")));
+export async function startPostgres({ fsync = "off" }: PostgresOptions = {}): Promise<RunningPostgres> {
+  const directory = await mkdtemp(join(tmpdir(), "telltale-postgres-"));
+  const server = new LocalPostgres(await freePort(), directory, [`fsync=${fsync}`, ...SETTINGS]);
   try {
     await server.make();
     await server.start();
@@ -43,22 +51,28 @@ export async function startPostgres(): Promise<RunningPostgres> {
   }
 }
 
-/** The tests lose no machine, so nothing needs to reach the disk. */
-const SETTINGS = ["fsync=off", "max_connections=200", "shared_buffers=32MB", "unix_socket_directories="];
+const SETTINGS = ["max_connections=200", "shared_buffers=32MB", "unix_socket_directories="];
 
 class LocalPostgres implements RunningPostgres {
   readonly host = "127.0.0.1";
   readonly port: number;
   readonly #directory: string;
+  readonly #settings: readonly string[];
   #process: Subprocess | undefined;
 
-  constructor(port: number, directory: string) {
+  constructor(port: number, directory: string, settings: readonly string[]) {
     this.port = port;
     this.#directory = directory;
+    this.#settings = settings;
   }
 
   get url(): string {
     return `postgres://postgres@${this.host}:${this.port}/postgres`;
+  }
+
+  pids(): readonly number[] {
+    const pid = this.#process?.pid;
+    return pid === undefined ? [] : [pid, ...childrenOf(pid)];
   }
 
   async make(): Promise<void> {
@@ -75,7 +89,7 @@ class LocalPostgres implements RunningPostgres {
   }
 
   async start(): Promise<void> {
-    const settings = [...SETTINGS, `listen_addresses=${this.host}`].flatMap((one) => ["-c", one]);
+    const settings = [...this.#settings, `listen_addresses=${this.host}`].flatMap((one) => ["-c", one]);
     const command = [program("postgres"), "-D", this.#data, "-p", `${this.port}`, ...settings];
     const child = Bun.spawn([...asOwner(), ...command], {
       cwd: "/",

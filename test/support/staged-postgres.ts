@@ -17,8 +17,8 @@ export class StagedPostgres implements StagedBroker {
     this.server = server;
   }
 
-  static async start(): Promise<StagedPostgres> {
-    return new StagedPostgres(await startPostgres());
+  static async start(options: Parameters<typeof startPostgres>[0] = {}): Promise<StagedPostgres> {
+    return new StagedPostgres(await startPostgres(options));
   }
 
   get host(): string {

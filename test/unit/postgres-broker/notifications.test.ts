@@ -49,7 +49,7 @@ describe("a notification", () => {
   });
 
   test.each(["", "x", "hello", "e0", "e9012:analysis:1{}", 'e0010:analysis:1{"note":1}', "s3:abcx"])(
-    "of somebody else is none: %j",
+    "is none if somebody else wrote it: %j",
     (payload) => expect(decode(payload)).toBeUndefined(),
   );
 });
