@@ -70,6 +70,19 @@ export class StagedNatsCluster implements StagedBroker {
     return leader;
   }
 
+  /** Resolves when every stream has a leader and both others have all that it has. */
+  async untilWhole(): Promise<void> {
+    await eventually("every server has all of every stream", async () => {
+      try {
+        const { streams } = await this.#ask<{ streams?: readonly StreamInfo[] }>("STREAM.LIST");
+        return (streams ?? []).length > 0 && (streams ?? []).every(({ cluster }) => isWhole(cluster));
+      } catch (error) {
+        if (error instanceof TimeoutError || error instanceof RequestError) return false;
+        throw error;
+      }
+    });
+  }
+
   async kill9(): Promise<void> {
     await Promise.all(this.servers.map((server) => server.kill9()));
   }
@@ -112,4 +125,20 @@ export class StagedNatsCluster implements StagedBroker {
       await connection.close();
     }
   }
+}
+
+interface StreamInfo {
+  readonly cluster?: Cluster;
+}
+
+interface Cluster {
+  readonly leader?: string;
+  readonly replicas?: readonly { readonly current: boolean }[];
+}
+
+function isWhole(cluster: Cluster | undefined): boolean {
+  const replicas = cluster?.replicas ?? [];
+  return (
+    cluster?.leader !== undefined && replicas.length === SERVERS - 1 && replicas.every((it) => it.current)
+  );
 }
