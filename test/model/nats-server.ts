@@ -177,6 +177,8 @@ export class SimulatedStream implements EventStream {
     return this.#nats.lineage;
   }
 
+  async refreshLineage(): Promise<void> {}
+
   now(): number {
     return this.#nats.now - this.#behindMs;
   }

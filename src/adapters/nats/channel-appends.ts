@@ -70,7 +70,7 @@ export class ChannelAppends {
     const key = appends.requests.map(({ deduplicate }) => deduplicate).find((it) => it?.by === "key");
     const earlier: number[] = [];
     for (let known = this.#takeHead(appends.channel); ; known = undefined) {
-      const head = known ?? (await readHead(this.#stream, subjects, this.#options.history.ttlMs));
+      const head = known ?? (await this.#readHead(subjects));
       const plan = this.#plan(head, appends);
       const tried = await this.#try(plan, head, subjects, appends, key, earlier);
       if (tried === "conflict") this.#assertInTime(appends.deadline);
@@ -78,6 +78,14 @@ export class ChannelAppends {
       // It was judged by what this node remembered, which may be out of date.
       else if (tried.outcomes.every(({ type }) => type === "duplicate") && key !== undefined) return tried;
     }
+  }
+
+  async #readHead(subjects: ChannelSubjects): Promise<ChannelHead> {
+    const head = await readHead(this.#stream, subjects, this.#options.history.ttlMs);
+    if (head.kept === undefined || head.kept.course.lineage === head.lineage) return head;
+    // Nodes that begin lines of history in turn must not begin an epoch in turn.
+    await this.#stream.refreshLineage();
+    return { ...head, lineage: this.#stream.lineage };
   }
 
   #plan(head: ChannelHead, { requests, deadline }: MessageAppends): AppendPlan {

@@ -34,6 +34,8 @@ export type PublicationAnswer =
 export interface EventStream {
   /** The history that the server is on now: another one whenever it may have lost messages, or got others in their place. */
   readonly lineage: string;
+  /** Asks for the lineage again, if another node may have begun it. */
+  refreshLineage(): Promise<void>;
   /** Milliseconds since 1970 that the broker's clock shows at least. */
   now(): number;
   last(subject: string): Promise<StoredMessage | undefined>;

@@ -2,6 +2,7 @@ import { createInbox, headers, type Msg } from "@nats-io/transport-node";
 import { BrokerUnavailable, OutcomeUnknown } from "../../application/errors.ts";
 import type { ClockPort } from "../../application/ports/clock-port.ts";
 import { PAGE_BYTES } from "../../application/ports/pub-sub-port.ts";
+import type { ClusterLineage } from "./cluster-lineage.ts";
 import type { EventStream, Publication, PublicationAnswer, StoredMessage } from "./event-stream.ts";
 import { keptMessage } from "./kept-message.ts";
 import { answerOf, callApi, purgeBefore } from "./nats-api.ts";
@@ -18,7 +19,7 @@ interface NatsEventStreamOptions {
   /** Whether several servers keep the stream: then only their leader answers reads. */
   readonly isReplicated: () => boolean;
   /** The line of history of such a stream. */
-  readonly clusterLineage: () => string;
+  readonly clusterLineage: ClusterLineage;
 }
 
 /** `EventStream` on JetStream. */
@@ -35,7 +36,12 @@ export class NatsEventStream implements EventStream {
 
   get lineage(): string {
     const { isReplicated, clusterLineage } = this.#options;
-    return isReplicated() ? clusterLineage() : (this.#link.server?.id ?? "").slice(0, LINEAGE_LENGTH);
+    return isReplicated() ? clusterLineage.name : (this.#link.server?.id ?? "").slice(0, LINEAGE_LENGTH);
+  }
+
+  async refreshLineage(): Promise<void> {
+    const { isReplicated, clusterLineage } = this.#options;
+    if (isReplicated()) await this.#read(() => clusterLineage.follow(this.#link));
   }
 
   now(): number {

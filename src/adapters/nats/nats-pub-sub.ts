@@ -96,7 +96,7 @@ export class NatsPubSub implements PubSubPort {
       clock: brokerClock,
       timers: clock,
       isReplicated: () => this.#isReplicated,
-      clusterLineage: () => this.#lineage.name,
+      clusterLineage: this.#lineage,
     });
     this.#format = new NewerFormatWatch(outages, (channel) =>
       readHead(this.#stream, subjectsOf(channel), options.history.ttlMs),

@@ -33,6 +33,8 @@ class Messages implements EventStream {
     this.#all = all;
   }
 
+  async refreshLineage(): Promise<void> {}
+
   now(): number {
     return this.#all.at(-1)?.at ?? 0;
   }
