@@ -70,32 +70,21 @@ const quick: readonly Step[] = [
   tests("some runs of the model, the list of mutants", [patience, "test/model", "test/mutants/list.test.ts"]),
 ];
 
-const thoroughAtOnce = 3;
-/** By themselves: a burst of 100,000 events is to find a machine that keeps up with it. */
-const faults = tests("real faults on real processes", [patience, "test/faults"], thoroughMinutes);
 /** Once, before gateways on Deno of several steps need them: these build nothing that is there. */
 const pages = program("pages of a gateway on Deno", [process.execPath, "run", "scripts/build-pages.ts"]);
 
-/** Three at a time, for most of them wait for servers; the long ones begin. */
-const thorough: readonly Step[] = [
+/** Real servers, one step after the other: these tests hold times that a machine of two cores keeps only for one of them. */
+const serving: readonly Step[] = [
+  tests("real faults on real processes", [patience, "test/faults"], thoroughMinutes),
   tests("integration", [patience, "test/integration"], thoroughMinutes),
-  tests("mutants: the tests notice every one", ["test/mutants/mutants.test.ts"], thoroughMinutes),
   tests("end to end: worker and browser", [patience, "test/e2e"], thoroughMinutes),
-  model("the model", "test/model/model.test.ts"),
-  model("the model, and its cases and brokers", "test/model"),
   {
     name: "a gateway on Deno, with the tests of the one on Bun",
     run: () => bunTest([patience, ...onDeno], thoroughMinutes, { TELLTALE_RUNTIME: "deno" }),
   },
   tests("containers", [patience, "test/containers"], thoroughMinutes),
   tests("every broker on every runtime", [patience, "test/matrix"], thoroughMinutes),
-  denoTests(
-    "unit tests of the core (deno test)",
-    ["test/unit/domain", "test/unit/application", "test/unit/session"],
-    ["--allow-read", "--allow-env"],
-  ),
   tests("proxies", [patience, "test/proxies"], thoroughMinutes),
-  program("types of everything (deno check)", [`${bin}deno`, "check", "src"]),
   denoTests(
     "the server on Deno, request by request (deno test)",
     ["test/integration/request-target.test.ts", "test/integration/request-deadline.test.ts"],
@@ -103,10 +92,23 @@ const thorough: readonly Step[] = [
   ),
 ];
 
+/** Nearly all of it computes, so that two of them may run at once. */
+const computing: readonly Step[] = [
+  tests("mutants: the tests notice every one", ["test/mutants/mutants.test.ts"], thoroughMinutes),
+  model("the model", "test/model/model.test.ts"),
+  model("the model, and its cases and brokers", "test/model"),
+  denoTests(
+    "unit tests of the core (deno test)",
+    ["test/unit/domain", "test/unit/application", "test/unit/session"],
+    ["--allow-read", "--allow-env"],
+  ),
+  program("types of everything (deno check)", [`${bin}deno`, "check", "src"]),
+];
+
 async function main(): Promise<void> {
   const outcomes = await inTurn(quick, 1);
   if (process.argv.includes("--all")) {
-    outcomes.push(...(await inTurn([pages, faults], 1)), ...(await inTurn(thorough, thoroughAtOnce)));
+    outcomes.push(...(await inTurn(computing, 2)), ...(await inTurn([pages, ...serving], 1)));
   }
   const failed = outcomes.filter(({ tally }) => tally.failed > 0).map(({ name }) => name);
   const total = sum(outcomes.map(({ tally }) => tally));

@@ -73,8 +73,7 @@ function judged(info: StreamInfo, wanted: WantedStream, server: NatsServer): Fou
     creation: creationIn(info),
     replicas: config.num_replicas ?? 1,
     keptIn: config.storage === "memory" ? "memory" : "disk",
-    warnings:
-      config.storage === "memory" ? [`the stream ${wanted.name} is kept in memory, not in files`] : [],
+    warnings: warningsOf(wanted.name, config),
   };
 }
 
@@ -85,6 +84,13 @@ export async function creationOf(link: NatsRequests, stream: string): Promise<st
 
 function creationIn({ created }: StreamInfo): string {
   return Date.parse(created).toString(36);
+}
+
+function warningsOf(name: string, { storage, num_replicas = 1 }: StreamConfig): readonly string[] {
+  const warnings = storage === "memory" ? [`the stream ${name} is kept in memory, not in files`] : [];
+  if (num_replicas > 1)
+    warnings.push(`the stream ${name} is on a cluster, which may lose acknowledged events`);
+  return warnings;
 }
 
 async function findOrMake(link: NatsRequests, wanted: WantedStream, server: NatsServer): Promise<StreamInfo> {
