@@ -539,7 +539,7 @@ export const MUTANTS: readonly Mutant[] = [
     file: "src/application/shared-answer.ts",
     find: "    this.#out = answer;\n    this.#next = undefined;",
     replace: "    this.#out = answer;",
-    killers: MODEL,
+    killers: ["test/unit/application/shared-answer.test.ts"],
   },
   {
     name: "trims the standing terminal event",
