@@ -144,7 +144,8 @@ class OneNats implements RunningNats {
   }
 
   freeze(): void {
-    if (this.pid !== undefined) stopProcess(this.pid);
+    if (this.pid === undefined) this.#process?.kill("SIGSTOP");
+    else stopProcess(this.pid);
   }
 
   thaw(): void {
