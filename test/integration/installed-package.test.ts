@@ -2,10 +2,10 @@ import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { snippetOf } from "../support/documents.ts";
-import { publisherToken, startGateway } from "../support/gateway-process.ts";
+import { startGateway } from "../support/gateway-process.ts";
 import { type InstalledPackage, installPackage, TOOLS } from "../support/installed-package.ts";
 import { needs } from "../support/needs.ts";
-import { statusUpdate } from "../support/publishing.ts";
+import { publish, statusUpdate } from "../support/publishing.ts";
 
 setDefaultTimeout(120_000);
 
@@ -94,11 +94,7 @@ describe.skipIf(!needs("npm"))("an adapter in a folder where the package is inst
     try {
       const health = (await (await fetch(`${gateway.url}/ws/health`)).json()) as Record<string, unknown>;
       expect(health).toMatchObject({ broker: { kind: "minimal", status: "up" } });
-      const answer = await fetch(`${gateway.url}/v1/analyses/${crypto.randomUUID()}/events`, {
-        method: "POST",
-        headers: { Authorization: `Bearer ${await publisherToken()}`, "Content-Type": "application/json" },
-        body: JSON.stringify(statusUpdate()),
-      });
+      const answer = await publish(gateway, crypto.randomUUID(), statusUpdate());
       expect(answer.status).toBe(202);
       expect(await gateway.stop()).toBe(0);
     } finally {

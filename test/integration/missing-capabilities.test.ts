@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { type GatewayProcess, publisherToken, startGateway } from "../support/gateway-process.ts";
-import { statusUpdate } from "../support/publishing.ts";
+import { type GatewayProcess, startGateway } from "../support/gateway-process.ts";
+import { publish, statusUpdate } from "../support/publishing.ts";
 
 describe("a gateway whose broker has neither worker channels nor an inbox", () => {
   let gateway: GatewayProcess;
@@ -42,11 +42,7 @@ describe("a gateway whose broker has neither worker channels nor an inbox", () =
   });
 
   test("OPS-13: stores what is published over HTTP, and drains", async () => {
-    const answer = await fetch(`${gateway.url}/v1/analyses/${crypto.randomUUID()}/events`, {
-      method: "POST",
-      headers: { Authorization: `Bearer ${await publisherToken()}`, "Content-Type": "application/json" },
-      body: JSON.stringify(statusUpdate()),
-    });
+    const answer = await publish(gateway, crypto.randomUUID(), statusUpdate());
     expect(answer.status).toBe(202);
     expect(await gateway.stop()).toBe(0);
   });

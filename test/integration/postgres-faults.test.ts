@@ -1,12 +1,8 @@
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
-import { openBroker } from "../../examples/postgres-broker/src/broker.ts";
-import { SystemClock } from "../../src/adapters/system/system-clock.ts";
 import { BrokerUnavailable, OutcomeUnknown } from "../../src/application/errors.ts";
-import { closeBroker } from "../../src/application/ports/broker-ports.ts";
 import type { PubSubPort } from "../../src/application/ports/pub-sub-port.ts";
 import type { AnalysisChannel } from "../../src/domain/channel.ts";
 import { CollectingSubscriber } from "../../src/testing/collecting-subscriber.ts";
-import { CollectingTelemetry } from "../../src/testing/collecting-telemetry.ts";
 import { status } from "../../src/testing/encoded-events.ts";
 import { eventually } from "../../src/testing/eventually.ts";
 import { someAnalysis } from "../../src/testing/some-analysis.ts";
@@ -20,15 +16,7 @@ describe.skipIf(!needs("postgres"))("PostgreSQL that fails", () => {
   const inUse = usePostgres();
 
   function open(schema: string, url = inUse.server.url) {
-    const broker = openBroker({
-      env: { POSTGRES_URL: url, POSTGRES_SCHEMA: schema },
-      clock: new SystemClock(),
-      telemetry: new CollectingTelemetry(),
-      history: { size: 1_000, ttlMs: 3_600_000 },
-      listen: new Set(),
-    });
-    inUse.afterTest(() => closeBroker(broker));
-    return broker;
+    return inUse.broker({ POSTGRES_URL: url, POSTGRES_SCHEMA: schema });
   }
 
   async function node(schema: string, url?: string): Promise<PubSubPort> {

@@ -1,9 +1,5 @@
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
-import { openBroker } from "../../examples/postgres-broker/src/broker.ts";
-import { SystemClock } from "../../src/adapters/system/system-clock.ts";
-import { closeBroker } from "../../src/application/ports/broker-ports.ts";
 import type { PubSubPort } from "../../src/application/ports/pub-sub-port.ts";
-import { CollectingTelemetry } from "../../src/testing/collecting-telemetry.ts";
 import { status } from "../../src/testing/encoded-events.ts";
 import { eventually } from "../../src/testing/eventually.ts";
 import { someAnalysis } from "../../src/testing/some-analysis.ts";
@@ -17,15 +13,7 @@ describe.skipIf(!needs("postgres"))("PostgreSQL that stores nothing, while nobod
   const inUse = usePostgres();
 
   function open(user = "postgres") {
-    const broker = openBroker({
-      env: { POSTGRES_URL: inUse.server.url.replace("postgres@", `${user}@`) },
-      clock: new SystemClock(),
-      telemetry: new CollectingTelemetry(),
-      history: { size: 1_000, ttlMs: 3_600_000 },
-      listen: new Set(),
-    });
-    inUse.afterTest(() => closeBroker(broker));
-    return broker;
+    return inUse.broker({ POSTGRES_URL: inUse.server.url.replace("postgres@", `${user}@`) });
   }
 
   const stores = (events: PubSubPort) =>

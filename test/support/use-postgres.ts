@@ -1,5 +1,9 @@
 import { afterAll, afterEach, beforeAll } from "bun:test";
 import postgres, { type Sql } from "postgres";
+import { openBroker } from "../../examples/postgres-broker/src/broker.ts";
+import { SystemClock } from "../../src/adapters/system/system-clock.ts";
+import { closeBroker } from "../../src/application/ports/broker-ports.ts";
+import { CollectingTelemetry } from "../../src/testing/collecting-telemetry.ts";
 import { type RunningPostgres, startPostgres } from "./postgres-server.ts";
 
 /**
@@ -51,6 +55,19 @@ export class PostgresInUse {
     });
     this.afterTest(() => sql.end({ timeout: 0 }));
     return sql;
+  }
+
+  /** A bundle of the adapter, with these settings. It is closed after the test. */
+  broker(env: Record<string, string>): ReturnType<typeof openBroker> {
+    const broker = openBroker({
+      env: { POSTGRES_URL: this.server.url, ...env },
+      clock: new SystemClock(),
+      telemetry: new CollectingTelemetry(),
+      history: { size: 1_000, ttlMs: 3_600_000 },
+      listen: new Set(),
+    });
+    this.afterTest(() => closeBroker(broker));
+    return broker;
   }
 
   /** Does this after the running test; the last one first. */

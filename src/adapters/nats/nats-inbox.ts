@@ -75,10 +75,11 @@ export class NatsInbox implements InboxPort {
       purpose: "inbox",
       check: async (connection, server) => {
         await addSubjects(connection, wanted);
-        const [workers] = await Promise.all(
-          [wanted, STATE, RECORDS].map((stream) => ensureStream(connection, stream, server)),
-        );
-        if (workers === undefined) throw new Error("nothing was ensured");
+        const [workers] = await Promise.all([
+          ensureStream(connection, wanted, server),
+          ensureStream(connection, STATE, server),
+          ensureStream(connection, RECORDS, server),
+        ]);
         this.#creation = workers.creation;
         for (const warning of workers.warnings) options.telemetry.log("warn", warning);
       },

@@ -15,7 +15,6 @@ import {
   subjectsOf,
   TAKEN_SUBJECT,
 } from "./subjects.ts";
-
 import { ARRIVALS, type WorkerKind, workersStream } from "./worker-subjects.ts";
 
 /** No stream gets so many messages: one that expects it to be the last is refused, and a removal of it finds nothing. */

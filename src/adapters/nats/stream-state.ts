@@ -5,12 +5,8 @@ import type { NatsRequests } from "./nats-connection.ts";
 export interface StreamState {
   readonly messages: number;
   readonly bytes: number;
-  /** The sequence of the oldest message. */
-  readonly first_seq: number;
   /** The sequence of the newest message that the stream has had. */
   readonly last_seq: number;
-  /** When it was stored, RFC 3339. */
-  readonly first_ts: string;
 }
 
 /** Rejects as a call does. */

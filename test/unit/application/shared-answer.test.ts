@@ -43,7 +43,7 @@ test("SharedAnswer tells a failure to those who asked, and asks again for the ot
   await turn();
   const late = shared.get();
   asked[0]?.reject(new Error("away"));
-  expect(early).rejects.toThrow("away");
+  await expect(early).rejects.toThrow("away");
   await turn();
   asked[1]?.resolve("second");
   expect(await late).toBe("second");
