@@ -1,0 +1,211 @@
+"""Tells how one analysis goes."""
+
+import contextvars
+import operator
+import os
+import time
+import uuid
+from types import TracebackType
+from typing import Any, Dict, Iterable, Iterator, Optional, Sequence, Tuple, Type, TypeVar, Union
+
+from .deliveries import delivery_to
+from .delivery import PATIENCE_SECONDS
+from .events import error_fields
+from .lane import Lane
+from .loop import Loop
+from .settings import destination
+from .telling import Status, Telling
+from .transport import Token
+
+Item = TypeVar("Item")
+
+# The run of a queue's task. An analysis of the same id within it belongs to it: the queue's adapter tells how it ends.
+current_run: "contextvars.ContextVar[Optional[Analysis]]" = contextvars.ContextVar("telltale_run", default=None)
+
+
+class Cancelled(Exception):
+    """Somebody asked for the analysis to be cancelled. Raised by `track`; leaving by it ends as stage `cancelled`."""
+
+
+class Analysis:
+    """A context manager around one analysis. Leaving it ends the analysis: as completed, failed or cancelled.
+
+    Nothing here waits for the gateway or raises because it is away, but leaving waits at most 30 s for what is not sent yet.
+    `analysis_id` is a UUID; `Analysis.id_for("job-42")` makes one of any name. `url` and `token` are TELLTALE_URL and
+    TELLTALE_TOKEN if they are left out; a token may be a function, which is asked before each request. `attempt_id` names this
+    run, 1 to 64 characters: the first event of another run replaces it. With `part=True` the analysis belongs to somebody
+    else, who begins and completes it: this one tells progress, errors and cancellation alone. Raises ValueError for an
+    id that is no UUID and an address that is none, ImportError for want of redis-py.
+    """
+
+    def __init__(
+        self,
+        analysis_id: Union[str, uuid.UUID],
+        *,
+        url: Optional[str] = None,
+        token: Token = None,
+        attempt_id: Optional[str] = None,
+        task_id: Optional[str] = None,
+        part: bool = False,
+        cancelled_type: Type[Cancelled] = Cancelled,
+    ) -> None:
+        self.id: str = _checked(analysis_id)
+        run = current_run.get()
+        self._run = run if run is not None and run.id == self.id and attempt_id is None else None
+        self._part = part
+        self._owner = os.getpid()
+        self._began = time.monotonic()
+        self._cancelled_type = cancelled_type
+        if self._run is not None:
+            self._telling: Telling = self._run._telling
+            self._cancelled_type = self._run._cancelled_type
+        else:
+            where = destination(url, token)
+            delivery = delivery_to(where) if where is not None else None
+            self._telling = Telling(Lane(self.id, attempt_id), delivery, task_id or self.id)
+
+    @staticmethod
+    def id_for(name: str) -> str:
+        """The UUID that this name always has."""
+        return str(uuid.uuid5(uuid.NAMESPACE_URL, f"telltale:{name}"))
+
+    def ffmpeg(self, command: Sequence[Union[str, "os.PathLike[str]"]], stage: Optional[str] = None, **options: Any) -> None:
+        """Runs ffmpeg and tells how far it is: `telltale_client.ffmpeg.run`."""
+        from .ffmpeg import run
+
+        run(self, command, stage, **options)
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether cancelling was asked for. The answer to each publish and beat says so."""
+        return self._telling.lane.cancel_requested
+
+    def raise_if_cancelled(self) -> None:
+        """Raises Cancelled if cancelling was asked for, as `track` does before each item."""
+        if self.cancelled:
+            raise self._cancelled_type("the analysis was cancelled")
+
+    def report(
+        self,
+        progress: Optional[float] = None,
+        stage: Optional[str] = None,
+        message: Optional[str] = None,
+        current: Optional[float] = None,
+        total: Optional[float] = None,
+        unit: Optional[str] = None,
+        **extra: Any,
+    ) -> None:
+        """Tells a status: at most ten a second, the last one always. `progress` is 0 to 1, or current / total if left out."""
+        self._telling.status(Status(progress, stage, message, current, total, unit, extra))
+
+    def track(
+        self,
+        iterable: Iterable[Item],
+        stage: Optional[str] = None,
+        unit: Optional[str] = None,
+        *,
+        total: Optional[float] = None,
+        message: Optional[str] = None,
+        span: Tuple[float, float] = (0.0, 1.0),
+    ) -> Iterator[Item]:
+        """Passes the items on and tells how many are done. Raises Cancelled before the next item if that was asked for.
+
+        `total` is the length if that is left out and known. `span` is the part of the whole progress that this loop makes.
+        """
+        loop = Loop(total if total is not None else length_of(iterable), stage, unit, message, span)
+        lane = self._telling.lane
+        self._telling.open_loop(loop)
+        try:
+            for item in iterable:
+                if lane.cancel_requested:
+                    self.raise_if_cancelled()
+                yield item
+                loop.current += 1
+        finally:
+            self._telling.close_loop(loop)
+
+    def result(self, data: Any = None, *, summary: Optional[str] = None, **fields: Any) -> None:
+        """The result. With is_fake or confidence_score it is a `result_update`, else a `result` with `data`.
+
+        `data` is any JSON but null; other keywords without it are the data. A `result_update` says frames_processed and
+        total_frames as the last loop counted them, and processing_time_ms, if these are left out.
+        """
+        said: Dict[str, Any] = {} if summary is None else {"summary": summary}
+        if data is None and ("is_fake" in fields or "confidence_score" in fields):
+            frames, total = self._telling.frames
+            measured = round((time.monotonic() - self._began) * 1000)
+            counted = {"frames_processed": frames, "total_frames": total, "processing_time_ms": measured}
+            self._telling.end("result_update", {**counted, **fields, **said})
+        else:
+            self._telling.end("result", {**({"data": fields} if data is None else {"data": data, **fields}), **said})
+
+    def error(self, code: str, message: Optional[str] = None, details: Optional[Dict[str, Any]] = None) -> None:
+        """Ends the analysis as failed. An exception that follows is not told."""
+        self._telling.end("error", {"error_code": code, "error_message": message or code, "error_details": details})
+
+    def start(self) -> "Analysis":
+        """Tells that the analysis runs, and begins to beat. Entering the context does this."""
+        self._began = time.monotonic()
+        if not self._part and self._run is None:
+            self._telling.status(Status(message="Started"))
+        self._telling.watch()
+        return self
+
+    def finish(self, fault: Optional[BaseException] = None) -> None:
+        """Ends the analysis by how it was left, without waiting. Leaving the context does this, and waits."""
+        # A child that was forked meanwhile leaves the end to its parent, and a part of a task's run to the run.
+        if self._owner != os.getpid() or self._run is not None:
+            return
+        if isinstance(fault, Cancelled):
+            self._telling.end_stage("cancelled", "Cancelled")
+        elif fault is not None and not (isinstance(fault, SystemExit) and fault.code in (None, 0)):
+            self._telling.end("error", error_fields(fault))
+        elif not self._part:
+            self._telling.end_stage("completed", "Completed")
+        self._telling.close()
+
+    def close(self) -> None:
+        """Stops beating and ends nothing: somebody else tells how the analysis ends."""
+        if self._run is None:
+            self._telling.close()
+
+    def wait(self, seconds: float = PATIENCE_SECONDS) -> bool:
+        """Until everything told so far is with the gateway; False if it took longer."""
+        delivery = self._telling.delivery
+        return delivery is None or delivery.wait(self._telling.lane, seconds)
+
+    def __enter__(self) -> "Analysis":
+        return self.start()
+
+    def __exit__(
+        self, kind: Optional[Type[BaseException]], fault: Optional[BaseException], where: Optional[TracebackType]
+    ) -> None:
+        self.finish(fault)
+        if self._run is None:
+            self.wait()
+
+
+def length_of(iterable: Iterable[Any]) -> Optional[int]:
+    """How many items there will be; None if nobody knows."""
+    try:
+        return operator.length_hint(iterable) or None
+    except Exception:
+        return None
+
+
+def id_of(name: str) -> str:
+    """The name itself if it is a UUID, else the UUID that it always has."""
+    try:
+        return str(uuid.UUID(name))
+    except ValueError:
+        return Analysis.id_for(name)
+
+
+def _checked(analysis_id: Union[str, uuid.UUID]) -> str:
+    text = str(analysis_id)
+    try:
+        if len(text) == 36 and str(uuid.UUID(text)) == text.lower():
+            return text.lower()
+    except ValueError:
+        pass
+    raise ValueError("the id of an analysis is a UUID; Analysis.id_for(name) makes one of any name")

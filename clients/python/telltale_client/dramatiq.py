@@ -1,0 +1,68 @@
+"""Dramatiq: `setup(broker)`, and every message tells how it goes.
+
+The analysis is the message's keyword `analysis_id`, else its id. An id that is no UUID is made one by `Analysis.id_for`. Dramatiq runs
+its actors in threads of processes that it does not watch: the death of one is told by the gateway, if ABANDON_AFTER_SECONDS is set.
+"""
+
+import logging
+import uuid
+from typing import Any, Dict, Tuple
+
+from dramatiq.middleware import Middleware, Retries, SkipMessage
+
+from .analysis import Analysis, Cancelled, current_run, id_of
+from .deliveries import flush_all
+
+log = logging.getLogger("telltale_client")
+
+
+def setup(broker: Any, **options: Any) -> None:
+    """Tells how the messages of the broker's actors go. `options` are `url` and `token` of `Analysis`."""
+    has_retries = any(isinstance(one, Retries) for one in broker.middleware)
+    broker.add_middleware(TelltaleMiddleware(**options), **({"before": Retries} if has_retries else {}))
+
+
+class CancelledMessage(Cancelled, SkipMessage):  # type: ignore[misc]
+    """Dramatiq takes it for no failure and does not try again."""
+
+
+class TelltaleMiddleware(Middleware):  # type: ignore[misc]
+    """Its place is before Retries, so that it knows afterwards whether a message is tried again."""
+
+    def __init__(self, **options: Any) -> None:
+        self._options = options
+        self._running: Dict[str, Tuple[Analysis, Any]] = {}
+
+    def before_process_message(self, broker: Any, message: Any) -> None:
+        try:
+            named = str(message.kwargs.get("analysis_id") or message.message_id)
+            analysis = Analysis(
+                id_of(named),
+                attempt_id=uuid.uuid4().hex,
+                task_id=message.message_id,
+                cancelled_type=CancelledMessage,
+                **self._options,
+            )
+        except Exception:
+            log.exception("nothing is told of the message %s", message.message_id)
+            return
+        self._running[message.message_id] = (analysis, current_run.set(analysis))
+        analysis.start()
+
+    def after_process_message(self, broker: Any, message: Any, *, result: Any = None, exception: Any = None) -> None:
+        found = self._running.pop(message.message_id, None)
+        if found is None:
+            return
+        analysis, token = found
+        current_run.reset(token)
+        if exception is None or isinstance(exception, Cancelled) or message.failed:
+            analysis.finish(exception)
+        else:
+            analysis._telling.end_stage("queued", f"Another try is due: {type(exception).__name__}: {exception}"[:500])
+            analysis.close()
+
+    def after_skip_message(self, broker: Any, message: Any) -> None:
+        self.after_process_message(broker, message, exception=Cancelled("the analysis was cancelled"))
+
+    def before_worker_shutdown(self, broker: Any, worker: Any) -> None:
+        flush_all()

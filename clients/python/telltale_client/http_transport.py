@@ -1,0 +1,136 @@
+"""Events over HTTP, with a key for each request: stored once, however often it is sent."""
+
+import encodings.idna  # noqa: F401 - a fork while the thread imports it would leave the child's import waiting for ever
+import http.client
+import json
+import ssl
+from typing import Any, Dict, List, Optional, Sequence, Tuple
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
+
+from .transport import Away, Issue, Refused, Token
+
+REQUEST_SECONDS = 8.0  # the gateway answers a publish within 5
+LONGEST_PAUSE = 30.0
+RETRIED = (408, 425, 429, 500, 502, 503, 504)
+
+
+class HttpTransport:
+    """One connection to a gateway, kept open."""
+
+    poll_seconds = 10.0
+    largest_batch = 100
+
+    def __init__(self, url: str, token: Token) -> None:
+        parts = urlsplit(url)
+        if not parts.hostname:
+            raise ValueError("TELLTALE_URL names no host")
+        self._secure = parts.scheme == "https"
+        self._host, self._port = parts.hostname, parts.port or (443 if self._secure else 80)
+        self._base = parts.path.rstrip("/")
+        self._token = token
+        self._connection: Optional[http.client.HTTPConnection] = None
+        self.poll_is_beat = True
+
+    def send(self, analysis_id: str, events: Sequence[str], key: str) -> Optional[bool]:
+        body = events[0] if len(events) == 1 else f"[{','.join(events)}]"
+        path = f"/v1/analyses/{analysis_id}/events"
+        status, answer, retry_after = self._post(path, body, {"Idempotency-Key": key})
+        if status == 202:
+            return _cancel_requested(answer)
+        raise _fault(status, answer, retry_after, len(events) > 1)
+
+    def poll(self, analysis_id: str) -> Optional[bool]:
+        if not self.poll_is_beat:
+            return None
+        status, answer, retry_after = self._post(f"/v1/analyses/{analysis_id}/heartbeat", "{}", {})
+        if status == 200:
+            return _cancel_requested(answer)
+        if status in (404, 405, 501):
+            self.poll_is_beat = False  # a gateway of a former version
+            return None
+        fault = _fault(status, answer, retry_after, False)
+        if isinstance(fault, Away):
+            raise fault
+        return None
+
+    def close(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
+
+    def _post(self, path: str, body: str, headers: Dict[str, str]) -> Tuple[int, Any, float]:
+        token = self._token() if callable(self._token) else self._token or ""
+        for kept in (self._connection is not None, False):
+            try:
+                return self._exchange(path, body.encode("utf-8"), {**headers, **_authorization(token)})
+            except (OSError, http.client.HTTPException) as fault:
+                self.close()
+                # A connection that was kept open may have been closed by the gateway meanwhile.
+                if not kept or isinstance(fault, TimeoutError):
+                    raise Away(f"no answer from {self._host}: {type(fault).__name__}") from fault
+        raise AssertionError("unreachable")
+
+    def _exchange(self, path: str, body: bytes, headers: Dict[str, str]) -> Tuple[int, Any, float]:
+        if self._connection is None:
+            self._connection, self._prefix = self._connect()
+        headers["Content-Type"] = "application/json"
+        self._connection.request("POST", f"{self._prefix}{self._base}{path}", body, headers)
+        response = self._connection.getresponse()
+        text = response.read()
+        if response.will_close:
+            self.close()
+        retry_after = response.getheader("Retry-After") or ""
+        return response.status, _parsed(text), min(float(retry_after), LONGEST_PAUSE) if retry_after.isdigit() else 0.0
+
+    def _connect(self) -> Tuple[http.client.HTTPConnection, str]:
+        """A connection, and what comes before each path: the gateway's address if a proxy is to read it."""
+        scheme = "https" if self._secure else "http"
+        proxy = urlsplit(getproxies().get(scheme, "")) if not proxy_bypass(self._host) else urlsplit("")
+        host, port = (proxy.hostname, proxy.port or 80) if proxy.hostname else (self._host, self._port)
+        if self._secure:
+            secure = http.client.HTTPSConnection(
+                host, port, timeout=REQUEST_SECONDS, context=ssl.create_default_context()
+            )
+            if proxy.hostname:
+                secure.set_tunnel(self._host, self._port)
+            return secure, ""
+        plain = http.client.HTTPConnection(host, port, timeout=REQUEST_SECONDS)
+        return plain, f"http://{self._host}:{self._port}" if proxy.hostname else ""
+
+
+def _authorization(token: str) -> Dict[str, str]:
+    # A token with a line break would end up in an exception's text.
+    return {"Authorization": f"Bearer {token}"} if token.isascii() and token.isprintable() and token else {}
+
+
+def _fault(status: int, answer: Any, retry_after: float, many: bool) -> Exception:
+    problem: Dict[str, Any] = answer if isinstance(answer, dict) else {}
+    code = problem.get("code") if isinstance(problem.get("code"), str) else f"http_{status}"
+    message = str(problem.get("detail") or problem.get("title") or f"the gateway answered {status}")
+    if status in RETRIED:
+        return Away(f"{status} {code}", retry_after)
+    issues, event = _issues(problem.get("issues"), many)
+    return Refused(str(code), message, issues, event)
+
+
+def _issues(found: Any, many: bool) -> Tuple[List[Issue], Optional[int]]:
+    """The fields at fault in the first event that has any, and in a batch the index of that event."""
+    entries = [entry for entry in found if isinstance(entry, dict)] if isinstance(found, list) else []
+    issues = [Issue(tuple(entry.get("path") or ()), str(entry.get("message"))) for entry in entries]
+    if not many:
+        return issues, None
+    event = next((issue.path[0] for issue in issues if issue.path and isinstance(issue.path[0], int)), None)
+    return [Issue(issue.path[1:], issue.message) for issue in issues if issue.path[:1] == (event,)], event
+
+
+def _cancel_requested(answer: Any) -> Optional[bool]:
+    asked = answer.get("cancel_requested") if isinstance(answer, dict) else None
+    return asked if isinstance(asked, bool) else None
+
+
+def _parsed(text: bytes) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return None  # a proxy answers with a page of its own; the status says enough

@@ -1,0 +1,92 @@
+"""Events through NATS, with nothing but a socket.
+
+NATS speaks text: the worker says who it is, and sends each event with a subject to answer on. The answer comes from the
+stream that keeps the event for Telltale, whether or not a gateway runs.
+"""
+
+import itertools
+import json
+import socket
+import uuid
+from typing import Any, BinaryIO, Dict, Optional, Sequence
+from urllib.parse import unquote, urlsplit
+
+from .transport import Away
+
+ANSWER_SECONDS = 5.0
+
+
+class NatsTransport:
+    """One connection to NATS. A message's id makes it one event, however often it is sent within two minutes."""
+
+    poll_seconds = 10.0
+    poll_is_beat = False
+    largest_batch = 100
+
+    def __init__(self, url: str) -> None:
+        self._url = urlsplit(url.split(",")[0])
+        self._inbox = f"_INBOX.{uuid.uuid4().hex}"
+        self._numbers = itertools.count()
+        self._socket: Optional[socket.socket] = None
+        self._lines: Optional[BinaryIO] = None
+
+    def send(self, analysis_id: str, events: Sequence[str], key: str) -> Optional[bool]:
+        try:
+            for number, event in enumerate(events):
+                self._publish(f"analysis.{analysis_id}", event.encode(), f"{key}-{number}")
+        except (OSError, ValueError) as fault:
+            self.close()
+            raise Away(f"NATS: {fault}") from fault
+        return None
+
+    def poll(self, analysis_id: str) -> Optional[bool]:
+        return None  # NATS has no way to say that cancelling was asked for
+
+    def close(self) -> None:
+        kept, self._socket, self._lines = self._socket, None, None
+        if kept is not None:
+            kept.close()
+
+    def _publish(self, subject: str, data: bytes, message_id: str) -> None:
+        connected = self._socket or self._connect()
+        head = f"NATS/1.0\r\nNats-Msg-Id: {message_id}\r\n\r\n".encode()
+        reply = f"{self._inbox}.{next(self._numbers)}"
+        sizes = f"{len(head)} {len(head) + len(data)}"
+        connected.sendall(f"HPUB {subject} {reply} {sizes}\r\n".encode() + head + data + b"\r\n")
+        answer = self._answer(reply)
+        if "error" in answer:
+            raise ValueError(answer["error"].get("description"))
+
+    def _connect(self) -> socket.socket:
+        connected = socket.create_connection(
+            (self._url.hostname or "127.0.0.1", self._url.port or 4222), timeout=ANSWER_SECONDS
+        )
+        options: Dict[str, Any] = {"verbose": False, "lang": "python", "version": "1", "headers": True}
+        options["no_responders"] = True
+        user, password = self._url.username, self._url.password
+        if password is not None:
+            options.update(user=unquote(user or ""), **{"pass": unquote(password)})
+        elif user is not None:
+            options["auth_token"] = unquote(user)
+        connected.sendall(f"CONNECT {json.dumps(options)}\r\nSUB {self._inbox}.* 1\r\n".encode())
+        self._socket, self._lines = connected, connected.makefile("rb")
+        return connected
+
+    def _answer(self, reply: str) -> Dict[str, Any]:
+        while True:
+            line = self._lines.readline() if self._lines and self._socket else b""
+            if not line:
+                raise OSError("the connection was closed")
+            word, *words = line.decode().split()
+            if word == "PING" and self._socket:
+                self._socket.sendall(b"PONG\r\n")
+            elif word == "-ERR":
+                raise OSError(line.decode().strip())
+            elif word in ("MSG", "HMSG") and self._lines:
+                payload = self._lines.read(int(words[-1]) + 2)
+                if words[0] != reply:
+                    continue  # an answer that comes late is that of an earlier message
+                if word == "HMSG":
+                    raise OSError("no stream listens: no gateway has ever run")
+                answer: Dict[str, Any] = json.loads(payload)
+                return answer

@@ -1,0 +1,73 @@
+"""RQ: `rq worker --worker-class telltale_client.rq.TelltaleWorker`, and every job tells how it goes.
+
+The analysis is the job's `meta["analysis_id"]` or its keyword `analysis_id`, else the job's id. An id that is no UUID is made one by
+`Analysis.id_for`.
+"""
+
+import logging
+import sys
+import uuid
+from typing import Any, Optional
+
+from rq import Worker
+
+from .analysis import Analysis, Cancelled, current_run, id_of
+from .deliveries import flush_all
+
+log = logging.getLogger("telltale_client")
+
+
+class WorkerLost(Exception):
+    error_code = "worker_lost"
+
+
+class TelltaleWorker(Worker):  # type: ignore[misc]
+    """RQ's own worker. The child that runs a job tells its progress and its end; the parent tells the end of a child that died."""
+
+    def execute_job(self, job: Any, queue: Any) -> Any:
+        """In the parent. The attempt is named here, so that both processes know it."""
+        job.telltale_attempt = uuid.uuid4().hex
+        return super().execute_job(job, queue)
+
+    def perform_job(self, job: Any, queue: Any) -> Any:
+        """In the child."""
+        analysis = self._analysis_of(job)
+        if analysis is None:
+            return super().perform_job(job, queue)
+        token = current_run.set(analysis)
+        job.telltale_analysis = analysis
+        analysis.start()
+        try:
+            succeeded = super().perform_job(job, queue)
+            if succeeded:
+                analysis.finish()
+            return succeeded
+        finally:
+            current_run.reset(token)
+            analysis.close()
+            flush_all()  # the child ends without `atexit`
+
+    def handle_job_failure(self, job: Any, *args: Any, **options: Any) -> Any:
+        """In the child for an exception; in the parent if the child died or was stopped."""
+        analysis = getattr(job, "telltale_analysis", None)
+        fault: Optional[BaseException] = sys.exc_info()[1]
+        if analysis is None:
+            analysis = self._analysis_of(job)
+            fault = Cancelled() if self._stopped_job_id == job.id else WorkerLost("The process that ran the job died")
+        if isinstance(fault, Cancelled):
+            job.retries_left = None
+        if analysis is not None:
+            if job.retries_left and job.retries_left > 0:
+                analysis._telling.end_stage("queued", f"The job is tried again: {type(fault).__name__}: {fault}"[:500])
+                analysis.close()
+            else:
+                analysis.finish(fault)
+        return super().handle_job_failure(job, *args, **options)
+
+    def _analysis_of(self, job: Any) -> Optional[Analysis]:
+        try:
+            named = str((job.meta or {}).get("analysis_id") or (job.kwargs or {}).get("analysis_id") or job.id)
+            return Analysis(id_of(named), attempt_id=getattr(job, "telltale_attempt", None), task_id=job.id)
+        except Exception:
+            log.exception("nothing is told of the job %s", job.id)
+            return None

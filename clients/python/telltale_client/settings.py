@@ -1,0 +1,73 @@
+"""Reads where events go: TELLTALE_URL and TELLTALE_TOKEN, or what the worker passes in their place."""
+
+import logging
+import os
+from typing import NamedTuple, Optional
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+
+from .transport import Token, Transport
+
+log = logging.getLogger("telltale_client")
+
+
+class Destination(NamedTuple):
+    """Where events go. Analyses with equal ones share a connection and a thread."""
+
+    url: str
+    token: Token
+
+
+def destination(url: Optional[str] = None, token: Token = None) -> Optional[Destination]:
+    """Where events go; None, with one line in the log, if nothing says so."""
+    address = url or _setting("TELLTALE_URL")
+    if not address:
+        _warn_once()
+        return None
+    scheme = urlsplit(address).scheme
+    if scheme not in ("http", "https", "redis", "rediss", "unix", "nats"):
+        raise ValueError("TELLTALE_URL begins with http://, https://, redis://, rediss:// or nats://")
+    return Destination(address, token or _token)
+
+
+def transport_to(where: Destination) -> Transport:
+    """A way there. Raises ValueError for an address that cannot be one, ImportError for want of redis-py."""
+    parts = urlsplit(where.url)
+    options = dict(parse_qsl(parts.query))
+    lane = options.pop("lane", "inbox")
+    if lane not in ("inbox", "publish"):
+        raise ValueError("lane is inbox or publish")
+    address = urlunsplit(parts._replace(query=urlencode(options)))
+    if parts.scheme in ("http", "https"):
+        from .http_transport import HttpTransport
+
+        return HttpTransport(address, where.token)
+    if parts.scheme == "nats":
+        from .nats_transport import NatsTransport
+
+        return NatsTransport(address)
+    from .redis_transport import RedisTransport
+
+    return RedisTransport(address, durable=lane == "inbox")
+
+
+def _token() -> str:
+    """Read before each connection, so that a file may be replaced."""
+    return _setting("TELLTALE_TOKEN") or ""
+
+
+def _setting(name: str) -> Optional[str]:
+    path = os.environ.get(f"{name}_FILE")
+    if not path:
+        return os.environ.get(name) or None
+    with open(path, encoding="utf-8") as file:
+        return file.read().strip() or None
+
+
+_warned = False
+
+
+def _warn_once() -> None:
+    global _warned
+    if not _warned:
+        log.warning("TELLTALE_URL is not set: nothing is told of any analysis")
+    _warned = True

@@ -1,0 +1,65 @@
+"""The ways to a gateway: the contract between the delivery of events and HTTP, Redis or NATS."""
+
+from typing import Callable, List, NamedTuple, Optional, Protocol, Sequence, Tuple, Union
+
+# A function is asked before each request.
+Token = Union[str, Callable[[], str], None]
+
+
+FOR_GOOD = ("attempt_superseded", "attempt_ended", "unauthenticated", "scope_missing", "not_allowed")
+
+
+class Away(Exception):
+    """Nobody took the events, or nobody said so. The same events with the same key are to be sent again."""
+
+    def __init__(self, reason: str, retry_after: float = 0.0) -> None:
+        super().__init__(reason)
+        self.retry_after = retry_after  # seconds; 0 if nothing was said
+
+
+class Refused(Exception):
+    """The gateway will never take these events as they are; none of them was stored."""
+
+    def __init__(self, code: str, message: str, issues: Sequence["Issue"] = (), event: Optional[int] = None) -> None:
+        super().__init__(message)
+        self.code = code
+        self.issues: List[Issue] = list(issues)
+        self.event = event  # which of the events is at fault, if that is known
+
+    @property
+    def for_good(self) -> bool:
+        """Whether no later event would be taken either."""
+        return self.code in FOR_GOOD or self.code in ("http_401", "http_403", "http_404")
+
+
+class Issue(NamedTuple):
+    """A field at fault."""
+
+    path: Tuple[object, ...]
+    message: str
+
+    def __str__(self) -> str:
+        return f"{'.'.join(map(str, self.path)) or 'the event'} {self.message}"
+
+
+class Transport(Protocol):
+    """Used by one thread at a time. Everything here blocks for at most some ten seconds."""
+
+    # How often a silent analysis is looked after: seconds.
+    poll_seconds: float
+    # Whether `poll` is a sign of life; else the last status is repeated for one.
+    poll_is_beat: bool
+    # The most events in one call of `send`.
+    largest_batch: int
+
+    def send(self, analysis_id: str, events: Sequence[str], key: str) -> Optional[bool]:
+        """Hands the events (JSON) over in order, all or none. Answers whether cancelling was asked for; None if unknown.
+
+        Raises Away, or Refused. A repetition with the same key, where the way has keys, counts once.
+        """
+
+    def poll(self, analysis_id: str) -> Optional[bool]:
+        """Asks whether cancelling was asked for. Over HTTP this is the beat as well. Raises Away."""
+
+    def close(self) -> None:
+        """Drops the connection. The next call makes another."""

@@ -1,0 +1,102 @@
+"""The application of the tests. One line of it is Telltale's."""
+
+import os
+import signal
+import sys
+import time
+
+from celery import Celery, chord
+from celery.exceptions import SoftTimeLimitExceeded
+
+from telltale_client import Analysis
+from telltale_client.celery import setup
+
+app = Celery("app", broker=os.environ["REDIS_URL"], backend=os.environ["REDIS_URL"])
+app.conf.update(worker_prefetch_multiplier=1, broker_connection_retry_on_startup=True)
+setup(app)
+
+
+@app.task
+def finishes():
+    return 7
+
+
+@app.task(bind=True)
+def passes_progress_on(self):
+    self.update_state(state="PROGRESS", meta={"current": 3, "total": 4, "description": "Three of four", "colour": "red"})
+
+
+@app.task
+def tells_a_verdict(analysis_id):
+    with Analysis(analysis_id) as a:
+        for _ in a.track(range(5), stage="frame_extraction", unit="frames"):
+            pass
+        a.result(is_fake=True, confidence_score=0.5)
+
+
+@app.task
+def raises():
+    raise ValueError("a bad frame")
+
+
+@app.task
+def exits():
+    sys.exit(3)
+
+
+@app.task
+def is_killed():
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+@app.task(time_limit=1)
+def takes_too_long():
+    while True:
+        try:
+            time.sleep(60)
+        except SoftTimeLimitExceeded:
+            pass
+
+
+@app.task(bind=True, autoretry_for=(OSError,), retry_kwargs={"max_retries": 2, "countdown": 0}, retry_backoff=False)
+def succeeds_at_last(self, analysis_id):
+    with Analysis(analysis_id) as a:
+        a.report(stage="uploading", progress=0.1 * self.request.retries)
+        if self.request.retries < 2:
+            raise OSError("not yet")
+        a.result(data="done")
+
+
+@app.task(bind=True)
+def waits_for_another_try(self):
+    raise self.retry(exc=OSError("not yet"), countdown=3600)
+
+
+@app.task(autoretry_for=(Exception,))
+def runs_until_cancelled(analysis_id):
+    with Analysis(analysis_id) as a:
+        for _ in a.track(iter(int, 1), stage="model_inference"):
+            time.sleep(0.01)
+
+
+@app.task
+def runs_for_ever():
+    time.sleep(600)
+
+
+@app.task
+def one_part(number, analysis_id):
+    with Analysis(analysis_id) as a:
+        a.report(stage="model_inference", message=f"Part {number}", current=number, total=50)
+    return number
+
+
+@app.task
+def all_parts(numbers, analysis_id):
+    with Analysis(analysis_id) as a:
+        a.result(data={"sum": sum(numbers)})
+
+
+def start_chord(analysis_id, parts):
+    header = [one_part.s(number, analysis_id=analysis_id) for number in range(parts)]
+    chord(header)(all_parts.s(analysis_id=analysis_id))

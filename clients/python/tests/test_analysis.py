@@ -1,0 +1,339 @@
+import logging
+import os
+import subprocess
+import sys
+import threading
+import time
+import unittest
+import uuid
+from pathlib import Path
+
+from telltale_client import Analysis, Cancelled
+from telltale_client.deliveries import flush_all
+
+from .fake_gateway import FakeGateway
+
+PACKAGE = Path(__file__).parent.parent
+
+
+def new_id():
+    return str(uuid.uuid4())
+
+
+def summary(events):
+    """Stages, else codes of errors, else types; what repeats is left out."""
+    names = [event.get("current_stage") or event.get("error_code") or event["event_type"] for event in events]
+    return [name for place, name in enumerate(names) if place == 0 or names[place - 1] != name]
+
+
+class LeavingAnAnalysis(unittest.TestCase):
+    def setUp(self):
+        self.gateway = FakeGateway()
+        self.addCleanup(self.gateway.__exit__)
+        self.id = new_id()
+
+    def analysis(self, **options):
+        return Analysis(self.id, url=self.gateway.url, token="t", **options)
+
+    def test_without_a_result_ends_it_as_completed(self):
+        with self.analysis():
+            pass
+        self.assertEqual(summary(self.gateway.of(self.id)), ["initializing", "completed"])
+        self.assertEqual(self.gateway.stored[-1]["progress"], 1)
+
+    def test_after_a_verdict_completes_it_with_the_frames_that_were_counted(self):
+        with self.analysis() as a:
+            for _ in a.track(range(12), stage="frame_extraction", unit="frames"):
+                pass
+            a.result(is_fake=False, confidence_score=0.9)
+        events = self.gateway.of(self.id)
+        self.assertEqual(summary(events), ["initializing", "frame_extraction", "result_update", "completed"])
+        verdict = events[-2]
+        self.assertEqual((verdict["frames_processed"], verdict["total_frames"]), (12, 12))
+
+    def test_after_data_tells_a_result(self):
+        with self.analysis() as a:
+            a.result(data={"faces": 3}, summary="three faces")
+        result = self.gateway.of(self.id)[-2]
+        self.assertEqual((result["event_type"], result["data"], result["summary"]), ("result", {"faces": 3}, "three faces"))
+
+    def test_by_an_exception_tells_it_and_raises_it_again(self):
+        with self.assertRaisesRegex(ValueError, "no face"), self.analysis():
+            raise ValueError("no face")
+        error = self.gateway.of(self.id)[-1]
+        self.assertEqual((error["error_code"], error["error_message"]), ("ValueError", "no face"))
+        self.assertRegex(error["error_details"]["traceback"][-1], r"^test_analysis\.py:\d+ in test_by_an_exception")
+
+    def test_by_exit_code_3_is_a_failure_and_by_0_is_none(self):
+        with self.assertRaises(SystemExit), self.analysis():
+            sys.exit(3)
+        self.assertEqual(self.gateway.of(self.id)[-1]["error_code"], "SystemExit")
+        self.id = new_id()
+        with self.assertRaises(SystemExit), self.analysis():
+            sys.exit(0)
+        self.assertEqual(summary(self.gateway.of(self.id))[-1], "completed")
+
+    def test_by_an_exception_after_an_error_of_its_own_tells_the_first_alone(self):
+        with self.assertRaises(ValueError), self.analysis() as a:
+            a.error("no_face", "No face was found")
+            raise ValueError
+        self.assertEqual(summary(self.gateway.of(self.id)), ["initializing", "no_face"])
+
+    def test_by_cancelled_ends_it_as_cancelled(self):
+        self.gateway.cancel_requested = True
+        with self.assertRaises(Cancelled), self.analysis() as a:
+            for _ in a.track(iter(int, 1)):  # without end
+                pass
+        self.assertEqual(summary(self.gateway.of(self.id)), ["initializing", "cancelled"])
+
+    def test_a_part_neither_begins_nor_completes(self):
+        with self.analysis(part=True) as a:
+            a.report(stage="model_inference", progress=0.5)
+        self.assertEqual(summary(self.gateway.of(self.id)), ["model_inference"])
+
+    def test_in_a_forked_child_leaves_the_end_to_the_parent(self):
+        with self.analysis() as a:
+            child = os.fork()
+            if child == 0:
+                try:
+                    a.report(stage="uploading", progress=0.5, message="from the child")
+                    a.finish()
+                    a.wait()
+                finally:
+                    os._exit(0)
+            os.waitpid(child, 0)
+            a.report(stage="model_inference", progress=0.7)
+        stages = summary(self.gateway.of(self.id))
+        self.assertCountEqual(stages, ["initializing", "uploading", "model_inference", "completed"])
+
+
+class Progress(unittest.TestCase):
+    def setUp(self):
+        self.gateway = FakeGateway()
+        self.addCleanup(self.gateway.__exit__)
+        self.id = new_id()
+
+    def test_is_told_ten_times_a_second_at_most_and_the_last_always(self):
+        began = time.monotonic()
+        with Analysis(self.id, url=self.gateway.url) as a:
+            for number in range(50_000):
+                a.report(progress=number / 50_000, stage="model_inference")
+            a.report(progress=0.875, stage="model_inference", message="the last")
+        told = [event for event in self.gateway.of(self.id) if event["current_stage"] == "model_inference"]
+        self.assertEqual((told[-1]["message"], told[-1]["progress"]), ("the last", 0.875))
+        # The first of a stage and the last are told at once.
+        self.assertLessEqual(len(told), 10 * (time.monotonic() - began) + 2)
+
+    def test_of_a_loop_counts_what_is_done_with_its_unit(self):
+        with Analysis(self.id, url=self.gateway.url) as a:
+            for item in a.track([1, 2, 3, 4], stage="model_inference", unit="faces", span=(0.5, 1.0)):
+                if item == 3:
+                    break
+        last = self.gateway.of(self.id)[-2]
+        self.assertEqual((last["current"], last["total"], last["unit"]), (2, 4, "faces"))
+        self.assertEqual((last["progress"], last["message"]), (0.75, "Model inference: 2 of 4 faces"))
+
+    def test_of_a_loop_is_told_while_its_body_computes(self):
+        with Analysis(self.id, url=self.gateway.url) as a:
+            for item in a.track(range(3), stage="model_inference"):
+                if item == 2:
+                    self.gateway.wait_for(lambda: any(event.get("current") == 2 for event in self.gateway.stored))
+
+    def test_after_the_result_is_left_out(self):
+        with Analysis(self.id, url=self.gateway.url) as a:
+            a.result(data=1)
+            a.report(stage="post_processing", progress=0.9)
+        self.assertEqual(summary(self.gateway.of(self.id)), ["initializing", "result", "completed"])
+
+    def test_of_two_analyses_in_one_process_is_told_to_each_in_order(self):
+        other = new_id()
+        with Analysis(self.id, url=self.gateway.url) as a, Analysis(other, url=self.gateway.url) as b:
+            for stage in ("uploading", "frame_extraction", "model_inference"):
+                a.report(stage=stage, progress=0.1)
+                b.report(stage=stage, progress=0.2)
+        expected = ["initializing", "uploading", "frame_extraction", "model_inference", "completed"]
+        self.assertEqual(summary(self.gateway.of(self.id)), expected)
+        self.assertEqual(summary(self.gateway.of(other)), expected)
+
+
+class AWorkerWhoseGatewayFails(unittest.TestCase):
+    def setUp(self):
+        self.gateway = FakeGateway()
+        self.addCleanup(self.gateway.__exit__)
+        self.id = new_id()
+
+    def test_sends_the_same_again_under_the_same_key_until_it_is_answered(self):
+        failing = iter([503, 500, 408, 429])
+        self.gateway.answer = lambda path, events, key: next(((status, {}) for status in failing), None)
+        with Analysis(self.id, url=self.gateway.url):
+            pass
+        first = self.gateway.requests[:5]
+        self.assertEqual(len({key for _, _, key in first}), 1)
+        self.assertEqual([events for _, events, _ in first], [first[0][1]] * 5)
+        self.assertEqual(summary(self.gateway.of(self.id)), ["initializing", "completed"])
+
+    def test_goes_on_without_one_and_says_once_how_much_it_dropped(self):
+        self.gateway.answer = lambda path, events, key: (503, {})
+        with self.assertLogs("telltale_client", logging.WARNING) as logged:
+            a = Analysis(self.id, url=self.gateway.url).start()
+            for number in range(2500):
+                a.report(stage=f"stage-{number}", progress=0.1)
+            a.result(data="kept")
+            a.finish()
+            self.gateway.answer = None
+            self.assertTrue(a.wait(60))
+            self.gateway.wait_for(lambda: "completed" in summary(self.gateway.of(self.id)))
+            flush_all()
+        dropped = [line for line in logged.output if "dropped" in line]
+        self.assertEqual(len(dropped), 1, logged.output)
+        stages = summary(self.gateway.of(self.id))
+        self.assertEqual(stages[-3:], ["stage-2499", "result", "completed"])
+        self.assertEqual(f"WARNING:telltale_client:{2503 - len(stages)} events of {self.id} were dropped", dropped[0])
+
+    def test_leaves_out_the_event_that_is_refused_and_says_which_field(self):
+        def answer(path, events, key):
+            bad = [place for place, event in enumerate(events) if event.get("current_stage") == "nonsense"]
+            if not bad or not path.endswith("/events"):
+                return None
+            issue = {"path": [*([bad[0]] if len(events) > 1 else []), "current_stage"], "message": "is no stage"}
+            return 422, {"code": "invalid_event", "issues": [issue]}
+
+        self.gateway.answer = answer
+        with self.assertLogs("telltale_client", logging.WARNING) as logged:
+            with Analysis(self.id, url=self.gateway.url) as a:
+                a.report(stage="uploading", progress=0.1)
+                a.report(stage="nonsense", progress=0.2)
+                a.report(stage="model_inference", progress=0.3)
+        self.assertEqual(summary(self.gateway.of(self.id)), ["initializing", "uploading", "model_inference", "completed"])
+        self.assertIn("was refused: status_update: current_stage is no stage", logged.output[0])
+
+    def test_ends_the_wait_by_an_error_if_its_result_is_refused(self):
+        def answer(path, events, key):
+            bad = [place for place, event in enumerate(events) if event["event_type"] == "result_update"]
+            if not bad:
+                return None
+            issue = {"path": [*([bad[0]] if len(events) > 1 else []), "confidence_score"], "message": "must be a number"}
+            return 422, {"code": "invalid_event", "issues": [issue]}
+
+        self.gateway.answer = answer
+        with self.assertLogs("telltale_client", logging.WARNING):
+            with Analysis(self.id, url=self.gateway.url) as a:
+                a.result(is_fake=True, confidence_score=float("nan"))
+                a.wait()
+        error = next(event for event in self.gateway.of(self.id) if event["event_type"] == "error")
+        self.assertEqual(error["error_code"], "event_refused")
+        self.assertEqual(error["error_message"], "The worker's result_update was refused: confidence_score must be a number")
+
+    def test_stops_telling_if_its_token_is_not_valid(self):
+        self.gateway.answer = lambda path, events, key: (401, {"code": "unauthenticated"})
+        with self.assertLogs("telltale_client", logging.WARNING) as logged:
+            with Analysis(self.id, url=self.gateway.url) as a:
+                a.wait()
+                a.report(progress=0.5)
+        self.assertEqual(len(self.gateway.requests), 1)
+        self.assertIn("unauthenticated", logged.output[0])
+
+    def test_beats_while_the_code_computes_and_does_without_on_a_former_gateway(self):
+        from telltale_client import http_transport
+
+        often = http_transport.HttpTransport.poll_seconds
+        http_transport.HttpTransport.poll_seconds = 0.05
+        self.addCleanup(setattr, http_transport.HttpTransport, "poll_seconds", often)
+        with Analysis(self.id, url=self.gateway.url):
+            self.gateway.wait_for(lambda: len(self.gateway.beats()) >= 2)
+            self.gateway.answer = lambda path, events, key: (404, {}) if path.endswith("/heartbeat") else None
+        self.assertEqual(summary(self.gateway.of(self.id)), ["initializing", "completed"])
+
+    def test_knows_by_a_beat_that_cancelling_was_asked_for(self):
+        from telltale_client import http_transport
+
+        often = http_transport.HttpTransport.poll_seconds
+        http_transport.HttpTransport.poll_seconds = 0.05
+        self.addCleanup(setattr, http_transport.HttpTransport, "poll_seconds", often)
+        with Analysis(self.id, url=self.gateway.url) as a:
+            a.wait()
+            self.assertFalse(a.cancelled)
+            self.gateway.cancel_requested = True
+            known = threading.Event()
+            asked = len(self.gateway.requests)
+            self.gateway.wait_for(lambda: len(self.gateway.requests) > asked + 1)
+            while not a.cancelled:
+                known.wait(0.01)
+
+
+class AnalysisId(unittest.TestCase):
+    def test_is_any_uuid_and_for_a_name_always_the_same(self):
+        self.assertEqual(Analysis.id_for("job-42"), Analysis.id_for("job-42"))
+        self.assertNotEqual(Analysis.id_for("job-42"), Analysis.id_for("job-43"))
+        upper = "A" * 8 + "-AAAA-AAAA-AAAA-" + "A" * 12
+        self.assertEqual(Analysis(upper, url="http://127.0.0.1:1").id, upper.lower())
+        with self.assertRaisesRegex(ValueError, "id_for"):
+            Analysis("job-42", url="http://127.0.0.1:1")
+
+
+class AProcess(unittest.TestCase):
+    def run_script(self, script, **env):
+        run = subprocess.run(
+            [sys.executable, "-c", script],
+            env={"PATH": os.environ["PATH"], "PYTHONPATH": str(PACKAGE), **env},
+            capture_output=True,
+            text=True,
+        )
+        return run
+
+    def test_that_ends_sends_what_waits_first(self):
+        with FakeGateway() as gateway:
+            script = f"from telltale_client import Analysis; Analysis({new_id()!r}).start().finish()"
+            run = self.run_script(script, TELLTALE_URL=gateway.url, TELLTALE_TOKEN="t")
+            self.assertEqual(run.returncode, 0, run.stderr)
+            self.assertEqual(summary(gateway.stored), ["initializing", "completed"])
+
+    def test_of_multiprocessing_sends_what_waits_before_it_ends(self):
+        with FakeGateway() as gateway:
+            script = f"""
+import multiprocessing
+from telltale_client import Analysis
+
+def work(number):
+    Analysis({new_id()!r}, part=True).start().report(stage=f"child-{{number}}", progress=0.5)
+
+with Analysis({new_id()!r}):
+    children = [multiprocessing.get_context("fork").Process(target=work, args=(number,)) for number in range(3)]
+    [child.start() for child in children]
+    [child.join() for child in children]
+"""
+            run = self.run_script(script, TELLTALE_URL=gateway.url, TELLTALE_TOKEN="t")
+            self.assertEqual(run.returncode, 0, run.stderr)
+            stages = summary(gateway.stored)
+            self.assertCountEqual(stages, ["initializing", "child-0", "child-1", "child-2", "completed"])
+
+    def test_imports_nothing_in_the_thread_that_sends(self):
+        # A child that was forked meanwhile would wait for the import for ever.
+        with FakeGateway() as gateway:
+            script = f"""
+import sys
+from telltale_client import Analysis
+a = Analysis({new_id()!r})
+before = set(sys.modules)
+with a:
+    pass
+print(sorted(set(sys.modules) - before))
+"""
+            run = self.run_script(script, TELLTALE_URL=gateway.url, TELLTALE_TOKEN="t")
+            self.assertEqual((run.stdout, run.stderr), ("[]\n", ""))
+
+    def test_without_an_address_says_so_once_and_works(self):
+        script = f"""
+from telltale_client import Analysis
+for _ in range(2):
+    with Analysis({new_id()!r}) as a:
+        for item in a.track(range(3)): a.report(progress=0.5)
+        a.result(data=1)
+print("done")
+"""
+        run = self.run_script(script)
+        self.assertEqual((run.stdout, run.stderr.count("TELLTALE_URL is not set")), ("done\n", 1), run.stderr)
+
+
+if __name__ == "__main__":
+    unittest.main()

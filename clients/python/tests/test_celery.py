@@ -1,0 +1,144 @@
+import os
+import subprocess
+import sys
+import unittest
+import uuid
+from pathlib import Path
+from subprocess import DEVNULL
+
+from .real_servers import Gateway, RedisServer, installed, needed, program, wait_until
+from .test_analysis import summary
+
+PACKAGE = Path(__file__).parent.parent
+
+
+class Application:
+    """A real Celery application: a worker with processes, another with threads on the queue `threads`, a gateway, and Redis."""
+
+    def __init__(self, case):
+        self.redis = RedisServer()
+        case.addClassCleanup(self.redis.stop)
+        self.gateway = Gateway(REDIS_URL=self.redis.url)
+        case.addClassCleanup(self.gateway.stop)
+        env = {
+            "PATH": os.environ["PATH"],
+            "PYTHONPATH": str(PACKAGE),
+            "REDIS_URL": self.redis.url,
+            "TELLTALE_URL": self.gateway.url,
+            "TELLTALE_TOKEN": self.gateway.token(),
+        }
+        base = [sys.executable, "-B", "-m", "celery", "-A", "tests.celery_app", "worker", "--loglevel=error", "-c"]
+        for options in (["4"], ["2", "--pool", "threads", "-Q", "threads", "-n", "threads@%h"]):
+            worker = subprocess.Popen([*base, *options], cwd=PACKAGE, env=env, stdout=DEVNULL, stderr=DEVNULL)
+            case.addClassCleanup(worker.wait)
+            case.addClassCleanup(worker.terminate)
+        os.environ["REDIS_URL"] = self.redis.url
+        from . import celery_app
+
+        self.app = celery_app
+        case.addClassCleanup(celery_app.app.pool.force_close_all)
+        wait_until(lambda: len(self.app.app.control.ping(timeout=1)) == 2, "the workers did not start")
+
+    def run(self, name, *args, **keywords):
+        """Answers the id of the task."""
+        return getattr(self.app, name).apply_async(args, keywords).id
+
+    def told(self, analysis_id):
+        return summary(self.gateway.events(analysis_id))
+
+
+@needed("redis-server", program("redis-server"))
+@needed("celery", installed("celery"))
+@needed("bun", program("bun"))
+class ATask(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.application = Application(cls)
+
+    def failure_of(self, task, *args):
+        error = self.application.gateway.wait_for(self.application.run(task, *args), "failed")["error"]
+        return error["error_code"], error["error_message"]
+
+    def test_in_a_thread_has_the_ends_of_one_in_a_process(self):
+        finishing, raising = (
+            getattr(self.application.app, name).apply_async(queue="threads").id for name in ("finishes", "raises")
+        )
+        self.application.gateway.wait_for(finishing, "completed")
+        error = self.application.gateway.wait_for(raising, "failed")["error"]
+        self.assertEqual((error["error_code"], error["error_message"]), ("ValueError", "a bad frame"))
+
+    def test_that_finishes_is_completed(self):
+        task_id = self.application.run("finishes")
+        self.application.gateway.wait_for(task_id, "completed")
+        self.assertEqual(self.application.told(task_id), ["initializing", "completed"])
+
+    def test_that_updates_its_state_tells_that_as_it_is(self):
+        task_id = self.application.run("passes_progress_on")
+        self.application.gateway.wait_for(task_id, "completed")
+        told = next(event for event in self.application.gateway.events(task_id) if event.get("current") == 3)
+        self.assertEqual((told["total"], told["progress"], told["message"]), (4, 0.75, "Three of four"))
+        self.assertEqual(told["colour"], "red")
+
+    def test_that_opens_its_analysis_tells_one_run_of_it(self):
+        analysis_id = str(uuid.uuid4())
+        self.application.run("tells_a_verdict", analysis_id=analysis_id)
+        self.application.gateway.wait_for(analysis_id, "completed")
+        expected = ["initializing", "frame_extraction", "result_update", "completed"]
+        wait_until(lambda: self.application.told(analysis_id) == expected, lambda: self.application.told(analysis_id))
+        self.assertEqual(len({event["attempt_id"] for event in self.application.gateway.events(analysis_id)}), 1)
+
+    def test_that_raises_has_failed_with_its_exception(self):
+        self.assertEqual(self.failure_of("raises"), ("ValueError", "a bad frame"))
+
+    def test_whose_process_exits_has_failed(self):
+        self.assertEqual(self.failure_of("exits")[0], "worker_lost")
+
+    def test_whose_process_is_killed_has_failed(self):
+        self.assertEqual(self.failure_of("is_killed"), ("worker_lost", "The process that ran the task died"))
+
+    def test_that_takes_too_long_has_failed(self):
+        self.assertEqual(self.failure_of("takes_too_long")[0], "time_limit_exceeded")
+
+    def test_that_waits_for_another_try_is_queued(self):
+        state = self.application.gateway.wait_for(self.application.run("waits_for_another_try"), "queued")
+        self.assertEqual(state["message"], "The task is tried again: OSError: not yet")
+
+    def test_that_succeeds_at_last_is_completed_by_its_third_attempt(self):
+        analysis_id = str(uuid.uuid4())
+        self.application.run("succeeds_at_last", analysis_id=analysis_id)
+        state = self.application.gateway.wait_for(analysis_id, "completed")
+        self.assertEqual((state["result"]["data"], state["error"]), ("done", None))
+        self.assertEqual(len({event["attempt_id"] for event in self.application.gateway.events(analysis_id)}), 3)
+
+    def test_that_is_revoked_while_it_runs_is_cancelled(self):
+        task_id = self.application.run("runs_for_ever")
+        self.application.gateway.wait_for(task_id, "running")
+        self.application.app.app.control.revoke(task_id, terminate=True, signal="SIGKILL")
+        self.application.gateway.wait_for(task_id, "cancelled")
+
+    def test_that_somebody_cancels_is_cancelled_and_not_tried_again(self):
+        analysis_id = str(uuid.uuid4())
+        self.application.run("runs_until_cancelled", analysis_id=analysis_id)
+        self.application.gateway.wait_for(analysis_id, "running")
+        self.assertEqual(self.application.gateway.cancel(analysis_id), 202)
+        self.application.gateway.wait_for(analysis_id, "cancelled")
+        self.assertEqual(self.application.told(analysis_id)[-1], "cancelled")
+
+    def test_that_is_revoked_before_it_runs_is_cancelled(self):
+        analysis_id, task_id = str(uuid.uuid4()), str(uuid.uuid4())
+        self.application.app.app.control.revoke(task_id, reply=True)
+        self.application.app.runs_until_cancelled.apply_async((), {"analysis_id": analysis_id}, task_id=task_id)
+        self.application.gateway.wait_for(analysis_id, "cancelled")
+
+    def test_of_a_chord_shares_its_analysis_with_fifty_others(self):
+        analysis_id = str(uuid.uuid4())
+        self.application.app.start_chord(analysis_id, 50)
+        state = self.application.gateway.wait_for(analysis_id, "completed")
+        self.assertEqual(state["result"]["data"], {"sum": sum(range(50))})
+        events = self.application.gateway.events(analysis_id)
+        self.assertEqual({event["message"] for event in events if "current" in event}, {f"Part {n}" for n in range(50)})
+        self.assertFalse([event for event in events if "attempt_id" in event])
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,113 @@
+import os
+import subprocess
+import sys
+import unittest
+import uuid
+from pathlib import Path
+
+from telltale_client import Analysis, Cancelled
+
+from .real_servers import ROOT, Gateway, RedisServer, installed, needed, program
+from .test_analysis import summary
+
+PACKAGE = Path(__file__).parent.parent
+FIVE_LINES = """
+import sys
+from telltale_client import Analysis
+
+with Analysis(sys.argv[1]) as a:
+    for frame in a.track(range(40), stage="frame_extraction", unit="frames"):
+        if sys.argv[2:] == [str(frame)]: raise ValueError("a bad frame")
+    a.result(is_fake=True, confidence_score=0.75)
+"""
+
+
+@needed("redis-server", program("redis-server"))
+@needed("redis-py", installed("redis"))
+@needed("bun", program("bun"))
+class AScript(unittest.TestCase):
+    """The same script by each way, against a gateway on Redis."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.redis = RedisServer()
+        cls.addClassCleanup(cls.redis.stop)
+        cls.gateway = Gateway(REDIS_URL=cls.redis.url)
+        cls.addClassCleanup(cls.gateway.stop)
+        cls.ways = {
+            "HTTP": {"TELLTALE_URL": cls.gateway.url, "TELLTALE_TOKEN": cls.gateway.token()},
+            "the inbox": {"TELLTALE_URL": cls.redis.url},
+            "PUBLISH": {"TELLTALE_URL": f"{cls.redis.url}/0?lane=publish"},
+        }
+
+    def run_script(self, way, *args):
+        env = {"PATH": os.environ["PATH"], "PYTHONPATH": str(PACKAGE), **self.ways[way]}
+        command = [sys.executable, "-B", "-c", FIVE_LINES, *args]
+        return subprocess.run(command, env=env, capture_output=True, text=True)
+
+    def test_that_succeeds_is_completed_with_its_result(self):
+        for way in self.ways:
+            with self.subTest(way=way):
+                analysis_id = str(uuid.uuid4())
+                run = self.run_script(way, analysis_id)
+                self.assertEqual((run.returncode, run.stderr), (0, ""))
+                state = self.gateway.wait_for(analysis_id, "completed")
+                self.assertEqual((state["progress"], state["result"]["total_frames"]), (1, 40))
+                stages = ["initializing", "frame_extraction", "result_update", "completed"]
+                self.assertEqual(summary(self.gateway.events(analysis_id))[: len(stages)], stages)
+
+    def test_of_five_lines_in_the_examples_is_completed(self):
+        analysis_id = str(uuid.uuid4())
+        env = {"PATH": os.environ["PATH"], "PYTHONPATH": str(PACKAGE), **self.ways["HTTP"]}
+        command = [sys.executable, "-B", str(ROOT / "examples/five-lines/analyse.py"), analysis_id]
+        subprocess.run(command, env=env, check=True)
+        self.assertEqual(self.gateway.wait_for(analysis_id, "completed")["result"]["total_frames"], 200)
+
+    def test_that_raises_has_failed_with_what_it_raised(self):
+        for way in self.ways:
+            with self.subTest(way=way):
+                analysis_id = str(uuid.uuid4())
+                run = self.run_script(way, analysis_id, "20")
+                self.assertEqual(run.returncode, 1)
+                error = self.gateway.wait_for(analysis_id, "failed")["error"]
+                self.assertEqual((error["error_code"], error["error_message"]), ("ValueError", "a bad frame"))
+
+    def test_loses_nothing_while_the_gateway_is_away(self):
+        analysis_id = str(uuid.uuid4())
+        with Analysis(analysis_id, url=self.gateway.url, token=self.gateway.token()) as a:
+            a.report(stage="uploading", progress=0.1)
+            a.wait()
+            self.gateway.kill()
+            a.report(stage="frame_extraction", progress=0.2)
+            a.report(stage="model_inference", progress=0.3)
+            self.gateway.start()
+        stages = ["initializing", "uploading", "frame_extraction", "model_inference", "completed"]
+        self.assertEqual(summary(self.gateway.events(analysis_id)), stages)
+
+    def test_that_somebody_cancels_is_cancelled(self):
+        for way in ("HTTP", "the inbox"):
+            with self.subTest(way=way):
+                analysis_id = str(uuid.uuid4())
+                env = self.ways[way]
+                with self.assertRaises(Cancelled):
+                    with Analysis(analysis_id, url=env["TELLTALE_URL"], token=env.get("TELLTALE_TOKEN")) as a:
+                        a.wait()
+                        self.assertEqual(self.gateway.cancel(analysis_id), 202)
+                        for _ in a.track(iter(int, 1), stage="model_inference"):
+                            pass
+                self.gateway.wait_for(analysis_id, "cancelled")
+                self.assertEqual(self.gateway.cancel(analysis_id), 409)
+
+    def test_by_redis_reads_there_that_cancelling_was_asked_for(self):
+        import redis
+
+        analysis_id = str(uuid.uuid4())
+        with Analysis(analysis_id, url=self.redis.url) as a:
+            redis.Redis.from_url(self.redis.url).set(f"telltale:cancel:{analysis_id}", "{}")
+            a.report(progress=0.5)
+            a.wait()
+            self.assertTrue(a.cancelled)
+
+
+if __name__ == "__main__":
+    unittest.main()
