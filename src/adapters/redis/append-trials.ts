@@ -3,10 +3,11 @@ import { BrokerError, reasonOf } from "../../application/errors.ts";
 import type { ClockPort } from "../../application/ports/clock-port.ts";
 import type { TelemetryPort } from "../../application/ports/telemetry-port.ts";
 import type { EncodedEvent } from "../../domain/analysis-event.ts";
-import { randomEpoch } from "../system/random-epoch.ts";
-import type { AppendScriptCall } from "./redis-appends.ts";
+import type { AppendScriptCall } from "./append-script.ts";
+import { tagIn } from "./cluster-slots.ts";
 import type { TrialChannel } from "./redis-keys.ts";
 import type { RedisLinks } from "./redis-links.ts";
+import type { RedisPrimary } from "./slot-owners.ts";
 
 /** The two connections that append events. */
 export type AppendPurpose = "publishing" | "commands";
@@ -21,6 +22,8 @@ interface AppendTrialsOptions {
   readonly attempt: (purpose: AppendPurpose) => Promise<void>;
   /** Looks whether the data of a newer format that was met is still there. Rejects as a read does. */
   readonly lookAtFormat: () => Promise<void>;
+  /** The name of the primary; "" if there is only one. */
+  readonly at: string;
   /** The server that the connection leads to, if that is known. */
   readonly serverOf: (purpose: AppendPurpose) => string | undefined;
 }
@@ -82,7 +85,11 @@ export class AppendTrials {
 
   close(): void {
     this.#stop();
-    for (const purpose of PURPOSES) this.#options.links.outages.forget(sourceOf(purpose));
+    for (const purpose of PURPOSES) {
+      // A trial that is under way tells nothing any more.
+      this.lost(purpose);
+      this.#options.links.outages.forget(sourceOf(purpose));
+    }
   }
 
   /** Never rejects. */
@@ -121,7 +128,8 @@ export class AppendTrials {
     if (purpose === "publishing") links.storedAt(serverOf(purpose));
     if (this.#everStored || this.trouble !== undefined) return;
     this.#everStored = true;
-    telemetry.log("info", "connected to Redis: events can be stored");
+    const which = this.#options.at === "" ? {} : { primary: this.#options.at };
+    telemetry.log("info", "connected to Redis: events can be stored", which);
   }
 
   #fails(purpose: AppendPurpose, trouble: BrokerTrouble, detail: string): void {
@@ -154,7 +162,7 @@ const STAYS_MS = 1_000;
 const GONE_MS = 1;
 /** So few that the third event makes the script trim. */
 const SIZE = 1;
-const KNOWN_AS = { by: "key", name: "try", scope: "channel", windowMs: 1, rememberMs: 1 } as const;
+const KNOWN = { by: "key", scope: "channel", windowMs: 1, rememberMs: 1 } as const;
 
 /**
  * The appends of a trial, on a channel of the gateway's own which holds nothing a moment later. The two connections
@@ -162,16 +170,25 @@ const KNOWN_AS = { by: "key", name: "try", scope: "channel", windowMs: 1, rememb
  * an attempt and lets it expire.
  */
 export class TrialAppend {
-  readonly #channel: TrialChannel = `try:${randomEpoch()}`;
+  readonly #primary: RedisPrimary;
+  #channel: TrialChannel | undefined;
 
-  callFor(purpose: AppendPurpose): AppendScriptCall {
+  constructor(primary: RedisPrimary) {
+    this.#primary = primary;
+  }
+
+  /** The channel is in a slot of the primary: another one than the last time if it is asked for a trial `elsewhere`. */
+  callFor(purpose: AppendPurpose, where?: "elsewhere"): AppendScriptCall {
     const first = purpose === "publishing";
+    if (where === "elsewhere") this.#channel = undefined;
+    this.#channel ??= tagIn<TrialChannel>(this.#primary.slots, (random) => `try:${random}`);
     return {
       channel: this.#channel,
       requests: [
         {
           events: first ? [event("status"), event("error")] : [event("status", "try")],
-          deduplicate: KNOWN_AS,
+          // Each has a name of its own. A duplicate, within the millisecond, would try nothing.
+          deduplicate: { ...KNOWN, name: purpose },
         },
       ],
       acknowledged: first,

@@ -2,7 +2,7 @@ import type { BrokerTrouble } from "../../application/broker-trouble.ts";
 import { NewerFormat } from "../../application/errors.ts";
 import type { ChannelName } from "../../domain/channel.ts";
 import type { TrialChannel } from "./redis-keys.ts";
-import type { RedisLinks } from "./redis-links.ts";
+import type { Outages } from "./redis-links.ts";
 import type { ScriptReply } from "./stored-format.ts";
 
 const SOURCE = "format";
@@ -10,12 +10,12 @@ const TROUBLE: BrokerTrouble = { cause: "newer_format" };
 
 /** Knows which format of stored data this version understands, and whether it has met a newer one. */
 export class KnownFormat {
-  readonly newest = "1";
-  readonly #links: RedisLinks;
+  readonly newest = "2";
+  readonly #outages: Outages;
   #met: ChannelName | TrialChannel | undefined;
 
-  constructor(links: RedisLinks) {
-    this.#links = links;
+  constructor(outages: Outages) {
+    this.#outages = outages;
   }
 
   /** The channel that was found to be of a newer format, to be looked at again; undefined if there is none. */
@@ -33,7 +33,7 @@ export class KnownFormat {
     const message = `Redis holds data of format ${reply[1]}, newer than ${this.newest}: this gateway is too old for it`;
     if (this.#met === undefined) {
       this.#met = channel;
-      this.#links.outages.report(SOURCE, TROUBLE, message);
+      this.#outages.report(SOURCE, TROUBLE, message);
     }
     throw new NewerFormat(message);
   }
@@ -41,6 +41,6 @@ export class KnownFormat {
   /** Call it when the channel that was met is gone, or is of a format that this version understands. */
   forget(): void {
     this.#met = undefined;
-    this.#links.outages.clear(SOURCE);
+    this.#outages.clear(SOURCE);
   }
 }

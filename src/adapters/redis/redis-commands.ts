@@ -8,7 +8,7 @@ import type { RedisTarget } from "./redis-connection.ts";
 import { isReply, readFailure, writeFailure } from "./redis-errors.ts";
 import { RedisLink } from "./redis-link.ts";
 import type { RedisLinks } from "./redis-links.ts";
-import { SCRIPTS, type Script, type ScriptName } from "./redis-scripts.ts";
+import { type OwnChannels, SCRIPTS, type Script, type ScriptName } from "./redis-scripts.ts";
 import type { ScriptReply } from "./stored-format.ts";
 
 interface RedisCommandsOptions {
@@ -17,8 +17,10 @@ interface RedisCommandsOptions {
   readonly telemetry: TelemetryPort;
   /** The purpose of the connection, as CLIENT LIST and the log show it. */
   readonly purpose: string;
-  /** The state that it shares with the other connections of the gateway. Without it the connection is on its own. */
-  readonly links?: RedisLinks | undefined;
+  /** The state that it shares with the other connections of the gateway to this primary. */
+  readonly links: RedisLinks;
+  /** How its scripts publish. Default: plain. */
+  readonly ownChannels?: OwnChannels | undefined;
   /** Called each time scripts can be sent again. */
   readonly onReady?: () => void;
   readonly onLost?: () => void;
@@ -32,11 +34,13 @@ export class RedisCommands {
   readonly #options: RedisCommandsOptions;
   readonly #telemetry: TelemetryPort;
   readonly #brokerClock = new BrokerClock();
+  readonly #scripts: Readonly<Record<ScriptName, Script>>;
   #evictionWarning: string | undefined;
 
   constructor(options: RedisCommandsOptions) {
     this.#options = options;
     this.#telemetry = options.telemetry;
+    this.#scripts = SCRIPTS[options.ownChannels ?? "plain"];
     this.#link = new RedisLink({
       ...options,
       check: (redis) => this.#look(redis),
@@ -61,9 +65,19 @@ export class RedisCommands {
     return this.#link.server;
   }
 
+  /** The time of the server's clock, in milliseconds since 1970; undefined as long as nobody knows. */
+  get serverTime(): number | undefined {
+    return this.#brokerClock.about(this.#brokerClock.now());
+  }
+
   /** Throws `BrokerUnavailable` if Redis is known to be away, but not while nobody knows yet. */
   assertNotAway(): void {
     if (!this.#link.starting) this.#link.assertUp();
+  }
+
+  /** Throws `BrokerUnavailable` if its user lacks a permission that an append needs. */
+  assertPermitted(): void {
+    this.#options.links.assertPermitted();
   }
 
   get warnings(): readonly string[] {
@@ -78,19 +92,19 @@ export class RedisCommands {
   }
 
   /**
-   * Does the same with a script that answers `LATE` once its deadline has passed on Redis' clock. `argsBy` gets the
-   * deadline. A call without an answer fails with `OutcomeUnknown`, and only when its deadline has surely passed: from then
+   * Does the same with a script that answers `LATE` once its deadline has passed on Redis' clock. `within` says how
+   * many milliseconds it has from the moment that it is sent, and `argsBy` gets the deadline. A call without an answer fails with `OutcomeUnknown`, and only when its deadline has surely passed: from then
    * on nothing comes of it, wherever its bytes are.
    */
   async writeBy(
-    within: number,
+    within: () => number,
     name: ScriptName,
     keys: readonly string[],
     argsBy: (deadline: string) => readonly string[],
   ): Promise<ScriptReply> {
     if (this.#link.starting) await this.#link.started;
     this.#link.assertUp();
-    const until = this.#brokerClock.now() + within;
+    const until = this.#brokerClock.now() + within();
     const deadline = this.#brokerClock.atBroker(until);
     if (deadline === undefined) {
       throw new BrokerUnavailable("the clock of Redis is not known", { trouble: { cause: "connecting" } });
@@ -126,11 +140,13 @@ export class RedisCommands {
     return this.#run(name, keys, args, readFailure);
   }
 
-  /** Publishes a message that nothing depends on. Resolves with how many connections Redis sent it to. */
-  async publish(channel: string, message: string): Promise<number> {
+  /** Publishes a message that nothing depends on. Resolves with how many connections of this server it was sent to. */
+  async publish(channel: string, message: string, channels: OwnChannels = "plain"): Promise<number> {
     this.#link.assertUp();
+    const { redis } = this.#link;
     try {
-      return await this.#link.redis.publish(channel, message);
+      const command = channels === "plain" ? "publish" : "spublish";
+      return Number(await redis.call(command, channel, message));
     } catch (error) {
       this.#link.failed(error);
       throw readFailure(error);
@@ -150,12 +166,12 @@ export class RedisCommands {
     if (this.#link.starting) await this.#link.started;
     this.#link.assertUp();
     try {
-      const reply = await this.#evaluate(SCRIPTS[name], keys, args);
+      const reply = await this.#evaluate(this.#scripts[name], keys, args);
       this.#link.worked();
       return reply;
     } catch (error) {
       this.#link.failed(error);
-      throw translate(error, SCRIPTS[name].text);
+      throw translate(error, this.#scripts[name].text);
     }
   }
 
@@ -197,9 +213,9 @@ export class RedisCommands {
   }
 
   async #prepare(): Promise<void> {
-    const loaded = Object.values(SCRIPTS).map((script) => this.#link.redis.script("LOAD", script.text));
+    const loaded = Object.values(this.#scripts).map((script) => this.#link.redis.script("LOAD", script.text));
     const [policy] = await Promise.allSettled([this.#evictionPolicy(), ...loaded]);
-    // Not being allowed to look is no fault: managed servers forbid CONFIG. A script that could not be loaded is
+    // Not being allowed to look is no fault: managed servers forbid INFO. A script that could not be loaded is
     // sent whole with its first use.
     if (policy.status === "rejected") {
       this.#telemetry.log("debug", "the eviction policy of Redis is not known", {
@@ -213,8 +229,8 @@ export class RedisCommands {
   }
 
   async #evictionPolicy(): Promise<string | undefined> {
-    const answer = (await this.#link.redis.config("GET", "maxmemory-policy")) as string[];
-    return answer[1];
+    // A user that may ask CONFIG for the policy may ask it for passwords as well.
+    return /^maxmemory_policy:([a-z-]+)/m.exec(await this.#link.redis.info("memory"))?.[1];
   }
 }
 

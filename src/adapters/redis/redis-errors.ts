@@ -3,12 +3,15 @@ import { BrokerUnavailable, OutcomeUnknown, reasonOf } from "../../application/e
 
 /** The first words of replies by which Redis says that it did not carry out the command, and why. */
 const REFUSALS: Readonly<Record<string, BrokerCause>> = {
+  ASK: "busy",
   BUSY: "busy",
   CLUSTERDOWN: "cluster",
   DENIED: "credentials",
+  IDSUSEDUP: "ids_used_up",
   LOADING: "loading",
   MASTERDOWN: "read_only",
   MISCONF: "disk",
+  MOVED: "cluster",
   NOAUTH: "credentials",
   NOPERM: "permission",
   NOREPLICAS: "replicas",
@@ -25,6 +28,7 @@ const CONNECTION_FAULTS: readonly (readonly [begins: string, BrokerCause])[] = [
   ["ERR DB index is out of range", "database"],
   ["ERR invalid DB index", "database"],
   ["ERR SELECT is not allowed", "cluster"],
+  ["ERR This instance has cluster support disabled", "cluster"],
   ["ERR AUTH", "credentials"],
   ["ERR invalid password", "credentials"],
   ["ERR WAIT cannot be used with replica", "read_only"],
@@ -32,6 +36,26 @@ const CONNECTION_FAULTS: readonly (readonly [begins: string, BrokerCause])[] = [
 
 export function isReply(error: unknown): error is Error {
   return error instanceof Error && error.name === "ReplyError";
+}
+
+/** A server of a Cluster answers so if another one owns the slot. The host is "" if it is that of the server itself. */
+interface Moved {
+  readonly slot: number;
+  readonly to: { readonly host: string; readonly port: number };
+}
+
+/** Reads from a failure, or from its cause, that the slot has moved. Then nothing was done. */
+export function movedTo(error: unknown): Moved | undefined {
+  if (error instanceof BrokerUnavailable) return movedTo(error.cause);
+  const [, slot, host = "", port] = (isReply(error) && /^MOVED (\d+) (.*):(\d+)$/.exec(error.message)) || [];
+  if (slot === undefined) return undefined;
+  return { slot: Number(slot), to: { host: host === "?" ? "" : host, port: Number(port) } };
+}
+
+/** Whether a server of a Cluster did nothing because the slot is elsewhere, or on its way there. */
+export function isAboutSlot(error: unknown): boolean {
+  const reply = error instanceof BrokerUnavailable ? error.cause : error;
+  return isReply(reply) && /^(MOVED|ASK|TRYAGAIN) /.test(reply.message);
 }
 
 /** Redis answers so to a command that waits when it becomes a replica, and closes the connection. */

@@ -13,9 +13,9 @@ import {
   UNREACHABLE,
 } from "../broker/link-state.ts";
 import { RepeatedFailures, RetryPauses } from "../broker/repeated-failures.ts";
-import { connect, type RedisTarget } from "./redis-connection.ts";
+import { connect, endFor, type RedisTarget } from "./redis-connection.ts";
 import { isDemotion, isReply, isTimeout, troubleOf } from "./redis-errors.ts";
-import { RedisLinks } from "./redis-links.ts";
+import type { RedisLinks } from "./redis-links.ts";
 
 export interface RedisLinkOptions {
   readonly target: RedisTarget;
@@ -23,8 +23,8 @@ export interface RedisLinkOptions {
   readonly telemetry: TelemetryPort;
   /** The purpose of the connection, as CLIENT LIST and the log show it. */
   readonly purpose: string;
-  /** The state that it shares with the other connections of the gateway. Without it the connection is on its own. */
-  readonly links?: RedisLinks | undefined;
+  /** The state that it shares with the other connections of the gateway to this primary. */
+  readonly links: RedisLinks;
   /**
    * Called on every new connection before it counts as made, and from then on every two seconds to see whether Redis still
    * answers. Default: PING.
@@ -53,7 +53,6 @@ const LEAVE_AFTER_MS = 100;
 export class RedisLink {
   readonly redis: Redis;
   readonly #options: RedisLinkOptions;
-  readonly #links: RedisLinks;
   readonly #started = Promise.withResolvers<void>();
   readonly #stopProbing: () => void;
   readonly #failures: RepeatedFailures;
@@ -68,7 +67,6 @@ export class RedisLink {
   constructor(options: RedisLinkOptions) {
     this.#options = options;
     const { target, purpose, clock } = options;
-    this.#links = options.links ?? new RedisLinks(clock, options.telemetry);
     this.#failures = new RepeatedFailures(clock, FAILS_MS);
     this.#readOnly = new RepeatedFailures(clock, READ_ONLY_MS);
     this.#pauses = new RetryPauses(clock);
@@ -77,7 +75,7 @@ export class RedisLink {
     this.redis.on("ready", () => void this.#connected());
     this.redis.on("close", () => this.#lost());
     this.#stopProbing = clock.every(PROBE_EVERY_MS, () => void this.#probe());
-    this.#links.add(this);
+    this.#options.links.add(this);
   }
 
   /** Why commands would fail now, or undefined if they are sent. */
@@ -132,7 +130,7 @@ export class RedisLink {
     const trouble = troubleOf(error);
     this.#state = { type: "leaving", trouble };
     this.#pauses.givenUp();
-    this.#links.outages.report(this.#options.purpose, trouble, reasonOf(error));
+    this.#options.links.outages.report(this.#options.purpose, trouble, reasonOf(error));
     this.#options.clock.after(LEAVE_AFTER_MS, () => {
       if (this.#state.type !== "leaving") return;
       this.#endsFor(error);
@@ -154,13 +152,13 @@ export class RedisLink {
     this.#state = { type: "closed" };
     this.#stopProbing();
     this.#started.resolve();
-    this.#links.remove(this);
-    this.#links.outages.forget(this.#options.purpose);
+    this.#options.links.remove(this);
+    this.#options.links.outages.forget(this.#options.purpose);
     this.redis.disconnect();
   }
 
   #endsFor(error: unknown): void {
-    this.#ending = { trouble: troubleOf(error), detail: reasonOf(error) };
+    this.#ending = endFor(error, this.#options.target);
   }
 
   /** The client does not mind if its database was refused, and stays in the first one: the link asks once more. */
@@ -193,7 +191,7 @@ export class RedisLink {
     this.#ending = UNREACHABLE;
     const { purpose, telemetry, onReady } = this.#options;
     telemetry.log("debug", "connected to Redis", { connection: purpose });
-    this.#links.outages.clear(purpose);
+    this.#options.links.outages.clear(purpose);
     onReady();
     this.#started.resolve();
   }
@@ -207,16 +205,17 @@ export class RedisLink {
     this.#state = { type: "lost", trouble, detail };
     // A connection that moves counts as lost only once it cannot be made anew.
     if (this.#ending !== MOVING) {
-      this.#links.outages.report(purpose, trouble, detail);
+      this.#options.links.outages.report(purpose, trouble, detail);
     }
     this.#ending = UNREACHABLE;
+    this.#options.links.lost();
     onLost?.();
     this.#started.resolve();
   }
 
   #silent(unanswered: number): void {
     this.#state = { type: "silent", unanswered };
-    this.#links.outages.report(this.#options.purpose, SILENT);
+    this.#options.links.outages.report(this.#options.purpose, SILENT);
   }
 
   async #probe(): Promise<void> {
@@ -236,7 +235,7 @@ export class RedisLink {
   #answered(): void {
     if (this.#state.type !== "silent") return;
     this.#state = { type: "up" };
-    this.#links.outages.clear(this.#options.purpose);
+    this.#options.links.outages.clear(this.#options.purpose);
   }
 
   #unanswered(error: unknown): void {

@@ -1,8 +1,10 @@
 import type { BrokerTrouble } from "../../application/broker-trouble.ts";
 import { BrokerUnavailable } from "../../application/errors.ts";
 import type { ClockPort } from "../../application/ports/clock-port.ts";
-import type { TelemetryPort } from "../../application/ports/telemetry-port.ts";
-import { OutageLog } from "../broker/outage-log.ts";
+import type { OutageLog } from "../broker/outage-log.ts";
+
+/** Tells of outages. */
+export type Outages = Pick<OutageLog, "report" | "clear" | "forget">;
 
 /** A connection of the gateway, as the others see it. */
 interface MovableLink {
@@ -16,20 +18,23 @@ interface MovableLink {
 const MOVE_WITHIN_MS = 1_000;
 
 /**
- * Holds the state that all connections of one gateway to its Redis share. It tells an outage once, moves the connections
+ * Holds the state that all connections of one gateway to one primary share. It tells an outage once, moves the connections
  * together to where the address leads, and lets none write while their user lacks a permission.
  */
 export class RedisLinks {
-  readonly outages: OutageLog;
+  readonly outages: Outages;
+  /** Call it when a connection was lost, or a server says that a slot is elsewhere. */
+  readonly lost: () => void;
   readonly #clock: ClockPort;
   readonly #links = new Set<MovableLink>();
   /** The server that last stored events. */
   #server: string | undefined;
   #denied: BrokerTrouble | undefined;
 
-  constructor(clock: ClockPort, telemetry: TelemetryPort) {
+  constructor(clock: ClockPort, outages: Outages, lost = () => {}) {
     this.#clock = clock;
-    this.outages = new OutageLog(clock, telemetry);
+    this.outages = outages;
+    this.lost = lost;
   }
 
   add(link: MovableLink): void {

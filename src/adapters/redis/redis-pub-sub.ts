@@ -1,6 +1,5 @@
-import { type BrokerTrouble, wordsOf } from "../../application/broker-trouble.ts";
-import type { BrokerFault, BrokerHealth } from "../../application/ports/broker-health.ts";
-import type { ClockPort } from "../../application/ports/clock-port.ts";
+import { faultOf } from "../../application/broker-trouble.ts";
+import type { BrokerHealth } from "../../application/ports/broker-health.ts";
 import {
   type AppendOutcome,
   type AppendRequest,
@@ -12,34 +11,36 @@ import {
   type HistoryPage,
   PAGE_BYTES,
   type PubSubPort,
+  type WorkerAnswer,
 } from "../../application/ports/pub-sub-port.ts";
-import type { TelemetryPort } from "../../application/ports/telemetry-port.ts";
+import type { RunningIndexPort } from "../../application/ports/running-index-port.ts";
 import type { ViewerList } from "../../domain/access-grant.ts";
+import type { CancelRequest } from "../../domain/cancel-request.ts";
 import type { AnalysisChannel, ChannelName } from "../../domain/channel.ts";
 import { MAX_EVENT_BYTES } from "../../domain/decode-event.ts";
 import type { EventPosition } from "../../domain/event-position.ts";
 import { Slots } from "../broker/slots.ts";
-import { type AppendPurpose, AppendTrials, TrialAppend } from "./append-trials.ts";
+import type { HistoryLimits } from "./append-script.ts";
+import { EventConnections } from "./event-connections.ts";
 import { KnownFormat } from "./known-format.ts";
-import { ANSWER_MS, CALL_MS, type HistoryLimits, RedisAppends } from "./redis-appends.ts";
-import { RedisCommands } from "./redis-commands.ts";
-import type { RedisTarget } from "./redis-connection.ts";
-import { isCrossSlot } from "./redis-errors.ts";
+import type { PerPrimary } from "./per-primary.ts";
+import { ANSWER_MS, CALL_MS, RedisAppends } from "./redis-appends.ts";
+import { RedisCancels } from "./redis-cancels.ts";
 import { keysOf, publishedOn } from "./redis-keys.ts";
-import { RedisLinks } from "./redis-links.ts";
-import { RedisReplicas, type RequiredReplicas } from "./redis-replicas.ts";
+import { RedisPositions } from "./redis-positions.ts";
+import type { RequiredReplicas } from "./redis-replicas.ts";
+import { RedisRunningIndex } from "./redis-running-index.ts";
+import type { ScriptName } from "./redis-scripts.ts";
+import { RedisServers, type RedisServersOptions } from "./redis-servers.ts";
 import { RedisSubscriptions } from "./redis-subscriptions.ts";
-import { pageOf, positionsOf, snapshotOf, viewersOfText, viewersToText } from "./stored-format.ts";
+import { pageOf, type ScriptReply, snapshotOf, viewersOfText, viewersToText } from "./stored-format.ts";
 
-interface RedisPubSubOptions {
-  readonly target: RedisTarget;
+interface RedisPubSubOptions extends RedisServersOptions {
   readonly history: HistoryLimits;
   /** The number of replicas that must hold every acknowledged event. Default: `seen`. */
   readonly waitReplicas?: RequiredReplicas;
-  readonly clock: ClockPort;
-  readonly telemetry: TelemetryPort;
-  /** The state that its connections share with the others of the gateway. Without it they are on their own. */
-  readonly links?: RedisLinks | undefined;
+  /** The servers of the gateway, which other adapters use too. Default: its own. */
+  readonly servers?: RedisServers | undefined;
 }
 
 /**
@@ -49,87 +50,65 @@ interface RedisPubSubOptions {
 const HISTORY_READS = 4;
 
 /**
- * `PubSubPort` on one Redis, 7 or newer. It connects when it is made and comes back by itself. It has three connections:
- * one on which publishers are answered, which is held up if it waits for replicas; one for everything that need not wait
- * for them; one that listens.
+ * `PubSubPort` on one Redis, 7 or newer, or on a Cluster of such. It connects when it is made and comes back by itself. It has
+ * three connections to each primary: two that `EventConnections` has, and one that listens.
  */
 export class RedisPubSub implements PubSubPort {
   readonly kind = "redis";
   readonly mostBytes = MAX_EVENT_BYTES;
   readonly #options: RedisPubSubOptions;
-  readonly #publishing: RedisCommands;
-  readonly #commands: RedisCommands;
-  readonly #replicas: RedisReplicas;
-  readonly #links: RedisLinks;
+  readonly #primaries: PerPrimary<EventConnections>;
   readonly #format: KnownFormat;
   readonly #appends: RedisAppends;
-  readonly #trials: AppendTrials;
+  readonly #cancels: RedisCancels;
+  /** Beside the events, over the same connections. */
+  readonly running: RunningIndexPort;
   readonly #subscriptions: RedisSubscriptions;
   readonly #historyReads = new Slots(HISTORY_READS);
-  /** On a Cluster each channel lies in a slot of its own, so that each is asked for by itself. */
-  #isCluster = false;
-  /** Whether Redis writes every command to a file; undefined as long as the gateway was not told. */
-  #appendsToFile: boolean | undefined;
+  readonly #positions: RedisPositions;
 
   constructor(options: RedisPubSubOptions) {
     this.#options = options;
-    const { telemetry, clock, history, waitReplicas = "seen" } = options;
-    const links = options.links ?? new RedisLinks(clock, telemetry);
-    this.#links = links;
-    this.#format = new KnownFormat(links);
-    const shared = { ...options, links };
-    const appending = (purpose: AppendPurpose) => ({
-      ...shared,
-      purpose,
-      onReady: () => this.#trials.made(purpose),
-      onLost: () => this.#trials.lost(purpose),
-    });
-    this.#publishing = new RedisCommands({
-      ...appending("publishing"),
-      information: (info) => {
-        this.#replicas.look(info);
-        this.#appendsToFile = /^aof_enabled:1/m.test(info);
-      },
-    });
-    this.#replicas = new RedisReplicas({
-      required: waitReplicas,
-      wait: (replicas, milliseconds) => this.#publishing.wait(replicas, milliseconds),
-      clock,
+    const {
       telemetry,
-    });
-    this.#commands = new RedisCommands(appending("commands"));
-    const connections = { publishing: this.#publishing, commands: this.#commands };
-    this.#appends = new RedisAppends({
-      ...connections,
-      db: options.target.db,
+      clock,
+      target,
       history,
-      replicas: this.#replicas,
-      format: this.#format,
-      links,
-      onFailure: (acknowledged, error) =>
-        this.#trials.failed(acknowledged ? "publishing" : "commands", error),
+      waitReplicas = "seen",
+      servers = new RedisServers(options),
+    } = options;
+    this.#format = new KnownFormat(servers.outages);
+    this.#primaries = servers.each(
+      (primary) =>
+        new EventConnections({
+          ...{ primary, links: servers.linksOf(primary), waitReplicas, clock, telemetry },
+          send: (connections, call) => this.#appends.send(connections, call),
+          lookAtFormat: () => this.#lookAtFormat(),
+        }),
+    );
+    const shared = { db: target.db, primaries: this.#primaries, format: this.#format };
+    this.running = new RedisRunningIndex(this.#primaries);
+    this.#cancels = new RedisCancels({
+      ...{ ...shared, ttlMs: history.ttlMs, telemetry },
+      snapshot: (channel) => this.snapshot(channel),
     });
-    const trial = new TrialAppend();
-    this.#trials = new AppendTrials({
-      clock,
-      telemetry,
-      links,
-      isUp: (purpose) => connections[purpose].away === undefined,
-      attempt: async (purpose) => void (await this.#appends.send(trial.callFor(purpose))),
-      lookAtFormat: () => this.#lookAtFormat(),
-      serverOf: (purpose) => connections[purpose].server,
+    this.#appends = new RedisAppends({
+      ...{ ...shared, history },
+      onCancelOver: (channel, request) => void this.#cancels.removeCopy(channel, request),
     });
+    this.#positions = new RedisPositions({ ...shared, isCluster: "cluster" in target });
     this.#subscriptions = new RedisSubscriptions({
-      ...shared,
-      publish: (channel, message) => this.#commands.publish(channel, message),
+      ...{ servers, db: target.db, clock, telemetry },
+      commandsAt: (primary) => this.#primaries.of(primary).commands,
     });
   }
 
   get durability(): Durability {
-    const keptIn = this.#appendsToFile ? "disk" : "memory";
+    const all = this.#primaries.all;
+    const kept = new Set(all.map(({ keptIn }) => keptIn));
     return {
-      keptIn: this.#appendsToFile === undefined ? undefined : keptIn,
-      replicas: this.#replicas.required,
+      keptIn: (["memory", undefined, "disk"] as const).find((place) => kept.has(place)),
+      replicas: all.length === 0 ? 0 : Math.min(...all.map(({ replicas }) => replicas.required)),
     };
   }
 
@@ -138,14 +117,14 @@ export class RedisPubSub implements PubSubPort {
   }
 
   async snapshot(channel: AnalysisChannel): Promise<ChannelSnapshot> {
-    const { record, viewers, history } = keysOf(channel);
-    const keys = [record, viewers, history];
-    const reply = await this.#commands.read("readChannel", keys, [this.#format.newest]);
+    const { record, viewers, history, cancel } = keysOf(channel);
+    const keys = [record, viewers, history, cancel];
+    const reply = await this.#read("readChannel", keys, [this.#format.newest]);
     return snapshotOf(this.#format.understood(reply, channel));
   }
 
   async viewers(channel: AnalysisChannel): Promise<ViewerList | undefined> {
-    const [, viewers] = await this.#commands.read("readViewers", [keysOf(channel).viewers], []);
+    const [, viewers] = await this.#read("readViewers", [keysOf(channel).viewers], []);
     return typeof viewers === "string" ? viewersOfText(viewers) : undefined;
   }
 
@@ -153,23 +132,12 @@ export class RedisPubSub implements PubSubPort {
     const { record, history } = keysOf(channel);
     const from = after === undefined ? ["oldest", "", "0"] : ["from", after.epoch, `${after.offset}`];
     const args = [this.#format.newest, ...from, `${limit}`, `${PAGE_BYTES}`];
-    const reply = await this.#historyReads.run(() =>
-      this.#commands.read("readHistory", [record, history], args),
-    );
+    const reply = await this.#historyReads.run(() => this.#read("readHistory", [record, history], args));
     return pageOf(this.#format.understood(reply, channel));
   }
 
-  async positions(channels: readonly AnalysisChannel[]): Promise<readonly ChannelPosition[]> {
-    const records = channels.map((channel) => keysOf(channel).record);
-    if (!this.#isCluster) {
-      try {
-        return await this.#positionsOf(records);
-      } catch (error) {
-        if (!isCrossSlot(error)) throw error;
-        this.#isCluster = true;
-      }
-    }
-    return (await Promise.all(records.map((record) => this.#positionsOf([record])))).flat();
+  positions(channels: readonly AnalysisChannel[]): Promise<readonly (ChannelPosition | undefined)[]> {
+    return this.#positions.of(channels.map((channel) => keysOf(channel).record));
   }
 
   subscribe(channel: ChannelName, subscriber: ChannelSubscriber): Promise<ChannelSubscription> {
@@ -178,19 +146,38 @@ export class RedisPubSub implements PubSubPort {
 
   async declareViewers(channel: AnalysisChannel, viewers: ViewerList): Promise<void> {
     const args = [viewersToText(viewers), `${this.#options.history.ttlMs}`, this.#published(channel)];
-    this.#links.assertPermitted();
-    await this.#publishing.writeBy(CALL_MS, "declareViewers", [keysOf(channel).viewers], (deadline) => [
-      deadline,
-      ...args,
-    ]);
-    await this.#replicas.hold(ANSWER_MS - CALL_MS);
+    const { viewers: key } = keysOf(channel);
+    await this.#primaries.at(key, async ({ publishing, replicas }) => {
+      publishing.assertPermitted();
+      await publishing.writeBy(
+        () => CALL_MS,
+        "declareViewers",
+        [key],
+        (deadline) => [deadline, ...args],
+      );
+      await replicas.hold(ANSWER_MS - CALL_MS);
+    });
   }
 
-  health(): BrokerHealth {
-    const { warnings } = this.#commands;
-    const away =
-      this.#commands.away ?? this.#subscriptions.away ?? this.#publishing.away ?? this.#format.trouble;
-    const refuses = this.#trials.trouble;
+  requestCancel(channel: AnalysisChannel, request: CancelRequest): Promise<"requested" | "ended"> {
+    return this.#cancels.request(channel, request);
+  }
+
+  signOfLife(channel: AnalysisChannel): Promise<WorkerAnswer> {
+    return this.#cancels.signOfLife(channel);
+  }
+
+  health(channel?: ChannelName): BrokerHealth {
+    const isOf = (one: EventConnections) =>
+      channel === undefined || one === this.#primaries.ownerOf(keysOf(channel).record);
+    const all = this.#primaries.all.filter(isOf);
+    const deaf =
+      channel === undefined
+        ? this.#subscriptions.away
+        : this.#subscriptions.awayFor(this.#published(channel));
+    const warnings = [...new Set(all.flatMap(({ warnings }) => warnings))];
+    const away = first(all, (one) => one.away) ?? deaf ?? this.#format.trouble;
+    const refuses = first(all, (one) => one.refuses);
     // A connection that is made anew says less than the cause for which the one before it was given up.
     const trouble = away?.cause === "connecting" && refuses !== undefined ? refuses : away;
     if (trouble !== undefined) return { status: "down", ...faultOf(trouble), warnings };
@@ -198,9 +185,7 @@ export class RedisPubSub implements PubSubPort {
   }
 
   async close(): Promise<void> {
-    this.#trials.close();
-    this.#publishing.close();
-    this.#commands.close();
+    this.#primaries.close();
     this.#subscriptions.close();
   }
 
@@ -208,13 +193,14 @@ export class RedisPubSub implements PubSubPort {
   async #lookAtFormat(): Promise<void> {
     const { met, newest } = this.#format;
     if (met === undefined) return;
-    const { record, viewers, history } = keysOf(met);
-    const [type] = await this.#commands.read("readChannel", [record, viewers, history], [newest]);
+    const { record, viewers, history, cancel } = keysOf(met);
+    const [type] = await this.#read("readChannel", [record, viewers, history, cancel], [newest]);
     if (type !== "NEWER") this.#format.forget();
   }
 
-  async #positionsOf(records: readonly string[]): Promise<readonly ChannelPosition[]> {
-    return positionsOf(await this.#commands.read("readPositions", records, [this.#format.newest]));
+  /** Reads at the primary that owns the slot of the keys. */
+  #read(name: ScriptName, keys: readonly string[], args: readonly string[]): Promise<ScriptReply> {
+    return this.#primaries.at(keys[0] ?? "", ({ commands }) => commands.read(name, keys, args));
   }
 
   #published(channel: ChannelName): string {
@@ -222,6 +208,10 @@ export class RedisPubSub implements PubSubPort {
   }
 }
 
-function faultOf(trouble: BrokerTrouble): BrokerFault {
-  return { cause: trouble.cause, reason: wordsOf(trouble) };
+function first<One, Found>(all: readonly One[], find: (one: One) => Found | undefined): Found | undefined {
+  for (const one of all) {
+    const found = find(one);
+    if (found !== undefined) return found;
+  }
+  return undefined;
 }

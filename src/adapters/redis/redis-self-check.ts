@@ -1,140 +1,115 @@
-import type { Redis } from "ioredis";
-import { wordsOf } from "../../application/broker-trouble.ts";
-import { BrokerError, BrokerUnavailable, reasonOf } from "../../application/errors.ts";
 import type { BrokerPart, BrokerSelfCheck, PartFinding } from "../../application/ports/broker-self-check.ts";
-import { connect, type RedisTarget } from "./redis-connection.ts";
-import { isReply, readFailure, troubleOf } from "./redis-errors.ts";
-import { type RedisPart, redisParts, type Tried } from "./redis-parts.ts";
+import type { ClockPort } from "../../application/ports/clock-port.ts";
+import { CheckedPlace, orAway } from "./checked-place.ts";
+import { readClusterSlots } from "./cluster-reading.ts";
+import { SLOTS, slotOf } from "./cluster-slots.ts";
+import { type ClusterTarget, type RedisTarget, serversOf } from "./redis-connection.ts";
+import { redisParts } from "./redis-parts.ts";
 import type { RequiredReplicas } from "./redis-replicas.ts";
+import { OneOwner, type RedisPrimary } from "./slot-owners.ts";
 
 interface RedisSelfCheckOptions {
-  readonly target: RedisTarget;
+  readonly target: RedisTarget | ClusterTarget;
   readonly waitReplicas: RequiredReplicas;
   readonly listen: ReadonlySet<"analysis" | "user" | "system">;
+  readonly clock: ClockPort;
 }
 
-const WAIT_MS = 1_000;
-
-/** `BrokerSelfCheck` on Redis: it sends every command that a gateway needs, so that all missing permissions show at once. */
+/**
+ * `BrokerSelfCheck` on Redis: it sends every command that a gateway needs, so that all missing permissions show at once. On a
+ * Cluster it does so at each primary.
+ */
 export class RedisSelfCheck implements BrokerSelfCheck {
   readonly servers: readonly string[];
   readonly parts: readonly BrokerPart[];
-  readonly #target: RedisTarget;
-  #connection: { readonly redis: Redis; readonly made: Promise<void> } | undefined;
+  readonly #options: RedisSelfCheckOptions;
+  readonly #places = new Map<string, CheckedPlace>();
+  #primaries: Promise<readonly RedisPrimary[]> | undefined;
 
-  constructor({ target, waitReplicas, listen }: RedisSelfCheckOptions) {
-    this.#target = target;
-    const { host, port, db } = target;
-    this.servers = [`${host.includes(":") ? `[${host}]` : host}:${port}`];
+  constructor(options: RedisSelfCheckOptions) {
+    this.#options = options;
+    const { target, listen, waitReplicas } = options;
+    this.servers = serversOf(target);
     this.parts = [
-      ...redisParts(db, listen).map((part) => ({ name: part.name, try: () => this.#try(part) })),
-      ...(waitReplicas === 0 ? [] : [{ name: "replicas", try: () => this.#wait(waitReplicas) }]),
+      ...("cluster" in target ? [{ name: "slots", try: () => this.#trySlots() }] : []),
+      ...redisParts(target.db, listen).map(({ name }) => ({ name, try: () => this.#everywhere(name) })),
+      ...(waitReplicas === 0
+        ? []
+        : [{ name: "replicas", try: () => this.#each((place) => place.wait(waitReplicas)) }]),
     ];
   }
 
   async version(): Promise<string | undefined> {
-    const redis = await this.#connected();
-    try {
-      return /^redis_version:(\S+)/m.exec(await redis.info("server"))?.[1];
-    } catch (error) {
-      const failure = readFailure(error);
-      if (failure instanceof BrokerError && failure.trouble.cause === "permission") return undefined;
-      throw failure;
-    }
+    const [primary] = await this.#known();
+    return primary && this.#placeOf(primary).version();
   }
 
   async close(): Promise<void> {
-    this.#connection?.redis.disconnect();
+    for (const place of this.#places.values()) place.close();
   }
 
-  /** One attempt for all that ask. */
-  async #connected(): Promise<Redis> {
-    if (this.#connection === undefined) {
-      const redis = connect(this.#target, "check", () => null);
-      this.#connection = { redis, made: connected(redis) };
+  async #trySlots(): Promise<PartFinding> {
+    const primaries = await this.#known();
+    const owned = primaries
+      .flatMap(({ slots }) => slots)
+      .reduce((sum, [first, last]) => sum + last - first + 1, 0);
+    if (owned === SLOTS) return { works: true, detail: `each has an owner, ${primaries.length} in all` };
+    return { works: false, reason: `${SLOTS - owned} slots have no owner`, hint: "look at CLUSTER NODES" };
+  }
+
+  #everywhere(name: string): Promise<PartFinding> {
+    const { target, listen } = this.#options;
+    return this.#each(async (place, primary) => {
+      const part = redisParts(target.db, listen, primary).find((part) => part.name === name);
+      const isElsewhere = part?.key !== undefined && !owns(primary, part.key);
+      return part === undefined || isElsewhere ? undefined : place.try(part);
+    });
+  }
+
+  /** Resolves with the first finding that something does not work, and else with any. */
+  async #each(
+    look: (place: CheckedPlace, primary: RedisPrimary) => Promise<PartFinding | undefined>,
+  ): Promise<PartFinding> {
+    let works: PartFinding | undefined;
+    const primaries = await orAway(this.#known());
+    if ("works" in primaries) return primaries;
+    for (const primary of primaries) {
+      const finding = await look(this.#placeOf(primary), primary);
+      if (finding?.works === false) return primary.name === "" ? finding : at(primary, finding);
+      works ??= finding;
     }
-    await this.#connection.made;
-    return this.#connection.redis;
+    return works ?? { works: false, reason: "nobody owns its slot", hint: "look at CLUSTER NODES" };
   }
 
-  async #try({ detail, tried }: RedisPart): Promise<PartFinding> {
-    const redis = await this.#connected();
-    const missing = new Set<string>();
-    // It is the database that the gateway works in, whoever else used the connection.
-    for (const command of [["SELECT", `${this.#target.db}`] as const, ...tried]) {
-      const lacked = await lackedBy(redis, command);
-      if (lacked !== undefined) missing.add(lacked);
-    }
-    return missing.size === 0 ? { works: true, detail } : lacks([...missing]);
+  /** Asks once for all parts. */
+  #known(): Promise<readonly RedisPrimary[]> {
+    this.#primaries ??= primariesOf(this.#options);
+    return this.#primaries;
   }
 
-  async #wait(required: RequiredReplicas): Promise<PartFinding> {
-    const redis = await this.#connected();
-    const wanted = required === "seen" ? 0 : required;
-    try {
-      const having = await redis.wait(wanted, WAIT_MS);
-      const found = `${having} ${having === 1 ? "replica" : "replicas"}`;
-      if (having >= wanted) return { works: true, detail: `WAIT answers, ${found} in step` };
-      return {
-        works: false,
-        reason: `${found} in step, and REDIS_WAIT_REPLICAS needs ${wanted}`,
-        hint: "look at INFO replication, or lower REDIS_WAIT_REPLICAS",
-      };
-    } catch (error) {
-      const failure = readFailure(error);
-      if (!(failure instanceof BrokerError) || failure.trouble.cause !== "permission") throw failure;
-      return lacks(["WAIT"]);
-    }
+  #placeOf(primary: RedisPrimary): CheckedPlace {
+    const place = this.#places.get(primary.name) ?? new CheckedPlace(primary.target);
+    this.#places.set(primary.name, place);
+    return place;
   }
 }
 
-/** Resolves with the permission that is missing for the command. */
-async function lackedBy(redis: Redis, [command, ...args]: Tried): Promise<string | undefined> {
-  try {
-    await redis.call(command.toLowerCase(), ...args);
-    return undefined;
-  } catch (error) {
-    if (isReply(error) && error.message.startsWith("NOSCRIPT")) return undefined;
-    const script = command === "EVAL" ? args[0] : "";
-    const failure = readFailure(error, script);
-    if (!(failure instanceof BrokerError) || failure.trouble.cause !== "permission") throw failure;
-    return failure.trouble.permission ?? command;
-  }
+async function primariesOf({ target, clock }: RedisSelfCheckOptions): Promise<readonly RedisPrimary[]> {
+  if (!("cluster" in target)) return new OneOwner(target).primaries;
+  const { owned } = await readClusterSlots(target, target.cluster.servers, clock);
+  const { cluster: _, ...user } = target;
+  const byName = Map.groupBy(owned, ({ servers: [{ host, port }] }) => `${host}:${port}`);
+  return Array.from(byName, ([name, rows]) => ({
+    ...{ name, ownChannels: "sharded" as const, slots: rows.map(({ slots }) => slots) },
+    target: { ...user, ...(rows[0]?.servers[0] ?? { host: "", port: 0 }) },
+  }));
 }
 
-/** Resolves once Redis serves the gateway's user in its database. */
-async function connected(redis: Redis): Promise<void> {
-  const end = Promise.withResolvers<void>();
-  let last: unknown;
-  redis.on("error", (error) => {
-    last = error;
-    if (isReply(error)) end.reject(unavailable(error));
-  });
-  redis.on("ready", () => end.resolve());
-  redis.on("end", () => end.reject(unavailable(last)));
-  await end.promise;
+function owns({ slots }: RedisPrimary, key: string): boolean {
+  const slot = slotOf(key);
+  return slots.some(([first, last]) => first <= slot && slot <= last);
 }
 
-function unavailable(error: unknown): BrokerUnavailable {
-  const trouble = troubleOf(error);
-  return new BrokerUnavailable(error === undefined ? wordsOf(trouble) : reasonOf(error), {
-    cause: error,
-    trouble,
-  });
-}
-
-function lacks(missing: readonly string[]): PartFinding {
-  const rules = missing.map(ruleFor);
-  return {
-    works: false,
-    reason: `the gateway's user lacks a permission: ${missing.join(", ")}`,
-    hint: `allow it: ACL SETUSER … ${[...new Set(rules)].join(" ")}`,
-  };
-}
-
-/** The ACL rule that gives a user this permission. */
-function ruleFor(permission: string): string {
-  if (permission.startsWith("keys")) return "~telltale:*";
-  if (permission.startsWith("channels")) return "&*";
-  return `+${permission.toLowerCase()}`;
+function at({ name }: RedisPrimary, finding: PartFinding & { readonly works: false }): PartFinding {
+  return { ...finding, reason: `${finding.reason}, at ${name}` };
 }

@@ -1,4 +1,3 @@
-import { isUtf8 } from "node:buffer";
 import type { BrokerTrouble } from "../../application/broker-trouble.ts";
 import { reasonOf } from "../../application/errors.ts";
 import type { ClockPort } from "../../application/ports/clock-port.ts";
@@ -8,18 +7,18 @@ import type {
   Listening,
   WorkerChannelPort,
 } from "../../application/ports/worker-channel-port.ts";
-import { SYSTEM_CHANNEL } from "../../domain/channel.ts";
+import { OutageLog } from "../broker/outage-log.ts";
 import { MarkedCounter } from "./marked-counter.ts";
+import { type ListenedKinds, PlainChannels } from "./plain-channels.ts";
 import { RedisCommands } from "./redis-commands.ts";
 import type { RedisTarget } from "./redis-connection.ts";
-import { listenersChannel } from "./redis-keys.ts";
 import { RedisLinks } from "./redis-links.ts";
 import { SubscriptionLink } from "./subscription-link.ts";
 
 export interface RedisWorkerChannelsOptions {
   readonly target: RedisTarget;
   /** The kinds of workers' channels to listen to. */
-  readonly listen: ReadonlySet<"analysis" | "user" | "system">;
+  readonly listen: ListenedKinds;
   readonly clock: ClockPort;
   readonly telemetry: TelemetryPort;
   /** The state that its connections share with the others of the gateway. Without it they are on their own. */
@@ -37,6 +36,7 @@ export class RedisWorkerChannels implements WorkerChannelPort {
   readonly #options: RedisWorkerChannelsOptions;
   readonly #links: RedisLinks;
   readonly #commands: RedisCommands;
+  readonly #channels: PlainChannels;
   readonly #heard = Promise.withResolvers<void>();
   #link: SubscriptionLink | undefined;
   #counter: MarkedCounter | undefined;
@@ -46,7 +46,9 @@ export class RedisWorkerChannels implements WorkerChannelPort {
 
   constructor(options: RedisWorkerChannelsOptions) {
     this.#options = options;
-    this.#links = options.links ?? new RedisLinks(options.clock, options.telemetry);
+    this.#channels = new PlainChannels(options.listen, options.target.db);
+    this.#links =
+      options.links ?? new RedisLinks(options.clock, new OutageLog(options.clock, options.telemetry));
     this.#commands =
       options.commands ?? new RedisCommands({ ...options, links: this.#links, purpose: "dead-letters" });
   }
@@ -55,11 +57,11 @@ export class RedisWorkerChannels implements WorkerChannelPort {
   async listen(heard: (message: BareMessage) => void): Promise<void> {
     if (this.#options.listen.size === 0) return;
     const { target, clock, telemetry } = this.#options;
-    const probeChannel = listenersChannel(target.db);
+    const { probes } = this.#channels;
     const counter = new MarkedCounter({
       clock,
       telemetry,
-      publish: (name) => this.#commands.write("mark", [], [probeChannel, name]),
+      publish: (name) => this.#commands.write("mark", [], [probes, name]),
     });
     this.#counter = counter;
     const link = new SubscriptionLink({
@@ -68,7 +70,7 @@ export class RedisWorkerChannels implements WorkerChannelPort {
       telemetry,
       links: this.#links,
       purpose: "workers",
-      probeChannel,
+      probeChannel: () => probes,
       publish: (channel, message) => this.#commands.publish(channel, message),
       onReady: () => {
         counter.connected();
@@ -80,18 +82,14 @@ export class RedisWorkerChannels implements WorkerChannelPort {
       },
     });
     this.#link = link;
-    const hear = (channel: Buffer, payload: Buffer) => {
-      const { lateMs } = link;
-      const message = messageOf(channel, payload);
-      heard({ ...message, occurrence: counter.heard(message.channel, payload, lateMs), lateMs });
-    };
-    link.redis.on("messageBuffer", (channel: Buffer, payload: Buffer) => {
-      if (channel.toString() === SYSTEM_CHANNEL) hear(channel, payload);
-      else counter.heardProbe(payload.toString());
-    });
-    link.redis.on("pmessageBuffer", (_pattern: string, channel: Buffer, payload: Buffer) => {
-      hear(channel, payload);
-    });
+    this.#channels.hear(
+      link.redis,
+      (message, bytes) => {
+        const { lateMs } = link;
+        heard({ ...message, occurrence: counter.heard(message.channel, bytes, lateMs), lateMs });
+      },
+      (text) => counter.heardProbe(text),
+    );
     await this.#heard.promise;
   }
 
@@ -101,7 +99,7 @@ export class RedisWorkerChannels implements WorkerChannelPort {
     this.#stopped = true;
     this.#heard.resolve();
     try {
-      if (link.away === undefined) await this.#part(link);
+      if (link.away === undefined) await this.#channels.unsubscribe(link.redis);
     } catch (error) {
       this.#options.telemetry.log("debug", "stopped listening without an answer of Redis", {
         reason: reasonOf(error),
@@ -132,7 +130,7 @@ export class RedisWorkerChannels implements WorkerChannelPort {
     const current = new ListeningConnection(link, clock.now());
     this.#current = current;
     try {
-      current.newcomer = (await this.#join(link)) > 0;
+      current.newcomer = (await this.#channels.subscribe(link.redis, HELLO)) > 0;
       if (this.#current === current) this.#counter?.listens();
       // If the answer was slow, other gateways began to hear before this node did.
       current.since = clock.now();
@@ -142,35 +140,6 @@ export class RedisWorkerChannels implements WorkerChannelPort {
       // A connection that hears half of the channels is worse than none.
       if (!this.#stopped) link.refused(error);
     }
-  }
-
-  /**
-   * Resolves with how many gateways listened before. It publishes and subscribes in one piece: of several gateways that
-   * come at once, all but the first find another there.
-   */
-  async #join({ redis }: SubscriptionLink): Promise<number> {
-    const { target, listen } = this.#options;
-    const probes = listenersChannel(target.db);
-    const asked = redis.pipeline().publish(probes, HELLO);
-    if (this.#patterns.length > 0) asked.psubscribe(...this.#patterns);
-    asked.subscribe(probes, ...(listen.has("system") ? [SYSTEM_CHANNEL] : []));
-    const answers = await asked.exec();
-    for (const [error] of answers ?? []) if (error !== null) throw error;
-    return Number(answers?.[0]?.[1]);
-  }
-
-  /** Resolves when Redis has answered. Messages that it sent before the answers are read before them. */
-  async #part({ redis }: SubscriptionLink): Promise<void> {
-    await Promise.all([
-      this.#patterns.length > 0 && redis.punsubscribe(...this.#patterns),
-      this.#options.listen.has("system") && redis.unsubscribe(SYSTEM_CHANNEL),
-    ]);
-  }
-
-  get #patterns(): string[] {
-    return (["analysis", "user"] as const)
-      .filter((kind) => this.#options.listen.has(kind))
-      .map((kind) => `${kind}:*`);
   }
 }
 
@@ -192,9 +161,3 @@ class ListeningConnection implements Listening {
 
 /** The gateways that listen already hear it and do nothing. */
 const HELLO = "hello";
-
-function messageOf(channel: Buffer, payload: Buffer): Pick<BareMessage, "channel" | "payload" | "garbled"> {
-  const message = { channel: channel.toString(), payload: payload.toString() };
-  // Read as text, different bytes would become the same characters, and the name of a channel that of another.
-  return isUtf8(channel) && isUtf8(payload) ? message : { ...message, garbled: true };
-}

@@ -5,9 +5,11 @@ import type {
   PublishedEvent,
 } from "../../application/ports/pub-sub-port.ts";
 import type { ViewerList } from "../../domain/access-grant.ts";
-import type { EventKind } from "../../domain/event-kind.ts";
+import { type CancelRequest, cancelInForce, cancelOfText } from "../../domain/cancel-request.ts";
+import { type EventKind, kindOfStored, type StoredKind, storedKindOf } from "../../domain/event-kind.ts";
 import { type EpochSpan, positionOfText } from "../../domain/event-position.ts";
 import type { StageMark } from "../../domain/stages.ts";
+import { withoutStamp } from "../broker/append-stamp.ts";
 
 /** The answer of a script. */
 export type ScriptReply = readonly unknown[];
@@ -16,14 +18,19 @@ export type ScriptReply = readonly unknown[];
  * The formats in which the scripts store and publish things, and answer. Reading a text that they did not write throws.
  */
 
-/** The flag of a kind of event. */
+/** The flag of a kind of event, as the script is given it. */
 export function flagOf(kind: EventKind): string {
   return FLAGS[kind];
 }
 
-/** Reads an event as it is published, and kept in the record: its flag, then its text. */
+/** The flag that events of this kind are stored with. */
+export function storedFlagOf(kind: EventKind): string {
+  return FLAGS[storedKindOf(kind)];
+}
+
+/** Reads an event as it is published, and kept in the record: its flag, then its text, then its stamp if it has one. */
 export function eventOfMessage(message: string): PublishedEvent {
-  return eventOf(message.charAt(0), message.slice(1));
+  return eventOf(message.charAt(0), withoutStamp(message.slice(1)));
 }
 
 /** Reads an event of the history, which keeps its flag and its text apart. */
@@ -31,10 +38,20 @@ export function eventOf(flag: string, text: string): PublishedEvent {
   const meaning = MEANINGS.get(flag);
   const position = positionOfText(text);
   if (meaning === undefined || position === undefined) throw new Error(`not an event of ours: ${flag}`);
-  return { position, kind: meaning.kind, reopens: meaning.reopens, text };
+  return { position, kind: kindOfStored(meaning.kind, text), reopens: meaning.reopens, text };
 }
 
 export const VIEWERS_FLAG = "v";
+
+export const CANCEL_FLAG = "k";
+
+export function cancelRequestText({ requested_at, user_id, reason }: CancelRequest): string {
+  return JSON.stringify({ requested_at, user_id, reason });
+}
+
+export function cancelRequestOf(text: string): CancelRequest {
+  return JSON.parse(text) as CancelRequest;
+}
 
 export function viewersToText(viewers: ViewerList): string {
   return JSON.stringify(viewers === "*" ? viewers : [...viewers]);
@@ -65,29 +82,40 @@ function stagesOfText(text: string): StageMark[] {
 
 /** Reads the answer of read-channel.lua. */
 export function snapshotOf(reply: ScriptReply): ChannelSnapshot {
-  const [, now, viewers, epoch, offset, epochs, heard, status, terminal, stages, attempt, oldest] =
+  const [, now, viewers, cancel, epoch, offset, epochs, heard, status, terminal, stages, attempt, oldest] =
     reply.map(textOrUndefined);
+  const channel = {
+    offset: Number(offset ?? 0),
+    currentTerminal: terminal,
+    stages: stagesOfText(stages ?? ""),
+  };
   return {
     position: { epoch: epoch ?? "", offset: Number(offset ?? 0) },
     lastStatus: status === undefined ? undefined : eventOfMessage(status),
     currentTerminal: terminal === undefined ? undefined : eventOfMessage(terminal),
-    stages: stagesOfText(stages ?? ""),
+    stages: channel.stages,
     attemptId: attempt,
     spans: spansOfText(epochs ?? ""),
     oldestKept: Number(oldest ?? 1),
     viewers: viewers === undefined ? undefined : viewersOfText(viewers),
+    // One that is over and only marks its copy has a dash in place of its offset.
+    cancel:
+      cancel === undefined || cancel.startsWith("-")
+        ? undefined
+        : cancelInForce(cancelOfText(cancel), channel),
     heardAt: heard === undefined ? undefined : Number(heard),
     brokerNow: Number(now),
   };
 }
 
-/** Reads the answer of read-positions.lua. */
-export function positionsOf([, lineage, ...positions]: ScriptReply): ChannelPosition[] {
-  return Array.from({ length: positions.length / 2 }, (_, index) => ({
-    epoch: String(positions[2 * index]),
-    offset: Number(positions[2 * index + 1]),
-    lineage: String(lineage),
-  }));
+/** Reads the answer of read-positions.lua: undefined for a record that the server may not read. */
+export function positionsOf([, lineage, now, ...positions]: ScriptReply): (ChannelPosition | undefined)[] {
+  return Array.from({ length: positions.length / 3 }, (_, index) => {
+    const [epoch, offset, heard] = positions.slice(3 * index, 3 * index + 3).map(String);
+    if (offset === "") return undefined;
+    const position = { epoch: epoch ?? "", offset: Number(offset), lineage: String(lineage) };
+    return heard === "" ? position : { ...position, heardAt: Number(heard), brokerNow: Number(now) };
+  });
 }
 
 /** Reads the answer of read-history.lua. */
@@ -116,18 +144,20 @@ const FLAGS: Record<EventKind, string> = {
   status: "s",
   status_completed: "c",
   status_failed: "f",
+  status_cancelled: "x",
   result: "t",
+  data_result: "d",
   error: "e",
   notice: "n",
 };
 
 interface Meaning {
-  readonly kind: EventKind;
+  readonly kind: StoredKind;
   readonly reopens: boolean;
 }
 
 const MEANINGS: ReadonlyMap<string, Meaning> = new Map(
-  (Object.keys(FLAGS) as EventKind[]).flatMap((kind): [string, Meaning][] => [
+  (Object.keys(FLAGS) as EventKind[]).map(storedKindOf).flatMap((kind): [string, Meaning][] => [
     [FLAGS[kind], { kind, reopens: false }],
     [FLAGS[kind].toUpperCase(), { kind, reopens: true }],
   ]),

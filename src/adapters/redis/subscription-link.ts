@@ -1,14 +1,22 @@
 import type { Redis } from "ioredis";
 import type { BrokerTrouble } from "../../application/broker-trouble.ts";
 import { BrokerUnavailable, reasonOf } from "../../application/errors.ts";
-import { troubleOf } from "./redis-errors.ts";
+import { CHANNEL_COMMANDS, type ChannelCommands } from "./channel-commands.ts";
+import { movedTo, troubleOf } from "./redis-errors.ts";
 import { RedisLink, type RedisLinkOptions } from "./redis-link.ts";
-import { RedisLinks } from "./redis-links.ts";
+import type { OwnChannels } from "./redis-scripts.ts";
 import { SubscriptionProbe } from "./subscription-probe.ts";
 
+/** A server that refers the probes to another one is asked again after so long. */
+const AGAIN_MS = 200;
+
 interface SubscriptionLinkOptions extends RedisLinkOptions {
-  /** The channel of its probes. This connection hears them, and any other that subscribes to the channel. */
-  readonly probeChannel: string;
+  /** Names the channel of its probes. This connection hears them, and any other that subscribes to the channel. */
+  readonly probeChannel: () => string;
+  /** The kind of channels that it subscribes to. Default: plain. */
+  readonly ownChannels?: OwnChannels | undefined;
+  /** Called with the answer of a server that refers the probes to another one. */
+  readonly onMoved?: (error: unknown) => void;
   /** Publishes over another connection, as anybody does. Resolves with how many connections Redis sent it to. */
   readonly publish: (channel: string, message: string) => Promise<number>;
 }
@@ -18,18 +26,20 @@ export class SubscriptionLink {
   readonly #options: SubscriptionLinkOptions;
   readonly #link: RedisLink;
   readonly #probe: SubscriptionProbe;
+  readonly #commands: ChannelCommands;
   /** The last refusal of Redis to subscribe it, by asker. */
   readonly #refusals = new Map<Asker, BrokerTrouble>();
   /** Counts connections: an answer of an earlier one says nothing about this one. */
   #connection = 0;
+  #probeChannel: string | undefined;
 
   constructor(options: SubscriptionLinkOptions) {
     this.#options = options;
-    const { probeChannel, publish, purpose } = options;
-    const links = options.links ?? new RedisLinks(options.clock, options.telemetry);
+    const { links, publish, purpose } = options;
+    this.#commands = CHANNEL_COMMANDS[options.ownChannels ?? "plain"];
     this.#probe = new SubscriptionProbe({
       ...options,
-      publish: (probe) => publish(probeChannel, probe),
+      publish: (probe) => publish(this.#probeChannel ?? "", probe),
       onStalled: () => {
         links.outages.report(`${purpose} (hearing)`, { cause: "deaf" });
         this.reconnect();
@@ -46,12 +56,13 @@ export class SubscriptionLink {
       },
       onLost: () => {
         this.#connection++;
+        this.#probeChannel = undefined;
         this.#probe.end();
         options.onLost?.();
       },
     });
-    this.redis.on("messageBuffer", (channel: Buffer, message: Buffer) => {
-      if (channel.toString() === probeChannel) this.#probe.heard(message.toString());
+    this.redis.on(this.#commands.messageBuffer, (channel: Buffer, message: Buffer) => {
+      if (channel.toString() === this.#probeChannel) this.#probe.heard(message.toString());
       else this.#probe.hears();
     });
     this.redis.on("pmessageBuffer", () => this.#probe.hears());
@@ -108,6 +119,14 @@ export class SubscriptionLink {
     this.#refusals.delete(asker);
   }
 
+  /** Call it with the channels that the server still delivers: if it dropped that of the probes, they get another one. */
+  keepsOnly(delivered: ReadonlySet<string>): void {
+    if (this.#probeChannel === undefined || delivered.has(this.#probeChannel)) return;
+    this.#probeChannel = undefined;
+    this.#probe.end();
+    void this.#listen();
+  }
+
   reconnect(): void {
     this.#link.reconnect();
   }
@@ -121,15 +140,31 @@ export class SubscriptionLink {
   /** Subscribes to the probes after the owner's channels: a node that hears of this connection may count on those. */
   async #listen(): Promise<void> {
     const connection = this.#connection;
+    let channel: string;
     try {
-      await this.redis.subscribe(this.#options.probeChannel);
+      channel = this.#options.probeChannel();
+      await this.#commands.subscribe(this.redis, [channel]);
     } catch (error) {
-      if (connection === this.#connection) this.refused(error, "probe");
+      if (connection === this.#connection) this.#notHeard(error);
       return;
     }
     if (connection !== this.#connection) return;
+    this.#probeChannel = channel;
     this.accepted("probe");
     this.#probe.begin();
+  }
+
+  /** A server that refers the probes to another one is asked for another channel. */
+  #notHeard(error: unknown): void {
+    if (movedTo(error) === undefined) {
+      this.refused(error, "probe");
+      return;
+    }
+    this.#options.onMoved?.(error);
+    const connection = this.#connection;
+    this.#options.clock.after(AGAIN_MS, () => {
+      if (connection === this.#connection) void this.#listen();
+    });
   }
 }
 

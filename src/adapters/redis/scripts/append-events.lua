@@ -4,34 +4,34 @@
 -- Nothing is ever half-written: of each request the script checks everything before its first write, and the interpreter
 -- line makes Redis refuse the whole script if its memory is full. No request overtakes one that failed.
 --
--- KEYS  1 record   2 history   3 viewers
+-- KEYS  1 record   2 history   3 viewers   4 cancel   then the deduplication keys of the requests, in the slot of the others
 -- ARGV  1 newest format that the gateway understands
 --       2 deadline by the clock of this server (ms)
 --       3 gateway and 4 number of its call, by which the script recognises a call that comes twice; 3 is "" if every request
 --         has a deduplication key. A gateway sends a call only once those with lower numbers are answered or late
 --       5 incarnation and 6 epoch: names for the script to use if it needs new ones
 --       7 events that the history holds after it was trimmed    8 events that it holds at most
---       9 time to live (ms)    10 channel to publish on
---      then for each request six
+--       9 time to live (ms)    10 channel to publish on    11 key of the copy of a request to cancel
+--      then for each request five
 --       1 how the script recognises it: "", "channel", "notices", "entry" or
 --         "content before listener reach age retry remember" (ms)
---       2 prefix and 3 rest of its deduplication key; of an entry 3 is its id
---       4 window (ms); of a content its stretch, between a line break and a blank
---       5 how long it is remembered (ms); of a content its number              6 number of its events
+--       2 number of its deduplication key in KEYS; of an entry its id
+--       3 window (ms); of a content its stretch, between a line break and a blank
+--       4 how long it is remembered (ms); of a content its number              5 number of its events
 --      and for each event five: flag, stage or "", timestamp, attempt or "", members
 --
--- Answers {"APPENDED", for each request {"STORED" | "DUPLICATE", epoch, first offset, count} or {"REFUSED", code, index
--- from 0}}. Answers {"LATE"} after the deadline, {"REPEATED"} if this very call was carried out before, and {"NEWER",
+-- Answers {"APPENDED", state of the request to cancel, for each request {"STORED" | "DUPLICATE", epoch, first offset, count}
+-- or {"REFUSED", code, index from 0}}. Answers {"LATE"} after the deadline, {"REPEATED"} if this very call was carried out before, and {"NEWER",
 -- format}: then the script did nothing.
---
--- Flags: s status, c stage completed, f stage failed, t result, e error, n notice. A capital means that the event reopens.
+-- Flags: s status, c stage completed, f failed, x cancelled (stored as f), t result_update, d result (stored as t), e error,
+-- n notice. A capital: the event reopens. Formats: in 1 the names of deduplication keys hold the incarnation, in 2 their values.
 -- Fields of the record: format, birth (the incarnation), epoch, line (the lineage), offset, epochs, attempt, outcome, past,
 -- stage, stages, status, terminal, entry, calls, bare, heard.
 
 local record, history, viewers = KEYS[1], KEYS[2], KEYS[3]
-local FIRST, HEAD, WIDTH = 11, 6, 5
--- CONSTANTS STAGE_MARKS_KEPT PAST_ATTEMPTS_KEPT TERMINAL STATUS REOPENS SECOND_HALF SUPERSEDED ENDED EVENT_ID_START OWN
-
+local FIRST, HEAD, WIDTH = 12, 5, 5
+-- CONSTANTS STAGE_MARKS_KEPT PAST_ATTEMPTS_KEPT TERMINAL STATUS REOPENS SECOND_HALF STORED_FLAG SUPERSEDED ENDED EVENT_ID_START OWN STAMPS_OF_DIGITS
+local FORMAT_OF_NEW_CHANNELS = '1'
 local call = redis.call
 local function int(number) return string.format('%.0f', number) end
 
@@ -50,7 +50,7 @@ if format and tonumber(format) > tonumber(ARGV[1]) then return { 'NEWER', format
 local offset = kept[5] and tonumber(kept[5])
 local is_new = not offset
 if is_new then
-  offset, incarnation, epoch, lineage, spans = 0, ARGV[5], nil, nil, ''
+  format, offset, incarnation, epoch, lineage, spans = FORMAT_OF_NEW_CHANNELS, 0, ARGV[5], nil, nil, ''
   attempt, outcome, stage, last_entry = false, false, false, false
 end
 -- The offsets of the newest events that workers published bare with nothing else between them.
@@ -70,7 +70,7 @@ if calls and kept[11] and not is_new then
 end
 
 -- INCLUDE deduplicate
-
+-- INCLUDE answer-with-cancel
 local lineage_now, has_terminal, past, is_past
 local begun, new_epoch = false, false
 
@@ -123,10 +123,12 @@ local function write(at, count, reopens)
   for i = 0, count - 1 do
     local of = at + i * WIDTH
     local flag, event_stage = ARGV[of], ARGV[of + 1]
-    local shown = reopens[i] and string.upper(flag) or flag
+    local shown = reopens[i] and string.upper(STORED_FLAG[flag]) or STORED_FLAG[flag]
     offset = offset + 1
     local text = EVENT_ID_START .. epoch .. '-' .. int(offset) .. '",' .. ARGV[of + 4]
     call('XADD', history, int(offset) .. '-0', shown, text)
+    -- At once, and tried below: if the gateway's user may not give one of the commands, the key does not stay for good.
+    if offset == 1 then call('PEXPIRE', history, ARGV[9]) end
     local message = shown .. text
     messages[#messages + 1] = message
     if reopens[i] then
@@ -157,7 +159,7 @@ local function append(at)
     lineage_now = string.match(call('INFO', 'replication'), 'master_replid:(%w+)') or 'unknown'
     has_terminal = (not is_new) and call('HEXISTS', record, 'terminal') == 1
   end
-  local count = tonumber(ARGV[at + 5])
+  local count = tonumber(ARGV[at + 4])
   local reopens, refusal = judge_attempts(at + HEAD, count)
   if refusal then
     if is_content(at) then
@@ -169,6 +171,7 @@ local function append(at)
     begun = true
     -- One command a line: if Redis refuses one, it names the line.
     if is_new then
+      call('PEXPIRE', history, ARGV[9])
       call('DEL', record, history)
     else
       length = call('XLEN', history)
@@ -185,14 +188,14 @@ local function append(at)
   if length > most then length, trims = size, true end
   local place = epoch .. ' ' .. int(first) .. ' ' .. int(count)
   if ARGV[at] == 'entry' then
-    last_entry, entry_changed = ARGV[at + 2] .. ' ' .. place, true
+    last_entry, entry_changed = ARGV[at + 1] .. ' ' .. place, true
   elseif is_content(at) then
     if bare_to ~= first - 1 then bare_from = first end
     bare_to, bare_changed = offset, true
     local stored = place .. ' ' .. now_text
     if content then remember_judged(key, content, heard, { place = stored }) else remember_first(key, at, stored) end
   elseif key then
-    call('SET', key, place .. ' ' .. now_text, 'PX', ARGV[at + 4])
+    call('SET', key, its_incarnation(at) .. place .. ' ' .. now_text, 'PX', ARGV[at + 3])
   end
   return { 'STORED', epoch, first, count }
 end
@@ -204,12 +207,12 @@ while at <= #ARGV do
   local answer = append(at)
   answers[#answers + 1] = answer
   heard = heard or answer[1] ~= 'REFUSED'
-  at = at + HEAD + ARGV[at + 5] * WIDTH
+  at = at + HEAD + ARGV[at + 4] * WIDTH
 end
 
 if not begun then
   if heard and not is_new then call('HSET', record, 'heard', now_text) end
-  return answers
+  return answer_with_cancel(answers, record, KEYS[4], offset, ARGV[11], ARGV[9])
 end
 
 if trims then call('XTRIM', history, 'MINID', int(offset - length + 1)) end
@@ -225,23 +228,23 @@ local function set(name, value)
   fields[#fields + 1], fields[#fields + 2] = name, value
 end
 if calls then set('calls', calls) end
-if is_new then set('format', ARGV[1]) set('birth', incarnation) end
+if is_new then set('format', format) set('birth', incarnation) end
 if new_epoch then set('epoch', epoch) set('line', lineage_now) end
 if spans ~= kept[6] then set('epochs', spans) end
-if status then set('status', status) end
-if terminal then set('terminal', terminal) end
+if status then set('status', status) end if terminal then set('terminal', terminal) end
 if marks_changed then set('stages', marks) set('stage', stage or '') end
 if attempts_changed then
   set('attempt', attempt)
   set('outcome', outcome or '')
   if past then set('past', cmsgpack.pack(past)) end
 end
-if entry_changed then set('entry', last_entry) end
-if bare_changed then set('bare', int(bare_from) .. ' ' .. int(bare_to)) end
+if entry_changed then set('entry', last_entry) end if bare_changed then set('bare', int(bare_from) .. ' ' .. int(bare_to)) end
 call('HSET', record, unpack(fields))
 if terminal == false then call('HDEL', record, 'terminal') end
 call('PEXPIRE', record, ARGV[9])
-call('PEXPIRE', history, ARGV[9])
+if not is_new then call('PEXPIRE', history, ARGV[9]) end
 call('PEXPIRE', viewers, ARGV[9])
-for _, message in ipairs(messages) do call('PUBLISH', ARGV[10], message) end
-return answers
+-- Behind each text the time of the append, which JSON takes for nothing (append-stamp.ts).
+local stamp = string.gsub(string.format('%05x', now % 1048576), '%x', STAMPS_OF_DIGITS)
+for _, message in ipairs(messages) do call('PUBLISH', ARGV[10], message .. stamp) end
+return answer_with_cancel(answers, record, KEYS[4], offset, ARGV[11], ARGV[9])

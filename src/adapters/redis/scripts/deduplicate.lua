@@ -1,13 +1,43 @@
 -- Part of append-events.lua: finds out whether a request was carried out before. Uses `now`, `now_text`, `is_new`,
--- `incarnation`, `last_entry`, `bare_from`, `bare_to`, `call`, `int` and `OWN` of that script.
+-- `format`, `incarnation`, `record`, `last_entry`, `bare_from`, `bare_to`, `call`, `int` and `OWN` of that script.
 
--- Ids are two numbers without leading zeros. Either may be larger than a Lua number holds.
+-- In channels of format 1 the script makes names that are not declared. Gateways that know no other format use them too.
+local names_hold_incarnation = not format or format == '1'
+-- The names of all deduplication keys of the channel begin with it.
+local SEEN = record .. ':seen:'
+
+local function key_of(at)
+  local key = KEYS[tonumber(ARGV[at + 1])]
+  if ARGV[at] == 'notices' or not names_hold_incarnation then return key end
+  return SEEN .. incarnation .. ':' .. string.sub(key, #SEEN + 1)
+end
+
+-- The beginning of the values of the key, if the name does not hold the incarnation.
+local function its_incarnation(at)
+  if ARGV[at] == 'notices' or names_hold_incarnation then return '' end
+  return incarnation .. ' '
+end
+
+local function recall(key, at)
+  local value = call('GET', key)
+  local its = its_incarnation(at)
+  if its == '' or not value then return value end
+  return string.sub(value, 1, #its) == its and string.sub(value, #its + 1)
+end
+
+-- Ids are two numbers without leading zeros, after the incarnation of the inbox if it has one. Each may be larger than a Lua
+-- number holds.
+local ENTRY_ID = '^(%d-)%-?(%d+)-(%d+)'
+local function is_after(one, other) return #one > #other or (#one == #other and one > other) end
+
 local function find_entry(id)
   if not last_entry then return end
-  local ms, sequence = string.match(id, '^(%d+)-(%d+)$')
-  local last_ms, last_sequence, its_epoch, first, stored = string.match(last_entry, '^(%d+)-(%d+) (%w+) (%d+) (%d+)$')
+  local made, ms, sequence = string.match(id, ENTRY_ID .. '$')
+  local last_made, last_ms, last_sequence, its_epoch, first, stored =
+    string.match(last_entry, ENTRY_ID .. ' (%w+) (%d+) (%d+)$')
   if ms == last_ms then ms, last_ms = sequence, last_sequence end
-  if #ms > #last_ms or (#ms == #last_ms and ms > last_ms) then return end
+  if made ~= last_made then ms, last_ms = made, last_made end
+  if is_after(ms, last_ms) then return end
   return { 'DUPLICATE', its_epoch, tonumber(first), tonumber(stored) }
 end
 
@@ -27,8 +57,8 @@ local function heard_at(at)
   local before, listener, reach, age, retry, remember =
     string.match(ARGV[at], '^content (%a+) (%S+) (%d+) (%d+) (%d+) (%d+)$')
   return {
-    stretch = string.sub(ARGV[at + 3], 2, -2), number = tonumber(ARGV[at + 4]), before = before, listener = listener,
-    reach = tonumber(reach), age = tonumber(age), retry = tonumber(retry), remember = tonumber(remember),
+    stretch = string.sub(ARGV[at + 2], 2, -2), number = tonumber(ARGV[at + 3]), before = before, listener = listener,
+    reach = tonumber(reach), age = tonumber(age), retry = tonumber(retry), remember = tonumber(remember), incarnation = its_incarnation(at),
   }
 end
 
@@ -87,15 +117,15 @@ local function remember_judged(key, content, heard, as)
   if as.retry == 'unsure' then unsure = heard.number elseif unsure == heard.number then unsure = 0 end
   known = math.max(known, heard.number)
   local own = line_of(heard.stretch, known, as.refusal or '-', unsure, handled, now, now - heard.age, retries, precedes)
-  call('SET', key, place .. others .. own, 'PX', heard.remember)
+  call('SET', key, heard.incarnation .. place .. others .. own, 'PX', heard.remember)
 end
 
 -- Does the same for the first message of its content that is stored: nearly all are.
 local function remember_first(key, at, place)
   local age, remember = string.match(ARGV[at], '^content %a+ %S+ %d+ (%d+) %d+ (%d+)$')
   local began = age == '0' and now_text or int(now - tonumber(age))
-  local line = ARGV[at + 3] .. ARGV[at + 4]
-  call('SET', key, place .. ' ' .. string.sub(line, 2) .. line .. ' - 0 1 ' .. now_text .. ' ' .. began, 'PX', remember)
+  local line = ARGV[at + 2] .. ARGV[at + 3]
+  call('SET', key, its_incarnation(at) .. place .. ' ' .. string.sub(line, 2) .. line .. ' - 0 1 ' .. now_text .. ' ' .. began, 'PX', remember)
 end
 
 local function answer_known(content, refusal)
@@ -166,11 +196,11 @@ local function judge_unknown(key, content, heard, newest)
 end
 
 local function find_content(key, at, newest)
-  local content = call('GET', key)
+  local content = recall(key, at)
   if not content then return nil, key end
-  local _, upto = string.find(content, ARGV[at + 3], 1, true)
+  local _, upto = string.find(content, ARGV[at + 2], 1, true)
   if upto then
-    local number = tonumber(ARGV[at + 4])
+    local number = tonumber(ARGV[at + 3])
     local known, refusal, unsure = string.match(content, '^(%d+) (%S+) (%d+)', upto + 1)
     known, unsure = tonumber(known), tonumber(unsure)
     if number <= known and not (number == unsure and string.sub(ARGV[at], 9, 13) == 'other') then
@@ -188,15 +218,15 @@ end
 local function find_earlier(at, newest)
   local scope = ARGV[at]
   if scope == '' then return end
-  if scope == 'entry' then return find_entry(ARGV[at + 2]) end
-  if is_content(at) then return find_content(ARGV[at + 1] .. incarnation .. ':' .. ARGV[at + 2], at, newest) end
-  local key = ARGV[at + 1] .. (scope == 'channel' and incarnation .. ':' or '') .. ARGV[at + 2]
-  local seen = call('GET', key)
+  if scope == 'entry' then return find_entry(ARGV[at + 1]) end
+  local key = key_of(at)
+  if is_content(at) then return find_content(key, at, newest) end
+  local seen = recall(key, at)
   if seen then
     local its_epoch, first, stored, when = string.match(seen, '^(%w+) (%d+) (%d+) (%d+)$')
-    if now - tonumber(when) <= tonumber(ARGV[at + 3]) then
+    if now - tonumber(when) <= tonumber(ARGV[at + 2]) then
       -- A write, so that waiting for replicas waits for something though no record is written.
-      if is_new then call('SET', key, seen, 'KEEPTTL') end
+      if is_new then call('SET', key, its_incarnation(at) .. seen, 'KEEPTTL') end
       return { 'DUPLICATE', its_epoch, tonumber(first), tonumber(stored) }
     end
   end

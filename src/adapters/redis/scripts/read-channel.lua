@@ -1,7 +1,7 @@
 #!lua flags=no-writes
 -- Reads everything that is kept of a channel except its history, in one step.
--- KEYS  record, viewers, history    ARGV  newest format understood
--- Answers {"CHANNEL", now (ms), viewers, epoch, offset, epochs, heard, status, terminal, stages, attempt, oldest
+-- KEYS  record, viewers, history, cancel    ARGV  newest format understood
+-- Answers {"CHANNEL", now (ms), viewers, cancel, epoch, offset, epochs, heard, status, terminal, stages, attempt, oldest
 -- kept}, without the last nine if there is no channel, or {"NEWER", format}.
 
 local time = redis.call('TIME')
@@ -10,9 +10,9 @@ local kept = redis.call('HMGET', KEYS[1], 'format', 'epoch', 'offset', 'epochs',
 if kept[1] and tonumber(kept[1]) > tonumber(ARGV[1]) then
   return { 'NEWER', kept[1] }
 end
-local answer = { 'CHANNEL', now, redis.call('GET', KEYS[2]) }
+local answer = { 'CHANNEL', now, redis.call('GET', KEYS[2]), redis.call('GET', KEYS[4]) }
 if kept[3] then
-  for i = 2, 9 do answer[i + 2] = kept[i] end
-  answer[12] = string.format('%.0f', tonumber(kept[3]) - redis.call('XLEN', KEYS[3]) + 1)
+  for i = 2, 9 do answer[i + 3] = kept[i] end
+  answer[13] = string.format('%.0f', tonumber(kept[3]) - redis.call('XLEN', KEYS[3]) + 1)
 end
 return answer

@@ -1,10 +1,11 @@
 #!lua flags=allow-oom
 -- Answers the oldest entries of the inbox to the node that holds the lease, and takes or renews the lease for it. It runs
 -- with a full memory too: entries that were taken are deleted later, which makes room.
--- KEYS  inbox, lease
+-- KEYS  inbox, lease, incarnation
 -- ARGV  1 taker   2 lease (ms)   3 most entries   4 most bytes   5 largest event   6 bytes shown of an entry that cannot be
 --       read, from its beginning and from its end
--- Answers {"ELSEWHERE", ms left of the lease} or {"BATCH", {{id, "EVENT" | "LARGE" | "NONE", payload, its end if it is longer}, …}}.
+-- Answers {"ELSEWHERE", ms left of the lease} or {"BATCH", {{id, "EVENT" | "LARGE" | "NONE", payload, its end if it is longer}, …},
+-- the incarnation of the inbox or ""}.
 
 local inbox, lease = KEYS[1], KEYS[2]
 local holder = redis.pcall('GET', lease)
@@ -14,6 +15,8 @@ if type(holder) == 'string' and holder ~= ARGV[1] then
   if left >= 0 and left <= tonumber(ARGV[2]) then return { 'ELSEWHERE', left } end
 end
 redis.pcall('SET', lease, ARGV[1], 'PX', ARGV[2])
+local incarnation = redis.pcall('GET', KEYS[3])
+incarnation = type(incarnation) == 'string' and string.match(incarnation, '^%d+$') or ''
 
 -- Answers the beginning of an entry that cannot be read. It puts together no more than is shown.
 local function shown(fields)
@@ -56,6 +59,8 @@ end
 -- first step reads one. The next never read more than would fit if all were as large as the largest so far, and at most a
 -- few. Each entry that is read counts, whether it is answered or not.
 local LARGEST_STEP = 16
+-- Redis refuses a range that begins after the largest id.
+local LARGEST_ID = '18446744073709551615-18446744073709551615'
 local batch, left, largest, step, from = {}, tonumber(ARGV[4]), 1, 1, '-'
 while true do
   local rows = redis.call('XRANGE', inbox, from, '+', 'COUNT', step)
@@ -63,11 +68,12 @@ while true do
     local bytes = 0
     for _, field in ipairs(row[2]) do bytes = bytes + #field end
     left, largest = left - bytes, math.max(largest, bytes)
-    if #batch > 0 and left < 0 then return { 'BATCH', batch } end
+    if #batch > 0 and left < 0 then return { 'BATCH', batch, incarnation } end
     batch[#batch + 1] = read(row[1], row[2])
-    if #batch == tonumber(ARGV[3]) then return { 'BATCH', batch } end
+    if #batch == tonumber(ARGV[3]) then return { 'BATCH', batch, incarnation } end
   end
-  if #rows < step or left < largest then return { 'BATCH', batch } end
-  from = '(' .. rows[#rows][1]
+  local last = #rows > 0 and rows[#rows][1]
+  if #rows < step or left < largest or last == LARGEST_ID then return { 'BATCH', batch, incarnation } end
+  from = '(' .. last
   step = math.min(LARGEST_STEP, math.floor(left / largest))
 end

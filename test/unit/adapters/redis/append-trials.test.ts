@@ -1,16 +1,29 @@
 import { describe, expect, test } from "bun:test";
-import { type AppendPurpose, AppendTrials } from "../../../../src/adapters/redis/append-trials.ts";
+import { OutageLog } from "../../../../src/adapters/broker/outage-log.ts";
+import {
+  type AppendPurpose,
+  AppendTrials,
+  TrialAppend,
+} from "../../../../src/adapters/redis/append-trials.ts";
+import { slotOf } from "../../../../src/adapters/redis/cluster-slots.ts";
+import { keysOf } from "../../../../src/adapters/redis/redis-keys.ts";
 import { RedisLinks } from "../../../../src/adapters/redis/redis-links.ts";
+import type { RedisPrimary } from "../../../../src/adapters/redis/slot-owners.ts";
 import type { BrokerTrouble } from "../../../../src/application/broker-trouble.ts";
 import { BrokerUnavailable, OutcomeUnknown } from "../../../../src/application/errors.ts";
 import { CollectingTelemetry } from "../../../../src/testing/collecting-telemetry.ts";
 import { ManualClock } from "../../../../src/testing/manual-clock.ts";
 import { turn } from "../../../support/turn.ts";
 
+const PRIMARY: RedisPrimary = {
+  ...{ name: "a:1", ownChannels: "sharded" as const, target: { host: "a", port: 1, db: 0 } },
+  slots: [[100, 199]],
+};
+
 function trying() {
   const clock = new ManualClock();
   const telemetry = new CollectingTelemetry();
-  const links = new RedisLinks(clock, telemetry);
+  const links = new RedisLinks(clock, new OutageLog(clock, telemetry));
   const attempts: AppendPurpose[] = [];
   const broker = {
     fault: undefined as Error | undefined,
@@ -29,6 +42,7 @@ function trying() {
       if (fault !== undefined) throw fault;
     },
     lookAtFormat: async () => {},
+    at: "",
     serverOf: () => undefined,
   });
   const pass = async (milliseconds: number) => {
@@ -142,5 +156,37 @@ describe("AppendTrials", () => {
     broker.up = false;
     await pass(20_000);
     expect(attempts).toEqual([]);
+  });
+});
+
+describe("AppendTrials that are closed", () => {
+  test("RDY-6: a trial that was under way tells of no outage afterwards", async () => {
+    const { trials, broker, connect, clock, telemetry } = trying();
+    const held = Promise.withResolvers<void>();
+    broker.held = held.promise;
+    broker.fault = refused(FULL);
+    await connect();
+    trials.close();
+    held.resolve();
+    await turn();
+    clock.advance(10_000);
+    expect(telemetry.logs).toEqual([]);
+  });
+});
+
+describe("TrialAppend", () => {
+  test("RDY-4: neither connection's append is a duplicate of the other's, which would try nothing", () => {
+    const trial = new TrialAppend(PRIMARY);
+    const calls = [trial.callFor("publishing"), trial.callFor("commands")];
+    expect(new Set(calls.map(({ channel }) => channel)).size).toBe(1);
+    const keys = calls.map(({ requests }) => JSON.stringify(requests[0]?.deduplicate));
+    expect(new Set(keys).size).toBe(2);
+  });
+
+  test("RDY-4: it is in a slot of its primary, and in another one if it is asked for elsewhere", () => {
+    const trial = new TrialAppend(PRIMARY);
+    const channels = Array.from({ length: 5 }, () => trial.callFor("publishing", "elsewhere").channel);
+    expect(new Set(channels).size).toBe(5);
+    for (const channel of channels) expect(slotOf(keysOf(channel).record)).toBeWithin(100, 200);
   });
 });

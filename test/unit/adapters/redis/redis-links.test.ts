@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test";
+import { OutageLog } from "../../../../src/adapters/broker/outage-log.ts";
 import { RepeatedFailures, RetryPauses } from "../../../../src/adapters/broker/repeated-failures.ts";
 import { KnownFormat } from "../../../../src/adapters/redis/known-format.ts";
 import { RedisLinks } from "../../../../src/adapters/redis/redis-links.ts";
@@ -10,7 +11,7 @@ import { someAnalysis } from "../../../../src/testing/some-analysis.ts";
 describe("RedisLinks", () => {
   function linked(...servers: (string | undefined)[]) {
     const clock = new ManualClock();
-    const links = new RedisLinks(clock, new CollectingTelemetry());
+    const links = new RedisLinks(clock, new OutageLog(clock, new CollectingTelemetry()));
     const moved: number[] = [];
     const members = servers.map((server, index) => ({ server, move: () => void moved.push(index) }));
     for (const member of members) links.add(member);
@@ -93,7 +94,7 @@ describe("KnownFormat", () => {
   test("RDY-5: a newer format is told once, until it is gone", () => {
     const clock = new ManualClock();
     const telemetry = new CollectingTelemetry();
-    const format = new KnownFormat(new RedisLinks(clock, telemetry));
+    const format = new KnownFormat(new OutageLog(clock, telemetry));
     const channel = someAnalysis();
     expect(format.understood(["CHANNEL", 1], channel)).toEqual(["CHANNEL", 1]);
     expect(format.trouble).toBeUndefined();

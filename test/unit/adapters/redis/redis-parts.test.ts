@@ -1,10 +1,12 @@
 import { describe, expect, test } from "bun:test";
 import { redisParts } from "../../../../src/adapters/redis/redis-parts.ts";
 import { SCRIPTS } from "../../../../src/adapters/redis/redis-scripts.ts";
+import mendInbox from "../../../../src/adapters/redis/scripts/mend-inbox.lua" with { type: "text" };
 import readInbox from "../../../../src/adapters/redis/scripts/read-inbox.lua" with { type: "text" };
 import removeDeadLetter from "../../../../src/adapters/redis/scripts/remove-dead-letter.lua" with {
   type: "text",
 };
+import removeEntries from "../../../../src/adapters/redis/scripts/remove-entries.lua" with { type: "text" };
 import takeInbox from "../../../../src/adapters/redis/scripts/take-inbox.lua" with { type: "text" };
 
 const PARTS = redisParts(0, new Set(["analysis", "user", "system"] as const));
@@ -12,14 +14,16 @@ const COMMANDS = new Map(PARTS.map(({ name, tried }) => [name, tried.map((words)
 
 describe("the parts of Redis", () => {
   test.each([
-    ["append", SCRIPTS.appendEvents.text],
-    ["append", SCRIPTS.declareViewers.text],
-    ["append", SCRIPTS.mark.text],
-    ["append", SCRIPTS.readChannel.text],
-    ["append", SCRIPTS.readPositions.text],
+    ["append", SCRIPTS.plain.appendEvents.text],
+    ["append", SCRIPTS.plain.declareViewers.text],
+    ["append", SCRIPTS.plain.mark.text],
+    ["append", SCRIPTS.plain.readChannel.text],
+    ["append", SCRIPTS.plain.readPositions.text],
     ["inbox", takeInbox],
     ["inbox", readInbox],
-    ["dead letters", SCRIPTS.deadLetter.text],
+    ["inbox", removeEntries],
+    ["inbox", mendInbox],
+    ["dead letters", SCRIPTS.plain.deadLetter.text],
     ["dead letters", removeDeadLetter],
   ])("OPS-15: %s tries every command that a script of it calls", (part, script) => {
     const tried = [...(COMMANDS.get(part) ?? []), ...(COMMANDS.get("append") ?? [])].join("\n");

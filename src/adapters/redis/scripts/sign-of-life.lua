@@ -1,0 +1,14 @@
+#!lua
+-- Notes that the worker of a channel was heard. A channel without events stays as it is.
+-- KEYS  1 record   2 cancel    ARGV  newest format understood
+-- Answers {"HEARD", 1 | 0 (a request to cancel is in force)}, or {"NEWER", format}.
+
+-- INCLUDE judge-cancel
+local channel = redis.call('HMGET', KEYS[1], 'format', 'offset')
+if channel[1] and tonumber(channel[1]) > tonumber(ARGV[1]) then return { 'NEWER', channel[1] } end
+if channel[2] then
+  local time = redis.call('TIME')
+  redis.call('HSET', KEYS[1], 'heard', string.format('%.0f', time[1] * 1000 + math.floor(time[2] / 1000)))
+end
+local kept = redis.call('GET', KEYS[2])
+return { 'HEARD', kept and not cancel_is_over(kept, KEYS[1], tonumber(channel[2] or '0')) and 1 or 0 }
