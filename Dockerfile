@@ -9,11 +9,10 @@ RUN bun install --frozen-lockfile --production
 COPY tsconfig.json ./
 COPY src ./src
 # One executable that reads nothing from its working directory.
-RUN bun build --compile --minify --no-compile-autoload-dotenv --no-compile-autoload-bunfig \
-    --outfile=/build/telltale src/main.ts
+RUN bun run build:program
 
 FROM ${BASE}
-COPY --from=build /build/telltale /telltale
+COPY --from=build /build/dist/telltale /telltale
 ENV NODE_ENV=production HOST=0.0.0.0 PORT=8000
 USER 65532:65532
 EXPOSE 8000

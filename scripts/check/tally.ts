@@ -32,6 +32,16 @@ export function tallyOfDeno(output: string, exitCode: number): Tally {
   return honest({ passed: count("passed"), failed: count("failed"), skipped: count("ignored") }, exitCode);
 }
 
+/** From the closing lines of Python's unittest: `Ran 12 tests in 3.1s`, and `OK (skipped=1)` or `FAILED (failures=1, errors=2)`. */
+export function tallyOfUnittest(output: string, exitCode: number): Tally {
+  const ran = Number([...output.matchAll(/^Ran (\d+) tests? in /gm)].at(-1)?.[1] ?? 0);
+  const closing = output.match(/^(?:OK|FAILED)(?: \(.*\))?$/gm)?.at(-1) ?? "";
+  const count = (word: string) => Number(new RegExp(`${word}=(\\d+)`).exec(closing)?.[1] ?? 0);
+  const failed = count("failures") + count("errors");
+  const skipped = count("skipped");
+  return honest({ passed: Math.max(0, ran - failed - skipped), failed, skipped }, exitCode);
+}
+
 /** Counts a failure if the runner ended badly or ran nothing, whatever its lines say. */
 function honest(tally: Tally, exitCode: number): Tally {
   const suspicious = exitCode !== 0 || tally.passed + tally.failed + tally.skipped === 0;

@@ -1,4 +1,4 @@
-import { chmod, copyFile, cp, mkdir, mkdtemp, realpath, rm, writeFile } from "node:fs/promises";
+import { chmod, copyFile, cp, mkdir, mkdtemp, realpath, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname } from "node:path";
 import { programPath } from "../support/needs.ts";
@@ -19,9 +19,34 @@ export async function importBases(docker: DockerEngine, root: string) {
     }),
     /** For distroless `cc`: the C library that the executable was linked with. */
     run: await importImage(docker, "telltale-test/run", (folder) => copyLibraries(folder, bun)),
-    redis: await importRedis(docker),
+    /** For `redis`, `caddy`, `prom/prometheus` and a worker in Python: none of its own, but what is mounted of this machine's. */
+    machine: await importImage(
+      docker,
+      "telltale-test/machine",
+      async (folder) => {
+        for (const place of ["usr", "etc/alternatives", "etc/caddy", "etc/prometheus", "run"])
+          await mkdir(`${folder}/${place}`, { recursive: true });
+        for (const place of ["bin", "lib", "lib64"]) await symlink(`usr/${place}`, `${folder}/${place}`);
+        await writeFile(`${folder}/etc/passwd`, "redis:x:999:999::/data:/\nworker:x:65532:65532::/:/\n");
+        await writeFile(`${folder}/etc/group`, "worker:x:65532:\n");
+        for (const place of ["data", "prometheus"]) {
+          await mkdir(`${folder}/${place}`);
+          await chmod(`${folder}/${place}`, 0o777);
+        }
+        await cp(`${root}examples/video-worker/worker`, `${folder}/app/worker`, { recursive: true });
+      },
+      // Debian's Python: the one in /usr/local need not see Debian's packages.
+      ["ENV PATH=/usr/bin", "WORKDIR /app"],
+    ),
   };
 }
+
+/** Mounts into the containers of `machine`: Debian's programs and libraries, read only. */
+export const MACHINE_MOUNTS = [
+  "/usr:/usr:ro",
+  "/etc/alternatives:/etc/alternatives:ro",
+  "/etc/ld.so.cache:/etc/ld.so.cache:ro",
+];
 
 /** For `redis`: the server, its client, a shell, and a user who may write the data. */
 export function importRedis(docker: DockerEngine): Promise<string> {
@@ -62,7 +87,10 @@ async function importImage(
       stdin: "ignore",
       stdout: "pipe",
     });
-    const changes = ["ENV PATH=/usr/local/bin:/bin", ...settings].flatMap((change) => ["--change", change]);
+    const changes = ["ENV PATH=/usr/local/bin:/usr/bin:/bin", ...settings].flatMap((change) => [
+      "--change",
+      change,
+    ]);
     await docker.run(["import", ...changes, "-", name], tar.stdout);
     if ((await tar.exited) !== 0) throw new Error(`tar could not pack ${name}`);
     return name;

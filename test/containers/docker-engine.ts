@@ -20,9 +20,9 @@ const stopMs = 60_000;
 
 /** The engine that answers, else one started from Debian's packages in a folder of its own. Needs root for that. */
 export async function dockerEngine(): Promise<DockerEngine> {
-  const standing = commandLine(process.env);
-  if (await answers(standing))
-    return { ...engineOf(standing, process.env), host: process.env.DOCKER_HOST, stop: async () => {} };
+  const announcements = commandLine(process.env);
+  if (await answers(announcements))
+    return { ...engineOf(announcements, process.env), host: process.env.DOCKER_HOST, stop: async () => {} };
   return startEngine();
 }
 
