@@ -1,7 +1,8 @@
 #!/usr/bin/env bun
 import { CommandFailed, readConfig } from "./gateway/commands/command-failed.ts";
 import { runCommandLine } from "./gateway/commands/command-line.ts";
-import { type RunningGateway, startGateway } from "./gateway/start.ts";
+import { err, out } from "./gateway/commands/standard-streams.ts";
+import type { RunningGateway } from "./gateway/start.ts";
 
 const exitCode = await runCommandLine(process.argv.slice(2), serve);
 // A gateway that serves ends by a signal.
@@ -9,31 +10,44 @@ if (exitCode !== undefined) process.exit(exitCode);
 
 /** Starts a gateway that serves until a signal ends the process. */
 async function serve(): Promise<void> {
-  const config = readConfig(process.env, console.error);
+  const notes: string[] = [];
+  const config = configuration(notes);
   let gateway: RunningGateway | undefined;
   endOnSignal(() => gateway);
   try {
-    gateway = await startGateway(config);
+    // The other words load no server: `telltale health` runs every few seconds.
+    const { startGateway } = await import("./gateway/start.ts");
+    gateway = await startGateway(config, undefined, notes);
   } catch (error) {
     if (error instanceof CommandFailed) throw error;
     throw new Error(`Telltale could not start: ${error instanceof Error ? error.message : String(error)}`);
   }
-  console.log(`Telltale answers at ${gateway.url}`);
+  out(`Telltale answers at ${gateway.url}\n`);
 }
 
-/** The first signal drains the gateway if it has started. A second signal ends the process at once. */
+/** Adds what the operator should know to `notes`, for the log. Without a configuration there is no log. */
+function configuration(notes: string[]) {
+  try {
+    return readConfig(process.env, (note) => notes.push(note));
+  } catch (error) {
+    for (const note of notes) err(note);
+    throw error;
+  }
+}
+
+/** The first signal drains the gateway if it has started. The second one sends its clients away, and ends it at once. */
 function endOnSignal(started: () => RunningGateway | undefined): void {
-  let ending = false;
+  let signals = 0;
   const end = (signal: string) => {
-    if (ending) process.exit(1);
-    ending = true;
     const running = started();
     // A gateway that still waits for its broker serves nobody who could miss a goodbye.
     if (running === undefined) process.exit(0);
-    running.drain().then(
+    if (++signals > 2) return;
+    const ended = signals === 1 ? running.drain(signal) : running.endNow(signal);
+    ended.then(
       () => process.exit(0),
       (error: unknown) => {
-        console.error(`Telltale could not end cleanly after ${signal}: ${String(error)}`);
+        err(`Telltale could not end cleanly after ${signal}: ${String(error)}`);
         process.exit(1);
       },
     );

@@ -2,6 +2,8 @@ import type { ChannelName } from "../domain/channel.ts";
 import { isAnalysisChannel } from "../domain/channel.ts";
 import { decodeEvent, decodeEvents, type Issue } from "../domain/decode-event.ts";
 import { formatEventId } from "../domain/event-position.ts";
+import { EVENT_RULES, type EventRules } from "../domain/event-rules.ts";
+import { noteAppended } from "./note-appended.ts";
 import type { ClockPort } from "./ports/clock-port.ts";
 import type { DeduplicationKey } from "./ports/deduplication-key.ts";
 import type { AppendOutcome, AttemptRefusal, PubSubPort } from "./ports/pub-sub-port.ts";
@@ -11,7 +13,13 @@ import type { TelemetryPort } from "./ports/telemetry-port.ts";
 const IDEMPOTENCY_MS = 5 * 60 * 1000;
 
 export type BroadcastAnswer =
-  | { readonly type: "stored"; readonly eventIds: readonly string[]; readonly duplicate: boolean }
+  | {
+      readonly type: "stored";
+      readonly eventIds: readonly string[];
+      readonly duplicate: boolean;
+      /** Whether somebody asked to cancel the analysis; undefined for a notice. */
+      readonly cancelRequested: boolean | undefined;
+    }
   | {
       readonly type: "invalid";
       readonly reason: "not_json" | "too_large" | "invalid";
@@ -24,8 +32,10 @@ export class BroadcastEvent {
   readonly #pubSub: PubSubPort;
   readonly #clock: ClockPort;
   readonly #telemetry: TelemetryPort;
+  readonly #rules: EventRules;
 
-  constructor(pubSub: PubSubPort, clock: ClockPort, telemetry: TelemetryPort) {
+  constructor(pubSub: PubSubPort, clock: ClockPort, telemetry: TelemetryPort, rules = EVENT_RULES) {
+    this.#rules = rules;
     this.#pubSub = pubSub;
     this.#clock = clock;
     this.#telemetry = telemetry;
@@ -40,7 +50,7 @@ export class BroadcastEvent {
     body: string,
     idempotencyKey: string | undefined,
   ): Promise<BroadcastAnswer> {
-    const context = { channel, now: this.#clock.now() };
+    const context = { channel, now: this.#clock.now(), rules: this.#rules };
     const decoded = isAnalysisChannel(channel)
       ? decodeEvents(body, context)
       : asBatch(decodeEvent(body, context));
@@ -50,18 +60,17 @@ export class BroadcastEvent {
       events: decoded.events.map((event) => event.encoded),
       ...(idempotencyKey !== undefined && { deduplicate: keyed(channel, idempotencyKey) }),
     });
-    return this.#answer(outcome);
+    return this.#answer(channel, outcome);
   }
 
-  #answer(outcome: AppendOutcome): BroadcastAnswer {
+  #answer(channel: ChannelName, outcome: AppendOutcome): BroadcastAnswer {
     if (outcome.type === "refused") return outcome;
-    const duplicate = outcome.type === "duplicate";
-    if (duplicate) this.#telemetry.count("telltale_publish_total", { lane: "http", outcome: "duplicate" });
-    else this.#telemetry.count("telltale_publish_total", { lane: "http", outcome: "stored" }, outcome.count);
+    noteAppended(this.#telemetry, "http", channel, outcome);
     const eventIds = Array.from({ length: outcome.count }, (_, index) =>
       formatEventId({ epoch: outcome.epoch, offset: outcome.firstOffset + index }),
     );
-    return { type: "stored", eventIds, duplicate };
+    const cancelRequested = isAnalysisChannel(channel) ? (outcome.cancelRequested ?? false) : undefined;
+    return { type: "stored", eventIds, duplicate: outcome.type === "duplicate", cancelRequested };
   }
 }
 

@@ -26,11 +26,10 @@ export class CheckPositions {
 
   /** To be called every `CHECK_POSITIONS_MS`. Never rejects; does nothing while the check before is still out. */
   async execute(): Promise<void> {
-    // When a broker that is away comes back, every feed reads its channel again anyway.
-    if (this.#checking || !canRead(this.#pubSub.health())) return;
+    if (this.#checking) return;
     this.#checking = true;
     try {
-      const feeds = [...this.#feeds.analyses()];
+      const feeds = this.#readable();
       for (let first = 0; first < feeds.length; first += MOST_POSITIONS)
         await this.#check(feeds.slice(first, first + MOST_POSITIONS));
     } catch (error) {
@@ -38,6 +37,13 @@ export class CheckPositions {
     } finally {
       this.#checking = false;
     }
+  }
+
+  /** When a broker that is away comes back, or a part of it, every feed reads its channel again anyway. */
+  #readable(): readonly ChannelFeed[] {
+    const feeds = [...this.#feeds.analyses()];
+    if (canRead(this.#pubSub.health())) return feeds;
+    return feeds.filter(({ channel }) => canRead(this.#pubSub.health(channel)));
   }
 
   async #check(feeds: readonly ChannelFeed[]): Promise<void> {

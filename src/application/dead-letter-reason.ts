@@ -1,6 +1,7 @@
 import { MAX_USER_ID_BYTES } from "../domain/channel.ts";
 import type { DecodeFailure } from "../domain/decode-event.ts";
-import { type LabelsOf, METRICS } from "./ports/metric-catalogue.ts";
+import { METRICS } from "./ports/metric-catalogue.ts";
+import type { LabelsOf } from "./ports/metric-names.ts";
 
 /** Why an event is a dead letter. The first fault is enough: the dead letter holds the event itself. */
 export function deadLetterReason({ reason, issues: [first] }: DecodeFailure): string {

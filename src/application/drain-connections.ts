@@ -1,53 +1,77 @@
 import { CLOSE_CODES, retryAfterReason } from "../domain/close-code.ts";
 import { alone } from "./alone.ts";
-import type { OpenConnections } from "./open-connections.ts";
+import type { OpenConnection, OpenConnections } from "./open-connections.ts";
 import type { ClockPort } from "./ports/clock-port.ts";
 
-const BATCH = 500;
-const BATCH_PAUSE_MS = 20;
+/** So few are no crowd: they are told in one turn. */
+const SMALLEST_BATCH = 25;
+const SHORTEST_PAUSE_MS = 50;
 const SHORTEST_RETRY_MS = 500;
+/** The clients come back over at least so long, once they are a crowd: no second has more than a quarter of them. */
+const CROWD_RETURNS_MS = 4_000;
+const CROWD = 200;
+/** A large crowd comes back no faster than this: in milliseconds for each client. */
+const MS_EACH = 1;
 
 /**
- * Closes every connection with 1001, in batches. Each client gets its own time to come back, so that they do not reach
- * another gateway all at once.
+ * Closes every connection with 1001, in batches. Each client gets its own time to come back, so that they reach the other
+ * gateways one after the other.
  */
 export class DrainConnections {
   readonly #connections: OpenConnections;
   readonly #clock: ClockPort;
-  readonly #drainMs: number;
   readonly #random: () => number;
 
-  constructor(connections: OpenConnections, clock: ClockPort, drainMs: number, random: () => number) {
+  constructor(connections: OpenConnections, clock: ClockPort, random: () => number) {
     this.#connections = connections;
     this.#clock = clock;
-    this.#drainMs = drainMs;
     this.#random = random;
   }
 
-  /** Resolves when every connection is gone, or after `withinMs`, the drain time if left out. */
-  async execute(withinMs = this.#drainMs): Promise<"all_gone" | "time_is_up"> {
+  /** Admits nobody from now on. Resolves when every client was told to leave, which it spreads over `withinMs`. */
+  async execute(withinMs: number): Promise<void> {
     this.#connections.stopAdmitting();
-    if (this.#connections.size === 0) return "all_gone";
-    let cancel = () => {};
-    const timeIsUp = new Promise<"time_is_up">((resolve) => {
-      cancel = this.#clock.after(withinMs, () => resolve("time_is_up"));
-    });
-    const spreadMs = SHORTEST_RETRY_MS + this.#connections.size;
-    void this.#closeAll(spreadMs, withinMs);
-    const outcome = await Promise.race([this.#connections.empty().then(() => "all_gone" as const), timeIsUp]);
-    cancel();
-    return outcome;
-  }
-
-  async #closeAll(spreadMs: number, withinMs: number): Promise<void> {
-    let sent = 0;
-    // A batch is large enough that all connections are closed in half the drain time.
-    const batch = Math.max(BATCH, Math.ceil((this.#connections.size * 2 * BATCH_PAUSE_MS) / withinMs));
-    for (const connection of [...this.#connections.all()]) {
-      const retryMs = SHORTEST_RETRY_MS + Math.floor(this.#random() * spreadMs);
-      alone(connection, () => connection.close(CLOSE_CODES.goingAway, retryAfterReason(retryMs)));
-      if (++sent % batch === 0)
-        await new Promise<void>((resolve) => this.#clock.after(BATCH_PAUSE_MS, resolve));
+    const leaving = [...this.#connections.all()];
+    const most = Math.max(1, Math.floor(withinMs / SHORTEST_PAUSE_MS));
+    const batches = Math.min(most, Math.ceil(leaving.length / SMALLEST_BATCH));
+    const size = Math.ceil(leaving.length / batches);
+    const spreadMs = batches > 1 ? withinMs : 0;
+    const began = this.#clock.now();
+    for (let batch = 0; batch < batches; batch++) {
+      const elapsedMs = (spreadMs * batch) / batches;
+      // A timer may be late, and the clock of the machine may be set.
+      if (batch > 0) await this.#pause(Math.min(began + elapsedMs - this.#clock.now(), spreadMs / batches));
+      this.#tell(leaving, { from: batch * size, size, elapsedMs, spreadMs });
     }
   }
+
+  /** Admits nobody from now on, and tells everybody at once. */
+  tellNow(): void {
+    this.#connections.stopAdmitting();
+    const leaving = [...this.#connections.all()];
+    this.#tell(leaving, { from: 0, size: leaving.length, elapsedMs: 0, spreadMs: 0 });
+  }
+
+  /** The clients come back in the order in which they are told, evenly over the time that all of them take. */
+  #tell(leaving: readonly OpenConnection[], { from, size, elapsedMs, spreadMs }: Batch): void {
+    const crowdMs = CROWD_RETURNS_MS * Math.min(1, leaving.length / CROWD);
+    const returnsMs = Math.max(spreadMs, crowdMs, leaving.length * MS_EACH);
+    for (const [place, connection] of leaving.slice(from, from + size).entries()) {
+      const share = (from + place + this.#random()) / leaving.length;
+      const retryMs = SHORTEST_RETRY_MS + Math.max(0, Math.floor(share * returnsMs - elapsedMs));
+      alone(connection, () => connection.close(CLOSE_CODES.goingAway, retryAfterReason(retryMs)));
+    }
+  }
+
+  #pause(milliseconds: number): Promise<void> {
+    return new Promise((resolve) => this.#clock.after(Math.max(0, milliseconds), resolve));
+  }
+}
+
+/** A part of the clients that leave. `elapsedMs` of the `spreadMs` in which all are told are over. */
+interface Batch {
+  readonly from: number;
+  readonly size: number;
+  readonly elapsedMs: number;
+  readonly spreadMs: number;
 }

@@ -60,6 +60,13 @@ export class TokenRejected extends TelltaleError {
  */
 export class AccessUndecided extends TelltaleError {
   readonly code = "access_undecided";
+  /** Whether the log has told of the cause already, so that it is not told again for each client. */
+  readonly isTold: boolean;
+
+  constructor(message: string, { isTold = false }: { readonly isTold?: boolean } = {}) {
+    super(message);
+    this.isTold = isTold;
+  }
 }
 
 interface BrokerErrorOptions extends ErrorOptions {
@@ -147,10 +154,11 @@ export class ReadAbandoned extends TelltaleError {
 
 /**
  * The level at which a failure is logged: a fault of the gateway is an error, an expected failure is a warning. An absent
- * broker was logged once when it was noticed, so it is not logged again for each client and channel.
+ * broker or issuer was logged once when it was noticed, so it is not logged again for each client and channel.
  */
 export function faultLevel(error: unknown): LogLevel {
-  if (error instanceof BrokerUnavailable) return "debug";
+  if (error instanceof BrokerUnavailable || (error instanceof AccessUndecided && error.isTold))
+    return "debug";
   return error instanceof TelltaleError ? "warn" : "error";
 }
 

@@ -25,6 +25,6 @@ export async function grantOf(
 export function watcherOf(grant: AccessGrant): WatcherGrant | TokenRejected {
   const { userId } = grant;
   if (userId !== undefined) return { userId, grant };
-  const claim = ["user_id", "sub"].find((name) => grant.isUnreadable(name));
+  const claim = grant.unreadable.user;
   return new TokenRejected(claim === undefined ? "the token names no user" : `malformed claim ${claim}`);
 }

@@ -1,11 +1,13 @@
 import type { EncodedEvent } from "../domain/analysis-event.ts";
 import { type ChannelName, parseChannel } from "../domain/channel.ts";
 import { decodeEvent, NOT_UTF8 } from "../domain/decode-event.ts";
+import { EVENT_RULES, type EventRules } from "../domain/event-rules.ts";
 import { endInPlaceOf } from "../domain/refused-end.ts";
 import { appendWorkerEvent } from "./append-worker-event.ts";
 import { channelFault, deadLetterReason, reasonLabel } from "./dead-letter-reason.ts";
 import { BrokerUnavailable, OutcomeUnknown, reasonOf } from "./errors.ts";
 import { IngestQueue } from "./ingest-queue.ts";
+import { noteAppended } from "./note-appended.ts";
 import type { ClockPort } from "./ports/clock-port.ts";
 import { type DeadLetterPort, kindOfDeadLetter } from "./ports/dead-letter-port.ts";
 import type { OccurrenceKey } from "./ports/deduplication-key.ts";
@@ -43,6 +45,7 @@ export class IngestBareMessage {
   readonly #deadLetterPort: Pick<DeadLetterPort, "keep">;
   readonly #clock: ClockPort;
   readonly #telemetry: TelemetryPort;
+  readonly #rules: EventRules;
   readonly #events: IngestQueue<Heard>;
   readonly #deadLetters: IngestQueue<Refused>;
   /** The messages that were refused, each of which is queued as a dead letter. */
@@ -54,7 +57,9 @@ export class IngestBareMessage {
     deadLetters: Pick<DeadLetterPort, "keep">,
     clock: ClockPort,
     telemetry: TelemetryPort,
+    rules = EVENT_RULES,
   ) {
+    this.#rules = rules;
     this.#pubSub = pubSub;
     this.#workers = workers;
     this.#deadLetterPort = deadLetters;
@@ -125,7 +130,7 @@ export class IngestBareMessage {
     const { message, heardAt } = heard;
     const channel = parseChannel(message.channel);
     if (channel === undefined) return { fault: `channel: ${channelFault(message.channel)}` };
-    const context = { channel, now: heardAt, mostBytes: this.#pubSub.mostBytes };
+    const context = { channel, now: heardAt, mostBytes: this.#pubSub.mostBytes, rules: this.#rules };
     const decoded = message.garbled ? NOT_UTF8 : decodeEvent(message.payload, context);
     if (decoded.ok) return { request: this.#request(heard, channel, decoded.encoded) };
     const fault = deadLetterReason(decoded);
@@ -158,10 +163,7 @@ export class IngestBareMessage {
   async #append(request: AppendRequest): Promise<string | undefined> {
     const outcome = await appendWorkerEvent(this.#pubSub, request);
     if (typeof outcome === "string") return outcome;
-    this.#telemetry.count("telltale_publish_total", {
-      lane: "bare",
-      outcome: outcome.type === "duplicate" ? "duplicate" : "stored",
-    });
+    noteAppended(this.#telemetry, "bare", request.channel, outcome);
     return undefined;
   }
 

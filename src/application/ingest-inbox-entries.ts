@@ -1,9 +1,11 @@
 import type { ChannelName } from "../domain/channel.ts";
+import { EVENT_RULES, type EventRules } from "../domain/event-rules.ts";
 import { appendWorkerEvent } from "./append-worker-event.ts";
 import type { BrokerTrouble } from "./broker-trouble.ts";
 import { reasonLabel } from "./dead-letter-reason.ts";
 import { reasonOf, TelltaleError } from "./errors.ts";
 import { InboxTrouble } from "./inbox-trouble.ts";
+import { noteAppended } from "./note-appended.ts";
 import type { ClockPort } from "./ports/clock-port.ts";
 import { type DeadLetterPort, kindOfDeadLetter } from "./ports/dead-letter-port.ts";
 import { INBOX, type InboxEntry, type InboxPort } from "./ports/inbox-port.ts";
@@ -28,6 +30,7 @@ export class IngestInboxEntries {
   readonly #deadLetters: Pick<DeadLetterPort, "keep">;
   readonly #clock: ClockPort;
   readonly #telemetry: TelemetryPort;
+  readonly #rules: EventRules;
   #stopping = false;
   #wake = () => {};
   #ended: Promise<void> = Promise.resolve();
@@ -39,7 +42,9 @@ export class IngestInboxEntries {
     deadLetters: Pick<DeadLetterPort, "keep">,
     clock: ClockPort,
     telemetry: TelemetryPort,
+    rules = EVENT_RULES,
   ) {
+    this.#rules = rules;
     this.#inbox = inbox;
     this.#pubSub = pubSub;
     this.#deadLetters = deadLetters;
@@ -94,7 +99,8 @@ export class IngestInboxEntries {
     const events = new Map<ChannelName, AddressedEntry[]>();
     const work: Promise<void>[] = [];
     for (const entry of entries) {
-      const read = readEntry(entry, { now: this.#clock.now(), mostBytes: this.#pubSub.mostBytes });
+      const taken = { now: this.#clock.now(), mostBytes: this.#pubSub.mostBytes, rules: this.#rules };
+      const read = readEntry(entry, taken);
       if (read.type === "dead_letter") work.push(this.#keep(read).then(() => void done.push(entry.id)));
       else if (events.has(read.request.channel)) events.get(read.request.channel)?.push(read);
       else events.set(read.request.channel, [read]);
@@ -126,10 +132,7 @@ export class IngestInboxEntries {
     try {
       const outcome = await appendWorkerEvent(this.#pubSub, request);
       if (typeof outcome === "string") return outcome;
-      this.#telemetry.count("telltale_publish_total", {
-        lane,
-        outcome: outcome.type === "duplicate" ? "duplicate" : "stored",
-      });
+      noteAppended(this.#telemetry, lane, request.channel, outcome);
       return undefined;
     } catch (error) {
       // A fault of this channel alone would last for ever: the other channels must not wait for it.

@@ -1,19 +1,12 @@
-import {
-  type CounterName,
-  type GaugeName,
-  HEALTH_COUNTERS,
-  type HealthCounter,
-  type HistogramName,
-  METRICS,
-  type Metric,
-  type MetricName,
-} from "./ports/metric-catalogue.ts";
+import { HEALTH_COUNTERS, type HealthCounter } from "./health-counters.ts";
+import { METRICS, type Metric } from "./ports/metric-catalogue.ts";
+import type { CounterName, GaugeName, HistogramName, MetricName } from "./ports/metric-names.ts";
 import type { TelemetryPort } from "./ports/telemetry-port.ts";
 
 type Labels = Readonly<Record<string, string>>;
 
 /** One series of a metric: its labels with their values, and what was counted, set or measured last. */
-interface Series {
+export interface Series {
   readonly labels: Labels;
   /** The sum of a counter or a histogram; the last value of a gauge. */
   readonly value: number;
@@ -39,12 +32,12 @@ export class MetricStore implements Omit<TelemetryPort, "log"> {
     series.updates++;
   }
 
-  observe(name: HistogramName, labels: Labels, value: number): void {
+  observe(name: HistogramName, labels: Labels, value: number, times = 1): void {
     const series = this.#of(name, labels);
-    series.value += value;
-    series.updates++;
+    series.value += value * times;
+    series.updates += times;
     const bucket = METRICS[name].buckets.findIndex((bound) => value <= bound);
-    if (bucket !== -1) series.buckets[bucket] = (series.buckets[bucket] ?? 0) + 1;
+    if (bucket !== -1) series.buckets[bucket] = (series.buckets[bucket] ?? 0) + times;
   }
 
   /** Every series of a metric that was used, in the order of its first use. */

@@ -1,7 +1,8 @@
 import type { ViewerList } from "../domain/access-grant.ts";
 import { SYSTEM_CHANNEL, userChannel } from "../domain/channel.ts";
 import type { ConnectionWriter } from "./fan-out/connection-writer.ts";
-import { Delivery, type DeliveryOwner } from "./fan-out/delivery.ts";
+import { Delivery } from "./fan-out/delivery.ts";
+import type { DeliveryOwner } from "./fan-out/delivery-request.ts";
 import type { FeedLease, FeedRegistry } from "./fan-out/feed-registry.ts";
 import type { NoticeFeed } from "./fan-out/notice-feed.ts";
 import { startLive } from "./fan-out/replay.ts";

@@ -3,10 +3,12 @@ import type { ConnectionRegistry } from "../domain/connection-registry.ts";
 import type { FailsAlone } from "./alone.ts";
 import type { ConnectionId } from "./ports/client-connection-port.ts";
 import type { ClockPort } from "./ports/clock-port.ts";
+import type { Transport } from "./ports/metric-catalogue.ts";
 
 /** A connection of any transport, as the use cases for all connections see it. */
 export interface OpenConnection extends FailsAlone {
   readonly id: ConnectionId;
+  readonly transport: Transport;
   /** Ends it with a code of the table. Does nothing if it is closed already. */
   close(code: CloseCode, reason: string): void;
   /** Whether the client took some of the frames that wait for it. Asked after the silence of a heartbeat timeout. */
@@ -22,6 +24,7 @@ export class OpenConnections {
   readonly #registry: ConnectionRegistry;
   readonly #clock: ClockPort;
   readonly #open = new Map<ConnectionId, OpenConnection>();
+  readonly #byTransport: Record<Transport, number> = { websocket: 0, sse: 0, wait: 0 };
   readonly #emptied = new Set<() => void>();
   #draining = false;
 
@@ -34,13 +37,20 @@ export class OpenConnections {
     return this.#open.size;
   }
 
+  /** How many connections of each transport are open. */
+  get byTransport(): Readonly<Record<Transport, number>> {
+    return this.#byTransport;
+  }
+
   admit(connection: OpenConnection, holder: { userId: string; tokenExpiresAt: number }): Admission {
     if (this.#draining) return { admitted: false, limit: "draining" };
     const { id } = connection;
     const admission = this.#registry.add({ id, userId: holder.userId, connectedAt: this.#clock.now() });
     if (!admission.admitted) return admission;
     this.#registry.setTokenExpiry(id, holder.tokenExpiresAt);
+    this.#forget(id);
     this.#open.set(id, connection);
+    this.#byTransport[connection.transport]++;
     return admission;
   }
 
@@ -60,10 +70,17 @@ export class OpenConnections {
   /** Forgets a connection, however it ended. Idempotent. */
   remove(id: ConnectionId): void {
     this.#registry.remove(id);
-    this.#open.delete(id);
+    this.#forget(id);
     if (this.#open.size > 0) return;
     for (const resolve of this.#emptied) resolve();
     this.#emptied.clear();
+  }
+
+  #forget(id: ConnectionId): void {
+    const connection = this.#open.get(id);
+    if (connection === undefined) return;
+    this.#open.delete(id);
+    this.#byTransport[connection.transport]--;
   }
 
   /** Resolves when no connection is open: at once if there is none. */

@@ -28,7 +28,7 @@ export function partsOfPorts({ events, deadLetters, inbox, workerChannels }: Bro
   ];
 }
 
-const DEAF = { event() {}, viewersChanged() {}, linkRestored() {} };
+const DEAF = { event() {}, viewersChanged() {}, cancelRequested() {}, linkRestored() {} };
 
 function part(name: string, detail: string, ask: () => Promise<void>): BrokerPart {
   return {

@@ -68,6 +68,7 @@ export class ReadAnalysis {
       terminal: eventOf<AnalysisEvent>(snapshot.currentTerminal),
       stages: snapshot.stages,
       attemptId: snapshot.attemptId,
+      cancel: snapshot.cancel,
       lastEventId: formatEventId(snapshot.position),
     });
     return {

@@ -5,8 +5,10 @@ import { type EventPosition, formatEventId, type GivenPosition } from "../domain
 import { utf8Length } from "../domain/utf8.ts";
 import type { AccessPolicy } from "./access-policy.ts";
 import { type FairQueue, inQueue, type Place } from "./fair-queue.ts";
+import { NOTHING_ANNOUNCED, newsSince } from "./fan-out/announcements.ts";
 import type { ChannelFeed } from "./fan-out/channel-feed.ts";
 import type { FeedRegistry } from "./fan-out/feed-registry.ts";
+import type { ControlFrame } from "./ports/client-connection-port.ts";
 import type { ClockPort } from "./ports/clock-port.ts";
 import { PAGE_BYTES, type PublishedEvent, type PubSubPort } from "./ports/pub-sub-port.ts";
 
@@ -31,6 +33,8 @@ export type ReadEventsAnswer =
       readonly texts: readonly string[];
       readonly lastEventId: string;
       readonly resumed: boolean | null;
+      /** The frames that a watcher is told after the events, for a reader that waits. */
+      readonly frames: readonly string[];
     }
   | { readonly type: "not_allowed" | "not_declared" };
 
@@ -71,9 +75,10 @@ export class ReadEvents {
       const verdict = await this.#mayRead(request, lease.feed.viewers);
       if (verdict !== "allowed") return { type: verdict };
       const page = await this.#permittedFrom(lease.feed, request);
-      if (typeof page === "string" || page.events.length > 0) return answer(request, page);
-      await patience.over;
-      return answer(request, await this.#permittedFrom(lease.feed, request));
+      const isOver = typeof page === "string" || page.events.length > 0;
+      if (!isOver) await patience.over;
+      const last = isOver ? page : await this.#permittedFrom(lease.feed, request);
+      return answer(request, last, newsSince(NOTHING_ANNOUNCED, lease.feed.announcer.current));
     } finally {
       patience.end();
       lease.release();
@@ -180,7 +185,11 @@ async function pageOf(feed: ChannelFeed, after: EventPosition | undefined, limit
   return { resumed, events: answered(events.slice(from, from + limit)) };
 }
 
-function answer({ after }: ReadEventsRequest, page: Page | Refused): ReadEventsAnswer {
+function answer(
+  { after }: ReadEventsRequest,
+  page: Page | Refused,
+  frames: readonly ControlFrame[] = [],
+): ReadEventsAnswer {
   if (typeof page === "string") return { type: page };
   const resumed = after === undefined ? null : after !== "unreadable" && page.resumed;
   const last =
@@ -190,5 +199,6 @@ function answer({ after }: ReadEventsRequest, page: Page | Refused): ReadEventsA
     texts: page.events.map((event) => event.text),
     lastEventId: last === undefined ? "0" : formatEventId(last),
     resumed,
+    frames: frames.map(({ text }) => text),
   };
 }

@@ -1,5 +1,11 @@
 import { type ChannelName, parseChannel } from "../domain/channel.ts";
-import { type DecodeResult, decodeAddressedEvent, decodeEvent } from "../domain/decode-event.ts";
+import {
+  type DecodeContext,
+  type DecodeResult,
+  decodeAddressedEvent,
+  decodeEvent,
+} from "../domain/decode-event.ts";
+import { EVENT_RULES, type EventRules } from "../domain/event-rules.ts";
 import { exceedsBytes } from "../domain/utf8.ts";
 import { appendWorkerEvent } from "./append-worker-event.ts";
 import { channelFault, deadLetterReason } from "./dead-letter-reason.ts";
@@ -21,15 +27,17 @@ type Republished =
 export class RepublishDeadLetter {
   readonly #deadLetters: Pick<DeadLetterPort, "remove">;
   readonly #pubSub: PubSubPort;
+  readonly #rules: EventRules;
 
-  constructor(deadLetters: Pick<DeadLetterPort, "remove">, pubSub: PubSubPort) {
+  constructor(deadLetters: Pick<DeadLetterPort, "remove">, pubSub: PubSubPort, rules = EVENT_RULES) {
+    this.#rules = rules;
     this.#deadLetters = deadLetters;
     this.#pubSub = pubSub;
   }
 
   /** Stores it once within a day, however often it is called, and then removes it. Rejects as `append` does. */
   async execute(deadLetter: KeptDeadLetter): Promise<Republished> {
-    const read = requestOf(deadLetter);
+    const read = requestOf(deadLetter, this.#rules);
     if (typeof read === "string") return { type: "kept", reason: read };
     const outcome = await appendWorkerEvent(this.#pubSub, read);
     if (typeof outcome === "string") return { type: "kept", reason: outcome };
@@ -39,10 +47,14 @@ export class RepublishDeadLetter {
 }
 
 /** The request that stores it, or why there can be none. */
-function requestOf({ id, channel: name, payload, at }: KeptDeadLetter): AppendRequest | string {
+function requestOf(
+  { id, channel: name, payload, at }: KeptDeadLetter,
+  rules: EventRules,
+): AppendRequest | string {
   const now = Date.parse(at);
   if (Number.isNaN(now)) return "at: is no time";
-  const read = name === INBOX ? decodeAddressedEvent(payload, { now }) : decodeFor(name, payload, now);
+  const taken = { now, rules };
+  const read = name === INBOX ? decodeAddressedEvent(payload, taken) : decodeFor(name, payload, taken);
   if (!read.ok) return wasCut(payload) ? CUT : deadLetterReason(read);
   if (read.channel === undefined) return "channel: names no analysis or user";
   // No key that comes over HTTP holds a line break.
@@ -59,7 +71,7 @@ function requestOf({ id, channel: name, payload, at }: KeptDeadLetter): AppendRe
 function decodeFor(
   name: string,
   payload: string,
-  now: number,
+  taken: Omit<DecodeContext, "channel">,
 ): DecodeResult & { readonly channel?: ChannelName } {
   const channel = parseChannel(name);
   if (channel === undefined) {
@@ -69,7 +81,7 @@ function decodeFor(
       issues: [{ path: ["channel"], message: channelFault(name) }],
     };
   }
-  return { ...decodeEvent(payload, { channel, now }), channel };
+  return { ...decodeEvent(payload, { ...taken, channel }), channel };
 }
 
 const CUT = "only its first 64 KiB were kept: it cannot be published again";

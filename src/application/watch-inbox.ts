@@ -1,4 +1,4 @@
-import type { BrokerCause } from "./broker-trouble.ts";
+import { type BrokerCause, wordsOf } from "./broker-trouble.ts";
 import { BrokerError } from "./errors.ts";
 import type { ClockPort } from "./ports/clock-port.ts";
 import type { InboxPort } from "./ports/inbox-port.ts";
@@ -18,10 +18,12 @@ export type InboxHealth =
       readonly status: "up" | "stuck";
       readonly entries: number;
       /**
-       * Milliseconds that the oldest entry has waited, by the broker's clock; if that does not know, since this node
-       * first found it to be the oldest. Undefined if there is none.
+       * Milliseconds that the oldest entry has waited, by the broker's clock, or since this node first found it to be
+       * the oldest if that is longer or the broker does not know. Undefined if there is none.
        */
       readonly oldestAgeMs: number | undefined;
+      /** Why workers can add nothing before the inbox is empty, for anybody to read. Undefined if they can. */
+      readonly reason?: string;
     };
 
 /** Looks from time to time how long the inbox is and whether it moves, so that nobody who asks waits for the broker. */
@@ -48,10 +50,11 @@ export class WatchInbox {
     if (this.#looking || this.#inbox === undefined) return;
     this.#looking = true;
     try {
-      const { entries, oldest } = await this.#inbox.backlog();
+      const { entries, oldest, refuses } = await this.#inbox.backlog();
       const watchedMs = this.#watchedMs(oldest?.id);
       const status = watchedMs !== undefined && watchedMs >= LONGEST_AT_HEAD_MS ? "stuck" : "up";
-      this.#health = { status, entries, oldestAgeMs: oldest?.ageMs ?? watchedMs };
+      const oldestAgeMs = watchedMs === undefined ? undefined : Math.max(oldest?.ageMs ?? 0, watchedMs);
+      this.#health = { status, entries, oldestAgeMs, ...(refuses && { reason: wordsOf(refuses) }) };
     } catch (error) {
       // Whether it moves while it cannot be seen is not known: the time counts anew.
       this.#head = undefined;

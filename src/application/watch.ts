@@ -2,7 +2,8 @@ import type { AccessGrant, ViewerList } from "../domain/access-grant.ts";
 import type { AnalysisId } from "../domain/channel.ts";
 import type { ConnectionRegistry } from "../domain/connection-registry.ts";
 import type { ChannelFeed } from "./fan-out/channel-feed.ts";
-import { Delivery, type DeliveryRequest } from "./fan-out/delivery.ts";
+import { Delivery } from "./fan-out/delivery.ts";
+import type { DeliveryRequest } from "./fan-out/delivery-request.ts";
 import type { FeedLease } from "./fan-out/feed-registry.ts";
 import { nothingLeft, type PreparedReplay, prepareReplay, resumedOf, startOf } from "./fan-out/replay.ts";
 

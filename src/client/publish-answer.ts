@@ -11,14 +11,14 @@ export type PublishAnswer =
       readonly cause: Error;
     };
 
-const RETRIED = [429, 502, 503, 504];
+const RETRIED = [408, 429, 502, 503, 504];
 const NOTHING_STORED: ReadonlySet<string> = new Set(["broker_unavailable", "newer_format"]);
 
 /** Reads an answer with its whole body as `text`. `now` is in milliseconds since 1970. */
 export function readAnswer(
   response: Response,
   text: string,
-  expected: 202 | 204,
+  expected: 200 | 202 | 204,
   now: number,
 ): PublishAnswer {
   const { status } = response;

@@ -35,36 +35,37 @@ export interface PublishRequest {
   readonly url: string;
   readonly body: string;
   readonly headers: Readonly<Record<string, string>>;
-  /** The status of success: with a JSON body (202), or without one (204). */
-  readonly expects: 202 | 204;
-  /** Milliseconds since 1970 after which nothing more is tried. */
-  readonly deadline: number;
+  /** The status of success: with a JSON body (200, 202), or without one (204). */
+  readonly expects: 200 | 202 | 204;
 }
 
 /** Sends until the gateway has answered yes or no; the same bytes and headers every time. Answers the body. */
 export async function sendUntilAnswered(
   request: PublishRequest,
+  /** Milliseconds since 1970 after which nothing more is tried. */
+  deadline: number,
   settings: AttemptSettings,
 ): Promise<unknown> {
   const { clock } = settings;
   let mayHaveBeenStored = false;
   let cause: unknown = new Error("waited behind earlier events until its time was over");
   let attempts = 0;
-  while (clock.now() < request.deadline) {
-    const answer = await attempt(request, settings);
+  while (clock.now() < deadline) {
+    const answer = await sendOnce(request, settings);
     attempts += 1;
     if (answer.type === "accepted") return answer.body;
     if (answer.type === "refused") throw answer.error;
     mayHaveBeenStored ||= answer.mayHaveBeenStored;
     cause = answer.cause;
-    const pause = pauseAfter(attempts, answer.retryAfterMs, settings);
-    if (clock.now() + pause >= request.deadline) break;
+    const pause = pauseAfter(attempts, answer.retryAfterMs, settings.retry, settings.random);
+    if (clock.now() + pause >= deadline) break;
     await clock.sleep(pause);
   }
   throw new PublishFailed(`gave up after ${attempts} tries`, { attempts, mayHaveBeenStored, cause });
 }
 
-async function attempt(request: PublishRequest, settings: AttemptSettings): Promise<PublishAnswer> {
+/** Sends once. Throws only a `TypeError`: the token is none. */
+export async function sendOnce(request: PublishRequest, settings: AttemptSettings): Promise<PublishAnswer> {
   // One deadline for both: neither a backend nor a gateway that never answers may hold up the calls behind this one.
   const deadline = AbortSignal.timeout(settings.retry.requestTimeoutMs);
   const asked = before(deadline, "no token", async () => settings.token());
@@ -123,10 +124,12 @@ function failed(error: unknown, mayHaveBeenStored: boolean): PublishAnswer {
   return { type: "retry", retryAfterMs: undefined, mayHaveBeenStored, cause };
 }
 
-function pauseAfter(
+/** Milliseconds until the next try after so many that failed. */
+export function pauseAfter(
   attempts: number,
   retryAfterMs: number | undefined,
-  { retry, random }: AttemptSettings,
+  retry: Pick<Required<PublishRetry>, "firstPauseMs" | "longestPauseMs">,
+  random: () => number,
 ): number {
   const step = Math.min(retry.longestPauseMs, retry.firstPauseMs * 2 ** Math.min(attempts - 1, 30));
   // The pause is spread in either case: else all publishers that a restart cut off would come back at the same instant.

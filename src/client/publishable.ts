@@ -15,12 +15,17 @@ interface Common {
 
 export interface StatusUpdate extends Common {
   readonly task_id: string;
-  /** 0 to 1. */
-  readonly progress: number;
+  /** 0 to 1. It may be left out if `current` and a `total` above 0 say it. */
+  readonly progress?: number;
+  /** One that the gateway's setting STAGES allows, or `queued`, `completed`, `failed`, `cancelled`. */
   readonly current_stage: Stage;
   readonly message: string;
   readonly estimated_completion?: Time | null;
   readonly error?: string | null;
+  /** Counts, 0 or more, and what is counted, in at most 32 characters. */
+  readonly current?: number;
+  readonly total?: number;
+  readonly unit?: string;
 }
 
 /** Place and size are fractions of the frame, 0 to 1. */
@@ -49,6 +54,14 @@ export interface ResultUpdate extends Common {
   readonly blockchain_hash?: string | null;
 }
 
+/** The result of an analysis of any kind. */
+export interface Result extends Common {
+  /** Any JSON but null. */
+  readonly data: unknown;
+  /** For people. */
+  readonly summary?: string | null;
+}
+
 export interface ErrorUpdate extends Common {
   readonly error_code: string;
   readonly error_message: string;
@@ -58,6 +71,7 @@ export interface ErrorUpdate extends Common {
 export type PublishableEvent =
   | (StatusUpdate & { readonly event_type: "status_update" })
   | (ResultUpdate & { readonly event_type: "result_update" })
+  | (Result & { readonly event_type: "result" })
   | (ErrorUpdate & { readonly event_type: "error" });
 
 export interface NoticeToSend {

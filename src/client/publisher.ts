@@ -1,4 +1,6 @@
 import { parseAnalysisId } from "../domain/channel.ts";
+import { Analysis, type AnalysisOptions, Cancelled } from "./analysis.ts";
+import { httpWay } from "./http-way.ts";
 import { Lanes } from "./lanes.ts";
 import {
   type AttemptSettings,
@@ -12,18 +14,36 @@ import type {
   ErrorUpdate,
   NoticeToSend,
   PublishableEvent,
+  Result,
   ResultUpdate,
   StatusUpdate,
 } from "./publishable.ts";
+import type { TrackOptions } from "./tracked-items.ts";
+import type { Report, WorkerResult } from "./worker-events.ts";
 
-export type { ErrorUpdate, NoticeToSend, PublishableEvent, PublishRetry, ResultUpdate, StatusUpdate };
-export { PublishFailed, PublishRefused };
+export type {
+  AnalysisOptions,
+  ErrorUpdate,
+  NoticeToSend,
+  PublishableEvent,
+  PublishRetry,
+  Report,
+  Result,
+  ResultUpdate,
+  StatusUpdate,
+  TrackOptions,
+  WorkerResult,
+};
+export { Analysis, Cancelled, PublishFailed, PublishRefused };
 
 export interface PublisherOptions {
-  /** Address of the gateway, `http:` or `https:`, with any path prefix. */
-  readonly url: string;
-  /** With scope `analysis:publish` (`notice:publish` for notices); a function is asked before every try. */
-  readonly token: string | (() => string | Promise<string>);
+  /** Address of the gateway, `http:` or `https:`, with any path prefix [the environment's TELLTALE_URL]. */
+  readonly url?: string;
+  /**
+   * With scope `analysis:publish` (`notice:publish` for notices); a function is asked before every try [the environment's
+   * TELLTALE_TOKEN].
+   */
+  readonly token?: string | (() => string | Promise<string>);
   readonly retry?: PublishRetry;
   readonly fetch?: PublisherFetch;
   /** For tests: time and pauses, and the spread of the pauses. */
@@ -63,9 +83,9 @@ export class TelltalePublisher {
   readonly #settings: AttemptSettings;
   readonly #lanes = new Lanes();
 
-  constructor(options: PublisherOptions) {
-    const { token } = options;
-    this.#base = baseAddress(options.url);
+  constructor(options: PublisherOptions = {}) {
+    const token = options.token ?? setting("TELLTALE_TOKEN", "token");
+    this.#base = baseAddress(options.url ?? setting("TELLTALE_URL", "url"));
     this.#settings = {
       token: typeof token === "string" ? () => token : token,
       fetch: options.fetch ?? ((url, init) => fetch(url, init)),
@@ -78,12 +98,45 @@ export class TelltalePublisher {
     }
   }
 
+  /**
+   * Works on an analysis. If `work` throws, the analysis ends as `error`, or as cancelled if that was asked for, and the error is
+   * thrown again. If it returns without a result, the analysis ends as completed, or as cancelled. Settles when the events are sent, at most 30 seconds later.
+   */
+  async run<Outcome>(
+    analysisId: string,
+    work: (analysis: Analysis) => Outcome | Promise<Outcome>,
+    options?: AnalysisOptions,
+  ): Promise<Outcome> {
+    const analysis = this.analysis(analysisId, options);
+    try {
+      const outcome = await work(analysis);
+      if (!analysis.cancelled) analysis.complete();
+      return outcome;
+    } catch (error) {
+      analysis.fail(error);
+      throw error;
+    } finally {
+      await analysis.close();
+    }
+  }
+
+  /** An analysis for `await using`, or to be closed by hand. Its end has to be said: see `Analysis.close`. */
+  analysis(analysisId: string, options?: AnalysisOptions): Analysis {
+    const id = checkedId(analysisId);
+    const way = httpWay({ base: this.#base, analysisId: id, settings: this.#settings, lanes: this.#lanes });
+    return new Analysis(id, way, options);
+  }
+
   sendStatusUpdate(analysisId: string, update: StatusUpdate): Promise<Published> {
     return this.#sendEvents(analysisId, this.#timed({ ...update, event_type: "status_update" }));
   }
 
   sendResultUpdate(analysisId: string, update: ResultUpdate): Promise<Published> {
     return this.#sendEvents(analysisId, this.#timed({ ...update, event_type: "result_update" }));
+  }
+
+  sendResult(analysisId: string, result: Result): Promise<Published> {
+    return this.#sendEvents(analysisId, this.#timed({ ...result, event_type: "result" }));
   }
 
   sendErrorUpdate(analysisId: string, update: ErrorUpdate): Promise<Published> {
@@ -123,9 +176,9 @@ export class TelltalePublisher {
       body: JSON.stringify(body),
       headers: method === "POST" ? { "Idempotency-Key": crypto.randomUUID() } : {},
       expects: method === "POST" ? (202 as const) : (204 as const),
-      deadline: this.#settings.clock.now() + this.#settings.retry.totalMs,
     };
-    return this.#lanes.run(lane, () => sendUntilAnswered(request, this.#settings));
+    const deadline = this.#settings.clock.now() + this.#settings.retry.totalMs;
+    return this.#lanes.run(lane, () => sendUntilAnswered(request, deadline, this.#settings));
   }
 
   /** With the time of the call: an event that has to wait did not happen later for it. */
@@ -138,6 +191,15 @@ const runtimeClock: PublisherClock = {
   now: () => Date.now(),
   sleep: (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds)),
 };
+
+function setting(name: string, option: string): string {
+  const { process } = globalThis as {
+    readonly process?: { readonly env?: Readonly<Record<string, string | undefined>> };
+  };
+  const value = process?.env?.[name];
+  if (value === undefined || value === "") throw new TypeError(`give ${option}, or set ${name}`);
+  return value;
+}
 
 function baseAddress(text: string): string {
   const { protocol, origin, pathname } = new URL(text);

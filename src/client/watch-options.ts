@@ -33,13 +33,22 @@ export interface WatchOptions {
   readonly token: () => string | Promise<string>;
   /** Begins after this event, without reading a state first; `"0"` is before the first event of all. */
   readonly lastEventId?: string;
+  /**
+   * As the gateway's query parameters of these names: `replay` if there is no event to go on after, `conflate: "none"` to miss
+   * no status however slow the program is, `until: "terminal"` to be `finished` after the current terminal event.
+   */
+  readonly query?: {
+    readonly replay?: "latest" | "all" | "none";
+    readonly conflate?: "status" | "none";
+    readonly until?: "terminal";
+  };
   /** Every event of the analysis and every notice, in order. `text` is the frame as it came. */
   readonly onEvent: (event: WatchedEvent, text: string) => void;
   readonly onConnection: (status: ConnectionStatus) => void;
   /**
    * The folded state, read from `GET /v1/analyses/{id}`: what was folded before is void, and the events after
-   * `last_event_id` follow. Called before the first event, after each restart, and again while a running analysis is
-   * silent, so that `stalled` is seen. If it cannot be read, the watcher goes on with a replay instead.
+   * `last_event_id` follow. Called before the first event, after each restart, and again when the gateway says that the
+   * analysis has stalled or runs on, or that somebody asked to cancel it. If it cannot be read, the watcher goes on with a replay instead.
    */
   readonly onState?: (state: AnalysisState) => void;
   /** The history before is gone or does not matter any more: forget what was folded; a replay or a state follows. */

@@ -28,6 +28,11 @@ export function isEvent(frame: Frame): frame is WatchedEvent {
   return typeof frame.event_id === "string";
 }
 
+/** Whether the frame says that the state is another one, though no event came. */
+export function isNews({ event_type }: Frame): boolean {
+  return event_type === "state_changed" || event_type === "cancel_requested";
+}
+
 /** A duration of `connection_established` in milliseconds. */
 export function secondsOr(value: unknown, fallback: number): number {
   return (typeof value === "number" && value > 0 ? value : fallback) * 1000;

@@ -25,10 +25,17 @@ export const runtimeClock: WatcherClock = {
 };
 
 /** `http:` becomes `ws:`; the token never goes into the address, since proxies log it. */
-export function watchAddress(url: string, analysisId: string, lastEventId: string | undefined): string {
+export function watchAddress(
+  url: string,
+  analysisId: string,
+  query: Readonly<Record<string, string | undefined>>,
+): string {
   const base = url.replace(/^http/i, "ws").replace(/\/+$/, "");
-  const query = lastEventId === undefined ? "" : `?last_event_id=${encodeURIComponent(lastEventId)}`;
-  return `${base}/ws/analysis/${encodeURIComponent(analysisId)}${query}`;
+  const given = Object.entries(query).flatMap(([name, value]) =>
+    value === undefined ? [] : [`${name}=${encodeURIComponent(value)}`],
+  );
+  const search = given.length === 0 ? "" : `?${given.join("&")}`;
+  return `${base}/ws/analysis/${encodeURIComponent(analysisId)}${search}`;
 }
 
 export function subprotocols(token: string): string[] {

@@ -2,11 +2,11 @@ import type { AnalysisState } from "../domain/analysis-state.ts";
 import { CLOSE_CODES, isNotDeclared } from "../domain/close-code.ts";
 import { readState } from "./read-state.ts";
 import { atOnceThenBackoff, planReconnect } from "./reconnect-plan.ts";
-import { SilenceCheck } from "./silence-check.ts";
 import type { AnalysisWatch, ConnectionStatus, WatchOptions, WatchProblem } from "./watch-options.ts";
 import {
   type Frame,
   isEvent,
+  isNews,
   parseFrame,
   problemOf,
   refusalOf,
@@ -61,7 +61,6 @@ class Watch implements AnalysisWatch {
   readonly #options: WatchOptions;
   readonly #clock: WatcherClock;
   readonly #random: () => number;
-  readonly #silence: SilenceCheck;
   #stage: Stage = { kind: "over" };
   #token = "";
   #lastEventId: string | undefined;
@@ -70,18 +69,13 @@ class Watch implements AnalysisWatch {
   #tokenRejections = 0;
   #undeclaredSince: number | undefined;
   #retriesForState = 0;
+  #stopReading = () => {};
 
   constructor(options: WatchOptions) {
     this.#options = options;
     this.#clock = options.clock ?? runtimeClock;
     this.#random = options.random ?? Math.random;
     this.#lastEventId = options.lastEventId;
-    this.#silence = new SilenceCheck({
-      clock: this.#clock,
-      read: (done) => this.#readState(done),
-      isCurrent: (state) => state.last_event_id === this.#lastEventId,
-      onState: (state) => options.onState?.(state),
-    });
   }
 
   connect(): void {
@@ -126,7 +120,8 @@ class Watch implements AnalysisWatch {
   }
 
   #open(): void {
-    const address = watchAddress(this.#options.url, this.#options.analysisId, this.#lastEventId);
+    const { url, analysisId, query } = this.#options;
+    const address = watchAddress(url, analysisId, { ...query, last_event_id: this.#lastEventId });
     let socket: WatchedSocket;
     try {
       const Socket = this.#options.webSocket ?? runtimeSocket();
@@ -161,6 +156,7 @@ class Watch implements AnalysisWatch {
     if (frame === undefined) this.#ended(LINK_BROKEN, "a frame that is no event");
     else if (isEvent(frame)) this.#took(frame, data as string);
     else if (frame.event_type === "connection_established") this.#established(socket, frame);
+    else if (isNews(frame) && this.#options.onState !== undefined) this.#readNews();
     else if (frame.event_type === "protocol_error") this.#options.onProblem?.(problemOf(frame));
     else if (frame.event_type === "subscription_refused") {
       const { code, reason } = refusalOf(frame);
@@ -168,12 +164,18 @@ class Watch implements AnalysisWatch {
     }
   }
 
+  /** The state is another one though no event came. One of another position than the last event seen would mislead. */
+  #readNews(): void {
+    const { onState } = this.#options;
+    this.#stopReading();
+    this.#stopReading = this.#readState((state) => {
+      if (state?.last_event_id === (this.#lastEventId ?? "0")) onState?.(state);
+    });
+  }
+
   #took(event: WatchedEvent, text: string): void {
     // A notice is numbered on its own channel: its event_id is no position of the analysis.
-    if (event.event_type !== "notice") {
-      this.#lastEventId = event.event_id;
-      if (this.#options.onState !== undefined && this.#stage.kind === "live") this.#silence.restart();
-    }
+    if (event.event_type !== "notice") this.#lastEventId = event.event_id;
     this.#options.onEvent(event, text);
   }
 
@@ -198,7 +200,6 @@ class Watch implements AnalysisWatch {
     this.#tokenRejections = 0;
     this.#undeclaredSince = undefined;
     this.#retriesForState = 0;
-    if (this.#options.onState !== undefined) this.#silence.restart();
     this.#options.onConnection({ kind: "live" });
   }
 
@@ -242,7 +243,7 @@ class Watch implements AnalysisWatch {
   #leaveStage(next: Stage): void {
     const left = this.#stage;
     this.#stage = next;
-    this.#silence.stop();
+    this.#stopReading();
     if ("stopTimers" in left) left.stopTimers();
     if ("socket" in left) left.socket.close(1000);
   }

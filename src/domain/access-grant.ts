@@ -5,14 +5,20 @@ export type ViewerList = "*" | ReadonlySet<string>;
 
 /** The claims of a verified token. Times are milliseconds since 1970. */
 export interface VerifiedToken {
-  /** Claim `user_id`, else `sub`; undefined for a token that names nobody (good for publishing, not for watching). */
+  /** Undefined for a token that names nobody (good for publishing, not for watching). */
   readonly userId: string | undefined;
   readonly scopes: ReadonlySet<string>;
-  /** Claim `analyses`: limits watching and publishing alike; undefined if the token does not have it. */
+  /** Limits watching and publishing alike; undefined if the token does not limit it. */
   readonly analyses: "*" | ReadonlySet<string> | undefined;
   readonly expiresAt: number;
-  /** Names of malformed claims. They are ignored; a request that needs one of them is refused. */
-  readonly unreadable: readonly string[];
+  /** The malformed claims by what they should say. They are ignored; a request that needs one of them is refused. */
+  readonly unreadable: UnreadableClaims;
+}
+
+/** The name of each malformed claim, as `user_id` or `realm_access.roles`. */
+export interface UnreadableClaims {
+  readonly user?: string;
+  readonly scope?: string;
 }
 
 /**
@@ -21,7 +27,7 @@ export interface VerifiedToken {
  */
 export type WatchVerdict = "allowed" | "not_allowed" | "not_declared";
 
-export type Scope = "analysis:publish" | "notice:publish";
+export type Scope = "analysis:publish" | "analysis:cancel" | "notice:publish";
 
 /** Judges the analyses that the holder of a verified token may watch and publish. */
 export class AccessGrant {
@@ -39,9 +45,8 @@ export class AccessGrant {
     return this.#token.expiresAt;
   }
 
-  /** Whether the token has this claim, but malformed. */
-  isUnreadable(claim: string): boolean {
-    return this.#token.unreadable.includes(claim);
+  get unreadable(): UnreadableClaims {
+    return this.#token.unreadable;
   }
 
   hasScope(scope: Scope): boolean {

@@ -14,7 +14,7 @@ export interface EncodedEvent {
 }
 
 /** Any event, as clients see it (fields a publisher added are in the text alone). Times are ISO 8601 in UTC. */
-export type AnalysisEvent = StatusUpdate | ResultUpdate | ErrorEvent | Notice;
+export type AnalysisEvent = StatusUpdate | ResultUpdate | DataResult | ErrorEvent | Notice;
 
 export interface StatusUpdate extends EventOfAnalysis {
   readonly event_type: "status_update";
@@ -25,6 +25,10 @@ export interface StatusUpdate extends EventOfAnalysis {
   readonly message: string;
   readonly estimated_completion: string | null;
   readonly error: string | null;
+  /** Counts, as `countsOf` reads them: a publisher may mean other things by these names. */
+  readonly current?: unknown;
+  readonly total?: unknown;
+  readonly unit?: unknown;
 }
 
 export interface ResultUpdate extends EventOfAnalysis {
@@ -37,6 +41,14 @@ export interface ResultUpdate extends EventOfAnalysis {
   readonly processing_time_ms: number;
   readonly suspicious_regions: readonly SuspiciousRegion[];
   readonly blockchain_hash: string | null;
+}
+
+/** The result of an analysis of any kind. */
+export interface DataResult extends EventOfAnalysis {
+  readonly event_type: "result";
+  /** Any JSON but null. */
+  readonly data: unknown;
+  readonly summary: string | null;
 }
 
 /** A rectangle on one frame; all but `frame_number` and `region_type` are fractions of the frame, 0 to 1. */

@@ -1,20 +1,33 @@
-import type { AnalysisEvent, ErrorEvent, ResultUpdate, StatusUpdate } from "./analysis-event.ts";
+import type {
+  AnalysisEvent,
+  DataResult,
+  ErrorEvent,
+  Notice,
+  ResultUpdate,
+  StatusUpdate,
+} from "./analysis-event.ts";
+import type { CancelRequest } from "./cancel-request.ts";
+import { type Counts, countsOf, NO_COUNTS } from "./counts.ts";
 import { parseEventId } from "./event-position.ts";
 import { laterTime } from "./event-time.ts";
 import { STAGE_MARKS_KEPT, type Stage, type StageMark } from "./stages.ts";
 
+/** `queued`: it waits for a worker, hence is never stalled. */
+export type AnalysisStatus = "unknown" | "queued" | "running" | "stalled" | EndStatus;
+export type EndStatus = "completed" | "failed" | "cancelled";
+
 /** The state of an analysis: all its events, folded. Times are ISO 8601 in UTC, as the events gave them. */
-export interface AnalysisState {
+export interface AnalysisState extends Counts {
   readonly analysis_id: string;
-  readonly status: "unknown" | "running" | "stalled" | "completed" | "failed";
-  /** 0 to 1; like the next three from the last status_update, null before the first. */
+  readonly status: AnalysisStatus;
+  /** 0 to 1; like the next three and the counts from the last status_update, null before the first. */
   readonly progress: number | null;
   readonly current_stage: Stage | null;
   readonly message: string | null;
   readonly estimated_completion: string | null;
   readonly stages: readonly StageSpan[];
   /** The result, if it is the current terminal event. */
-  readonly result: ResultUpdate | null;
+  readonly result: ResultUpdate | DataResult | null;
   /** The reason of the failure, if that is current: an `error`, or the status_update with stage `failed`. */
   readonly error: ErrorEvent | StatusUpdate | null;
   readonly updated_at: string | null;
@@ -22,6 +35,8 @@ export interface AnalysisState {
   readonly last_event_id: string;
   /** The run of the worker that it is in; null if its worker names none. */
   readonly attempt_id: string | null;
+  /** The request to cancel it; null if none came since it began, reopened or ended. */
+  readonly cancel_requested: CancelRequest | null;
 }
 
 /**
@@ -42,18 +57,28 @@ export function emptyState(analysisId: string): AnalysisState {
     current_stage: null,
     message: null,
     estimated_completion: null,
+    ...NO_COUNTS,
     stages: [],
     result: null,
     error: null,
     updated_at: null,
     last_event_id: "0",
     attempt_id: null,
+    cancel_requested: null,
   };
 }
 
 /** The state after one more event of this analysis, which must be the next in order. Notices change nothing. */
 export function fold(state: AnalysisState, event: AnalysisEvent): AnalysisState {
   if (event.event_type === "notice") return state;
+  const after = folded(state, event);
+  if (state.cancel_requested === null) return after;
+  // The first event of all reopens nothing: an analysis may be cancelled before anybody has heard of it.
+  const isAnew = begunAnew(state, event) !== state && state.last_event_id !== "0";
+  return hasEnded(after) || isAnew ? { ...after, cancel_requested: null } : after;
+}
+
+function folded(state: AnalysisState, event: EventOfAnalysis): AnalysisState {
   const before = begunAnew(state, event);
   const after = {
     ...before,
@@ -63,11 +88,20 @@ export function fold(state: AnalysisState, event: AnalysisEvent): AnalysisState 
   };
   if (event.event_type === "status_update") {
     const stages = withStage(before, event);
-    if (event.current_stage !== "failed") return { ...after, ...statusFields(event), stages };
+    const isTerminal = event.current_stage === "failed" || event.current_stage === "cancelled";
+    if (!isTerminal) return { ...after, ...statusFields(event), stages };
     return { ...after, ...statusFields(event), stages: ended(stages, event), ...terminalFields(event) };
   }
-  const status = event.event_type === "error" ? "failed" : "completed";
-  return { ...after, status, stages: ended(before.stages, event), ...terminalFields(event) };
+  return {
+    ...after,
+    status: statusAfter(event),
+    stages: ended(before.stages, event),
+    ...terminalFields(event),
+  };
+}
+
+export function isEnd(status: AnalysisStatus): status is EndStatus {
+  return status === "completed" || status === "failed" || status === "cancelled";
 }
 
 /** A running analysis whose worker was silent for too long is stalled; any other status stays. */
@@ -85,6 +119,8 @@ interface StateSnapshot {
   readonly lastEventId: string;
   /** The attempt that is current; undefined: none was ever named, or it is that of the last event. */
   readonly attemptId?: string | undefined;
+  /** The request to cancel that is in force. */
+  readonly cancel?: CancelRequest | undefined;
 }
 
 /** The same state that folding every event would have come to, however many of them were trimmed. */
@@ -103,28 +139,36 @@ export function stateFromSnapshot(snapshot: StateSnapshot): AnalysisState {
     updated_at: last?.timestamp ?? null,
     last_event_id: snapshot.lastEventId,
     attempt_id: snapshot.attemptId ?? last?.attempt_id ?? null,
+    cancel_requested: snapshot.cancel ?? null,
   };
 }
 
-type EventOfAnalysis = StatusUpdate | ResultUpdate | ErrorEvent;
+type EventOfAnalysis = Exclude<AnalysisEvent, Notice>;
 
 /** The state to go on from: an empty one if the event begins a new attempt or reopens. */
 function begunAnew(state: AnalysisState, event: EventOfAnalysis): AnalysisState {
   const newAttempt = event.attempt_id !== undefined && event.attempt_id !== state.attempt_id;
-  const reopened = stands(state) && event.event_type === "status_update" && statusAfter(event) === "running";
+  const reopened = hasEnded(state) && !isEnd(statusAfter(event));
   return newAttempt || reopened ? { ...state, stages: [], result: null, error: null } : state;
 }
 
-function stands(state: AnalysisState): boolean {
-  return state.result !== null || state.error !== null;
+/** Whether its terminal event is current. That ended the last stage; a cancelled analysis has neither a result nor an error. */
+export function hasEnded({ result, error, stages }: AnalysisState): boolean {
+  return result !== null || error !== null || typeof stages.at(-1)?.ended_at === "string";
 }
 
-function statusAfter(event: EventOfAnalysis): "running" | "completed" | "failed" {
-  if (event.event_type === "result_update") return "completed";
+function statusAfter(event: EventOfAnalysis): AnalysisStatus {
   if (event.event_type === "error") return "failed";
-  const { current_stage: stage } = event;
-  return stage === "completed" || stage === "failed" ? stage : "running";
+  if (event.event_type !== "status_update") return "completed";
+  return STATUS_OF_STAGE.get(event.current_stage) ?? "running";
 }
+
+const STATUS_OF_STAGE: ReadonlyMap<string, AnalysisStatus> = new Map([
+  ["queued", "queued"],
+  ["completed", "completed"],
+  ["failed", "failed"],
+  ["cancelled", "cancelled"],
+]);
 
 function statusFields(event: StatusUpdate) {
   return {
@@ -133,13 +177,15 @@ function statusFields(event: StatusUpdate) {
     current_stage: event.current_stage,
     message: event.message,
     estimated_completion: event.estimated_completion,
+    ...countsOf(event),
   };
 }
 
 function terminalFields(event: EventOfAnalysis): Pick<AnalysisState, "result" | "error"> {
-  return event.event_type === "result_update"
-    ? { result: event, error: null }
-    : { result: null, error: event };
+  if (event.event_type === "result_update" || event.event_type === "result")
+    return { result: event, error: null };
+  const isCancelled = event.event_type === "status_update" && event.current_stage === "cancelled";
+  return { result: null, error: isCancelled ? null : event };
 }
 
 function withStage(state: AnalysisState, event: StatusUpdate): readonly StageSpan[] {
@@ -147,7 +193,7 @@ function withStage(state: AnalysisState, event: StatusUpdate): readonly StageSpa
   const { current_stage: stage, timestamp } = event;
   if (stages.at(-1)?.stage === stage) return stages;
   // A stage that comes after the end, as `completed` after the result, is over as it begins.
-  const span = { stage, started_at: timestamp, ended_at: stands(state) ? timestamp : null };
+  const span = { stage, started_at: timestamp, ended_at: hasEnded(state) ? timestamp : null };
   return [...ended(stages, event), span].slice(-STAGE_MARKS_KEPT);
 }
 

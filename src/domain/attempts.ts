@@ -18,13 +18,15 @@ export const NO_ATTEMPTS: Attempts = { current: undefined, past: [], outcome: un
 export const PAST_ATTEMPTS_KEPT = 1_000;
 
 /**
- * The one kind of event that an attempt may still bring after its terminal event. Workers report an end in two halves,
+ * The one kind of event that an attempt may still bring after its terminal event, if there is one. Workers report an end in two halves,
  * and a failure in either order. Anything else is a stray.
  */
-export const SECOND_HALF: Readonly<Record<TerminalKind, EventKind>> = {
+export const SECOND_HALF: Readonly<Record<TerminalKind, EventKind | undefined>> = {
   result: "status_completed",
+  data_result: "status_completed",
   status_failed: "error",
   error: "status_failed",
+  status_cancelled: undefined,
 };
 
 /** Whether the event is the first of a new attempt; `refusal` must have let it pass. */

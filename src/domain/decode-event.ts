@@ -7,11 +7,13 @@ import {
   isAnalysisChannel,
   parseAnalysisId,
 } from "./channel.ts";
+import { withCounts } from "./counts.ts";
 import { encodeEvent } from "./encode-event.ts";
-import { EVENT_RULES, MAX_ISSUES, toBounds } from "./event-rules.ts";
+import { EVENT_RULES, type EventRules, MAX_ISSUES } from "./event-rules.ts";
 import { arrayElements } from "./json-members.ts";
 import { nestingOf, TOO_DEEP } from "./json-nesting.ts";
 import { plainId } from "./kombu-value.ts";
+import { toBounds } from "./rounding.ts";
 import { exceedsBytes } from "./utf8.ts";
 
 /** In UTF-8, as the event came in. */
@@ -25,6 +27,8 @@ export interface DecodeContext {
   readonly now: number;
   /** The most bytes of UTF-8 that the text may have, if that is fewer than `MAX_EVENT_BYTES`. */
   readonly mostBytes?: number;
+  /** Those of `EVENT_RULES` if left out. */
+  readonly rules?: EventRules;
 }
 
 export interface Issue {
@@ -59,11 +63,8 @@ export type AddressedEvent =
   | (DecodeFailure & { readonly channel?: AnalysisChannel });
 
 /** Decodes an event that itself says which analysis it is of. Never throws. */
-export function decodeAddressedEvent(
-  text: string,
-  { now, mostBytes }: Omit<DecodeContext, "channel">,
-): AddressedEvent {
-  const parsed = parse(text, mostBytes);
+export function decodeAddressedEvent(text: string, taken: Omit<DecodeContext, "channel">): AddressedEvent {
+  const parsed = parse(text, taken.mostBytes);
   if (!parsed.ok) return parsed;
   const { value } = parsed;
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
@@ -76,7 +77,7 @@ export function decodeAddressedEvent(
     return invalid([{ path: ["analysis_id"], message }]);
   }
   const channel = analysisChannel(id);
-  return { ...decodeValue(value, text, { channel, now }), channel };
+  return { ...decodeValue(value, text, { ...taken, channel }), channel };
 }
 
 /** Decodes the body of a request, one event or an array of 1 to 500: all of them or none. Never throws. */
@@ -142,10 +143,10 @@ function decodeValue(value: unknown, source: string, context: DecodeContext): De
     return invalid([{ path: [], message: "must be an object" }]);
   }
   const given = value as GivenFields;
-  const rules = rulesFor(given.event_type, context.channel);
+  const rules = rulesFor(given.event_type, context);
   if (!rules.ok) return rules;
   const analysisIssue = analysisIdIssue(given, context.channel);
-  const parsed = rules.schema.safeParse(given);
+  const parsed = rules.schema.safeParse(withCounts(given));
   if (!parsed.success || analysisIssue !== undefined) {
     const issues = (parsed.error?.issues ?? []).map(toIssue);
     return invalid(analysisIssue === undefined ? issues : [analysisIssue, ...issues]);
@@ -155,20 +156,23 @@ function decodeValue(value: unknown, source: string, context: DecodeContext): De
   return { ok: true, event, encoded: encodeEvent(event, given, source) };
 }
 
-type Schema = (typeof EVENT_RULES)[keyof typeof EVENT_RULES];
+type Schema = EventRules[keyof EventRules];
 
-function rulesFor(eventType: unknown, channel: ChannelName): { ok: true; schema: Schema } | DecodeFailure {
+function rulesFor(
+  eventType: unknown,
+  { channel, rules = EVENT_RULES }: DecodeContext,
+): { ok: true; schema: Schema } | DecodeFailure {
   if (!isAnalysisChannel(channel)) {
-    if (eventType === undefined || eventType === "notice") return { ok: true, schema: EVENT_RULES.notice };
+    if (eventType === undefined || eventType === "notice") return { ok: true, schema: rules.notice };
     return invalid([{ path: ["event_type"], message: "must be notice on this channel" }]);
   }
-  if (eventType === "status_update" || eventType === "result_update" || eventType === "error") {
-    return { ok: true, schema: EVENT_RULES[eventType] };
-  }
-  const message =
-    eventType === undefined ? "is required" : "must be one of status_update, result_update, error";
+  const type = ANALYSIS_TYPES.find((one) => one === eventType);
+  if (type !== undefined) return { ok: true, schema: rules[type] };
+  const message = eventType === undefined ? "is required" : `must be one of ${ANALYSIS_TYPES.join(", ")}`;
   return invalid([{ path: ["event_type"], message }]);
 }
+
+const ANALYSIS_TYPES = ["status_update", "result_update", "result", "error"] as const;
 
 function analysisIdIssue(given: GivenFields, channel: ChannelName): Issue | undefined {
   const id = plainId(given.analysis_id);

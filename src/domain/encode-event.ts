@@ -1,22 +1,26 @@
 import type { AnalysisEvent, EncodedEvent } from "./analysis-event.ts";
-import type { EventKind } from "./event-kind.ts";
+import { type EventKind, firstMemberOf } from "./event-kind.ts";
 import { arrayElements, memberValue, objectMembers } from "./json-members.ts";
 
 /**
  * The event as it goes on: `source` as it was written, without an `event_id`. Fields that the rules filled in come after
  * it, and values that they changed are rewritten at their place. `given` is `source` parsed, `event` is `given` after the rules.
+ * The member that tells its kind from another one goes first, if there is one.
  */
 export function encodeEvent(event: AnalysisEvent, given: Fields, source: string): EncodedEvent {
   const members = objectMembers(oneLine(source));
   members.delete("event_id");
   setMembers(members, event as unknown as Fields, given);
+  const kind = kindOf(event);
+  const first = firstMemberOf(kind);
+  if (first !== undefined) members.delete(first.name);
   return {
-    kind: kindOf(event),
+    kind,
     stage: event.event_type === "status_update" ? event.current_stage : undefined,
     timestamp: event.timestamp,
     // Attempts are runs of a worker on one analysis; notices have none, whatever they carry.
     attemptId: event.event_type === "notice" ? undefined : event.attempt_id,
-    members: `${[...members.values()].join(",")}}`,
+    members: `${[...(first === undefined ? [] : [first.source]), ...members.values()].join(",")}}`,
   };
 }
 
@@ -61,13 +65,20 @@ function isObject(value: unknown): value is Fields {
 function kindOf(event: AnalysisEvent): EventKind {
   switch (event.event_type) {
     case "status_update":
-      if (event.current_stage === "completed") return "status_completed";
-      return event.current_stage === "failed" ? "status_failed" : "status";
+      return STATUS_KINDS.get(event.current_stage) ?? "status";
     case "result_update":
       return "result";
+    case "result":
+      return "data_result";
     case "error":
       return "error";
     case "notice":
       return "notice";
   }
 }
+
+const STATUS_KINDS: ReadonlyMap<string, EventKind> = new Map([
+  ["completed", "status_completed"],
+  ["failed", "status_failed"],
+  ["cancelled", "status_cancelled"],
+]);

@@ -1,8 +1,9 @@
 import { z } from "zod";
-import type { JsonObject } from "./analysis-event.ts";
-import { readTime } from "./event-time.ts";
+import type { JsonObject, SuspiciousRegion } from "./analysis-event.ts";
+import { readTime, TIME_TEXT } from "./event-time.ts";
 import { plainId } from "./kombu-value.ts";
-import { STAGES } from "./stages.ts";
+import { eachToBounds, ROUNDING } from "./rounding.ts";
+import { type AllowedStages, allowedStages, isStageName, STAGES } from "./stages.ts";
 import { shortened } from "./utf8.ts";
 
 /** At most so many faults of one body are named: enough to mend it by, and a hostile one stays cheap to refuse. */
@@ -15,15 +16,17 @@ const FRACTION = "must be a number from 0 to 1";
 const COUNT = "must be a whole number, 0 or more";
 const TEXT = "must be text that is not blank";
 const TIME = "must be a time in ISO 8601, with the time of day";
+const STAGE_NAME = "must be the name of a stage: 1 to 64 of a-z, 0-9, _, . and -";
 const HASH = "must be hexadecimal text or null";
+
+/*
+ * A rule that zod cannot write as JSON Schema says in its `meta` how the schema has it: see `eventSchema`.
+ */
 
 /** The messages are ours, so that none can echo the value it refuses. */
 function says(message: string) {
   return { error: (issue: { input?: unknown }) => (issue.input === undefined ? "is required" : message) };
 }
-
-/** A sum of `1/n` may miss a bound by so much: `toBounds` takes a number so little outside as the bound. */
-const ROUNDING = 1e-6;
 
 // Not overwritten here: a schema that changes numbers costs twice as much, and there are thousands in a result.
 const fraction = z
@@ -31,29 +34,38 @@ const fraction = z
   .min(-ROUNDING, FRACTION)
   .max(1 + ROUNDING, FRACTION);
 // Not z.int(): that one also refuses whole numbers beyond 2^53.
-const count = z.number(says(COUNT)).refine(isCount, COUNT);
+const count = z.number(says(COUNT)).refine(isCount, COUNT).meta({ type: "integer", minimum: 0 });
 const text = z.string(says(TEXT)).regex(/\S/, TEXT);
 const id = idThat((value) => !isBlank(value), TEXT);
-const jsonObject = z.custom<JsonObject>(
-  (value) => typeof value === "object" && value !== null && !Array.isArray(value),
-  "must be an object or null",
-);
+const jsonObject = z
+  .custom<JsonObject>(
+    (value) => typeof value === "object" && value !== null && !Array.isArray(value),
+    "must be an object or null",
+  )
+  .meta({ type: "object" });
 
-const time = z.unknown().transform((value, context) => {
-  const normalised = readTime(value);
-  if (normalised !== undefined) return normalised;
-  context.addIssue({ code: "custom", message: TIME });
-  return z.NEVER;
-});
+const time = z
+  .unknown()
+  .transform((value, context) => {
+    const normalised = readTime(value);
+    if (normalised !== undefined) return normalised;
+    context.addIssue({ code: "custom", message: TIME });
+    return z.NEVER;
+  })
+  .meta({ type: ["string", "number", "object"], ...TIME_TEXT });
 
-const blockchainHash = z.string(says(HASH)).transform((value, context) => {
-  if (isBlank(value)) return null;
-  if (/^(?:0x)?[0-9a-f]+$/i.test(value)) return value;
-  context.addIssue({ code: "custom", message: HASH });
-  return z.NEVER;
-});
+const blockchainHash = z
+  .string(says(HASH))
+  .transform((value, context) => {
+    if (isBlank(value)) return null;
+    if (/^(?:0x)?[0-9a-f]+$/i.test(value)) return value;
+    context.addIssue({ code: "custom", message: HASH });
+    return z.NEVER;
+  })
+  .meta({ pattern: "^(?:\\s*|(?:0[xX])?[0-9a-fA-F]+)$" });
 
-const region = z.object(
+/** The rules of one of `suspicious_regions`. */
+export const region = z.object(
   {
     frame_number: count,
     x: fraction,
@@ -65,8 +77,6 @@ const region = z.object(
   },
   says("must be an object"),
 );
-
-type Region = z.infer<typeof region>;
 
 // Not z.array(region): that names every fault of every region, and a megabyte of `[[],[],…` has millions.
 const regions = z.array(z.unknown(), says("must be an array")).transform((values, context) => {
@@ -80,27 +90,48 @@ const regions = z.array(z.unknown(), says("must be an array")).transform((values
     faults += result.error.issues.length;
     if (faults >= MAX_ISSUES) break;
   }
-  return faults === 0 ? eachToBounds(values as Region[]) : z.NEVER;
+  return faults === 0 ? eachToBounds(values as SuspiciousRegion[]) : z.NEVER;
 });
 
 const ATTEMPT = "must be text of 1 to 64 characters";
 const common = {
   timestamp: z.exactOptional(time),
-  attempt_id: z.exactOptional(z.preprocess(plainId, z.string(says(ATTEMPT)).refine(isAttemptId, ATTEMPT))),
+  attempt_id: z.exactOptional(
+    z
+      .preprocess(plainId, z.string(says(ATTEMPT)).refine(isAttemptId, ATTEMPT))
+      .meta({ type: ["string", "object"], minLength: 1, maxLength: 64 }),
+  ),
 };
 
-/** By event_type, everything but `analysis_id`, whose rule needs the channel. Built once: building costs far more than using. */
-export const EVENT_RULES = {
-  status_update: z.object({
+const textOrNull = z.string(says("must be text or null")).nullable().default(null);
+const anything = z.exactOptional(z.unknown());
+
+function statusRules(stages: AllowedStages) {
+  return z.object({
     event_type: z.literal("status_update"),
     task_id: id,
     progress: fraction,
-    current_stage: z.enum(STAGES, says(`must be one of ${STAGES.join(", ")}`)),
+    current_stage: stageOf(allowedStages(stages)),
     message: text,
     estimated_completion: time.nullable().default(null),
-    error: z.string(says("must be text or null")).nullable().default(null),
+    error: textOrNull,
+    current: anything,
+    total: anything,
+    unit: anything,
     ...common,
-  }),
+  });
+}
+
+function stageOf(allowed: AllowedStages) {
+  if (allowed === "*") {
+    const anyName = z.string(says(STAGE_NAME)).refine(isStageName, STAGE_NAME);
+    return anyName.meta({ pattern: "^[a-z0-9_.-]{1,64}$" });
+  }
+  return z.enum(allowed as string[], says(`must be one of ${allowed.join(", ")}`));
+}
+
+/** The rules of every type but status_update, which hold whatever the stages are called. */
+const OTHER_RULES = {
   result_update: z
     .object({
       event_type: z.literal("result_update"),
@@ -119,6 +150,17 @@ export const EVENT_RULES = {
       // Also when another field is at fault, so that a publisher hears of all faults at once.
       when: ({ value }) => hasBothCounts(value),
     }),
+  result: z.object({
+    event_type: z.literal("result"),
+    data: z
+      .unknown()
+      .refine((value) => value !== undefined && value !== null, {
+        error: ({ input }) => (input === undefined ? "is required" : "must be any value but null"),
+      })
+      .meta({ not: { type: "null" } }),
+    summary: textOrNull,
+    ...common,
+  }),
   error: z
     .object({
       event_type: z.literal("error"),
@@ -142,63 +184,30 @@ export const EVENT_RULES = {
   }),
 };
 
-/** An event that passed its rules, with each number that rounding put outside its bound on it; itself if none is. */
-export function toBounds<Event extends object>(event: Event): Event {
-  return withinBounds(event, EVENT_NUMBERS);
+export type EventRules = ReturnType<typeof eventRules>;
+
+/**
+ * By event_type, everything but `analysis_id`, whose rule needs the channel. `stages` are those of the setting STAGES. To be
+ * built once: building costs far more than using.
+ */
+export function eventRules(stages: AllowedStages) {
+  return { status_update: statusRules(stages), ...OTHER_RULES };
 }
 
-function eachToBounds(regions: Region[]): Region[] {
-  return regions.every(isInside)
-    ? regions
-    : regions.map((each) => (isInside(each) ? each : withinBounds(each, REGION_NUMBERS)));
-}
-
-/** Spelled out, because a result has thousands of these numbers and hardly ever one outside. */
-function isInside({ frame_number, x, y, width, height, confidence }: Region): boolean {
-  const least = Math.min(frame_number, x, y, width, height, confidence);
-  return least >= 0 && Math.max(x, y, width, height, confidence) <= 1;
-}
-
-/** By name, the upper bound; the lower one is 0. */
-type Bounds = readonly (readonly [name: string, most: number])[];
-
-const EVENT_NUMBERS: Bounds = [
-  ["progress", 1],
-  ["confidence_score", 1],
-  ["frames_processed", Number.POSITIVE_INFINITY],
-  ["total_frames", Number.POSITIVE_INFINITY],
-  ["processing_time_ms", Number.POSITIVE_INFINITY],
-];
-const REGION_NUMBERS: Bounds = [
-  ["frame_number", Number.POSITIVE_INFINITY],
-  ["x", 1],
-  ["y", 1],
-  ["width", 1],
-  ["height", 1],
-  ["confidence", 1],
-];
-
-function withinBounds<Fields extends object>(fields: Fields, bounds: Bounds): Fields {
-  const given = fields as Readonly<Record<string, unknown>>;
-  const outside: Record<string, number> = {};
-  let isOutside = false;
-  for (const [name, most] of bounds) {
-    const value = given[name];
-    if (typeof value !== "number" || (value >= 0 && value <= most)) continue;
-    outside[name] = value < 0 ? 0 : most;
-    isOutside = true;
-  }
-  return isOutside ? { ...fields, ...outside } : fields;
-}
+/** The rules if STAGES is not set. */
+export const EVENT_RULES: EventRules = eventRules(STAGES);
 
 /** An id as text, or as kombu writes a UUID. */
 function idThat(isGood: (text: string) => boolean, message: string) {
-  return z.unknown().transform((value, context) => {
-    const plain = plainId(value);
-    if (typeof plain === "string" && isGood(plain)) return plain;
-    context.addIssue({ code: "custom", message: value === undefined ? "is required" : message });
-    return z.NEVER;
-  });
+  return z
+    .unknown()
+    .transform((value, context) => {
+      const plain = plainId(value);
+      if (typeof plain === "string" && isGood(plain)) return plain;
+      context.addIssue({ code: "custom", message: value === undefined ? "is required" : message });
+      return z.NEVER;
+    })
+    .meta({ type: ["string", "object"], pattern: "\\S" });
 }
 
 function isBlank(value: string): boolean {

@@ -6,6 +6,8 @@ const TIME =
 const MOST_CHARACTERS = 64;
 /** Nanoseconds. A time is kept for each change of stage, so its length must have an end. */
 const FRACTION_DIGITS = 9;
+/** The text of a time, as JSON Schema has it; days that no month has are not seen there. */
+export const TIME_TEXT = { maxLength: MOST_CHARACTERS, pattern: TIME.source } as const;
 /** As seconds the year 5138, as milliseconds 1973: from here on a number counts milliseconds. */
 const FIRST_MILLISECONDS = 1e11;
 

@@ -26,8 +26,10 @@ export function latestAfter(latest: LatestState, event: PublishedEvent): LatestS
     case "status_completed":
       return { position, lastStatus: event, currentTerminal };
     case "status_failed":
+    case "status_cancelled":
       return { position, lastStatus: event, currentTerminal: event };
     case "result":
+    case "data_result":
     case "error":
       return { position, lastStatus, currentTerminal: event };
     case "notice":

@@ -5,23 +5,51 @@ import { pathToFileURL } from "node:url";
 import { reasonOf } from "../application/errors.ts";
 import type { BrokerPorts } from "../application/ports/broker-ports.ts";
 import type { BrokerContext, OpenBroker } from "../package/ports.ts";
-import { CommandFailed, EXIT } from "./commands/command-failed.ts";
+import { CommandFailed } from "./commands/command-failed.ts";
+import { EXIT } from "./commands/exit-codes.ts";
+
+/** A module waits for nothing before it gives its ports: it connects in the background. */
+const LOADED_MS = 10_000;
+const LIMIT = `within ${LOADED_MS / 1_000} s`;
 
 /**
  * Opens the broker of a module from outside: `module` is a path from the working directory, or the name of a package that
- * is installed there. Rejects with `CommandFailed` and code 78 if there is no such module, or if it is none for a broker.
+ * is installed there. Rejects with `CommandFailed` and code 78 if there is no such module, if it is none for a broker, or
+ * if it takes more than 10 s to load or to open.
  */
 export async function openBrokerModule(module: string, context: BrokerContext): Promise<BrokerPorts> {
-  const open = await load(module);
-  let broker: unknown;
-  try {
-    broker = await open(context);
-  } catch (error) {
-    throw unusable(module, `openBroker failed: ${reasonOf(error)}`);
-  }
+  const open = await inTime(load(module), context, () =>
+    unusable(module, `the module was not loaded ${LIMIT}`),
+  );
+  const broker = await inTime(opened(module, open, context), context, () =>
+    unusable(module, `openBroker did not answer ${LIMIT}`),
+  );
   const faults = faultsOf(broker);
   if (faults.length > 0) throw unusable(module, `openBroker gives ${faults.join(", and ")}`);
   return broker as BrokerPorts;
+}
+
+/** Settles as `work` does, and rejects with `late` if that takes too long. */
+async function inTime<Answer>(
+  work: Promise<Answer>,
+  { clock }: BrokerContext,
+  late: () => CommandFailed,
+): Promise<Answer> {
+  const over = Promise.withResolvers<never>();
+  const cancel = clock.after(LOADED_MS, () => over.reject(late()));
+  try {
+    return await Promise.race([work, over.promise]);
+  } finally {
+    cancel();
+  }
+}
+
+async function opened(module: string, open: OpenBroker, context: BrokerContext): Promise<unknown> {
+  try {
+    return await open(context);
+  } catch (error) {
+    throw unusable(module, `openBroker failed: ${reasonOf(error)}`);
+  }
 }
 
 async function load(module: string): Promise<OpenBroker> {
@@ -49,7 +77,10 @@ function find(module: string): string {
 }
 
 type Members<Port> = Readonly<
-  Record<Exclude<keyof Port, "trouble" | "away">, "function" | "string" | "number" | "boolean" | "object">
+  Record<
+    Exclude<keyof Port, "trouble" | "away" | "requestCancel" | "signOfLife">,
+    "function" | "string" | "number" | "boolean" | "object"
+  >
 >;
 
 /** The members of each port that every adapter has, with their types. */

@@ -2,11 +2,14 @@ import "reflect-metadata";
 import { Container } from "inversify";
 import type { AccessPolicy } from "../application/access-policy.ts";
 import { BroadcastEvent } from "../application/broadcast-event.ts";
+import { CancelAnalysis } from "../application/cancel-analysis.ts";
 import { CheckPositions } from "../application/check-positions.ts";
 import { DeclareViewers } from "../application/declare-viewers.ts";
 import { DrainConnections } from "../application/drain-connections.ts";
+import { EndAbandoned } from "../application/end-abandoned.ts";
 import { ExpireStaleConnections } from "../application/expire-stale-connections.ts";
 import { FairQueue } from "../application/fair-queue.ts";
+import { DeliveryMeters } from "../application/fan-out/delivery-meter.ts";
 import { FeedRegistry } from "../application/fan-out/feed-registry.ts";
 import { IngestBareMessage } from "../application/ingest-bare-message.ts";
 import { IngestInboxEntries } from "../application/ingest-inbox-entries.ts";
@@ -17,11 +20,13 @@ import type { TelemetryPort } from "../application/ports/telemetry-port.ts";
 import type { TokenVerifierPort } from "../application/ports/token-verifier-port.ts";
 import { ReadAnalysis } from "../application/read-analysis.ts";
 import { ReadEvents } from "../application/read-events.ts";
+import { Refusals } from "../application/refusals.ts";
 import { SendHeartbeats } from "../application/send-heartbeats.ts";
 import { SubscribeToAnalysis } from "../application/subscribe-to-analysis.ts";
 import { WatchInbox } from "../application/watch-inbox.ts";
 import { WatchRequestLimit } from "../application/watch-request-limit.ts";
 import { ConnectionRegistry } from "../domain/connection-registry.ts";
+import { eventRules } from "../domain/event-rules.ts";
 import type { SessionServices } from "../session/session-services.ts";
 import type { Config } from "./config/config.ts";
 
@@ -48,7 +53,9 @@ export type GatewaySettings = Pick<
   | "maxConnections"
   | "maxConnectionsPerUser"
   | "maxSubscriptionsPerUser"
+  | "stages"
   | "stallAfterMs"
+  | "abandonAfterMs"
   | "drainMs"
 >;
 
@@ -68,9 +75,17 @@ export function createGateway(given: GivenParts) {
       .add("tokens", () => given.tokens)
       .add("access", () => given.access)
 
+      .add("rules", () => eventRules(settings.stages))
+
       // The ports of the broker.
       .add("broker", () => given.broker, closeBroker)
-      .add("pubSub", ({ broker }) => broker.events)
+      .add("abandoned", ({ broker, clock, telemetry }) => {
+        const { events: pubSub, running } = broker;
+        const { abandonAfterMs } = settings;
+        if (abandonAfterMs === 0 || running === undefined) return undefined;
+        return new EndAbandoned({ pubSub, running, clock, telemetry, abandonAfterMs });
+      })
+      .add("pubSub", ({ broker, abandoned }) => abandoned?.noting ?? broker.events)
       .add("requestLimit", ({ pubSub, telemetry }) => new WatchRequestLimit(pubSub, telemetry))
       .add("deadLetters", ({ broker }) => broker.deadLetters)
       .add("workers", ({ broker }) => broker.workerChannels)
@@ -86,7 +101,12 @@ export function createGateway(given: GivenParts) {
           }),
       )
       .add("connections", ({ registry, clock }) => new OpenConnections(registry, clock))
-      .add("feeds", ({ pubSub, clock, telemetry }) => new FeedRegistry(pubSub, clock, telemetry))
+      .add(
+        "feeds",
+        ({ pubSub, clock, telemetry }) => new FeedRegistry(pubSub, clock, telemetry, settings.stallAfterMs),
+      )
+      .add("deliveries", () => new DeliveryMeters())
+      .add("refusals", ({ telemetry }) => new Refusals(telemetry))
       .add("reads", ({ clock }) => new FairQueue(clock))
 
       // The use cases.
@@ -96,14 +116,15 @@ export function createGateway(given: GivenParts) {
         ({ registry, connections, clock }) =>
           new ExpireStaleConnections(registry, connections, clock, heartbeatTimeoutMs),
       )
-      .add(
-        "drain",
-        ({ connections, clock }) => new DrainConnections(connections, clock, settings.drainMs, Math.random),
-      )
+      .add("drain", ({ connections, clock }) => new DrainConnections(connections, clock, Math.random))
       .add("subscribe", ({ feeds, registry, access }) => new SubscribeToAnalysis(feeds, registry, access))
       .add("checkPositions", ({ feeds, pubSub, telemetry }) => new CheckPositions(feeds, pubSub, telemetry))
       .add("declareViewers", ({ pubSub }) => new DeclareViewers(pubSub))
-      .add("broadcast", ({ pubSub, clock, telemetry }) => new BroadcastEvent(pubSub, clock, telemetry))
+      .add("cancel", ({ pubSub, access, clock }) => new CancelAnalysis(pubSub, access, clock))
+      .add(
+        "broadcast",
+        ({ pubSub, clock, telemetry, rules }) => new BroadcastEvent(pubSub, clock, telemetry, rules),
+      )
       .add(
         "read",
         ({ pubSub, reads, access }) => new ReadAnalysis(pubSub, reads, access, settings.stallAfterMs),
@@ -114,13 +135,13 @@ export function createGateway(given: GivenParts) {
       )
       .add(
         "ingest",
-        ({ pubSub, workers, deadLetters, clock, telemetry }) =>
-          workers && new IngestBareMessage(pubSub, workers, deadLetters, clock, telemetry),
+        ({ pubSub, workers, deadLetters, clock, telemetry, rules }) =>
+          workers && new IngestBareMessage(pubSub, workers, deadLetters, clock, telemetry, rules),
       )
       .add(
         "ingestInbox",
-        ({ broker: { inbox }, pubSub, deadLetters, clock, telemetry }) =>
-          inbox && new IngestInboxEntries(inbox, pubSub, deadLetters, clock, telemetry),
+        ({ broker: { inbox }, pubSub, deadLetters, clock, telemetry, rules }) =>
+          inbox && new IngestInboxEntries(inbox, pubSub, deadLetters, clock, telemetry, rules),
       )
       .add("inbox", ({ broker, clock }) => new WatchInbox(broker.inbox, clock))
 
@@ -133,6 +154,8 @@ export function createGateway(given: GivenParts) {
           connections,
           registry,
           heartbeats,
+          deliveries,
+          refusals,
           clock,
           telemetry,
         }): SessionServices => ({
@@ -142,6 +165,8 @@ export function createGateway(given: GivenParts) {
           connections,
           registry,
           heartbeats,
+          deliveries,
+          refusals,
           clock,
           telemetry,
           settings: { heartbeatIntervalMs, heartbeatTimeoutMs, messageRate },

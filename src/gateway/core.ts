@@ -1,13 +1,16 @@
 import type { Hono } from "hono";
 import { gatewayApp } from "../adapters/http/gateway-app.ts";
-import type { Listening } from "../adapters/server/listening.ts";
+import type { Exposition } from "../adapters/http/metrics-routes.ts";
 import { CHECK_POSITIONS_MS } from "../application/check-positions.ts";
+import { LOOK_FOR_ABANDONED_MS } from "../application/end-abandoned.ts";
 import { reasonOf } from "../application/errors.ts";
 import { capabilitiesOf } from "../application/ports/broker-ports.ts";
-import type { ClockPort } from "../application/ports/clock-port.ts";
+import { TELL_REFUSALS_MS } from "../application/refusals.ts";
 import { WATCH_INBOX_MS } from "../application/watch-inbox.ts";
 import type { OriginPolicy } from "../session/origin-policy.ts";
 import { createGateway, type Gateway, type GivenParts } from "./container.ts";
+import { type DrainedServer, drainGateway, inTime, sendAwayNow } from "./drain-gateway.ts";
+import { setGauges } from "./gauges.ts";
 import { ToldCapabilities } from "./told-capabilities.ts";
 
 /** A gateway without a server: the command line gives it one of its own, and an application embeds it in its own. */
@@ -15,17 +18,19 @@ export interface Core {
   readonly gateway: Gateway;
   /** Answers everything but upgrades. */
   readonly app: Hono;
+  /** Sets every gauge of the telemetry to its present value. It happens by itself every two seconds. */
+  setGauges(): void;
   /** Takes entries of the inbox from here on, and ends expired tokens and silent clients. To be called once. */
   attend(): void;
   /**
-   * Ends: takes nothing new, finishes the work that is under way, closes the connections with 1001, then the broker.
-   * Resolves when everything is closed. It waits at most `withinMs` for the work and the clients, the drain time if left
+   * Ends: admits nobody, closes the connections with 1001, finishes the work that is under way, then closes the broker.
+   * Resolves when everything is closed. It waits at most `withinMs` for the clients and the work, the drain time if left
    * out. To be called once.
    */
   drain(server: DrainedServer, withinMs?: number): Promise<void>;
+  /** Closes every connection with 1001 at once, and waits for nothing but their last bytes. The process ends after it. */
+  sendAwayNow(): Promise<void>;
 }
-
-type DrainedServer = Pick<Listening, "stopAccepting" | "answered" | "stop">;
 
 interface CoreOptions extends GivenParts {
   readonly origins: OriginPolicy;
@@ -35,6 +40,8 @@ interface CoreOptions extends GivenParts {
   readonly counters: () => Readonly<Record<string, number>>;
   /** The demo; undefined if it is off. */
   readonly demo: Hono | undefined;
+  /** The answer of `/metrics`; undefined if it is not served. */
+  readonly exposition: Exposition | undefined;
 }
 
 /** The time between two sweeps for expired tokens and silent clients; a quarter of a heartbeat if that is shorter. */
@@ -48,7 +55,14 @@ const LOOK_AGAIN_MS = 20;
  * Builds a gateway and listens to workers. Resolves with or without the broker: `/ready` says which. The gateway starts
  * without the capabilities that the broker lacks as well.
  */
-export async function startCore({ origins, path, counters, demo, ...given }: CoreOptions): Promise<Core> {
+export async function startCore({
+  origins,
+  path,
+  counters,
+  demo,
+  exposition,
+  ...given
+}: CoreOptions): Promise<Core> {
   const gateway = createGateway(given);
   const { clock } = gateway;
   const leaving = new AbortController();
@@ -60,7 +74,9 @@ export async function startCore({ origins, path, counters, demo, ...given }: Cor
     capabilities: () => capabilitiesOf(gateway.broker),
     leaving: leaving.signal,
     demo,
+    exposition,
   });
+  const gauges = () => setGauges(gateway, { ...gateway, leaving: leaving.signal });
   await Promise.all([inTime(clock, BROKER_PATIENCE_MS, listenToWorkers(gateway)), brokerUp(gateway)]);
   const capabilities = new ToldCapabilities(gateway);
   capabilities.tell();
@@ -69,35 +85,39 @@ export async function startCore({ origins, path, counters, demo, ...given }: Cor
   return {
     gateway,
     app,
+    setGauges: gauges,
     attend() {
-      stopAttending = attend(gateway, capabilities);
+      stopAttending = attend(gateway, capabilities, gauges);
     },
     async drain(server, withinMs = given.settings.drainMs) {
       leaving.abort();
-      server.stopAccepting();
-      // The gateway finishes the messages that it has heard and the requests under way. Other gateways hear the later
-      // ones.
-      const heardOut = gateway.workers?.stopListening().then(() => gateway.ingest?.settled());
-      const underWay = Promise.all([gateway.ingestInbox?.stop(), heardOut, server.answered()]);
-      await Promise.all([gateway.drain.execute(withinMs), inTime(clock, withinMs, underWay)]);
+      await drainGateway(gateway, server, withinMs);
       stopAttending();
       await server.stop();
       await gateway.close();
     },
+    sendAwayNow: () => sendAwayNow(gateway),
   };
 }
 
 /** Begins everything that a gateway does by itself. The answer ends it, but for the inbox. */
-function attend(gateway: Gateway, capabilities: ToldCapabilities): () => void {
-  const { clock, settings } = gateway;
+function attend(gateway: Gateway, capabilities: ToldCapabilities, gauges: () => void): () => void {
+  const { clock, settings, telemetry } = gateway;
   gateway.ingestInbox?.start();
+  if (settings.abandonAfterMs > 0 && gateway.abandoned === undefined)
+    telemetry.log(
+      "warn",
+      "ABANDON_AFTER_SECONDS has no effect: this broker keeps no index of running analyses",
+    );
   const stops = [
     clock.every(WATCH_INBOX_MS, () => {
-      setGauges(gateway);
+      gauges();
       capabilities.tellChange();
       gateway.requestLimit.execute();
       void gateway.inbox.execute();
     }),
+    clock.every(TELL_REFUSALS_MS, () => gateway.refusals.tell()),
+    clock.every(LOOK_FOR_ABANDONED_MS, () => void gateway.abandoned?.execute()),
     clock.every(CHECK_POSITIONS_MS, () => void gateway.checkPositions.execute()),
     clock.every(Math.min(SWEEP_MS, settings.heartbeatIntervalMs / 4), () => {
       gateway.heartbeats.execute();
@@ -106,17 +126,8 @@ function attend(gateway: Gateway, capabilities: ToldCapabilities): () => void {
   ];
   return () => {
     for (const stop of stops) stop();
+    gateway.refusals.tell();
   };
-}
-
-/** Resolves when `done` does, or after `milliseconds`. */
-async function inTime(clock: ClockPort, milliseconds: number, done: Promise<unknown>): Promise<void> {
-  let cancel = () => {};
-  const late = new Promise<void>((resolve) => {
-    cancel = clock.after(milliseconds, resolve);
-  });
-  await Promise.race([done, late]);
-  cancel();
 }
 
 /** Resolves when the gateway hears workers. Never rejects: it hears them once the broker is back. */
@@ -140,13 +151,4 @@ function brokerUp({ pubSub, clock }: Gateway): Promise<void> {
     };
     look();
   });
-}
-
-/** Sets every gauge to its present value. It does not ask the broker. */
-function setGauges({ telemetry, registry, pubSub, inbox: { health } }: Gateway): void {
-  telemetry.set("telltale_watched_analyses", {}, registry.statistics().active_analyses);
-  telemetry.set("telltale_broker_up", {}, pubSub.health().status === "up" ? 1 : 0);
-  if (!("entries" in health)) return;
-  telemetry.set("telltale_inbox_entries", {}, health.entries);
-  telemetry.set("telltale_inbox_oldest_seconds", {}, (health.oldestAgeMs ?? 0) / 1_000);
 }

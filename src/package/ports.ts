@@ -51,11 +51,12 @@ export type {
   GaugeName,
   HistogramName,
   LabelsOf,
-} from "../application/ports/metric-catalogue.ts";
+} from "../application/ports/metric-names.ts";
 export type {
   AppendOutcome,
   AppendRequest,
   AttemptRefusal,
+  CancelRequest,
   ChannelPosition,
   ChannelSnapshot,
   ChannelSubscriber,
@@ -65,8 +66,11 @@ export type {
   PublishedEvent,
   PubSubPort,
   StageMark,
+  WorkerAnswer,
 } from "../application/ports/pub-sub-port.ts";
 export { MOST_POSITIONS, PAGE_BYTES } from "../application/ports/pub-sub-port.ts";
+export type { IndexedAnalysis, RunningIndexPort } from "../application/ports/running-index-port.ts";
+export { MOST_INDEXED } from "../application/ports/running-index-port.ts";
 export type { LogFields, LogLevel } from "../application/ports/telemetry-port.ts";
 export type { BareMessage, Listening, WorkerChannelPort } from "../application/ports/worker-channel-port.ts";
 export type { ViewerList } from "../domain/access-grant.ts";

@@ -14,11 +14,11 @@ import type { SessionServices } from "./session-services.ts";
  */
 export class Admission<Watched> {
   readonly #connection: OpenConnection;
-  readonly #services: Pick<SessionServices, "connections" | "registry">;
+  readonly #services: AdmissionServices;
   readonly #held: Held[] = [];
   #state: AdmissionState<Watched> = { type: "arriving" };
 
-  constructor(connection: OpenConnection, services: Pick<SessionServices, "connections" | "registry">) {
+  constructor(connection: OpenConnection, services: AdmissionServices) {
     this.#connection = connection;
     this.#services = services;
   }
@@ -33,6 +33,8 @@ export class Admission<Watched> {
     const answer = connections.admit(this.#connection, { userId, tokenExpiresAt: grant.expiresAt });
     if (!answer.admitted) return LIMITS[answer.limit];
     this.#state = { type: "admitted", userId };
+    const { id, transport } = this.#connection;
+    this.#services.telemetry.log("debug", "a client connected", { connection: id, transport });
     return undefined;
   }
 
@@ -60,6 +62,7 @@ export class Admission<Watched> {
    */
   leave(code?: CloseCode, refusal: Refusal = refusalOf(code)): void {
     if (this.#state.type === "left") return;
+    this.#noteEnd(code);
     this.#state = { type: "left", code, refusal };
     const faults: unknown[] = [];
     for (const held of this.#held.splice(0)) {
@@ -81,7 +84,19 @@ export class Admission<Watched> {
       this.#services.connections.remove(this.#connection.id);
     }
   }
+
+  /** A request over HTTP that was never served has no connection that could end: its answer says why. */
+  #noteEnd(ended: CloseCode | undefined): void {
+    const { id, transport } = this.#connection;
+    const isServed = transport === "websocket" || this.#state.type === "watching" || ended !== undefined;
+    if (!isServed) return;
+    const code = ended === undefined ? "none" : `${ended.code}`;
+    this.#services.telemetry.count("telltale_connections_closed_total", { code });
+    this.#services.telemetry.log("debug", "a connection ended", { connection: id, transport, code });
+  }
 }
+
+type AdmissionServices = Pick<SessionServices, "connections" | "registry" | "telemetry">;
 
 /** One connection, from its request to its end. Each state leads to the next one, and every state to `left`. */
 type AdmissionState<Watched> =
@@ -136,6 +151,7 @@ export function refusalFor(error: unknown): Refusal {
 /** The refusal for a client whose connection was closed with `code` before its request was answered. */
 function refusalOf(code: CloseCode | undefined): Refusal {
   if (code === CLOSE_CODES.forbidden) return "not_allowed";
+  if (code === CLOSE_CODES.goingAway) return "going_away";
   return code === CLOSE_CODES.unauthenticated ? "unauthenticated" : "over_capacity";
 }
 

@@ -1,4 +1,4 @@
-import type { DeliveryOwner } from "../application/fan-out/delivery.ts";
+import type { DeliveryOwner } from "../application/fan-out/delivery-request.ts";
 import type { Watch } from "../application/watch.ts";
 import type { AccessGrant, ViewerList } from "../domain/access-grant.ts";
 import type { AnalysisId } from "../domain/channel.ts";

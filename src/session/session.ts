@@ -2,12 +2,14 @@ import { ConnectionWriter } from "../application/fan-out/connection-writer.ts";
 import type { NoticeWatch } from "../application/notice-watch.ts";
 import type { OpenConnection } from "../application/open-connections.ts";
 import type { ClientConnectionPort } from "../application/ports/client-connection-port.ts";
+import type { Transport } from "../application/ports/metric-catalogue.ts";
+import type { TokenCheck } from "../application/token-checks.ts";
 import type { AccessGrant } from "../domain/access-grant.ts";
 import type { AnalysisId } from "../domain/channel.ts";
 import { CLOSE_CODES, type CloseCode } from "../domain/close-code.ts";
 import { Admission, type Held, REFUSALS, type Refusal, refusalFor } from "./admission.ts";
 import { connectionEstablished, protocolError } from "./server-frames.ts";
-import { logFault, type SessionServices } from "./session-services.ts";
+import { countResume, logFault, type SessionServices } from "./session-services.ts";
 import type { WatchQuery } from "./watch-query.ts";
 
 /**
@@ -26,15 +28,17 @@ import type { WatchQuery } from "./watch-query.ts";
 export abstract class Session<What extends Watched> implements OpenConnection {
   readonly writer: ConnectionWriter;
   readonly services: SessionServices;
+  readonly transport: Transport;
   protected readonly connection: ClientConnectionPort;
   protected readonly admission: Admission<What>;
   #notices: NoticeWatch | undefined;
 
-  constructor(connection: ClientConnectionPort, services: SessionServices) {
+  constructor(connection: ClientConnectionPort, services: SessionServices, transport: Transport) {
+    this.transport = transport;
     this.connection = connection;
     this.services = services;
     this.admission = new Admission<What>(this, services);
-    this.writer = new ConnectionWriter(connection, services.clock);
+    this.writer = new ConnectionWriter(connection, services.clock, services.deliveries.of(transport));
   }
 
   get id(): string {
@@ -55,11 +59,20 @@ export abstract class Session<What extends Watched> implements OpenConnection {
   /** Ends the connection for a reason of the table. */
   refuse(refusal: Refusal): void {
     const { code, reason } = REFUSALS[refusal];
+    this.noteRefused(refusal);
     try {
       this.admission.leave(code, refusal);
     } finally {
       this.close(code, reason);
     }
+  }
+
+  /** Notes a refusal that no answer over HTTP tells. */
+  protected noteRefused(refusal: Refusal, token?: TokenCheck): void {
+    const { type } = this.admission.state;
+    const isAnswered = this.transport !== "websocket" && type !== "watching";
+    if (type === "left" || isAnswered) return;
+    this.services.refusals.note(refusal, { connection: this.id, transport: this.transport }, token);
   }
 
   tooSlow(): void {
@@ -68,11 +81,11 @@ export abstract class Session<What extends Watched> implements OpenConnection {
 
   /** A fault of the gateway: logs it and ends the connection, and no other one notices. Never throws. */
   failed(error: unknown): void {
-    logFault(this.services.telemetry, error);
+    logFault(this.services.telemetry, this.id, error);
     try {
       this.refuse(refusalFor(error));
     } catch (again) {
-      logFault(this.services.telemetry, again);
+      logFault(this.services.telemetry, this.id, again);
       this.services.connections.remove(this.id);
     }
   }
@@ -116,6 +129,7 @@ export abstract class Session<What extends Watched> implements OpenConnection {
   ): void {
     this.admission.hold(keepsAlive);
     this.establish(watched.resumed);
+    countResume(this.services.telemetry, watched.resumed);
     for (const fault of faults) this.writer.sendControl(protocolError(fault, this.now));
     this.#notices?.begin();
     watched.begin();

@@ -15,7 +15,7 @@ export class SseSession extends Session<OneAnalysis> {
   readonly #request: SseRequest;
 
   constructor(connection: ClientConnectionPort, request: SseRequest, services: SessionServices) {
-    super(connection, services);
+    super(connection, services, "sse");
     this.#request = request;
   }
 

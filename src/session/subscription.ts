@@ -1,5 +1,5 @@
 import { AccessUndecided, faultLevel, NewerFormat, reasonOf, TelltaleError } from "../application/errors.ts";
-import type { DeliveryOwner } from "../application/fan-out/delivery.ts";
+import type { DeliveryOwner } from "../application/fan-out/delivery-request.ts";
 import type { ControlFrame } from "../application/ports/client-connection-port.ts";
 import type { Watch } from "../application/watch.ts";
 import type { AccessGrant, ViewerList } from "../domain/access-grant.ts";
@@ -7,6 +7,7 @@ import type { AnalysisId } from "../domain/channel.ts";
 import type { SubscribeFrame, SubscriptionFrame } from "./client-frames.ts";
 import { type Refusal, subscribed, subscriptionRefused, unsubscribed } from "./server-frames.ts";
 import type { Session, Watched } from "./session.ts";
+import { countResume } from "./session-services.ts";
 import type { WatchQuery } from "./watch-query.ts";
 
 /**
@@ -109,6 +110,7 @@ export class Subscription implements DeliveryOwner {
     // Rights and viewers may have changed while the watch was prepared.
     if (!this.#check(watch.viewers)) return;
     host.answer(subscribed(this.#analysisId, watch.resumed, this.#now));
+    countResume(host.services.telemetry, watch.resumed);
     watch.begin();
   }
 
@@ -128,12 +130,17 @@ export class Subscription implements DeliveryOwner {
   }
 
   #refuse(refusal: Refusal): void {
-    if (!this.#isEnded) this.#context.host.answer(subscriptionRefused(this.#analysisId, refusal, this.#now));
+    if (this.#isEnded) return;
+    const { host } = this.#context;
+    host.services.refusals.note(refusal, { connection: host.id, analysis: this.#analysisId });
+    host.answer(subscriptionRefused(this.#analysisId, refusal, this.#now));
   }
 
   #refusalOf(error: unknown): Refusal {
     const expected = error instanceof TelltaleError;
     this.#context.host.services.telemetry.log(faultLevel(error), "an analysis could not be subscribed to", {
+      connection: this.#context.host.id,
+      analysis: this.#analysisId,
       code: expected ? error.code : "internal",
       message: reasonOf(error),
     });

@@ -9,6 +9,7 @@ import { logFault, type SessionServices } from "./session-services.ts";
 /** One read with `wait`: a connection like every other as long as it is under way. */
 export class WaitingRead implements OpenConnection {
   readonly id: ConnectionId;
+  readonly transport = "wait";
   readonly #services: SessionServices;
   readonly #admission: Admission<never>;
   readonly #over = new AbortController();
@@ -34,6 +35,7 @@ export class WaitingRead implements OpenConnection {
       const abandoned = AbortSignal.any([request.abandoned, this.#over.signal]);
       const answer = await reading.execute({ ...request, grant: holder.grant, abandoned });
       const { state } = this.#admission;
+      if (answer.type === "events") this.#services.deliveries.of("wait").written(answer.texts.length);
       // A reader who has to leave for a drain gets the events that there are.
       return state.type !== "left" || state.code === CLOSE_CODES.goingAway
         ? answer
@@ -54,7 +56,7 @@ export class WaitingRead implements OpenConnection {
   }
 
   failed(error: unknown): void {
-    logFault(this.#services.telemetry, error);
+    logFault(this.#services.telemetry, this.id, error);
     this.close(CLOSE_CODES.tryAgainLater);
   }
 }

@@ -3,6 +3,7 @@ import { TokenRejected } from "../application/errors.ts";
 import type { WatcherGrant } from "../application/grant-of.ts";
 import type { ClientConnectionPort, ControlFrame } from "../application/ports/client-connection-port.ts";
 import type { HeartbeatConnection } from "../application/send-heartbeats.ts";
+import { checkOf } from "../application/token-checks.ts";
 import { parseAnalysisId } from "../domain/channel.ts";
 import { CLOSE_CODES } from "../domain/close-code.ts";
 import { holderOf } from "./admission.ts";
@@ -30,7 +31,7 @@ export class WebSocketSession
   #authenticating: Promise<void> | undefined;
 
   constructor(connection: ClientConnectionPort, intent: WatchIntent, services: SessionServices) {
-    super(connection, services);
+    super(connection, services, "websocket");
     this.#intent = intent;
     this.#limits = new ClientLimits({
       framesPerSecond: services.settings.messageRate,
@@ -123,6 +124,7 @@ export class WebSocketSession
   async #verify(token: PresentedToken): Promise<WatcherGrant | undefined> {
     const holder = await holderOf(this.services.tokens, token);
     if (!(holder instanceof TokenRejected)) return holder;
+    this.noteRefused("unauthenticated", checkOf(holder));
     this.close(CLOSE_CODES.unauthenticated, holder.message);
     return undefined;
   }

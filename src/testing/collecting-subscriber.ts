@@ -1,10 +1,11 @@
-import type { ChannelSubscriber, PublishedEvent } from "../application/ports/pub-sub-port.ts";
+import type { CancelRequest, ChannelSubscriber, PublishedEvent } from "../application/ports/pub-sub-port.ts";
 import type { ViewerList } from "../domain/access-grant.ts";
 
 /** Keeps every call, and lets a test wait for one instead of sleeping. */
 export class CollectingSubscriber implements ChannelSubscriber {
   readonly events: PublishedEvent[] = [];
   readonly viewers: ViewerList[] = [];
+  readonly cancels: CancelRequest[] = [];
   restored = 0;
   readonly #waiting = new Set<{ readonly met: () => boolean; readonly resolve: () => void }>();
 
@@ -19,6 +20,11 @@ export class CollectingSubscriber implements ChannelSubscriber {
 
   viewersChanged(viewers: ViewerList): void {
     this.viewers.push(viewers);
+    this.#look();
+  }
+
+  cancelRequested(request: CancelRequest): void {
+    this.cancels.push(request);
     this.#look();
   }
 

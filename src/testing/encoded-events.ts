@@ -1,13 +1,15 @@
 import type { EncodedEvent } from "../domain/analysis-event.ts";
-import type { EventKind } from "../domain/event-kind.ts";
+import { type EventKind, eventTypeOf, firstMemberOf } from "../domain/event-kind.ts";
 
 /** Events as `decodeEvent` makes them, for tests below the rules of section 2 of the wire contract. */
 export function encoded(
   kind: EventKind,
   { stage, timestamp = "2026-11-24T03:27:22.785846Z", attemptId, note = "" }: EncodedOptions = {},
 ): EncodedEvent {
+  const first = firstMemberOf(kind);
   const event = {
-    event_type: EVENT_TYPES[kind],
+    ...(first !== undefined && JSON.parse(`{${first.source}}`)),
+    event_type: eventTypeOf(kind),
     ...(stage === undefined ? {} : { current_stage: stage }),
     ...(attemptId === undefined ? {} : { attempt_id: attemptId }),
     note,
@@ -35,8 +37,16 @@ export function failed(options: EncodedOptions = {}): EncodedEvent {
   return encoded("status_failed", { stage: "failed", ...options });
 }
 
+export function cancelled(options: EncodedOptions = {}): EncodedEvent {
+  return encoded("status_cancelled", { stage: "cancelled", ...options });
+}
+
 export function result(options: EncodedOptions = {}): EncodedEvent {
   return encoded("result", options);
+}
+
+export function dataResult(options: EncodedOptions = {}): EncodedEvent {
+  return encoded("data_result", options);
 }
 
 export function fault(options: EncodedOptions = {}): EncodedEvent {
@@ -46,12 +56,3 @@ export function fault(options: EncodedOptions = {}): EncodedEvent {
 export function notice(options: EncodedOptions = {}): EncodedEvent {
   return encoded("notice", options);
 }
-
-const EVENT_TYPES: Record<EventKind, string> = {
-  status: "status_update",
-  status_completed: "status_update",
-  status_failed: "status_update",
-  result: "result_update",
-  error: "error",
-  notice: "notice",
-};

@@ -2,8 +2,8 @@
  * `telltale/testing`: the contract suites of the ports, and adapters that collect what they are told, for the tests of an
  * adapter or of a program that uses Telltale.
  *
- * The suites are written for Bun's test runner: they import `bun:test`, so run them by `bun test`. A suite takes a
- * function that opens what is under test, and no more. docs/PROTOCOL.md has the rules that it holds.
+ * The suites import `bun:test`, so run them by `bun test`. On Deno the imports of `deno.json` put `bun-test-on-deno.ts` in
+ * its place. A suite takes a function that opens what is under test, and no more. docs/PROTOCOL.md has its rules.
  */
 import { describe, test } from "bun:test";
 import {
@@ -50,11 +50,12 @@ export function brokerContract(
 ): void {
   const has = (capability: string) => declared.capabilities.includes(capability);
   const hears = has("worker_channels") && !has("worker_channels_kept");
-  const { newerFormat = false, inbox } = declared;
+  const { newerFormat = false, cancels, inbox } = declared;
 
   bundleContract(name, open, declared);
   pubSubContract(name, () => openEvents(open), {
     newerFormat,
+    cancels,
     occurrences: hears,
     entryIds: inbox?.entryIds ?? [],
   });

@@ -38,6 +38,11 @@ export class BrokerClock {
     return this.#ahead === undefined ? undefined : Math.floor(time + this.#ahead);
   }
 
+  /** Gives the time that the broker's clock most likely shows at a time of this process; undefined if nobody knows. */
+  about(time: number): number | undefined {
+    return this.#ahead === undefined ? undefined : time + this.#ahead + this.#width / 2;
+  }
+
   /** Gives the time that the broker's clock shows at most at a time of this process; undefined if nobody knows. */
   atMost(time: number): number | undefined {
     return this.#ahead === undefined ? undefined : Math.ceil(time + this.#ahead + this.#width);

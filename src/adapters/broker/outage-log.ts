@@ -82,5 +82,10 @@ interface Outage {
 }
 
 function fieldsOf(source: string, trouble: BrokerTrouble, detail: string) {
-  return { cause: trouble.cause, reason: wordsOf(trouble), connection: source, detail };
+  return {
+    cause: trouble.cause,
+    reason: wordsOf(trouble),
+    connection: source,
+    ...(detail !== "" && { detail }),
+  };
 }

@@ -1,33 +1,48 @@
 import { Hono, type MiddlewareHandler } from "hono";
 import { secureHeaders } from "hono/secure-headers";
 import { getPath as wholePath } from "hono/utils/url";
-import { AccessUndecided, ReadAbandoned, RequestTooLarge, TooManyReads } from "../../application/errors.ts";
+import {
+  AccessUndecided,
+  faultLevel,
+  ReadAbandoned,
+  RequestTooLarge,
+  TooManyReads,
+} from "../../application/errors.ts";
 import type { TelemetryPort } from "../../application/ports/telemetry-port.ts";
+import type { EventRules } from "../../domain/event-rules.ts";
 import { pathBelow } from "../../session/mounted-path.ts";
 import { isHostHeader } from "../../session/origin-policy.ts";
 import { headersOnly } from "./head-routes.ts";
 import { type HealthSources, healthRoutes } from "./health-routes.ts";
 import { BodyRefused } from "./incoming-body.ts";
+import { type Exposition, metricsRoutes } from "./metrics-routes.ts";
+import { noteRefusals } from "./note-refusals.ts";
 import { noticeRoutes } from "./notice-routes.ts";
 import { brokerProblem, problem } from "./problem.ts";
 import { type PublishParts, publishRoutes } from "./publish-routes.ts";
 import { readCors } from "./read-access.ts";
 import { type ReadParts, readRoutes } from "./read-routes.ts";
 import { requestDeadline } from "./request-deadline.ts";
+import { schemaRoutes } from "./schema-routes.ts";
+import { type WorkerParts, workerRoutes } from "./worker-routes.ts";
 
-interface GatewayAppParts extends HealthSources, ReadParts, PublishParts {
+interface GatewayAppParts extends HealthSources, ReadParts, PublishParts, WorkerParts {
   readonly telemetry: TelemetryPort;
+  /** The rules that events are judged by. */
+  readonly rules: EventRules;
   /** The path before every path of the gateway, as `/telltale`; empty if it has none. */
   readonly path: string;
   /** The demo; undefined if it is off. */
   readonly demo: Hono | undefined;
+  /** Undefined if `/metrics` is not served here. */
+  readonly exposition: Exposition | undefined;
 }
 
 /** Tells a visitor why there is no page. In production nobody is told, since there never is one. */
 const DEMO_IS_OFF = { detail: "The demo page is off; DEMO=on serves it, with tokens for whoever asks." };
 
 /** Paths of the wire contract that a later release serves. */
-const NOT_YET = ["/metrics", "/openapi.json", "/asyncapi.json"];
+const NOT_YET = ["/openapi.json", "/asyncapi.json"];
 
 /** The headers of every answer that sets no others itself, as a page does. */
 const SAFE_HEADERS = {
@@ -51,6 +66,8 @@ export function gatewayApp(parts: GatewayAppParts): Hono {
   const app = new Hono({ getPath });
   app.use(secureHeaders(SAFE_HEADERS));
   app.use(notCached);
+  app.use(lastAnswers(parts.leaving));
+  app.use(noteRefusals(parts.sessions.refusals));
   app.use(requestDeadline(parts.clock, parts.pubSub));
   app.use(async (context, next) => {
     if (!isHostHeader(context.req.header("Host") ?? null)) return problem(context, "bad_host");
@@ -65,9 +82,12 @@ export function gatewayApp(parts: GatewayAppParts): Hono {
   else if (parts.origins.mode === "development")
     app.get("/", (context) => problem(context, "not_found", DEMO_IS_OFF));
   app.route("/", healthRoutes(parts));
+  if (parts.exposition !== undefined) app.route("/", metricsRoutes(parts.exposition));
   app.route("/v1/analyses", publishRoutes(parts));
+  app.route("/v1/analyses", workerRoutes(parts));
   app.route("/v1/analyses", readRoutes(parts));
   app.route("/v1/notices", noticeRoutes(parts));
+  app.route("/schemas", schemaRoutes(parts));
   for (const path of NOT_YET) app.get(path, (context) => problem(context, "not_implemented"));
   for (const path of ["/ws", "/ws/", "/ws/analysis/:id"])
     app.get(path, (context) => problem(context, "upgrade_required"));
@@ -76,7 +96,9 @@ export function gatewayApp(parts: GatewayAppParts): Hono {
     const expected = brokerProblem(context, error);
     if (expected !== undefined) return expected;
     if (error instanceof AccessUndecided) {
-      telemetry.log("warn", "nobody could decide whether a request is allowed", { message: error.message });
+      telemetry.log(faultLevel(error), "nobody could decide whether a request is allowed", {
+        message: error.message,
+      });
       return problem(context, error.code);
     }
     if (error instanceof TooManyReads) return problem(context, error.code, { detail: error.message });
@@ -111,3 +133,11 @@ const notCached: MiddlewareHandler = async (context, next) => {
   const { headers } = context.res;
   if (!headers.has("Cache-Control")) headers.set("Cache-Control", "no-store");
 };
+
+/** Tells whoever keeps a connection to a gateway that drains to ask the next one over another. */
+function lastAnswers(leaving: AbortSignal): MiddlewareHandler {
+  return async (context, next) => {
+    await next();
+    if (leaving.aborted) context.res.headers.set("Connection", "close");
+  };
+}

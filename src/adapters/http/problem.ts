@@ -1,6 +1,7 @@
 import type { Context } from "hono";
 import type { ContentfulStatusCode } from "hono/utils/http-status";
-import { BrokerError } from "../../application/errors.ts";
+import { BrokerError, type TokenRejected } from "../../application/errors.ts";
+import { checkOf } from "../../application/token-checks.ts";
 import type { Issue } from "../../domain/decode-event.ts";
 import type { Refusal } from "../../session/admission.ts";
 
@@ -19,6 +20,7 @@ const PROBLEMS = {
   host_not_allowed: [403, "The demo answers to this machine's own names alone"],
   not_found: [404, "There is nothing here"],
   request_timeout: [408, "The request did not come whole within 30 seconds"],
+  already_ended: [409, "The analysis has ended: there is nothing to cancel"],
   attempt_superseded: [409, "A later attempt of this analysis has begun"],
   attempt_ended: [409, "This attempt of the analysis has ended"],
   event_too_large: [413, "A body or event is larger than the gateway takes"],
@@ -57,9 +59,13 @@ interface ProblemDetails {
 
 const RETRY_AFTER_SECONDS = "1";
 
+/** The name under which the context of a request has the reason why it was refused. */
+export const PROBLEM_CODE = "problemCode";
+
 /** An `application/problem+json` answer (RFC 9457). */
 export function problem(context: Context, code: ProblemCode, details: ProblemDetails = {}): Response {
   const [status, title] = PROBLEMS[code];
+  context.set(PROBLEM_CODE, code);
   if (status === 401) context.header("WWW-Authenticate", "Bearer");
   if (status === 503 || status === 429) context.header("Retry-After", RETRY_AFTER_SECONDS);
   context.header("Content-Type", "application/problem+json");
@@ -69,9 +75,22 @@ export function problem(context: Context, code: ProblemCode, details: ProblemDet
   );
 }
 
+/** The name under which the context of a request has the check that its token failed. */
+export const TOKEN_CHECK = "tokenCheck";
+
+/** The answer to a request whose token is no good. */
+export function unauthenticated(context: Context, rejected: TokenRejected): Response {
+  context.set(TOKEN_CHECK, checkOf(rejected));
+  return problem(context, "unauthenticated", { detail: rejected.message });
+}
+
 /** As `problem`, for a client that is refused, before or while it is served. */
 export function refused(context: Context, refusal: Refusal): Response {
-  return problem(context, refusal === "going_away" ? "over_capacity" : refusal);
+  if (refusal !== "going_away") return problem(context, refusal);
+  const answer = problem(context, "over_capacity");
+  // Counted by its own name, as on a WebSocket.
+  context.set(PROBLEM_CODE, refusal);
+  return answer;
 }
 
 /** The answer to an error of the broker, in words that anybody may read; undefined for any other error. */

@@ -46,8 +46,11 @@ export function publishRoutes({ tokens, access, broadcast, declareViewers }: Pub
 /** Answers a request that published events or a notice. */
 export function answer(context: Context, outcome: BroadcastAnswer): Response {
   switch (outcome.type) {
-    case "stored":
-      return context.json({ event_ids: outcome.eventIds, duplicate: outcome.duplicate }, 202);
+    case "stored": {
+      const { eventIds, duplicate, cancelRequested } = outcome;
+      // Undefined is left out.
+      return context.json({ event_ids: eventIds, duplicate, cancel_requested: cancelRequested }, 202);
+    }
     case "refused":
       return problem(context, outcome.code, { detail: `event ${outcome.index}` });
     case "invalid":

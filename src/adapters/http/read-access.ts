@@ -8,7 +8,7 @@ import { type AnalysisId, parseAnalysisId } from "../../domain/channel.ts";
 import { holderOf } from "../../session/admission.ts";
 import { cookiesCount, isOriginAllowed, type OriginPolicy } from "../../session/origin-policy.ts";
 import { type PresentedToken, presentedToken } from "../../session/presented-token.ts";
-import { problem } from "./problem.ts";
+import { problem, unauthenticated } from "./problem.ts";
 
 /** Things about a request that its server knows, or the application that embeds the gateway. */
 export interface RequestBindings {
@@ -29,6 +29,8 @@ export interface Reader {
 }
 
 const READING = ["GET", "HEAD"];
+/** A watcher's page may ask to cancel, by a bearer token alone. */
+const CANCELLING = /\/cancel$/;
 const PREFLIGHT_SECONDS = 600;
 
 /**
@@ -40,13 +42,15 @@ export function readCors(policy: OriginPolicy): MiddlewareHandler {
   const reading = cors({
     origin: everyOrigin ? "*" : (origin, context) => (originAllowed(context, policy) ? origin : null),
     credentials: !everyOrigin,
-    allowMethods: READING,
+    allowMethods: (_, { req }) => (CANCELLING.test(req.path) ? ["POST"] : READING),
     // Without a list the answer to a preflight allows the headers it asks for.
     exposeHeaders: ["Retry-After"],
     maxAge: PREFLIGHT_SECONDS,
   });
   return (context, next) =>
-    READING.includes(context.req.method) || context.req.method === "OPTIONS"
+    READING.includes(context.req.method) ||
+    context.req.method === "OPTIONS" ||
+    CANCELLING.test(context.req.path)
       ? reading(context, next)
       : next();
 }
@@ -58,8 +62,7 @@ export function requireReader(tokens: TokenVerifierPort, policy: OriginPolicy): 
     const analysisId = parseAnalysisId(context.req.param("id") ?? "");
     if (analysisId === undefined) return problem(context, "not_an_analysis_id");
     const watcher = await watcherGrant(context, tokens, policy);
-    if (watcher instanceof TokenRejected)
-      return problem(context, "unauthenticated", { detail: watcher.message });
+    if (watcher instanceof TokenRejected) return unauthenticated(context, watcher);
     context.set("grant", watcher.grant);
     context.set("userId", watcher.userId);
     context.set("analysisId", analysisId);

@@ -56,10 +56,11 @@ export function readRoutes({
       : await readEvents.execute({ ...request, grant });
     if (answer.type === "refused") return refused(context, answer.code);
     if (answer.type !== "events") return refused(context, answer.type);
-    const { texts, lastEventId, resumed } = answer;
+    const { texts, lastEventId, resumed, frames } = answer;
     // The answer is put together as text, so that each event is passed on as it was written.
     const rest = JSON.stringify({ last_event_id: lastEventId, resumed }).slice(1);
-    return context.body(`{"events":[${texts.join(",")}],${rest}`, 200, JSON_TYPE);
+    const told = frames.length === 0 ? "" : `"frames":[${frames.join(",")}],`;
+    return context.body(`{"events":[${texts.join(",")}],${told}${rest}`, 200, JSON_TYPE);
   });
 
   return routes;

@@ -7,7 +7,7 @@ import type { AccessGrant, Scope } from "../../domain/access-grant.ts";
 import { type AnalysisId, parseAnalysisId } from "../../domain/channel.ts";
 import { presentedGrant } from "../../session/admission.ts";
 import { bearerOf } from "../../session/presented-token.ts";
-import { problem } from "./problem.ts";
+import { problem, unauthenticated } from "./problem.ts";
 import { requestBindings } from "./read-access.ts";
 
 /** The grant of a request whose token has the scope of its route. */
@@ -24,7 +24,7 @@ export interface Publisher {
 export function requireScope(tokens: TokenVerifierPort, scope: Scope): MiddlewareHandler<Granted> {
   return async (context, next) => {
     const grant = await publisherGrant(context, tokens);
-    if (grant instanceof TokenRejected) return problem(context, "unauthenticated", { detail: grant.message });
+    if (grant instanceof TokenRejected) return unauthenticated(context, grant);
     if (!grant.hasScope(scope)) return scopeMissing(context, scope, grant);
     context.set("grant", grant);
     await next();
@@ -60,7 +60,8 @@ export function requireNotifier(access: AccessPolicy): MiddlewareHandler<Granted
 }
 
 function scopeMissing(context: Context, scope: Scope, grant: AccessGrant): Response {
-  const malformed = grant.isUnreadable("scope") ? "; malformed claim scope" : "";
+  const claim = grant.unreadable.scope;
+  const malformed = claim === undefined ? "" : `; malformed claim ${claim}`;
   return problem(context, "scope_missing", { detail: `needs ${scope}${malformed}` });
 }
 

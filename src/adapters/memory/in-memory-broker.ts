@@ -1,7 +1,8 @@
 import { DEAD_LETTERS, type KeptDeadLetter } from "../../application/ports/dead-letter-port.ts";
 import type { ChannelSubscriber, PublishedEvent } from "../../application/ports/pub-sub-port.ts";
 import type { ViewerList } from "../../domain/access-grant.ts";
-import type { ChannelName } from "../../domain/channel.ts";
+import { type CancelRequest, cancelInForce, type KeptCancel } from "../../domain/cancel-request.ts";
+import type { AnalysisChannel, ChannelName } from "../../domain/channel.ts";
 import { randomEpoch } from "../system/random-epoch.ts";
 import { DeduplicationMemory } from "./deduplication-memory.ts";
 import { KeptChannel } from "./kept-channel.ts";
@@ -24,8 +25,9 @@ interface PublishedBare {
 /** Called with each message and a name that no other message has. */
 type WorkerListener = (message: PublishedBare, name: string) => void;
 
-interface DeclaredViewers {
-  readonly viewers: ViewerList;
+/** Something that is kept beside a channel, and as long as the channel. */
+interface Beside<Kept> {
+  readonly kept: Kept;
   expiresAt: number;
 }
 
@@ -39,9 +41,12 @@ export class InMemoryBroker {
   #seenNotices = new DeduplicationMemory();
   readonly seenDeadLetters = new DeduplicationMemory();
   readonly inbox = new KeptInbox();
+  /** The analyses that may be running, with when they are to be looked at. */
+  readonly running = new Map<AnalysisChannel, number>();
   readonly keptDeadLetters = new KeptDeadLetters(DEAD_LETTERS);
   readonly #channels = new Map<ChannelName, KeptChannel>();
-  readonly #viewers = new Map<ChannelName, DeclaredViewers>();
+  readonly #viewers = new Map<ChannelName, Beside<ViewerList>>();
+  readonly #cancels = new Map<ChannelName, Beside<KeptCancel>>();
   readonly #listeners = new Map<ChannelName, Set<Listener>>();
   readonly #workers = new Set<WorkerListener>();
   #bareMessages = 0;
@@ -68,21 +73,37 @@ export class InMemoryBroker {
     return this.find(channel, now) ?? new KeptChannel(randomEpoch());
   }
 
-  /** Keeps the channel and its viewers until `expiresAt`. */
+  /** Keeps the channel, and everything beside it, until `expiresAt`. */
   keep(channel: ChannelName, kept: KeptChannel, expiresAt: number): void {
     kept.expiresAt = expiresAt;
     moveToEnd(this.#channels, channel, kept);
     const declared = this.#viewers.get(channel);
-    if (declared !== undefined) this.keepViewers(channel, declared.viewers, expiresAt);
+    if (declared !== undefined) this.keepViewers(channel, declared.kept, expiresAt);
+    const cancel = this.#cancels.get(channel);
+    if (cancel === undefined) return;
+    if (cancelInForce(cancel.kept, recordOf(kept)) === undefined) this.#cancels.delete(channel);
+    else moveToEnd(this.#cancels, channel, { kept: cancel.kept, expiresAt });
   }
 
   viewersOf(channel: ChannelName, now: number): ViewerList | undefined {
     const declared = this.#viewers.get(channel);
-    return declared === undefined || now >= declared.expiresAt ? undefined : declared.viewers;
+    return declared === undefined || now >= declared.expiresAt ? undefined : declared.kept;
   }
 
   keepViewers(channel: ChannelName, viewers: ViewerList, expiresAt: number): void {
-    moveToEnd(this.#viewers, channel, { viewers, expiresAt });
+    moveToEnd(this.#viewers, channel, { kept: viewers, expiresAt });
+  }
+
+  /** The request to cancel that is in force. */
+  cancelOf(channel: ChannelName, now: number): CancelRequest | undefined {
+    const cancel = this.#cancels.get(channel);
+    if (cancel === undefined || now >= cancel.expiresAt) return undefined;
+    return cancelInForce(cancel.kept, recordOf(this.find(channel, now)));
+  }
+
+  keepCancel(channel: ChannelName, request: CancelRequest, now: number, expiresAt: number): void {
+    const after = this.find(channel, now)?.position.offset ?? 0;
+    moveToEnd(this.#cancels, channel, { kept: { request, after }, expiresAt });
   }
 
   addListener(channel: ChannelName, listener: Listener): void {
@@ -109,6 +130,10 @@ export class InMemoryBroker {
     this.#deliver(channel, (subscriber) => subscriber.viewersChanged(viewers));
   }
 
+  announceCancel(channel: ChannelName, request: CancelRequest): void {
+    this.#deliver(channel, (subscriber) => subscriber.cancelRequested(request));
+  }
+
   addWorkerListener(heard: WorkerListener): () => void {
     this.#workers.add(heard);
     return () => this.#workers.delete(heard);
@@ -127,6 +152,7 @@ export class InMemoryBroker {
   forgetExpired(now: number): void {
     dropFront(this.#channels, now);
     dropFront(this.#viewers, now);
+    dropFront(this.#cancels, now);
     for (const kept of this.#channels.values()) {
       kept.seen.forgetExpired(now);
       kept.heard.forgetExpired(now);
@@ -143,6 +169,8 @@ export class InMemoryBroker {
   loseEverything(): void {
     this.#channels.clear();
     this.#viewers.clear();
+    this.#cancels.clear();
+    this.running.clear();
     this.#seenNotices = new DeduplicationMemory();
     this.inbox.loseEverything();
   }
@@ -159,6 +187,14 @@ export class InMemoryBroker {
     }
     this.#delivering = false;
   }
+}
+
+function recordOf(kept: KeptChannel | undefined) {
+  return {
+    offset: kept?.position.offset ?? 0,
+    currentTerminal: kept?.currentTerminal,
+    stages: kept?.stages ?? [],
+  };
 }
 
 function deliverTo(listener: Listener, dispatch: Dispatch): void {

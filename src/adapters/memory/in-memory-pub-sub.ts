@@ -12,10 +12,12 @@ import type {
   Durability,
   HistoryPage,
   PubSubPort,
+  WorkerAnswer,
 } from "../../application/ports/pub-sub-port.ts";
 import type { TelemetryPort } from "../../application/ports/telemetry-port.ts";
 import type { ViewerList } from "../../domain/access-grant.ts";
 import type { EncodedEvent } from "../../domain/analysis-event.ts";
+import type { CancelRequest } from "../../domain/cancel-request.ts";
 import type { AnalysisChannel, ChannelName } from "../../domain/channel.ts";
 import { MAX_EVENT_BYTES } from "../../domain/decode-event.ts";
 import type { EventPosition, KeptHistory } from "../../domain/event-position.ts";
@@ -69,8 +71,9 @@ export class InMemoryPubSub implements PubSubPort {
     const kept = this.#broker.findOrBegin(channel, now);
     const before = key && this.#seenBefore(key, kept, now);
     if (before !== undefined) {
-      if (before.type === "duplicate") kept.heardAt = now;
-      return before;
+      if (before.type === "refused") return before;
+      kept.heardAt = now;
+      return { ...before, ...this.#answerTo(channel, now) };
     }
     const appended = kept.append(events, this.#options.history.size);
     if (appended.type === "refused") {
@@ -83,7 +86,7 @@ export class InMemoryPubSub implements PubSubPort {
     if (key) this.#remember(key, kept, { ...stored, at: now });
     this.#broker.keep(channel, kept, now + this.#options.history.ttlMs);
     this.#broker.publish(channel, appended.events);
-    return { type: "stored", ...stored };
+    return { type: "stored", ...stored, ...this.#answerTo(channel, now) };
   }
 
   async snapshot(channel: AnalysisChannel): Promise<ChannelSnapshot> {
@@ -98,6 +101,7 @@ export class InMemoryPubSub implements PubSubPort {
       spans: kept?.spans ?? [],
       oldestKept: kept?.oldestKept ?? 1,
       viewers: this.#broker.viewersOf(channel, brokerNow),
+      cancel: this.#broker.cancelOf(channel, brokerNow),
       heardAt: kept?.heardAt,
       brokerNow,
     };
@@ -116,10 +120,11 @@ export class InMemoryPubSub implements PubSubPort {
 
   async positions(channels: readonly AnalysisChannel[]): Promise<readonly ChannelPosition[]> {
     const now = this.#options.clock.now();
-    return channels.map((channel) => ({
-      ...(this.#broker.find(channel, now)?.position ?? NOTHING),
-      lineage: LINEAGE,
-    }));
+    return channels.map((channel) => {
+      const kept = this.#broker.find(channel, now);
+      if (kept === undefined) return { ...NOTHING, lineage: LINEAGE };
+      return { ...kept.position, lineage: LINEAGE, heardAt: kept.heardAt, brokerNow: now };
+    });
   }
 
   async subscribe(channel: ChannelName, subscriber: ChannelSubscriber): Promise<ChannelSubscription> {
@@ -148,6 +153,22 @@ export class InMemoryPubSub implements PubSubPort {
     this.#broker.announceViewers(channel, declared);
   }
 
+  async requestCancel(channel: AnalysisChannel, request: CancelRequest): Promise<"requested" | "ended"> {
+    const now = this.#options.clock.now();
+    if (this.#broker.find(channel, now)?.currentTerminal !== undefined) return "ended";
+    if (this.#broker.cancelOf(channel, now) !== undefined) return "requested";
+    this.#broker.keepCancel(channel, request, now, now + this.#options.history.ttlMs);
+    this.#broker.announceCancel(channel, request);
+    return "requested";
+  }
+
+  async signOfLife(channel: AnalysisChannel): Promise<WorkerAnswer> {
+    const now = this.#options.clock.now();
+    const kept = this.#broker.find(channel, now);
+    if (kept !== undefined) kept.heardAt = now;
+    return this.#answerTo(channel, now);
+  }
+
   health(): BrokerHealth {
     return { status: "up", warnings: [] };
   }
@@ -169,6 +190,10 @@ export class InMemoryPubSub implements PubSubPort {
         ? kept.seenEntry(key.id)
         : this.#memoryOf(key.scope, kept).find(key.by, key.name, key.windowMs, now);
     return first && duplicateOf(first);
+  }
+
+  #answerTo(channel: ChannelName, now: number): WorkerAnswer {
+    return this.#broker.cancelOf(channel, now) === undefined ? {} : { cancelRequested: true };
   }
 
   #remember(key: DeduplicationKey, kept: KeptChannel, first: FirstTime): void {

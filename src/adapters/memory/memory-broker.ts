@@ -3,6 +3,7 @@ import { InMemoryBroker } from "./in-memory-broker.ts";
 import { InMemoryDeadLetters } from "./in-memory-dead-letters.ts";
 import { InMemoryInbox } from "./in-memory-inbox.ts";
 import { InMemoryPubSub, type InMemoryPubSubOptions } from "./in-memory-pub-sub.ts";
+import { InMemoryRunningIndex } from "./in-memory-running-index.ts";
 import { InMemoryWorkerChannels } from "./in-memory-worker-channels.ts";
 
 /** Every port on one broker in the memory of this process. */
@@ -16,5 +17,6 @@ export function openMemoryBroker({
     deadLetters: new InMemoryDeadLetters({ broker, clock }),
     workerChannels: new InMemoryWorkerChannels({ broker, clock }),
     inbox: new InMemoryInbox({ broker, clock }),
+    running: new InMemoryRunningIndex(broker),
   };
 }

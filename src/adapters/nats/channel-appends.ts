@@ -3,7 +3,8 @@ import type { RequestKey } from "../../application/ports/deduplication-key.ts";
 import type { AppendOutcome, AppendRequest } from "../../application/ports/pub-sub-port.ts";
 import { type ChannelHead, hasExpired, readHead } from "./channel-head.ts";
 import { isVoid, positionsOf } from "./channel-message.ts";
-import type { EventStream } from "./event-stream.ts";
+import type { RenamedKey } from "./channel-state.ts";
+import { type EventStream, NEVER } from "./event-stream.ts";
 import { type AppendPlan, planAppend } from "./plan-append.ts";
 import { publishInTime } from "./publish-in-time.ts";
 import { type ChannelSubjects, subjectsOf } from "./subjects.ts";
@@ -37,8 +38,6 @@ export interface AppendResult {
   readonly stored?: ChannelHead | undefined;
 }
 
-/** No subject ever has this last sequence: a message that expects it is looked up by its id, and never stored. */
-const NEVER = Number.MAX_SAFE_INTEGER;
 /** So many heads are remembered. Without one an append asks for it first. */
 const HEADS_KEPT = 10_000;
 
@@ -71,8 +70,7 @@ export class ChannelAppends {
     const earlier: number[] = [];
     for (let known = this.#takeHead(appends.channel); ; known = undefined) {
       const head = known ?? (await this.#readHead(subjects));
-      const plan = this.#plan(head, appends);
-      const tried = await this.#try(plan, head, subjects, appends, key, earlier);
+      const tried = await this.#try(head, subjects, appends, key, earlier);
       if (tried === "conflict") this.#assertInTime(appends.deadline);
       else if (tried.stored !== undefined || known === undefined) return this.#keep(appends.channel, tried);
       // It was judged by what this node remembered, which may be out of date.
@@ -88,24 +86,32 @@ export class ChannelAppends {
     return { ...head, lineage: this.#stream.lineage };
   }
 
-  #plan(head: ChannelHead, { requests, deadline }: MessageAppends): AppendPlan {
+  #plan(
+    head: ChannelHead,
+    { requests, deadline }: MessageAppends,
+    renamed: RenamedKey | undefined,
+  ): AppendPlan {
     const { history, newName } = this.#options;
-    return planAppend(head, requests, { size: history.size, deadline, now: this.#stream.now(), newName });
+    const now = this.#stream.now();
+    return planAppend(head, requests, { size: history.size, deadline, now, newName, renamed });
   }
 
   /** Sends what was planned, under another id as long as the stream had the id for another request. */
   async #try(
-    plan: AppendPlan,
     head: ChannelHead,
     { events: subject }: ChannelSubjects,
-    { deadline }: MessageAppends,
+    appends: MessageAppends,
     key: RequestKey | undefined,
     earlier: number[],
   ): Promise<AppendResult | "conflict"> {
-    const { message } = plan;
-    if (message === undefined && (key === undefined || head.kept === undefined))
-      return { outcomes: plan.outcomes };
+    const { deadline } = appends;
+    const renamed = key && (await this.#renamedBefore(head, key));
+    if (renamed !== undefined) return { outcomes: [renamed] };
     while (true) {
+      const plan = this.#plan(head, appends, earlier.length === 0 ? undefined : this.#renamed(key, appends));
+      const { message } = plan;
+      if (message === undefined && (key === undefined || head.kept === undefined))
+        return { outcomes: plan.outcomes };
       const id = key && this.#idOf(key, plan.birth, earlier.at(-1));
       const expected = message === undefined ? NEVER : head.lastSequence;
       const publication = { subject, text: message?.text ?? "", expected, id, deadline };
@@ -137,9 +143,25 @@ export class ChannelAppends {
     return { type: "duplicate", epoch, firstOffset: first, count };
   }
 
-  #idOf({ name, scope }: RequestKey, birth: string, earlier: number | undefined): string {
+  /** The positions of a request that the channel names under another id; undefined as for `#firstTime`. */
+  async #renamedBefore({ kept }: ChannelHead, key: RequestKey): Promise<AppendOutcome | undefined> {
+    const renamed = kept?.course.renamed.find(({ id }) => id === this.#nameOf(key));
+    return renamed && (await this.#firstTime(renamed.sequence, key));
+  }
+
+  #renamed(key: RequestKey | undefined, { deadline }: MessageAppends): RenamedKey | undefined {
+    return key && { id: this.#nameOf(key), sequence: 0, until: deadline + key.rememberMs };
+  }
+
+  /** The name of a key within one life of the channel's counter. */
+  #nameOf({ name, scope }: RequestKey): string {
     const digest = this.#options.digest(name);
-    const id = scope === "notices" ? `notices.${digest}` : `${birth}.${digest}`;
+    return scope === "notices" ? `notices.${digest}` : digest;
+  }
+
+  #idOf(key: RequestKey, birth: string, earlier: number | undefined): string {
+    const name = this.#nameOf(key);
+    const id = key.scope === "notices" ? name : `${birth}.${name}`;
     return earlier === undefined ? id : `${id}@${earlier}`;
   }
 

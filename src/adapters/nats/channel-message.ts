@@ -1,7 +1,7 @@
 import { NewerFormat } from "../../application/errors.ts";
 import type { EncodedEvent } from "../../domain/analysis-event.ts";
 import type { PublishedEvent } from "../../domain/channel-record.ts";
-import type { EventKind } from "../../domain/event-kind.ts";
+import { kindOfStored, type StoredKind, storedKindOf } from "../../domain/event-kind.ts";
 import { textWithEventId } from "../../domain/event-position.ts";
 import {
   type ChannelCourse,
@@ -50,7 +50,7 @@ export function encodeMessage(message: NewMessage): string {
   let head = `${NEWEST_FORMAT} ${epoch} ${first} ${deadline}`;
   let members = "";
   for (const [index, event] of events.entries()) {
-    const flag = FLAGS[event.kind];
+    const flag = FLAGS[storedKindOf(event.kind)];
     head += ` ${reopens[index] ? flag.toUpperCase() : flag}${event.members.length}`;
     members += event.members;
   }
@@ -71,16 +71,30 @@ export function eventsOfMessage(text: string): MessageEvents {
     const end = start + Number(flag.slice(1));
     const position = { epoch, offset };
     const reopens = flag.charAt(0) !== FLAGS[kind];
-    events.push({ position, kind, reopens, text: textWithEventId(position, text.slice(start, end)) });
+    const shown = textWithEventId(position, text.slice(start, end));
+    events.push({ position, kind: kindOfStored(kind, shown), reopens, text: shown });
     start = end;
     offset++;
   }
   return { epoch, first: Number(first), deadline: Number(deadline), events };
 }
 
-/** Whether everybody takes the message for never stored. */
+/** Whether everybody takes the message for never stored: it came too late, or is none of ours. Throws `NewerFormat`. */
 export function isVoid({ text, at }: StoredMessage): boolean {
-  return at >= deadlineOf(text);
+  return !isOurs(text) || at >= deadlineOf(text);
+}
+
+/** Whether a gateway wrote the message. Anybody who may publish below `telltale.log` can put another one there. Throws `NewerFormat`. */
+export function isOurs(text: string): boolean {
+  try {
+    const { first, deadline } = partsOf(text);
+    return (
+      Number.isSafeInteger(first) && !Number.isNaN(deadline) && Array.isArray(JSON.parse(stateLine(text)))
+    );
+  } catch (error) {
+    if (error instanceof NewerFormat) throw error;
+    return false;
+  }
 }
 
 /** Reads only when a message counts. Throws as `eventsOfMessage` does. */
@@ -102,9 +116,9 @@ export function stateOfMessage(text: string, sequence: number): ChannelState {
   return decodeState(stateLine(text), sequence);
 }
 
-/** Reads the course that a message holds. Throws if it holds none. */
-export function courseOfMessage(text: string): ChannelCourse {
-  return decodeCourse(stateLine(text));
+/** Reads the course that a message holds that lay at `sequence` first. Throws if it holds none. */
+export function courseOfMessage(text: string, sequence: number): ChannelCourse {
+  return decodeCourse(stateLine(text), sequence);
 }
 
 function stateLine(text: string): string {
@@ -128,7 +142,7 @@ function assertReadable(format: string | undefined): void {
   if (number !== NEWEST_FORMAT) throw new Error("not a message of ours");
 }
 
-const FLAGS: Readonly<Record<EventKind, string>> = {
+const FLAGS: Readonly<Record<StoredKind, string>> = {
   status: "s",
   status_completed: "c",
   status_failed: "f",
@@ -137,6 +151,6 @@ const FLAGS: Readonly<Record<EventKind, string>> = {
   notice: "n",
 };
 
-const KINDS: ReadonlyMap<string, EventKind> = new Map(
-  (Object.keys(FLAGS) as EventKind[]).map((kind) => [FLAGS[kind], kind]),
+const KINDS: ReadonlyMap<string, StoredKind> = new Map(
+  (Object.keys(FLAGS) as StoredKind[]).map((kind) => [FLAGS[kind], kind]),
 );

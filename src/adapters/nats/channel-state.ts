@@ -2,6 +2,7 @@ import type { Attempts } from "../../domain/attempts.ts";
 import type { TerminalKind } from "../../domain/event-kind.ts";
 import type { EpochSpan } from "../../domain/event-position.ts";
 import type { StageMark } from "../../domain/stages.ts";
+import type { EntryMarks } from "./entry-ids.ts";
 
 /** The place of an event: its message, and its index there. */
 export interface EventPlace {
@@ -9,9 +10,8 @@ export interface EventPlace {
   readonly index: number;
 }
 
-/** The last entry of the inbox that was stored on the channel, and its positions. */
-export interface LastEntry {
-  readonly id: string;
+/** The entries of the inbox that were stored on the channel, and the positions of the last one. */
+export interface LastEntry extends EntryMarks {
   readonly epoch: string;
   readonly first: number;
   readonly count: number;
@@ -41,6 +41,20 @@ export interface ChannelCourse {
   readonly spans: readonly EpochSpan[];
   readonly attempts: Attempts;
   readonly stages: readonly StageMark[];
+  readonly renamed: readonly RenamedKey[];
+}
+
+/**
+ * A key whose message has another id, because the stream still knew the key's own id for an earlier request. The stream forgets
+ * that one first, and would take a repetition for a new request then.
+ */
+export interface RenamedKey {
+  /** The key's name, as it is part of its own id. */
+  readonly id: string;
+  /** The message that holds the request; 0 for the one that holds the course, which cannot know its own. */
+  readonly sequence: number;
+  /** Milliseconds since 1970 on the broker's clock: a later request with the key is a new one. */
+  readonly until: number;
 }
 
 /** Reads the state that the message at `sequence` holds: no sequence in it is 0 any more. */
@@ -54,15 +68,15 @@ export function decodeState(line: string, sequence: number): ChannelState {
     courseAt: typeof course === "number" ? course : sequence,
     lastStatus: place(status),
     currentTerminal: place(terminal),
-    lastEntry: entry && { id: entry[0], epoch: entry[1], first: entry[2], count: entry[3] },
+    lastEntry: entry && entryIn(entry),
   };
 }
 
-/** Reads the course that a message holds. Throws if it holds none. */
-export function decodeCourse(line: string): ChannelCourse {
+/** Reads the course that the message at `sequence` holds: no sequence in it is 0 any more. Throws if it holds none. */
+export function decodeCourse(line: string, sequence: number): ChannelCourse {
   const [, , course] = JSON.parse(line) as StateLine;
   if (typeof course === "number") throw new Error("the message holds no course");
-  const [birth, bornAfter, bornAt, lineage, spans, current, past, outcome, stages] = course;
+  const [birth, bornAfter, bornAt, lineage, spans, current, past, outcome, stages, renamed = []] = course;
   return {
     birth,
     bornAfter,
@@ -75,6 +89,7 @@ export function decodeCourse(line: string): ChannelCourse {
       outcome: outcome ?? undefined,
     },
     stages: stages.map(([stage, at, offset]) => ({ stage, at, offset })),
+    renamed: renamed.map(([id, at, until]) => ({ id, sequence: at || sequence, until })),
   };
 }
 
@@ -84,8 +99,11 @@ type StateLine = readonly [
   course: CourseText | number,
   status: readonly [number, number] | 0,
   terminal: readonly [number, number] | 0,
-  entry?: readonly [id: string, epoch: string, first: number, count: number],
+  entry?: EntryText,
 ];
+
+/** `latest` is left out if it is the furthest. Earlier gateways know no `latest` and ignore it. */
+type EntryText = readonly [furthest: string, epoch: string, first: number, count: number, latest?: string];
 
 type CourseText = readonly [
   birth: string,
@@ -97,6 +115,7 @@ type CourseText = readonly [
   past: readonly string[],
   outcome: TerminalKind | null,
   stages: readonly (readonly [stage: string, at: string, offset: number])[],
+  renamed?: readonly (readonly [id: string, sequence: number, until: number])[],
 ];
 
 export function encodeState(state: ChannelState, course: ChannelCourse | undefined): string {
@@ -108,11 +127,17 @@ export function encodeState(state: ChannelState, course: ChannelCourse | undefin
     course === undefined ? courseAt : courseText(course),
     place(lastStatus) ?? 0,
     place(currentTerminal) ?? 0,
-    ...(lastEntry
-      ? ([[lastEntry.id, lastEntry.epoch, lastEntry.first, lastEntry.count]] as const)
-      : ([] as const)),
+    ...(lastEntry ? ([entryText(lastEntry)] as const) : ([] as const)),
   ];
   return JSON.stringify(line);
+}
+
+function entryIn([furthest, epoch, first, count, latest = furthest]: EntryText): LastEntry {
+  return { furthest, latest, epoch, first, count };
+}
+
+function entryText({ furthest, latest, epoch, first, count }: LastEntry): EntryText {
+  return [furthest, epoch, first, count, ...(latest === furthest ? ([] as const) : ([latest] as const))];
 }
 
 function courseText({
@@ -123,6 +148,7 @@ function courseText({
   spans,
   attempts,
   stages,
+  renamed,
 }: ChannelCourse): CourseText {
   return [
     birth,
@@ -134,5 +160,8 @@ function courseText({
     attempts.past,
     attempts.outcome ?? null,
     stages.map(({ stage, at, offset }) => [stage, at, offset] as const),
+    ...(renamed.length === 0
+      ? ([] as const)
+      : ([renamed.map(({ id, sequence, until }) => [id, sequence, until] as const)] as const)),
   ];
 }

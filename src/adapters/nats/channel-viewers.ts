@@ -1,13 +1,8 @@
-import { BrokerUnavailable } from "../../application/errors.ts";
 import type { ViewerList } from "../../domain/access-grant.ts";
-import type { EventStream, StoredMessage } from "./event-stream.ts";
-import { publishInTime } from "./publish-in-time.ts";
+import { besideMessage, readBeside, storeBeside } from "./beside-channel.ts";
+import type { EventStream } from "./event-stream.ts";
 
-/*
- * The viewers of a channel: a chain of messages as its events are, of which the last valid one counts. Each is a line
- * `deadline previous` and the names in JSON.
- */
-
+/** The viewers of a channel, beside it as names in JSON. */
 export interface DeclaredViewers {
   readonly viewers: ViewerList;
   /** When they were declared, in milliseconds since 1970. */
@@ -19,13 +14,8 @@ export async function readViewers(
   stream: EventStream,
   subject: string,
 ): Promise<DeclaredViewers | undefined> {
-  let message = await stream.last(subject);
-  while (message !== undefined) {
-    const { deadline, previous, viewers } = viewersOfMessage(message.text);
-    if (message.at < deadline) return { viewers, at: message.at };
-    message = previous === 0 ? undefined : await stream.at(previous);
-  }
-  return undefined;
+  const kept = await readBeside(stream, subject, areNames);
+  return kept && { viewers: viewersIn(kept.text), at: kept.at };
 }
 
 /** Stores viewers in place of those before. Rejects as `EventStream` does. */
@@ -35,45 +25,34 @@ export async function storeViewers(
   viewers: ViewerList,
   deadline: number,
 ): Promise<void> {
-  while (stream.now() < deadline) {
-    const { lineage } = stream;
-    const last = await stream.last(subject);
-    const previous = last === undefined ? 0 : await lastValidSequence(stream, last);
-    const names = JSON.stringify(viewers === "*" ? viewers : [...viewers]);
-    const text = `${deadline} ${previous}\n${names}`;
-    const publication = { subject, text, expected: last?.sequence ?? 0, deadline };
-    const answer = await publishInTime(stream, publication, lineage);
-    if (answer.type !== "stored") continue;
-    await stream.removeBefore(subject, answer.sequence);
-    return;
-  }
-  throw new BrokerUnavailable("the viewers were not stored before their deadline", {
-    trouble: { cause: "late" },
-  });
+  const text = JSON.stringify(viewers === "*" ? viewers : [...viewers]);
+  await storeBeside(stream, subject, { text, isOurs: areNames, deadline });
 }
 
-/** Reads a message of viewers. */
-export function viewersOfMessage(text: string): {
-  readonly deadline: number;
-  readonly previous: number;
-  readonly viewers: ViewerList;
-} {
-  const end = text.indexOf("\n");
-  const [deadline, previous] = text.slice(0, end).split(" ").map(Number);
-  const names = JSON.parse(text.slice(end + 1)) as "*" | readonly string[];
-  return {
-    deadline: deadline ?? 0,
-    previous: previous ?? 0,
-    viewers: names === "*" ? names : new Set(names),
-  };
+/** Reads a message of viewers. Throws if no gateway wrote it. */
+export function viewersOfMessage(text: string): { readonly deadline: number; readonly viewers: ViewerList } {
+  const message = besideMessage(text, areNames);
+  if (message === undefined) throw new Error("not a message of ours");
+  return { deadline: message.deadline, viewers: viewersIn(message.text) };
 }
 
-async function lastValidSequence(stream: EventStream, last: StoredMessage): Promise<number> {
-  let message: StoredMessage | undefined = last;
-  while (message !== undefined) {
-    const { deadline, previous } = viewersOfMessage(message.text);
-    if (message.at < deadline) return message.sequence;
-    message = previous === 0 ? undefined : await stream.at(previous);
+function areNames(json: string): boolean {
+  return namesIn(json) !== undefined;
+}
+
+function viewersIn(json: string): ViewerList {
+  const names = namesIn(json) ?? [];
+  return names === "*" ? names : new Set(names);
+}
+
+function namesIn(json: string): "*" | readonly string[] | undefined {
+  try {
+    const names: unknown = JSON.parse(json);
+    return names === "*" || (Array.isArray(names) && names.every((name) => typeof name === "string"))
+      ? names
+      : undefined;
+  } catch (error) {
+    if (error instanceof SyntaxError) return undefined;
+    throw error;
   }
-  return 0;
 }

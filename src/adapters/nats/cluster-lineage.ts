@@ -2,7 +2,7 @@ import { headers } from "@nats-io/transport-node";
 import { keptMessage } from "./kept-message.ts";
 import { answerOf } from "./nats-api.ts";
 import type { NatsRequests } from "./nats-connection.ts";
-import { isRefusal, REFUSED } from "./nats-errors.ts";
+import { isConflict } from "./nats-errors.ts";
 import { LINEAGE_SUBJECT, RECORDS } from "./subjects.ts";
 
 /**
@@ -40,7 +40,7 @@ export class ClusterLineage {
       answerOf((await link.request(LINEAGE_SUBJECT, name, { headers: head })).data);
       this.#name = name;
     } catch (error) {
-      if (!isRefusal(error, REFUSED.wrongLastSequence)) throw error;
+      if (!isConflict(error)) throw error;
       await this.follow(link);
     }
   }

@@ -12,6 +12,7 @@ const HEADERS: ByteBudget = { items: 2_000, bytes: 1024 * 1024 };
 interface Kept {
   readonly sequence: number;
   readonly kind: string;
+  /** 0 for a marker, which is no dead letter. */
   readonly bytes: number;
 }
 
@@ -51,7 +52,7 @@ export class DeadLetterRoom {
   async sequences(): Promise<readonly number[]> {
     this.#kept = [];
     await this.#readOn();
-    return this.#kept.map(({ sequence }) => sequence);
+    return this.#kept.filter(({ bytes }) => bytes > 0).map(({ sequence }) => sequence);
   }
 
   async #afterwards(making: Promise<void>): Promise<void> {
@@ -69,7 +70,8 @@ export class DeadLetterRoom {
       this.#kept = [];
       await this.#readOn();
     }
-    const dropped = [...this.#tooMany(DEAD_LETTERS.items, () => 1)];
+    const dropped = this.#markers();
+    dropped.push(...this.#tooMany(DEAD_LETTERS.items, () => 1));
     dropped.push(...this.#tooMany(DEAD_LETTERS.bytes, (one) => one.bytes));
     await Promise.all(dropped.map(({ sequence }) => removeMessage(this.#link, this.#stream, sequence)));
   }
@@ -84,6 +86,14 @@ export class DeadLetterRoom {
         this.#kept.push({ sequence, kind: subject, bytes: size });
       pending = batch.messages.length === 0 ? 0 : batch.pending;
     }
+  }
+
+  /** Takes out all markers but the newest message of the stream. */
+  #markers(): Kept[] {
+    const newest = this.#kept.at(-1);
+    const out = this.#kept.filter((one) => one.bytes === 0 && one !== newest);
+    if (out.length > 0) this.#kept = this.#kept.filter((one) => one.bytes > 0 || one === newest);
+    return out;
   }
 
   /** Takes out the oldest of the kind that has the most, until no more than `most` are left. */

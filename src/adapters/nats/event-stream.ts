@@ -1,3 +1,6 @@
+/** The sequence that a message expects if it is to be looked up by its id, and never stored. */
+export const NEVER = Number.MAX_SAFE_INTEGER;
+
 /** A message as the stream holds it. */
 export interface StoredMessage {
   readonly sequence: number;
@@ -26,6 +29,13 @@ export type PublicationAnswer =
   /** The subject has another last message than the expected one. Nothing was stored. */
   | { readonly type: "conflict" };
 
+export interface RangeTerms {
+  /** The first sequence. */
+  readonly from: number;
+  /** The leader is asked, which lacks nothing, one message at a time. Default: false. */
+  readonly fromLeader?: boolean;
+}
+
 /**
  * The stream of all events, as the heart of the event log needs it: subjects of which each is a chain of messages. Reads
  * reject with `BrokerUnavailable`. `publish` rejects with `BrokerUnavailable` if nothing was stored nor will be, and with
@@ -43,10 +53,10 @@ export interface EventStream {
   /** The first message of the subject at this sequence or after it. */
   from(subject: string, sequence: number): Promise<StoredMessage | undefined>;
   /**
-   * Hands over the messages of the subject from this sequence on, in order, until the stream has no more by now or `take`
-   * answers false.
+   * Hands over the messages of the subject, in order, until the stream has no more by now or `take` answers false. If several
+   * servers keep the stream, any of them may be asked: one that lags behind lacks messages.
    */
-  range(subject: string, sequence: number, take: (message: StoredMessage) => boolean): Promise<void>;
+  range(subject: string, terms: RangeTerms, take: (message: StoredMessage) => boolean): Promise<void>;
   /** `lineage` is the one that the publication was made for: on another one nothing is sent. */
   publish(publication: Publication, lineage: string): Promise<PublicationAnswer>;
   /** Removes the messages of the subject that lie before this sequence. */

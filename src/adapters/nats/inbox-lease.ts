@@ -2,7 +2,7 @@ import { headers, type Msg } from "@nats-io/transport-node";
 import { ASK_AGAIN_MS, LEASE_MS } from "../../application/ports/inbox-port.ts";
 import { answerOf } from "./nats-api.ts";
 import type { NatsRequests } from "./nats-connection.ts";
-import { isRefusal, REFUSED } from "./nats-errors.ts";
+import { isConflict } from "./nats-errors.ts";
 import { LEASE_SUBJECT, STATE_STREAM } from "./subjects.ts";
 
 /** The holder says so again after this time, well within `LEASE_MS`. */
@@ -77,7 +77,7 @@ export class InboxLease {
       if (state === "held") this.#own = { sequence: seq, since };
       return true;
     } catch (error) {
-      if (isRefusal(error, REFUSED.wrongLastSequence)) return false;
+      if (isConflict(error)) return false;
       throw error;
     }
   }

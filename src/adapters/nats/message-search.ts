@@ -1,5 +1,5 @@
 import type { KeptHead } from "./channel-head.ts";
-import { positionsOf } from "./channel-message.ts";
+import { isOurs, positionsOf } from "./channel-message.ts";
 import type { EventStream } from "./event-stream.ts";
 
 /** A message, as the search knows it. */
@@ -28,7 +28,9 @@ export async function lastMessageBefore(
   if (state.previous === 0) return sequence;
   while (high - low > near) {
     const middle = low + Math.floor((high - low) / 2);
-    const message = await stream.from(subject, middle);
+    let message = await stream.from(subject, middle);
+    while (message !== undefined && message.sequence < high && !isOurs(message.text))
+      message = await stream.from(subject, message.sequence + 1);
     if (message === undefined || message.sequence >= high) {
       high = middle;
       continue;

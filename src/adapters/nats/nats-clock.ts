@@ -19,6 +19,12 @@ export class NatsClock {
     return this.#clock.atMost(this.#clock.now()) ?? Date.now();
   }
 
+  /** How many milliseconds ago the broker's clock most likely showed `time`, never less than 0; undefined if nobody knows. */
+  since(time: number): number | undefined {
+    const now = this.#clock.about(this.#clock.now());
+    return now === undefined || Number.isNaN(time) ? undefined : Math.max(0, now - time);
+  }
+
   /** The time of the broker's clock that it shows for sure in so many milliseconds. Throws if nobody knows it. */
   deadlineIn(milliseconds: number): number {
     const deadline = this.#clock.atBroker(this.#clock.now() + milliseconds);

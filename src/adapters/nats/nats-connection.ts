@@ -8,7 +8,7 @@ import {
   nkeyAuthenticator,
   TimeoutError,
 } from "@nats-io/transport-node";
-import { certificateFault } from "./nats-certificates.ts";
+import { certificateFault } from "../broker/certificate-fault.ts";
 
 /** The addresses of a NATS, and the user that the gateway is there. */
 export interface NatsTarget {
@@ -75,9 +75,18 @@ export async function connectTo(target: NatsTarget, purpose: string): Promise<Na
       noAsyncTraces: true,
     });
   } catch (error) {
-    throw certificateFault(error) ?? error;
+    throw certificateFault(error, { ...OF_NATS, isCaSet: target.tls?.ca !== undefined }) ?? error;
   }
 }
+
+const OF_NATS = {
+  broker: "NATS",
+  address: "NATS_URL",
+  ca: "NATS_CA",
+  cert: "NATS_CERT",
+  key: "NATS_KEY",
+  plain: "set `tls` in its configuration, or use nats:// in NATS_URL",
+} as const;
 
 function authenticatorOf(credentials: string): Authenticator {
   const text = credentials.trim().replaceAll("\r\n", "\n");

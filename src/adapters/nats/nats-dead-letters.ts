@@ -17,14 +17,14 @@ import type { TelemetryPort } from "../../application/ports/telemetry-port.ts";
 import { LastingDenial } from "../broker/lasting-denial.ts";
 import type { OutageLog } from "../broker/outage-log.ts";
 import { DeadLetterRoom } from "./dead-letter-room.ts";
-import { entryId } from "./entry-ids.ts";
 import { answerOf } from "./nats-api.ts";
 import type { NatsTarget } from "./nats-connection.ts";
 import { readFailure, writeFailure } from "./nats-errors.ts";
 import { NatsLink } from "./nats-link.ts";
 import { ensureStream, type WantedStream } from "./nats-streams.ts";
-import { removeMessage } from "./remove-message.ts";
+import { notesRemovalsLate, removeMessage } from "./remove-message.ts";
 import { brokerTime, type KeptMessage, readBatch } from "./stream-batch.ts";
+import { streamState } from "./stream-state.ts";
 
 interface NatsDeadLettersOptions {
   readonly target: NatsTarget;
@@ -36,6 +36,7 @@ interface NatsDeadLettersOptions {
 
 const STREAM_NAME = "TELLTALE_DEADLETTERS";
 const SUBJECT = "telltale.deadletters";
+const MARKER_SUBJECT = `${SUBJECT}.foreign`;
 /** A dead letter with a name is recognised for so long. */
 const REMEMBERED_MS = 3_600_000;
 
@@ -68,7 +69,8 @@ export class NatsDeadLetters implements DeadLetterPort {
   }
 
   get trouble(): BrokerTrouble | undefined {
-    return this.#unkept.trouble;
+    const { away } = this.#link;
+    return this.#unkept.trouble ?? (away?.cause === "stream_settings" ? away : undefined);
   }
 
   async keep(deadLetter: DeadLetter): Promise<void> {
@@ -102,7 +104,10 @@ export class NatsDeadLetters implements DeadLetterPort {
   async remove(id: string): Promise<boolean> {
     return this.#ask(writeFailure, async () => {
       const sequence = this.#sequenceOf(id);
-      return sequence !== undefined && (await removeMessage(this.#link, STREAM_NAME, sequence));
+      if (sequence === undefined) return false;
+      const erase = notesRemovalsLate(this.#link.server);
+      if (erase) await this.#leaveAsNewest(sequence);
+      return removeMessage(this.#link, STREAM_NAME, sequence, { erase });
     });
   }
 
@@ -129,6 +134,15 @@ export class NatsDeadLetters implements DeadLetterPort {
     }
   }
 
+  /**
+   * Stores a marker, which is no dead letter, if the message is the newest of the stream: a server recognises no message of
+   * a stream whose newest one was erased once it was started again.
+   */
+  async #leaveAsNewest(sequence: number): Promise<void> {
+    const { last_seq } = await streamState(this.#link, STREAM_NAME);
+    if (last_seq === sequence) answerOf((await this.#link.request(MARKER_SUBJECT)).data);
+  }
+
   async #isWithin(windowMs: number, sequence: number): Promise<boolean> {
     const message = await this.#at(sequence);
     if (message === undefined) return false;
@@ -139,6 +153,7 @@ export class NatsDeadLetters implements DeadLetterPort {
   async #at(sequence: number): Promise<Msg | undefined> {
     const query = JSON.stringify({ seq: sequence });
     const message = await this.#link.request(`$JS.API.DIRECT.GET.${STREAM_NAME}`, query);
+    // Neither a refusal nor a marker has data.
     return message.data.length === 0 ? undefined : message;
   }
 
@@ -152,8 +167,9 @@ export class NatsDeadLetters implements DeadLetterPort {
       page.push(...messages.filter(({ sequence }) => sequence <= last));
       from = (messages.at(-1)?.sequence ?? last) + 1;
     }
-    return page.map(({ sequence, data }) =>
-      deadLetterOf(entryId(this.#creation, sequence), new TextDecoder().decode(data)),
+    const deadLetters = page.filter(({ data }) => data.length > 0);
+    return deadLetters.map(({ sequence, data }) =>
+      deadLetterOf(`${this.#creation}-${sequence}`, new TextDecoder().decode(data)),
     );
   }
 

@@ -12,11 +12,13 @@ import { BrokerError, BrokerUnavailable, OutcomeUnknown, reasonOf } from "../../
 /** JetStream's answer to a request that it did not carry out. `number` is its `err_code`. */
 export class JetStreamRefusal extends Error {
   readonly number: number;
+  readonly description: string;
 
   constructor(number: number, description: string) {
     super(`JetStream refused: ${description} (${number})`);
     this.name = "JetStreamRefusal";
     this.number = number;
+    this.description = description;
   }
 }
 
@@ -26,27 +28,50 @@ export const REFUSED = {
   noMessageFound: 10037,
   sequenceNotFound: 10043,
   deleteFailed: 10057,
+  wrongLastMessageId: 10070,
   wrongLastSequence: 10071,
+  /** Another message with the same id is about to be stored. */
+  idInProcess: 10158,
+  /** Another message of the same subject is about to be stored. */
+  subjectInProcess: 10164,
 } as const;
 
 /** By the `err_code` of JetStream. */
 const CAUSES: Readonly<Record<number, BrokerCause>> = {
+  // The account may keep no more.
+  10002: "full",
   10005: "replicas",
   10007: "cluster",
   10008: "no_jetstream",
   10009: "no_jetstream",
   10023: "disk",
+  // As many consumers, or streams, as the account may have.
+  10026: "account_limit",
+  10027: "account_limit",
   10028: "full",
   10035: "no_jetstream",
   10039: "no_jetstream",
   10047: "disk",
+  // The message is larger than `max_msg_size` of the stream.
+  10054: "stream_settings",
   10059: "no_jetstream",
+  // The server that led the stream lags behind.
+  10063: "cluster",
   // The subjects belong to another stream.
   10065: "stream_settings",
   10074: "replicas",
   10076: "no_jetstream",
   10077: "disk",
+  // The stream is sealed.
+  10109: "stream_settings",
+  // The account takes no streams without a limit of bytes, or none so large.
+  10113: "account_limit",
   10118: "no_jetstream",
+  10122: "account_limit",
+  10158: "busy",
+  10163: "cluster",
+  10167: "busy",
+  10194: "no_jetstream",
 };
 
 /** Reads from a failure what is wrong with the broker. */
@@ -94,6 +119,11 @@ export function isRefusal(error: unknown, number: number): error is JetStreamRef
   return error instanceof JetStreamRefusal && error.number === number;
 }
 
+/** Whether a message was refused because another one than it expected is, or is about to be, the last of its subject. */
+export function isConflict(error: unknown): boolean {
+  return isRefusal(error, REFUSED.wrongLastSequence) || isRefusal(error, REFUSED.subjectInProcess);
+}
+
 function answerFailure(error: unknown): unknown {
   const isFault = error instanceof JetStreamRefusal && causeOf(error) === "fault";
   return isFault ? error : unavailable(error);
@@ -105,7 +135,9 @@ function isAnswer(error: unknown): boolean {
   return error instanceof JetStreamRefusal || isNoResponders(error) || deniedSubject(error) !== undefined;
 }
 
-function causeOf({ number }: JetStreamRefusal): BrokerCause {
+function causeOf({ number, description }: JetStreamRefusal): BrokerCause {
+  // The number of any failure to store.
+  if (number === 10077 && /^maximum .* exceeded$/.test(description)) return "stream_full";
   return CAUSES[number] ?? "fault";
 }
 

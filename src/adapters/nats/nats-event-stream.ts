@@ -1,15 +1,24 @@
-import { createInbox, headers, type Msg } from "@nats-io/transport-node";
+import { headers, type Msg } from "@nats-io/transport-node";
 import { BrokerUnavailable, OutcomeUnknown } from "../../application/errors.ts";
 import type { ClockPort } from "../../application/ports/clock-port.ts";
 import { PAGE_BYTES } from "../../application/ports/pub-sub-port.ts";
+import type { ByteBudget } from "../../domain/byte-budget.ts";
 import type { ClusterLineage } from "./cluster-lineage.ts";
-import type { EventStream, Publication, PublicationAnswer, StoredMessage } from "./event-stream.ts";
+import type { DeliveredPlace } from "./delivered-message.ts";
+import {
+  type EventStream,
+  NEVER,
+  type Publication,
+  type PublicationAnswer,
+  type RangeTerms,
+  type StoredMessage,
+} from "./event-stream.ts";
 import { keptMessage } from "./kept-message.ts";
-import { answerOf, callApi, purgeBefore } from "./nats-api.ts";
+import { answerOf, purgeBefore } from "./nats-api.ts";
 import type { NatsClock } from "./nats-clock.ts";
-import { isRefusal, REFUSED, readFailure, writeFailure } from "./nats-errors.ts";
+import { isConflict, isRefusal, REFUSED, readFailure, writeFailure } from "./nats-errors.ts";
 import type { NatsLink } from "./nats-link.ts";
-import { millisecondsOf } from "./stream-batch.ts";
+import { pull, withReader } from "./stream-reader.ts";
 import { EVENTS_STREAM } from "./subjects.ts";
 
 interface NatsEventStreamOptions {
@@ -71,7 +80,9 @@ export class NatsEventStream implements EventStream {
     if (timeoutMs === 0)
       throw new BrokerUnavailable("its deadline has passed", { trouble: { cause: "late" } });
     const head = headers();
-    head.set("Nats-Expected-Last-Subject-Sequence", `${expected}`);
+    // A newer server looks at the sequence first, and for the id afterwards, unless it is one of several.
+    if (expected === NEVER && !this.#options.isReplicated()) head.set("Nats-Expected-Last-Msg-Id", NO_ID);
+    else head.set("Nats-Expected-Last-Subject-Sequence", `${expected}`);
     if (id !== undefined) head.set("Nats-Msg-Id", id);
     const giveUpAt = this.#clock.stopwatch() + timeoutMs;
     try {
@@ -80,7 +91,10 @@ export class NatsEventStream implements EventStream {
       if (duplicate === true) return { type: "duplicate", sequence: seq };
       return { type: "stored", sequence: seq, isInTime: this.#clock.atMost() < deadline };
     } catch (error) {
-      if (isRefusal(error, REFUSED.wrongLastSequence)) return { type: "conflict" };
+      if (isRefusal(error, REFUSED.idInProcess) || isRefusal(error, REFUSED.subjectInProcess))
+        await this.#pause(IN_PROCESS_MS);
+      if (isRefusal(error, REFUSED.idInProcess)) return this.publish(publication, lineage);
+      if (isConflict(error) || isRefusal(error, REFUSED.wrongLastMessageId)) return { type: "conflict" };
       const failure = writeFailure(error);
       // Until then the broker might store it in time, though nobody would hear of it.
       if (failure instanceof OutcomeUnknown) await this.#pause(giveUpAt - this.#clock.stopwatch());
@@ -88,68 +102,33 @@ export class NatsEventStream implements EventStream {
     }
   }
 
-  async range(subject: string, sequence: number, take: (message: StoredMessage) => boolean): Promise<void> {
-    const config = {
-      ack_policy: "none",
-      deliver_policy: "by_start_sequence",
-      opt_start_seq: Math.max(1, sequence),
-      filter_subject: subject,
-      mem_storage: true,
-      num_replicas: 1,
-      inactive_threshold: READER_GONE_MS * 1_000_000,
-    };
-    const created = await this.#read(() =>
-      callApi<{ readonly name: string }>(this.#link, `CONSUMER.CREATE.${EVENTS_STREAM}`, {
-        stream_name: EVENTS_STREAM,
-        config,
+  async range(
+    subject: string,
+    { from, fromLeader = false }: RangeTerms,
+    take: (message: StoredMessage) => boolean,
+  ): Promise<void> {
+    if (fromLeader && this.#options.isReplicated()) return this.#rangeOfLeader(subject, from, take);
+    const { timers } = this.#options;
+    await this.#read(() =>
+      withReader(this.#link, EVENTS_STREAM, { from, subject }, async (reader) => {
+        const next = () =>
+          pull(this.#link, timers, reader, PULLED, (message, place) => take(storedOf(message, place)));
+        while (await next());
       }),
     );
-    try {
-      let more = true;
-      while (more) more = await this.#pull(created.name, take);
-    } finally {
-      // If nobody hears it, the broker removes the reader by itself.
-      if (this.#link.away === undefined)
-        this.#link.publish(`$JS.API.CONSUMER.DELETE.${EVENTS_STREAM}.${created.name}`, "");
-    }
+  }
+
+  async #rangeOfLeader(
+    subject: string,
+    from: number,
+    take: (message: StoredMessage) => boolean,
+  ): Promise<void> {
+    let message = await this.from(subject, from);
+    while (message !== undefined && take(message)) message = await this.from(subject, message.sequence + 1);
   }
 
   async removeBefore(subject: string, sequence: number): Promise<void> {
     await this.#read(() => purgeBefore(this.#link, EVENTS_STREAM, subject, sequence));
-  }
-
-  /** Hands over one batch. Resolves with whether more may follow. */
-  #pull(reader: string, take: (message: StoredMessage) => boolean): Promise<boolean> {
-    return this.#read(async () => {
-      const inbox = createInbox();
-      const end = Promise.withResolvers<boolean>();
-      let taken = 0;
-      let isOver = false;
-      const finish = (more: boolean) => {
-        isOver = true;
-        end.resolve(more);
-      };
-      const subscription = this.#link.subscribe(inbox, (error, message) => {
-        if (isOver) return;
-        if (error !== null) end.reject(error);
-        // A batch may end before its number because its bytes are too many.
-        else if (isStatus(message)) finish(taken > 0 && message.headers?.code !== NO_MESSAGES);
-        else if (!take(storedOf(message)) || isLast(message)) finish(false);
-        else if (++taken === PULLED) finish(true);
-      });
-      const cancel = this.#options.timers.after(READ_MS, () =>
-        end.reject(new BrokerUnavailable("NATS did not go on", { trouble: { cause: "silent" } })),
-      );
-      try {
-        const most = (this.#link.server?.mostBytes ?? 0) + PAGE_BYTES;
-        const request = JSON.stringify({ batch: PULLED, max_bytes: most, no_wait: true });
-        this.#link.publish(`$JS.API.CONSUMER.MSG.NEXT.${EVENTS_STREAM}.${reader}`, request, inbox);
-        return await end.promise;
-      } finally {
-        cancel();
-        subscription.unsubscribe();
-      }
-    });
   }
 
   #get(query: object): Promise<StoredMessage | undefined> {
@@ -175,11 +154,12 @@ export class NatsEventStream implements EventStream {
 
 /** The first characters of a server's id: 55 random bits. */
 const LINEAGE_LENGTH = 12;
-/** Messages of one pull. */
-const PULLED = 256;
-const NO_MESSAGES = 404;
-const READ_MS = 2_000;
-const READER_GONE_MS = 5_000;
+/** No message has this id. */
+const NO_ID = "none";
+/** A cluster takes about so long to store the message that another one must wait for. */
+const IN_PROCESS_MS = 5;
+/** The messages of one pull. */
+const PULLED: ByteBudget = { items: 256, bytes: PAGE_BYTES };
 
 interface PublishAcknowledgement {
   readonly seq: number;
@@ -202,23 +182,7 @@ function gottenOf(message: Msg): StoredMessage {
   };
 }
 
-/** Whether the stream has no more for a reader: its messages say how many follow. */
-function isLast({ reply = "" }: Msg): boolean {
-  return reply.split(".")[partsBefore(reply) + 4] === "0";
-}
-
-/** Newer servers put a domain and an account after `$JS.ACK`. */
-function partsBefore(reply: string): number {
-  return reply.split(".").length > 9 ? 6 : 4;
-}
-
-/** Reads a message of a reader, whose reply subject says which it is: `$JS.ACK.stream.reader.1.sequence.1.nanoseconds.0`. */
-function storedOf(message: Msg): StoredMessage {
-  const parts = (message.reply ?? "").split(".").slice(partsBefore(message.reply ?? ""));
-  return {
-    sequence: Number(parts[1]),
-    subject: message.subject,
-    at: millisecondsOf(parts[3]),
-    text: message.string(),
-  };
+/** Reads a message that a reader delivered. */
+function storedOf(message: Msg, { sequence, at }: DeliveredPlace): StoredMessage {
+  return { sequence, at, subject: message.subject, text: message.string() };
 }

@@ -1,21 +1,18 @@
-import { isUtf8 } from "node:buffer";
 import { BrokerUnavailable } from "../../application/errors.ts";
 import type { ClockPort } from "../../application/ports/clock-port.ts";
 import {
   INBOX_BATCH,
   type InboxBacklog,
-  type InboxEntry,
   type InboxPort,
-  SHOWN_BYTES,
   type Taken,
 } from "../../application/ports/inbox-port.ts";
 import type { TelemetryPort } from "../../application/ports/telemetry-port.ts";
 import { type ByteBudget, fill } from "../../domain/byte-budget.ts";
-import { MAX_EVENT_BYTES } from "../../domain/decode-event.ts";
-import { firstBytes } from "../../domain/utf8.ts";
 import type { OutageLog } from "../broker/outage-log.ts";
-import { compareEntryIds, entryId } from "./entry-ids.ts";
+import { compareEntryIds, partsOfEntry } from "./entry-ids.ts";
+import { idOf, inboxEntry } from "./inbox-entry.ts";
 import { InboxLease } from "./inbox-lease.ts";
+import { keptMessage } from "./kept-message.ts";
 import { purgeBefore } from "./nats-api.ts";
 import type { NatsTarget } from "./nats-connection.ts";
 import { readFailure, writeFailure } from "./nats-errors.ts";
@@ -29,7 +26,6 @@ import {
   ALL_SUBJECTS,
   ARRIVALS,
   addSubjects,
-  channelOfSubject,
   WORKERS_STREAM,
   type WorkerKind,
   workersStream,
@@ -100,7 +96,7 @@ export class NatsInbox implements InboxPort {
     const { messages } = await this.#ask(readFailure, () => this.#read(creation));
     const batch = fill(messages, INBOX_BATCH, ({ data }) => data.length);
     this.#taken = batch;
-    return { type: "batch", entries: batch.map((message) => entryOf(creation, message)) };
+    return { type: "batch", entries: batch.map((message) => inboxEntry(creation, message)) };
   }
 
   async arrival(): Promise<void> {
@@ -121,17 +117,15 @@ export class NatsInbox implements InboxPort {
   async remove(ids: readonly string[]): Promise<void> {
     await this.#link.started;
     const creation = this.#creation;
-    const gone = new Set(
-      ids.filter((id) => id.startsWith(`${creation}-`)).map((id) => Number(id.slice(creation.length + 1))),
-    );
+    const gone = new Set(ids.filter((id) => partsOfEntry(id).creation === creation));
     if (gone.size === 0) return;
     // Nothing lies before a batch, so its first entries are removed together.
-    const kept = this.#taken.findIndex(({ sequence }) => !gone.has(sequence));
+    const kept = this.#taken.findIndex((message) => !gone.has(idOf(creation, message)));
     const head = kept === -1 ? this.#taken : this.#taken.slice(0, kept);
-    for (const { sequence } of head) gone.delete(sequence);
     await this.#ask(writeFailure, async () => {
-      await this.#moveTo(creation, head.at(-1));
-      await Promise.all([...gone].map((sequence) => removeMessage(this.#link, WORKERS_STREAM, sequence)));
+      if (await this.#moveTo(creation, head.at(-1)))
+        for (const message of head) gone.delete(idOf(creation, message));
+      await Promise.all([...gone].map((id) => this.#removeOne(id)));
     });
     this.#taken = this.#taken.slice(head.length);
   }
@@ -152,7 +146,7 @@ export class NatsInbox implements InboxPort {
       if (first === undefined) return { entries: 0, oldest: undefined };
       const ageMs = Math.max(0, batch.brokerNow - first.at);
       const entries = batch.messages.length + batch.pending;
-      return { entries, oldest: { id: entryId(creation, first.sequence), ageMs } };
+      return { entries, oldest: { id: idOf(creation, first), ageMs } };
     });
   }
 
@@ -203,15 +197,28 @@ export class NatsInbox implements InboxPort {
     throw made;
   }
 
-  /** Notes that all up to this message were taken, and removes those before it. */
-  async #moveTo(creation: string, last: KeptMessage | undefined): Promise<void> {
-    if (last === undefined) return;
+  /** Notes that all up to this message were taken, and removes those before it. Does neither if it is gone. */
+  async #moveTo(creation: string, last: KeptMessage | undefined): Promise<boolean> {
+    if (last === undefined || !(await this.#isKept(last))) return false;
     const { sequence, at } = last;
     await storeTaken(this.#link, { creation, sequence, at });
     this.#position = sequence;
     await Promise.all(
       ALL_SUBJECTS.map((subject) => purgeBefore(this.#link, WORKERS_STREAM, subject, sequence)),
     );
+    return true;
+  }
+
+  async #removeOne(id: string): Promise<void> {
+    const { sequence, nanoseconds = 0n } = partsOfEntry(id);
+    if (await this.#isKept({ sequence, at: Number(nanoseconds / 1_000_000n) }))
+      await removeMessage(this.#link, WORKERS_STREAM, sequence);
+  }
+
+  /** Whether the stream has the message. A stream that was made anew, or that lost messages, gives sequences again. */
+  async #isKept({ sequence, at }: Pick<KeptMessage, "sequence" | "at">): Promise<boolean> {
+    const found = await keptMessage(this.#link, WORKERS_STREAM, { seq: sequence });
+    return found?.at === at;
   }
 
   async #ask<Answer>(translate: (error: unknown) => unknown, ask: () => Promise<Answer>): Promise<Answer> {
@@ -223,27 +230,4 @@ export class NatsInbox implements InboxPort {
       throw translate(error);
     }
   }
-}
-
-function entryOf(creation: string, { sequence, subject, at, data }: KeptMessage): InboxEntry {
-  const channel = channelOfSubject(subject);
-  const taken = { id: entryId(creation, sequence), addedAt: at, ...(channel !== undefined && { channel }) };
-  if (data.length > MAX_EVENT_BYTES) {
-    return { ...taken, type: "unreadable", fault: "too_large", ...shown(data) };
-  }
-  // Read as text, different bytes would become the same characters.
-  if (!isUtf8(data)) return { ...taken, type: "unreadable", fault: "garbled", ...shown(data) };
-  return { ...taken, type: "event", event: textOf(data) };
-}
-
-/** The longest character has four bytes. */
-const REST_OF_CHARACTER = 3;
-
-function shown(data: Uint8Array): { readonly payload: string; readonly tail?: string } {
-  const payload = firstBytes(textOf(data.subarray(0, SHOWN_BYTES + REST_OF_CHARACTER)), SHOWN_BYTES);
-  return data.length <= SHOWN_BYTES ? { payload } : { payload, tail: textOf(data.subarray(-SHOWN_BYTES)) };
-}
-
-function textOf(data: Uint8Array): string {
-  return new TextDecoder().decode(data);
 }

@@ -62,7 +62,7 @@ export class NatsLink implements NatsRequests {
     this.#outages = options.outages ?? new OutageLog(clock, telemetry);
     this.#pauses = new RetryPauses(clock);
     this.#probe = new NatsProbe({
-      clock,
+      ...options,
       answered: () => this.#answered(),
       unanswered: () => this.#silent(),
       gone: () => this.reconnect({ trouble: SILENT, detail: wordsOf(SILENT) }),

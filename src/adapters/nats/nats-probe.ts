@@ -1,10 +1,12 @@
 import type { NatsConnection } from "@nats-io/transport-node";
 import type { ClockPort } from "../../application/ports/clock-port.ts";
+import type { TelemetryPort } from "../../application/ports/telemetry-port.ts";
 import { flushed } from "./nats-connection.ts";
 import { isTimeout } from "./nats-errors.ts";
 
 interface NatsProbeOptions {
   readonly clock: ClockPort;
+  readonly telemetry: TelemetryPort;
   /** Called for each probe that the server answered. */
   readonly answered: () => void;
   /** Called for each probe that it did not answer in time. */
@@ -46,8 +48,9 @@ export class NatsProbe {
     if (this.#probing || connection === undefined) return;
     this.#probing = true;
     try {
+      const sentAt = performance.now();
       await flushed(connection);
-      if (this.#connection === connection) this.#heard();
+      if (this.#connection === connection) this.#heard((performance.now() - sentAt) / 1_000);
     } catch (error) {
       // Any other failure closes the connection.
       if (this.#connection === connection && isTimeout(error)) this.#missed();
@@ -56,8 +59,9 @@ export class NatsProbe {
     }
   }
 
-  #heard(): void {
+  #heard(seconds: number): void {
     this.#unanswered = 0;
+    this.#options.telemetry.observe("telltale_broker_round_trip_seconds", {}, seconds);
     this.#options.answered();
   }
 

@@ -1,6 +1,6 @@
-import { type BrokerTrouble, wordsOf } from "../../application/broker-trouble.ts";
+import { faultOf, wordsOf } from "../../application/broker-trouble.ts";
 import { BrokerError, BrokerUnavailable } from "../../application/errors.ts";
-import type { BrokerFault, BrokerHealth } from "../../application/ports/broker-health.ts";
+import type { BrokerHealth } from "../../application/ports/broker-health.ts";
 import type { ClockPort } from "../../application/ports/clock-port.ts";
 import type {
   AppendOutcome,
@@ -12,9 +12,11 @@ import type {
   Durability,
   HistoryPage,
   PubSubPort,
+  WorkerAnswer,
 } from "../../application/ports/pub-sub-port.ts";
 import type { TelemetryPort } from "../../application/ports/telemetry-port.ts";
 import type { ViewerList } from "../../domain/access-grant.ts";
+import type { CancelRequest } from "../../domain/cancel-request.ts";
 import type { AnalysisChannel, ChannelName } from "../../domain/channel.ts";
 import { MAX_EVENT_BYTES } from "../../domain/decode-event.ts";
 import type { EventPosition } from "../../domain/event-position.ts";
@@ -22,23 +24,24 @@ import { OutageLog } from "../broker/outage-log.ts";
 import { Slots } from "../broker/slots.ts";
 import { randomEpoch } from "../system/random-epoch.ts";
 import type { HistoryLimits } from "./channel-appends.ts";
-import { readHead, readLastPosition } from "./channel-head.ts";
-import { readHistory } from "./channel-history.ts";
+import { readHead } from "./channel-head.ts";
+import { type HistoryTerms, readHistory } from "./channel-history.ts";
 import { readKeptViewers, readSnapshot } from "./channel-snapshot.ts";
 import { storeViewers } from "./channel-viewers.ts";
 import { ClusterLineage } from "./cluster-lineage.ts";
+import { EventStreams } from "./event-streams.ts";
+import { KnownHoles } from "./known-holes.ts";
 import { CALL_MS, NatsAppends } from "./nats-appends.ts";
+import { NatsCancels } from "./nats-cancels.ts";
 import { NatsClock } from "./nats-clock.ts";
 import type { NatsTarget } from "./nats-connection.ts";
 import { NatsEventStream } from "./nats-event-stream.ts";
-import { NatsHeard } from "./nats-heard.ts";
 import { NatsLink } from "./nats-link.ts";
-import { ensureStream, type FoundStream } from "./nats-streams.ts";
 import { NatsSubscriptions } from "./nats-subscriptions.ts";
 import { NatsTrials } from "./nats-trials.ts";
 import { NatsTrimming } from "./nats-trimming.ts";
 import { NewerFormatWatch } from "./newer-format.ts";
-import { EVENTS, KEYS_KNOWN_MS, RECORDS, STATE, subjectsOf } from "./subjects.ts";
+import { KEYS_KNOWN_MS, subjectsOf } from "./subjects.ts";
 
 interface NatsPubSubOptions {
   readonly target: NatsTarget;
@@ -53,7 +56,7 @@ interface NatsPubSubOptions {
 
 /** The most pages of history that are asked for at once: each makes a reader at the server. */
 const HISTORY_READS = 8;
-const NOTHING: EventPosition = { epoch: "", offset: 0 };
+const CONNECTING = { cause: "connecting" } as const;
 /** A message holds so many bytes beside its events, at most. */
 const BESIDE_EVENTS = 64 * 1024;
 
@@ -63,64 +66,60 @@ const BESIDE_EVENTS = 64 * 1024;
  */
 export class NatsPubSub implements PubSubPort {
   readonly kind = "nats";
-  readonly #options: NatsPubSubOptions;
   readonly #format: NewerFormatWatch;
   readonly #brokerClock = new NatsClock();
   readonly #link: NatsLink;
   readonly #stream: NatsEventStream;
-  readonly #heard: NatsHeard;
+  readonly #cancels: NatsCancels;
   readonly #appends: NatsAppends;
   readonly #trimming: NatsTrimming;
   readonly #trials: NatsTrials;
   readonly #subscriptions: NatsSubscriptions;
   readonly #historyReads = new Slots(HISTORY_READS);
+  readonly #terms: HistoryTerms;
   readonly #lineage = new ClusterLineage(randomEpoch);
-  #streams: readonly FoundStream[] = [];
+  readonly #streams = new EventStreams();
 
   constructor(options: NatsPubSubOptions) {
-    this.#options = options;
     const { clock, telemetry, target } = options;
     const outages = options.outages ?? new OutageLog(clock, telemetry);
     const brokerClock = this.#brokerClock;
+    this.#terms = { ttlMs: options.history.ttlMs, holes: new KnownHoles(telemetry) };
     this.#link = new NatsLink({
       ...{ target, clock, telemetry, outages, purpose: "requests" },
-      check: async (connection, server) => {
-        const wanted = [EVENTS, STATE, RECORDS];
-        this.#streams = await Promise.all(wanted.map((stream) => ensureStream(connection, stream, server)));
-      },
+      check: (connection, server) => this.#streams.ensure(connection, server),
       onReady: () => this.#connectionChanged(),
       onLost: () => this.#connectionChanged(),
     });
     this.#stream = new NatsEventStream({
-      link: this.#link,
-      clock: brokerClock,
-      timers: clock,
-      isReplicated: () => this.#isReplicated,
+      ...{ link: this.#link, clock: brokerClock, timers: clock },
+      isReplicated: this.#streams.areReplicated,
       clusterLineage: this.#lineage,
     });
     this.#format = new NewerFormatWatch(outages, (channel) =>
       readHead(this.#stream, subjectsOf(channel), options.history.ttlMs),
     );
-    this.#heard = new NatsHeard(this.#link);
     this.#trials = new NatsTrials({
       ...{ link: this.#link, brokerClock, clock, telemetry, outages },
+      isReplicated: this.#streams.areReplicated,
+      lookAtStreams: () => this.#streams.lookAgain(this.#link),
       storedAt: async (sequence) => (await this.#stream.at(sequence))?.at,
       lookAtFormat: () => this.#format.lookAgain(),
       onStored: async (wasInDoubt) => {
-        if (!this.#isReplicated) return;
+        if (!this.#streams.areReplicated()) return;
         await (wasInDoubt ? this.#lineage.renew(this.#link) : this.#lineage.follow(this.#link));
       },
     });
-    const { keysKnownMs = KEYS_KNOWN_MS } = options;
-    this.#trimming = new NatsTrimming({
-      ...{ stream: this.#stream, history: options.history, keysKnownMs, clock, telemetry },
-    });
+    const { history, keysKnownMs = KEYS_KNOWN_MS } = options;
+    this.#trimming = new NatsTrimming({ stream: this.#stream, history, keysKnownMs, clock, telemetry });
+    const writing = { stream: this.#stream, clock: brokerClock, history };
+    this.#cancels = new NatsCancels({ ...writing, link: this.#link, telemetry });
     this.#appends = new NatsAppends({
-      ...{ stream: this.#stream, clock: brokerClock, history: options.history },
+      ...writing,
       ready: () => this.#ready(),
-      mostMembers: () => (this.#link.server?.mostBytes ?? Number.POSITIVE_INFINITY) - BESIDE_EVENTS,
+      mostMembers: () => this.#mostMembers,
       mostBytes: () => this.mostBytes,
-      heard: (channel) => this.#heard.tell(channel),
+      cancels: this.#cancels,
       onStored: (channel, { stored }) => {
         if (stored?.kept !== undefined) this.#trimming.stored(channel, stored.kept);
       },
@@ -135,15 +134,11 @@ export class NatsPubSub implements PubSubPort {
   }
 
   get mostBytes(): number {
-    const { server } = this.#link;
-    return server === undefined
-      ? MAX_EVENT_BYTES
-      : Math.min(MAX_EVENT_BYTES, server.mostBytes - BESIDE_EVENTS);
+    return Math.min(MAX_EVENT_BYTES, this.#mostMembers);
   }
 
   get durability(): Durability {
-    const events = this.#streams.find(({ name }) => name === EVENTS.name);
-    return { keptIn: events?.keptIn, replicas: events && events.replicas - 1 };
+    return this.#streams.durability;
   }
 
   async append(request: AppendRequest): Promise<AppendOutcome> {
@@ -157,41 +152,30 @@ export class NatsPubSub implements PubSubPort {
     }
   }
 
-  async snapshot(channel: AnalysisChannel): Promise<ChannelSnapshot> {
-    await this.#link.started;
-    return this.#format.during(channel, () =>
-      readSnapshot(this.#stream, subjectsOf(channel), {
-        ttlMs: this.#options.history.ttlMs,
-        heardAt: () => this.#heard.last(channel),
-        now: () => this.#brokerClock.atMost(),
-      }),
-    );
+  snapshot(channel: AnalysisChannel): Promise<ChannelSnapshot> {
+    const heardAt = () => this.#cancels.heard.last(channel);
+    const terms = { ...this.#terms, heardAt, now: () => this.#brokerClock.atMost() };
+    return this.#read(channel, () => readSnapshot(this.#stream, subjectsOf(channel), terms));
   }
 
   async viewers(channel: AnalysisChannel): Promise<ViewerList | undefined> {
     await this.#link.started;
-    const { ttlMs } = this.#options.history;
-    return readKeptViewers(this.#stream, subjectsOf(channel), ttlMs, this.#brokerClock.atMost());
+    return readKeptViewers(this.#stream, subjectsOf(channel), this.#terms.ttlMs, this.#brokerClock.atMost());
   }
 
-  async history(channel: ChannelName, after: EventPosition | undefined, limit: number): Promise<HistoryPage> {
-    await this.#link.started;
-    const { ttlMs } = this.#options.history;
-    return this.#format.during(channel, () =>
-      this.#historyReads.run(() => readHistory(this.#stream, subjectsOf(channel), ttlMs, after, limit)),
+  history(channel: ChannelName, after: EventPosition | undefined, limit: number): Promise<HistoryPage> {
+    return this.#read(channel, () =>
+      this.#historyReads.run(() => readHistory(this.#stream, subjectsOf(channel), this.#terms, after, limit)),
     );
   }
 
   async positions(channels: readonly AnalysisChannel[]): Promise<readonly ChannelPosition[]> {
+    const read = (channel: AnalysisChannel) =>
+      this.#read(channel, () => this.#cancels.lastHeard(channel, this.#brokerClock.atMost()));
     await this.#link.started;
     const { lineage } = this.#stream;
-    const { ttlMs } = this.#options.history;
-    const positions = await Promise.all(
-      channels.map((channel) =>
-        this.#format.during(channel, () => readLastPosition(this.#stream, subjectsOf(channel), ttlMs)),
-      ),
-    );
-    return positions.map((position = NOTHING) => ({ ...position, lineage }));
+    const positions = await Promise.all(channels.map(read));
+    return positions.map((position) => ({ ...position, lineage }));
   }
 
   subscribe(channel: ChannelName, subscriber: ChannelSubscriber): Promise<ChannelSubscription> {
@@ -204,8 +188,16 @@ export class NatsPubSub implements PubSubPort {
     await storeViewers(this.#stream, subjectsOf(channel).viewers, viewers, deadline);
   }
 
+  requestCancel(channel: AnalysisChannel, request: CancelRequest): Promise<"requested" | "ended"> {
+    return this.#write(channel, () => this.#cancels.request(channel, request));
+  }
+
+  signOfLife(channel: AnalysisChannel): Promise<WorkerAnswer> {
+    return this.#write(channel, () => this.#cancels.signOfLife(channel));
+  }
+
   health(): BrokerHealth {
-    const warnings = this.#streams.flatMap((stream) => stream.warnings);
+    const warnings = [...this.#streams.warnings, ...this.#trials.warnings];
     const away = this.#link.away ?? this.#subscriptions.away ?? this.#format.trouble;
     if (away !== undefined) return { status: "down", ...faultOf(away), warnings };
     const refuses = this.#trials.trouble;
@@ -219,18 +211,28 @@ export class NatsPubSub implements PubSubPort {
     this.#link.close();
   }
 
+  async #read<Answer>(channel: ChannelName, read: () => Promise<Answer>): Promise<Answer> {
+    await this.#link.started;
+    return this.#format.during(channel, read);
+  }
+
+  async #write<Answer>(channel: AnalysisChannel, write: () => Promise<Answer>): Promise<Answer> {
+    await this.#ready();
+    return this.#format.during(channel, write);
+  }
+
   #connectionChanged(): void {
     this.#appends.forget();
     this.#trials.connectionChanged();
     void this.#trials.try();
   }
 
-  get #isReplicated(): boolean {
-    return this.#streams.some(({ replicas }) => replicas > 1);
+  get #mostMembers(): number {
+    return (this.#link.server?.mostBytes ?? Number.POSITIVE_INFINITY) - BESIDE_EVENTS;
   }
 
   get #knowsEnough(): boolean {
-    return this.#brokerClock.isKnown && !(this.#isReplicated && this.#trials.isInDoubt);
+    return this.#brokerClock.isKnown && !(this.#streams.areReplicated() && this.#trials.isInDoubt);
   }
 
   /** Resolves when appends may be sent: NATS is there, and its clock and its line of history are known. */
@@ -240,11 +242,7 @@ export class NatsPubSub implements PubSubPort {
     if (this.#knowsEnough) return;
     await this.#trials.try();
     if (this.#knowsEnough) return;
-    const trouble = this.#link.away ?? this.#trials.trouble ?? ({ cause: "connecting" } as const);
+    const trouble = this.#link.away ?? this.#trials.trouble ?? CONNECTING;
     throw new BrokerUnavailable(`no trial was stored: ${wordsOf(trouble)}`, { trouble });
   }
-}
-
-function faultOf(trouble: BrokerTrouble): BrokerFault {
-  return { cause: trouble.cause, reason: wordsOf(trouble) };
 }

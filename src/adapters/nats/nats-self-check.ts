@@ -1,6 +1,7 @@
 import { headers, type NatsConnection } from "@nats-io/transport-node";
 import { BrokerError, reasonOf } from "../../application/errors.ts";
 import type { BrokerPart, BrokerSelfCheck, PartFinding } from "../../application/ports/broker-self-check.ts";
+import { assertTakesMessages } from "./event-streams.ts";
 import { answerOf, callApi } from "./nats-api.ts";
 import { connectTo, flushed, type NatsTarget, requestsOn, serverOf } from "./nats-connection.ts";
 import { DEAD_LETTER_STREAM } from "./nats-dead-letters.ts";
@@ -37,6 +38,9 @@ export class NatsSelfCheck implements BrokerSelfCheck {
     const { events } = subjectsOf(this.#channel);
     this.parts = [
       ...streams.map((wanted) => ({ name: wanted.name, try: () => this.#stream(wanted) })),
+      this.#part("max_payload", "every message of a gateway fits", [
+        async () => assertTakesMessages(serverOf(await this.#connected)),
+      ]),
       this.#part("append", "events can be stored", [
         () => this.#refusedAt(events),
         () => this.#api(`STREAM.PURGE.${EVENTS.name}`, { filter: events, seq: 1 }),
@@ -58,13 +62,13 @@ export class NatsSelfCheck implements BrokerSelfCheck {
         () => this.#api(`STREAM.MSG.GET.${workers.name}`, { seq: NEVER }, REFUSED.noMessageFound),
         // Without a filter the purge would take messages with it.
         () => this.#api(`STREAM.PURGE.${workers.name}`, { filter: this.#channel.replace(":", "."), seq: 1 }),
-        () => this.#api(`STREAM.MSG.DELETE.${workers.name}`, { seq: NEVER }, REFUSED.deleteFailed),
+        () => this.#removes(workers.name),
       ]),
       this.#part("dead letters", "they can be kept, read and removed", [
         () => this.#refusedAt(DEAD_LETTER_STREAM.subjects[0] ?? ""),
         () => this.#asked(`$JS.API.DIRECT.GET.${DEAD_LETTER_STREAM.name}`, { seq: NEVER }),
         () => this.#reader(DEAD_LETTER_STREAM.name),
-        () => this.#api(`STREAM.MSG.DELETE.${DEAD_LETTER_STREAM.name}`, { seq: NEVER }, REFUSED.deleteFailed),
+        () => this.#removes(DEAD_LETTER_STREAM.name),
       ]),
     ];
   }
@@ -137,13 +141,19 @@ export class NatsSelfCheck implements BrokerSelfCheck {
     await requestsOn(await this.#connected).request(subject, JSON.stringify(question));
   }
 
-  /** Calls JetStream; `refusal` is the number of the one refusal that is as good as an answer. */
-  async #api(call: string, question: object, refusal?: number): Promise<void> {
+  /** Calls JetStream; `refusals` are the numbers of those that are as good as an answer. */
+  async #api(call: string, question: object, ...refusals: number[]): Promise<void> {
     try {
       await callApi(requestsOn(await this.#connected), call, question);
     } catch (error) {
-      if (!(error instanceof JetStreamRefusal) || error.number !== refusal) throw error;
+      if (!(error instanceof JetStreamRefusal) || !refusals.includes(error.number)) throw error;
     }
+  }
+
+  /** Removes a message that is not there. Streams in files and in memory answer with numbers of their own. */
+  async #removes(stream: string): Promise<void> {
+    const { deleteFailed, sequenceNotFound } = REFUSED;
+    await this.#api(`STREAM.MSG.DELETE.${stream}`, { seq: NEVER }, deleteFailed, sequenceNotFound);
   }
 
   /** Publishes a message that the stream of the subject refuses for its place alone. */
@@ -197,11 +207,13 @@ export class NatsSelfCheck implements BrokerSelfCheck {
   }
 }
 
+const HINT_OF_SIZE = "raise max_payload in the server's configuration";
 const READER_GONE_NS = 5_000_000_000;
 
 function findingOf(error: unknown): PartFinding {
   const { cause, permission } = troubleOf(error);
   if (cause === "permission") return lacks([permission ?? "unknown"]);
+  if (cause === "message_size") return { works: false, reason: reasonOf(error), hint: HINT_OF_SIZE };
   if (error instanceof JetStreamRefusal) return { works: false, reason: reasonOf(error), hint: "" };
   throw readFailure(error);
 }

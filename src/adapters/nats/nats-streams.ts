@@ -9,6 +9,8 @@ export interface WantedStream {
   readonly subjects: readonly string[];
   /** How long messages are recognised by their `Nats-Msg-Id`, at least. */
   readonly duplicateWindowMs?: number;
+  /** Every message that the server takes must be kept, however large. */
+  readonly keepsAnySize?: boolean;
   /** Only the last message of each subject is kept. */
   readonly lastPerSubject?: boolean;
   /** How long messages are kept; left out: for good. */
@@ -86,11 +88,8 @@ function creationIn({ created }: StreamInfo): string {
   return Date.parse(created).toString(36);
 }
 
-function warningsOf(name: string, { storage, num_replicas = 1 }: StreamConfig): readonly string[] {
-  const warnings = storage === "memory" ? [`the stream ${name} is kept in memory, not in files`] : [];
-  if (num_replicas > 1)
-    warnings.push(`the stream ${name} is on a cluster, which may lose acknowledged events`);
-  return warnings;
+function warningsOf(name: string, { storage }: StreamConfig): readonly string[] {
+  return storage === "memory" ? [`the stream ${name} is kept in memory, not in files`] : [];
 }
 
 async function findOrMake(link: NatsRequests, wanted: WantedStream, server: NatsServer): Promise<StreamInfo> {
@@ -151,6 +150,13 @@ function offenceOf(config: StreamConfig, wanted: WantedStream, server: NatsServe
       ],
       ["max_msgs", config.max_msgs, "-1", (config.max_msgs ?? -1) === -1 || config.discard === "new"],
       ["max_bytes", config.max_bytes, "-1", (config.max_bytes ?? -1) === -1 || config.discard === "new"],
+      [
+        "max_msg_size",
+        config.max_msg_size,
+        "-1",
+        wanted.keepsAnySize !== true || unlimited(config.max_msg_size) === -1,
+      ],
+      ["sealed", config.sealed, "false", config.sealed !== true],
       ["discard", config.discard, "new", perSubject === 1 || config.discard === "new"],
       [
         "max_msgs_per_subject",
@@ -200,6 +206,8 @@ interface StreamConfig {
   readonly max_msgs?: number;
   readonly max_bytes?: number;
   readonly max_msgs_per_subject?: number;
+  readonly max_msg_size?: number;
+  readonly sealed?: boolean;
   readonly duplicate_window?: number;
   readonly num_replicas?: number;
   readonly allow_direct?: boolean;

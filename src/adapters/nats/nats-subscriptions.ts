@@ -2,8 +2,7 @@ import type { Msg, Subscription } from "@nats-io/transport-node";
 import type { BrokerTrouble } from "../../application/broker-trouble.ts";
 import { BrokerUnavailable, reasonOf } from "../../application/errors.ts";
 import type { ChannelSubscriber, ChannelSubscription } from "../../application/ports/pub-sub-port.ts";
-import { deadlineOf, eventsOfMessage } from "./channel-message.ts";
-import { viewersOfMessage } from "./channel-viewers.ts";
+import { type Delivery, type HeardMessage, heardCancel, heardEvents, heardViewers } from "./heard-message.ts";
 import type { NatsClock } from "./nats-clock.ts";
 import { readFailure, troubleOf } from "./nats-errors.ts";
 import { NatsLink, type NatsLinkOptions } from "./nats-link.ts";
@@ -131,12 +130,10 @@ export class NatsSubscriptions {
 
   #hear(channel: string, watched: Watched, message: Msg): void {
     try {
-      const text = message.string();
       const isEvent = message.subject.startsWith(LIVE_EVENTS);
-      const deadline = isEvent ? deadlineOf(text) : viewersOfMessage(text).deadline;
+      const { deadline, deliveries } = isEvent ? heardEvents(message, this.#options) : heardBeside(message);
       const sequence = Number(message.headers?.get("Nats-Sequence"));
       if (isEvent && this.#missedOne(watched, message, sequence)) this.#restored(channel, watched);
-      const deliveries = isEvent ? deliveriesOfEvents(text) : [deliveryOfViewers(text)];
       const { brokerClock } = this.#options;
       const isInTime = brokerClock.isKnown && brokerClock.atMost() < deadline;
       if (isInTime && watched.held === undefined) this.#tell(channel, watched, deliveries);
@@ -195,8 +192,11 @@ export class NatsSubscriptions {
 /** When the server does not let the gateway listen, the link asks again on another connection, since it may by then. */
 const REFUSED_MS = 4_000;
 const LIVE_EVENTS = "telltale.live.events.";
+const LIVE_CANCELS = "telltale.live.cancels.";
 
-type Delivery = (subscriber: ChannelSubscriber) => void;
+function heardBeside(message: Msg): HeardMessage {
+  return message.subject.startsWith(LIVE_CANCELS) ? heardCancel(message) : heardViewers(message);
+}
 
 interface LateMessage {
   readonly sequence: number;
@@ -231,13 +231,4 @@ function newWatched(): Watched {
     lastSequence: 0,
     held: undefined,
   };
-}
-
-function deliveriesOfEvents(text: string): Delivery[] {
-  return eventsOfMessage(text).events.map((event) => (subscriber) => subscriber.event(event));
-}
-
-function deliveryOfViewers(text: string): Delivery {
-  const { viewers } = viewersOfMessage(text);
-  return (subscriber) => subscriber.viewersChanged(viewers);
 }

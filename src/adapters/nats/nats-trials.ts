@@ -1,13 +1,14 @@
 import type { BrokerTrouble } from "../../application/broker-trouble.ts";
-import { reasonOf } from "../../application/errors.ts";
+import { BrokerError, reasonOf } from "../../application/errors.ts";
 import type { ClockPort } from "../../application/ports/clock-port.ts";
 import type { TelemetryPort } from "../../application/ports/telemetry-port.ts";
 import type { OutageLog } from "../broker/outage-log.ts";
 import { randomEpoch } from "../system/random-epoch.ts";
 import { answerOf, purgeBefore } from "./nats-api.ts";
 import type { NatsClock } from "./nats-clock.ts";
-import { troubleOf } from "./nats-errors.ts";
+import { JetStreamRefusal, troubleOf } from "./nats-errors.ts";
 import type { NatsLink } from "./nats-link.ts";
+import { publishRivals } from "./rival-messages.ts";
 import { EVENTS_STREAM, trialSubject } from "./subjects.ts";
 
 interface NatsTrialsOptions {
@@ -16,6 +17,10 @@ interface NatsTrialsOptions {
   readonly clock: ClockPort;
   readonly telemetry: TelemetryPort;
   readonly outages: OutageLog;
+  /** Whether several servers keep the stream. */
+  readonly isReplicated: () => boolean;
+  /** Looks whether the streams still have the settings that appends need, and ends the connection if not. Rejects as a call does. */
+  readonly lookAtStreams: () => Promise<void>;
   /** Resolves with when the stream stored the message at this sequence. Rejects as a read does. */
   readonly storedAt: (sequence: number) => Promise<number | undefined>;
   /** Called after each trial that was stored. `wasInDoubt`: before it the stream may have lost messages. Rejects as a read does. */
@@ -27,7 +32,11 @@ interface NatsTrialsOptions {
 const TRY_EVERY_MS = 4_000;
 /** While appends fail, or the clock is not known, the next trial comes sooner. */
 const AGAIN_MS = 1_000;
+/** As large as the message of a common event, so that a stream that is about full refuses both. */
+const TRIAL = " ".repeat(2_048);
 const SOURCE = "requests (append)";
+const RIVALS =
+  "the cluster takes two messages of which only one may follow, as servers before 2.9.21 do: acknowledged events may be lost";
 
 /**
  * Finds out whether an append would succeed, by one on a subject that nobody sees, and reads the broker's clock by when it
@@ -48,6 +57,7 @@ export class NatsTrials {
   /** How many of these a trial has settled. */
   #settled = 0;
   #everStored = false;
+  #takesRivals = false;
 
   constructor(options: NatsTrialsOptions) {
     this.#options = options;
@@ -60,6 +70,11 @@ export class NatsTrials {
   /** Why an append would fail, or undefined if it would be stored. */
   get trouble(): BrokerTrouble | undefined {
     return this.#trouble;
+  }
+
+  /** Words for what the stream does not keep. */
+  get warnings(): readonly string[] {
+    return this.#takesRivals ? [RIVALS] : [];
   }
 
   /** Whether the stream may have lost messages since the last trial that was stored. */
@@ -101,6 +116,8 @@ export class NatsTrials {
   async #try(connection: number): Promise<void> {
     const { brokerClock } = this.#options;
     this.#lastAt = brokerClock.stopwatch();
+    // Beside the trial, for a publisher may wait for that.
+    const looked = this.#wrongSettings();
     try {
       const doubts = this.#doubts;
       const { at, sentAt, answeredAt } = await this.#store();
@@ -110,7 +127,9 @@ export class NatsTrials {
       this.#settled = doubts;
       this.#succeeds();
     } catch (error) {
-      if (connection === this.#connection) this.#fails(error);
+      // A JetStream that answers also says whether a setting is the reason.
+      const reason = error instanceof JetStreamRefusal ? ((await looked) ?? error) : error;
+      if (connection === this.#connection) this.#fails(reason);
     }
     try {
       await this.#options.lookAtFormat();
@@ -120,16 +139,37 @@ export class NatsTrials {
     }
   }
 
+  /** Resolves with what is wrong with the settings of the streams, if anything is. Never rejects. */
+  async #wrongSettings(): Promise<BrokerError | undefined> {
+    try {
+      await this.#options.lookAtStreams();
+    } catch (error) {
+      if (error instanceof BrokerError && error.trouble.cause === "stream_settings") return error;
+      this.#options.telemetry.log("debug", "the settings were not looked at", { reason: reasonOf(error) });
+    }
+    return undefined;
+  }
+
   async #store(): Promise<{ readonly at: number; readonly sentAt: number; readonly answeredAt: number }> {
     const { link, brokerClock } = this.#options;
     const sentAt = brokerClock.stopwatch();
-    const acknowledgement = await link.request(this.#subject, "");
+    const acknowledgement = await link.request(this.#subject, TRIAL);
     const answeredAt = brokerClock.stopwatch();
     const { seq } = answerOf<{ readonly seq: number }>(acknowledgement.data);
     const at = await this.#options.storedAt(seq);
     if (at === undefined) throw new Error("NATS has no trial that it stored a moment ago");
-    await purgeBefore(link, EVENTS_STREAM, this.#subject, seq);
+    const newest = this.isInDoubt && this.#options.isReplicated() ? await this.#tryRivals(seq) : seq;
+    await purgeBefore(link, EVENTS_STREAM, this.#subject, newest);
     return { at, sentAt, answeredAt };
+  }
+
+  /** Resolves with the sequence of the newest trial. */
+  async #tryRivals(last: number): Promise<number> {
+    const { link, telemetry } = this.#options;
+    const { bothWereTaken, newest } = await publishRivals(link, this.#subject, last);
+    if (bothWereTaken && !this.#takesRivals) telemetry.log("warn", RIVALS);
+    this.#takesRivals = bothWereTaken;
+    return newest;
   }
 
   #succeeds(): void {

@@ -4,8 +4,8 @@ import { appendToRecord, type ChannelRecord, mostKept } from "../../domain/chann
 import type { EpochSpan } from "../../domain/event-position.ts";
 import { type ChannelHead, ELSEWHERE, type KeptHead, recordOf } from "./channel-head.ts";
 import { encodeMessage } from "./channel-message.ts";
-import type { ChannelCourse, ChannelState, EventPlace, LastEntry } from "./channel-state.ts";
-import { compareEntryIds } from "./entry-ids.ts";
+import type { ChannelCourse, ChannelState, EventPlace, LastEntry, RenamedKey } from "./channel-state.ts";
+import { isMarked, marksAfter } from "./entry-ids.ts";
 
 /** The outcome of some appends on a channel. */
 export interface AppendPlan {
@@ -30,7 +30,12 @@ interface PlanTerms {
   readonly deadline: number;
   readonly now: number;
   readonly newName: () => string;
+  /** The key of the request, if the message gets another id; `sequence` is 0. */
+  readonly renamed?: RenamedKey | undefined;
 }
+
+/** So many keys with other ids are named, the newest ones. */
+const RENAMED_KEPT = 50;
 
 /** Judges appends by what the channel is, and makes the message that holds those that may follow. Changes nothing. */
 export function planAppend(
@@ -62,6 +67,7 @@ export function planAppend(
     spans: spansAfter(kept, isNewEpoch ? { epoch, firstOffset: first } : undefined, oldestKept),
     attempts: record.attempts,
     stages: record.stages,
+    renamed: renamedAfter(kept?.course.renamed ?? [], terms),
   };
   const changed = kept === undefined || isOther(course, kept.course);
   const state: ChannelState = {
@@ -81,7 +87,8 @@ export function planAppend(
     lastSequence: sequence,
     lineage: head.lineage,
     kept: {
-      ...{ sequence, at: terms.now, epoch, offset: record.offset, course },
+      ...{ sequence, at: terms.now, epoch, offset: record.offset },
+      course: courseAt(course, sequence),
       state: stateAt(state, sequence),
     },
   });
@@ -103,7 +110,7 @@ function take(
   size: number,
 ): AppendOutcome {
   const isEntry = deduplicate?.by === "entry";
-  if (isEntry && taken.entry !== undefined && compareEntryIds(deduplicate.id, taken.entry.id) <= 0) {
+  if (isEntry && taken.entry !== undefined && isMarked(deduplicate.id, taken.entry)) {
     const { epoch, first, count } = taken.entry;
     return { type: "duplicate", epoch, firstOffset: first, count };
   }
@@ -117,7 +124,7 @@ function take(
   const count = events.length;
   if (offset - taken.oldestKept + 1 > mostKept(size)) taken.oldestKept = offset - size + 1;
   const firstOffset = offset - count + 1;
-  if (isEntry) taken.entry = { id: deduplicate.id, epoch, first: firstOffset, count };
+  if (isEntry) taken.entry = { ...marksAfter(taken.entry, deduplicate.id), epoch, first: firstOffset, count };
   return { type: "stored", epoch, firstOffset, count };
 }
 
@@ -133,6 +140,12 @@ function spansAfter(
   return all.slice(all.findLastIndex(({ firstOffset }) => firstOffset <= oldestKept - 1));
 }
 
+function renamedAfter(before: readonly RenamedKey[], { renamed, now }: PlanTerms): readonly RenamedKey[] {
+  if (renamed === undefined) return before;
+  const others = before.filter(({ id, until }) => id !== renamed.id && until > now);
+  return [...others, renamed].slice(-RENAMED_KEPT);
+}
+
 /** Where the event lies now: in the new message, where it lay before, or nowhere. */
 function placeAfter(
   event: ChannelRecord["lastStatus"],
@@ -144,14 +157,20 @@ function placeAfter(
 }
 
 function isOther(course: ChannelCourse, before: ChannelCourse): boolean {
-  const { spans, attempts, stages, lineage } = course;
+  const { spans, attempts, stages, lineage, renamed } = course;
   return (
     lineage !== before.lineage ||
     spans !== before.spans ||
+    renamed !== before.renamed ||
     attempts !== before.attempts ||
     stages.length !== before.stages.length ||
     stages.at(-1) !== before.stages.at(-1)
   );
+}
+
+function courseAt(course: ChannelCourse, sequence: number): ChannelCourse {
+  const renamed = course.renamed.map((key) => (key.sequence === 0 ? { ...key, sequence } : key));
+  return { ...course, renamed };
 }
 
 function stateAt(state: ChannelState, sequence: number): ChannelState {

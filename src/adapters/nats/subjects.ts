@@ -36,6 +36,7 @@ export const EVENTS_STREAM = "TELLTALE_EVENTS";
 export interface ChannelSubjects {
   readonly events: string;
   readonly viewers: string;
+  readonly cancel: string;
   /** Copies of messages that the channel still refers to though trimming removed them. */
   readonly copies: { readonly course: string; readonly status: string; readonly terminal: string };
 }
@@ -45,6 +46,7 @@ export function subjectsOf(channel: string): ChannelSubjects {
   return {
     events: `telltale.log.events.${token}`,
     viewers: `telltale.log.viewers.${token}`,
+    cancel: `telltale.log.cancels.${token}`,
     copies: {
       course: `telltale.log.copies.${token}.course`,
       status: `telltale.log.copies.${token}.status`,
@@ -67,7 +69,7 @@ export function allCopiesOf(channel: string): string {
   return `telltale.log.copies.${subjectToken(channel)}.*`;
 }
 
-/** The subjects on which the events and the viewers of a channel are published again once they are stored. */
+/** The subjects on which the events, the viewers and the requests to cancel of a channel are published again once they are stored. */
 export function liveSubjects(channel: string): string {
   return `telltale.live.*.${subjectToken(channel)}`;
 }
@@ -79,6 +81,7 @@ export const KEYS_KNOWN_MS = 6 * 60_000;
 export const EVENTS: WantedStream = {
   name: EVENTS_STREAM,
   subjects: ["telltale.log.>"],
+  keepsAnySize: true,
   duplicateWindowMs: KEYS_KNOWN_MS,
   republish: { src: "telltale.log.>", dest: "telltale.live.>" },
 };

@@ -1,7 +1,6 @@
 import { keptMessage } from "./kept-message.ts";
 import { answerOf } from "./nats-api.ts";
 import type { NatsRequests } from "./nats-connection.ts";
-import { streamState } from "./stream-state.ts";
 import { RECORDS, TAKEN_SUBJECT } from "./subjects.ts";
 import { WORKERS_STREAM } from "./worker-subjects.ts";
 
@@ -21,16 +20,14 @@ export async function storeTaken(link: NatsRequests, taken: TakenPosition): Prom
 }
 
 /**
- * Resolves with the sequence up to which the messages of this stream were taken, 0 if none was. A stream that lost its newest
- * messages gives their sequences again: a position on them counts for nothing. Rejects as a request does.
+ * Resolves with the sequence up to which the messages of this stream were taken; 0 if none was, or if the stream no longer has
+ * the newest of them. A stream that lost its newest messages gives their sequences again, so that nobody knows then which
+ * messages that number stands for. Rejects as a request does.
  */
 export async function readTaken(link: NatsRequests, creation: string): Promise<number> {
   const kept = await keptMessage(link, RECORDS.name, { last_by_subj: TAKEN_SUBJECT });
   const [of, sequence = 0, at = 0] = kept?.text.split(" ") ?? [];
   if (of !== creation) return 0;
   const taken = await keptMessage(link, WORKERS_STREAM, { seq: Number(sequence) });
-  if (taken !== undefined) return taken.at === Number(at) ? Number(sequence) : 0;
-  // An operator has emptied the stream.
-  const { last_seq } = await streamState(link, WORKERS_STREAM);
-  return last_seq >= Number(sequence) ? Number(sequence) : 0;
+  return taken?.at === Number(at) ? Number(sequence) : 0;
 }

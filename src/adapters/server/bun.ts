@@ -56,7 +56,7 @@ export function listen(options: ListenOptions): Listening {
     stopAccepting: () => void server.stop(false),
     answered: async () => {
       // Bun does not report that the last answer is out.
-      while (server.pendingRequests > 0) await pause(LOOK_AGAIN_MS);
+      while (server.pendingRequests > 0 || server.pendingWebSockets > 0) await pause(LOOK_AGAIN_MS);
     },
     stop: () => server.stop(true),
   };

@@ -48,7 +48,9 @@ export async function listen(options: ListenOptions): Promise<Listening> {
     port: bound,
     url: urlOf(host, bound),
     stopAccepting: () => void server.close(),
-    answered: () => pending.none(),
+    answered: async () => {
+      await Promise.all([pending.none(), sockets.none()]);
+    },
     stop: async () => {
       server.close();
       await sockets.stop();

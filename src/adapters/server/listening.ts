@@ -8,7 +8,7 @@ export interface Listening {
   readonly url: string;
   /** Accepts no new connection from here on; open ones stay. */
   stopAccepting(): void;
-  /** Resolves when no request waits for its answer. */
+  /** Resolves when no request waits for its answer and no WebSocket is open, one that is refused included. */
   answered(): Promise<void>;
   /** Ends everything that is still open. */
   stop(): Promise<void>;

@@ -25,6 +25,7 @@ export class NodeSockets {
   readonly #handshakes: WebSocketServer;
   readonly #protocols = new WeakMap<IncomingMessage, string>();
   readonly #open = new Set<Socket>();
+  readonly #emptied: (() => void)[] = [];
 
   constructor() {
     this.#handshakes = new WebSocketServer({
@@ -43,7 +44,7 @@ export class NodeSockets {
 
   open(accepted: AcceptedSocket, incoming: IncomingMessage, socket: Socket, head: Buffer): void {
     this.#open.add(socket);
-    socket.once("close", () => this.#open.delete(socket));
+    socket.once("close", () => this.#closed(socket));
     // The session has read it. `ws` would refuse some forms that Bun accepts, and name the first protocol offered.
     delete incoming.headers["sec-websocket-protocol"];
     if (accepted.protocol !== undefined) this.#protocols.set(incoming, accepted.protocol);
@@ -64,6 +65,16 @@ export class NodeSockets {
     webSocket.on("pong", () => session.ponged());
     // A violation of the protocol: `ws` closes with the code for it, and the close follows.
     webSocket.on("error", () => connection.cutIfStalled());
+  }
+
+  #closed(socket: Socket): void {
+    this.#open.delete(socket);
+    if (this.#open.size === 0) for (const resolve of this.#emptied.splice(0)) resolve();
+  }
+
+  /** Resolves when no socket is open. */
+  async none(): Promise<void> {
+    if (this.#open.size > 0) await new Promise<void>((resolve) => this.#emptied.push(resolve));
   }
 
   /** Resolves when every socket is closed. One that does not take its last bytes is cut. */

@@ -59,6 +59,11 @@ export class Broadcaster {
     return this.#ring.at(sequence);
   }
 
+  /** When the event at a sequence number was appended; undefined if it was not passed on as it happened. */
+  appendedAt(sequence: number): number | undefined {
+    return this.#ring.appendedAt(sequence);
+  }
+
   /** At most `limit` events of the ring, from a sequence number on. */
   from(sequence: number, limit: number): PublishedEvent[] {
     const events: PublishedEvent[] = [];
@@ -146,9 +151,10 @@ export class Broadcaster {
     return () => void this.#onViewers.delete(changed);
   }
 
-  push(event: PublishedEvent): void {
+  /** `appendedAt` is in milliseconds since 1970, for an event that is passed on as it happens. */
+  push(event: PublishedEvent, appendedAt?: number): void {
     if (isStatusKind(event.kind)) this.#lastStatus = this.#ring.next;
-    this.#ring.push(event);
+    this.#ring.push(event, appendedAt);
     if (this.#flushDue) return;
     this.#flushDue = true;
     queueMicrotask(() => this.#flush());
@@ -164,6 +170,11 @@ export class Broadcaster {
   viewersChanged(viewers: ViewerList): void {
     for (const reader of [...this.#readers]) alone(reader, () => reader.viewersChanged(viewers));
     for (const changed of [...this.#onViewers]) changed(viewers);
+  }
+
+  /** There is something new to tell after the events. It ends waits, as an event does. */
+  announce(): void {
+    this.#flush();
   }
 
   /** Keeps a stretch of the history for the watchers that come next. `newest` is the position of the last event. */

@@ -1,12 +1,11 @@
 import type { ViewerList } from "../../domain/access-grant.ts";
-import { type ByteBudget, Filling } from "../../domain/byte-budget.ts";
-import type { AnalysisChannel } from "../../domain/channel.ts";
+import type { CancelRequest } from "../../domain/cancel-request.ts";
+import { type AnalysisChannel, analysisIdOf } from "../../domain/channel.ts";
 import type { EventPosition } from "../../domain/event-position.ts";
 import { type LatestState, latestAfter, NOTHING_PUBLISHED } from "../../domain/latest-state.ts";
-import { utf8Length } from "../../domain/utf8.ts";
 import { faultLevel, reasonOf } from "../errors.ts";
 import type { ClockPort } from "../ports/clock-port.ts";
-import type { ResyncReason } from "../ports/metric-catalogue.ts";
+import type { ResyncReason } from "../ports/metric-names.ts";
 import type {
   ChannelPosition,
   ChannelSnapshot,
@@ -16,24 +15,15 @@ import type {
   PubSubPort,
 } from "../ports/pub-sub-port.ts";
 import type { TelemetryPort } from "../ports/telemetry-port.ts";
+import { Announcer } from "./announcer.ts";
 import { Broadcaster } from "./broadcaster.ts";
+import { hold, type Reading, reading } from "./held-events.ts";
 import { HistoryReader, type HistoryStretch } from "./history-reader.ts";
-import { checkArrival, PositionCheck } from "./position-check.ts";
+import { checkArrival, isSame, PositionCheck } from "./position-check.ts";
 
 const RESYNC_RETRY_MS = 500;
-/** How much is held while a read is out; if more arrives, the channel is read once more. */
-const HELD_WHILE_READING: ByteBudget = { items: 1_000, bytes: 4 * 1024 * 1024 };
 
 type FeedState = Reading | { readonly type: "live" } | { readonly type: "closed" };
-
-/** Opening, or reading again: events that arrive meanwhile are held, in order. */
-interface Reading {
-  readonly type: "reading";
-  readonly held: PublishedEvent[];
-  readonly filling: Filling;
-  /** Why the channel has to be read once more; then nothing is held. */
-  again: ResyncReason | undefined;
-}
 
 /**
  * One analysis on this node: passes its events on without a hole, and keeps what a late joiner needs, so that only the
@@ -47,6 +37,8 @@ export class ChannelFeed implements ChannelSubscriber {
   readonly #telemetry: TelemetryPort;
   readonly #history: HistoryReader;
   readonly #positionCheck = new PositionCheck();
+  /** All that watchers are told after the events. */
+  readonly announcer: Announcer;
   #state: FeedState = reading();
   #latest = NOTHING_PUBLISHED;
   #viewers: ViewerList | undefined;
@@ -54,11 +46,18 @@ export class ChannelFeed implements ChannelSubscriber {
   #subscription: ChannelSubscription | undefined;
   #cancelRetry: (() => void) | undefined;
 
-  constructor(channel: AnalysisChannel, pubSub: PubSubPort, clock: ClockPort, telemetry: TelemetryPort) {
+  constructor(
+    channel: AnalysisChannel,
+    pubSub: PubSubPort,
+    clock: ClockPort,
+    telemetry: TelemetryPort,
+    stallAfterMs = Number.POSITIVE_INFINITY,
+  ) {
     this.channel = channel;
     this.#pubSub = pubSub;
     this.#clock = clock;
     this.#telemetry = telemetry;
+    this.announcer = new Announcer(analysisIdOf(channel), stallAfterMs, () => this.broadcaster.announce());
     this.#history = new HistoryReader(channel, pubSub, clock, telemetry);
   }
 
@@ -99,11 +98,11 @@ export class ChannelFeed implements ChannelSubscriber {
     void this.#subscription?.unsubscribe();
   }
 
-  event(event: PublishedEvent): void {
-    if (this.#state.type === "reading") hold(this.#state, event);
+  event(event: PublishedEvent, appendedAt = this.#clock.now()): void {
+    if (this.#state.type === "reading") hold(this.#state, event, appendedAt);
     if (this.#state.type !== "live") return;
     const arrival = checkArrival(this.#latest.position, event.position);
-    if (arrival === "next") this.#apply(event);
+    if (arrival === "next") this.#apply(event, appendedAt);
     else if (arrival !== "known") this.resync(arrival);
   }
 
@@ -111,6 +110,10 @@ export class ChannelFeed implements ChannelSubscriber {
     if (this.#isClosed) return;
     this.#timesViewersHeard++;
     this.#takeViewers(viewers);
+  }
+
+  cancelRequested(request: CancelRequest): void {
+    if (!this.#isClosed) this.announcer.takeCancel(request);
   }
 
   linkRestored(): void {
@@ -122,6 +125,8 @@ export class ChannelFeed implements ChannelSubscriber {
     if (!this.isLive) return;
     const reason = this.#positionCheck.judge({ asked, current: this.#latest.position, broker });
     if (reason !== undefined) this.resync(reason);
+    // Events that came since the question are signs of life that the answer does not know.
+    else if (isSame(asked, this.#latest.position)) this.announcer.takeReport(broker, this.#latest);
   }
 
   /** Reads the channel again, in the background; once more if it is being read already. */
@@ -155,9 +160,10 @@ export class ChannelFeed implements ChannelSubscriber {
     return this.#history.untilRead(after);
   }
 
-  #apply(event: PublishedEvent): void {
+  #apply(event: PublishedEvent, appendedAt?: number): void {
     this.#latest = latestAfter(this.#latest, event);
-    this.broadcaster.push(event);
+    this.broadcaster.push(event, appendedAt);
+    this.announcer.takeEvent(event, this.#latest);
   }
 
   /** Reads what followed the last event that is known to be right. Never rejects: without a broker it tries again. */
@@ -205,16 +211,21 @@ export class ChannelFeed implements ChannelSubscriber {
     }
   }
 
-  /** Takes the viewers at once, unless a newer list was heard since it was asked for. */
+  /** Takes the viewers and the request to cancel at once, unless newer ones were heard since they were asked for. */
   async #snapshot(): Promise<ChannelSnapshot> {
-    const heard = this.#timesViewersHeard;
+    const [heard, { cancel }] = [this.#timesViewersHeard, this.announcer.current];
     const snapshot = await this.#pubSub.snapshot(this.channel);
-    if (!this.#isClosed && heard === this.#timesViewersHeard) this.#takeViewers(snapshot.viewers);
+    if (this.#isClosed) return snapshot;
+    if (heard === this.#timesViewersHeard) this.#takeViewers(snapshot.viewers);
+    if (cancel === this.announcer.current.cancel) this.announcer.takeCancel(snapshot.cancel);
+    if (isSame(snapshot.position, this.#latest.position)) this.announcer.takeReport(snapshot, this.#latest);
     return snapshot;
   }
 
-  #take({ position, lastStatus, currentTerminal }: ChannelSnapshot): void {
+  #take(snapshot: ChannelSnapshot): void {
+    const { position, lastStatus, currentTerminal } = snapshot;
     this.#latest = { position, lastStatus, currentTerminal };
+    this.announcer.takeReport(snapshot, this.#latest);
   }
 
   #takeViewers(viewers: ViewerList | undefined): void {
@@ -228,22 +239,10 @@ export class ChannelFeed implements ChannelSubscriber {
     const { held, again } = this.#state;
     this.#state = { type: "live" };
     if (again !== undefined) this.resync(again);
-    else for (const event of held) this.event(event);
+    else for (const { event, appendedAt } of held) this.event(event, appendedAt);
   }
 
   get #isClosed(): boolean {
     return this.#state.type === "closed";
-  }
-}
-
-function reading(): Reading {
-  return { type: "reading", held: [], filling: new Filling(HELD_WHILE_READING), again: undefined };
-}
-
-function hold(state: Reading, event: PublishedEvent): void {
-  if (state.again === undefined && state.filling.take(utf8Length(event.text))) state.held.push(event);
-  else {
-    state.held.length = 0;
-    state.again ??= "held_too_much";
   }
 }

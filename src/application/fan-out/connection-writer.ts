@@ -5,14 +5,18 @@ import type {
   SendOutcome,
 } from "../ports/client-connection-port.ts";
 import type { ClockPort } from "../ports/clock-port.ts";
+import type { DeliveryMeter } from "./delivery-meter.ts";
 
 /** A source of frames for a connection, oldest first. */
 export interface FrameSource {
   /** The connection takes more, or there are new frames. */
   flush(): void;
   peek(): Frame | undefined;
-  /** Takes the frame that `peek` showed. */
-  advance(): void;
+  /**
+   * Takes the frame that `peek` showed. Answers when it was appended, in milliseconds since 1970; undefined if it is no
+   * live event.
+   */
+  advance(): number | undefined;
   /** Whether more than one frame waits, so that sending them in one piece pays. */
   readonly many: boolean;
 }
@@ -31,6 +35,8 @@ const BATCH_CHARACTERS = 64 * 1024;
  * Frames of one source keep their order.
  */
 export class ConnectionWriter {
+  /** Counts what this writer and the others of its transport send. */
+  readonly meter: DeliveryMeter;
   readonly #connection: ClientConnectionPort;
   readonly #clock: ClockPort;
   readonly #sources = new Set<FrameSource>();
@@ -40,9 +46,10 @@ export class ConnectionWriter {
   readonly #waiting = new Map<FrameSource, number>();
   #allWaiting = 0;
 
-  constructor(connection: ClientConnectionPort, clock: ClockPort) {
+  constructor(connection: ClientConnectionPort, clock: ClockPort, meter: DeliveryMeter) {
     this.#connection = connection;
     this.#clock = clock;
+    this.meter = meter;
     this.#lastSentAt = clock.now();
   }
 
@@ -69,7 +76,7 @@ export class ConnectionWriter {
   }
 
   removeSource(source: FrameSource): void {
-    this.#allWaiting -= this.#waiting.get(source) ?? 0;
+    this.#noteAllWaiting(this.#allWaiting - (this.#waiting.get(source) ?? 0));
     this.#waiting.delete(source);
     this.#sources.delete(source);
   }
@@ -79,7 +86,7 @@ export class ConnectionWriter {
    * `MAX_WAITING_CHARACTERS` wait for all of them.
    */
   noteWaiting(source: FrameSource, characters: number): boolean {
-    this.#allWaiting += characters - (this.#waiting.get(source) ?? 0);
+    this.#noteAllWaiting(this.#allWaiting + characters - (this.#waiting.get(source) ?? 0));
     this.#waiting.set(source, characters);
     return this.#allWaiting > MAX_WAITING_CHARACTERS;
   }
@@ -99,22 +106,32 @@ export class ConnectionWriter {
       const frame = source.peek();
       if (frame === undefined) return;
       if (!source.many) {
-        source.advance();
+        const appendedAt = source.advance();
         this.#note(this.#connection.send(frame));
+        this.#measure(appendedAt);
         continue;
       }
-      this.#note(this.#connection.batch(() => this.#sendBatch(source)));
+      const sent: (number | undefined)[] = [];
+      this.#note(this.#connection.batch(() => this.#sendBatch(source, sent)));
+      for (const appendedAt of sent) this.#measure(appendedAt);
     }
   }
 
-  #sendBatch(source: FrameSource): void {
+  #sendBatch(source: FrameSource, sent: (number | undefined)[]): void {
     for (let characters = 0; characters < BATCH_CHARACTERS; ) {
       const frame = source.peek();
       if (frame === undefined) return;
-      source.advance();
+      sent.push(source.advance());
       characters += frame.text.length;
       this.#connection.send(frame);
     }
+  }
+
+  /** Counts an event that the socket took. */
+  #measure(appendedAt: number | undefined): void {
+    if (this.gone) return;
+    if (appendedAt === undefined) this.meter.written(1);
+    else this.meter.delivered(this.#lastSentAt - appendedAt);
   }
 
   /** The socket took the queued frames: every source is flushed. The one that fills the socket again comes last next time. */
@@ -122,7 +139,7 @@ export class ConnectionWriter {
     if (this.gone) return;
     this.#state = "sent";
     this.#waiting.clear();
-    this.#allWaiting = 0;
+    this.#noteAllWaiting(0);
     for (const source of [...this.#sources]) {
       const wasOpen = this.open;
       source.flush();
@@ -135,6 +152,13 @@ export class ConnectionWriter {
   closed(): void {
     this.#state = "gone";
     this.#sources.clear();
+    this.#waiting.clear();
+    this.#noteAllWaiting(0);
+  }
+
+  #noteAllWaiting(characters: number): void {
+    this.meter.waiting += characters - this.#allWaiting;
+    this.#allWaiting = characters;
   }
 
   #note(outcome: SendOutcome): void {

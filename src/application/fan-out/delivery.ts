@@ -3,41 +3,13 @@ import { isTerminalKind, reopens } from "../../domain/event-kind.ts";
 import { type EventPosition, isOnHistory, type KeptHistory } from "../../domain/event-position.ts";
 import type { LatestState } from "../../domain/latest-state.ts";
 import type { PublishedEvent } from "../ports/pub-sub-port.ts";
+import { NOTHING_ANNOUNCED, newsSince } from "./announcements.ts";
+import type { Announcer } from "./announcer.ts";
 import type { Broadcaster, RingReader } from "./broadcaster.ts";
 import type { ChannelFeed } from "./channel-feed.ts";
 import type { ConnectionWriter, FrameSource } from "./connection-writer.ts";
-import {
-  type DeliveryStart,
-  leadsTo,
-  partOf,
-  type ReplayRequest,
-  startAfresh,
-  startOnSurviving,
-} from "./replay.ts";
-
-/** One watcher, and how it asked to be served. */
-export interface DeliveryRequest {
-  readonly writer: ConnectionWriter;
-  readonly owner: DeliveryOwner;
-  readonly replay: ReplayRequest;
-  /** Whether the delivery ends with the analysis. */
-  readonly untilTerminal: boolean;
-  /** Whether a status that waits may be left out for a newer one if the client does not keep up. */
-  readonly conflates: boolean;
-}
-
-/** The callbacks of a delivery. */
-export interface DeliveryOwner {
-  /** More waits than may be kept for this connection: it has to go (4009). */
-  tooSlow(): void;
-  /** The surviving history lacks something that was sent already: say so before the replay that follows. */
-  startsAfresh(): void;
-  /** The end that `until=terminal` asked for: everything is sent, the current terminal event included. */
-  finished(): void;
-  viewersChanged(viewers: ViewerList): void;
-  /** Serving it threw: log it and end the connection. Never throws. */
-  failed(error: unknown): void;
-}
+import type { DeliveryRequest } from "./delivery-request.ts";
+import { type DeliveryStart, leadsTo, partOf, startAfresh, startOnSurviving } from "./replay.ts";
 
 type DeliveryState =
   /** Nothing is sent, and the ring keeps everything. `moved`: where to begin since the history moved, if it did. */
@@ -52,7 +24,9 @@ type DeliveryState =
 
 type Replaying = NonNullable<DeliveryStart["replay"]>;
 /** A channel whose history can be read. */
-type ReplaySource = Pick<ChannelFeed, "latest" | "readOn" | "resync">;
+type ReplaySource = Pick<ChannelFeed, "latest" | "readOn" | "resync"> & {
+  readonly announcer: Pick<Announcer, "current">;
+};
 
 const HELD: DeliveryState = { type: "held" };
 const LIVE: DeliveryState = { type: "live" };
@@ -74,6 +48,7 @@ export class Delivery implements RingReader, FrameSource {
   /** Whether the client has anything of the history up to there: if not, nothing that it has can be lost. */
   #hasSeen: boolean;
   #hasCurrentTerminal = false;
+  #told = NOTHING_ANNOUNCED;
 
   /** The ring keeps everything for it at once; nothing is sent before `begin`. Without `replays` it is live only. */
   constructor(request: DeliveryRequest, broadcaster: Broadcaster, replays?: ReplaySource) {
@@ -164,11 +139,10 @@ export class Delivery implements RingReader, FrameSource {
     if (this.peek() !== undefined) return;
     const state = this.#state;
     if (state.type === "stopped") return;
-    if (state.type === "replaying") {
-      this.#readRest(state).catch((error: unknown) => this.failed(error));
-      return;
-    }
+    if (state.type === "replaying")
+      return void this.#readRest(state).catch((error: unknown) => this.failed(error));
     this.#state = LIVE;
+    this.#announce();
     if (this.#request.untilTerminal && this.#hasCurrentTerminal) this.#request.owner.finished();
   }
 
@@ -180,7 +154,7 @@ export class Delivery implements RingReader, FrameSource {
     return this.#broadcaster.at(this.#cursor);
   }
 
-  advance(): void {
+  advance(): number | undefined {
     const event = this.peek();
     if (event === undefined) return;
     this.#position = event.position;
@@ -188,9 +162,9 @@ export class Delivery implements RingReader, FrameSource {
     if (isTerminalKind(event.kind)) this.#hasCurrentTerminal = true;
     else if (event.reopens || reopens(event.kind)) this.#hasCurrentTerminal = false;
     const state = this.#state;
-    if (state.type !== "replaying") this.#cursor++;
-    else if (++state.next === state.to && state.rest === undefined)
-      this.#state = state.isLagging ? LAGGING : LIVE;
+    if (state.type !== "replaying") return this.#broadcaster.appendedAt(this.#cursor++);
+    if (++state.next === state.to && state.rest === undefined) this.#state = state.isLagging ? LAGGING : LIVE;
+    return;
   }
 
   get many(): boolean {
@@ -203,9 +177,18 @@ export class Delivery implements RingReader, FrameSource {
     return this.#state.type !== "held" && this.#state.type !== "stopped";
   }
 
+  #announce(): void {
+    const announcements = this.#replays?.announcer.current ?? NOTHING_ANNOUNCED;
+    if (announcements === this.#told) return;
+    for (const frame of newsSince(this.#told, announcements)) this.#writer.sendControl(frame);
+    this.#told = announcements;
+  }
+
   #skipSuperseded(): void {
     if (!this.#request.conflates || this.#cursor < this.#conflatedFrom) return;
-    this.#cursor = this.#broadcaster.pastSuperseded(this.#cursor);
+    const from = this.#cursor;
+    this.#cursor = this.#broadcaster.pastSuperseded(from);
+    this.#writer.meter.conflated(this.#cursor - from);
   }
 
   #startAt({ replay, cursor, position, hasSeen, hasCurrentTerminal }: DeliveryStart): void {
@@ -218,8 +201,8 @@ export class Delivery implements RingReader, FrameSource {
   }
 
   #send(replay: Replaying | undefined): void {
-    const isLagging =
-      this.#state.type === "replaying" ? this.#state.isLagging : this.#state.type === "lagging";
+    const state = this.#state;
+    const isLagging = state.type === "replaying" ? state.isLagging : state.type === "lagging";
     if (replay !== undefined) replay.isLagging = isLagging;
     this.#state = replay ?? (isLagging ? LAGGING : LIVE);
   }
@@ -245,6 +228,7 @@ export class Delivery implements RingReader, FrameSource {
     // A watcher that asked for no replay has watched since: the latest state holds what it missed.
     const again = mode === "all" && after === undefined ? "all" : "latest";
     this.#startAt(startAfresh(again, latest, this.#broadcaster.next));
+    this.#told = NOTHING_ANNOUNCED;
     if (told) this.#request.owner.startsAfresh();
   }
 }

@@ -30,9 +30,10 @@ export class EventRing {
     return this.waitingFrom(this.#first);
   }
 
-  push(event: PublishedEvent): void {
+  /** `appendedAt` is in milliseconds since 1970; undefined if nobody knows it. */
+  push(event: PublishedEvent, appendedAt?: number): void {
     this.#pushed += event.text.length;
-    this.#events.push({ event, endsAt: this.#pushed });
+    this.#events.push({ event, appendedAt, endsAt: this.#pushed });
   }
 
   /** The channel's position before the event at `sequence`; undefined if that is not known here. */
@@ -51,7 +52,7 @@ export class EventRing {
     let endsAt = oldest === undefined ? this.#pushed : oldest.endsAt - oldest.event.text.length;
     const earlier: RingEvent[] = [];
     for (const event of events.toReversed()) {
-      earlier.push({ event, endsAt });
+      earlier.push({ event, appendedAt: undefined, endsAt });
       endsAt -= event.text.length;
     }
     this.#events = [...earlier.reverse(), ...this.#events];
@@ -61,6 +62,11 @@ export class EventRing {
   /** The event at a sequence number; undefined if it was dropped or is not there yet. */
   at(sequence: number): PublishedEvent | undefined {
     return this.#events[sequence - this.#first]?.event;
+  }
+
+  /** When the event at a sequence number was appended; undefined if that is not known. */
+  appendedAt(sequence: number): number | undefined {
+    return this.#events[sequence - this.#first]?.appendedAt;
   }
 
   /** How much text waits from `sequence` on, in characters. */
@@ -97,6 +103,7 @@ export class EventRing {
 
 interface RingEvent {
   readonly event: PublishedEvent;
+  readonly appendedAt: number | undefined;
   /** Characters of all events ever pushed up to and including this one, so that waiting text is a subtraction. */
   readonly endsAt: number;
 }

@@ -14,7 +14,16 @@ export class FeedRegistry {
   readonly #telemetry: TelemetryPort;
   readonly #open = new Map<ChannelName, OpenFeed<AnyFeed>>();
 
-  constructor(pubSub: PubSubPort, clock: ClockPort, telemetry: TelemetryPort) {
+  readonly #stallAfterMs: number;
+
+  /** A running analysis whose worker was silent for `stallAfterMs` has stalled. Default: none ever has. */
+  constructor(
+    pubSub: PubSubPort,
+    clock: ClockPort,
+    telemetry: TelemetryPort,
+    stallAfterMs = Number.POSITIVE_INFINITY,
+  ) {
+    this.#stallAfterMs = stallAfterMs;
     this.#pubSub = pubSub;
     this.#clock = clock;
     this.#telemetry = telemetry;
@@ -32,7 +41,10 @@ export class FeedRegistry {
 
   /** Rejects as `PubSubPort.subscribe` and `snapshot` do; then nothing is left open. */
   analysis(channel: AnalysisChannel): Promise<FeedLease<ChannelFeed>> {
-    return this.#lease(channel, () => new ChannelFeed(channel, this.#pubSub, this.#clock, this.#telemetry));
+    return this.#lease(
+      channel,
+      () => new ChannelFeed(channel, this.#pubSub, this.#clock, this.#telemetry, this.#stallAfterMs),
+    );
   }
 
   /** Rejects as `PubSubPort.subscribe` does; then nothing is left open. */
@@ -42,7 +54,7 @@ export class FeedRegistry {
 
   async #lease<Feed extends AnyFeed>(channel: ChannelName, make: () => Feed): Promise<FeedLease<Feed>> {
     // An open feed may be long out of date if the broker is away, and so may its list of viewers.
-    const health = this.#pubSub.health();
+    const health = this.#pubSub.health(channel);
     if (health.status === "down" && !canRead(health)) {
       throw new BrokerUnavailable(health.reason, { trouble: { cause: health.cause } });
     }

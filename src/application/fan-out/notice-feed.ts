@@ -41,6 +41,9 @@ export class NoticeFeed implements ChannelSubscriber {
   /** Nobody declares viewers for notices. */
   viewersChanged(): void {}
 
+  /** Nobody cancels notices. */
+  cancelRequested(): void {}
+
   /** Notices that were missed meanwhile stay missed. */
   linkRestored(): void {}
 }

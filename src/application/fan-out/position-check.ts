@@ -1,5 +1,5 @@
 import type { EventPosition } from "../../domain/event-position.ts";
-import type { ResyncReason } from "../ports/metric-catalogue.ts";
+import type { ResyncReason } from "../ports/metric-names.ts";
 import type { ChannelPosition } from "../ports/pub-sub-port.ts";
 
 /** Whether an event is the next one after `last`, one that is known already, or a reason to resync. */
@@ -47,6 +47,7 @@ interface PositionReport {
   readonly broker: ChannelPosition;
 }
 
-function isSame(one: EventPosition, other: EventPosition): boolean {
+/** Whether both are the same place of the same history. */
+export function isSame(one: EventPosition, other: EventPosition): boolean {
   return one.offset === other.offset && one.epoch === other.epoch;
 }

@@ -2,6 +2,7 @@ import type { BrokerSelfCheck } from "./broker-self-check.ts";
 import type { DeadLetterPort } from "./dead-letter-port.ts";
 import type { InboxPort } from "./inbox-port.ts";
 import type { PubSubPort } from "./pub-sub-port.ts";
+import type { RunningIndexPort } from "./running-index-port.ts";
 import type { WorkerChannelPort } from "./worker-channel-port.ts";
 
 /**
@@ -18,6 +19,8 @@ export interface BrokerPorts {
   readonly workerChannels?: WorkerChannelPort;
   /** The list of entries that is kept even while no gateway runs. */
   readonly inbox?: InboxPort;
+  /** The analyses that may be running. Without it no analysis is ended because its worker is lost. */
+  readonly running?: RunningIndexPort;
   /** Begins to try the broker part by part. It connects by itself, and its caller closes it. */
   readonly selfCheck?: () => BrokerSelfCheck;
 }

@@ -27,6 +27,8 @@ export type ControlKind =
   | "subscribed"
   | "unsubscribed"
   | "subscription_refused"
+  | "cancel_requested"
+  | "state_changed"
   | "protocol_error"
   | "pong";
 

@@ -12,7 +12,10 @@ import { INBOX } from "./inbox-port.ts";
  * Failures: `BrokerUnavailable` if nothing was and will be done; `OutcomeUnknown` if nobody knows.
  */
 export interface DeadLetterPort {
-  /** Why the last dead letter could not be kept, if the gateway's user lacks a permission for it; else undefined. */
+  /**
+   * Why dead letters cannot be kept: the gateway's user lacked a permission for the last one, or the place for them has settings
+   * that break a promise. Else undefined.
+   */
   readonly trouble: BrokerTrouble | undefined;
 
   /**
@@ -55,7 +58,7 @@ export interface DeadLetter {
 }
 
 export interface KeptDeadLetter {
-  /** An opaque text. */
+  /** An opaque text, which no other dead letter has had (DLP-6). */
   readonly id: string;
   readonly channel: string;
   /** Its first `DEAD_LETTER_BYTES`. */

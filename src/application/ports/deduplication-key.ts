@@ -33,7 +33,8 @@ export interface OccurrenceKey extends AppendedOccurrence {
 /**
  * An entry of the inbox. It is a duplicate if this entry or a later one was stored on the channel (PS-28).
  *
- * `InboxPort.compareIds` of the same bundle says which of two entries is the later one. The broker remembers the last
+ * `InboxPort.compareIds` of the same bundle says which of two entries is the later one. If the inbox lost its newest entries
+ * and gives their places again, an entry that came after that is later than those that were lost. The broker remembers the last
  * entry for as long as the channel has its counter.
  */
 export interface EntryKey {

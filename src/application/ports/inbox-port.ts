@@ -1,4 +1,5 @@
 import type { ByteBudget } from "../../domain/byte-budget.ts";
+import type { BrokerTrouble } from "../broker-trouble.ts";
 
 /**
  * The inbox of workers: a list of entries that the broker keeps even while no gateway runs. Each entry is one event. A
@@ -86,6 +87,8 @@ export interface InboxBacklog {
    * clock; undefined if the broker does not know when it was added.
    */
   readonly oldest: { readonly id: string; readonly ageMs: number | undefined } | undefined;
+  /** Why workers can add nothing before the inbox is empty, if the broker knows. */
+  readonly refuses?: BrokerTrouble;
 }
 
 /** The name of the inbox for workers and operators. A dead letter has it as its channel if its entry names none. */

@@ -1,8 +1,75 @@
+import { CLOSE_CODES } from "../../domain/close-code.ts";
+import { REFUSAL_REASONS } from "../../domain/refusal-reason.ts";
+
+/** The ways in which a client is served. A read with `wait` is a connection as long as it waits. */
+const TRANSPORTS = ["websocket", "sse", "wait"] as const;
+
 /**
  * Every metric of a gateway. A name or a label that is missing here does not compile. Names and units follow the
  * conventions of Prometheus: seconds and bytes, `_total` at the end of a counter.
  */
 export const METRICS = {
+  telltale_build_info: {
+    type: "gauge",
+    unit: "boolean",
+    help: "Always 1; the labels say which gateway this is.",
+    labels: { version: "constant", runtime: ["bun", "deno"] },
+  },
+  telltale_ready: {
+    type: "gauge",
+    unit: "boolean",
+    help: "1 if /ready is 200, else 0.",
+    labels: {},
+  },
+  telltale_connections: {
+    type: "gauge",
+    unit: "connections",
+    help: "Connections of clients, by the way in which they are served.",
+    labels: { transport: TRANSPORTS },
+  },
+  telltale_connections_closed_total: {
+    type: "counter",
+    unit: "connections",
+    help: "Connections that ended, by the code of the gateway; none if the client left or its link broke.",
+    labels: { code: ["none", ...Object.values(CLOSE_CODES).map(({ code }) => `${code}`)] },
+  },
+  telltale_refused_total: {
+    type: "counter",
+    unit: "refusals",
+    help: "Requests, connections and subscriptions that were refused, by the code of the refusal.",
+    labels: { reason: REFUSAL_REASONS },
+  },
+  telltale_events_delivered_total: {
+    type: "counter",
+    unit: "events",
+    help: "Events that were written to clients, replays included, by the way in which they are served.",
+    labels: { transport: TRANSPORTS },
+  },
+  telltale_delivery_seconds: {
+    type: "histogram",
+    unit: "seconds",
+    help: "Time from the append of a live event, by the clock of the broker, until it was written to a client.",
+    labels: {},
+    buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30],
+  },
+  telltale_conflated_total: {
+    type: "counter",
+    unit: "events",
+    help: "Statuses that were left out for a client that does not keep up, since a newer one waited.",
+    labels: {},
+  },
+  telltale_waiting_bytes: {
+    type: "gauge",
+    unit: "bytes",
+    help: "Text that waits for clients that do not keep up, counted once for each of them; a character counts as a byte.",
+    labels: {},
+  },
+  telltale_resumes_total: {
+    type: "counter",
+    unit: "resumes",
+    help: "Subscriptions with a position: resumed if everything after it followed, gone if the broker no longer had it.",
+    labels: { outcome: ["resumed", "gone"] },
+  },
   telltale_publish_total: {
     type: "counter",
     unit: "events",
@@ -97,7 +164,7 @@ export const METRICS = {
   telltale_broker_round_trip_seconds: {
     type: "histogram",
     unit: "seconds",
-    help: "Time from publishing a probe until this gateway hears it.",
+    help: "Time from sending a probe to the broker until this gateway hears it, or the answer.",
     labels: {},
     buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5],
   },
@@ -131,6 +198,31 @@ export const METRICS = {
     help: "Errors that a subscriber threw when it was given a message.",
     labels: {},
   },
+  telltale_event_loop_delay_seconds: {
+    type: "histogram",
+    unit: "seconds",
+    help: "How late a timer ran: for so long the gateway could do nothing else. Measured ten times a second.",
+    labels: {},
+    buckets: [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10],
+  },
+  telltale_process_cpu_seconds_total: {
+    type: "counter",
+    unit: "seconds",
+    help: "Processor time that the process took, user and system.",
+    labels: {},
+  },
+  telltale_process_resident_memory_bytes: {
+    type: "gauge",
+    unit: "bytes",
+    help: "Memory of the process that lies in RAM.",
+    labels: {},
+  },
+  telltale_process_start_time_seconds: {
+    type: "gauge",
+    unit: "seconds",
+    help: "When the process began, in seconds since 1970.",
+    labels: {},
+  },
 } as const satisfies Readonly<Record<string, Metric>>;
 
 export interface Metric {
@@ -138,54 +230,14 @@ export interface Metric {
   /** The thing that is counted or measured. */
   readonly unit: string;
   readonly help: string;
-  /** Each label with every value that it may have, so that the number of series is bounded. */
-  readonly labels: Readonly<Record<string, readonly string[]>>;
+  /**
+   * Each label with every value that it may have, so that the number of series is bounded. `constant`: any text, but the
+   * same one for as long as the process lives.
+   */
+  readonly labels: Readonly<Record<string, readonly string[] | "constant">>;
   /** Upper bounds of the buckets of a histogram, rising. */
   readonly buckets?: readonly number[];
 }
 
-export type MetricName = keyof typeof METRICS;
-export type CounterName = NamesOf<"counter">;
-export type GaugeName = NamesOf<"gauge">;
-export type HistogramName = NamesOf<"histogram">;
-
-/** The labels of a metric, all of them; `{}` for a metric without labels. */
-export type LabelsOf<Name extends MetricName> = keyof Values<Name> extends never
-  ? Readonly<Record<string, never>>
-  : { readonly [Label in keyof Values<Name>]: Allowed<Values<Name>[Label]> };
-
-/** Why a history is read again. */
-export type ResyncReason = LabelsOf<"telltale_resyncs_total">["reason"];
-
-type NamesOf<Type extends Metric["type"]> = {
-  [Name in MetricName]: (typeof METRICS)[Name]["type"] extends Type ? Name : never;
-}[MetricName];
-type Values<Name extends MetricName> = (typeof METRICS)[Name]["labels"];
-type Allowed<List> = Extract<List extends readonly (infer Value)[] ? Value : never, string>;
-
-/** The counters of `/ws/health`, by the names that they have there: one series of a counter, or all of its series. */
-export const HEALTH_COUNTERS = {
-  events_published: of("telltale_publish_total", { lane: "http", outcome: "stored" }),
-  publishes_repeated: of("telltale_publish_total", { lane: "http", outcome: "duplicate" }),
-  bare_events_adopted: of("telltale_publish_total", { lane: "bare", outcome: "stored" }),
-  bare_events_seen: of("telltale_publish_total", { lane: "bare", outcome: "duplicate" }),
-  bare_events_left_to_others: of("telltale_publish_total", { lane: "bare", outcome: "left_to_others" }),
-  bare_events_lost: of("telltale_publish_total", { lane: "bare", outcome: "lost" }),
-  inbox_events_adopted: of("telltale_publish_total", { lane: "inbox", outcome: "stored" }),
-  inbox_entries_seen: of("telltale_publish_total", { lane: "inbox", outcome: "duplicate" }),
-  inbox_failures: of("telltale_inbox_failures_total"),
-  dead_letters: of("telltale_dead_letters_total"),
-  feed_heals: of("telltale_resyncs_total"),
-  feed_restarts: of("telltale_feed_restarts_total"),
-  broker_links_lost: of("telltale_broker_connections_lost_total"),
-  deaf_connections: of("telltale_stalled_subscriptions_total"),
-  replicas_short: of("telltale_replicas_missing_total"),
-  foreign_messages: of("telltale_foreign_messages_total"),
-  subscriber_faults: of("telltale_subscriber_faults_total"),
-} as const;
-
-export type HealthCounter = keyof typeof HEALTH_COUNTERS;
-
-function of<Name extends CounterName>(counter: Name, labels?: LabelsOf<Name>) {
-  return { counter, labels };
-}
+/** How a client is served. */
+export type Transport = (typeof TRANSPORTS)[number];

@@ -1,6 +1,7 @@
 import type { ViewerList } from "../../domain/access-grant.ts";
 import type { EncodedEvent } from "../../domain/analysis-event.ts";
 import type { AttemptRefusal } from "../../domain/attempts.ts";
+import type { CancelRequest } from "../../domain/cancel-request.ts";
 import type { AnalysisChannel, ChannelName } from "../../domain/channel.ts";
 import type { PublishedEvent } from "../../domain/channel-record.ts";
 import type { EpochSpan, EventPosition, KeptHistory } from "../../domain/event-position.ts";
@@ -8,7 +9,7 @@ import type { StageMark } from "../../domain/stages.ts";
 import type { BrokerHealth } from "./broker-health.ts";
 import type { DeduplicationKey } from "./deduplication-key.ts";
 
-export type { AttemptRefusal, PublishedEvent, StageMark };
+export type { AttemptRefusal, CancelRequest, PublishedEvent, StageMark };
 
 /**
  * The event log of a broker. It numbers, keeps and publishes events; this is one port because the three must be one
@@ -74,9 +75,10 @@ export interface PubSubPort {
 
   /**
    * Resolves with the last position of each channel, in the order asked (PS-27). Asks for at most `MOST_POSITIONS`, in
-   * one step and one question. The broker does not read any history for it.
+   * one step and one question. The broker does not read any history for it. Undefined stands for a channel that the broker
+   * just moves from one server to another.
    */
-  positions(channels: readonly AnalysisChannel[]): Promise<readonly ChannelPosition[]>;
+  positions(channels: readonly AnalysisChannel[]): Promise<readonly (ChannelPosition | undefined)[]>;
 
   /**
    * Listens to a channel until it is unsubscribed.
@@ -95,8 +97,25 @@ export interface PubSubPort {
    */
   declareViewers(channel: AnalysisChannel, viewers: ViewerList): Promise<void>;
 
-  /** The state of the broker as the adapter knows it, at most 10 s old. Never waits for the broker. */
-  health(): BrokerHealth;
+  /**
+   * Keeps a request to cancel an analysis, also of one without events (PS-38). If one is in force already, that one stays.
+   *
+   * - The broker tells subscribers on every node of a new one.
+   * - It keeps it as it keeps viewers. A new attempt or a terminal event ends it, in one step with the append (PS-39).
+   * - `ended`: a terminal event is current, and nothing was kept.
+   *
+   * An adapter may leave out this method and the next. Then nothing can be cancelled, and a sign of life has no effect.
+   */
+  requestCancel?(channel: AnalysisChannel, request: CancelRequest): Promise<"requested" | "ended">;
+
+  /** Renews when the worker was last heard (PS-40). An analysis without events stays as it is. */
+  signOfLife?(channel: AnalysisChannel): Promise<WorkerAnswer>;
+
+  /**
+   * The state of the broker as the adapter knows it, at most 10 s old. Never waits for the broker. With a channel it is that of
+   * the part of the broker that has the channel, if the broker has parts that fail by themselves.
+   */
+  health(channel?: ChannelName): BrokerHealth;
 
   /** Closes the connections. Idempotent. */
   close(): Promise<void>;
@@ -121,26 +140,42 @@ export interface AppendRequest {
   readonly deduplicate?: DeduplicationKey;
 }
 
+/** An answer to a worker. */
+export interface WorkerAnswer {
+  /** Present if a request to cancel is in force. A node may leave it out if nobody is told of the outcome. */
+  readonly cancelRequested?: true;
+}
+
 /** An epoch is 1 to 32 characters of `0-9a-z`, so that `parseEventId` reads it back. */
 export type AppendOutcome =
-  | { readonly type: "stored"; readonly epoch: string; readonly firstOffset: number; readonly count: number }
+  | (WorkerAnswer & {
+      readonly type: "stored";
+      readonly epoch: string;
+      readonly firstOffset: number;
+      readonly count: number;
+    })
   /**
    * The broker had the request before and stored nothing. The positions are those of the first time; of an occurrence
    * those of its last event.
    */
-  | {
+  | (WorkerAnswer & {
       readonly type: "duplicate";
       readonly epoch: string;
       readonly firstOffset: number;
       readonly count: number;
-    }
+    })
   /** The event at `index` may not follow what the channel has. The broker stored nothing of the request. */
   | { readonly type: "refused"; readonly code: AttemptRefusal; readonly index: number };
 
 /** The adapter calls these synchronously and in order. A callback that throws harms no other subscriber (PS-7). */
 export interface ChannelSubscriber {
-  event(event: PublishedEvent): void;
+  /**
+   * `appendedAt` is when the broker appended it, in milliseconds since 1970 by the gateway's own clock, never later than
+   * now. An adapter that cannot tell leaves it out: then the time to deliver counts from now.
+   */
+  event(event: PublishedEvent, appendedAt?: number): void;
   viewersChanged(viewers: ViewerList): void;
+  cancelRequested(request: CancelRequest): void;
   /** The link was lost and is whole again: the node may have missed anything since the last event. */
   linkRestored(): void;
 }
@@ -167,6 +202,8 @@ export interface ChannelSnapshot {
   /** Offset of the oldest event kept; one more than the last if none is. */
   readonly oldestKept: number;
   readonly viewers: ViewerList | undefined;
+  /** The request to cancel that is in force. */
+  readonly cancel?: CancelRequest | undefined;
   /** When the worker was last heard, in milliseconds since 1970 by the broker's clock; undefined if it never was. */
   readonly heardAt: number | undefined;
   /** The broker's clock, in milliseconds since 1970. */
@@ -195,6 +232,12 @@ export interface ChannelPosition extends EventPosition {
    * whenever the channel may have lost events or got others in their place (PS-27).
    */
   readonly lineage: string;
+  /**
+   * When the worker was last heard, and the broker's clock, both in milliseconds since 1970 by that clock. An adapter leaves
+   * both out of a channel without events; if it leaves them out of others, watchers are not told that an analysis stalls.
+   */
+  readonly heardAt?: number | undefined;
+  readonly brokerNow?: number | undefined;
 }
 
 /** The most channels in one question about positions. The broker serves nobody else while it answers one. */

@@ -1,4 +1,4 @@
-import type { CounterName, GaugeName, HistogramName, LabelsOf } from "./metric-catalogue.ts";
+import type { CounterName, GaugeName, HistogramName, LabelsOf } from "./metric-names.ts";
 
 export type LogLevel = "debug" | "info" | "warn" | "error";
 export type LogFields = Readonly<Record<string, string | number | boolean | null | undefined>>;
@@ -18,6 +18,11 @@ export interface TelemetryPort {
   count<Name extends CounterName>(name: Name, labels: LabelsOf<Name>, by?: number): void;
   /** Sets a gauge to its present value, in the unit of the catalogue. */
   set<Name extends GaugeName>(name: Name, labels: LabelsOf<Name>, value: number): void;
-  /** Adds one measurement to a histogram, in the unit of the catalogue. */
-  observe<Name extends HistogramName>(name: Name, labels: LabelsOf<Name>, value: number): void;
+  /** Adds a measurement to a histogram, in the unit of the catalogue: `times` alike, 1 if left out. */
+  observe<Name extends HistogramName>(
+    name: Name,
+    labels: LabelsOf<Name>,
+    value: number,
+    times?: number,
+  ): void;
 }

@@ -14,8 +14,15 @@ import {
 import type { BrokerPart, BrokerSelfCheck } from "../../application/ports/broker-self-check.ts";
 import type { ClockPort } from "../../application/ports/clock-port.ts";
 import { openBroker } from "../brokers.ts";
+import { givenTokenPart } from "./check-given-token.ts";
 import { type CheckReport, linesOf, type PartReport } from "./check-report.ts";
-import { CommandFailed, EXIT, readConfig } from "./command-failed.ts";
+import { tokenParts } from "./check-tokens.ts";
+import { CommandFailed, readConfig } from "./command-failed.ts";
+import { addExamples } from "./command-help.ts";
+import { EXIT } from "./exit-codes.ts";
+import { givenToken } from "./gateway-access.ts";
+import { printableJson, printableLines } from "./printable.ts";
+import { out } from "./standard-streams.ts";
 
 /** The longest that the command waits for the first answer of the broker, and then for a good one. */
 const PATIENCE_MS = { connecting: 10_000, refused: 3_000 };
@@ -26,34 +33,51 @@ const LOOK_AGAIN_MS = 20;
  * a gateway would find all that it needs, 1 if it would not now, and 78 if the configuration has a fault.
  */
 export function addCheck(command: Command): void {
+  addExamples(
+    command,
+    ["telltale check && telltale", "starts the gateway only if it would find all that it needs"],
+    ["TELLTALE_TOKEN=$TOKEN telltale check", "says as well whether a gateway takes the token, and why not"],
+    ["telltale check --json", "for scripts; `broken` says why the broker cannot be used"],
+    ["docker run --rm --env-file gateway.env telltale check", "with the image"],
+  );
   command
     .description("reads the configuration and tries the broker; run it with the gateway's environment")
-    .option("--json", "write one JSON object instead of lines")
+    .option("--json", "writes one JSON object instead of lines")
     .action(async ({ json = false }: { readonly json?: boolean }) => {
       const notes: string[] = [];
       const config = readConfig(process.env, (note) => notes.push(note));
+      const token = givenToken()?.();
       const clock = new SystemClock();
       const broker = await openBroker(config, clock, new QuietTelemetry());
       try {
-        const report = { notes, ...(await tryBroker(broker, clock)) };
-        console.log(json ? JSON.stringify(report) : linesOf(report).join("\n"));
+        const tokens = await triedAll([
+          ...tokenParts(config),
+          ...(token === undefined ? [] : [givenTokenPart(config, token)]),
+        ]);
+        const report = { notes, tokens, ...(await tryBroker(broker, clock)) };
+        out(`${json ? printableJson(JSON.stringify(report)) : printableLines(linesOf(report).join("\n"))}\n`);
         if (report.broken !== undefined)
           throw new CommandFailed(EXIT.notDone, `the broker cannot be used: ${report.broken}`);
+        const failed = failedOf(tokens);
+        if (failed.length > 0)
+          throw new CommandFailed(EXIT.notDone, `tokens cannot be verified: ${failed.join(", ")}`);
       } finally {
         await closeBroker(broker);
       }
     });
 }
 
-async function tryBroker(broker: BrokerPorts, clock: ClockPort): Promise<Omit<CheckReport, "notes">> {
+async function tryBroker(
+  broker: BrokerPorts,
+  clock: ClockPort,
+): Promise<Omit<CheckReport, "notes" | "tokens">> {
   // While it settles, a broker makes what a gateway needs there.
   const trouble = (await settledFault(broker, clock))?.reason;
   const selfCheck = broker.selfCheck?.();
   try {
     const version = await versionOf(selfCheck);
-    const parts = [];
-    for (const part of selfCheck?.parts ?? partsOfPorts(broker)) parts.push(await tried(part));
-    const missing = parts.filter(({ works }) => !works).map(({ name }) => name);
+    const parts = await triedAll(selfCheck?.parts ?? partsOfPorts(broker));
+    const missing = failedOf(parts);
     return {
       broker: broker.events.kind,
       servers: selfCheck?.servers ?? [],
@@ -93,6 +117,17 @@ async function versionOf(selfCheck: BrokerSelfCheck | undefined): Promise<string
     if (error instanceof BrokerError) return undefined;
     throw error;
   }
+}
+
+/** One after the other, so that the trial of one part does not disturb another. */
+async function triedAll(parts: readonly BrokerPart[]): Promise<PartReport[]> {
+  const reports: PartReport[] = [];
+  for (const part of parts) reports.push(await tried(part));
+  return reports;
+}
+
+function failedOf(parts: readonly PartReport[]): string[] {
+  return parts.filter(({ works }) => !works).map(({ name }) => name);
 }
 
 async function tried(part: BrokerPart): Promise<PartReport> {

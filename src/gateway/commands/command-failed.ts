@@ -1,8 +1,7 @@
 import { readFileSync } from "node:fs";
 import { type Config, loadConfig } from "../config/config.ts";
-
-/** The exit codes that scripts may rely on, beside 0 for success. `configuration` is EX_CONFIG of sysexits. */
-export const EXIT = { notDone: 1, usage: 2, configuration: 78 } as const;
+import type { SettingInForce } from "../config/in-force.ts";
+import { EXIT } from "./exit-codes.ts";
 
 /** Ends a command with an exit code. The message is written to standard error, unless it is empty. */
 export class CommandFailed extends Error {
@@ -22,9 +21,17 @@ export function readConfig(
   variables: Readonly<Record<string, string | undefined>>,
   note: (text: string) => void = () => {},
 ): Config {
+  return readWholeConfig(variables, note).config;
+}
+
+/** As `readConfig`, with each setting and where it comes from. */
+export function readWholeConfig(
+  variables: Readonly<Record<string, string | undefined>>,
+  note: (text: string) => void,
+): { readonly config: Config; readonly inForce: readonly SettingInForce[] } {
   const loaded = loadConfig(variables, (path) => readFileSync(path, "utf8"));
   for (const text of loaded.notes) note(text);
-  if (loaded.ok) return loaded.config;
+  if (loaded.ok) return loaded;
   const lines = loaded.faults.map(({ name, message }) => `${name}: ${message}`);
   throw new CommandFailed(EXIT.configuration, lines.join("\n"));
 }

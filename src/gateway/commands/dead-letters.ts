@@ -6,9 +6,14 @@ import { type BrokerPorts, closeBroker } from "../../application/ports/broker-po
 import type { KeptDeadLetter } from "../../application/ports/dead-letter-port.ts";
 import type { LogFields, LogLevel } from "../../application/ports/telemetry-port.ts";
 import { RepublishDeadLetter } from "../../application/republish-dead-letter.ts";
+import { eventRules } from "../../domain/event-rules.ts";
 import { openBroker } from "../brokers.ts";
 import type { Config } from "../config/config.ts";
-import { CommandFailed, EXIT, readConfig } from "./command-failed.ts";
+import { CommandFailed, readConfig } from "./command-failed.ts";
+import { addExamples } from "./command-help.ts";
+import { EXIT } from "./exit-codes.ts";
+import { printable, printableJson } from "./printable.ts";
+import { err, out } from "./standard-streams.ts";
 
 const SHOWN = 20;
 
@@ -19,30 +24,48 @@ const SHOWN = 20;
  */
 export function addDeadLetters(command: Command): void {
   command.description(
-    "Lists, republishes and drops what could not be delivered. Run it with the gateway's environment.",
+    "lists, republishes and drops what could not be stored; run it with the gateway's environment",
   );
-  command
-    .command("list")
-    .description("lists the newest dead letters, the newest last")
-    .option("--channel <name>", "only those of this channel, as analysis:… or telltale:inbox")
-    .option("--reason <text>", "only those whose reason holds this")
-    .option("--limit <count>", "how many at most", parseCount, SHOWN)
-    .option("--json", "one JSON object a line, with the payload")
-    .action(list);
-  command
-    .command("show")
-    .description("shows one dead letter whole")
-    .argument("<id>")
-    .option("--json", "as a JSON object")
-    .action(show);
-  command
-    .command("republish")
-    .description("judges dead letters again and stores them as events, once; those still invalid stay")
-    .argument("[id...]")
-    .option("--channel <name>", "all of this channel")
-    .option("--all", "all there are")
-    .action(republish);
-  command.command("drop").description("removes dead letters for good").argument("<id...>").action(drop);
+  addExamples(
+    command
+      .command("list")
+      .description("lists the newest dead letters, the newest last")
+      .option("--channel <name>", "only those of this channel, as analysis:… or telltale:inbox")
+      .option("--reason <text>", "only those whose reason holds this")
+      .option("--limit <count>", "how many at most", parseCount, SHOWN)
+      .option("--json", "one JSON object a line, with the payload")
+      .action(list),
+    ["telltale deadletters list --reason progress", "those that were refused for their progress"],
+    ["telltale deadletters list --json --limit 100 | jq .payload", "what workers sent, for scripts"],
+  );
+  addExamples(
+    command
+      .command("show")
+      .description("shows one dead letter whole")
+      .argument("<id>", "as `list` shows it")
+      .option("--json", "as a JSON object")
+      .action(show),
+    ["telltale deadletters show 1795560575926-0", "with its payload"],
+  );
+  addExamples(
+    command
+      .command("republish")
+      .description("judges dead letters again and stores them as events, once; those still invalid stay")
+      .argument("[id...]", "as `list` shows them")
+      .option("--channel <name>", "all of this channel")
+      .option("--all", "all there are")
+      .action(republish),
+    ["telltale deadletters republish 1795560575926-0", "one of them"],
+    ["telltale deadletters republish --all", "after an upgrade that knows what it did not know before"],
+  );
+  addExamples(
+    command
+      .command("drop")
+      .description("removes dead letters for good")
+      .argument("<id...>", "as `list` shows them")
+      .action(drop),
+    ["telltale deadletters drop 1795560575926-0", "one of them"],
+  );
 }
 
 interface ListOptions {
@@ -66,8 +89,9 @@ async function list({ channel, reason, limit, json }: ListOptions): Promise<void
       found.unshift(deadLetter);
       if (found.length === limit) break;
     }
-    for (const deadLetter of found) console.log(json ? JSON.stringify(deadLetter) : lineOf(deadLetter));
-    if (found.length === 0 && !json) console.error("no dead letters");
+    for (const deadLetter of found)
+      out(`${json ? printableJson(JSON.stringify(deadLetter)) : lineOf(deadLetter)}\n`);
+    if (found.length === 0 && !json) err("no dead letters");
   });
 }
 
@@ -75,22 +99,25 @@ async function show(id: string, { json }: { readonly json?: true }): Promise<voi
   await withBroker(async ({ deadLetters }) => {
     const found = await deadLetters.find(id);
     if (found === undefined) throw notThere(id);
-    console.log(json ? JSON.stringify(found) : `${lineOf(found)}\n${printable(found.payload)}`);
+    const text = json
+      ? printableJson(JSON.stringify(found))
+      : `${lineOf(found)}\n${printable(found.payload)}`;
+    out(`${text}\n`);
   });
 }
 
 async function republish(ids: readonly string[], { channel, all }: RepublishOptions): Promise<void> {
   const given = [ids.length > 0, channel !== undefined, all === true].filter(Boolean).length;
   if (given !== 1) throw new CommandFailed(EXIT.usage, "error: give ids, or --channel, or --all");
-  await withBroker(async ({ deadLetters, events }) => {
-    const use = new RepublishDeadLetter(deadLetters, events);
+  await withBroker(async ({ deadLetters, events }, { stages }) => {
+    const use = new RepublishDeadLetter(deadLetters, events, eventRules(stages));
     let [stored, kept] = [0, 0];
     const attempt = async (deadLetter: KeptDeadLetter) => {
       const outcome = await use.execute(deadLetter);
       if (outcome.type === "stored") stored++;
       else {
         kept++;
-        console.error(`${deadLetter.id}  ${printable(deadLetter.channel)}  stays: ${outcome.reason}`);
+        err(`${deadLetter.id}  ${printable(deadLetter.channel)}  stays: ${outcome.reason}`);
       }
     };
     try {
@@ -99,7 +126,7 @@ async function republish(ids: readonly string[], { channel, all }: RepublishOpti
         if (found !== undefined) await attempt(found);
         else {
           kept++;
-          console.error(notThere(id).message);
+          err(notThere(id).message);
         }
       }
       // The oldest comes first, so that the events of an analysis keep their order.
@@ -113,7 +140,7 @@ async function republish(ids: readonly string[], { channel, all }: RepublishOpti
         `${error.message}. Run it again: what was stored is not stored twice.`,
       );
     } finally {
-      console.log(`${stored} stored, ${kept} left`);
+      out(`${stored} stored, ${kept} left\n`);
     }
     if (kept > 0) throw new CommandFailed(EXIT.notDone);
   });
@@ -123,17 +150,18 @@ async function drop(ids: readonly string[]): Promise<void> {
   await withBroker(async ({ deadLetters }) => {
     const missing: string[] = [];
     for (const id of ids) if (!(await deadLetters.remove(id))) missing.push(id);
-    console.log(`${ids.length - missing.length} dropped`);
+    out(`${ids.length - missing.length} dropped\n`);
     if (missing.length > 0)
       throw new CommandFailed(EXIT.notDone, missing.map((id) => notThere(id).message).join("\n"));
   });
 }
 
 /** Opens the configured broker for `use`. Nothing but the ports that are used is connected. */
-async function withBroker(use: (broker: BrokerPorts) => Promise<void>): Promise<void> {
-  const broker = await openBroker(brokerConfig(), new SystemClock(), new ErrorsOnly());
+async function withBroker(use: (broker: BrokerPorts, config: Config) => Promise<void>): Promise<void> {
+  const config = usedConfig();
+  const broker = await openBroker(config, new SystemClock(), new ErrorsOnly());
   try {
-    await use(broker);
+    await use(broker, config);
   } finally {
     await closeBroker(broker);
   }
@@ -142,14 +170,14 @@ async function withBroker(use: (broker: BrokerPorts) => Promise<void>): Promise<
 /** Writes errors alone: everything else that a command says is its own output. */
 class ErrorsOnly extends QuietTelemetry {
   override log(level: LogLevel, message: string, fields?: LogFields): void {
-    if (level === "error") console.error(message, fields ?? "");
+    if (level === "error") err(fields === undefined ? message : `${message} ${JSON.stringify(fields)}`);
   }
 }
 
-/** The broker's settings. No other setting is read: a fault in those of the gateway does not spoil this command. */
-function brokerConfig(): Config {
+/** The settings of the broker and of events. No other is read: a fault in those of the gateway does not spoil this command. */
+function usedConfig(): Config {
   const used = Object.entries(process.env).filter(([name]) =>
-    /^(?:BROKER|REDIS_\w+|NATS_\w+|HISTORY_\w+)$/.test(name),
+    /^(?:BROKER|REDIS_\w+|NATS_\w+|HISTORY_\w+|STAGES)$/.test(name),
   );
   const config = readConfig(Object.fromEntries(used));
   // The dead letters in the memory of another process cannot be reached.
@@ -164,11 +192,6 @@ function brokerConfig(): Config {
 
 function lineOf({ id, at, channel, reason }: KeptDeadLetter): string {
   return [id, at, channel, reason].map(printable).join("  ");
-}
-
-/** Escapes control characters: a worker may have written some that a terminal obeys. */
-function printable(text: string): string {
-  return text.replace(/\p{Cc}/gu, (character) => JSON.stringify(character).slice(1, -1));
 }
 
 function notThere(id: string): CommandFailed {

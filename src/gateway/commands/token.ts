@@ -2,10 +2,15 @@ import { type Command, InvalidArgumentError, Option } from "commander";
 import { signToken } from "../../adapters/jwt/token-signer.ts";
 import type { Scope } from "../../domain/access-grant.ts";
 import { parseAnalysisId } from "../../domain/channel.ts";
-import { CommandFailed, EXIT, readConfig } from "./command-failed.ts";
+import { CommandFailed } from "./command-failed.ts";
+import { addExamples } from "./command-help.ts";
+import { configuredKey } from "./configured-key.ts";
+import { parseDuration } from "./durations.ts";
+import { EXIT } from "./exit-codes.ts";
+import { out } from "./standard-streams.ts";
 
-const SCOPES: readonly Scope[] = ["analysis:publish", "notice:publish"];
-const SECONDS = { s: 1, m: 60, h: 3600, d: 86_400 } as const;
+const SCOPES: readonly Scope[] = ["analysis:publish", "analysis:cancel", "notice:publish"];
+const AN_HOUR = 3600;
 
 interface TokenOptions {
   readonly user?: string;
@@ -19,8 +24,13 @@ interface TokenOptions {
  * alone to standard output, everything else to standard error. Without a key, or with a bad one, the exit code is 78.
  */
 export function addToken(command: Command): void {
+  addExamples(
+    command,
+    ["telltale token --user alice --analyses '*' --expires 1h", "for a person who may watch everything"],
+    ["telltale token --scope analysis:publish --expires 30d", "for a worker"],
+  );
   command
-    .description("Prints a token for the key in JWT_SECRET_KEY (or the file in JWT_SECRET_KEY_FILE).")
+    .description("prints a token for the key in JWT_SECRET_KEY (or the file in JWT_SECRET_KEY_FILE)")
     .option("--user <id>", "who the token is for; needed to watch", parseUser)
     .option(
       "--analyses <ids>",
@@ -28,14 +38,15 @@ export function addToken(command: Command): void {
       parseAnalyses,
     )
     .addOption(
-      new Option("--scope <scope>", `what it may publish: ${SCOPES.join(", ")}; may be repeated`)
+      new Option("--scope <scope>", "what it may publish; may be repeated")
+        .choices(SCOPES)
         .argParser(parseScopes)
         .default([], "none"),
     )
     .addOption(
       new Option("--expires <time>", "how long it is good: 90s, 15m, 1h, 7d")
-        .argParser(parseExpiry)
-        .default(SECONDS.h, "1h"),
+        .argParser(parseDuration)
+        .default(AN_HOUR, "1h"),
     )
     .action(async (options: TokenOptions) => {
       if (options.user === undefined && options.scope.length === 0) {
@@ -43,7 +54,7 @@ export function addToken(command: Command): void {
           "error: a token without --user cannot watch and one without --scope cannot publish; give one",
         );
       }
-      console.log(await signedToken(options));
+      out(`${await signedToken(options)}\n`);
     });
 }
 
@@ -54,21 +65,18 @@ function signedToken({ user, analyses, scope, expires }: TokenOptions): Promise<
     scopes: scope,
     expiresInSeconds: expires,
   };
-  return signToken(configuredSecret(), request, Date.now());
+  const { secret, rules } = signingKey();
+  return signToken(secret, request, Date.now(), rules);
 }
 
-/** The configured key. Nothing else is read: a fault in the gateway's other settings does not spoil a token. */
-function configuredSecret(): string {
-  const { JWT_SECRET_KEY, JWT_SECRET_KEY_FILE } = process.env;
-  const { jwt } = readConfig({ JWT_SECRET_KEY, JWT_SECRET_KEY_FILE });
-  if (jwt.generated) {
-    throw new CommandFailed(
-      EXIT.configuration,
-      "No key is configured. Set JWT_SECRET_KEY (at least 32 bytes), or JWT_SECRET_KEY_FILE to a file that holds it,\n" +
-        "to the same value here and for the gateway. A gateway that made up its own key takes no token of this command.",
-    );
-  }
-  return jwt.secret;
+function signingKey(): NonNullable<ReturnType<typeof configuredKey>> {
+  const key = configuredKey();
+  if (key !== undefined) return key;
+  throw new CommandFailed(
+    EXIT.configuration,
+    "No key is configured. Set JWT_SECRET_KEY (at least 32 bytes), or JWT_SECRET_KEY_FILE to a file that holds it,\n" +
+      "to the same value here and for the gateway. A gateway that made up its own key takes no token of this command.",
+  );
 }
 
 function parseUser(text: string): string {
@@ -97,10 +105,4 @@ function parseScopes(text: string, before: readonly Scope[]): readonly Scope[] {
     return scope;
   });
   return [...new Set([...before, ...known])];
-}
-
-function parseExpiry(text: string): number {
-  const match = /^([1-9]\d{0,7})([smhd])$/.exec(text);
-  if (match === null) throw new InvalidArgumentError("Give a number and a unit: 90s, 15m, 1h or 7d.");
-  return Number(match[1]) * SECONDS[match[2] as keyof typeof SECONDS];
 }

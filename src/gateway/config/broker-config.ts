@@ -15,13 +15,15 @@ interface ModuleConfig {
   readonly module: string;
 }
 
-interface RedisConfig extends RedisTarget {
+type RedisConfig = RedisTarget & {
   readonly kind: "redis";
   /** Replicas that must hold an event before it is acknowledged; `seen`: one, as soon as one was ever reported. */
   readonly waitReplicas: number | "seen";
-}
+};
 
 const MODULE = "module:";
+/** No module is loaded from the network, and an address may hold a password. */
+const ADDRESS = /^[a-z][a-z+.-]*:\//i;
 const MOST_REPLICAS = 1_000;
 const OF_REDIS: readonly VariableName[] = [
   "REDIS_URL",
@@ -29,6 +31,10 @@ const OF_REDIS: readonly VariableName[] = [
   "REDIS_PORT",
   "REDIS_DB",
   "REDIS_PASSWORD",
+  "REDIS_SENTINEL_PASSWORD",
+  "REDIS_CA",
+  "REDIS_CERT",
+  "REDIS_KEY",
   "REDIS_WAIT_REPLICAS",
 ];
 
@@ -37,7 +43,9 @@ export function readBroker(settings: Settings, note: (text: string) => void): Br
   const named = settings.text("BROKER");
   if (named?.startsWith(MODULE)) return readModule(settings, named.slice(MODULE.length));
   const kind = settings.choice("BROKER", ["memory", "redis", "nats"], kindByAddress(settings));
-  if (kind !== "nats") for (const name of OF_NATS) settings.noteUnused(name, `the broker is ${kind}`, note);
+  // As long as nobody has said which broker it is, the settings of neither are unused.
+  if (kind !== "nats" && (named !== undefined || !settings.isSet("NATS_URL")))
+    for (const name of OF_NATS) settings.noteUnused(name, `the broker is ${kind}`, note);
   if (kind === "redis") {
     return { kind, ...readRedisTarget(settings, note), waitReplicas: readWaitReplicas(settings) };
   }
@@ -58,6 +66,8 @@ function kindByAddress(settings: Settings): "memory" | "redis" | "nats" {
 
 /** The settings of another broker may be those of the module, so none of them counts as unused. */
 function readModule(settings: Settings, module: string): ModuleConfig {
+  if (ADDRESS.test(module))
+    settings.fault("BROKER", "module: needs a path or the name of a package after it, not an address");
   if (module === "") settings.fault("BROKER", "module: needs a path or the name of a package after it");
   return { kind: "module", module };
 }

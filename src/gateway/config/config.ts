@@ -1,12 +1,16 @@
 import type { LogLevel } from "../../application/ports/telemetry-port.ts";
+import { type AllowedStages, isAllowed, isStageName, STAGES } from "../../domain/stages.ts";
 import { type BrokerConfig, readBroker } from "./broker-config.ts";
 import { readDemo } from "./demo-config.ts";
-import { type JwtConfig, KEY_MADE_UP, readJwt } from "./jwt-key.ts";
+import { type SettingInForce, settingsInForce } from "./in-force.ts";
+import { type JwtConfig, KEY_MADE_UP, readJwt } from "./jwt-config.ts";
+import { type MetricsConfig, readMetrics } from "./metrics-config.ts";
 import { mistypedNames } from "./mistyped-names.ts";
+import { isHost } from "./network-address.ts";
 import { type OriginList, parseOrigins } from "./origins.ts";
-import { isHost } from "./redis-target.ts";
 import { refuseReserved } from "./reserved.ts";
 import { type ConfigFault, type Environment, Settings } from "./settings.ts";
+import { defaultOf } from "./variables.ts";
 
 /** The settings of the environment, all of them checked. Frozen. */
 export interface Config {
@@ -33,8 +37,12 @@ export interface Config {
   readonly historySize: number;
   /** Milliseconds that a channel is kept after its last event. */
   readonly historyTtlMs: number;
+  /** The stages that workers may name, beside those that are always allowed. */
+  readonly stages: AllowedStages;
   /** Milliseconds of silence after which an analysis counts as stalled. */
   readonly stallAfterMs: number;
+  /** 0: no analysis is ended because its worker is silent. */
+  readonly abandonAfterMs: number;
   /** Milliseconds within which a drain closes the connections. */
   readonly drainMs: number;
   readonly maxConnections: number;
@@ -44,13 +52,23 @@ export interface Config {
   /** Client frames a second on one socket; 0 is without limit. */
   readonly messageRate: number;
   readonly logLevel: LogLevel;
+  readonly logFormat: LogFormat;
+  readonly metrics: MetricsConfig;
 }
+
+/** One JSON object a line, or text for people. */
+export type LogFormat = "json" | "text";
 
 type ListenLane = "analysis" | "user" | "system";
 
 type LoadedConfig =
   /** `notes` tell the operator which values were made up, are not used, or look like a slip. */
-  | { readonly ok: true; readonly config: Config; readonly notes: readonly string[] }
+  | {
+      readonly ok: true;
+      readonly config: Config;
+      readonly inForce: readonly SettingInForce[];
+      readonly notes: readonly string[];
+    }
   /** All faults, never only the first. */
   | { readonly ok: false; readonly faults: readonly ConfigFault[]; readonly notes: readonly string[] };
 
@@ -71,7 +89,7 @@ export function loadConfig(env: Environment, readFile: (path: string) => string)
     broker,
     listen: readListen(settings),
     jwt,
-    demo: readDemo(settings, { mode, host, keyMadeUp: jwt.generated }, note),
+    demo: readDemo(settings, { mode, host, keyMadeUp: jwt.generated, signs: jwt.secrets.length > 0 }, note),
     allowedOrigins: readOrigins(settings, note),
     watchDefault: settings.choice(
       "WATCH_DEFAULT",
@@ -81,22 +99,27 @@ export function loadConfig(env: Environment, readFile: (path: string) => string)
     ...readHeartbeat(settings, note),
     historySize: settings.count("HISTORY_SIZE", 1, 1_000_000),
     historyTtlMs: settings.milliseconds("HISTORY_TTL_SECONDS", 366 * 86_400),
+    stages: readStages(settings),
     stallAfterMs: settings.milliseconds("STALL_AFTER_SECONDS", MOST_SECONDS),
+    abandonAfterMs: settings.milliseconds("ABANDON_AFTER_SECONDS", MOST_SECONDS, 0),
     drainMs: settings.milliseconds("DRAIN_SECONDS", MOST_SECONDS, 0),
     maxConnections: settings.count("MAX_CONNECTIONS", 1, 10_000_000),
     maxConnectionsPerUser: settings.count("MAX_CONNECTIONS_PER_USER", 1, 10_000_000),
     maxSubscriptionsPerUser: settings.count("MAX_SUBSCRIPTIONS_PER_USER", 0, 100_000_000),
     messageRate: settings.count("MESSAGE_RATE", 0, 1_000_000),
     logLevel: settings.choice("LOG_LEVEL", ["debug", "info", "warn", "error"], "info"),
+    logFormat: settings.choice("LOG_FORMAT", ["json", "text"], mode === "production" ? "json" : "text"),
+    metrics: readMetrics(settings),
   };
-  refuseReserved(settings, note);
+  if (config.demo && !STAGES.every((stage) => isAllowed(config.stages, stage))) note(DEMO_STAGES);
+  refuseReserved(settings);
   notes.push(...mistypedNames(env, broker.kind === "module"));
   if (settings.faults.length > 0) return { ok: false, faults: settings.faults, notes };
   if (jwt.generated) notes.unshift(KEY_MADE_UP);
   Object.freeze(config.broker);
   Object.freeze(config.jwt);
   Object.freeze(config.allowedOrigins);
-  return { ok: true, config: Object.freeze(config), notes };
+  return { ok: true, config: Object.freeze(config), inForce: settingsInForce(settings), notes };
 }
 
 /** Timers of every runtime hold 2^31 milliseconds; this stays well below. */
@@ -105,6 +128,9 @@ const LANES: readonly ListenLane[] = ["analysis", "user", "system"];
 const MEMORY_IN_PRODUCTION =
   "The broker is memory, with NODE_ENV=production: one gateway only, nothing survives a restart, and what workers " +
   "PUBLISH on Redis is not heard. Set REDIS_URL to change that.";
+
+const DEMO_STAGES =
+  "STAGES leaves out stages of the demo's pipeline: the gateway refuses the analyses that the demo page starts.";
 
 function readMode(settings: Settings): Config["mode"] {
   const name = settings.choice("NODE_ENV", ["development", "test", "production"], "development");
@@ -127,6 +153,19 @@ function readListen(settings: Settings): ReadonlySet<ListenLane> {
     settings.badValue("LISTEN", "must be none, or of analysis, user and system, separated by commas");
   }
   return new Set(lanes);
+}
+
+function readStages(settings: Settings): AllowedStages {
+  const text = settings.text("STAGES") ?? defaultOf("STAGES");
+  if (text === "*") return text;
+  const stages = text.split(",").map((entry) => entry.trim());
+  if (!stages.every(isStageName)) {
+    settings.badValue(
+      "STAGES",
+      "must be *, or names of 1 to 64 of a-z, 0-9, _, . and -, separated by commas",
+    );
+  }
+  return stages;
 }
 
 function readOrigins(settings: Settings, note: (text: string) => void): OriginList | undefined {
@@ -155,10 +194,12 @@ function readHeartbeat(
   if (timeout > interval || settings.faults.length > faultsBefore) return asGiven;
   if (!settings.isSet("HEARTBEAT_INTERVAL_SECONDS") && timeout > 1) {
     const shorter = Math.floor(timeout / 2);
+    settings.decide("HEARTBEAT_INTERVAL_SECONDS", `${shorter / 1000}`);
     note("HEARTBEAT_INTERVAL_SECONDS is not set: it is half of HEARTBEAT_TIMEOUT_SECONDS.");
     return { heartbeatIntervalMs: shorter, heartbeatTimeoutMs: timeout };
   }
   if (!settings.isSet("HEARTBEAT_TIMEOUT_SECONDS")) {
+    settings.decide("HEARTBEAT_TIMEOUT_SECONDS", `${(2 * interval) / 1000}`);
     note("HEARTBEAT_TIMEOUT_SECONDS is not set: it is twice HEARTBEAT_INTERVAL_SECONDS.");
     return { heartbeatIntervalMs: interval, heartbeatTimeoutMs: 2 * interval };
   }

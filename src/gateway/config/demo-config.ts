@@ -10,17 +10,21 @@ export function readDemo(
     readonly mode: "development" | "production";
     readonly host: string;
     readonly keyMadeUp: boolean;
+    /** Whether it has a key to sign with. */
+    readonly signs: boolean;
   },
   note: (text: string) => void,
 ): boolean {
   if (gateway.mode === "production") {
     if (settings.isSet("DEMO") && settings.unread("DEMO") !== "off") {
       note("DEMO is not used: with NODE_ENV=production the demo is always off.");
-    }
+    } else settings.decide("DEMO", "off");
     return false;
   }
   const isHarmless = gateway.keyMadeUp && isLoopback(gateway.host);
   const isOn = settings.choice("DEMO", ["on", "off"], isHarmless ? "on" : "off") === "on";
+  if (isOn && !gateway.signs && !settings.isSet("JWT_SECRET_KEY"))
+    settings.fault("DEMO", "needs JWT_SECRET_KEY, to sign the tokens of its visitors");
   if (isOn && !isHarmless) {
     const why = gateway.keyMadeUp ? "HOST is reached from other machines" : "JWT_SECRET_KEY is yours";
     note(`DEMO is on, and ${why}: whoever reaches this gateway gets a token that it takes.`);

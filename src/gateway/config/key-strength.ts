@@ -15,7 +15,7 @@ const LEAST_BITS = 128;
 /** A shorter repetition or sequence occurs in random keys as well. */
 const SHORTEST_PATTERN = 5;
 
-/** Nobody uses a longer key; the estimate ignores the rest. */
+/** The estimate ignores the rest of a longer key. */
 const LONGEST_LOOKED_AT = 1_024;
 
 const WORDS = [

@@ -1,4 +1,5 @@
-import { isHost } from "./redis-target.ts";
+import { type BrokerTls, readBrokerTls } from "./broker-tls.ts";
+import { networkAddressOf } from "./network-address.ts";
 import type { Settings } from "./settings.ts";
 import type { VariableName } from "./variables.ts";
 
@@ -12,15 +13,7 @@ export interface NatsTarget {
   /** The text of a credentials file, or the seed of a user's key. */
   readonly credentials?: string | undefined;
   /** If it is there, the gateway talks to no server without TLS. Each text is PEM. */
-  readonly tls?: NatsTls | undefined;
-}
-
-interface NatsTls {
-  /** The authorities that are trusted; those of the runtime if it is left out. */
-  readonly ca?: string;
-  /** The certificate of the gateway, and its key. */
-  readonly cert?: string;
-  readonly key?: string;
+  readonly tls?: BrokerTls | undefined;
 }
 
 /** The settings of NATS. */
@@ -34,18 +27,19 @@ export const OF_NATS: readonly VariableName[] = [
 
 const LOCAL: NatsTarget = { servers: ["127.0.0.1:4222"] };
 const PORT = 4222;
+const TLS = { ca: "NATS_CA", cert: "NATS_CERT", key: "NATS_KEY", askedBy: "tls:// in NATS_URL" } as const;
 const LATER_SCHEMES = ["ws", "wss"];
 const EXPECTED =
   "must be nats:// or tls://, then [user:password@ or token@]host[:port][,host[:port]]; special characters in user, password and token " +
   "are percent-encoded";
 
 /**
- * Reads NATS_URL: the servers of one NATS in the order in which the gateway tries them, and the user before the first. Then
- * the certificates for `tls://`, and credentials in place of a user.
+ * Reads NATS_URL: the servers of one NATS in the order in which the gateway tries them, and the user before the first, who
+ * is the same for all. Then the certificates for `tls://`, and credentials in place of a user.
  */
 export function readNatsTarget(settings: Settings): NatsTarget {
   const target = readAddress(settings);
-  const tls = readTls(settings, target.tls !== undefined);
+  const tls = readBrokerTls(settings, TLS, target.tls !== undefined);
   const credentials = readCredentials(settings, target);
   return {
     ...target,
@@ -65,34 +59,8 @@ function readAddress(settings: Settings): NatsTarget {
   const isTls = scheme.toLowerCase() === "tls";
   const target = isTls || scheme.toLowerCase() === "nats" ? targetOf(rest.replace(/\/$/, "")) : undefined;
   if (target === undefined) settings.fault("NATS_URL", EXPECTED);
-  return { ...(target ?? LOCAL), ...(isTls && { tls: {} }) };
-}
-
-function readTls(settings: Settings, isTls: boolean): NatsTls {
-  const ca = readPem(settings, "NATS_CA", "CERTIFICATE", isTls);
-  const cert = readPem(settings, "NATS_CERT", "CERTIFICATE", isTls);
-  const key = readPem(settings, "NATS_KEY", "PRIVATE KEY", isTls);
-  const together = "NATS_CERT and NATS_KEY go together; set both";
-  if (cert !== undefined && !settings.isSet("NATS_KEY")) settings.fault("NATS_KEY", together);
-  if (key !== undefined && !settings.isSet("NATS_CERT")) settings.fault("NATS_CERT", together);
-  return { ...(ca !== undefined && { ca }), ...(cert !== undefined && key !== undefined && { cert, key }) };
-}
-
-function readPem(
-  settings: Settings,
-  name: "NATS_CA" | "NATS_CERT" | "NATS_KEY",
-  label: string,
-  isTls: boolean,
-): string | undefined {
-  if (!settings.isSet(name)) return undefined;
-  if (!isTls) {
-    settings.fault(name, "needs tls:// in NATS_URL: without it nobody would look at it");
-    return undefined;
-  }
-  const text = settings.text(name);
-  if (text === undefined || new RegExp(`-----BEGIN (?:[A-Z]+ )?${label}-----`).test(text)) return text;
-  settings.badValue(name, `must be PEM, with a line BEGIN ${label}; name a file as ${name}_FILE`);
-  return undefined;
+  if (typeof target === "string") settings.fault("NATS_URL", target);
+  return { ...(typeof target === "object" ? target : LOCAL), ...(isTls && { tls: {} }) };
 }
 
 function readCredentials(settings: Settings, { user, token }: NatsTarget): string | undefined {
@@ -115,14 +83,19 @@ function isNatsSeed(text: string): boolean {
   return /^SU[A-Z2-7]{56}$/.test(text.trim());
 }
 
-function targetOf(text: string): NatsTarget | undefined {
-  const at = text.lastIndexOf("@");
-  const servers = text
-    .slice(at + 1)
-    .split(",")
-    .map(addressOf);
-  const user = at === -1 ? {} : userOf(text.slice(0, at));
+/** Words for an address whose users cannot be read. They hold nothing of it: it may be a password. */
+type Fault = string;
+const AT = "special characters in user, password and token are percent-encoded: an @ in them is written %40";
+const ONE_USER = "must name one user for all servers, before the first: the user before another one differs";
+
+function targetOf(text: string): NatsTarget | Fault | undefined {
+  const parts = text.split(",").map((part) => part.trim().split("@"));
+  if (parts.some(({ length }) => length > 2)) return AT;
+  const servers = parts.map((part) => addressOf(part.at(-1) ?? ""));
+  const [first, ...others] = parts.map((part) => (part.length === 2 ? part[0] : undefined));
+  const user = first === undefined ? {} : userOf(first);
   if (user === undefined || servers.includes(undefined)) return undefined;
+  if (others.some((other) => other !== undefined && other !== first)) return ONE_USER;
   return { servers: servers.filter((server) => server !== undefined), ...user };
 }
 
@@ -143,7 +116,7 @@ function decoded(text: string): string | undefined {
 }
 
 function addressOf(text: string): string | undefined {
-  const [, host = "", port = `${PORT}`] = /^(\[[^\]]+\]|[^:]+)(?::(\d{1,5}))?$/.exec(text.trim()) ?? [];
-  const isGood = isHost(host.replace(/^\[(.*)\]$/, "$1")) && Number(port) >= 1 && Number(port) <= 65_535;
-  return isGood ? `${host}:${port}` : undefined;
+  const address = networkAddressOf(text, PORT);
+  if (address === undefined) return undefined;
+  return `${address.host.includes(":") ? `[${address.host}]` : address.host}:${address.port}`;
 }

@@ -18,6 +18,7 @@ export class Settings {
   readonly #env: Environment;
   readonly #readFile: (path: string) => string;
   readonly #texts = new Map<VariableName, string | undefined>();
+  readonly #inForce = new Map<VariableName, string | undefined>();
 
   constructor(env: Environment, readFile: (path: string) => string) {
     this.#env = env;
@@ -31,7 +32,46 @@ export class Settings {
   /** The value as given, from the variable or its file; undefined if neither is set or the file is at fault. */
   text(name: VariableName): string | undefined {
     if (!this.#texts.has(name)) this.#texts.set(name, this.#readText(name));
-    return this.#texts.get(name);
+    const text = this.#texts.get(name);
+    if (!this.#inForce.has(name)) this.#inForce.set(name, text);
+    return text;
+  }
+
+  /** Says that this value is in force, if it follows from other settings. */
+  decide(name: VariableName, value: string): void {
+    this.#inForce.set(name, value);
+  }
+
+  /** The value in force, undefined in it if there is none. No answer: nothing has read this setting. */
+  inForce(name: VariableName): { readonly value: string | undefined } | undefined {
+    return this.#inForce.has(name) ? { value: this.#inForce.get(name) } : undefined;
+  }
+
+  /** The file that the value comes from; undefined if none is named. */
+  fileOf(name: VariableName): string | undefined {
+    return nonEmpty(this.#env[`${name}_FILE`]);
+  }
+
+  /**
+   * Gives a function that reads the value anew from its file, and answers undefined if it cannot be read or is empty at that
+   * moment; undefined if no file is named.
+   */
+  readerOf(name: VariableName): (() => string | undefined) | undefined {
+    const path = this.fileOf(name);
+    if (path === undefined) return undefined;
+    return () => {
+      try {
+        return contentOf(this.#readFile(path));
+      } catch {
+        // The caller goes on with the value that was read last.
+        return undefined;
+      }
+    };
+  }
+
+  /** The name under which the value was set: `PORT`, or `PORT_FILE`. */
+  setAs(name: VariableName): string {
+    return nonEmpty(this.#env[name]) === undefined && this.isSet(name) ? `${name}_FILE` : name;
   }
 
   /** The value of the variable itself, neither judged nor read from a file; "" if it is not set. */
@@ -45,8 +85,7 @@ export class Settings {
   }
 
   fault(name: VariableName, message: string): void {
-    const set = nonEmpty(this.#env[name]) === undefined && this.isSet(name) ? `${name}_FILE` : name;
-    this.faults.push({ name: set, message });
+    this.faults.push({ name: this.setAs(name), message });
   }
 
   /**
@@ -60,7 +99,7 @@ export class Settings {
 
   /** A whole number within bounds, both included. */
   count(name: VariableName, least: number, most: number): number {
-    const text = this.text(name) ?? defaultOf(name);
+    const text = this.#textOrDefault(name);
     const value = /^\d{1,15}$/.test(text) ? Number(text) : Number.NaN;
     if (value >= least && value <= most) return value;
     const hint = isServiceAddress(text) ? SERVICE_HINT : "";
@@ -70,7 +109,7 @@ export class Settings {
 
   /** A time given in seconds, fractions allowed; answered in milliseconds, at least `leastMs`. */
   milliseconds(name: VariableName, mostSeconds: number, leastMs: 0 | 1 = 1): number {
-    const text = this.text(name) ?? defaultOf(name);
+    const text = this.#textOrDefault(name);
     const seconds = /^\d{1,15}(\.\d{1,9})?$/.test(text) ? Number(text) : Number.NaN;
     const value = Math.round(seconds * 1000);
     if (value >= leastMs && seconds <= mostSeconds) return value;
@@ -81,10 +120,19 @@ export class Settings {
 
   choice<Choice extends string>(name: VariableName, choices: readonly Choice[], whenUnset: Choice): Choice {
     const text = this.text(name);
-    if (text === undefined) return whenUnset;
+    if (text === undefined) {
+      this.decide(name, whenUnset);
+      return whenUnset;
+    }
     const chosen = choices.find((choice) => choice === text);
     if (chosen === undefined) this.badValue(name, `must be one of ${choices.join(", ")}`);
     return chosen ?? whenUnset;
+  }
+
+  #textOrDefault(name: VariableName): string {
+    const text = this.text(name);
+    if (text === undefined) this.decide(name, defaultOf(name));
+    return text ?? defaultOf(name);
   }
 
   #readText(name: VariableName): string | undefined {
@@ -107,7 +155,7 @@ export class Settings {
       this.fault(name, `the file it names cannot be read (${codeOf(error)})`);
       return undefined;
     }
-    const text = nonEmpty(content.replace(/\r?\n$/, ""));
+    const text = contentOf(content);
     if (text === undefined) this.fault(name, "the file it names is empty");
     return text;
   }
@@ -121,6 +169,10 @@ export function isServiceAddress(value: string): boolean {
 const SERVICE_HINT =
   ", not the address of a Service: Kubernetes sets the variable for a Service of that name, " +
   "and `enableServiceLinks: false` in the pod keeps it from doing so";
+
+function contentOf(file: string): string | undefined {
+  return nonEmpty(file.replace(/\r?\n$/, ""));
+}
 
 function nonEmpty(text: string | undefined): string | undefined {
   return text === "" ? undefined : text;

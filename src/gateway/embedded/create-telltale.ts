@@ -13,6 +13,7 @@ import { type AcceptedSocket, acceptSocket } from "../../session/accepted-socket
 import { openBroker } from "../brokers.ts";
 import type { Config } from "../config/config.ts";
 import { startCore } from "../core.ts";
+import { tokenVerifierOf } from "../tokens.ts";
 import { InProcessPublisher, type PublishedInProcess, type PublishOptions } from "./in-process-publisher.ts";
 import { askedOf } from "./own-authentication.ts";
 import { readOptions, type TelltaleOptions } from "./telltale-options.ts";
@@ -59,9 +60,10 @@ export interface Telltale {
  */
 export async function createTelltale(options: TelltaleOptions): Promise<Telltale> {
   const config = readOptions(options);
-  const { tokens, clock = new SystemClock(), path = "" } = options;
+  const { clock = new SystemClock(), path = "" } = options;
   const quiet = new QuietTelemetry();
   const telemetry: TelemetryPort = options.telemetry ?? quiet;
+  const tokens = options.tokens ?? tokenVerifierOf(config, clock, telemetry);
   const core = await startCore({
     settings: config,
     clock,
@@ -73,6 +75,7 @@ export async function createTelltale(options: TelltaleOptions): Promise<Telltale
     path,
     counters: () => (options.telemetry === undefined ? quiet.healthCounters() : {}),
     demo: undefined,
+    exposition: undefined,
   });
   core.attend();
   const { app, gateway } = core;

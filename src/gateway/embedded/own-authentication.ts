@@ -14,6 +14,8 @@ export interface Grant {
   readonly analyses?: "*" | readonly string[] | ReadonlySet<string> | undefined;
   /** Whether they may publish events and declare viewers over HTTP. No if left out. */
   readonly mayPublish?: boolean | undefined;
+  /** Whether they may ask the workers of analyses that they may watch to end. No if left out. */
+  readonly mayCancel?: boolean | undefined;
   /** Whether they may publish notices over HTTP. No if left out. */
   readonly mayNotify?: boolean | undefined;
   /** Their connections are closed with 4001 then. Never if left out. */
@@ -76,15 +78,16 @@ function shownRequest(
 const NEVER = 8_640_000_000_000_000;
 
 /** Throws a TypeError if the grant breaks a rule. No message holds a value of it. */
-function verified({ userId, analyses, mayPublish, mayNotify, expiresAt }: Grant): VerifiedToken {
+function verified({ userId, analyses, mayPublish, mayCancel, mayNotify, expiresAt }: Grant): VerifiedToken {
   if (userId !== undefined && (typeof userId !== "string" || !isUserId(userId)))
     throw new TypeError(`userId must be text that is not blank, of at most ${MAX_USER_ID_BYTES} bytes`);
   const expires = expiresAt === undefined ? NEVER : expiresAt.getTime();
   if (Number.isNaN(expires)) throw new TypeError("expiresAt must be a valid Date");
   const scopes = new Set<string>();
   if (mayPublish === true) scopes.add("analysis:publish");
+  if (mayCancel === true) scopes.add("analysis:cancel");
   if (mayNotify === true) scopes.add("notice:publish");
-  return { userId, scopes, analyses: idsOf(analyses), expiresAt: expires, unreadable: [] };
+  return { userId, scopes, analyses: idsOf(analyses), expiresAt: expires, unreadable: {} };
 }
 
 function idsOf(analyses: Grant["analyses"]): VerifiedToken["analyses"] {

@@ -35,6 +35,8 @@ export interface DeclaredBroker {
   readonly capabilities: readonly string[];
   /** Whether a newer Telltale may have written what the broker keeps. Then there is `writeNewerFormat`. Default: false. */
   readonly newerFormat?: boolean;
+  /** Whether it keeps requests to cancel: its events have `requestCancel` and `signOfLife`. Default: true. */
+  readonly cancels?: boolean;
   /** How an entry looks, and some ids, at least six, in the order of the inbox; left out if the bundle has no inbox. */
   readonly inbox?: InboxCapabilities & { readonly entryIds: readonly string[] };
 }

@@ -3,13 +3,14 @@ import { setTimeout as pause } from "node:timers/promises";
 import { type BrokerPorts, capabilitiesOf, closeBroker } from "../../application/ports/broker-ports.ts";
 import type { DeduplicationKey } from "../../application/ports/deduplication-key.ts";
 import type { InboxEntry } from "../../application/ports/inbox-port.ts";
-import type { AppendOutcome } from "../../application/ports/pub-sub-port.ts";
 import type { BareMessage } from "../../application/ports/worker-channel-port.ts";
 import { status } from "../encoded-events.ts";
 import { eventually } from "../eventually.ts";
 import { someAnalysis } from "../some-analysis.ts";
 import { brokerOfEachTest } from "./broker-of-each-test.ts";
 import { type DeclaredBroker, given, type OpenBrokerUnderTest, opened } from "./broker-under-test.ts";
+import { firstEntry } from "./inbox-under-test.ts";
+import { restartRules } from "./restart-rules.ts";
 
 /** How long an adapter may take to learn from its broker what it declares. */
 const SOON_MS = 3_000;
@@ -23,7 +24,7 @@ export function bundleContract(name: string, open: OpenBrokerUnderTest, declared
 
   describe(`BrokerPorts on ${name}`, () => {
     const { broker } = brokerOfEachTest(() => opened(open));
-    const node = () => broker().node();
+    const node = async () => broker().node();
 
     test("BND-1 a bundle declares what its tests say that it declares, no more and no less", async () => {
       const ports = await node();
@@ -82,35 +83,7 @@ export function bundleContract(name: string, open: OpenBrokerUnderTest, declared
       },
     );
 
-    test.skipIf(has("durability:process"))(
-      "BND-5 all that was acknowledged outlives the nodes, and the broker's process if it is kept on disk",
-      async () => {
-        const before = await node();
-        const channel = someAnalysis();
-        const request = { channel, events: [status(), status()], deduplicate: requestKey("k") };
-        const stored = await before.events.append(request);
-        expect(stored).toMatchObject({ type: "stored", firstOffset: 1, count: 2 });
-        await before.events.declareViewers(channel, new Set(["alice"]));
-        await before.deadLetters.keep({ channel: "analysis:x", payload: "{", reason: "not_json" });
-        if (has("inbox")) await given("add", broker().add)([["event", "{}"]]);
-        await closeBroker(before);
-        if (has("durability:disk")) await given("restart", broker().restart)();
-
-        const after = await node();
-        await eventually("the broker answers", async () => answers(after));
-        expect(await after.events.snapshot(channel)).toMatchObject({
-          position: { offset: 2 },
-          viewers: new Set(["alice"]),
-        });
-        const again = await after.events.append(request);
-        expect(again).toEqual({ ...stored, type: "duplicate" } as AppendOutcome);
-        const kept: string[] = [];
-        for await (const { payload } of after.deadLetters.read("oldest")) kept.push(payload);
-        expect(kept).toEqual(["{"]);
-        if (has("inbox")) expect(await firstOf(after)).toMatchObject({ event: "{}" });
-      },
-      30_000,
-    );
+    restartRules({ broker, node, declared });
 
     test("BND-6 a node whose ports are closed closes them again, and harms no other node", async () => {
       const [one, two] = [await node(), await node()];
@@ -161,26 +134,7 @@ function inboxOf({ inbox }: BrokerPorts) {
 }
 
 async function firstOf(node: BrokerPorts): Promise<InboxEntry> {
-  let first: InboxEntry | undefined;
-  await eventually("the node takes an entry", async () => {
-    const taken = await inboxOf(node).take();
-    if (taken.type === "batch") first = taken.entries[0];
-    return first !== undefined;
-  });
-  return given("entry", first);
-}
-
-async function answers({ events }: BrokerPorts): Promise<boolean> {
-  try {
-    await events.snapshot(someAnalysis());
-    return events.health().status === "up";
-  } catch {
-    return false;
-  }
-}
-
-function requestKey(name: string): DeduplicationKey {
-  return { by: "key", name, scope: "channel", windowMs: 300_000, rememberMs: 300_000 };
+  return firstEntry(inboxOf(node));
 }
 
 function keyOf(message: BareMessage | undefined): DeduplicationKey {

@@ -2,7 +2,8 @@ const MOST_PLAYS = 20;
 
 /**
  * Plays a test on a broker whose time passes by itself. If it fails and took `mostMs` milliseconds or more, the machine
- * was too slow for what it waits for, and it is played again, 20 times at most.
+ * may have been too slow for what it waits for, and it is played again, 20 times at most. `mostMs` is the least time after which
+ * a slow machine alone can make it fail.
  */
 export async function inTime(mostMs: number, play: () => Promise<void>): Promise<void> {
   for (let plays = 1; ; plays++) {

@@ -1,4 +1,5 @@
-import type { InboxPort } from "../../application/ports/inbox-port.ts";
+import type { InboxEntry, InboxPort } from "../../application/ports/inbox-port.ts";
+import { eventually } from "../eventually.ts";
 
 export type Fields = readonly [name: string, value: string][];
 
@@ -22,4 +23,16 @@ export interface InboxCapabilities {
   readonly fields?: boolean;
   /** Whether workers may address a channel, for which there is `addTo`. Default: false. */
   readonly channels?: boolean;
+}
+
+/** The first entry that the node takes. It may need some takes: the node has to connect, or to become the taker. */
+export async function firstEntry(inbox: InboxPort): Promise<InboxEntry> {
+  let first: InboxEntry | undefined;
+  await eventually("the node takes an entry", async () => {
+    const taken = await inbox.take();
+    if (taken.type === "batch") first = taken.entries[0];
+    return first !== undefined;
+  });
+  if (first === undefined) throw new Error("the node took a batch without an entry");
+  return first;
 }

@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import type { AppendOutcome, PublishedEvent } from "../../application/ports/pub-sub-port.ts";
 import type { EncodedEvent } from "../../domain/analysis-event.ts";
-import { completed, failed, fault, result, status } from "../encoded-events.ts";
+import { cancelled, completed, dataResult, failed, fault, result, status } from "../encoded-events.ts";
 import { someAnalysis } from "../some-analysis.ts";
 import type { PubSubRuleContext } from "./pub-sub-under-test.ts";
 
@@ -56,10 +56,12 @@ export function attemptRules({ node }: PubSubRuleContext): void {
     ["result", result({ attemptId: "a" }), ["completed"]],
     ["error", fault({ attemptId: "a" }), ["failed"]],
     ["stage failed", failed({ attemptId: "a" }), ["error"]],
+    ["a result of any data", dataResult({ attemptId: "a" }), ["completed"]],
+    ["stage cancelled", cancelled({ attemptId: "a" }), []],
   ];
   for (const [name, last, allowed] of ended) {
-    test(`PS-15 after ${name} an attempt may only send ${allowed.join()}`, async () => {
-      const further = { status, completed, failed, result, error: fault };
+    test(`PS-15 after ${name} an attempt may only send ${allowed.join() || "nothing"}`, async () => {
+      const further = { status, completed, failed, cancelled, result, dataResult, error: fault };
       for (const [next, make] of Object.entries(further)) {
         const answers = await course([status({ attemptId: "a" }), last, make({ attemptId: "a" })]);
         expect([next, ...answers]).toEqual([
@@ -88,6 +90,9 @@ export function attemptRules({ node }: PubSubRuleContext): void {
     expect(
       await course([result(), completed(), result(), status(), status(), fault(), failed(), status()]),
     ).toEqual(["kept", "kept", "kept", "reopened", "kept", "kept", "kept", "reopened"]);
+    expect(
+      await course([dataResult(), completed(), status(), status(), cancelled(), completed(), status()]),
+    ).toEqual(["kept", "kept", "reopened", "kept", "kept", "kept", "reopened"]);
   });
 
   test("PS-16 events without an attempt id neither end an attempt nor are ended by it", async () => {

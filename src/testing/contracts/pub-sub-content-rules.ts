@@ -60,7 +60,7 @@ export function contentRules({ node, broker }: PubSubRuleContext): void {
   });
 
   test("PS-34 directly after the same it is a retry, within its window, unless something else was stored since", () =>
-    inTime(900, async () => {
+    inTime(390, async () => {
       const publisher = await node();
       const channel = someAnalysis();
       const again = { occurrence: { before: "same" }, rest: { retryMs: 400 } } as const;

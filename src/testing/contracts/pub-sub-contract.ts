@@ -7,6 +7,7 @@ import { someAnalysis } from "../some-analysis.ts";
 import { brokerOfEachTest } from "./broker-of-each-test.ts";
 import { appendRules } from "./pub-sub-append-rules.ts";
 import { attemptRules } from "./pub-sub-attempt-rules.ts";
+import { cancelRules } from "./pub-sub-cancel-rules.ts";
 import { contentRules } from "./pub-sub-content-rules.ts";
 import { deduplicationRules } from "./pub-sub-deduplication-rules.ts";
 import { deliveryRules } from "./pub-sub-delivery-rules.ts";
@@ -39,6 +40,7 @@ export function pubSubContract(
     if (has.entryIds.length > 0) entryRules(context, has.entryIds);
     attemptRules(context);
     snapshotRules(context);
+    if (has.cancels !== false) cancelRules(context);
     historyRules(context);
 
     test("health() is up once the broker has answered, with nothing to warn of", async () => {

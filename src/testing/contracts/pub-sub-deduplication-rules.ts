@@ -69,7 +69,7 @@ export function deduplicationRules(
     }));
 
   test("PS-10 a key that is remembered longer than one window is found by a wider one, until it is forgotten", () =>
-    inTime(900, async () => {
+    inTime(390, async () => {
       const publisher = await node();
       const channel = someAnalysis();
       const deduplicate = { ...key("bytes"), windowMs: 50, rememberMs: 400 };

@@ -70,6 +70,7 @@ export function deliveryRules({ node }: PubSubRuleContext): void {
         throw new Error("broken subscriber");
       },
       viewersChanged: () => {},
+      cancelRequested: () => {},
       linkRestored: () => {},
     };
     const heard = new CollectingSubscriber();
@@ -92,6 +93,7 @@ export function deliveryRules({ node }: PubSubRuleContext): void {
         answered ??= listener.append({ channel, events: [status()] });
       },
       viewersChanged: () => {},
+      cancelRequested: () => {},
       linkRestored: () => {},
     };
     await listener.subscribe(channel, answering);

@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test";
 import type { DeduplicationKey } from "../../application/ports/deduplication-key.ts";
+import type { ChannelPosition } from "../../application/ports/pub-sub-port.ts";
 import { type HistoryPage, PAGE_BYTES } from "../../application/ports/pub-sub-port.ts";
 import { status } from "../encoded-events.ts";
 import { someAnalysis } from "../some-analysis.ts";
@@ -117,14 +118,15 @@ export function historyRules({ node, broker }: PubSubRuleContext): void {
     await publisher.append({ channel: one, events: [status(), status()] });
     await publisher.append({ channel: two, events: [status()] });
     const positions = await publisher.positions([one, unknown, two]);
-    expect(positions.map(({ epoch, offset }) => ({ epoch, offset }))).toEqual([
+    expect(positions.map((one) => one && { epoch: one.epoch, offset: one.offset })).toEqual([
       (await publisher.snapshot(one)).position,
       { epoch: "", offset: 0 },
       (await publisher.snapshot(two)).position,
     ]);
     expect(positions[0]?.lineage).toMatch(/./);
     // As long as nothing happens to the broker, a channel stays on its lineage.
-    expect(await publisher.positions([two, one])).toEqual([positions[2]!, positions[0]!]);
+    const again = await publisher.positions([two, one]);
+    expect(again.map(withoutClock)).toEqual([positions[2], positions[0]].map(withoutClock));
     expect(await publisher.positions([])).toEqual([]);
   });
 
@@ -207,7 +209,7 @@ export function historyRules({ node, broker }: PubSubRuleContext): void {
   });
 
   test("PS-23 a channel is kept for its time to live from its last event, then begins anew", () =>
-    inTime(900, async () => {
+    inTime(640, async () => {
       const publisher = await node({ ttlMs: 400 });
       const channel = someAnalysis();
       const epoch = epochOf(await publisher.append({ channel, events: [status()] }));
@@ -226,4 +228,8 @@ export function historyRules({ node, broker }: PubSubRuleContext): void {
 
 function seen(page: HistoryPage): (boolean | number)[] {
   return [page.resumed, ...page.events.map((event) => event.position.offset)];
+}
+
+function withoutClock(position: ChannelPosition | undefined) {
+  return position && { epoch: position.epoch, offset: position.offset, lineage: position.lineage };
 }

@@ -170,7 +170,7 @@ export function snapshotRules({ node, broker }: PubSubRuleContext): void {
   });
 
   test("PS-24 viewers live as long as the history: from the declaration or the last event", () =>
-    inTime(900, async () => {
+    inTime(640, async () => {
       const publisher = await node({ ttlMs: 400 });
       const [silent, busy] = [someAnalysis(), someAnalysis()];
       await publisher.declareViewers(silent, "*");

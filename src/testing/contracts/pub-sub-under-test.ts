@@ -20,6 +20,8 @@ export interface PubSubCapabilities {
   readonly newerFormat: boolean;
   /** Whether the broker recognises bare messages (`by: "occurrence"`), as in a bundle with worker channels. */
   readonly occurrences: boolean;
+  /** Whether it keeps requests to cancel: it has `requestCancel` and `signOfLife`. Default: true. */
+  readonly cancels?: boolean | undefined;
   /** Some ids, at least six, in the order of the bundle's inbox (`by: "entry"`); none if the bundle has no inbox. */
   readonly entryIds: readonly string[];
 }

@@ -15,11 +15,20 @@ export interface WorkersUnderTest {
   close(): Promise<void>;
 }
 
+interface WorkerChannelCapabilities {
+  /** Every node hears all messages in one order. Otherwise WC-9 is left out. Default: true. */
+  readonly oneOrder?: boolean;
+}
+
 /**
  * The contract suite of `WorkerChannelPort`: the rules WC-1 to WC-4 and WC-9 of docs/PROTOCOL.md. Every test begins with the
  * ID of its rule. Call it at the top of a test file.
  */
-export function workerChannelContract(name: string, open: () => Promise<WorkersUnderTest>): void {
+export function workerChannelContract(
+  name: string,
+  open: () => Promise<WorkersUnderTest>,
+  { oneOrder = true }: WorkerChannelCapabilities = {},
+): void {
   describe(`WorkerChannelPort on ${name}`, () => {
     const { broker, closing } = brokerOfEachTest(open);
 
@@ -84,25 +93,28 @@ export function workerChannelContract(name: string, open: () => Promise<WorkersU
       expect(node.away).toBeUndefined();
     });
 
-    test("WC-9 nodes that listened before name a message alike, and no other of the same bytes so", async () => {
-      const all = [await listening(), await listening(), await listening()];
-      const names = () =>
-        all.map(({ heard }) =>
-          heard.map(({ occurrence: { content, stretch, number } }) => `${content} ${stretch} ${number}`),
-        );
-      await eventually("all count alike", async () => {
+    test.skipIf(!oneOrder)(
+      "WC-9 nodes that listened before name a message alike, and no other of the same bytes so",
+      async () => {
+        const all = [await listening(), await listening(), await listening()];
+        const names = () =>
+          all.map(({ heard }) =>
+            heard.map(({ occurrence: { content, stretch, number } }) => `${content} ${stretch} ${number}`),
+          );
+        await eventually("all count alike", async () => {
+          for (const { heard } of all) heard.length = 0;
+          await broker().publish("analysis:x", "again");
+          await eventually("it is heard", async () => all.every(({ heard }) => heard.length === 1));
+          return new Set(names().flat()).size === 1;
+        });
         for (const { heard } of all) heard.length = 0;
-        await broker().publish("analysis:x", "again");
-        await eventually("it is heard", async () => all.every(({ heard }) => heard.length === 1));
-        return new Set(names().flat()).size === 1;
-      });
-      for (const { heard } of all) heard.length = 0;
-      for (let n = 0; n < 50; n++) await broker().publish("analysis:x", `${n % 3}`);
-      await eventually("all is heard", async () => all.every(({ heard }) => heard.length === 50));
-      const [one = [], ...others] = names();
-      for (const other of others) expect(other).toEqual(one);
-      expect(new Set(one).size).toBe(50);
-      expect(all[0]?.heard.slice(1).every(({ occurrence }) => occurrence.before === "other")).toBe(true);
-    });
+        for (let n = 0; n < 50; n++) await broker().publish("analysis:x", `${n % 3}`);
+        await eventually("all is heard", async () => all.every(({ heard }) => heard.length === 50));
+        const [one = [], ...others] = names();
+        for (const other of others) expect(other).toEqual(one);
+        expect(new Set(one).size).toBe(50);
+        expect(all[0]?.heard.slice(1).every(({ occurrence }) => occurrence.before === "other")).toBe(true);
+      },
+    );
   });
 }

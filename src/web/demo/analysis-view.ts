@@ -1,23 +1,35 @@
 import type {
   AnalysisEvent,
+  DataResult,
   ErrorEvent,
+  ResultUpdate,
   StatusUpdate,
   SuspiciousRegion,
 } from "../../domain/analysis-event.ts";
-import { type AnalysisState, emptyState, fold } from "../../domain/analysis-state.ts";
+import {
+  type AnalysisState,
+  type AnalysisStatus,
+  emptyState,
+  fold,
+  isEnd,
+} from "../../domain/analysis-state.ts";
+import type { Counts } from "../../domain/counts.ts";
 import { STAGE_MARKS_KEPT } from "../../domain/stages.ts";
 
 /** The view of an analysis on the page. Times are milliseconds since 1970. */
 export interface AnalysisView {
   /** `stalled`: running, and its worker has been silent for longer than it may. */
-  readonly status: "running" | "stalled" | "completed" | "failed";
+  readonly status: Exclude<AnalysisStatus, "unknown">;
   /** 0 to 1. */
   readonly progress: number;
   readonly stage: string | null;
   readonly message: string;
   readonly estimatedCompletion: string | null;
   readonly stages: readonly StageTime[];
+  readonly counts: Counts;
+  /** The verdict on a video; undefined also if the result is of another kind. */
   readonly result: Verdict | undefined;
+  readonly data: DataResult | undefined;
   readonly error: Failure | undefined;
   /** Undefined if the page does not know the beginning. */
   readonly startedAt: number | undefined;
@@ -91,7 +103,7 @@ export class FoldedAnalysis {
 }
 
 export function isOver({ status }: Pick<AnalysisView, "status">): boolean {
-  return status === "completed" || status === "failed";
+  return isEnd(status);
 }
 
 /** How long a stage took until `now`, all its stretches together; undefined if it is not known. */
@@ -114,15 +126,17 @@ function viewOf(state: AnalysisState, whole: boolean): AnalysisView {
     endedAt: timeOf(span.ended_at),
   }));
   const { status, result, error } = state;
-  const over = status === "completed" || status === "failed";
+  const over = isEnd(status);
   return {
-    status: over || status === "stalled" ? status : "running",
+    status: status === "unknown" ? "running" : status,
     progress: status === "completed" ? 1 : (state.progress ?? 0),
     stage: state.current_stage,
     message: state.message ?? "",
     estimatedCompletion: state.estimated_completion,
     stages,
-    result: result === null ? undefined : verdictOf(result),
+    counts: state,
+    result: result?.event_type === "result_update" ? verdictOf(result) : undefined,
+    data: result?.event_type === "result" ? result : undefined,
     error: error === null ? undefined : failureOf(error),
     startedAt: stages[0]?.startedAt,
     endedAt: over ? timeOf(result?.timestamp ?? error?.timestamp ?? state.updated_at) : undefined,
@@ -135,7 +149,7 @@ function timeOf(iso: string | null): number | undefined {
   return Number.isNaN(time) ? undefined : time;
 }
 
-function verdictOf(result: NonNullable<AnalysisState["result"]>): Verdict {
+function verdictOf(result: ResultUpdate): Verdict {
   return {
     isFake: result.is_fake,
     confidence: result.confidence_score,

@@ -27,6 +27,8 @@ function news(): string {
     const { isFake, confidence } = current.result;
     return `Verdict: ${isFake ? "manipulated" : "authentic"}, ${percent(confidence)} confidence.`;
   }
+  if (current.status === "cancelled") return "The analysis was cancelled.";
+  if (current.data !== undefined) return `Result: ${current.data.summary ?? "the analysis is done"}.`;
   if (current.status === "stalled") return "No news from the worker.";
   return `Stage: ${stageLabel(current.stage)}.`;
 }

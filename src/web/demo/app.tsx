@@ -5,7 +5,7 @@ import { EventLog } from "./event-log.tsx";
 import { percent } from "./format.ts";
 import { Frame } from "./frame.tsx";
 import { Header } from "./header.tsx";
-import { NoticeBar } from "./notice-bar.tsx";
+import { NoticeBar, RefusalBar } from "./notice-bar.tsx";
 import { Overview } from "./overview.tsx";
 import { analysisId, moving, now, ticking, view, watchFromAddress } from "./page-state.ts";
 import { lookForRefusals } from "./refusals.ts";
@@ -27,6 +27,7 @@ function App() {
         {watching ? (
           <section id="analysis" class="analysis" aria-label="Analysis" tabIndex={-1}>
             <Overview />
+            <RefusalBar />
             <div class="columns">
               <Frame />
               <RegionList />

@@ -2,7 +2,7 @@ import { failureDetails } from "../words/failure-details.ts";
 import type { AnalysisView } from "./analysis-view.ts";
 import { percent } from "./format.ts";
 import { CrossIcon } from "./icons.tsx";
-import { Bar, Elapsed } from "./progress.tsx";
+import { Bar, Counted, Elapsed } from "./progress.tsx";
 
 /** Why the analysis failed: in words first, and last the part that only its makers can read. */
 export function Failed({ analysis }: { analysis: AnalysisView }) {
@@ -35,6 +35,7 @@ export function Failed({ analysis }: { analysis: AnalysisView }) {
         </ul>
       )}
       <dl class="facts">
+        <Counted analysis={analysis} />
         <Elapsed analysis={analysis} />
         {said.map(({ label, value }) => (
           <div key={label}>

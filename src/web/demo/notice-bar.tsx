@@ -1,5 +1,6 @@
 import { CrossIcon } from "./icons.tsx";
-import { notice } from "./page-state.ts";
+import { notice, unknown } from "./page-state.ts";
+import { refusals } from "./refusals.ts";
 
 /** The newest notice to this user or to everybody, until it is put away. */
 export function NoticeBar() {
@@ -18,6 +19,21 @@ export function NoticeBar() {
       >
         <CrossIcon />
       </button>
+    </div>
+  );
+}
+
+/** Tells the author of a worker that some of its events are missing here, and why. */
+export function RefusalBar() {
+  const refused = refusals.value;
+  if (refused === undefined || unknown.value) return null;
+  const { count, reason } = refused;
+  return (
+    <div class="notice notice--warning" role="status" data-testid="some-refused">
+      <span>
+        {count === 1 ? "One event was refused" : `${count.toLocaleString("en")} events were refused`}:{" "}
+        {reason}
+      </span>
     </div>
   );
 }

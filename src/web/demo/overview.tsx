@@ -1,11 +1,13 @@
 import { TROUBLE_WORDS } from "../words/gateway-trouble.ts";
 import type { AnalysisView, Verdict } from "./analysis-view.ts";
+import { Answered } from "./answered.tsx";
+import { CancelledCard } from "./cancelled-card.tsx";
 import { Failed } from "./failed.tsx";
 import { duration, percent, remaining, shortHash, timeInSeconds } from "./format.ts";
 import { AlertIcon, ShieldIcon } from "./icons.tsx";
 import { Refused, Unknown, Waiting } from "./nothing-yet.tsx";
 import { connection, moving, now, trouble, unknown, view } from "./page-state.ts";
-import { Bar, Elapsed } from "./progress.tsx";
+import { Bar, Counted, Elapsed } from "./progress.tsx";
 import { stageIndex, stageLabel, WORKING_STAGES } from "./stage-labels.ts";
 
 /** The analysis at a glance: its progress, or its outcome. */
@@ -18,20 +20,20 @@ export function Overview() {
   if (unknown.value) return <Unknown />;
   if (current === undefined) return <Waiting />;
   if (current.status === "failed") return <Failed analysis={current} />;
+  if (current.status === "cancelled") return <CancelledCard analysis={current} />;
   if (current.result !== undefined) return <Decided analysis={current} verdict={current.result} />;
+  if (current.data !== undefined) return <Answered analysis={current} result={current.data} />;
   return <Running analysis={current} />;
 }
 
 function Running({ analysis }: { analysis: AnalysisView }) {
-  const index = stageIndex(analysis.stage);
   const completed = analysis.status === "completed";
+  const queued = analysis.status === "queued";
   return (
     <div class="card overview">
       <div class="overview__head">
         <div>
-          <p class="label">
-            {completed ? "Done" : index < 0 ? "Under way" : `Stage ${index + 1} of ${WORKING_STAGES.length}`}
-          </p>
+          <p class="label">{completed ? "Done" : queued ? "Waiting for a worker" : placeOf(analysis)}</p>
           <h2 class="overview__title" data-testid="stage">
             {stageLabel(analysis.stage)}
           </h2>
@@ -46,7 +48,8 @@ function Running({ analysis }: { analysis: AnalysisView }) {
         {analysis.message}
       </p>
       <dl class="facts">
-        {!completed && (
+        <Counted analysis={analysis} />
+        {!completed && !queued && (
           <div>
             <dt>Time left</dt>
             <dd data-testid="eta">{timeLeft(analysis) ?? "not known"}</dd>
@@ -57,6 +60,12 @@ function Running({ analysis }: { analysis: AnalysisView }) {
       {!completed && <Quiet analysis={analysis} />}
     </div>
   );
+}
+
+/** Says where it is on the way, if the page knows the way. */
+function placeOf({ stage }: AnalysisView): string {
+  const index = stageIndex(stage);
+  return index < 0 ? "Under way" : `Stage ${index + 1} of ${WORKING_STAGES.length}`;
 }
 
 function Decided({ analysis, verdict }: { analysis: AnalysisView; verdict: Verdict }) {

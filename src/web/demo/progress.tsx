@@ -1,8 +1,9 @@
+import { countWords } from "../words/count-words.ts";
 import type { AnalysisView } from "./analysis-view.ts";
 import { clockTime, duration } from "./format.ts";
 import { asOf } from "./page-state.ts";
 
-export function Bar({ progress, tone }: { progress: number; tone: "accent" | "good" | "bad" }) {
+export function Bar({ progress, tone }: { progress: number; tone: "accent" | "good" | "bad" | "still" }) {
   const whole = Math.round(progress * 100);
   return (
     <div
@@ -15,6 +16,18 @@ export function Bar({ progress, tone }: { progress: number; tone: "accent" | "go
       data-testid="progress"
     >
       <div class="bar__fill" style={{ transform: `translateX(${(progress - 1) * 100}%)` }} />
+    </div>
+  );
+}
+
+/** The counts of the worker, in its own unit. */
+export function Counted({ analysis }: { analysis: AnalysisView }) {
+  const counts = countWords(analysis.counts);
+  if (counts === undefined) return null;
+  return (
+    <div>
+      <dt>So far</dt>
+      <dd data-testid="counts">{counts}</dd>
     </div>
   );
 }

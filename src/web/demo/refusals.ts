@@ -1,24 +1,26 @@
-import { effect, signal } from "@preact/signals";
+import { computed, effect, signal } from "@preact/signals";
 import { fetchRefusals, type Refusals } from "./demo-backend.ts";
-import { analysisId, unknown } from "./page-state.ts";
+import { analysisId, connection, over, unknown } from "./page-state.ts";
 
 const LOOK_AGAIN_MS = 2_000;
 
-/** The refused events of an analysis that has no other; undefined if none was refused, or if nobody can say. */
+/** The refused events of the analysis; undefined if none was refused, or if nobody can say. */
 export const refusals = signal<Refusals | undefined>(undefined);
 
-/** Asks, while nothing is known, whether the events of the analysis came and were refused. */
+const connected = computed(() => connection.value.kind === "live");
+
+/** Asks, until the analysis has ended, whether events of it were refused. */
 export function lookForRefusals(): () => void {
   return effect(() => {
     refusals.value = undefined;
     const id = analysisId.value;
-    if (id === undefined || !unknown.value) return;
+    if (id === undefined || !(unknown.value || connected.value)) return;
     let wanted = true;
     const look = async () => {
       const answer = await fetchRefusals(id).catch(nobodyCanSay);
       if (!wanted) return;
       refusals.value = answer !== undefined && answer.count > 0 ? answer : undefined;
-      timer = setTimeout(look, LOOK_AGAIN_MS);
+      if (!over.peek()) timer = setTimeout(look, LOOK_AGAIN_MS);
     };
     let timer = setTimeout(look);
     return () => {

@@ -1,31 +1,31 @@
-import type { Stage } from "../../domain/stages.ts";
+const LABELS: ReadonlyMap<string, string> = new Map([
+  ["initializing", "Initialising"],
+  ["uploading", "Uploading"],
+  ["frame_extraction", "Extracting frames"],
+  ["feature_extraction", "Finding features"],
+  ["model_inference", "Running the model"],
+  ["post_processing", "Post-processing"],
+  ["blockchain_submission", "Recording the verdict"],
+]);
 
-type WorkingStage = Exclude<Stage, "completed" | "failed">;
+const OTHERS: ReadonlyMap<string, string> = new Map([
+  ["queued", "Queued"],
+  ["completed", "Completed"],
+  ["failed", "Failed"],
+  ["cancelled", "Cancelled"],
+]);
 
-const LABELS: Record<WorkingStage, string> = {
-  initializing: "Initialising",
-  uploading: "Uploading",
-  frame_extraction: "Extracting frames",
-  feature_extraction: "Finding features",
-  model_inference: "Running the model",
-  post_processing: "Post-processing",
-  blockchain_submission: "Recording the verdict",
-};
+/** The stages in which the demo's pipeline works, in their order. */
+export const WORKING_STAGES: readonly string[] = [...LABELS.keys()];
 
-/** The stages in which work is done, in their order, as people call them. */
-export const WORKING_STAGES = (Object.keys(LABELS) as WorkingStage[]).map((stage) => ({
-  stage,
-  label: LABELS[stage],
-}));
-
+/** A stage as people call it; one that the page does not know keeps its own name. */
 export function stageLabel(stage: string | null): string {
-  if (stage === "completed") return "Completed";
-  if (stage === "failed") return "Failed";
-  return WORKING_STAGES.find((entry) => entry.stage === stage)?.label ?? "Waiting for the worker";
+  if (stage === null) return "Waiting for the worker";
+  return LABELS.get(stage) ?? OTHERS.get(stage) ?? stage;
 }
 
-/** The place among the working stages; beyond all of them for `completed` and `failed`, -1 for none. */
+/** The place among the working stages; beyond all of them for `completed` and `failed`, -1 for any other. */
 export function stageIndex(stage: string | null): number {
   if (stage === "completed" || stage === "failed") return WORKING_STAGES.length;
-  return WORKING_STAGES.findIndex((entry) => entry.stage === stage);
+  return WORKING_STAGES.indexOf(stage ?? "");
 }

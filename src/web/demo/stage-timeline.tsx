@@ -1,10 +1,11 @@
+import { type Step, stepsOf } from "../words/stage-steps.ts";
 import { type AnalysisView, timeInStage } from "./analysis-view.ts";
 import { duration } from "./format.ts";
 import { CheckIcon, CrossIcon } from "./icons.tsx";
 import { asOf, over, view } from "./page-state.ts";
-import { stageIndex, WORKING_STAGES } from "./stage-labels.ts";
+import { stageLabel, WORKING_STAGES } from "./stage-labels.ts";
 
-type Mark = "done" | "current" | "ahead" | "failed";
+type Mark = "done" | "current" | "ahead" | "failed" | "cancelled";
 
 export function StageTimeline() {
   const current = view.value;
@@ -14,8 +15,9 @@ export function StageTimeline() {
         Stages
       </h3>
       <ol class="timeline__list" data-testid="stages">
-        {WORKING_STAGES.map(({ stage, label }, index) => {
-          const mark = markOf(index, current);
+        {stepsOf(workedBy(current), WORKING_STAGES).map((step) => {
+          const { stage } = step;
+          const mark = markOf(step, current);
           return (
             <li
               key={stage}
@@ -25,10 +27,10 @@ export function StageTimeline() {
             >
               <span class="step__mark" aria-hidden="true">
                 {mark === "done" && <CheckIcon />}
-                {mark === "failed" && <CrossIcon />}
+                {(mark === "failed" || mark === "cancelled") && <CrossIcon />}
               </span>
               <span class="step__label">
-                {label}
+                {stageLabel(stage)}
                 <span class="unseen">{SPOKEN[mark]}</span>
               </span>
               <span class="step__time">{timeIn(stage, current)}</span>
@@ -45,18 +47,16 @@ const SPOKEN: Record<Mark, string> = {
   current: ", now",
   ahead: ", to come",
   failed: ", failed here",
+  cancelled: ", cancelled here",
 };
 
-function markOf(index: number, analysis: AnalysisView | undefined): Mark {
-  if (analysis === undefined) return "ahead";
-  if (analysis.status === "completed") return "done";
-  const working = analysis.stages
-    .map(({ stage }) => stageIndex(stage))
-    .filter((at) => at < WORKING_STAGES.length);
-  const reached = Math.max(-1, ...working);
-  if (index > reached) return "ahead";
-  if (index < reached) return "done";
-  return analysis.status === "failed" ? "failed" : "current";
+function workedBy(analysis: AnalysisView | undefined): Parameters<typeof stepsOf>[0] {
+  return { seen: analysis?.stages.map(({ stage }) => stage) ?? [], status: analysis?.status ?? "unknown" };
+}
+
+function markOf({ mark }: Step, analysis: AnalysisView | undefined): Mark {
+  if (mark !== "stopped") return mark;
+  return analysis?.status === "cancelled" ? "cancelled" : "failed";
 }
 
 /** A stage's time: what it took, or what it has taken so far; nothing if the page does not know its start. */

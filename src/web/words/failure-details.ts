@@ -1,5 +1,5 @@
-/** A detail of a failure as people read it. */
-interface Detail {
+/** A detail as people read it. */
+export interface Detail {
   readonly label: string;
   readonly value: string;
 }
@@ -31,18 +31,29 @@ const UNITS: Readonly<Record<string, string>> = {
 
 /** `{needed_mb: 9216, retryable: true}` as "Needed 9,216 MB" and "Retryable yes". Never throws, whatever it is given. */
 export function failureDetails(details: Readonly<Record<string, unknown>>): FailureDetails {
-  const said: Detail[] = [];
   const issues: string[] = [];
-  const rest: Record<string, unknown> = {};
-  for (const [name, value] of Object.entries(details)) {
-    const detail = detailOf(name, value);
+  const others = Object.entries(details).filter(([name, value]) => {
     const faults = name === "issues" ? issuesOf(value) : undefined;
-    if (faults !== undefined) issues.push(...faults);
-    else if (detail !== undefined && said.length < MOST_SAID) said.push(detail);
+    issues.push(...(faults ?? []));
+    return faults === undefined;
+  });
+  return { ...detailsOf(others), issues };
+}
+
+/** The members that can be said in words, and the others as JSON; undefined if there are none. */
+export function detailsOf(members: readonly (readonly [name: string, value: unknown])[]): {
+  readonly said: Detail[];
+  readonly rest: string | undefined;
+} {
+  const said: Detail[] = [];
+  const rest: Record<string, unknown> = {};
+  for (const [name, value] of members) {
+    const detail = detailOf(name, value);
+    if (detail !== undefined && said.length < MOST_SAID) said.push(detail);
     // Object.defineProperty: a key may be called __proto__.
     else Object.defineProperty(rest, name, { value, enumerable: true });
   }
-  return { said, issues, rest: Object.keys(rest).length > 0 ? JSON.stringify(rest, null, 2) : undefined };
+  return { said, rest: Object.keys(rest).length > 0 ? JSON.stringify(rest, null, 2) : undefined };
 }
 
 /** `lip_sync` becomes `Lip sync`. */

@@ -1,10 +1,13 @@
 import type { Context } from "hono";
 import { accepts } from "hono/accepts";
+import { retryAfterOf } from "../../../domain/close-code.ts";
+import { REFUSALS } from "../../../session/admission.ts";
 import type { SessionServices } from "../../../session/session-services.ts";
 import { SseSession } from "../../../session/sse-session.ts";
 import { readWatchQuery } from "../../../session/watch-query.ts";
 import { problem, refused } from "../problem.ts";
 import { type Reader, requestBindings } from "../read-access.ts";
+import { sseRetryText } from "./sse-block.ts";
 import { SseConnection } from "./sse-connection.ts";
 
 const STREAM_TYPE = "text/event-stream";
@@ -30,10 +33,20 @@ export async function eventStream(context: Context<Reader>, services: SessionSer
   const connection = new SseConnection(handlers, cut);
   const session = new SseSession(connection, { ...query, analysisId, grant, userId }, services);
   const answer = await session.opened();
-  if (answer.type === "refused") return refused(context, answer.code);
   if (answer.type === "nothing_left") return context.body(null, 204);
+  const isDraining = answer.type === "refused" && answer.code === "going_away";
+  if (answer.type === "refused" && !isDraining) return refused(context, answer.code);
   for (const [name, value] of Object.entries(SSE_HEADERS)) context.header(name, value);
-  return context.body(connection.stream, 200);
+  return context.body(isDraining ? comeBack(services) : connection.stream, 200);
+}
+
+/**
+ * The stream of a gateway that drains: it ends at once, with the time to come back. A page that is answered by a status
+ * other than 200 never comes back by itself.
+ */
+function comeBack({ refusals }: SessionServices): string {
+  refusals.note("going_away", { transport: "sse" });
+  return sseRetryText(retryAfterOf(REFUSALS.going_away.reason) ?? 0);
 }
 
 /** Whether the client asks for a stream of events by name, in any case, and not with `q=0`; else it gets a page. */

@@ -33,7 +33,11 @@ export function sseBlock(frame: Frame): Block {
 
 /** Tells the client when to come back by itself. */
 export function sseRetry(milliseconds: number): Block {
-  return piecesOf(`retry: ${milliseconds}\n\n`);
+  return piecesOf(sseRetryText(milliseconds));
+}
+
+export function sseRetryText(milliseconds: number): string {
+  return `retry: ${milliseconds}\n\n`;
 }
 
 function blockOf(eventType: string, text: string): string {

@@ -1,0 +1,82 @@
+import {
+  type CancelRequest,
+  cancelInForce,
+  cancelOfText,
+  cancelToText,
+  type KeptCancel,
+} from "../../domain/cancel-request.ts";
+import { besideMessage, readBeside, storeBeside } from "./beside-channel.ts";
+import { isKeptBeside, type KeptHead, readHead } from "./channel-head.ts";
+import type { EventStream } from "./event-stream.ts";
+import type { ChannelSubjects } from "./subjects.ts";
+
+interface StoredCancel {
+  readonly kept: KeptCancel;
+  /** When it was stored, in milliseconds since 1970. */
+  readonly at: number;
+}
+
+/** Reads the last request to cancel, be it in force or not. */
+export async function readCancel(
+  stream: EventStream,
+  subjects: ChannelSubjects,
+): Promise<StoredCancel | undefined> {
+  const stored = await readBeside(stream, subjects.cancel, isRequest);
+  return stored && { kept: cancelOfText(stored.text), at: stored.at };
+}
+
+/** The request if it is in force on a channel as it is after `head`. `now` and `ttlMs` are milliseconds. */
+export function inForce(
+  stored: StoredCancel | undefined,
+  head: KeptHead | undefined,
+  ttlMs: number,
+  now: number,
+): CancelRequest | undefined {
+  if (stored === undefined || !isKeptBeside(stored.at, ttlMs, now, head)) return undefined;
+  return cancelInForce(stored.kept, {
+    offset: head?.offset ?? 0,
+    currentTerminal: head?.state.currentTerminal,
+    stages: head?.course.stages ?? [],
+  });
+}
+
+/**
+ * Stores a request unless one is in force or the channel has ended. If an event ends the channel meanwhile, the request
+ * says that it came before that event, and is over. Rejects as `EventStream` does.
+ */
+export async function storeCancel(
+  stream: EventStream,
+  subjects: ChannelSubjects,
+  request: CancelRequest,
+  { ttlMs, deadline }: { readonly ttlMs: number; readonly deadline: number },
+): Promise<"requested" | "ended"> {
+  const [{ kept: head }, stored] = await Promise.all([
+    readHead(stream, subjects, ttlMs),
+    readCancel(stream, subjects),
+  ]);
+  if (head?.state.currentTerminal !== undefined) return "ended";
+  if (inForce(stored, head, ttlMs, stream.now()) !== undefined) return "requested";
+  const text = cancelToText({ request, after: head?.offset ?? 0 });
+  await storeBeside(stream, subjects.cancel, { text, isOurs: isRequest, deadline });
+  return "requested";
+}
+
+/** Reads a message of a request. Throws if no gateway wrote it. */
+export function cancelOfMessage(text: string): {
+  readonly deadline: number;
+  readonly request: CancelRequest;
+} {
+  const message = besideMessage(text, isRequest);
+  if (message === undefined) throw new Error("not a message of ours");
+  return { deadline: message.deadline, request: cancelOfText(message.text).request };
+}
+
+function isRequest(text: string): boolean {
+  try {
+    const { request } = cancelOfText(text);
+    return typeof request === "object" && request !== null && typeof request.requested_at === "string";
+  } catch {
+    // It is no JSON, or has no position: somebody else wrote it.
+    return false;
+  }
+}

@@ -1,0 +1,126 @@
+import type { PublishRefused } from "./publish-errors.ts";
+import type { ResultUpdate, Time } from "./publishable.ts";
+
+/** How far an analysis is. A field that is left out is as before; fields of other names are passed on. */
+export interface Report {
+  /** 0 to 1; if left out, `current / total`. */
+  readonly progress?: number;
+  readonly stage?: string;
+  /** If left out, one is made of the counts or of the stage. */
+  readonly message?: string;
+  readonly current?: number;
+  readonly total?: number;
+  /** The name of what is counted, as `frames`. */
+  readonly unit?: string;
+  readonly estimated_completion?: Time | null;
+  readonly [extra: string]: unknown;
+}
+
+/** A result with a verdict, or any other. Counts and time of a verdict that are left out are those of the worker. */
+export type WorkerResult =
+  | (Pick<ResultUpdate, "confidence_score" | "is_fake"> & Partial<ResultUpdate>)
+  | { readonly data: unknown; readonly summary?: string | null; readonly [extra: string]: unknown };
+
+/** The latest that is known of the way: for events that say less. */
+export interface Progress {
+  readonly stage: string;
+  readonly progress: number;
+  readonly current?: number | undefined;
+  readonly total?: number | undefined;
+  readonly unit?: string | undefined;
+}
+
+/** Where the analysis is after a report. */
+export function afterReport(before: Progress, { progress, stage, current, total, unit }: Report): Progress {
+  const counted =
+    current !== undefined && total !== undefined && total > 0 ? Math.min(1, current / total) : Number.NaN;
+  const now = progress ?? counted;
+  return {
+    stage: stage ?? before.stage,
+    progress: Number.isFinite(now) ? now : before.progress,
+    current,
+    total,
+    unit: unit ?? before.unit,
+  };
+}
+
+/** The fields of a status_update, without those that all events have. */
+export function statusFields(at: Progress, report: Report): Record<string, unknown> {
+  const { stage: _, message, ...given } = report;
+  const fields: Record<string, unknown> = { ...given, progress: at.progress, current_stage: at.stage };
+  if (at.unit !== undefined && at.current !== undefined) fields.unit = at.unit;
+  const said = typeof message === "string" && message.trim() === "" ? undefined : message;
+  return { ...fields, message: said ?? countedWords(at) ?? wordsOfStage(at.stage) };
+}
+
+/** A result event by its shape: `result_update` for a verdict, else `result`. */
+export function resultFields(result: WorkerResult, at: Progress, elapsedMs: number): Record<string, unknown> {
+  if (!("confidence_score" in result)) return { ...result, event_type: "result" };
+  const frames = Number.isInteger(at.current) ? at.current : 0;
+  const total = result.frames_processed ?? (Number.isInteger(at.total) ? at.total : frames);
+  return {
+    frames_processed: frames,
+    total_frames: total,
+    processing_time_ms: Math.max(0, Math.round(elapsedMs)),
+    ...result,
+    event_type: "result_update",
+  };
+}
+
+/** The fields of an `error` event for something that was thrown. */
+export function errorFields(thrown: unknown): Record<string, unknown> {
+  if (!(thrown instanceof Error))
+    return { error_code: "error", error_message: notBlank(String(thrown)) ?? "unknown" };
+  const { code } = thrown as { readonly code?: unknown };
+  return {
+    error_code: (typeof code === "string" ? notBlank(code) : undefined) ?? notBlank(thrown.name) ?? "error",
+    error_message: notBlank(thrown.message) ?? thrown.name,
+    error_details: { type: thrown.name, traceback: tracebackOf(thrown) },
+  };
+}
+
+const STACK_LINES = 10;
+
+/** The innermost call first. Files are named without their folders, since whoever may watch sees them. */
+function tracebackOf({ stack = "" }: Error): string[] {
+  const calls = stack.split("\n").filter((line) => /:\d+/.test(line) && /^\s*at |@/.test(line));
+  return calls
+    .slice(0, STACK_LINES)
+    .map((line) => line.trim().replace(/(?:[\w+.-]+:\/\/)?[^\s(@]*[/\\]/, ""));
+}
+
+/** The fields of the `error` that takes the place of an end, given as JSON, which was refused. */
+export function refusedEndFields(text: string, { message, issues }: PublishRefused): Record<string, unknown> {
+  const { event_type } = JSON.parse(text) as { readonly event_type?: unknown };
+  // The first element of a path is the event's place in the batch.
+  const faults = issues.slice(0, 10).map(({ path, message }) => ({ path: path.slice(1), message }));
+  const [first] = faults;
+  const why = first === undefined ? message : `${first.path.join(".") || "event"} ${first.message}`;
+  return {
+    error_code: "event_refused",
+    error_message: `The worker's ${String(event_type)} was refused: ${why}`,
+    error_details: { event_type, issues: faults },
+  };
+}
+
+/** JSON; a big integer that is no exact number becomes text. Throws a `TypeError` at a value that refers to itself. */
+export function encoded(fields: Readonly<Record<string, unknown>>): string {
+  return JSON.stringify(fields, (_, value: unknown) => {
+    if (typeof value !== "bigint") return value;
+    return Number.isSafeInteger(Number(value)) ? Number(value) : String(value);
+  });
+}
+
+function countedWords({ current, total, unit }: Progress): string | undefined {
+  if (current === undefined) return undefined;
+  const whole = total === undefined ? `${current}` : `${current} of ${total}`;
+  return unit === undefined ? whole : `${whole} ${unit}`;
+}
+
+function wordsOfStage(stage: string): string {
+  return notBlank(stage.replaceAll("_", " ")) ?? "working";
+}
+
+function notBlank(text: string): string | undefined {
+  return text.trim() === "" ? undefined : text;
+}

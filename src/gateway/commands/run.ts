@@ -1,0 +1,198 @@
+import { basename } from "node:path";
+import { type Command, InvalidArgumentError } from "commander";
+import type { Analysis } from "../../client/publisher.ts";
+import { parseAnalysisId } from "../../domain/channel.ts";
+import { CommandFailed } from "./command-failed.ts";
+import { addExamples } from "./command-help.ts";
+import { parseAddress } from "./gateway-access.ts";
+import { ChildOutput } from "./run/child-output.ts";
+import { type ChildEnd, ChildOfRun, exitCodeOf } from "./run/child-process.ts";
+import { isStopped, outOfMemoryKills } from "./run/linux-process.ts";
+import { OutputLines } from "./run/output-lines.ts";
+import { parsePattern } from "./run/own-pattern.ts";
+import { type ProgressReader, usualProgress } from "./run/progress-in-text.ts";
+import { openAnalysis } from "./run/run-target.ts";
+import { err } from "./standard-streams.ts";
+
+interface Options {
+  readonly analysis: string;
+  readonly stage?: string;
+  readonly pattern?: ProgressReader;
+  readonly grace: number;
+  readonly url?: string;
+}
+
+/** Signals that somebody sends to the command and means for the program. */
+const PASSED_ON = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+const GRACE_SECONDS = 10;
+
+/**
+ * `telltale run --analysis ID -- PROGRAM …` runs a program, passes on its output as it is, and publishes the progress that it reads
+ * there. The exit code is that of the program, or 128 and the number of the signal that ended it.
+ */
+export function addRun(command: Command): void {
+  command
+    .description("runs a program and publishes the progress that its output shows, and how it ended")
+    .argument("<program...>", "the program and its arguments, after --")
+    .requiredOption("--analysis <id>", "UUID of the analysis", parseId)
+    .option("--stage <name>", "the stage, until the program names another")
+    .option(
+      "--pattern <regexp>",
+      "how its lines show progress: a regular expression with named groups",
+      parsePattern,
+    )
+    .option(
+      "--grace <seconds>",
+      "between SIGTERM and SIGKILL if the analysis is cancelled",
+      parseSeconds,
+      GRACE_SECONDS,
+    )
+    .option("--url <address>", "the gateway, as https://telltale.example", parseAddress)
+    .passThroughOptions()
+    .addHelpText("after", RUN_HELP)
+    .action(run);
+  addExamples(
+    command,
+    ["telltale run --analysis $ID -- python analyse.py video.mp4", "bars of tqdm and rich, 12/340, 37%"],
+    ["telltale run --analysis $ID --stage uploading -- ffmpeg -i in.mp4 out.webm", "ffmpeg's own status"],
+    [
+      "telltale run --analysis $ID --pattern '^frame (?<current>\\d+) of (?<total>\\d+)' -- ./analyse",
+      "lines of another form",
+    ],
+  );
+}
+
+const RUN_HELP = `
+The gateway: --url, else TELLTALE_URL, else HOST and PORT on this machine. TELLTALE_URL may be a Redis (redis://host): the events
+then go through its inbox. The token, for a gateway: as for publish.
+The groups of a pattern: progress (0 to 1), percent, current, total, stage, message, unit.
+The program has TELLTALE_ANALYSIS_ID in its environment.`;
+
+async function run(
+  command: readonly string[],
+  { analysis: id, stage, pattern = usualProgress(Date.now), grace, url }: Options,
+): Promise<void> {
+  let child: ChildOfRun | undefined;
+  const { analysis, disconnect } = await openAnalysis(url, id, {
+    ...(stage === undefined ? {} : { stage }),
+    isAlive: () => child?.pid === undefined || !isStopped(child.pid),
+    log: err,
+  });
+  const name = basename(command[0] ?? "");
+  analysis.report({ progress: 0, message: `${name} has begun` });
+  const output = new ChildOutput(analysis, pattern, err);
+  const lines = {
+    stdout: new OutputLines((line) => output.take(line, "stdout")),
+    stderr: new OutputLines((line) => output.take(line, "stderr")),
+  };
+  const killsBefore = outOfMemoryKills();
+  const running = await ChildOfRun.start({
+    command,
+    // Python keeps what it writes to a pipe until there is much of it.
+    env: { PYTHONUNBUFFERED: "1", ...process.env, TELLTALE_ANALYSIS_ID: id },
+    onOutput: (chunk, stream) => lines[stream].push(chunk),
+  });
+  child = running;
+  const stopListening = passSignalsOn(running);
+  const cancelling = endWhenCancelled(analysis, running, grace);
+  const end = await running.ended;
+  stopListening();
+  cancelling.stop();
+  for (const stream of Object.values(lines)) stream.end();
+  const code = exitCodeOf(end);
+  const stopWaiting = exitAtSignal(code);
+  const outOfMemory = (outOfMemoryKills() ?? 0) > (killsBefore ?? 0);
+  if (cancelling.hasBegun()) analysis.fail(analysis.signal.reason);
+  else sayEnd({ analysis, output, end, name, outOfMemory });
+  await analysis.close();
+  disconnect();
+  stopWaiting();
+  if (code !== 0) throw new CommandFailed(code, end.kind === "unstarted" ? `${name}: ${end.reason}` : "");
+}
+
+interface Ended {
+  readonly analysis: Analysis;
+  readonly output: ChildOutput;
+  readonly end: ChildEnd;
+  readonly name: string;
+  readonly outOfMemory: boolean;
+}
+
+function sayEnd({ analysis, output, end, name, outOfMemory }: Ended): void {
+  if (end.kind === "exit" && end.code === 0) {
+    if (!analysis.hasEnded) analysis.complete();
+    return;
+  }
+  // The program has said why by itself.
+  if (output.saidFailure) return;
+  const { lastLines } = output;
+  const killed = end.kind === "signal" || outOfMemory;
+  analysis.publish({
+    event_type: "error",
+    error_code: killed ? "worker_killed" : "worker_exit",
+    error_message: `${name} ${howItEnded(end, outOfMemory)}${lastLines.length === 0 ? "" : `: ${lastLines.at(-1)?.slice(0, 200)}`}`,
+    error_details: {
+      ...(end.kind === "signal" ? { signal: end.signal } : { exit_code: exitCodeOf(end) }),
+      ...(outOfMemory ? { out_of_memory: true } : {}),
+      stderr: lastLines.join("\n"),
+    },
+  });
+}
+
+function howItEnded(end: ChildEnd, outOfMemory: boolean): string {
+  if (outOfMemory) return "was ended by the system: there was not enough memory";
+  if (end.kind === "signal") return `was ended by ${end.signal}`;
+  return end.kind === "exit" ? `ended with exit code ${end.code}` : `could not be started: ${end.reason}`;
+}
+
+/** Returns a function that ends this. */
+function passSignalsOn(child: ChildOfRun): () => void {
+  const listeners = PASSED_ON.map((signal) => {
+    // The keys of a terminal reach the program by themselves.
+    const pass = () => {
+      if (signal !== "SIGINT" || !process.stdin.isTTY) child.kill(signal);
+    };
+    process.on(signal, pass);
+    return () => process.off(signal, pass);
+  });
+  return () => {
+    for (const stop of listeners) stop();
+  };
+}
+
+/** The program has ended, and the last events wait for the gateway: a signal ends the wait. */
+function exitAtSignal(code: number): () => void {
+  const exit = () => process.exit(code);
+  for (const signal of PASSED_ON) process.on(signal, exit);
+  return () => {
+    for (const signal of PASSED_ON) process.off(signal, exit);
+  };
+}
+
+function endWhenCancelled(analysis: Analysis, child: ChildOfRun, graceSeconds: number) {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const end = () => {
+    child.kill("SIGTERM");
+    timer = setTimeout(() => child.kill("SIGKILL"), graceSeconds * 1000);
+  };
+  analysis.signal.addEventListener("abort", end);
+  return {
+    /** Whether the program was told to end. */
+    hasBegun: () => timer !== undefined,
+    stop: () => {
+      analysis.signal.removeEventListener("abort", end);
+      clearTimeout(timer);
+    },
+  };
+}
+
+function parseSeconds(text: string): number {
+  if (/^\d{1,6}(\.\d+)?$/.test(text)) return Number(text);
+  throw new InvalidArgumentError("Give a number of seconds.");
+}
+
+function parseId(text: string): string {
+  const id = parseAnalysisId(text);
+  if (id === undefined) throw new InvalidArgumentError(`${JSON.stringify(text)} is not a UUID.`);
+  return id;
+}

@@ -1,0 +1,60 @@
+import { closeSync } from "node:fs";
+import { Readable } from "node:stream";
+
+/** A way for the output of a program. */
+export interface OutputPipe {
+  /** As `stdio` of `spawn` takes it. */
+  readonly stdio: "pipe" | number;
+  /** The output, once the program was started. `given` is the stream that `spawn` has made. */
+  read(given: Readable | null): Readable;
+}
+
+/**
+ * A pipe of the system, as a shell has it. Runtimes give a program a socket instead: it cannot open `/dev/stderr` then, and does
+ * not end by SIGPIPE when nobody reads it any more. If there is no pipe to be had, it is such a socket.
+ */
+export async function outputPipe(): Promise<OutputPipe> {
+  const ends = await systemPipe();
+  if (ends === undefined) return { stdio: "pipe", read: (given) => given as Readable };
+  const [reading, writing] = ends;
+  return {
+    stdio: writing,
+    read() {
+      // The output ends when the program has closed its own.
+      closeSync(writing);
+      // A stream of `node:fs` would hold a thread for each read, and Bun has no more threads than the machine has cores.
+      const output = Readable.fromWeb(Bun.file(reading).stream() as unknown as ReadableStreamOfNode);
+      return output.on("close", () => closeSync(reading));
+    },
+  };
+}
+
+type ReadableStreamOfNode = Parameters<typeof Readable.fromWeb>[0];
+
+/** The part of `bun:ffi` that is used here: no other runtime has the types. */
+interface Ffi {
+  dlopen(
+    library: string,
+    symbols: Record<string, { args: readonly string[]; returns: string }>,
+  ): { readonly symbols: Record<string, (...args: readonly unknown[]) => number> };
+  ptr(array: Int32Array): unknown;
+}
+
+const CLOSED_ON_EXEC = 0o2000000;
+/** Not named at the import: no other runtime could read this file then. */
+const FFI = "bun:ffi";
+
+/** Its two ends, neither of which a program inherits; undefined but for Bun on a Linux with glibc. */
+async function systemPipe(): Promise<readonly [reading: number, writing: number] | undefined> {
+  if (!("Bun" in globalThis) || process.platform !== "linux") return undefined;
+  try {
+    const { dlopen, ptr } = (await import(FFI)) as Ffi;
+    const { symbols } = dlopen("libc.so.6", { pipe2: { args: ["ptr", "i32"], returns: "i32" } });
+    const ends = new Int32Array(2);
+    if (symbols.pipe2?.(ptr(ends), CLOSED_ON_EXEC) !== 0) return undefined;
+    return [ends[0] ?? 0, ends[1] ?? 0];
+  } catch {
+    // Another C library: the socket does for most programs.
+    return undefined;
+  }
+}

@@ -1,0 +1,51 @@
+import { Analysis, type AnalysisOptions, TelltalePublisher } from "../../../client/publisher.ts";
+import { CommandFailed, readConfig } from "../command-failed.ts";
+import { EXIT } from "../exit-codes.ts";
+import { gatewayAccess } from "../gateway-access.ts";
+
+/** An analysis whose events have a way out. */
+export interface OpenedAnalysis {
+  readonly analysis: Analysis;
+  /** Ends the connection, once the analysis is closed. */
+  readonly disconnect: () => void;
+}
+
+/**
+ * Opens an analysis at the gateway, or at the Redis that TELLTALE_URL names. Rejects with `CommandFailed` and code 78 if there is no
+ * token, or if the environment names neither.
+ */
+export async function openAnalysis(
+  url: string | undefined,
+  id: string,
+  options: AnalysisOptions,
+): Promise<OpenedAnalysis> {
+  const { TELLTALE_URL = "" } = process.env;
+  if (url === undefined && /^rediss?(\+|:)/i.test(TELLTALE_URL)) return atRedis(TELLTALE_URL, id, options);
+  const rights = { user: "telltale-run", analyses: [id], scopes: ["analysis:publish"] as const };
+  const publisher = new TelltalePublisher(await gatewayAccess(url, rights));
+  return { analysis: publisher.analysis(id, options), disconnect: () => {} };
+}
+
+async function atRedis(url: string, id: string, options: AnalysisOptions): Promise<OpenedAnalysis> {
+  const target = redisTarget(url);
+  const { redisWay } = await import("./redis-way.ts");
+  const way = redisWay(target, id);
+  return { analysis: new Analysis(id, way, options), disconnect: () => way.close() };
+}
+
+function redisTarget(url: string) {
+  const tls = Object.entries(process.env).filter(([name]) =>
+    /^REDIS_(CA|CERT|KEY|PASSWORD|SENTINEL)/.test(name),
+  );
+  try {
+    const { broker } = readConfig({ ...Object.fromEntries(tls), BROKER: "redis", REDIS_URL: url });
+    if (broker.kind === "redis" && !("cluster" in broker)) return broker;
+  } catch (error) {
+    if (!(error instanceof CommandFailed)) throw error;
+    throw new CommandFailed(error.exitCode, error.message.replaceAll("REDIS_URL", "TELLTALE_URL"));
+  }
+  throw new CommandFailed(
+    EXIT.configuration,
+    "TELLTALE_URL: give the gateway's address in place of a Redis Cluster",
+  );
+}
