@@ -32,6 +32,7 @@ describe("InMemoryPubSub", () => {
         throw new Error("broken");
       },
       viewersChanged: () => {},
+      cancelRequested: () => {},
       linkRestored: () => {},
     });
     await pubSub.append({ channel, events: [status()] });

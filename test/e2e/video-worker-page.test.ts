@@ -3,11 +3,18 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Browser, Page } from "playwright-core";
+import { eventually } from "../../src/testing/eventually.ts";
 import { complaintsOf, launchBrowser } from "../support/browser.ts";
 import { type GatewayProcess, publisherToken } from "../support/gateway-process.ts";
 import { needs } from "../support/needs.ts";
 import { publish, resultUpdate, statusUpdate } from "../support/publishing.ts";
-import { makeLongVideo, makeSample, type RunningExample, startExample } from "../support/video-worker.ts";
+import {
+  descendants,
+  makeLongVideo,
+  makeSample,
+  type RunningExample,
+  startExample,
+} from "../support/video-worker.ts";
 
 // Real videos, on a machine that may be busy with other things.
 setDefaultTimeout(90_000);
@@ -170,6 +177,43 @@ describe.skipIf(!able)("the page of the video worker", () => {
       "Confidence in this verdict 80 %",
     ]);
     expect(await page.textContent("[data-testid=connection]")).toBe("Ended");
+    await page.context().close();
+  });
+
+  test("PAGE-10, PAGE-11: it shows the queue, counts, a cancelled analysis and a result of another worker", async () => {
+    const { page, id, say } = await visitAnalysis();
+    const complaints = complaintsOf(page, example.pageUrl, example.gatewayUrl);
+    await say(statusUpdate({ current_stage: "queued", progress: 0, message: "third in line" }));
+    await page.goto(`${example.pageUrl}/#${id}`);
+    await page.waitForSelector("text=In the queue");
+    expect(await page.textContent("[data-testid=eta]")).toBe("");
+    await say(statusUpdate({ progress: undefined, current: 340, total: 1000, unit: "frames" }));
+    await page.waitForSelector("[data-testid=counts]");
+    expect(await page.textContent("[data-testid=counts]")).toBe("340 of 1,000 frames");
+    await say(statusUpdate({ current_stage: "cancelled", message: "You have stopped it." }));
+    await page.waitForSelector("[data-testid=cancelled]");
+    expect(await page.textContent("[data-testid=cancelled]")).toContain("You have stopped it.");
+    expect(await page.textContent("[data-testid=connection]")).toBe("Ended");
+    await say({ event_type: "result", data: { language: "en" }, summary: "812 words of English" });
+    await page.waitForSelector("[data-testid=result]");
+    expect(await page.textContent("[data-testid=result]")).toContain("812 words of English");
+    expect(complaints.filter((text) => !text.includes("404"))).toEqual([]);
+    await page.context().close();
+  });
+
+  test("PAGE-12: its visitor cancels an analysis, and the worker ends its ffmpeg", async () => {
+    const page = await visit();
+    const complaints = complaintsOf(page, example.pageUrl, example.gatewayUrl);
+    const ffmpegs = () => descendants(example.pid).filter(({ name }) => name === "ffmpeg");
+    await send(page, "long.mp4");
+    await eventually("ffmpeg is at work", async () => ffmpegs().length > 0);
+    await page.click("[data-testid=cancel]");
+    await page.waitForSelector("[data-testid=cancelled]");
+    expect(await page.textContent("[data-testid=cancelled]")).toContain("somebody asked for it");
+    expect(await page.$("[data-testid=cancel]")).toBeNull();
+    expect(await page.textContent("[data-testid=connection]")).toBe("Ended");
+    await eventually("ffmpeg has ended", async () => ffmpegs().length === 0);
+    expect(complaints.filter((text) => !text.includes("404"))).toEqual([]);
     await page.context().close();
   });
 

@@ -1,4 +1,5 @@
 import { brokerFaults } from "./broker-faults.ts";
+import { clusterFaults } from "./cluster-faults.ts";
 import { failoverFaults } from "./failover-faults.ts";
 import { gatewayFaults } from "./gateway-faults.ts";
 import { natsFaults } from "./nats-faults.ts";
@@ -6,6 +7,7 @@ import { networkFaults } from "./network-faults.ts";
 import { postgresFaults } from "./postgres-faults.ts";
 import { redisFaults } from "./redis-faults.ts";
 import type { Round } from "./round.ts";
+import { sentinelFaults } from "./sentinel-faults.ts";
 import type { StageName } from "./stage.ts";
 import { trafficFaults } from "./traffic-faults.ts";
 
@@ -35,6 +37,8 @@ export const faultKinds: readonly FaultKind[] = [
   ...on("durable"),
   ...redisFaults,
   ...failoverFaults,
+  ...sentinelFaults,
+  ...clusterFaults,
   ...on("nats"),
   ...natsFaults,
   ...on("postgres"),

@@ -105,8 +105,7 @@ export const natsFaults: readonly FaultKind[] = [
     stage: "nats-cluster",
     rounds: 12,
     strike: async (round) => {
-      const { servers } = clusterOf(round);
-      const struck = servers[Math.floor(servers.length * round.random())] as RunningNats;
+      const struck = anyOf(round);
       await struck.kill9();
       await pause(3_000 * round.random());
       await struck.restart();
@@ -126,11 +125,37 @@ export const natsFaults: readonly FaultKind[] = [
       await round.recovers();
     },
   },
+  {
+    name: "nats: one of three servers killed, restarted with an empty disk",
+    stage: "nats-cluster",
+    rounds: 8,
+    strike: async (round) => {
+      await anyOf(round).loseStore();
+      await clusterOf(round).untilWhole();
+      await round.recovers();
+    },
+  },
+  {
+    name: "nats: all of three servers killed at once",
+    stage: "nats-cluster",
+    rounds: 8,
+    strike: async (round) => {
+      await round.stage.broker.kill9();
+      await pause(1_000 * round.random());
+      await round.stage.broker.restart();
+      await round.recovers();
+    },
+  },
 ];
 
 function natsOf({ stage: { broker } }: Round): StagedNats {
   if (broker instanceof StagedNats) return broker;
   throw new Error("this is no stage of NATS");
+}
+
+function anyOf(round: Round): RunningNats {
+  const { servers } = clusterOf(round);
+  return servers[Math.floor(servers.length * round.random())] as RunningNats;
 }
 
 function clusterOf({ stage: { broker } }: Round): StagedNatsCluster {

@@ -48,6 +48,8 @@ export const STAGES: readonly StageName[] = [
   "volatile",
   "replicated",
   "unguarded",
+  "sentinels",
+  "redis-cluster",
   "nats",
   "nats-cluster",
   "postgres",

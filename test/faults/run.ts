@@ -8,7 +8,7 @@ import { runRounds, type SettledRound } from "./run-rounds.ts";
 
 /**
  * `npm run faults`: real faults on real processes, 500 rounds, every watcher held against the log after each. `--rounds N`,
- * `--only TEXT` (of the name of a kind), `--seed N`. Exit code 1 when anything was wrong.
+ * `--only TEXT` (of the name of a kind, or of its stage), `--seed N`. Exit code 1 when anything was wrong.
  */
 const { values } = parseArgs({
   options: {
@@ -20,7 +20,7 @@ const { values } = parseArgs({
 });
 
 async function main(): Promise<void> {
-  const kinds = faultKinds.filter(({ name }) => values.only === undefined || name.includes(values.only));
+  const kinds = faultKinds.filter(({ name, stage }) => `${stage} ${name}`.includes(values.only ?? ""));
   if (values.list || kinds.length === 0) {
     for (const { name, stage, rounds } of faultKinds) console.log(`${rounds}\t${stage}\t${name}`);
     process.exit(kinds.length === 0 ? 2 : 0);

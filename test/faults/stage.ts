@@ -5,26 +5,32 @@ import { StagedNats } from "../support/staged-nats.ts";
 import { StagedNatsCluster } from "../support/staged-nats-cluster.ts";
 import { StagedPostgres } from "../support/staged-postgres.ts";
 import { StagedRedis } from "../support/staged-redis.ts";
+import { StagedRedisCluster } from "../support/staged-redis-cluster.ts";
+import { StagedSentinels } from "../support/staged-sentinels.ts";
 import { TcpProxy } from "../support/tcp-proxy.ts";
 
 /**
- * On Redis, `durable`: everything is on disk within a second; `volatile`: only what SAVE wrote; `replicated`: one replica
- * that publishers wait for; `unguarded`: one that nobody waits for. The others are other brokers.
+ * On Redis, `durable`: everything is on disk before it is answered; `volatile`: only what SAVE wrote; `replicated`: one replica
+ * that publishers wait for; `unguarded`: one that nobody waits for; `sentinels`: one that sentinels promote. The others are other brokers.
  */
 export type StageName =
   | "durable"
   | "volatile"
   | "replicated"
   | "unguarded"
+  | "sentinels"
+  | "redis-cluster"
   | "nats"
   | "nats-cluster"
   | "postgres";
 
 const BROKERS: Readonly<Record<StageName, () => Promise<StagedBroker>>> = {
-  durable: () => StagedRedis.start(["--appendonly", "yes", "--appendfsync", "everysec"]),
+  durable: () => StagedRedis.start(["--appendonly", "yes", "--appendfsync", "always"]),
   volatile: () => StagedRedis.start([]),
   replicated: () => StagedRedis.start([]),
   unguarded: () => StagedRedis.start([]),
+  sentinels: () => StagedSentinels.start(),
+  "redis-cluster": () => StagedRedisCluster.start(),
   nats: () => StagedNats.start(),
   "nats-cluster": () => StagedNatsCluster.start(),
   postgres: () => StagedPostgres.start(),

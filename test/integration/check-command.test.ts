@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { NatsSelfCheck } from "../../src/adapters/nats/nats-self-check.ts";
 import { redisParts } from "../../src/adapters/redis/redis-parts.ts";
 import { RedisSelfCheck } from "../../src/adapters/redis/redis-self-check.ts";
+import { SystemClock } from "../../src/adapters/system/system-clock.ts";
 import type { BrokerSelfCheck } from "../../src/application/ports/broker-self-check.ts";
 import { INBOX } from "../../src/application/ports/inbox-port.ts";
 import { needs } from "../support/needs.ts";
@@ -56,6 +57,7 @@ describe.skipIf(!needs("redis-server"))("telltale check on Redis", () => {
       target: { host: redis.host, port: redis.port, db: 0, username, password: "a-password" },
       waitReplicas,
       listen: LISTEN,
+      clock: new SystemClock(),
     });
   const user = (name: string, ...rules: readonly string[]) =>
     redis.client.call("ACL", "SETUSER", name, "on", ">a-password", "~*", "&*", "+@all", ...rules);
@@ -91,8 +93,17 @@ describe.skipIf(!needs("redis-server"))("telltale check on Redis", () => {
     const found = await findings(selfCheckAs("gateway"));
     expect(found).toEqual(Object.fromEntries(PARTS_OF_REDIS.map((part) => [part, "works"])));
     // The lease of nobody lasts a millisecond.
-    await redis.client.get("telltale:{telltale:inbox}:lease");
+    while ((await redis.client.exists("telltale:{telltale:inbox}:lease")) > 0);
     expect(await everything()).toEqual(before);
+    await redis.client.flushall();
+  }, 30_000);
+
+  test("OPS-15: says that the ids of the inbox are used up", async () => {
+    await redis.client.xadd(INBOX, "18446744073709551615-18446744073709551615", "event", "x");
+    await user("gateway");
+    const found = await findings(selfCheckAs("gateway"));
+    expect(found).toMatchObject({ append: "works", inbox: expect.stringContaining("largest id") });
+    expect(await redis.client.xlen(INBOX)).toBe(1);
     await redis.client.flushall();
   }, 30_000);
 
@@ -123,7 +134,9 @@ describe.skipIf(!needs("redis-server"))("telltale check on Redis", () => {
     expect(lines.out).toContain(`address        ${redis.host}:${redis.port}\n`);
     expect(lines.out).toMatch(/^version {8}\d+\.\d+/m);
     expect(lines.out).toContain("✓ append  ");
-    expect(lines.out).toMatch(/✗ inbox +the gateway's user lacks a permission: XDEL\n +allow it: .*\+xdel\n/);
+    expect(lines.out).toMatch(
+      /✗ inbox +the gateway's user lacks a permission: XDEL\n +allow it: .*\+xdel, then ACL SAVE/,
+    );
     expect(lines.err).toBe("the broker cannot be used: not all of it works: inbox, dead letters\n");
     expect(JSON.parse(json.out)).toMatchObject({
       broker: "redis",

@@ -73,15 +73,23 @@ describe.skipIf(!needs("redis-server"))("the snippets that readers copy", () => 
       });
     });
 
-    test("the publisher over HTTP is answered, also if the gateway starts after it", async () => {
-      const id = crypto.randomUUID();
+    test("the scripts of PUBLISHING.md tell all, also if the gateway starts after them", async () => {
+      const [id, other] = [crypto.randomUUID(), crypto.randomUUID()];
       const { url, port } = gateway;
       await gateway.kill9();
-      const env = { TELLTALE_URL: url, TELLTALE_TOKEN: await publisherToken(), ID: id };
-      const publishing = run(snippetOf("docs/PUBLISHING.md", "From Python", "python"), env);
+      const token = await publisherToken();
+      const env = { PYTHONPATH: "clients/python", TELLTALE_URL: url, TELLTALE_TOKEN: token };
+      const publishing = Promise.all([
+        run(snippetOf("docs/PUBLISHING.md", "From Python", "python"), { ...env, ID: id }),
+        run(snippetOf("docs/PUBLISHING.md", "Python without the package", "python"), { ...env, ID: other }),
+      ]);
       gateway = await startGateway({ REDIS_URL: redis.url, PORT: String(port) });
-      expect(await publishing).toBe(0);
-      expect(await eventsOf(id)).toMatchObject([{ event_type: "error", error_code: "no_face" }]);
+      expect(await publishing).toEqual([0, 0]);
+      expect((await eventsOf(id)).slice(-2)).toMatchObject([
+        { event_type: "result_update", total_frames: 200 },
+        { current_stage: "completed" },
+      ]);
+      expect(await eventsOf(other)).toMatchObject([{ event_type: "error", error_code: "no_face" }]);
     });
 
     test.each([
@@ -92,6 +100,26 @@ describe.skipIf(!needs("redis-server"))("the snippets that readers copy", () => 
       expect(await run(snippetOf(page, heading, language), { ID: id })).toBe(0);
       await eventually("the event is stored", async () => (await eventsOf(id)).length === 1);
       expect(await eventsOf(id)).toMatchObject([{ event_type: type }]);
+    });
+
+    test("clients/python/README.md: the script tells every stage and its verdict", async () => {
+      const id = crypto.randomUUID();
+      const snippet = snippetOf("clients/python/README.md", "telltale-client", "python");
+      const token = await publisherToken();
+      const env = { PYTHONPATH: "clients/python", TELLTALE_URL: gateway.url, TELLTALE_TOKEN: token };
+      expect(await run(snippet, env, id)).toBe(0);
+      expect((await eventsOf(id)).slice(-2)).toMatchObject([
+        { event_type: "result_update", total_frames: 200 },
+        { current_stage: "completed" },
+      ]);
+    });
+
+    test.each([
+      ["clients/python/README.md", "Celery", "python"],
+      ["docs/PUBLISHING.md", "With Celery", "python"],
+    ] as const)("%s, %s: the application is set up", async (page, heading, language) => {
+      const snippet = snippetOf(page, heading, language);
+      expect(await run(snippet, { PYTHONPATH: "clients/python" })).toBe(0);
     });
 
     test("the example worker tells how it goes", async () => {
@@ -109,7 +137,13 @@ describe.skipIf(!needs("redis-server"))("the snippets that readers copy", () => 
 
   describe("over HTTP", () => {
     test.each([
-      ["docs/PUBLISHING.md", "Over HTTP", "sh", /^\{"event_ids":\["[^"]+"\],"duplicate":false\}$/],
+      [
+        "docs/PUBLISHING.md",
+        "Over HTTP",
+        "sh",
+        /^\{"event_ids":\["[^"]+"\],"duplicate":false,"cancel_requested":false\}$/,
+      ],
+      ["docs/PUBLISHING.md", "Cancelling, and signs of life", "sh", /^\{"cancel_requested":true\}$/],
       ["docs/PUBLISHING.md", "Viewers", "sh", /^$/],
       ["docs/PUBLISHING.md", "Notices", "sh", /^\{"event_ids":\["[^"]+"\],"duplicate":false\}$/],
     ] as const)("%s, %s: the gateway takes it", async (page, heading, language, answer) => {
@@ -149,16 +183,58 @@ describe.skipIf(!needs("redis-server"))("the snippets that readers copy", () => 
     });
   });
 
+  test("docs/COMMANDS.md: a worker's events are published, and two watchers end with them", async () => {
+    const id = crypto.randomUUID();
+    const events = [statusUpdate({ progress: 0.25 }), resultUpdate()].map((event) => JSON.stringify(event));
+    const snippet = snippetOf("docs/COMMANDS.md", "Watch and publish", "sh").replace(
+      "< events.jsonl",
+      `<<< '${events.join("\n")}'`,
+    );
+    const TOKEN = await tokenFor({ analyses: [id], scopes: ["analysis:publish"] });
+    const { code, said } = await shell(snippet, { ID: id, TOKEN });
+    expect(code).toBe(0);
+    const lines = said.trim().split("\n");
+    expect([lines[0], lines.at(-2)]).toEqual(["2 stored, 0 not", "it completed"]);
+    expect(JSON.parse(lines.at(-1) ?? "")).toMatchObject({ event_type: "result_update", is_fake: true });
+  });
+
+  test("docs/COMMANDS.md: a program is run, and its progress is published", async () => {
+    const id = crypto.randomUUID();
+    const snippet = snippetOf("docs/COMMANDS.md", "Run a program", "sh");
+    const { code, said } = await shell(snippet, { ID: id, TOKEN: await publisherToken() });
+    expect([code, said]).toEqual([0, "frame 1/3\nframe 2/3\nframe 3/3\n"]);
+    expect((await eventsOf(id)).slice(-2)).toMatchObject([
+      { current: 3, total: 3, current_stage: "frame_extraction" },
+      { current_stage: "completed" },
+    ]);
+  });
+
   describe("in TypeScript", () => {
     test.each([
       ["README.md", "A backend", "ts", []],
+      [
+        "docs/PUBLISHING.md",
+        "A worker in TypeScript",
+        "ts",
+        [
+          { current: 3, total: 3 },
+          { event_type: "result_update", frames_processed: 3 },
+        ],
+      ],
       ["docs/PUBLISHING.md", "From TypeScript", "ts", [{ event_type: "result_update", is_fake: false }]],
     ] as const)("%s, %s: ends well, and its events are stored", async (page, heading, language, stored) => {
       const id = crypto.randomUUID();
-      const before = `const publisherToken = ${JSON.stringify(await publisherToken())}; const analysisId = "${id}";`;
+      const before = `
+        const publisherToken = ${JSON.stringify(await publisherToken())};
+        const analysisId = "${id}";
+        const frames = [1, 2, 3];
+        const lookAt = async (frame) => {};
+        process.env.TELLTALE_URL = "http://127.0.0.1:8000";
+        process.env.TELLTALE_TOKEN = publisherToken;`;
       const child = await runner.script(before, snippetOf(page, heading, language));
       expect(await child.exited).toBe(0);
-      expect(await eventsOf(id)).toMatchObject([...stored]);
+      const events = await eventsOf(id);
+      expect(events.slice(events.length - stored.length)).toMatchObject([...stored]);
     });
 
     test.each([

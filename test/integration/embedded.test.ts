@@ -65,6 +65,13 @@ describe.each(RUNTIMES)("the application of examples/embedded on $runtime", ({ s
     expect((await post(`/videos/${ID}/report`, "ada", statusUpdate())).status).toBe(403);
   });
 
+  test("EMB-5: tells a worker what is wrong with its report", async () => {
+    const refused = await post(`/videos/${ID}/report`, "worker", statusUpdate({ progress: 7 }));
+    expect([refused.status, await refused.json()]).toMatchObject([422, { issues: [{ path: ["progress"] }] }]);
+    const unread = await ask(`/videos/${ID}/report`, "worker", { method: "POST", body: "{" });
+    expect(unread.status).toBe(400);
+  });
+
   test("EMB-1: the owner hears by event stream what is published over HTTP and in process", async () => {
     const stream = await openStream("ada");
     expect(stream.response.status).toBe(200);

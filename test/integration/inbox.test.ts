@@ -208,6 +208,33 @@ describe.skipIf(!needs("redis-server"))("the inbox", () => {
     await eventually("health is up", async () => (await health(gateway)).inbox.status === "up");
   }, 30_000);
 
+  test("INB-12: a worker that uses up the ids of the inbox stops no other worker for long, and loses nobody an event", async () => {
+    const gateways = await Promise.all([start(), start()]);
+    const [victim, other] = analyses(2) as [string, string];
+    const add = (id: string, analysis_id: string, message: string) =>
+      worker.xadd(INBOX, id, "event", JSON.stringify(statusUpdate({ analysis_id, message })));
+    await add("*", victim, "1");
+    await add("99999999999999-0", victim, "2");
+    await add("*", other, "1");
+    await worker.xadd(INBOX, "18446744073709551615-18446744073709551614", "event", "x");
+    await add("*", victim, "3");
+    await eventually("the inbox takes entries again", async () => {
+      const id = await add("*", victim, "4").catch((error: Error) => error.message);
+      return !id?.includes("exhausted");
+    });
+    await add("*", other, "2");
+    await emptied();
+    expect([await messages(victim), await messages(other)]).toEqual([
+      ["1", "2", "3", "4"],
+      ["1", "2"],
+    ]);
+    expect((await letters()).length).toBe(1);
+    const output = gateways.map((gateway) => gateway.output()).join("");
+    expect(output.split("the inbox was made anew")).toHaveLength(2);
+    expect(output).not.toContain("the inbox cannot be emptied");
+    expect((await fetch(`${gateways[0]?.url}/ready`)).status).toBe(200);
+  }, 30_000);
+
   test("INB-1: a Redis that loses everything is served on", async () => {
     await start();
     const ids = analyses(3);

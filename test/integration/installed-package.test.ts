@@ -3,7 +3,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { snippetOf } from "../support/documents.ts";
 import { startGateway } from "../support/gateway-process.ts";
-import { type InstalledPackage, installPackage, TOOLS } from "../support/installed-package.ts";
+import { type InstalledPackage, installPackage, TOOLS, TOOLS_OF_DENO } from "../support/installed-package.ts";
 import { needs } from "../support/needs.ts";
 import { publish, statusUpdate } from "../support/publishing.ts";
 
@@ -86,20 +86,7 @@ describe.skipIf(!needs("npm"))("an adapter in a folder where the package is inst
   test("is opened by the command `telltale`, and events go through it", async () => {
     const start = snippetOf("docs/WRITING-AN-ADAPTER.md", "Start a gateway with it", "sh");
     expect(start).toBe("BROKER=module:./src/broker.ts npx telltale");
-    const gateway = await startGateway(
-      { BROKER: "module:./src/broker.ts" },
-      join(installed.folder, "node_modules/.bin/telltale"),
-      installed.folder,
-    );
-    try {
-      const health = (await (await fetch(`${gateway.url}/ws/health`)).json()) as Record<string, unknown>;
-      expect(health).toMatchObject({ broker: { kind: "minimal", status: "up" } });
-      const answer = await publish(gateway, crypto.randomUUID(), statusUpdate());
-      expect(answer.status).toBe(202);
-      expect(await gateway.stop()).toBe(0);
-    } finally {
-      await gateway.kill9();
-    }
+    await servesEvents(join(installed.folder, "node_modules/.bin/telltale"));
   });
 
   test("is one file that the executable of the image opens", async () => {
@@ -117,11 +104,64 @@ describe.skipIf(!needs("npm"))("an adapter in a folder where the package is inst
     expect(exitCode).toBe(0);
   });
 
-  test("is told to use `bun test` if another program loads telltale/testing", async () => {
+  test("is told which programs run the suites if another one loads telltale/testing", async () => {
     const load = 'import("telltale/testing").catch((error) => console.log(error.message))';
     const { output } = await installed.run("node", "-e", load);
     expect(output.trim()).toBe(
-      "telltale/testing is written for Bun's test runner: run your tests by `bun test`",
+      "telltale/testing runs by `bun test`, and by `deno test` as docs/WRITING-AN-ADAPTER.md says",
     );
   });
+
+  describe("on Deno", () => {
+    const [testIt, startIt] = snippetOf(
+      "docs/WRITING-AN-ADAPTER.md",
+      "Test it on Deno, and start it there",
+      "sh",
+    ).split("\n");
+
+    beforeAll(async () => {
+      const [unpack, install] = snippetOf("docs/WRITING-AN-ADAPTER.md", "On Deno", "sh").split("\n");
+      expect(unpack).toBe(`tar -xzf ../${installed.tarball}`);
+      await installed.run("tar", "-xzf", installed.tarball);
+      expect(install).toBe(`npm install --save-dev ${TOOLS_OF_DENO.join(" ")}`);
+      writeFileSync(
+        join(installed.folder, "deno.json"),
+        snippetOf("docs/WRITING-AN-ADAPTER.md", "On Deno", "json"),
+      );
+    });
+
+    test("passes the same suites", async () => {
+      const { output, exitCode } = await installed.run("bash", "-c", testIt ?? "");
+      expect(output).toMatch(/^ok \| \d+ passed \(\d\d steps\) \| 0 failed/m);
+      expect(exitCode).toBe(0);
+    });
+
+    test("fails a suite by the name of the rule that it breaks", async () => {
+      const append = "firstOffset: offset - events.length + 1,";
+      const folder = broken("wrong-on-deno", "events.ts", append, "firstOffset: offset,");
+      const command = `${testIt?.replace(/src$/, folder)} --filter=PubSubPort`;
+      const { output, exitCode } = await installed.run("bash", "-c", command);
+      expect(output).toMatch(/PS-9 a repeated key answers the first positions.* FAILED/);
+      expect(exitCode).toBe(1);
+    });
+
+    test("is opened by a gateway on Deno, and events go through it", async () => {
+      const command = /^BROKER=module:.\/src\/broker.ts npx (deno .*)$/.exec(startIt ?? "")?.[1] ?? "";
+      await servesEvents(["node_modules/.bin/deno", ...command.split(" ").slice(1)]);
+    });
+  });
+
+  /** Whether the gateway that this command starts stores an event with the adapter. */
+  async function servesEvents(command: string | readonly string[]): Promise<void> {
+    const gateway = await startGateway({ BROKER: "module:./src/broker.ts" }, command, installed.folder);
+    try {
+      const health = (await (await fetch(`${gateway.url}/ws/health`)).json()) as Record<string, unknown>;
+      expect(health).toMatchObject({ broker: { kind: "minimal", status: "up" } });
+      const answer = await publish(gateway, crypto.randomUUID(), statusUpdate());
+      expect(answer.status).toBe(202);
+      expect(await gateway.stop()).toBe(0);
+    } finally {
+      await gateway.kill9();
+    }
+  }
 });

@@ -87,6 +87,32 @@ describe.skipIf(!needs("nats-server"))("how far the inbox on NATS was taken", ()
     });
   });
 
+  test("IB-2 remove() leaves the entries of a stream that others made anew after it took", async () => {
+    const { ids } = await filled();
+    const inbox = openInbox();
+    expect(await takeAll(inbox)).toEqual(ids);
+    const { ids: anew } = await filled();
+    await inbox.remove(ids);
+    expect(await takeAll(openInbox())).toEqual(anew);
+  });
+
+  test("IB-2 remove() leaves the entries that have the sequences of those that the stream lost", async () => {
+    const { broker, ids } = await filled();
+    await nats.saveStore();
+    const lost = [await broker.add([["event", "5"]]), await broker.add([["event", "6"]])];
+    const inbox = openInbox();
+    expect(await takeAll(inbox)).toEqual([...ids, ...lost]);
+    await nats.restoreStore();
+    const anew = [await broker.add([["event", "7"]]), await broker.add([["event", "8"]])];
+    await eventually("the node is connected again", () =>
+      inbox.remove(lost).then(
+        () => true,
+        () => false,
+      ),
+    );
+    expect(await takeAll(openInbox())).toEqual([...ids, ...anew]);
+  });
+
   test("IB-1 a server that is killed again and again loses no message that it acknowledged", async () => {
     await emptyNatsInbox(nats);
     const inbox = openInbox();

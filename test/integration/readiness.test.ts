@@ -1,5 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test";
-import { mkdir, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import type { Redis } from "ioredis";
 import { INBOX_LEASE_KEY } from "../../src/adapters/redis/redis-keys.ts";
 import { eventually } from "../../src/testing/eventually.ts";
@@ -182,6 +184,30 @@ describe.skipIf(!needs("redis-server"))("a gateway that is asked whether it is r
       expect(lines[0]).toMatchObject({ cause, detail: expect.stringContaining(log) });
     };
     await Promise.all(cases.map(wrong));
+  }, 30_000);
+
+  test("OPS-4 a password that changes in Redis and in its file needs no restart", async () => {
+    const guarded = await startRedis();
+    stops.push(() => guarded.stop());
+    const folder = await mkdtemp(join(tmpdir(), "telltale-password-"));
+    stops.push(() => rm(folder, { recursive: true }));
+    const REDIS_PASSWORD_FILE = join(folder, "password");
+    const owner = patientClient(guarded);
+    stops.push(async () => owner.disconnect());
+    const becomes = async (password: string) => {
+      await owner.config("SET", "requirepass", password);
+      await writeFile(REDIS_PASSWORD_FILE, `${password}\n`);
+    };
+    await becomes("old");
+    const gateway = await start({ REDIS_URL: guarded.url, REDIS_PASSWORD_FILE });
+    await untilReady(gateway, 200);
+    await becomes("new");
+    for (const type of ["normal", "pubsub"])
+      await owner.call("CLIENT", "KILL", "TYPE", type, "SKIPME", "yes");
+    const publishes = async () =>
+      (await publish(gateway, crypto.randomUUID(), statusUpdate())).status === 202;
+    await eventually("it publishes again", publishes);
+    await untilReady(gateway, 200);
   }, 30_000);
 
   test("RDY-4 a user who may not run INFO: the reason names it, a publish is broker_unavailable, and it mends itself", async () => {

@@ -1,7 +1,8 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import type { RedisInbox } from "../../src/adapters/redis/redis-inbox.ts";
-import { INBOX_LEASE_KEY } from "../../src/adapters/redis/redis-keys.ts";
+import { INBOX_INCARNATION_KEY, INBOX_LEASE_KEY } from "../../src/adapters/redis/redis-keys.ts";
 import { BrokerUnavailable } from "../../src/application/errors.ts";
+import type { Taken } from "../../src/application/ports/inbox-port.ts";
 import { inboxContract } from "../../src/testing/contracts/inbox-contract.ts";
 import { needs } from "../support/needs.ts";
 import { emptyInbox, inboxOn } from "../support/redis-under-test.ts";
@@ -65,6 +66,70 @@ describe.skipIf(!needs("redis-server"))("the inbox on Redis", () => {
       await redis.client.del(INBOX_LEASE_KEY);
       await redis.client.lpush(INBOX_LEASE_KEY, "x");
       expect(await inbox.take()).toMatchObject({ type: "batch" });
+    });
+
+    const LARGEST = "18446744073709551615-18446744073709551615";
+    const BEFORE_LARGEST = "18446744073709551615-18446744073709551614";
+
+    test("INB-12: an entry with the largest id is taken, behind those before it", async () => {
+      for (const id of ["5-1", BEFORE_LARGEST, LARGEST])
+        await redis.client.xadd("telltale:inbox", id, "event", "{}");
+      for (let n = 0; n < 2; n++)
+        expect(await inbox.take()).toMatchObject({
+          entries: [{ id: "5-1" }, { id: BEFORE_LARGEST }, { id: LARGEST }],
+        });
+      expect(await inbox.backlog()).toMatchObject({ entries: 3, refuses: { cause: "ids_used_up" } });
+      await inbox.remove(["5-1", BEFORE_LARGEST]);
+      expect(await inbox.take()).toMatchObject({ entries: [{ id: LARGEST }] });
+    });
+
+    test("INB-12: an empty inbox whose ids are used up is made anew, and its entries come after all before", async () => {
+      await redis.client.xadd("telltale:inbox", "MAXLEN", "=", 0, LARGEST, "event", "{}");
+      const refused = await redis.client.xadd("telltale:inbox", "*", "event", "{}").catch(String);
+      expect(refused).toContain("exhausted");
+      expect(await inbox.take()).toEqual({ type: "batch", entries: [] });
+      const place = String(await redis.client.xadd("telltale:inbox", "*", "event", "{}"));
+      const { entries } = (await inbox.take()) as Taken & { type: "batch" };
+      const [{ id = "", addedAt = 0 } = {}] = entries;
+      expect(id).toEndWith(`-${place}`);
+      expect(inbox.compareIds(LARGEST, id)).toBeLessThan(0);
+      expect(Date.now() - addedAt).toBeWithin(-5_000, 5_000);
+      expect(await inbox.backlog()).toMatchObject({ entries: 1, oldest: { id } });
+      await inbox.remove([place]);
+      expect(await redis.client.xlen("telltale:inbox")).toBe(1);
+      await inbox.remove([id]);
+      expect(await redis.client.xlen("telltale:inbox")).toBe(0);
+    });
+
+    test("INB-12: each inbox that is made anew follows those before it, also if the clock of Redis was set back", async () => {
+      await redis.client.set(INBOX_INCARNATION_KEY, "99999999999999");
+      await redis.client.xadd("telltale:inbox", "MAXLEN", "=", 0, LARGEST, "event", "{}");
+      await inbox.take();
+      expect(await redis.client.get(INBOX_INCARNATION_KEY)).toBe("100000000000000");
+    });
+
+    test("INB-12: an inbox that has ids left, or was never used, stays as it is", async () => {
+      await inbox.take();
+      expect(await redis.client.keys("*")).toEqual([INBOX_LEASE_KEY]);
+      await redis.client.xadd("telltale:inbox", "MAXLEN", "=", 0, BEFORE_LARGEST, "event", "{}");
+      const other = inboxOn(redis);
+      await inbox.release();
+      await other.take();
+      await other.close();
+      expect(await redis.client.get(INBOX_INCARNATION_KEY)).toBeNull();
+      expect(await redis.client.xadd("telltale:inbox", "*", "event", "{}")).toBe(LARGEST);
+    });
+
+    test("IB-7: an entry from the year 5138 has waited nobody knows how long, and others follow it", async () => {
+      await redis.client.xadd("telltale:inbox", "99999999999999-0", "event", "{}");
+      expect(await redis.client.xadd("telltale:inbox", "*", "event", "{}")).toBe("99999999999999-1");
+      expect(await inbox.backlog()).toEqual({
+        entries: 2,
+        oldest: { id: "99999999999999-0", ageMs: undefined },
+      });
+      expect(await inbox.take()).toMatchObject({
+        entries: [{ addedAt: undefined }, { id: "99999999999999-1" }],
+      });
     });
 
     test("every call says so if the inbox is no stream", async () => {

@@ -40,7 +40,7 @@ describe.skipIf(!needs("redis-server"))("connections to Redis", () => {
     }
     await eventually("it is up again", async () => node.health().status === "up");
     expect(await node.append({ channel, events: [status()] })).toMatchObject({ type: "stored" });
-  }, 20_000);
+  }, 60_000);
 
   test("a node notices within seconds that Redis hangs though nobody publishes", async () => {
     const node = redis.nodes.make();
@@ -65,7 +65,7 @@ describe.skipIf(!needs("redis-server"))("connections to Redis", () => {
     await eventually("it is up again", async () => node.health().status === "up");
     await node.append({ channel, events: [status()] });
     await heard.until(() => heard.events.length === 1);
-  }, 20_000);
+  }, 60_000);
 
   test("a node gives up its connections to a Redis that stays frozen, and connects anew when it wakes", async () => {
     const telemetry = new CollectingTelemetry();
@@ -90,7 +90,7 @@ describe.skipIf(!needs("redis-server"))("connections to Redis", () => {
     await heard.until(() => heard.restored >= 1);
     await node.append({ channel, events: [status()] });
     await heard.until(() => heard.events.length === 1);
-  }, 40_000);
+  }, 60_000);
 
   test("while Redis is away a node refuses at once, and serves again when it is back", async () => {
     const telemetry = new CollectingTelemetry();
@@ -114,7 +114,7 @@ describe.skipIf(!needs("redis-server"))("connections to Redis", () => {
     await node.append({ channel, events: [status()] });
     await heard.until(() => heard.events.length === 1);
     expect(heard.offsets).toEqual([1]);
-  }, 20_000);
+  }, 60_000);
 
   test("a node that starts before its Redis says so, and begins when Redis comes", async () => {
     await redis.kill9();
@@ -128,7 +128,7 @@ describe.skipIf(!needs("redis-server"))("connections to Redis", () => {
       type: "stored",
       firstOffset: 1,
     });
-  }, 20_000);
+  }, 60_000);
 
   test("appends that were under way when Redis was killed have unknown outcomes, and none is sent again", async () => {
     const node = redis.nodes.make();
@@ -148,7 +148,7 @@ describe.skipIf(!needs("redis-server"))("connections to Redis", () => {
     expect(new Set(failures)).toEqual(new Set([OutcomeUnknown]));
     await eventually("it is up", async () => node.health().status === "up");
     expect(await node.append({ channel, events: [status()] })).toMatchObject({ firstOffset: 1 });
-  }, 20_000);
+  }, 60_000);
 
   test("a subscriber whose connection was killed is subscribed again, told so, and hears the next event", async () => {
     const [listener, publisher] = [redis.nodes.make(), redis.nodes.make()];
@@ -167,7 +167,7 @@ describe.skipIf(!needs("redis-server"))("connections to Redis", () => {
       );
     }
     expect((await watchedChannels()).length).toBe(channels.length);
-  }, 20_000);
+  }, 60_000);
 
   test("a subscriber that leaves while the connection is down is not subscribed again, and no caller waits for ever", async () => {
     const listener = redis.nodes.make();
@@ -179,7 +179,7 @@ describe.skipIf(!needs("redis-server"))("connections to Redis", () => {
     await Promise.all(subscriptions.slice(1).map((subscription) => subscription.unsubscribe()));
     await eventually("it is back", async () => listener.health().status === "up");
     await eventually("one channel is left", async () => (await watchedChannels()).length === 1);
-  }, 20_000);
+  }, 60_000);
 
   test("a subscriber that leaves while it is subscribed again leaves no subscription at the broker", async () => {
     const listener = redis.nodes.make();
@@ -195,7 +195,7 @@ describe.skipIf(!needs("redis-server"))("connections to Redis", () => {
     await eventually("none is left", async () => (await watchedChannels()).length === 0);
     await listener.subscribe(someAnalysis(), new CollectingSubscriber());
     expect(await watchedChannels()).toHaveLength(1);
-  }, 20_000);
+  }, 60_000);
 
   test("a node uses its password, and names a wrong one as the reason", async () => {
     const guarded = await startRedis();
@@ -221,5 +221,5 @@ describe.skipIf(!needs("redis-server"))("connections to Redis", () => {
       await Promise.all([right.close(), wrong.close()]);
       await guarded.stop();
     }
-  }, 20_000);
+  }, 60_000);
 });

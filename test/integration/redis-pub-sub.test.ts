@@ -1,7 +1,9 @@
 import { describe } from "bun:test";
 import { pubSubContract } from "../../src/testing/contracts/pub-sub-contract.ts";
+import { cancelCopyRules } from "../support/cancel-copy-rules.ts";
 import { needs } from "../support/needs.ts";
 import { emptyEventLog } from "../support/redis-under-test.ts";
+import { runningIndexRules } from "../support/running-index-rules.ts";
 import { TIMED_IDS } from "../support/timed-ids.ts";
 import { useRedis } from "../support/use-redis.ts";
 
@@ -11,4 +13,6 @@ describe.skipIf(!needs("redis-server"))("on a Redis server", () => {
   pubSubContract("Redis", () => emptyEventLog(redis), {
     ...{ newerFormat: true, occurrences: true, entryIds: TIMED_IDS },
   });
+  runningIndexRules(async () => [redis.nodes.make().running, redis.nodes.make().running]);
+  cancelCopyRules(() => ({ node: async () => redis.nodes.make(), get: (key) => redis.client.get(key) }));
 });

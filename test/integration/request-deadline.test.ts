@@ -79,7 +79,7 @@ describe("a request that does not come to its end", () => {
       expect(answer).toStartWith("HTTP/1.1 408 ");
       expect(answer).toContain('"code":"request_timeout"');
       expect(answer.toLowerCase()).toContain("connection: close");
-      expect(served.telemetry.logs).toEqual([]);
+      expect(served.telemetry.logs.filter(({ level }) => level !== "debug")).toEqual([]);
     });
 
     test.each([
@@ -214,7 +214,7 @@ describe("a body that nobody reads", () => {
       await served.arrivals(FORMS.findIndex(([, one]) => one === header) + 1);
       request.leave();
     }
-    await eventually("both were noticed", async () => served.telemetry.logs.length === 2);
+    await eventually("both were noticed", async () => served.telemetry.logs.length >= 2);
     expect(served.telemetry.logs.map(({ level, message }) => [level, message])).toEqual([
       ["debug", "a client went away before its request was whole"],
       ["debug", "a client went away before its request was whole"],

@@ -11,24 +11,26 @@ import { publish, resultUpdate, statusUpdate } from "../support/publishing.ts";
 import { RedisNodes } from "../support/redis-nodes.ts";
 import { TcpProxy } from "../support/tcp-proxy.ts";
 import { useRedis } from "../support/use-redis.ts";
+import { useRedisCluster } from "../support/use-redis-cluster.ts";
 import { WatchingSocket, watchUrl } from "../support/watching-socket.ts";
+
+const ready = async ({ url }: GatewayProcess) => {
+  const answer = await fetch(`${url}/ready`);
+  return { ok: answer.ok, reason: ((await answer.json()) as { reason?: string }).reason ?? "" };
+};
+const watch = async ({ url }: GatewayProcess, id: string) => {
+  const socket = new WatchingSocket(watchUrl(url, id, { token: await tokenFor() }));
+  await socket.established();
+  return socket;
+};
+const messagesOf = (socket: WatchingSocket) => socket.events.map(({ message }) => message).slice(0, -1);
+const texts = (count: number) => Array.from({ length: count }, (_, index) => `${index + 1}`);
 
 describe.skipIf(!needs("redis-server"))("stalled subscriptions", () => {
   const redis = useRedis();
 
   const gatewayBehind = ({ host, port }: { readonly host: string; readonly port: number }) =>
     redis.startGateway({ REDIS_HOST: host, REDIS_PORT: `${port}` });
-  const ready = async ({ url }: GatewayProcess) => {
-    const answer = await fetch(`${url}/ready`);
-    return { ok: answer.ok, reason: ((await answer.json()) as { reason?: string }).reason ?? "" };
-  };
-  const watch = async ({ url }: GatewayProcess, id: string) => {
-    const socket = new WatchingSocket(watchUrl(url, id, { token: await tokenFor() }));
-    await socket.established();
-    return socket;
-  };
-  const messages = (socket: WatchingSocket) => socket.events.map(({ message }) => message).slice(0, -1);
-  const texts = (count: number) => Array.from({ length: count }, (_, index) => `${index + 1}`);
 
   test("OPS-11: a gateway notices within 10 s that a network forwards nothing to a connection that listens, and loses no event", async () => {
     await Promise.all(["subscriptions", "workers"].map((purpose) => stalls(purpose)));
@@ -63,7 +65,7 @@ describe.skipIf(!needs("redis-server"))("stalled subscriptions", () => {
     );
     expect((await publish(other, id, resultUpdate())).status).toBe(202);
     await socket.untilType("result_update");
-    expect(messages(socket)).toEqual(texts(30));
+    expect(messagesOf(socket)).toEqual(texts(30));
     await socket.leave();
   }
 
@@ -93,6 +95,58 @@ describe.skipIf(!needs("redis-server"))("stalled subscriptions", () => {
     await heard.until(() => heard.events.length === 2);
     expect(heard.offsets).toEqual([1, 3]);
   }, 40_000);
+});
+
+describe.skipIf(!needs("redis-server"))("stalled subscriptions on a Redis Cluster", () => {
+  const redis = useRedisCluster();
+
+  test("OPS-11: a gateway notices that a network forwards nothing from one primary to a connection that listens, and loses no event", async () => {
+    const { nodes } = redis.cluster;
+    const proxies = await Promise.all(nodes.map((node) => TcpProxy.start(node)));
+    for (const proxy of proxies) redis.afterTest(() => proxy.stop());
+    for (const [at, node] of nodes.entries()) await node.announce(proxies[at]?.port ?? 0);
+    await eventually("all servers announce the proxies", async () => {
+      const maps = await Promise.all(nodes.map((node) => node.cluster("SLOTS")));
+      return maps.every((map) => proxies.every(({ port }) => JSON.stringify(map).includes(`${port}`)));
+    });
+    const [{ port }] = proxies as [TcpProxy];
+    const env = { REDIS_URL: `redis+cluster://127.0.0.1:${port}` };
+    const gateway = await redis.startGateway(env);
+    await eventually("it is ready", async () => (await ready(gateway)).ok);
+    const its = proxies.map(({ connections }) => connections);
+    const other = await redis.startGateway(env);
+    await eventually("the other one is ready", async () => (await ready(other)).ok);
+    const id = crypto.randomUUID();
+    const socket = await watch(gateway, id);
+    redis.afterTest(() => socket.leave());
+    const primary = await redis.cluster.primaryOf(`telltale:{analysis:${id}}`);
+    const listening = (at: number, purpose: string) =>
+      (its[at] ?? []).filter(({ opening }) => opening.includes(`telltale-${purpose}`));
+    const [events, ...more] = listening(nodes.indexOf(primary), "subscriptions");
+    const [messages] = nodes.flatMap((_, at) => listening(at, "workers"));
+    expect([events, messages, ...more]).toEqual([expect.anything(), expect.anything()]);
+    events?.pause("down");
+    messages?.pause("down");
+    let sent = 0;
+    const some = async (count: number) => {
+      for (const until = sent + count; sent < until; ) {
+        const event = JSON.stringify(statusUpdate({ message: `${++sent}` }));
+        await primary.client.publish(`analysis:${id}`, event);
+      }
+    };
+    await some(10);
+    await eventually("it is not ready", async () => !(await ready(gateway)).ok);
+    expect((await fetch(`${gateway.url}/health`)).status).toBe(200);
+    await eventually("it is ready again", async () => (await ready(gateway)).ok);
+    await some(10);
+    await eventually(
+      "the last is kept",
+      async () => (await primary.client.xlen(`telltale:{analysis:${id}}:history`)) === sent,
+    );
+    expect((await publish(other, id, resultUpdate())).status).toBe(202);
+    await socket.untilType("result_update");
+    expect(messagesOf(socket)).toEqual(texts(sent));
+  }, 60_000);
 });
 
 /** Passes everything on. While it `swallows` it leaves out the messages of channels. */

@@ -1,6 +1,8 @@
-import { type GatewayProcess, startGateway, tokenFor } from "../support/gateway-process.ts";
+import { expect } from "bun:test";
+import { buildPages, type GatewayProcess, startGateway, tokenFor } from "../support/gateway-process.ts";
+import { type RuntimeName, runtimeCommand } from "../support/runtime-command.ts";
 import type { StagedBroker, WorkerConnection } from "../support/staged-broker.ts";
-import type { MatrixBroker, RuntimeName } from "./cells.ts";
+import type { MatrixBroker } from "./cells.ts";
 
 const OPTIONS = { DEMO: "on", DRAIN_SECONDS: "2", MAX_CONNECTIONS_PER_USER: "1000" };
 
@@ -46,17 +48,14 @@ export class Cell {
 
   /** Another gateway on the same broker. */
   async startGateway(env: Record<string, string> = {}): Promise<GatewayProcess> {
-    const before = process.env.TELLTALE_RUNTIME;
-    process.env.TELLTALE_RUNTIME = this.runtime;
-    try {
-      const settings = this.#broker?.settingsFor(this.#broker) ?? {};
-      const gateway = await startGateway({ ...OPTIONS, ...settings, ...env });
-      this.#gateways.push(gateway);
-      return gateway;
-    } finally {
-      if (before === undefined) delete process.env.TELLTALE_RUNTIME;
-      else process.env.TELLTALE_RUNTIME = before;
-    }
+    if (this.runtime === "deno") buildPages();
+    const settings = this.#broker?.settingsFor(this.#broker) ?? {};
+    const command = runtimeCommand("src/main.ts", this.runtime);
+    const gateway = await startGateway({ ...OPTIONS, ...settings, ...env }, command);
+    this.#gateways.push(gateway);
+    const metrics = await (await fetch(`${gateway.url}/metrics`)).text();
+    expect(metrics).toContain(`runtime="${this.runtime}"`);
+    return gateway;
   }
 
   /** Ends every gateway of the cell; the broker goes on. */

@@ -1,10 +1,9 @@
 import { needs } from "../support/needs.ts";
+import type { RuntimeName } from "../support/runtime-command.ts";
 import type { StagedBroker } from "../support/staged-broker.ts";
 import { StagedNats } from "../support/staged-nats.ts";
 import { StagedPostgres } from "../support/staged-postgres.ts";
 import { StagedRedis } from "../support/staged-redis.ts";
-
-export type RuntimeName = "bun" | "deno";
 
 /** One broker of the matrix. A gateway in memory has no server. */
 export interface MatrixBroker {

@@ -17,5 +17,5 @@ pubSubContract(
       close: async () => {},
     };
   },
-  { newerFormat: false, occurrences: true, entryIds: TIMED_IDS },
+  { newerFormat: false, occurrences: true, cancels: false, entryIds: TIMED_IDS },
 );

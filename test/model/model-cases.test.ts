@@ -92,6 +92,22 @@ const cases: readonly [string, readonly Step[]][] = [
       step("newLineage"),
     ],
   ],
+  [
+    "a slow watcher whose first replay is read after a loss, and trimmed to nothing by then, is sent nothing",
+    [
+      step("connect", { b: 5 }),
+      step("hold", { a: 20 }),
+      step("publish", { a: 3 }),
+      step("connect", { a: 52, b: 8, c: 10 }),
+      step("expire"),
+      step("readSlowly", { a: 17 }),
+      step("publish"),
+      step("flow", { a: 41 }),
+      step("kill"),
+      step("trim"),
+      step("publish"),
+    ],
+  ],
 ];
 
 for (const [name, steps] of cases) {

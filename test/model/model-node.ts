@@ -5,6 +5,7 @@ import { CHECK_POSITIONS_MS, CheckPositions } from "../../src/application/check-
 import { DrainConnections } from "../../src/application/drain-connections.ts";
 import { ExpireStaleConnections } from "../../src/application/expire-stale-connections.ts";
 import { FairQueue } from "../../src/application/fair-queue.ts";
+import { DeliveryMeters } from "../../src/application/fan-out/delivery-meter.ts";
 import { FeedRegistry } from "../../src/application/fan-out/feed-registry.ts";
 import { IngestBareMessage } from "../../src/application/ingest-bare-message.ts";
 import { IngestInboxEntries } from "../../src/application/ingest-inbox-entries.ts";
@@ -13,6 +14,7 @@ import type { ClientConnectionPort } from "../../src/application/ports/client-co
 import type { DeadLetterPort } from "../../src/application/ports/dead-letter-port.ts";
 import type { Listening } from "../../src/application/ports/worker-channel-port.ts";
 import { ReadAnalysis } from "../../src/application/read-analysis.ts";
+import { Refusals } from "../../src/application/refusals.ts";
 import { SendHeartbeats } from "../../src/application/send-heartbeats.ts";
 import { SubscribeToAnalysis } from "../../src/application/subscribe-to-analysis.ts";
 import { analysisIdOf } from "../../src/domain/channel.ts";
@@ -111,7 +113,7 @@ export class ModelNode {
       publish: (name) => pubSub.command((at) => mark(at, name)),
     });
     this.listen(newcomer);
-    this.drain = new DrainConnections(this.connections, clock, 10_000, () => 0.5);
+    this.drain = new DrainConnections(this.connections, clock, () => 0.5);
     const heartbeats = new SendHeartbeats(clock, HEARTBEAT_INTERVAL_MS);
     const expire = new ExpireStaleConnections(registry, this.connections, clock, HEARTBEAT_TIMEOUT_MS);
     clock.every(SWEEP_MS, () => {
@@ -131,6 +133,8 @@ export class ModelNode {
       heartbeats,
       clock,
       telemetry,
+      deliveries: new DeliveryMeters(),
+      refusals: new Refusals(telemetry),
       settings: {
         heartbeatIntervalMs: HEARTBEAT_INTERVAL_MS,
         heartbeatTimeoutMs: HEARTBEAT_TIMEOUT_MS,

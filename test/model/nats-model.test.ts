@@ -13,11 +13,36 @@ const step: fc.Arbitrary<NatsStep> = fc.oneof(
     arbitrary: fc.record({
       type: fc.constant("append" as const),
       node,
-      by: fc.constantFrom("none" as const, "key" as const, "entry" as const),
+      by: fc.constantFrom("none" as const, "key" as const),
       name: fc.nat(4),
       events: fc.integer({ min: 1, max: 3 }),
       isEnd: fc.boolean(),
       attempt: fc.constantFrom(0, 0, 0, 1, 2),
+    }),
+  },
+  {
+    weight: 4,
+    arbitrary: fc.record({ type: fc.constant("work" as const), count: fc.integer({ min: 1, max: 3 }) }),
+  },
+  {
+    weight: 6,
+    arbitrary: fc.record({
+      type: fc.constant("take" as const),
+      node,
+      isFrozen: fc.constantFrom(false, false, false, true),
+    }),
+  },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      type: fc.constant("workers" as const),
+      change: fc.constantFrom(
+        "lost" as const,
+        "made anew" as const,
+        "put back" as const,
+        "set back" as const,
+      ),
+      count: fc.integer({ min: 1, max: 4 }),
     }),
   },
   { weight: 8, arbitrary: fc.record({ type: fc.constant("go on" as const), pick }) },

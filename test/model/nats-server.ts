@@ -2,6 +2,7 @@ import type {
   EventStream,
   Publication,
   PublicationAnswer,
+  RangeTerms,
   StoredMessage,
 } from "../../src/adapters/nats/event-stream.ts";
 import { BrokerUnavailable, OutcomeUnknown } from "../../src/application/errors.ts";
@@ -142,6 +143,12 @@ export class SimulatedNats {
     this.#state = { ...this.#state, messages: this.#state.messages.filter(stay) };
   }
 
+  /** The store loses a message, which the server does not notice. */
+  lose(sequence: number): void {
+    const messages = this.#state.messages.filter((message) => message.sequence !== sequence);
+    this.#state = { ...this.#state, messages };
+  }
+
   /** One of the requests on a connection that is open. */
   #picked(pick: number): Request | undefined {
     const open = this.#requests.filter(
@@ -197,7 +204,11 @@ export class SimulatedStream implements EventStream {
     );
   }
 
-  async range(subject: string, sequence: number, take: (message: StoredMessage) => boolean): Promise<void> {
+  async range(
+    subject: string,
+    { from: sequence }: RangeTerms,
+    take: (message: StoredMessage) => boolean,
+  ): Promise<void> {
     const found = await this.#ask(() =>
       this.#nats.messages.filter((message) => message.subject === subject && message.sequence >= sequence),
     );

@@ -1,6 +1,7 @@
 import { readHistory } from "../../src/adapters/nats/channel-history.ts";
 import { eventsOfMessage, isVoid } from "../../src/adapters/nats/channel-message.ts";
 import { readSnapshot } from "../../src/adapters/nats/channel-snapshot.ts";
+import { KnownHoles } from "../../src/adapters/nats/known-holes.ts";
 import { NatsAppends } from "../../src/adapters/nats/nats-appends.ts";
 import { subjectsOf } from "../../src/adapters/nats/subjects.ts";
 import { trimChannel } from "../../src/adapters/nats/trim-channel.ts";
@@ -12,17 +13,21 @@ import { appendToRecord, newRecord } from "../../src/domain/channel-record.ts";
 import { type EventPosition, formatEventId } from "../../src/domain/event-position.ts";
 import { result, status } from "../../src/testing/encoded-events.ts";
 import { KEYS_KNOWN_MS, SimulatedNats, SimulatedStream } from "./nats-server.ts";
+import { SimulatedWorkers, type WorkerMessage, type WorkersChange } from "./nats-workers.ts";
 
 export type NatsStep =
   | {
       readonly type: "append";
       readonly node: number;
-      readonly by: "none" | "key" | "entry";
+      readonly by: "none" | "key";
       readonly name: number;
       readonly events: number;
       readonly isEnd: boolean;
       readonly attempt: number;
     }
+  | { readonly type: "work"; readonly count: number }
+  | { readonly type: "take"; readonly node: number; readonly isFrozen: boolean }
+  | { readonly type: "workers"; readonly change: WorkersChange; readonly count: number }
   | { readonly type: "go on"; readonly pick: number }
   | { readonly type: "flow"; readonly rounds: number }
   | { readonly type: "lose" | "repeat"; readonly pick: number }
@@ -34,12 +39,19 @@ export type NatsStep =
 const CHANNEL = "analysis:00000000-0000-0000-0000-000000000001";
 const SUBJECTS = subjectsOf(CHANNEL);
 const TTL_MS = 60_000;
+const TERMS = {
+  ttlMs: TTL_MS,
+  holes: new KnownHoles({
+    log: (_, words) => {
+      throw new Error(`no message was lost, and a gateway says: ${words}`);
+    },
+  }),
+};
 const SIZE = 4;
 /** A key is known for so long: less than the stream knows it. */
 const WINDOW_MS = 3_000;
-/** From the first question of an append to the last instant at which it may be stored. */
-const LATEST_MS = 4_000;
-
+/** So many messages of workers are taken at once, at most. */
+const BATCH = 3;
 interface Sent {
   readonly notes: readonly string[];
   readonly node: number;
@@ -56,13 +68,14 @@ export class NatsWorld {
   readonly #streams = [0, 700].map((behindMs) => new SimulatedStream(this.#nats, behindMs));
   readonly #reader = new SimulatedStream(this.#nats, 0, true);
   readonly #nodes = this.#streams.map((stream) => this.#node(stream));
+  /** The batch that a node took before it froze, by the node. */
+  readonly #frozen = new Map<number, readonly WorkerMessage[]>();
+  readonly #workers = new SimulatedWorkers(() => this.#nats.now);
   readonly #sent: Sent[] = [];
   /** Every event that ever counted, by its id. */
   readonly #texts = new Map<string, string>();
   /** When each of them was stored. */
   readonly #times = new Map<string, number>();
-  /** When each event was stored, void ones included, by its note. */
-  readonly #storedAt = new Map<string, number>();
   /** The events that count now, and those that counted before they were trimmed, by offset. */
   #log = new Map<number, { readonly id: string; readonly note: string }>();
   #savedLog = new Map(this.#log);
@@ -82,6 +95,17 @@ export class NatsWorld {
       case "append":
         this.#append(step);
         break;
+      case "work":
+        for (let n = 0; n < step.count; n++) this.#workers.publish();
+        break;
+      case "take":
+        this.#take(step.node % 2, step.isFrozen);
+        break;
+      case "workers":
+        this.#workers.change(step.change, step.count);
+        // A message that has a sequence again is later than the one before, for a server needs time to start.
+        this.#pass(1);
+        break;
       case "go on":
         this.#nats.advanceRequest(step.pick);
         break;
@@ -99,6 +123,7 @@ export class NatsWorld {
         break;
       case "save":
         this.#nats.save();
+        this.#workers.save();
         this.#savedLog = new Map(this.#log);
         break;
       case "restart":
@@ -116,16 +141,26 @@ export class NatsWorld {
 
   /** Brings everything under way to its end, and judges what is kept. */
   async end(): Promise<void> {
+    await this.#untilQuiet();
+    for (let time = 0; time < 100 && this.#workers.batch(1).length > 0; time++) {
+      for (const node of [0, 1]) this.#take(node, false);
+      await this.#untilQuiet();
+    }
+    assert(this.#workers.batch(1).length === 0, "an entry is never taken");
+    await this.#judge();
+    this.#nats.pass(KEYS_KNOWN_MS + 1);
+    await trimChannel(this.#reader, SUBJECTS, { ttlMs: TTL_MS, keysKnownMs: KEYS_KNOWN_MS });
+    await this.#judge();
+  }
+
+  async #untilQuiet(): Promise<void> {
+    await settled();
     for (let round = 0; !this.#nats.isQuiet && round < 200; round++) {
       await this.#flow(1);
       if (round % 20 === 19) this.#nats.pass(3_000);
       this.#look();
     }
     this.#look();
-    await this.#judge();
-    this.#nats.pass(KEYS_KNOWN_MS + 1);
-    await trimChannel(this.#reader, SUBJECTS, { ttlMs: TTL_MS, keysKnownMs: KEYS_KNOWN_MS });
-    await this.#judge();
   }
 
   async #judge(): Promise<void> {
@@ -145,24 +180,59 @@ export class NatsWorld {
     const events = notes.map((note, index) =>
       isEnd && index === count - 1 ? result({ note, ...attemptId }) : status({ note, ...attemptId }),
     );
-    for (const [index, note] of notes.entries()) this.#events.set(note, events[index] as EncodedEvent);
-    const key = keyOf(by, name);
-    const sent: Sent = { notes, node, key, outcome: undefined, failure: undefined };
-    this.#sent.push(sent);
-    const request = { channel: CHANNEL, events, ...(key && { deduplicate: key }) } as const;
-    this.#nodes[node % 2]?.append(request).then(
+    const key = by === "none" ? undefined : keyOf(name);
+    this.#send(node, notes, events, key).then(
       (outcome) => {
-        sent.outcome = outcome;
         if (outcome.type === "refused") for (const note of notes) this.#fail(note);
       },
       (error: unknown) => {
-        sent.failure = error;
-        assert(error instanceof BrokerUnavailable || error instanceof OutcomeUnknown, `failed by ${error}`);
         if (error instanceof BrokerUnavailable)
           for (const note of notes) assert(!this.#counts(note), `${note} counts, though it was refused`);
         for (const note of notes) this.#fail(note);
       },
     );
+  }
+
+  /**
+   * Takes some messages of workers, appends them in one turn, and removes them once all of them were. If the node freezes
+   * when it has taken them, it goes on the next time, whatever others did meanwhile.
+   */
+  #take(node: number, isFrozen: boolean): void {
+    const batch = this.#frozen.get(node) ?? this.#workers.batch(BATCH);
+    if (isFrozen) {
+      this.#frozen.set(node, batch);
+      return;
+    }
+    this.#frozen.delete(node);
+    const appended = batch.map((message) => this.#sendEntry(node, message));
+    // Those that failed are taken again.
+    this.#ignored(Promise.all(appended).then(() => this.#workers.removeTo(batch)));
+  }
+
+  async #sendEntry(node: number, { id, note }: WorkerMessage): Promise<void> {
+    const event = note.endsWith("3") ? result({ note }) : status({ note });
+    const { type } = await this.#send(node, [note], [event], { by: "entry", id });
+    assert(type !== "refused", "an entry is refused");
+  }
+
+  async #send(
+    node: number,
+    notes: readonly string[],
+    events: readonly EncodedEvent[],
+    key: DeduplicationKey | undefined,
+  ): Promise<AppendOutcome> {
+    for (const [index, note] of notes.entries()) this.#events.set(note, events[index] as EncodedEvent);
+    const sent: Sent = { notes, node, key, outcome: undefined, failure: undefined };
+    this.#sent.push(sent);
+    const request = { channel: CHANNEL, events, ...(key && { deduplicate: key }) } as const;
+    try {
+      sent.outcome = await (this.#nodes[node % 2] as NatsAppends).append(request);
+      return sent.outcome;
+    } catch (error) {
+      sent.failure = error;
+      assert(error instanceof BrokerUnavailable || error instanceof OutcomeUnknown, `failed by ${error}`);
+      throw error;
+    }
   }
 
   #fail(note: string): void {
@@ -201,7 +271,7 @@ export class NatsWorld {
   /** Reads from the last position that was read, as a watcher that resumes. */
   async #read(stream: SimulatedStream): Promise<HistoryPage> {
     const after = this.#positions.at(-1);
-    const page = await readHistory(stream, SUBJECTS, TTL_MS, after, 1_000);
+    const page = await readHistory(stream, SUBJECTS, TERMS, after, 1_000);
     const first = page.events[0]?.position.offset;
     if (after !== undefined && page.resumed && first !== undefined)
       assert(first === after.offset + 1, "a resumed page has a hole");
@@ -209,7 +279,7 @@ export class NatsWorld {
       assert(position.offset === (first ?? 0) + index, "offsets of a page have a hole");
     for (const { position, text } of page.events)
       assert(this.#texts.get(formatEventId(position)) === text, "a page has what never counted");
-    const whole = await readHistory(this.#reader, SUBJECTS, TTL_MS, undefined, 1_000);
+    const whole = await readHistory(this.#reader, SUBJECTS, TERMS, undefined, 1_000);
     if (
       stream === this.#reader &&
       after !== undefined &&
@@ -238,8 +308,6 @@ export class NatsWorld {
   #look(): void {
     for (const message of this.#nats.messages) {
       if (message.subject !== SUBJECTS.events) continue;
-      for (const { text } of eventsOfMessage(message.text).events)
-        this.#storedAt.set(String(JSON.parse(text).note), message.at);
       if (isVoid(message)) continue;
       this.#lastAt = Math.max(this.#lastAt, message.at);
       for (const { position, text } of eventsOfMessage(message.text).events) {
@@ -291,8 +359,10 @@ export class NatsWorld {
       );
     }
     this.#judgeKeys(stored);
-    const entries = stored.flatMap(({ key }) => (key?.by === "entry" ? [key.id] : []));
-    assert(new Set(entries).size === entries.length, "an entry is stored twice");
+    const counted = [...this.#log.values()].map(({ note }) => note);
+    assert(new Set(counted).size === counted.length, "an event is stored twice");
+    for (const note of this.#workers.due)
+      assert(counted.includes(note), `${note} of a worker is taken and not stored`);
     for (const { outcome, key } of this.#sent) {
       if (outcome?.type !== "duplicate" || key?.by !== "key") continue;
       const { note } = this.#log.get(outcome.firstOffset) ?? {};
@@ -301,15 +371,7 @@ export class NatsWorld {
     }
   }
 
-  /** No two requests of one key are stored within its window, but for what docs/GUARANTEES.md does not promise. */
-  /** When the messages of a key were stored, void ones included. */
-  #attempts(name: string): readonly number[] {
-    return this.#sent.flatMap(({ key, notes: [note = ""] }) => {
-      const at = this.#storedAt.get(note);
-      return key?.by === "key" && key.name === name && at !== undefined ? [at] : [];
-    });
-  }
-
+  /** No two requests of one key are stored within its window. */
   #judgeKeys(
     stored: readonly { readonly key: DeduplicationKey | undefined; readonly outcome: Stored }[],
   ): void {
@@ -325,19 +387,14 @@ export class NatsWorld {
         .sort((a, b) => a - b);
       for (const [index, at] of times.entries()) {
         const before = times[index - 1];
-        if (before === undefined || at - before >= WINDOW_MS) continue;
-        // The stream has forgotten the id of one still earlier, which the one before had found when it was sent.
-        const hasForgotten = (first: number) =>
-          before - first < KEYS_KNOWN_MS + LATEST_MS && at - first >= KEYS_KNOWN_MS;
-        const earlier = this.#attempts(name).filter((first) => first < before);
-        assert(earlier.some(hasForgotten), `${name} is stored twice`);
+        assert(before === undefined || at - before >= WINDOW_MS, `${name} is stored twice`);
       }
     }
   }
 
   /** The state of the channel is what the rules make of all its events, kept or trimmed. */
   async #judgeSnapshot({ position }: HistoryPage): Promise<void> {
-    const terms = { ttlMs: TTL_MS, heardAt: async () => undefined, now: () => this.#nats.now };
+    const terms = { ...TERMS, heardAt: async () => undefined, now: () => this.#nats.now };
     const snapshot = await readSnapshot(this.#reader, SUBJECTS, terms);
     assert(snapshot.position.offset === position.offset, "the snapshot is of another position");
     if (this.#hasLost) return;
@@ -364,7 +421,7 @@ export class NatsWorld {
       ready: async () => {},
       mostMembers: () => Number.POSITIVE_INFINITY,
       mostBytes: () => Number.POSITIVE_INFINITY,
-      heard: async () => {},
+      cancels: { heard: { tell: async () => {} }, during: async () => async () => ({}) },
       onStored: () => {},
       newName: () => `x${this.#names++}`,
     });
@@ -386,10 +443,8 @@ export class NatsWorld {
   }
 }
 
-function keyOf(by: "none" | "key" | "entry", name: number): DeduplicationKey | undefined {
-  if (by === "none") return undefined;
-  if (by === "entry") return { by, id: `mi4z0000-${name + 1}` };
-  return { by, name: `key${name}`, scope: "channel", windowMs: WINDOW_MS, rememberMs: WINDOW_MS };
+function keyOf(name: number): DeduplicationKey {
+  return { by: "key", name: `key${name}`, scope: "channel", windowMs: WINDOW_MS, rememberMs: WINDOW_MS };
 }
 
 /** Lets everything go on that waits for nothing but itself. */

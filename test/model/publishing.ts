@@ -13,6 +13,9 @@ export const KINDS = [
   "completed",
   "failed",
   "error",
+  "queued",
+  "cancelled",
+  "data",
 ] as const;
 export type Kind = (typeof KINDS)[number];
 /** How many runs of the worker an analysis may have. */
@@ -185,6 +188,8 @@ function fieldsOf(kind: Kind, sequence: number): object {
         total_frames: sequence,
         is_fake: true,
       };
+    case "data":
+      return { event_type: "result", data: { sequence } };
     case "error":
       return { event_type: "error", error_code: "E", error_message: `error ${sequence}` };
     default:
@@ -193,6 +198,7 @@ function fieldsOf(kind: Kind, sequence: number): object {
         task_id: "task",
         progress: (sequence % 100) / 100,
         current_stage: kind,
+        ...(sequence % 3 === 0 && { current: sequence, total: 2 * sequence, unit: "events" }),
         message: `status ${sequence}`,
       };
   }

@@ -1,4 +1,4 @@
-import type { AnalysisState } from "../../src/domain/analysis-state.ts";
+import { type AnalysisState, hasEnded } from "../../src/domain/analysis-state.ts";
 import { analysisIdOf } from "../../src/domain/channel.ts";
 import type { PublishedEvent } from "../../src/domain/channel-record.ts";
 import { isStatusKind, isTerminalKind, reopens } from "../../src/domain/event-kind.ts";
@@ -34,7 +34,7 @@ export function checkWatcher(connection: ModelConnection, server: ModelServer, e
       asked.channel,
     );
     const ended = view.known ? truth : sent;
-    must(ended.result === null && ended.error === null, "until=terminal ends with the analysis");
+    must(!hasEnded(ended), "until=terminal ends with the analysis");
   }
   if (!view.known) return;
   must(same(essence(view.state), essence(truth)), "a watcher ends with the state of the surviving log");
@@ -42,12 +42,20 @@ export function checkWatcher(connection: ModelConnection, server: ModelServer, e
 }
 
 /** The offset with which a stretch should begin at the latest. */
-function beginningOf(connection: ModelConnection, stretch: Stretch): number {
+function beginningOf(
+  connection: ModelConnection,
+  stretch: Stretch,
+  server: ModelServer,
+  everLost: boolean,
+): number {
   switch (replayOf(connection)) {
     case "resume":
       return (resumePoint(connection, stretch)?.offset ?? 0) + 1;
-    case "all":
-      return Math.max(stretch.oldestKept, 1);
+    case "all": {
+      // After a loss the history is read anew, for a client that is slow to take the first frame: some may be trimmed by then.
+      const oldestKept = everLost ? server.oldestKept(connection.asked.channel) : 1;
+      return Math.max(stretch.oldestKept, oldestKept, 1);
+    }
     case "none":
       return Math.max(0, ...stretch.beganAfter.map(({ position }) => position.offset)) + 1;
     case "latest":
@@ -62,7 +70,7 @@ function checkSequence(connection: ModelConnection, server: ModelServer, everLos
   const log = server.logOf(asked.channel);
   const offsets = stretch.events.map(({ position }) => position.offset);
   const isLatest = replayOf(connection) === "latest";
-  const beginning = beginningOf(connection, stretch);
+  const beginning = beginningOf(connection, stretch, server, everLost);
   // A whole history that is sent anew is read when the client takes it: what was trimmed until then is not retained.
   const readLater = asked.mode === "all" && stretch.resumed === false && (everLost || !stretch.first);
   const isGone = readLater && server.oldestKept(asked.channel) > log.length;

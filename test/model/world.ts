@@ -245,7 +245,7 @@ export class World implements Truth {
   /** The process ends: after a goodbye to everybody, or without a word. A new one takes its place. */
   replace(node: ModelNode, gracefully: boolean): void {
     if (gracefully && node.state === "running") {
-      void node.drain.execute();
+      void node.drain.execute(6_000);
       drainMicrotasks();
     }
     for (const connection of this.#connections) if (connection.node === node) connection.lose();

@@ -1,11 +1,16 @@
 import { readFileSync } from "node:fs";
 import { ACCESS_MUTANTS } from "./access-mutants.ts";
+import { COMMAND_MUTANTS } from "./command-mutants.ts";
 import { IDENTITY_MUTANTS } from "./identity-mutants.ts";
+import { METRICS_MUTANTS } from "./metrics-mutants.ts";
 import { NATS_MUTANTS } from "./nats-mutants.ts";
 import { NATS_WORKER_MUTANTS } from "./nats-worker-mutants.ts";
 import { PAGE_MUTANTS } from "./page-mutants.ts";
 import { POSTGRES_MUTANTS } from "./postgres-mutants.ts";
+import { REDIS_CLUSTER_MUTANTS } from "./redis-cluster-mutants.ts";
+import { REDIS_MUTANTS } from "./redis-mutants.ts";
 import { RULE_MUTANTS } from "./rule-mutants.ts";
+import { TOKEN_MUTANTS } from "./token-mutants.ts";
 
 /** One deliberate breakage: a text that one file of the product has once, and its replacement. */
 export interface Mutant {
@@ -16,6 +21,8 @@ export interface Mutant {
   readonly replace: string;
   /** The tests that must notice: as narrow as they can be. */
   readonly killers: readonly string[];
+  /** A part of the name of the test that must notice, if the others of its file take seconds. */
+  readonly test?: string;
   /** A program without which the killers skip themselves. */
   readonly needs?: "redis-server" | "nats-server" | "postgres";
 }
@@ -111,14 +118,15 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "reads a malformed user_id as absent, and the sub beside it as the user",
     file: "src/adapters/jwt/token-claims.ts",
-    find: '(claims.user_id ?? undefined) === undefined ? "sub"',
-    replace: 'typeof claims.user_id !== "string" ? "sub"',
+    find: "const path = firstOf(claims, paths);\n  const value = path",
+    replace:
+      'const path = paths.find((one) => typeof claimAt(claims, one) === "string");\n  const value = path',
     killers: ["test/contract/jose-token-verifier.test.ts"],
   },
   {
     name: "skips buffering while subscribing",
     file: "src/application/fan-out/channel-feed.ts",
-    find: "hold(this.#state, event);",
+    find: "hold(this.#state, event, appendedAt);",
     replace: "return;",
     killers: ["test/unit/application/channel-feed-races.test.ts"],
   },
@@ -129,6 +137,7 @@ export const MUTANTS: readonly Mutant[] = [
     replace: "step = 512",
     killers: ["test/integration/redis-inbox.test.ts"],
     needs: "redis-server",
+    test: "BUD-9: take() reads little more than a batch",
   },
   {
     name: "lets publishes wait without end for a Redis that does not answer",
@@ -165,6 +174,7 @@ export const MUTANTS: readonly Mutant[] = [
     replace: "",
     killers: ["test/integration/redis-pub-sub.test.ts"],
     needs: "redis-server",
+    test: "BUD-2 a page holds at most a mebibyte",
   },
   {
     name: "reads events of the history that cannot fit into the page",
@@ -173,6 +183,7 @@ export const MUTANTS: readonly Mutant[] = [
     replace: "local LARGEST_STEP = 1000",
     killers: ["test/integration/large-histories.test.ts"],
     needs: "redis-server",
+    test: "BUD-2: the broker reads little more",
   },
   {
     name: "takes a page that ended by its bytes for the last",
@@ -294,7 +305,7 @@ export const MUTANTS: readonly Mutant[] = [
     file: "src/application/fan-out/position-check.ts",
     find: 'if (!same && broker.offset <= asked.offset) return "lost";',
     replace: "if (broker.offset < asked.offset) return undefined;",
-    killers: MODEL,
+    killers: ["test/unit/application/check-positions.test.ts"],
   },
   {
     name: "the position check compares with the feed's position when the answer comes",
@@ -391,7 +402,7 @@ export const MUTANTS: readonly Mutant[] = [
     file: "src/application/fan-out/replay.ts",
     find: "if (isOnHistory(position, kept)) return startAfter(position, hasSeen, latest, cursor);",
     replace: "",
-    killers: MODEL,
+    killers: ["test/unit/application/delivery-restart.test.ts"],
   },
   {
     name: "takes a trimmed hole for nothing",
@@ -419,7 +430,7 @@ export const MUTANTS: readonly Mutant[] = [
     file: "src/application/fan-out/delivery.ts",
     find: "if (!this.#request.conflates || this.#cursor < this.#conflatedFrom) return;",
     replace: "if (this.#cursor < this.#conflatedFrom) return;",
-    killers: MODEL,
+    killers: ["test/unit/session/serving.test.ts"],
   },
   {
     name: "conflates a replay",
@@ -461,7 +472,7 @@ export const MUTANTS: readonly Mutant[] = [
     file: "src/application/fan-out/connection-writer.ts",
     find: "source.flush();",
     replace: "",
-    killers: MODEL,
+    killers: ["test/unit/session/serving.test.ts"],
   },
   {
     name: "treats a dropped send as sent",
@@ -542,7 +553,7 @@ export const MUTANTS: readonly Mutant[] = [
     killers: ["test/unit/application/shared-answer.test.ts"],
   },
   {
-    name: "trims the standing terminal event",
+    name: "trims the announcements terminal event",
     file: "src/domain/channel-record.ts",
     find: "if (isTerminalKind(event.kind)) record.currentTerminal = stored;",
     replace: "",
@@ -570,11 +581,16 @@ export const MUTANTS: readonly Mutant[] = [
     killers: MODEL,
   },
   ...IDENTITY_MUTANTS,
+  ...METRICS_MUTANTS,
   ...NATS_MUTANTS,
   ...NATS_WORKER_MUTANTS,
   ...POSTGRES_MUTANTS,
+  ...REDIS_MUTANTS,
+  ...REDIS_CLUSTER_MUTANTS,
   ...RULE_MUTANTS,
   ...ACCESS_MUTANTS,
+  ...COMMAND_MUTANTS,
+  ...TOKEN_MUTANTS,
   {
     name: "gives up what the broker could not store",
     file: "src/application/ingest-bare-message.ts",
@@ -632,6 +648,7 @@ export const MUTANTS: readonly Mutant[] = [
     replace: "      break",
     killers: ["test/integration/redis-deadlines.test.ts", "test/integration/redis-links.test.ts"],
     needs: "redis-server",
+    test: "PS-31: the very bytes of a call",
   },
   {
     name: "Redis: goes on with the epoch of a history that may have forked",
@@ -652,10 +669,11 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "Redis: forgets which inbox entry it took last",
     file: "src/adapters/redis/scripts/append-events.lua",
-    find: "last_entry, entry_changed = ARGV[at + 2] .. ' ' .. place, true",
+    find: "last_entry, entry_changed = ARGV[at + 1] .. ' ' .. place, true",
     replace: "",
     killers: ["test/integration/redis-pub-sub.test.ts"],
     needs: "redis-server",
+    test: "PS-28 an inbox entry taken twice",
   },
   {
     name: "Redis: acknowledges though too few replicas have it",
@@ -666,26 +684,34 @@ export const MUTANTS: readonly Mutant[] = [
     needs: "redis-server",
   },
   {
+    name: "Redis: keeps silent of a server that comes back empty and may be promoted",
+    file: "src/adapters/redis/redis-persistence.ts",
+    find: "this.#options.promotes && this.#appendsToFile === false",
+    replace: "this.#options.promotes && this.#appendsToFile === undefined",
+    killers: ["test/unit/adapters/redis/redis-persistence.test.ts"],
+  },
+  {
     name: "Redis: subscribes without waiting for the broker",
     file: "src/adapters/redis/redis-subscriptions.ts",
-    find: "await watched.confirmation.promise;",
-    replace: "void watched.confirmation.promise.catch(() => {});",
+    find: "await promise;",
+    replace: "void promise.catch(() => {});",
     killers: ["test/integration/redis-subscriptions.test.ts", "test/integration/redis-pub-sub.test.ts"],
     needs: "redis-server",
+    test: "PS-6 the append right after subscribe",
   },
   {
     name: "never compares the positions it was told",
     file: "src/application/check-positions.ts",
     find: "if (broker !== undefined) feed.comparePosition(position, broker);",
     replace: "",
-    killers: MODEL,
+    killers: ["test/unit/application/check-positions.test.ts"],
   },
   {
     name: "admits though the list of viewers has changed",
     file: "src/session/session.ts",
     find: "if (this.admission.begin(watched)) watched.mayGoOn(grant);",
     replace: "this.admission.begin(watched);",
-    killers: MODEL,
+    killers: ["test/unit/session/viewers.test.ts"],
   },
   {
     name: "lets a refused watcher stay on a socket of many",
@@ -718,10 +744,38 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: "passes on a number outside its bound",
-    file: "src/domain/event-rules.ts",
+    file: "src/domain/rounding.ts",
     find: "outside[name] = value < 0 ? 0 : most;",
     replace: "outside[name] = value;",
     killers: ["test/unit/domain/event-leniency.test.ts"],
+  },
+  {
+    name: "takes a cancelled analysis for one that was not ended",
+    file: "src/domain/analysis-state.ts",
+    find: ' || typeof stages.at(-1)?.ended_at === "string"',
+    replace: "",
+    killers: ["test/unit/domain/analysis-state.test.ts"],
+  },
+  {
+    name: "puts nothing before the other members of a cancelled status",
+    file: "src/domain/encode-event.ts",
+    find: "first === undefined ? [] : [first.source]",
+    replace: "[]",
+    killers: ["test/unit/domain/event-kind.test.ts"],
+  },
+  {
+    name: "lets no count say the progress",
+    file: "src/domain/counts.ts",
+    find: "total > 0) counted",
+    replace: "total > 0 && total < 0) counted",
+    killers: ["test/unit/domain/event-rules.test.ts"],
+  },
+  {
+    name: "forgets the stages of the setting on the inbox",
+    file: "src/application/ingest-inbox-entries.ts",
+    find: ", rules: this.#rules }",
+    replace: ", rules: EVENT_RULES }",
+    killers: ["test/unit/application/configured-stages.test.ts"],
   },
   {
     name: "ends a stage before it started, where the state is read",
@@ -803,8 +857,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "shows no age of an entry that its worker numbered",
     file: "src/application/watch-inbox.ts",
-    find: "oldestAgeMs: oldest?.ageMs ?? watchedMs",
-    replace: "oldestAgeMs: oldest?.ageMs",
+    find: "Math.max(oldest?.ageMs ?? 0, watchedMs)",
+    replace: "(oldest?.ageMs ?? 0)",
     killers: ["test/unit/application/watch-inbox.test.ts"],
   },
   {

@@ -8,10 +8,28 @@ const NOTIFICATIONS = {
 };
 const SURPLUS = { file: `${FOLDER}/surplus.ts`, killers: ["test/unit/postgres-broker/surplus.test.ts"] };
 const TRIALS = { file: `${FOLDER}/trials.ts`, killers: ["test/unit/postgres-broker/trials.test.ts"] };
+const CONNECTIONS = {
+  killers: ["test/integration/postgres-connections.test.ts"],
+  needs: "postgres" as const,
+};
 const OUTBOX = { killers: ["test/integration/postgres-outbox.test.ts"], needs: "postgres" as const };
 
 /** Mutants of the adapter on PostgreSQL. */
 export const POSTGRES_MUTANTS: readonly Mutant[] = [
+  {
+    ...CONNECTIONS,
+    file: `${FOLDER}/database.ts`,
+    name: "gives up a connection to PostgreSQL that one append could not wait for",
+    find: "        this.#putBack(made);\n",
+    replace: '        made.end(new Error("late"));\n',
+  },
+  {
+    ...CONNECTIONS,
+    file: `${FOLDER}/connection.ts`,
+    name: "waits for the lock of the schema on each connection to PostgreSQL",
+    find: "if (!isThere) await makeSchema",
+    replace: "await makeSchema",
+  },
   {
     ...JUDGE,
     name: "stores an entry of the outbox again that it stored last",

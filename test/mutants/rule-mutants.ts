@@ -31,8 +31,15 @@ export const RULE_MUTANTS: readonly Mutant[] = [
   {
     name: "Redis: takes stage completed for the second half of a failure",
     file: "src/adapters/redis/script-constants.ts",
-    find: "quoted(flagOf(SECOND_HALF[kind]))",
-    replace: 'quoted(flagOf(kind === "result" ? SECOND_HALF[kind] : "status_completed"))',
+    find: ": quoted(flagOf(second))",
+    replace: ': quoted(flagOf(kind === "result" ? second : "status_completed"))',
+    ...ON_REDIS,
+  },
+  {
+    name: "Redis: stores kinds that gateways of a former release cannot read",
+    file: "src/adapters/redis/script-constants.ts",
+    find: "quoted(storedFlagOf(kind))",
+    replace: "quoted(flagOf(kind))",
     ...ON_REDIS,
   },
   {
@@ -108,15 +115,15 @@ export const RULE_MUTANTS: readonly Mutant[] = [
   {
     name: "Redis: knows a key for as long as it is kept",
     file: DEDUPLICATE,
-    find: "if now - tonumber(when) <= tonumber(ARGV[at + 3]) then",
+    find: "if now - tonumber(when) <= tonumber(ARGV[at + 2]) then",
     replace: "if when then",
     ...ON_REDIS,
   },
   {
     name: "Redis: compares the ids of entries as text",
     file: DEDUPLICATE,
-    find: "if #ms > #last_ms or (#ms == #last_ms and ms > last_ms) then return end",
-    replace: "if ms > last_ms then return end",
+    find: "return #one > #other or (#one == #other and one > other) end",
+    replace: "return one > other end",
     ...ON_REDIS,
   },
   {

@@ -53,6 +53,11 @@ for (const kind of [nginx, caddy]) {
       testMs,
     );
 
+    test("keeps the metrics from the world", async () => {
+      expect((await fetch(`${gateway.url}/metrics`)).status).toBe(200);
+      expect((await fetch(`${proxy.url}/metrics`)).status).toBe(404);
+    });
+
     test(
       "lets a page of the proxy's own address watch",
       async () => {

@@ -77,11 +77,12 @@ export const caddy: ProxyKind = {
   name: "caddy",
   snippet: "Caddyfile",
   replace: (text, { home, port, upstream }) =>
-    `{\n\tadmin off\n}\n${swap(text, {
+    swap(text, {
+      "\n{\n": "\n{\n\tadmin off\n",
       "telltale.example.com {": `http://127.0.0.1:${port} {`,
       "127.0.0.1:8000": upstream,
       "/var/log/caddy": `${home}/log`,
-    })}`,
+    }),
   command: (config) => [programPath("caddy"), "run", "--adapter", "caddyfile", "--config", config],
 };
 

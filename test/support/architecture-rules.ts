@@ -140,11 +140,11 @@ export const architectureRules: readonly ArchitectureRule[] = [
   },
   {
     sentence:
-      "testing imports only testing, application, domain, the test runner and the built-ins of every runtime",
+      "testing imports only testing, application, domain, the test runners and the built-ins of every runtime",
     offences: onlyImports({
       from: "src/testing/",
       folders: ["src/testing/", "src/application/", "src/domain/"],
-      packages: ["bun:test"],
+      packages: ["bun:test", "node:test", "expect"],
       builtIns: true,
     }),
     broken: { "src/testing/a.ts": 'import { b } from "../../test/support/b.ts";' },

@@ -22,8 +22,11 @@ export class TestAuthority {
     );
   }
 
-  /** Signs a certificate for a server under these names, as `DNS:localhost` and `IP:127.0.0.1`, or for a client. */
-  sign(name: string, alternatives: string): CertificateFiles {
+  /**
+   * Signs a certificate for a server under these names, as `DNS:localhost` and `IP:127.0.0.1`, or for a client: for two days,
+   * or only until now.
+   */
+  sign(name: string, alternatives: string, { expired = false } = {}): CertificateFiles {
     const [key, request, cert, extensions] = ["key", "csr", "pem", "ext"].map((ending) =>
       join(this.folder, `${name}.${ending}`),
     ) as [string, string, string, string];
@@ -33,9 +36,11 @@ export class TestAuthority {
       ...["-subj", `/CN=${name}`, "-keyout", key, "-out", request],
     );
     this.#openssl(
-      ...["x509", "-req", "-days", "2", "-in", request, "-CA", this.ca, "-CAkey", this.#key],
+      ...["x509", "-req", "-days", expired ? "0" : "2", "-in", request, "-CA", this.ca, "-CAkey", this.#key],
       ...["-CAcreateserial", "-extfile", extensions, "-out", cert],
     );
+    // It is good for the rest of this second.
+    if (expired) Bun.sleepSync(1_000);
     return { cert, key };
   }
 

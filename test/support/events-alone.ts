@@ -10,5 +10,5 @@ const gateway = await startGateway(loaded.config, (config, clock, telemetry) => 
   const { events, deadLetters } = openMemoryBroker({ clock, telemetry, history });
   return { events, deadLetters };
 });
-process.on("SIGTERM", () => void gateway.drain().then(() => process.exit(0)));
+process.on("SIGTERM", () => void gateway.drain("SIGTERM").then(() => process.exit(0)));
 console.log(`Telltale answers at ${gateway.url}`);

@@ -22,17 +22,24 @@ const root = new URL("../..", import.meta.url).pathname;
 
 /**
  * Starts `src/main.ts`, or another program, on the runtime of TELLTALE_RUNTIME and on a free port, or the one given, and
- * resolves when it answers. It runs in `folder`: the repository's if left out.
+ * resolves when it answers. A list is a whole command. It runs in `folder`: the repository's if left out.
  */
 export async function startGateway(
   env: Record<string, string> = {},
-  program = "src/main.ts",
+  program: string | readonly string[] = "src/main.ts",
   folder = root,
 ): Promise<GatewayProcess> {
-  if (runtimeName === "deno") buildPages(root);
-  const child = Bun.spawn(runtimeCommand(program), {
+  if (runtimeName === "deno") buildPages();
+  const child = Bun.spawn(typeof program === "string" ? runtimeCommand(program) : [...program], {
     cwd: folder,
-    env: { PATH: process.env.PATH ?? "", PORT: "0", JWT_SECRET_KEY: TEST_SECRET, LOG_LEVEL: "warn", ...env },
+    env: {
+      PATH: process.env.PATH ?? "",
+      PORT: "0",
+      JWT_SECRET_KEY: TEST_SECRET,
+      LOG_LEVEL: "warn",
+      LOG_FORMAT: "json",
+      ...env,
+    },
     stdin: "ignore",
     stdout: "pipe",
     stderr: "pipe",
@@ -72,7 +79,7 @@ export async function startGateway(
 let pagesBuilt = false;
 
 /** Builds the pages that a gateway on Deno serves, as `deno task start` does. */
-function buildPages(root: string): void {
+export function buildPages(): void {
   if (pagesBuilt) return;
   const built = Bun.spawnSync([process.execPath, "run", "scripts/build-pages.ts"], { cwd: root });
   if (!built.success) throw new Error(`the pages could not be built:\n${built.stderr}`);
@@ -85,5 +92,5 @@ export function tokenFor(request: Partial<TokenRequest> = {}): Promise<string> {
 }
 
 export function publisherToken(): Promise<string> {
-  return tokenFor({ user: "worker", scopes: ["analysis:publish", "notice:publish"] });
+  return tokenFor({ user: "worker", scopes: ["analysis:publish", "analysis:cancel", "notice:publish"] });
 }

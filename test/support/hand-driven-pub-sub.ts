@@ -3,12 +3,14 @@ import type { BrokerHealth } from "../../src/application/ports/broker-health.ts"
 import type {
   AppendOutcome,
   AppendRequest,
+  CancelRequest,
   ChannelPosition,
   ChannelSnapshot,
   ChannelSubscriber,
   ChannelSubscription,
   HistoryPage,
   PubSubPort,
+  WorkerAnswer,
 } from "../../src/application/ports/pub-sub-port.ts";
 import type { ViewerList } from "../../src/domain/access-grant.ts";
 import type { AnalysisChannel, ChannelName } from "../../src/domain/channel.ts";
@@ -21,7 +23,9 @@ export type CallName =
   | "history"
   | "positions"
   | "subscribe"
-  | "declareViewers";
+  | "declareViewers"
+  | "requestCancel"
+  | "signOfLife";
 
 export interface Call {
   readonly name: CallName;
@@ -42,7 +46,8 @@ export class HandDrivenPubSub implements PubSubPort {
   fault: (call: Call) => Error | undefined = () => undefined;
   readonly made: Call[] = [];
   readonly #inner: PubSubPort;
-  #away = false;
+  /** The channels of a part that is away. */
+  #away: true | ReadonlySet<ChannelName> | undefined;
   readonly #stages: Stage[] = [];
   readonly #mail: Mail[] = [];
   readonly #subscribers = new Set<ChannelSubscriber>();
@@ -73,6 +78,13 @@ export class HandDrivenPubSub implements PubSubPort {
     return this.#stages.map(({ call }) => call);
   }
 
+  /** A part of the broker is away, which has these channels alone, until `comesBack`. */
+  losesPartWith(...channels: readonly ChannelName[]): void {
+    this.#away = new Set(channels);
+    const isLost = ({ channel }: Call) => channel !== undefined && channels.includes(channel);
+    this.fault = (call) => (isLost(call) ? new BrokerUnavailable("a part of the broker is away") : undefined);
+  }
+
   /** Every call fails as on a broker that is away, until `comesBack`. */
   goesAway(): void {
     this.#away = true;
@@ -80,7 +92,7 @@ export class HandDrivenPubSub implements PubSubPort {
   }
 
   comesBack(): void {
-    this.#away = false;
+    this.#away = undefined;
     this.fault = () => undefined;
   }
 
@@ -130,7 +142,7 @@ export class HandDrivenPubSub implements PubSubPort {
     return this.#call({ name: "history", channel }, () => this.#inner.history(channel, after, limit));
   }
 
-  positions(channels: readonly AnalysisChannel[]): Promise<readonly ChannelPosition[]> {
+  positions(channels: readonly AnalysisChannel[]): Promise<readonly (ChannelPosition | undefined)[]> {
     const [channel] = channels;
     if (channel === undefined) return this.#inner.positions(channels);
     return this.#call({ name: "positions", channel }, () => this.#inner.positions(channels));
@@ -149,6 +161,7 @@ export class HandDrivenPubSub implements PubSubPort {
       const subscription = await this.#inner.subscribe(channel, {
         event: (event) => send(event.position.offset, () => subscriber.event(event)),
         viewersChanged: (viewers) => send(0, () => subscriber.viewersChanged(viewers)),
+        cancelRequested: (request) => send(0, () => subscriber.cancelRequested(request)),
         linkRestored: () => subscriber.linkRestored(),
       });
       return {
@@ -166,8 +179,23 @@ export class HandDrivenPubSub implements PubSubPort {
     );
   }
 
-  health(): BrokerHealth {
-    if (!this.#away) return this.#inner.health();
+  requestCancel(channel: AnalysisChannel, request: CancelRequest): Promise<"requested" | "ended"> {
+    return this.#call(
+      { name: "requestCancel", channel },
+      async () => (await this.#inner.requestCancel?.(channel, request)) ?? "requested",
+    );
+  }
+
+  signOfLife(channel: AnalysisChannel): Promise<WorkerAnswer> {
+    return this.#call(
+      { name: "signOfLife", channel },
+      async () => (await this.#inner.signOfLife?.(channel)) ?? {},
+    );
+  }
+
+  health(channel?: ChannelName): BrokerHealth {
+    const isServed = this.#away instanceof Set && channel !== undefined && !this.#away.has(channel);
+    if (this.#away === undefined || isServed) return this.#inner.health();
     return { status: "down", cause: "away", reason: "the broker is away", warnings: [] };
   }
 

@@ -15,6 +15,8 @@ import { runProgram } from "../../scripts/check/run-program.ts";
 const root = new URL("../..", import.meta.url).pathname;
 /** Tools that a stranger installs beside the package. */
 export const TOOLS = ["bun", "typescript", "@types/bun"];
+/** Those that it needs besides on Deno. */
+export const TOOLS_OF_DENO = ["deno", "expect"];
 
 /** A folder outside the repository in which the package is installed, and nothing else of the repository can be reached. */
 export interface InstalledPackage {
@@ -45,11 +47,11 @@ export async function installPackage(): Promise<InstalledPackage> {
   const modules = join(folder, "node_modules");
   mkdirSync(join(modules, ".bin"), { recursive: true });
   renameSync(join(folder, "package"), join(modules, name));
-  for (const dependency of [...Object.keys(dependencies), ...TOOLS]) {
+  for (const dependency of [...Object.keys(dependencies), ...TOOLS, ...TOOLS_OF_DENO]) {
     mkdirSync(dirname(join(modules, dependency)), { recursive: true });
     symlinkSync(join(root, "node_modules", dependency), join(modules, dependency));
   }
-  for (const command of ["bun", "tsc"])
+  for (const command of ["bun", "tsc", "deno"])
     symlinkSync(join(root, "node_modules/.bin", command), join(modules, ".bin", command));
   for (const [command, file] of Object.entries(bin)) {
     chmodSync(join(modules, name, file), 0o755);

@@ -32,6 +32,8 @@ export interface RunningNats {
   saveStore(): Promise<void>;
   /** Puts back what it kept at `saveStore`, as after a backup. Ends and restarts it. */
   restoreStore(): Promise<void>;
+  /** Ends it at once, and restarts it with nothing, as on a new disk. */
+  loseStore(): Promise<void>;
 }
 
 export interface NatsOptions {
@@ -163,6 +165,12 @@ class OneNats implements RunningNats {
     await this.#end("SIGKILL");
     await rm(this.#store, { recursive: true, force: true });
     await cp(this.#saved, this.#store, { recursive: true });
+    await this.start();
+  }
+
+  async loseStore(): Promise<void> {
+    await this.#end("SIGKILL");
+    await rm(this.#store, { recursive: true, force: true });
     await this.start();
   }
 

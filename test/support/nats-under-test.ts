@@ -37,12 +37,16 @@ export async function emptyNatsInbox(nats: NatsInUse): Promise<InboxUnderTest> {
   const maker = natsInbox(nats);
   await maker.backlog();
   await maker.close();
-  const client = await nats.client();
+  let client = await nats.client();
   const info = await client.request(`$JS.API.STREAM.INFO.${WORKERS_STREAM}`);
   const creation = Date.parse(info.json<{ created: string }>().created).toString(36);
   const publish = async (subject: string, event: string) => {
-    const answer = await client.request(subject, event);
-    return entryId(creation, answer.json<{ seq: number }>().seq);
+    // The server may have been restarted.
+    if (client.isClosed()) client = await nats.client();
+    const { seq } = (await client.request(subject, event)).json<{ seq: number }>();
+    const kept = await client.request(`$JS.API.STREAM.MSG.GET.${WORKERS_STREAM}`, JSON.stringify({ seq }));
+    const { message } = kept.json<{ message: { time: string } }>();
+    return entryId(creation, seq, nanosecondsOf(message.time));
   };
   return {
     node: () => natsInbox(nats),
@@ -79,13 +83,22 @@ export function sharedNats(nats: NatsInUse) {
   return { target, clock: new SystemClock(), telemetry: new CollectingTelemetry() };
 }
 
-/** Ids of entries as the inbox numbers them, in their order: two streams, the second made anew. */
+function nanosecondsOf(time: string): string {
+  const [, seconds = "", fraction = ""] = /^(.{19})(?:\.(\d+))?Z$/.exec(time) ?? [];
+  return `${Date.parse(`${seconds}Z`) / 1000}${fraction.padEnd(9, "0")}`;
+}
+
+/**
+ * Ids of entries as the inbox numbers them, in their order: a stream that lost its newest messages and gave a sequence
+ * again, and two that were made anew.
+ */
 export const STREAM_IDS = [
-  "mi4z0000-1",
-  "mi4z0000-2",
-  "mi4z0000-10",
-  "mi4z0000-99",
-  "mi4z0001-1",
-  "mi4z0001-2",
-  "10000000000-1",
+  "mi4z0000-1-1764000000000000001",
+  "mi4z0000-2-1764000000000000001",
+  "mi4z0000-10-1764000000000000002",
+  "mi4z0000-99-1764000000500000000",
+  "mi4z0000-11-1764000000500000001",
+  "mi4z0001-1-1764000001000000000",
+  "mi4z0001-2-1764000001000000000",
+  "10000000000-1-1764000002000000000",
 ] as const;

@@ -1,4 +1,5 @@
 import { ConnectionWriter } from "../../src/application/fan-out/connection-writer.ts";
+import { DeliveryMeter } from "../../src/application/fan-out/delivery-meter.ts";
 import type { OpenConnection } from "../../src/application/open-connections.ts";
 import type { ClockPort } from "../../src/application/ports/clock-port.ts";
 import type { HeartbeatConnection } from "../../src/application/send-heartbeats.ts";
@@ -8,13 +9,14 @@ import { controlFrame } from "./control-frame.ts";
 
 /** A connection as the use cases that look after all of them see it, on an in-memory wire. */
 export class RecordedOpenConnection implements OpenConnection, HeartbeatConnection {
+  readonly transport = "websocket";
   readonly wire: RecordingConnection;
   readonly writer: ConnectionWriter;
   readonly faults: unknown[] = [];
 
   constructor(clock: ClockPort, wire = new RecordingConnection()) {
     this.wire = wire;
-    this.writer = new ConnectionWriter(wire, clock);
+    this.writer = new ConnectionWriter(wire, clock, new DeliveryMeter());
   }
 
   get id(): string {

@@ -1,5 +1,5 @@
 import type { ConnectionWriter } from "../../src/application/fan-out/connection-writer.ts";
-import type { DeliveryOwner } from "../../src/application/fan-out/delivery.ts";
+import type { DeliveryOwner } from "../../src/application/fan-out/delivery-request.ts";
 import type { ViewerList } from "../../src/domain/access-grant.ts";
 import { controlFrame } from "./control-frame.ts";
 

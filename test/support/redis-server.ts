@@ -1,9 +1,11 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as pause } from "node:timers/promises";
 import type { Subprocess } from "bun";
 import { Redis } from "ioredis";
 import { eventually } from "../../src/testing/eventually.ts";
+import type { CertificateFiles } from "./certificates.ts";
 import { remember } from "./children.ts";
 import { freePort } from "./free-port.ts";
 import { needs, programPath } from "./needs.ts";
@@ -13,8 +15,12 @@ export interface RunningRedis {
   readonly url: string;
   readonly host: string;
   readonly port: number;
+  /** Its port for TLS, if it has one. */
+  readonly tlsPort?: number | undefined;
   /** The process id of the server, for signals; undefined if it runs in a container. */
   readonly pid: number | undefined;
+  /** Where it keeps its files; undefined if it runs in a container. */
+  readonly folder?: string | undefined;
   /** Ends it for good and removes what it wrote. */
   stop(): Promise<void>;
   /** Ends it at once, writing nothing. */
@@ -26,6 +32,8 @@ export interface RunningRedis {
 export interface RedisOptions {
   /** More arguments of `redis-server`. */
   readonly args?: readonly string[];
+  /** It listens on a second port over TLS, with this certificate; its clients need none. Not in a container. */
+  readonly tls?: CertificateFiles & { readonly ca: string };
   /** A Cluster of this one node, which serves all slots. */
   readonly cluster?: boolean;
 }
@@ -40,10 +48,12 @@ export async function startRedis(options: RedisOptions = {}): Promise<RunningRed
     const { startRedisContainer } = await import("./redis-container.ts");
     return withSlots(options, await startRedisContainer(await freePort(), await redisArguments(options)));
   }
+  const tlsPort = options.tls && (await freePort());
   const redis = new LocalRedis(
     await freePort(),
     await mkdtemp(join(tmpdir(), "telltale-redis-")),
-    await redisArguments(options),
+    [...tlsArguments(options, tlsPort), ...(await redisArguments(options))],
+    tlsPort,
   );
   try {
     await redis.start();
@@ -80,23 +90,36 @@ export async function untilRedisAnswers(port: number): Promise<void> {
   // Until it is up every attempt fails, and that is expected.
   probe.on("error", () => {});
   try {
-    await probe.ping();
+    // A replica may begin to load what its primary has after it has loaded its own.
+    while (!(await isLoaded(probe))) await pause(20);
   } finally {
     probe.disconnect();
+  }
+}
+
+async function isLoaded(redis: Redis): Promise<boolean> {
+  try {
+    await redis.ping();
+    return true;
+  } catch (error) {
+    if (!(error as Error).message.startsWith("LOADING")) throw error;
+    return false;
   }
 }
 
 class LocalRedis implements RunningRedis {
   readonly host = "127.0.0.1";
   readonly port: number;
-  readonly #directory: string;
+  readonly folder: string;
   readonly #arguments: readonly string[];
+  readonly tlsPort: number | undefined;
   #process: Subprocess | undefined;
 
-  constructor(port: number, directory: string, args: readonly string[]) {
+  constructor(port: number, directory: string, args: readonly string[], tlsPort: number | undefined) {
     this.port = port;
-    this.#directory = directory;
+    this.folder = directory;
     this.#arguments = args;
+    this.tlsPort = tlsPort;
   }
 
   get url(): string {
@@ -108,7 +131,7 @@ class LocalRedis implements RunningRedis {
   }
 
   async start(): Promise<void> {
-    const place = ["--bind", this.host, "--port", `${this.port}`, "--dir", this.#directory];
+    const place = ["--bind", this.host, "--port", `${this.port}`, "--dir", this.folder];
     this.#process = Bun.spawn([programPath("redis-server"), ...place, ...this.#arguments], {
       stdin: "ignore",
       stdout: "ignore",
@@ -121,7 +144,7 @@ class LocalRedis implements RunningRedis {
   async stop(): Promise<void> {
     // A server that a test froze does not see SIGTERM.
     await this.#end("SIGKILL");
-    await rm(this.#directory, { recursive: true, force: true });
+    await rm(this.folder, { recursive: true, force: true });
   }
 
   kill9(): Promise<void> {
@@ -144,6 +167,14 @@ async function redisArguments({ args = [], cluster = false }: RedisOptions): Pro
   // The port of a Cluster's bus is 10,000 higher if it is left out: too high for some free ports.
   const bus = cluster ? ["--cluster-enabled", "yes", "--cluster-port", `${await freePort()}`] : [];
   return [...bus, "--save", "", "--appendonly", "no", "--enable-debug-command", "yes", ...args];
+}
+
+function tlsArguments({ tls }: RedisOptions, port: number | undefined): string[] {
+  if (tls === undefined) return [];
+  return [
+    ...["--tls-port", `${port}`, "--tls-auth-clients", "no"],
+    ...["--tls-cert-file", tls.cert, "--tls-key-file", tls.key, "--tls-ca-cert-file", tls.ca],
+  ];
 }
 
 function failedToStart(code: number): never {

@@ -1,7 +1,11 @@
+import type { Redis } from "ioredis";
+import { openRedisBroker } from "../../src/adapters/redis/redis-broker.ts";
+import type { RedisTarget } from "../../src/adapters/redis/redis-connection.ts";
 import { RedisInbox } from "../../src/adapters/redis/redis-inbox.ts";
 import { RedisPubSub } from "../../src/adapters/redis/redis-pub-sub.ts";
 import { SystemClock } from "../../src/adapters/system/system-clock.ts";
 import { CollectingTelemetry } from "../../src/testing/collecting-telemetry.ts";
+import type { BrokerUnderTest } from "../../src/testing/contracts/broker-under-test.ts";
 import type { InboxUnderTest } from "../../src/testing/contracts/inbox-under-test.ts";
 import type { PubSubUnderTest } from "../../src/testing/contracts/pub-sub-under-test.ts";
 import type { RedisInUse } from "./use-redis.ts";
@@ -15,8 +19,29 @@ export async function emptyEventLog(redis: RedisInUse): Promise<PubSubUnderTest>
     elapse: (milliseconds) => Bun.sleep(milliseconds),
     loseEverything: async () => void (await redis.client.flushall()),
     writeNewerFormat: async (channel) =>
-      void (await redis.client.hset(`telltale:{${channel}}`, "format", "2")),
+      void (await redis.client.hset(`telltale:{${channel}}`, "format", "9")),
     close: async () => {},
+  };
+}
+
+/**
+ * An empty Redis for one test of the contracts of all ports. Nodes connect as `target` says, `worker` publishes, and the
+ * client of the tests does what only an operator may.
+ */
+export async function emptyBroker(
+  redis: RedisInUse,
+  target: RedisTarget,
+  worker: Redis = redis.client,
+): Promise<BrokerUnderTest> {
+  const { elapse, loseEverything, writeNewerFormat, close } = await emptyEventLog(redis);
+  const listen = new Set(["analysis", "user", "system"] as const);
+  return {
+    node: ({ size = 1_000, ttlMs = 86_400_000 } = {}) =>
+      openRedisBroker({ ...shared(redis), target, history: { size, ttlMs }, waitReplicas: "seen", listen }),
+    ...{ elapse, loseEverything, close },
+    ...(writeNewerFormat && { writeNewerFormat }),
+    publish: async (channel, payload) => void (await worker.publish(channel, payload)),
+    add: async (fields) => String(await worker.xadd("telltale:inbox", "*", ...fields.flat())),
   };
 }
 

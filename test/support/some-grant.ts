@@ -7,7 +7,7 @@ export function someClaims(claims: Partial<VerifiedToken> = {}): VerifiedToken {
     scopes: new Set(),
     analyses: undefined,
     expiresAt: Date.UTC(2026, 10, 25),
-    unreadable: [],
+    unreadable: {},
     ...claims,
   };
 }

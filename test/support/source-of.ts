@@ -1,3 +1,4 @@
+import { type Announcements, NOTHING_ANNOUNCED } from "../../src/application/fan-out/announcements.ts";
 import type { Broadcaster } from "../../src/application/fan-out/broadcaster.ts";
 import type { ChannelFeed } from "../../src/application/fan-out/channel-feed.ts";
 import type { PublishedEvent } from "../../src/application/ports/pub-sub-port.ts";
@@ -13,7 +14,9 @@ export interface SomeHistory {
 /** A channel, as a delivery sees it. */
 export interface SomeSource {
   readonly broadcaster: Broadcaster;
-  readonly replays: Pick<ChannelFeed, "latest" | "readOn" | "resync">;
+  readonly replays: Pick<ChannelFeed, "latest" | "readOn" | "resync"> & {
+    readonly announcer: { readonly current: Announcements };
+  };
 }
 
 /** A channel whose broker has `history`, of which it keeps `events`; nothing at all if it is left out. */
@@ -32,6 +35,7 @@ export function sourceOf(
       newest: latest.position,
     }),
     resync: () => {},
+    announcer: { current: NOTHING_ANNOUNCED },
     latest,
   };
   return { broadcaster, replays };

@@ -1,29 +1,16 @@
 import { connect, type NatsConnection, NoRespondersError, RequestError } from "@nats-io/transport-node";
 import { type NatsOptions, type RunningNats, startNats } from "./nats-server.ts";
 import type { Address, StagedBroker, WorkerAnswer, WorkerConnection, WorkerLane } from "./staged-broker.ts";
+import { StagedServer } from "./staged-server.ts";
 
 /** One NATS with JetStream, which keeps its streams in files. */
-export class StagedNats implements StagedBroker {
+export class StagedNats extends StagedServer<RunningNats> implements StagedBroker {
   readonly lanes = ["bare", "inbox"] as const;
   readonly keepsBareMessages = true;
   readonly recognisesRetries = false;
   readonly burst = 100_000;
-  readonly server: RunningNats;
-
-  private constructor(server: RunningNats) {
-    this.server = server;
-  }
-
   static async start(options: NatsOptions = {}): Promise<StagedNats> {
     return new StagedNats(await startNats(options));
-  }
-
-  get host(): string {
-    return this.server.host;
-  }
-
-  get port(): number {
-    return this.server.port;
   }
 
   settingsFor({ host, port }: Address): Record<string, string> {
@@ -32,22 +19,6 @@ export class StagedNats implements StagedBroker {
 
   connectWorker(address: Address): WorkerConnection {
     return new NatsWorker([`${address.host}:${address.port}`]);
-  }
-
-  kill9(): Promise<void> {
-    return this.server.kill9();
-  }
-
-  restart(): Promise<void> {
-    return this.server.restart();
-  }
-
-  freeze(): void {
-    this.server.freeze();
-  }
-
-  thaw(): void {
-    this.server.thaw();
   }
 
   async deadLetters(): Promise<number> {
@@ -78,10 +49,6 @@ export class StagedNats implements StagedBroker {
     } finally {
       await connection.close();
     }
-  }
-
-  stop(): Promise<void> {
-    return this.server.stop();
   }
 }
 

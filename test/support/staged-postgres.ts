@@ -1,32 +1,19 @@
 import postgres, { type Sql } from "postgres";
 import { type RunningPostgres, startPostgres } from "./postgres-server.ts";
 import type { Address, StagedBroker, WorkerAnswer, WorkerConnection, WorkerLane } from "./staged-broker.ts";
+import { StagedServer } from "./staged-server.ts";
 
 const MODULE = "module:./examples/postgres-broker/src/broker.ts";
 
 /** One PostgreSQL behind the adapter from outside. Its workers publish by a function in a transaction of their own. */
-export class StagedPostgres implements StagedBroker {
+export class StagedPostgres extends StagedServer<RunningPostgres> implements StagedBroker {
   readonly lanes = ["inbox"] as const;
   readonly keepsBareMessages = true;
   readonly recognisesRetries = false;
   readonly burst = 20_000;
   readonly listenersOf = undefined;
-  readonly server: RunningPostgres;
-
-  private constructor(server: RunningPostgres) {
-    this.server = server;
-  }
-
   static async start(options: Parameters<typeof startPostgres>[0] = {}): Promise<StagedPostgres> {
     return new StagedPostgres(await startPostgres(options));
-  }
-
-  get host(): string {
-    return this.server.host;
-  }
-
-  get port(): number {
-    return this.server.port;
   }
 
   settingsFor(address: Address): Record<string, string> {
@@ -35,22 +22,6 @@ export class StagedPostgres implements StagedBroker {
 
   connectWorker(address: Address): WorkerConnection {
     return new PostgresWorker(address);
-  }
-
-  kill9(): Promise<void> {
-    return this.server.kill9();
-  }
-
-  restart(): Promise<void> {
-    return this.server.restart();
-  }
-
-  freeze(): void {
-    this.server.freeze();
-  }
-
-  thaw(): void {
-    this.server.thaw();
   }
 
   async deadLetters(): Promise<number> {
@@ -66,10 +37,6 @@ export class StagedPostgres implements StagedBroker {
     } finally {
       await sql.end({ timeout: 1 });
     }
-  }
-
-  stop(): Promise<void> {
-    return this.server.stop();
   }
 }
 

@@ -1,4 +1,4 @@
-import { Redis } from "ioredis";
+import { Redis, type SentinelAddress } from "ioredis";
 import { patientClient } from "./patient-client.ts";
 import { type RunningRedis, startRedis } from "./redis-server.ts";
 import type { Address, StagedBroker, WorkerAnswer, WorkerConnection, WorkerLane } from "./staged-broker.ts";
@@ -34,7 +34,7 @@ export class StagedRedis implements StagedBroker {
   }
 
   connectWorker(address: Address): WorkerConnection {
-    return new RedisWorker(address);
+    return new RedisWorker({ host: address.host, port: address.port });
   }
 
   kill9(): Promise<void> {
@@ -74,12 +74,21 @@ export class StagedRedis implements StagedBroker {
   }
 }
 
-class RedisWorker implements WorkerConnection {
+type Place =
+  | Address
+  | {
+      readonly sentinels: SentinelAddress[];
+      readonly name: string;
+      readonly reconnectOnError: (error: Error) => boolean;
+    };
+
+/** A worker at one server, or behind sentinels. */
+export class RedisWorker implements WorkerConnection {
   readonly #redis: Redis;
 
-  constructor({ host, port }: Address) {
+  constructor(place: Place) {
     this.#redis = new Redis({
-      ...{ host, port },
+      ...place,
       enableOfflineQueue: false,
       maxRetriesPerRequest: 0,
       autoResendUnfulfilledCommands: false,

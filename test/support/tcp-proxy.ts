@@ -19,7 +19,7 @@ export interface ProxiedConnection {
 
 /** A network between a client and a server on loopback, at the mercy of a test. */
 export class TcpProxy {
-  readonly host = "127.0.0.1";
+  readonly host: string;
   #target: { readonly host: string; readonly port: number };
   readonly #server: Server;
   readonly #open = new Set<Relay>();
@@ -28,15 +28,19 @@ export class TcpProxy {
   /** Told of every piece that a peer sent, before it is passed on. */
   onData: (connection: ProxiedConnection, direction: Direction, bytes: Uint8Array) => void = () => {};
 
-  private constructor(target: { readonly host: string; readonly port: number }) {
+  private constructor(target: { readonly host: string; readonly port: number }, host: string) {
+    this.host = host;
     this.#target = target;
     // Half-open, so that the end of one side travels through the proxy as everything else does.
     this.#server = createServer({ allowHalfOpen: true }, (client) => this.#accept(client));
   }
 
-  /** Resolves when it takes connections, on a free port. */
-  static async start(target: { readonly host: string; readonly port: number }): Promise<TcpProxy> {
-    const proxy = new TcpProxy(target);
+  /** Resolves when it takes connections, on a free port of this address. */
+  static async start(
+    target: { readonly host: string; readonly port: number },
+    host = "127.0.0.1",
+  ): Promise<TcpProxy> {
+    const proxy = new TcpProxy(target, host);
     await new Promise<void>((resolve, reject) => {
       proxy.#server.once("error", reject);
       proxy.#server.listen(0, proxy.host, resolve);

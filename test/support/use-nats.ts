@@ -76,6 +76,10 @@ export class NatsInUse implements RunningNats {
     return this.#running.restoreStore();
   }
 
+  loseStore(): Promise<void> {
+    return this.#running.loseStore();
+  }
+
   /** A connection of the tests' own. It ends after the test. */
   async client(): Promise<NatsConnection> {
     const connection = await connect({

@@ -58,11 +58,11 @@ export class PostgresInUse {
   }
 
   /** A bundle of the adapter, with these settings. It is closed after the test. */
-  broker(env: Record<string, string>): ReturnType<typeof openBroker> {
+  broker(env: Record<string, string>, telemetry = new CollectingTelemetry()): ReturnType<typeof openBroker> {
     const broker = openBroker({
       env: { POSTGRES_URL: this.server.url, ...env },
       clock: new SystemClock(),
-      telemetry: new CollectingTelemetry(),
+      telemetry,
       history: { size: 1_000, ttlMs: 3_600_000 },
       listen: new Set(),
     });

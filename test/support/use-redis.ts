@@ -55,6 +55,10 @@ export class RedisInUse implements RunningRedis {
     return this.#running.port;
   }
 
+  get tlsPort(): number | undefined {
+    return this.#running.tlsPort;
+  }
+
   get pid(): number | undefined {
     return this.#running.pid;
   }

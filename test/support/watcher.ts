@@ -1,6 +1,8 @@
 import { ChannelFeed } from "../../src/application/fan-out/channel-feed.ts";
 import { ConnectionWriter } from "../../src/application/fan-out/connection-writer.ts";
-import { Delivery, type DeliveryRequest } from "../../src/application/fan-out/delivery.ts";
+import { Delivery } from "../../src/application/fan-out/delivery.ts";
+import { DeliveryMeter } from "../../src/application/fan-out/delivery-meter.ts";
+import type { DeliveryRequest } from "../../src/application/fan-out/delivery-request.ts";
 import type { NoticeFeed } from "../../src/application/fan-out/notice-feed.ts";
 import {
   type DeliveryStart,
@@ -24,7 +26,7 @@ interface BeginOptions extends Partial<Omit<DeliveryStart, "replay">> {
 /** One client of a channel, from the socket to its place in the ring. */
 export class Watcher {
   readonly wire = new RecordingConnection();
-  readonly writer = new ConnectionWriter(this.wire, new ManualClock());
+  readonly writer = new ConnectionWriter(this.wire, new ManualClock(), new DeliveryMeter());
   readonly owner = new RecordingOwner(this.writer);
   readonly delivery: Delivery;
 

@@ -20,8 +20,11 @@ export class WatchingSocket {
   readonly #waiting = new Set<() => void>();
   #ended: Closed | undefined;
 
-  constructor(url: string, options: { headers?: Record<string, string>; protocols?: string[] } = {}) {
-    // Bun's client takes headers beside the protocols, which the type of browsers does not know.
+  constructor(
+    url: string,
+    options: { headers?: Record<string, string>; protocols?: string[]; tls?: { ca: string } } = {},
+  ) {
+    // Bun's client takes headers and authorities beside the protocols, which the type of browsers does not know.
     this.#socket = new WebSocket(url, options as never);
     this.#socket.addEventListener("message", (message) => {
       this.frames.push(JSON.parse(String(message.data)) as Frame);

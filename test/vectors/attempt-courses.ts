@@ -1,5 +1,13 @@
 import { PAST_ATTEMPTS_KEPT } from "../../src/domain/attempts.ts";
-import { completed, failed, fault, result, status } from "../../src/testing/encoded-events.ts";
+import {
+  cancelled,
+  completed,
+  dataResult,
+  failed,
+  fault,
+  result,
+  status,
+} from "../../src/testing/encoded-events.ts";
 import { append, type Course } from "./course.ts";
 
 const [a, b, c] = [{ attemptId: "a" }, { attemptId: "b" }, { attemptId: "c" }];
@@ -79,6 +87,41 @@ export const ATTEMPT_COURSES: readonly Course[] = [
       append(fault(a), "stored 3"),
     ],
     leaves: { offset: 3, status: 2, terminal: 3, attempt: "a", stages: ["model_inference 1", "failed 2"] },
+  },
+  {
+    name: "after a result of any data an attempt may bring stage completed, and nothing else",
+    steps: [
+      append(dataResult(a), "stored 1"),
+      append(status(a), "attempt_ended 0"),
+      append(dataResult(a), "attempt_ended 0"),
+      append(cancelled(a), "attempt_ended 0"),
+      append([completed(a), completed(a)], "stored 2-3"),
+    ],
+    leaves: { offset: 3, status: 3, terminal: 1, attempt: "a", stages: ["completed 2"] },
+  },
+  {
+    name: "after stage cancelled an attempt may bring nothing",
+    steps: [
+      append([status(a), cancelled(a)], "stored 1-2"),
+      append(status(a), "attempt_ended 0"),
+      append(completed(a), "attempt_ended 0"),
+      append(cancelled(a), "attempt_ended 0"),
+      append(fault(a), "attempt_ended 0"),
+      append(failed(a), "attempt_ended 0"),
+      append(dataResult(a), "attempt_ended 0"),
+      append(status(b), "stored 3"),
+    ],
+    leaves: { offset: 3, status: 3, attempt: "b", stages: ["model_inference 3"], reopening: [3] },
+  },
+  {
+    name: "neither half of a failure may come after stage cancelled or before it",
+    steps: [
+      append(fault(a), "stored 1"),
+      append(cancelled(a), "attempt_ended 0"),
+      append(failed(a), "stored 2"),
+      append(cancelled(a), "attempt_ended 0"),
+    ],
+    leaves: { offset: 2, status: 2, terminal: 2, attempt: "a", stages: ["failed 2"] },
   },
   {
     name: "the end of an attempt ends it within its request, and stage completed alone does not",

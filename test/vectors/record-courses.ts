@@ -1,6 +1,15 @@
 import { mostKept } from "../../src/domain/channel-record.ts";
 import { STAGE_MARKS_KEPT } from "../../src/domain/stages.ts";
-import { completed, failed, fault, notice, result, status } from "../../src/testing/encoded-events.ts";
+import {
+  cancelled,
+  completed,
+  dataResult,
+  failed,
+  fault,
+  notice,
+  result,
+  status,
+} from "../../src/testing/encoded-events.ts";
 import { append, type Course } from "./course.ts";
 
 const at = (stage: string) => status({ stage });
@@ -26,6 +35,21 @@ export const RECORD_COURSES: readonly Course[] = [
       append(result(), "stored 4"),
     ],
     leaves: { offset: 4, status: 3, terminal: 4, stages: ["failed 3"] },
+  },
+  {
+    name: "stage cancelled and a result of any data are terminal events as the others",
+    steps: [
+      append(result(), "stored 1"),
+      append(cancelled(), "stored 2"),
+      append(dataResult(), "stored 3"),
+      append(at("queued"), "stored 4"),
+      append(cancelled(), "stored 5"),
+      append(completed(), "stored 6"),
+    ],
+    leaves: {
+      ...{ offset: 6, status: 6, terminal: 5, reopening: [4] },
+      stages: ["queued 4", "cancelled 5", "completed 6"],
+    },
   },
   {
     name: "a status after a terminal event reopens the analysis",

@@ -9,7 +9,15 @@ import type {
 import type { EncodedEvent } from "../../src/domain/analysis-event.ts";
 import type { AnalysisChannel } from "../../src/domain/channel.ts";
 import { CollectingSubscriber } from "../../src/testing/collecting-subscriber.ts";
-import { completed, failed, fault, result, status } from "../../src/testing/encoded-events.ts";
+import {
+  cancelled,
+  completed,
+  dataResult,
+  failed,
+  fault,
+  result,
+  status,
+} from "../../src/testing/encoded-events.ts";
 import { occurrenceKey } from "../../src/testing/occurrence-key.ts";
 import type { Seeded } from "../unit/domain/seeded.ts";
 
@@ -95,7 +103,8 @@ function someEvent(seeded: Seeded): EncodedEvent {
     ...(attemptId === undefined ? {} : { attemptId }),
   };
   const stage = seeded.pick(["initializing", "uploading", "model_inference"]);
-  const kind = seeded.below(12);
+  const kind = seeded.below(14);
+  if (kind > 11) return kind === 12 ? cancelled(options) : dataResult(options);
   if (kind < 6) return status({ ...options, stage });
   if (kind < 8) return completed(options);
   if (kind < 9) return failed(options);

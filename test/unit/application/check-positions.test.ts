@@ -84,7 +84,7 @@ describe("CheckPositions", () => {
     pubSub.breakLink();
     const positions = pubSub.positions.bind(pubSub);
     pubSub.positions = async (channels) =>
-      (await positions(channels)).map((position) => ({ ...position, lineage: "another" }));
+      (await positions(channels)).map((position) => position && { ...position, lineage: "another" });
     await check.execute();
     await settle();
     expect(owner.viewers.at(-1)).toEqual(new Set(["bob"]));
@@ -111,6 +111,17 @@ describe("CheckPositions", () => {
     pubSub.goesAway();
     await check.execute();
     expect(pubSub.countOf("positions")).toBe(0);
+  });
+
+  test("while a part of the broker is away the channels of the others are checked", async () => {
+    const { check, feeds, pubSub } = bench();
+    const [lost, served] = [someAnalysis(), someAnalysis()];
+    await Promise.all([lost, served].map((channel) => feeds.analysis(channel)));
+    pubSub.losesPartWith(lost);
+    await check.execute();
+    expect(pubSub.made.filter(({ name }) => name === "positions").map(({ channel }) => channel)).toEqual([
+      served,
+    ]);
   });
 
   test("a check that fails is no fault, and one that is out is not asked twice", async () => {

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { ConnectionWriter, type FrameSource } from "../../../src/application/fan-out/connection-writer.ts";
+import { DeliveryMeter } from "../../../src/application/fan-out/delivery-meter.ts";
 import type { ControlFrame } from "../../../src/application/ports/client-connection-port.ts";
 import { ManualClock } from "../../../src/testing/manual-clock.ts";
 import { RecordingConnection } from "../../../src/testing/recording-connection.ts";
@@ -29,7 +30,7 @@ class Waiting implements FrameSource {
     return text === undefined ? undefined : controlFrame(text);
   }
 
-  advance(): void {
+  advance(): undefined {
     this.#frames.shift();
   }
 
@@ -46,7 +47,7 @@ describe("ConnectionWriter", () => {
   const opened = () => {
     const clock = new ManualClock();
     const wire = new RecordingConnection();
-    return { clock, wire, writer: new ConnectionWriter(wire, clock) };
+    return { clock, wire, writer: new ConnectionWriter(wire, clock, new DeliveryMeter()) };
   };
 
   test("sends everything that waits, in order, while the socket takes it", () => {

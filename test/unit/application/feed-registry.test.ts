@@ -25,6 +25,15 @@ describe("FeedRegistry", () => {
     expect([feeds.size, pubSub.subscriptions, pubSub.made.length]).toEqual([1, 1, 2]);
   });
 
+  test("while a part of the broker is away the channels of the others can be watched", async () => {
+    const { feeds, pubSub } = opened();
+    const [lost, served] = [someAnalysis(), someAnalysis()];
+    await feeds.analysis(lost);
+    pubSub.losesPartWith(lost);
+    await expect(feeds.analysis(lost)).rejects.toBeInstanceOf(BrokerUnavailable);
+    expect((await feeds.analysis(served)).feed.isLive).toBe(true);
+  });
+
   test("the subscription is released with the last watcher, and not before", async () => {
     const { feeds, pubSub, broker } = opened();
     const channel = someAnalysis();

@@ -101,7 +101,7 @@ describe("IngestInboxEntries", () => {
       ["telltale:inbox", "invalid: analysis_id: is required"],
       ["telltale:inbox", "invalid: analysis_id: must be a UUID"],
       [channel, "invalid: progress: "],
-      [channel, "invalid: event_type: must be one of status_update, result_update, error"],
+      [channel, "invalid: event_type: must be one of status_update, result_update, result, error"],
       ["telltale:inbox", "invalid: analysis_id: is required"],
       ["telltale:inbox", "invalid: entry: must have one field event"],
     ];

@@ -165,7 +165,7 @@ describe("ReadEvents", () => {
     await turn();
     expect(feeds.size).toBe(1);
     clock.advance(25_000);
-    expect(await answer).toEqual({ type: "events", texts: [], lastEventId: "0", resumed: true });
+    expect(await answer).toEqual({ type: "events", texts: [], lastEventId: "0", resumed: true, frames: [] });
     expect(feeds.size).toBe(0);
   });
 

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { ConnectionWriter } from "../../../src/application/fan-out/connection-writer.ts";
+import { DeliveryMeter } from "../../../src/application/fan-out/delivery-meter.ts";
 import { analysisIdOf } from "../../../src/domain/channel.ts";
 import { completed, result, status } from "../../../src/testing/encoded-events.ts";
 import { ManualClock } from "../../../src/testing/manual-clock.ts";
@@ -48,7 +49,7 @@ describe("RES-5: until=terminal", () => {
     const { publish, subscribe, channel, pubSub, join } = watchBench();
     const { epoch } = await publish(status(), result());
     const left = async (after: number, untilTerminal = true) => {
-      const writer = new ConnectionWriter(new RecordingConnection(), new ManualClock());
+      const writer = new ConnectionWriter(new RecordingConnection(), new ManualClock(), new DeliveryMeter());
       const answer = await subscribe.execute({
         analysisId: analysisIdOf(channel),
         grant: someGrant(),

@@ -1,5 +1,6 @@
 import { ClaimsAndViewers } from "../../../src/application/access-policy.ts";
 import { ConnectionWriter } from "../../../src/application/fan-out/connection-writer.ts";
+import { DeliveryMeter } from "../../../src/application/fan-out/delivery-meter.ts";
 import { FeedRegistry } from "../../../src/application/fan-out/feed-registry.ts";
 import type { ReplayRequest } from "../../../src/application/fan-out/replay.ts";
 import { SubscribeToAnalysis } from "../../../src/application/subscribe-to-analysis.ts";
@@ -46,7 +47,7 @@ export function watchBench({
   /** A client that asks to watch; it begins as soon as it may. */
   const join = async ({ userId = "alice", grant, replay, untilTerminal = false }: JoinOptions = {}) => {
     const wire = new RecordingConnection();
-    const writer = new ConnectionWriter(wire, clock);
+    const writer = new ConnectionWriter(wire, clock, new DeliveryMeter());
     const owner = new RecordingOwner(writer);
     registry.add({ id: wire.id, userId, connectedAt: clock.now() });
     const notices = subscribe.notices({ userId, writer, owner });

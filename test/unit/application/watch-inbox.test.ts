@@ -39,6 +39,12 @@ describe("WatchInbox", () => {
     expect(await look(2_000, { entries: 0, oldest: undefined })).toMatchObject({ oldestAgeMs: undefined });
   });
 
+  test("counts so too if that is longer than what the broker knows, as for an id that lies ahead", async () => {
+    const { look } = watching();
+    await look(0, waiting("a", 0));
+    expect(await look(20_000, waiting("a", 0))).toMatchObject({ status: "up", oldestAgeMs: 20_000 });
+  });
+
   test("says stuck once the same entry has been the oldest for 30 s, and counts anew after a failure", async () => {
     const { look } = watching();
     await look(0, waiting("a", 0));

@@ -83,6 +83,7 @@ describe("TelltalePublisher sends", () => {
     const calls = [
       publisher.sendResultUpdate(ID, verdict),
       publisher.sendErrorUpdate(ID, fault),
+      publisher.sendResult(ID, { data: [1, 2], summary: "two numbers" }),
       publisher.sendEvents(ID, [
         { ...update("a"), event_type: "status_update" },
         { ...fault, event_type: "error" },
@@ -98,6 +99,7 @@ describe("TelltalePublisher sends", () => {
     expect(bodies).toMatchObject([
       { event_type: "result_update", ...verdict },
       { event_type: "error", ...fault },
+      { event_type: "result", data: [1, 2], summary: "two numbers" },
       [
         { event_type: "status_update", message: "a" },
         { event_type: "error", ...fault },
@@ -218,6 +220,7 @@ describe("TelltalePublisher tries again", () => {
     (await gateway.next()).cutOff();
     (await gateway.next()).answer(502, "<html>bad gateway</html>");
     (await gateway.next()).answer(504);
+    (await gateway.next()).answer(408, { code: "request_timeout" });
     (await gateway.next()).answer(503, { code: "outcome_unknown" });
     (await gateway.next()).answer(202, '{"event_ids":["e-');
     (await gateway.next()).answer(202, { event_ids: ["e-1"], duplicate: true });

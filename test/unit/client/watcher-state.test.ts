@@ -117,45 +117,34 @@ describe("watchAnalysis() with the state", () => {
     expect(bench.events).toHaveLength(1);
   });
 
-  test("SDK-7: a running analysis that is silent is read every five seconds, and its stall is told", async () => {
-    const bench = startWithState();
-    (await bench.gateway.next()).answer(200, stateAt("e-7"));
-    const socket = await bench.next();
-    socket.establish({ resumed: true });
-    bench.clock.advance(4_999);
-    socket.serverSends(status("e-8"));
-    bench.clock.advance(4_999);
-    expect(bench.gateway.requests).toHaveLength(1);
-    bench.clock.advance(1);
-    (await bench.gateway.next()).answer(200, stateAt("e-8"));
-    await settled();
-    bench.clock.advance(5_000);
-    (await bench.gateway.next()).answer(200, stateAt("e-8", { status: "stalled" }));
-    await settled();
-    expect(bench.log.at(-1)).toBe("state stalled e-8");
-    bench.watch.close();
-    expect(bench.clock.pending).toBe(0);
-  });
+  test.each(["state_changed", "cancel_requested"])(
+    "SDK-7: %s makes it read the state, and nothing else does",
+    async (event_type) => {
+      const bench = startWithState();
+      (await bench.gateway.next()).answer(200, stateAt("e-7"));
+      const socket = await bench.next();
+      socket.establish({ resumed: true });
+      socket.serverSends(status("e-8"));
+      bench.clock.advance(14_000);
+      expect(bench.gateway.requests).toHaveLength(1);
+      socket.serverSends({ event_type, analysis_id: ANALYSIS });
+      (await bench.gateway.next()).answer(200, stateAt("e-8", { status: "stalled" }));
+      await settled();
+      expect(bench.log.at(-1)).toBe("state stalled e-8");
+      bench.watch.close();
+      expect(bench.clock.pending).toBe(0);
+    },
+  );
 
   test("SDK-7: a state of another position than the one seen is left alone", async () => {
     const bench = startWithState();
     (await bench.gateway.next()).answer(200, stateAt("e-7"));
-    (await bench.next()).establish({ resumed: true });
-    bench.clock.advance(5_000);
+    const socket = await bench.next();
+    socket.establish({ resumed: true });
+    socket.serverSends({ event_type: "state_changed", analysis_id: ANALYSIS });
     (await bench.gateway.next()).answer(200, stateAt("e-9"));
     await settled();
     expect(bench.states).toHaveLength(1);
-  });
-
-  test("SDK-7: one that has ended may be silent", async () => {
-    const bench = startWithState();
-    (await bench.gateway.next()).answer(200, stateAt("e-7"));
-    (await bench.next()).establish({ resumed: true });
-    bench.clock.advance(5_000);
-    (await bench.gateway.next()).answer(200, stateAt("e-7", { status: "completed" }));
-    await settled();
-    bench.clock.advance(10_000);
-    expect(bench.gateway.requests).toHaveLength(2);
   });
 });
 

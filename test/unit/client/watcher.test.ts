@@ -76,6 +76,15 @@ describe("watchAnalysis() events", () => {
     expect((await bench.next()).url).toEndWith(`/ws/analysis/${ANALYSIS}?last_event_id=e-7`);
   });
 
+  test("asks for the replay, the pace and the end that the caller wants, on each connection", async () => {
+    const bench = await startLive({ query: { replay: "all", conflate: "none", until: "terminal" } });
+    expect(bench.socket.url).toEndWith("?replay=all&conflate=none&until=terminal");
+    bench.socket.serverSends(status("e-7"));
+    bench.socket.serverCloses(1006);
+    bench.waitOut();
+    expect((await bench.next()).url).toEndWith("&until=terminal&last_event_id=e-7");
+  });
+
   test("asks the caller to begin afresh, before the replay, when the position is gone", async () => {
     const bench = await startLive();
     bench.socket.serverSends(status("e-7"));

@@ -1,5 +1,7 @@
 import { describe, expect, test } from "bun:test";
+import type { StatusUpdate } from "../../../src/domain/analysis-event.ts";
 import { analysisChannel, type ChannelName, parseAnalysisId } from "../../../src/domain/channel.ts";
+import { type Counts, countsOf } from "../../../src/domain/counts.ts";
 import { decodeEvent, decodeEvents } from "../../../src/domain/decode-event.ts";
 import { EVENT_RULES } from "../../../src/domain/event-rules.ts";
 import { readTime } from "../../../src/domain/event-time.ts";
@@ -60,7 +62,11 @@ const TYPES: Readonly<Record<string, { takes: [unknown, unknown][]; refuses: unk
     ],
     refuses: ["yesterday", true],
   },
-  stage: { takes: STAGES.map((stage) => [stage, stage]), refuses: ["cancelled", "", null] },
+  stage: {
+    takes: [...STAGES, "queued", "cancelled"].map((stage) => [stage, stage]),
+    refuses: ["demux", "", null],
+  },
+  "any value but null": { takes: [0, "", [], { a: [1] }].map((value) => [value, value]), refuses: [null] },
   "object or null": { takes: [{ a: [1] }, {}, null].map((value) => [value, value]), refuses: [[], "a", 1] },
   "array of regions": { takes: [[[], []]], refuses: [[{}], {}, null] },
   "`info`, `warning` or `error`": {
@@ -82,6 +88,18 @@ const TYPES: Readonly<Record<string, { takes: [unknown, unknown][]; refuses: unk
       [" ", "out_of_memory"],
     ],
     refuses: [1, null],
+  },
+};
+
+/** Values that count, and values that are passed on and do not. */
+const COUNTS: typeof TYPES = {
+  "number, 0 or more; any other value is no count": {
+    takes: [0, 0.5, 1e21].map((value) => [value, value]),
+    refuses: [-1, "7", null, {}],
+  },
+  "text of at most 32 characters; any other value is no count": {
+    takes: ["", "frames", "🎬".repeat(32)].map((value) => [value, value]),
+    refuses: ["f".repeat(33), 7, null],
   },
 };
 
@@ -107,6 +125,7 @@ describe("docs/EVENTS.md", () => {
 
       const rows = [...rowsOf(type), ...rowsOf("Every event").filter(({ type }) => type in TYPES)];
       test.each(rows)("$field is $type", ({ field, type: written }) => {
+        if (written in COUNTS) return checkCount(written, field as keyof Counts, example);
         checkType(
           written,
           (value) => decode(type, { ...example, [field]: value }),
@@ -116,6 +135,7 @@ describe("docs/EVENTS.md", () => {
 
       test.each(rowsOf(type))("$field, if it is left out, is $leftOut", ({ field, leftOut }) => {
         const { [field]: _, ...rest } = example;
+        if (field === "progress") return checkProgress(rest);
         checkLeftOut(leftOut, field, decode(type, rest));
       });
     });
@@ -210,8 +230,29 @@ function checkType(
   for (const value of refuses) expect([value, decodeWith(value).ok]).toEqual([value, false]);
 }
 
+function checkCount(type: string, field: keyof Counts, example: object): void {
+  const counted = (value: unknown) => {
+    const decoded = decode("status_update", { ...example, [field]: value });
+    expect(decoded).toMatchObject({ ok: true, event: { [field]: value } });
+    return decoded.ok && countsOf(decoded.event as StatusUpdate)[field];
+  };
+  for (const [value, read] of COUNTS[type]?.takes ?? []) expect(counted(value)).toEqual(read as string);
+  for (const value of COUNTS[type]?.refuses ?? []) expect([value, counted(value)]).toEqual([value, null]);
+}
+
+function checkProgress(withoutProgress: object): void {
+  const decoded = (fields: object) => decode("status_update", { ...withoutProgress, ...fields });
+  expect(decoded({ current: 30, total: 120 })).toMatchObject({ ok: true, event: { progress: 0.25 } });
+  expect(decoded({ current: 130, total: 120 })).toMatchObject({ ok: true, event: { progress: 1 } });
+  checkLeftOut("refused", "progress", decoded({ current: 0, total: 0 }));
+  checkLeftOut("refused", "progress", decoded({ current: "30", total: 120 }));
+}
+
 function checkLeftOut(leftOut: string, field: string, decoded: ReturnType<typeof decodeEvent>): void {
-  if (leftOut !== "refused") {
+  if (leftOut === "no count") {
+    expect(decoded).toMatchObject({ ok: true });
+    if (decoded.ok) expect(countsOf(decoded.event as StatusUpdate)[field as keyof Counts]).toBeNull();
+  } else if (leftOut !== "refused") {
     const [, value = ""] = /^`(.+)`$/.exec(leftOut) ?? [];
     expect(decoded).toMatchObject({ ok: true, event: { [field]: JSON.parse(value) } });
   } else {

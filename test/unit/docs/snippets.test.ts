@@ -12,7 +12,9 @@ const files: Readonly<Record<string, string>> = { nginx: "deploy/nginx.conf", ca
 
 describe("the snippets of the documents", () => {
   const snippets = documents().flatMap(snippetsIn);
-  const tests = [...new Bun.Glob("test/{unit,integration,e2e}/**/*.test.ts").scanSync({ cwd: root })]
+  const tests = [
+    ...new Bun.Glob("test/{unit,integration,e2e,containers}/**/*.test.ts").scanSync({ cwd: root }),
+  ]
     .map((path) => readFileSync(`${root}${path}`, "utf8"))
     .join("\n");
 

@@ -11,7 +11,7 @@ function grant(token: Partial<VerifiedToken> = {}): AccessGrant {
     scopes: new Set(),
     analyses: undefined,
     expiresAt: 1_000,
-    unreadable: [],
+    unreadable: {},
     ...token,
   });
 }

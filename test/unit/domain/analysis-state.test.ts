@@ -14,8 +14,11 @@ import {
   type PublishedEvent,
 } from "../../../src/domain/channel-record.ts";
 import { STAGES, type Stage } from "../../../src/domain/stages.ts";
-import { ANALYSIS, decodeSample, type SampleName } from "./event-samples.ts";
+import { ANALYSIS, decodeSample, SAMPLES, type SampleName } from "./event-samples.ts";
 import { Seeded } from "./seeded.ts";
+
+/** Every way to end or to wait. */
+const ENDS = ["queued", "completed", "failed", "cancelled", "result_update", "result", "error"];
 
 type Step = [name: SampleName | Stage, fields?: Record<string, unknown>];
 
@@ -34,12 +37,15 @@ function course(steps: readonly Step[]): { state: AnalysisState; record: Channel
 }
 
 function decodeStep([name, fields]: Step, timestamp: string) {
-  const isStage = (STAGES as readonly string[]).includes(name);
-  const decoded = isStage
-    ? decodeSample("status_update", { current_stage: name, timestamp, ...fields })
-    : decodeSample(name as SampleName, { timestamp, ...fields });
+  const decoded = isSample(name)
+    ? decodeSample(name, { timestamp, ...fields })
+    : decodeSample("status_update", { current_stage: name, timestamp, ...fields });
   if (!decoded.ok) throw new Error(JSON.stringify(decoded));
   return decoded;
+}
+
+function isSample(name: string): name is SampleName {
+  return name in SAMPLES;
 }
 
 function at(minute: number): string {
@@ -77,12 +83,16 @@ describe("EV-10: the state of an analysis", () => {
       current_stage: null,
       message: null,
       estimated_completion: null,
+      current: null,
+      total: null,
+      unit: null,
       stages: [],
       result: null,
       error: null,
       updated_at: null,
       last_event_id: "0",
       attempt_id: null,
+      cancel_requested: null,
     });
     expect(fromRecord(newRecord("e1"))).toEqual(emptyState(ANALYSIS));
   });
@@ -140,6 +150,21 @@ describe("EV-10: the state of an analysis", () => {
     ["a result after an error", [["error"], ["result_update"]], "completed"],
     ["stage completed after an error", [["error"], ["completed"]], "completed"],
     ["stage failed after stage completed", [["completed"], ["failed"]], "failed"],
+    ["a general result", [["uploading"], ["result"]], "completed"],
+    ["a general result and stage completed", [["result"], ["completed"]], "completed"],
+    ["an error after a general result", [["result"], ["error"]], "failed"],
+    ["stage cancelled", [["uploading"], ["cancelled"]], "cancelled"],
+    ["stage cancelled at once", [["cancelled"]], "cancelled"],
+    ["stage cancelled after a result", [["result_update"], ["cancelled"]], "cancelled"],
+    ["stage cancelled after an error", [["error"], ["cancelled"]], "cancelled"],
+    ["an error after stage cancelled", [["cancelled"], ["error"]], "failed"],
+    ["stage completed after stage cancelled", [["cancelled"], ["completed"]], "completed"],
+    ["a status after both", [["cancelled"], ["completed"], ["uploading"]], "running"],
+    ["stage queued", [["queued"]], "queued"],
+    ["stage queued after another", [["uploading"], ["queued"]], "queued"],
+    ["stage queued after stage cancelled", [["cancelled"], ["queued"]], "queued"],
+    ["stage queued after a result", [["result"], ["queued"]], "queued"],
+    ["a status after stage queued", [["queued"], ["uploading"]], "running"],
     ["a status after a result", [["result_update"], ["uploading"]], "running"],
     ["a status after stage completed", [["completed"], ["uploading"]], "running"],
   ];
@@ -172,6 +197,58 @@ describe("EV-10: the state of an analysis", () => {
       result: null,
       error: { event_type: "status_update", error: "out of memory" },
     });
+  });
+
+  test("carries the current general result, and no result or error of a cancelled analysis", () => {
+    expect(course([["result"], ["completed"]]).state).toMatchObject({
+      result: { event_type: "result", event_id: "e1-1", data: { words: 812, language: "en" } },
+      error: null,
+    });
+    expect(course([["uploading"], ["error"], ["cancelled"]]).state).toMatchObject({
+      status: "cancelled",
+      result: null,
+      error: null,
+    });
+  });
+
+  test("ends its last stage when it is cancelled, and begins anew when it is reopened then", () => {
+    expect(timeline(course([["uploading"], ["cancelled"]]).state)).toEqual([
+      ["uploading", at(0), at(1)],
+      ["cancelled", at(1), at(1)],
+    ]);
+    expect(timeline(course([["uploading"], ["cancelled"], ["queued"], ["uploading"]]).state)).toEqual([
+      ["queued", at(2), at(3)],
+      ["uploading", at(3), null],
+    ]);
+  });
+
+  test("EV-21: has the counts of the last status, and none that are no counts", () => {
+    const counts = { current: 340, total: 1000, unit: "frames" };
+    const { state, record } = course([["uploading", counts], ["result"]]);
+    expect(state).toMatchObject(counts);
+    expect(fromRecord(record)).toEqual(state);
+    const none = { current: null, total: null, unit: null };
+    for (const [fields, folded] of [
+      [{}, none],
+      [{ current: 3 }, { ...none, current: 3 }],
+      [
+        { current: 0, total: 0.5, unit: "" },
+        { current: 0, total: 0.5, unit: "" },
+      ],
+      [{ current: "3", total: -1, unit: 7 }, none],
+      [{ current: null, total: [7], unit: null }, none],
+      [{ unit: "f".repeat(32) }, { ...none, unit: "f".repeat(32) }],
+      [{ unit: "🎬".repeat(32) }, { ...none, unit: "🎬".repeat(32) }],
+      [{ unit: "f".repeat(33) }, none],
+      [{ unit: "🎬".repeat(33) }, none],
+    ] as const) {
+      const after = course([
+        ["uploading", counts],
+        ["uploading", fields],
+      ]);
+      expect(after.state).toMatchObject(folded);
+      expect(fromRecord(after.record)).toEqual(after.state);
+    }
   });
 
   test("begins anew when a status reopens the analysis", () => {
@@ -220,7 +297,8 @@ describe("READ-5: a silent worker", () => {
   });
 
   test("makes no other analysis stalled", () => {
-    const others = [emptyState(ANALYSIS), course([["completed"]]).state, course([["error"]]).state];
+    const ends: Step[] = [["completed"], ["error"], ["cancelled"], ["result"], ["queued"]];
+    const others = [emptyState(ANALYSIS), ...ends.map((step) => course([step]).state)];
     for (const state of others) expect(markStalled(state, 1e9, 60_000)).toBe(state);
   });
 
@@ -237,9 +315,13 @@ describe("the state from what is kept beside the counter", () => {
     for (let seed = 1; seed <= 400; seed++) {
       const random = new Seeded(seed);
       const attempts = random.pick([[undefined], [undefined, "a", "b", "c"], ["a", "b", "c", "d"]]);
-      const names: Step[0][] = [...STAGES.slice(0, 3), "completed", "failed", "result_update", "error"];
+      const names = [...STAGES.slice(0, 3), ...ENDS];
       const steps = Array.from({ length: 1 + random.below(30) }, (): Step => {
-        return [random.pick(names), { attempt_id: random.pick(attempts), progress: random.below(100) / 100 }];
+        const counts = random.pick([{}, { current: 1 }, { current: 2, total: 4, unit: "frames" }]);
+        return [
+          random.pick(names),
+          { attempt_id: random.pick(attempts), progress: random.below(100) / 100, ...counts },
+        ];
       });
       for (const length of [Math.ceil(steps.length / 2), steps.length]) {
         const { state, record, refused } = course(steps.slice(0, length));
@@ -256,7 +338,7 @@ describe("the state from what is kept beside the counter", () => {
     let unordered = 0;
     for (let seed = 1; seed <= 150; seed++) {
       const random = new Seeded(seed);
-      const names: Step[0][] = [...STAGES.slice(0, 3), "completed", "failed", "result_update", "error"];
+      const names = [...STAGES.slice(0, 3), ...ENDS];
       const steps = Array.from({ length: 1 + random.below(20) }, (): Step => {
         const fraction = random.pick(["", ".5", ".25", ".250"]);
         return [random.pick(names), { timestamp: `2026-11-24T00:00:0${random.below(4)}${fraction}Z` }];

@@ -8,7 +8,9 @@ const KINDS = {
   status: () => decodeSample("status_update"),
   status_completed: () => decodeSample("status_update", { current_stage: "completed" }),
   status_failed: () => decodeSample("status_update", { current_stage: "failed" }),
+  status_cancelled: () => decodeSample("status_update", { current_stage: "cancelled" }),
   result: () => decodeSample("result_update"),
+  data_result: () => decodeSample("result"),
   error: () => decodeSample("error"),
 };
 type Kind = keyof typeof KINDS;
@@ -113,9 +115,11 @@ describe("EV-9: attempts", () => {
   });
 
   const followers: [Kind, Kind[]][] = [
-    ["status", ["status", "status_completed", "status_failed", "result", "error"]],
-    ["status_completed", ["status", "status_completed", "status_failed", "result", "error"]],
+    ["status", Object.keys(KINDS) as Kind[]],
+    ["status_completed", Object.keys(KINDS) as Kind[]],
+    ["status_cancelled", []],
     ["result", ["status_completed"]],
+    ["data_result", ["status_completed"]],
     ["error", ["status_failed"]],
     ["status_failed", ["error"]],
   ];
@@ -139,6 +143,10 @@ describe("EV-9: attempts", () => {
       "status_failed",
       "status",
       "status",
+      "data_result",
+      "status_cancelled",
+      "status_completed",
+      "status",
     ];
     expect(answers(newRecord("e1"), events)).toEqual([
       "kept",
@@ -149,6 +157,10 @@ describe("EV-9: attempts", () => {
       "kept",
       "reopened",
       "kept",
+      "kept",
+      "kept",
+      "kept",
+      "reopened",
     ]);
   });
 

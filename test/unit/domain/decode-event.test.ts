@@ -161,6 +161,14 @@ test("the kind, stage, time and attempt of an event are told beside its text", (
     "run-1",
   ]);
   expect(told(decodeSample("status_update", { current_stage: "failed" }))[0]).toBe("status_failed");
+  expect(told(decodeSample("status_update", { current_stage: "cancelled" }))[0]).toBe("status_cancelled");
+  expect(told(decodeSample("status_update", { current_stage: "queued" }))).toEqual([
+    "status",
+    "queued",
+    at,
+    undefined,
+  ]);
+  expect(told(decodeSample("result"))).toEqual(["data_result", undefined, at, undefined]);
   expect(told(decodeSample("result_update"))).toEqual(["result", undefined, at, undefined]);
   expect(told(decodeSample("error", { attempt_id: "run-2" }))).toEqual(["error", undefined, at, "run-2"]);
   expect(told(decodeSample("notice"))).toEqual(["notice", undefined, at, undefined]);

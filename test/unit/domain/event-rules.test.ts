@@ -1,13 +1,20 @@
 import { describe, expect, test } from "bun:test";
-import { STAGES } from "../../../src/domain/stages.ts";
+import { decodeEvent } from "../../../src/domain/decode-event.ts";
+import { eventRules } from "../../../src/domain/event-rules.ts";
+import { type AllowedStages, STAGES } from "../../../src/domain/stages.ts";
 import {
   ANALYSIS,
+  CHANNEL,
   decodeSample,
+  decodeText,
+  membersOf,
+  NOW,
   NOW_TEXT,
   pathsOf,
   REGION,
   SAMPLES,
   type SampleName,
+  sampleText,
   wireOf,
 } from "./event-samples.ts";
 
@@ -54,7 +61,7 @@ const REFUSED: [SampleName, string, unknown[]][] = [
     [null, 7, "", "nonsense", "0e8dddc7-9ebf-41f3-b08a-5a3f91f1c3c1", `${ANALYSIS} `, ...NO_ID],
   ],
   ["status_update", "progress", [undefined, ...NO_FRACTION]],
-  ["status_update", "current_stage", [undefined, null, 7, "", "Completed", "running", "toString"]],
+  ["status_update", "current_stage", [undefined, null, 7, "", "Completed", "running", "toString", "*"]],
   ["status_update", "message", [undefined, ...NO_TEXT]],
   ["status_update", "estimated_completion", NO_TIME],
   ["status_update", "error", [7, true, {}, []]],
@@ -74,6 +81,11 @@ const REFUSED: [SampleName, string, unknown[]][] = [
   ["result_update", "blockchain_hash", [7, true, [], "xyz", "0x", "0xg1", "ab cd", " ab", "x12"]],
   ["result_update", "timestamp", [null, ...NO_TIME]],
   ["result_update", "attempt_id", [null, 7, ""]],
+  ["result", "analysis_id", [null, "nonsense"]],
+  ["result", "data", [undefined, null]],
+  ["result", "summary", [7, true, {}, []]],
+  ["result", "timestamp", [null, ...NO_TIME]],
+  ["result", "attempt_id", [null, 7, ""]],
   ["error", "analysis_id", [null, "nonsense"]],
   ["error", "error_code", [undefined, ...NO_TEXT]],
   ["error", "error_message", [undefined, null, 7, true, {}, []]],
@@ -92,7 +104,7 @@ const REFUSED: [SampleName, string, unknown[]][] = [
 const ACCEPTED: [SampleName, string, unknown[]][] = [
   ["status_update", "task_id", ["t", " padded ", "🎬", "0"]],
   ["status_update", "progress", [0, 1, 0.3333333333333333, 5e-324]],
-  ["status_update", "current_stage", [...STAGES]],
+  ["status_update", "current_stage", [...STAGES, "queued", "cancelled"]],
   ["status_update", "message", ["m", "line\nbreak", "</script>", "\u0000"]],
   ["status_update", "error", [null, "", " ", "no such frame"]],
   ["status_update", "attempt_id", ["a", " ", "a".repeat(64), "😀".repeat(64)]],
@@ -103,6 +115,8 @@ const ACCEPTED: [SampleName, string, unknown[]][] = [
   ["result_update", "processing_time_ms", [0, 86_400_000]],
   ["result_update", "suspicious_regions", [[], [REGION, { ...REGION, note: "extra" }]]],
   ["result_update", "blockchain_hash", [null, "0", "0xAbC", "deadbeef"]],
+  ["result", "data", [0, false, "", [], {}, [null], { deep: { list: [1, null] } }]],
+  ["result", "summary", [null, "", "812 words"]],
   ["error", "error_code", ["E", " E "]],
   ["error", "error_details", [null, {}, { deep: { list: [1, null] } }]],
   ["notice", "level", ["info", "warning", "error"]],
@@ -174,6 +188,9 @@ describe("EV-3: a field that a publisher leaves out is filled in", () => {
     ["result_update", "suspicious_regions", []],
     ["result_update", "blockchain_hash", null],
     ["result_update", "timestamp", NOW_TEXT],
+    ["result", "analysis_id", ANALYSIS],
+    ["result", "summary", null],
+    ["result", "timestamp", NOW_TEXT],
     ["error", "analysis_id", ANALYSIS],
     ["error", "error_details", null],
     ["error", "timestamp", NOW_TEXT],
@@ -190,6 +207,105 @@ describe("EV-3: a field that a publisher leaves out is filled in", () => {
 
   test("attempt_id stays out if it was not given", () => {
     expect(wireOf(decodeSample("status_update"))).not.toHaveProperty("attempt_id");
+  });
+});
+
+describe("EV-19: the stages that a worker may name", () => {
+  const stageTaken = (stages: AllowedStages, current_stage: string) => {
+    const text = sampleText("status_update", { current_stage });
+    return decodeEvent(text, { channel: CHANNEL, now: NOW, rules: eventRules(stages) });
+  };
+
+  test("are those of the setting, and the four that the gateway knows", () => {
+    for (const stage of ["demux", "mux", "queued", "completed", "failed", "cancelled"])
+      expect([stage, stageTaken(["demux", "mux"], stage).ok]).toEqual([stage, true]);
+    for (const stage of ["uploading", "demu", "demux,mux", "*"])
+      expect([stage, stageTaken(["demux", "mux"], stage).ok]).toEqual([stage, false]);
+  });
+
+  test("are listed in a refusal", () => {
+    const refused = stageTaken(["failed", "demux"], "mux");
+    expect(refused.ok ? [] : refused.issues).toEqual([
+      { path: ["current_stage"], message: "must be one of queued, demux, completed, failed, cancelled" },
+    ]);
+  });
+
+  test("are any of 1 to 64 characters with *", () => {
+    for (const stage of ["a", "h.264_pass-2", "0".repeat(64), "uploading", "cancelled"])
+      expect([stage, stageTaken("*", stage).ok]).toEqual([stage, true]);
+    for (const stage of ["", "A", "two words", "a\nb", "a\n", "é", "a".repeat(65), "*", "a,b"])
+      expect([stage, stageTaken("*", stage).ok]).toEqual([stage, false]);
+  });
+});
+
+describe("EV-20: a result of any kind", () => {
+  test("has data and a summary as they were written", () => {
+    const text = '{"event_type":"result","data":{"7":1.0,"a":[12345678901234567890]},"summary":"","x":1e400}';
+    expect(membersOf(decodeText(text)).slice(0, text.length - 2)).toBe(text.slice(1, -1));
+  });
+
+  test("is taken on the channel of an analysis alone", () => {
+    const decoded = decodeEvent(sampleText("result"), { channel: "system:updates", now: NOW });
+    expect(pathsOf(decoded)).toEqual([["event_type"]]);
+  });
+});
+
+describe("EV-21: counts", () => {
+  const NO_NUMBERS = [null, "7", true, {}, [7], -1, -0.0000011];
+  const counted = (fields: Record<string, unknown>) =>
+    decodeSample("status_update", { progress: undefined, ...fields });
+
+  test.each([
+    [{ current: 340, total: 1000 }, 0.34],
+    [{ current: 0, total: 7 }, 0],
+    [{ current: 0.5, total: 2 }, 0.25],
+    [{ current: 12, total: 7 }, 1],
+    [{ current: -0.0000009, total: 7 }, 0],
+    [{ current: 1e308, total: 1e-308 }, 1],
+  ])("say the progress if it is left out: %j", (counts, progress) => {
+    const decoded = counted(counts);
+    expect(decoded).toMatchObject({ ok: true, event: { progress } });
+    expect(wireOf(decoded)).toMatchObject({ progress });
+  });
+
+  test.each([
+    [{}],
+    [{ current: 7 }],
+    [{ total: 7 }],
+    [{ current: 7, total: 0 }],
+    [{ current: 0, total: 0 }],
+    ...NO_NUMBERS.flatMap((value) => [[{ current: value, total: 7 }], [{ current: 7, total: value }]]),
+  ] as [Record<string, unknown>][])("leave it required otherwise: %j", (counts) => {
+    expect(pathsOf(counted(counts))).toEqual([["progress"]]);
+    expect(counted(counts)).toMatchObject({ issues: [{ message: "is required" }] });
+  });
+
+  test("say nothing of a progress that is given, right or wrong", () => {
+    const counts = { current: 1, total: 2 };
+    expect(wireOf(decodeSample("status_update", { ...counts, progress: 0.1 })).progress).toBe(0.1);
+    for (const progress of [null, "0.1", 2])
+      expect(pathsOf(decodeSample("status_update", { ...counts, progress }))).toEqual([["progress"]]);
+  });
+
+  test("are passed on as written, whatever they are", () => {
+    const written = '"current":12345678901234567890,"total":1.0e3,"unit":{"of":"frames"}';
+    const text = sampleText("status_update", { progress: undefined }).replace("{", `{${written},`);
+    expect(membersOf(decodeText(text)).slice(0, written.length + 1)).toBe(`${written},`);
+    for (const value of NO_NUMBERS) {
+      const fields = { current: value, total: value, unit: value };
+      expect(wireOf(decodeSample("status_update", fields))).toMatchObject(fields);
+    }
+  });
+
+  test("EV-14: are 0 if rounding put them below", () => {
+    const decoded = decodeSample("status_update", { current: -1e-7, total: -9e-7, progress: 0 });
+    expect(wireOf(decoded)).toMatchObject({ current: 0, total: 0, progress: 0 });
+  });
+
+  test("are no counts of another event", () => {
+    const fields = { current: -1e-7, total: 7 };
+    for (const name of ["result_update", "result", "error"] as const)
+      expect(wireOf(decodeSample(name, fields))).toMatchObject(fields);
   });
 });
 

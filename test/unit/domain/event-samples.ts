@@ -42,6 +42,14 @@ export const RESULT = {
   timestamp: TIMESTAMP,
 };
 
+const DATA = {
+  event_type: "result",
+  analysis_id: ANALYSIS,
+  data: { words: 812, language: "en" },
+  summary: "812 words of English",
+  timestamp: TIMESTAMP,
+};
+
 export const ERROR = {
   event_type: "error",
   analysis_id: ANALYSIS,
@@ -59,7 +67,13 @@ export const NOTICE = {
   timestamp: TIMESTAMP,
 };
 
-export const SAMPLES = { status_update: STATUS, result_update: RESULT, error: ERROR, notice: NOTICE };
+export const SAMPLES = {
+  status_update: STATUS,
+  result_update: RESULT,
+  result: DATA,
+  error: ERROR,
+  notice: NOTICE,
+};
 export type SampleName = keyof typeof SAMPLES;
 
 /** A sample with some fields replaced; a field of `undefined` is left out. */

@@ -91,3 +91,27 @@ test.each<[string, string, RegExp]>([
   expect([exitCode, said]).toEqual([78, expect.stringMatching(message)]);
   expect(said).toStartWith(`BROKER: module:${module}: `);
 });
+
+test.each([
+  [
+    "await new Promise(() => {}); export const openBroker = () => {};",
+    "the module was not loaded within 10 s",
+    () => true,
+  ],
+  [
+    "export const openBroker = ({ telemetry }) => { telemetry.log('info', 'opening'); return new Promise(() => {}); };",
+    "openBroker did not answer within 10 s",
+    (telemetry: CollectingTelemetry) => telemetry.logs.length > 0,
+  ],
+])("openBrokerModule() gives up a module that never ends: %s", async (text, reason, isSo) => {
+  const clock = new ManualClock();
+  const telemetry = new CollectingTelemetry();
+  const opening = openBrokerModule(moduleOf(text), { ...context, clock, telemetry });
+  const failure = opening.catch((error: unknown) => error);
+  const isOver = failure.then(() => true);
+  // A module is loaded outside of the turns of the test.
+  while (!(await Promise.race([isOver, Bun.sleep(5).then(() => false)])))
+    if (isSo(telemetry)) clock.advance(10_000);
+  expect(await failure).toBeInstanceOf(CommandFailed);
+  expect(String(await failure)).toContain(reason);
+});

@@ -18,6 +18,14 @@ describe("a notification", () => {
         { type: "event", channel: "analysis:1", event: event(undefined, kind, reopens) },
       ]),
     ),
+    [
+      "a cancelled status, stored as a failed one",
+      {
+        type: "event",
+        channel: "analysis:1",
+        event: event('{"event_id":"abc-7","current_stage":"cancelled"}', "status_cancelled"),
+      },
+    ],
     ["a name with colons and digits", { type: "event", channel: "user:12:34:é", event: event() }],
     ["an event that is not carried", { type: "stored", channel: "user:1:2", offset: 9 }],
     ["viewers", { type: "viewers", channel: "analysis:1", viewers: '["alice"]' }],

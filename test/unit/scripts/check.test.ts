@@ -2,8 +2,9 @@ import { describe, expect, test } from "bun:test";
 import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { checkCoverage } from "../../../scripts/check/coverage.ts";
+import { inBackground } from "../../../scripts/check/in-background.ts";
 import { runProgram } from "../../../scripts/check/run-program.ts";
-import { tallyOfBun, tallyOfDeno } from "../../../scripts/check/tally.ts";
+import { tallyOfBun, tallyOfDeno, tallyOfUnittest } from "../../../scripts/check/tally.ts";
 
 describe("the closing lines of a test run", () => {
   test("are counted for Bun, with the postponed tests among the skipped", () => {
@@ -19,6 +20,12 @@ describe("the closing lines of a test run", () => {
     });
   });
 
+  test("are counted for Python's unittest", () => {
+    const failed = "Ran 12 tests in 3.100s\n\nFAILED (failures=1, errors=2, skipped=3)\n";
+    expect(tallyOfUnittest(failed, 1)).toEqual({ passed: 6, failed: 3, skipped: 3 });
+    expect(tallyOfUnittest("Ran 1 test in 0.001s\n\nOK\n", 0)).toEqual({ passed: 1, failed: 0, skipped: 0 });
+  });
+
   test("do not hide a runner that ended badly", () => {
     expect(tallyOfBun(" 12 pass\n 0 fail\n", 1).failed).toBe(1);
     expect(tallyOfDeno("error: Uncaught\n", 1).failed).toBe(1);
@@ -26,6 +33,7 @@ describe("the closing lines of a test run", () => {
 
   test("are missed when nothing ran at all", () => {
     expect(tallyOfBun("", 0).failed).toBe(1);
+    expect(tallyOfUnittest("Ran 0 tests in 0.000s\n\nOK\n", 0).failed).toBe(1);
   });
 });
 
@@ -73,4 +81,10 @@ test("a program that does not end is stopped at its limit and counts as failed",
   const { output, exitCode } = await runProgram(["/bin/sh", "-c", "echo begun; exec sleep 60"], "/", 0.002);
   expect(exitCode).toBe(124);
   expect(output).toContain("begun");
+});
+
+test("a program in the background gives way to every other session", async () => {
+  const told = "nice; cat /proc/self/autogroup 2>/dev/null || true";
+  const { output } = await runProgram(inBackground(["/bin/sh", "-c", told]), "/", 1);
+  expect(output).toMatch(/^19\n(?:\/autogroup-\d+ nice 19\n)?$/);
 });

@@ -21,7 +21,7 @@ const ENDINGS: [string, (opened: OpenedSession, bench: Bench) => void | Promise<
     ],
     ["its client sends rubbish", ({ session }) => speakRubbish(session), 4400],
     ["its client is too slow", beTooSlow, 4009],
-    ["the gateway drains", (_, { drain }) => void drain.execute(), 1001],
+    ["the gateway drains", (_, { drain }) => void drain.execute(6_000), 1001],
     ["a handler throws", ({ session }) => session.failed(new Error("a bug")), 1013],
     ["the analysis ends, with until=terminal", (_, { publish }) => publish(result()).then(() => {}), 1000],
   ];
@@ -101,7 +101,7 @@ describe("WS-13: a session", () => {
       () => {},
       ({ session }) => session.failed(new Error("a bug")),
       (_, { pass }) => pass(TIMEOUT),
-      (_, { drain }) => void drain.execute(),
+      (_, { drain }) => void drain.execute(6_000),
     ];
     for (const end of ways) {
       for (let instant = 0; instant <= 11; instant++) {

@@ -72,7 +72,7 @@ describe("WebSocketSession of /ws with frames about one analysis at any instant 
       () => {},
       ({ session }) => session.failed(new Error("a bug")),
       (_, { pass }) => pass(TIMEOUT),
-      (_, { drain }) => void drain.execute(),
+      (_, { drain }) => void drain.execute(6_000),
     ];
     for (const [, frames] of SEQUENCES) {
       for (const end of ways) {

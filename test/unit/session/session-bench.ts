@@ -1,8 +1,10 @@
 import { type AccessPolicy, ClaimsAndViewers } from "../../../src/application/access-policy.ts";
 import { DrainConnections } from "../../../src/application/drain-connections.ts";
 import { ExpireStaleConnections } from "../../../src/application/expire-stale-connections.ts";
+import { DeliveryMeters } from "../../../src/application/fan-out/delivery-meter.ts";
 import { FeedRegistry } from "../../../src/application/fan-out/feed-registry.ts";
 import { OpenConnections } from "../../../src/application/open-connections.ts";
+import { Refusals } from "../../../src/application/refusals.ts";
 import { SendHeartbeats } from "../../../src/application/send-heartbeats.ts";
 import { SubscribeToAnalysis } from "../../../src/application/subscribe-to-analysis.ts";
 import type { EncodedEvent } from "../../../src/domain/analysis-event.ts";
@@ -19,6 +21,7 @@ import { turn } from "../../support/turn.ts";
 
 export const INTERVAL = 15_000;
 export const TIMEOUT = 30_000;
+export const STALL = 60_000;
 
 export interface BenchOptions {
   readonly size?: number;
@@ -57,10 +60,10 @@ export function sessionBench(options: BenchOptions = {}) {
   const tokens = new KnownTokens(clock);
   const registry = new ConnectionRegistry({ maxConnections, maxPerUser, maxSubscriptionsPerUser });
   const connections = new OpenConnections(registry, clock);
-  const feeds = new FeedRegistry(pubSub, clock, telemetry);
+  const feeds = new FeedRegistry(pubSub, clock, telemetry, STALL);
   const heartbeats = new SendHeartbeats(clock, INTERVAL);
   const expire = new ExpireStaleConnections(registry, connections, clock, TIMEOUT);
-  const drain = new DrainConnections(connections, clock, 10_000, () => 0.5);
+  const drain = new DrainConnections(connections, clock, () => 0.5);
   const services: SessionServices = {
     tokens,
     access,
@@ -70,6 +73,8 @@ export function sessionBench(options: BenchOptions = {}) {
     heartbeats,
     clock,
     telemetry,
+    deliveries: new DeliveryMeters(),
+    refusals: new Refusals(telemetry),
     settings: { heartbeatIntervalMs: INTERVAL, heartbeatTimeoutMs: TIMEOUT, messageRate },
   };
 
@@ -144,6 +149,7 @@ export function sessionBench(options: BenchOptions = {}) {
     analysisId,
     tokens,
     services,
+    feeds,
     registry,
     connections,
     heartbeats,

@@ -3,19 +3,25 @@ import fc from "fast-check";
 import * as exampleFormat from "../../../examples/video-worker/web/page/format.ts";
 import { isShownAt, regionsOf } from "../../../examples/video-worker/web/page/region.ts";
 import * as exampleTimes from "../../../examples/video-worker/web/page/times.ts";
-import type { AnalysisEvent } from "../../../src/domain/analysis-event.ts";
+import type { AnalysisEvent, DataResult } from "../../../src/domain/analysis-event.ts";
 import { type AnalysisState, emptyState, fold } from "../../../src/domain/analysis-state.ts";
 import { type AnalysisChannel, parseAnalysisId } from "../../../src/domain/channel.ts";
 import { decodeEvent } from "../../../src/domain/decode-event.ts";
+import { eventRules } from "../../../src/domain/event-rules.ts";
 import { STAGES } from "../../../src/domain/stages.ts";
 import { type AnalysisView, FoldedAnalysis, timeInStage } from "../../../src/web/demo/analysis-view.ts";
 import { duration, percent, remaining, shortHash, timeInSeconds } from "../../../src/web/demo/format.ts";
-import { stageIndex, stageLabel } from "../../../src/web/demo/stage-labels.ts";
+import { stageIndex, stageLabel, WORKING_STAGES } from "../../../src/web/demo/stage-labels.ts";
+import { countWords } from "../../../src/web/words/count-words.ts";
+import { dataDetails } from "../../../src/web/words/data-details.ts";
 import { failureDetails, words } from "../../../src/web/words/failure-details.ts";
+import { stepsOf } from "../../../src/web/words/stage-steps.ts";
 
 const ID = parseAnalysisId("0190b7a4-2c1e-7c3a-9a51-5f6f0c2d8e11") as string;
 const CHANNEL: AnalysisChannel = `analysis:${ID}`;
 const NOW = Date.UTC(2026, 10, 27);
+
+const RULES = eventRules("*");
 
 /** Values that JSON can hold, and that a program is likely to trip over. */
 const anything = fc.oneof(
@@ -66,7 +72,10 @@ const event = fc.oneof(
       event_type: fc.constant("status_update"),
       task_id: text,
       progress: share,
-      current_stage: fc.constantFrom(...STAGES),
+      current_stage: fc.constantFrom(...STAGES, "queued", "cancelled", "demux", "constructor", "__proto__"),
+      current: anything,
+      total: anything,
+      unit: anything,
       message: text,
       estimated_completion: fc.option(time),
       error: fc.option(text),
@@ -88,6 +97,14 @@ const event = fc.oneof(
   ),
   withExtras(
     fc.record({
+      event_type: fc.constant("result"),
+      data: anything,
+      summary: fc.option(text),
+      timestamp: time,
+    }),
+  ),
+  withExtras(
+    fc.record({
       event_type: fc.constant("error"),
       error_code: text,
       error_message: fc.oneof(text, fc.constant("")),
@@ -99,7 +116,7 @@ const event = fc.oneof(
 
 /** As a client gets it; undefined if the gateway does not accept it. */
 function accepted(sent: object, offset: number): AnalysisEvent | undefined {
-  const decoded = decodeEvent(JSON.stringify(sent), { channel: CHANNEL, now: NOW });
+  const decoded = decodeEvent(JSON.stringify(sent), { channel: CHANNEL, now: NOW, rules: RULES });
   if (!decoded.ok) return undefined;
   return JSON.parse(`{"event_id":"e-${offset}",${decoded.encoded.members}`) as AnalysisEvent;
 }
@@ -140,6 +157,10 @@ function judgeDemo(view: AnalysisView): void {
     timeInSeconds(view.updatedAt),
     ...view.stages.map(({ stage }) => duration(timeInStage(view, stage, NOW) ?? 0)),
   ];
+  const seen = view.stages.map(({ stage }) => stage);
+  shown.push(...stepsOf({ seen, status: view.status }, WORKING_STAGES).map(({ stage }) => stageLabel(stage)));
+  shown.push(countWords(view.counts) ?? "");
+  if (view.data !== undefined) shown.push(...dataShown(view.data));
   const numbers: unknown[] = [view.progress, stageIndex(view.stage)];
   if (result !== undefined) {
     shown.push(percent(result.confidence), duration(result.processingTimeMs), shortHash(result.hash ?? ""));
@@ -171,8 +192,10 @@ function judgeExample(state: AnalysisState): void {
       exampleFormat.duration(exampleTimes.timeInStage(state, stage, NOW) ?? 0),
     ),
   ];
+  shown.push(countWords(state) ?? "");
+  if (state.result?.event_type === "result") shown.push(...dataShown(state.result));
   const numbers: unknown[] = [];
-  for (const found of state.result === null ? [] : regionsOf(state.result)) {
+  for (const found of state.result?.event_type === "result_update" ? regionsOf(state.result) : []) {
     isShownAt(found, 1);
     shown.push(
       found.label,
@@ -183,6 +206,11 @@ function judgeExample(state: AnalysisState): void {
     numbers.push(found.start, found.end, found.frame, found.lastFrame, found.confidence);
   }
   judge(shown, numbers);
+}
+
+function dataShown({ data, summary }: DataResult): string[] {
+  const { said, rest = "" } = dataDetails(data);
+  return [summary ?? "", rest, ...said.flatMap(({ label, value }) => [label, value])];
 }
 
 function judge(shown: readonly unknown[], numbers: readonly unknown[]): void {

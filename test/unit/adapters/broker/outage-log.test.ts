@@ -45,6 +45,12 @@ describe("OutageLog", () => {
     ]);
   });
 
+  test("RDY-6: the line has no detail if nobody knows one", () => {
+    const { telemetry, log } = outages();
+    log.report("publishing", { cause: "silent" });
+    expect(telemetry.logs[0]?.fields).not.toHaveProperty("detail");
+  });
+
   test("RDY-6: troubles that come and go within moments are one outage, and the next one is another", () => {
     const { clock, log, lines } = outages();
     for (let n = 0; n < 5; n++) {

@@ -12,7 +12,7 @@ describe("every error", () => {
       await publish(statusUpdate(), { token: "watcher" }),
       await publish("x".repeat(1024 * 1024 + 1)),
       await ask("/nowhere"),
-      await ask("/metrics"),
+      await ask("/openapi.json"),
     ]) {
       const problem = await problemOf(answer);
       expect(problem).toMatchObject({ type: "about:blank", title: expect.any(String) });
@@ -51,12 +51,14 @@ describe("every error", () => {
     pubSub.fault = () => new Error("S3CRET");
     const { status, code, detail } = await problemOf(await publish(statusUpdate()));
     expect([status, code, detail]).toEqual([500, "internal", undefined]);
-    expect(telemetry.logs.at(-1)).toMatchObject({ level: "error", fields: { message: "S3CRET" } });
+    expect(telemetry.logs).toContainEqual(
+      expect.objectContaining({ level: "error", fields: expect.objectContaining({ message: "S3CRET" }) }),
+    );
   });
 
   test("OPS-7: a path of a later release is 501, an unknown path 404", async () => {
     const { ask } = appBench();
-    for (const path of ["/metrics", "/openapi.json", "/asyncapi.json"])
+    for (const path of ["/openapi.json", "/asyncapi.json"])
       expect([path, ...(await codeOf(await ask(path)))]).toEqual([path, 501, "not_implemented"]);
     for (const path of ["/", "/v1", "/v1/analyses", "/wp-admin", "/v1/analyses/x/y/z"])
       expect([path, ...(await codeOf(await ask(path)))]).toEqual([path, 404, "not_found"]);

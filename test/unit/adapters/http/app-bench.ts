@@ -4,19 +4,23 @@ import { InMemoryInbox } from "../../../../src/adapters/memory/in-memory-inbox.t
 import { type AccessPolicy, ClaimsAndViewers } from "../../../../src/application/access-policy.ts";
 import { BroadcastEvent } from "../../../../src/application/broadcast-event.ts";
 import type { BrokerTrouble } from "../../../../src/application/broker-trouble.ts";
+import { CancelAnalysis } from "../../../../src/application/cancel-analysis.ts";
 import { DeclareViewers } from "../../../../src/application/declare-viewers.ts";
 import { ExpireStaleConnections } from "../../../../src/application/expire-stale-connections.ts";
 import { FairQueue } from "../../../../src/application/fair-queue.ts";
+import { DeliveryMeters } from "../../../../src/application/fan-out/delivery-meter.ts";
 import { FeedRegistry } from "../../../../src/application/fan-out/feed-registry.ts";
 import { OpenConnections } from "../../../../src/application/open-connections.ts";
 import { ReadAnalysis } from "../../../../src/application/read-analysis.ts";
 import { ReadEvents } from "../../../../src/application/read-events.ts";
+import { Refusals } from "../../../../src/application/refusals.ts";
 import { SendHeartbeats } from "../../../../src/application/send-heartbeats.ts";
 import { SubscribeToAnalysis } from "../../../../src/application/subscribe-to-analysis.ts";
 import { WatchInbox } from "../../../../src/application/watch-inbox.ts";
 import { WatchRequestLimit } from "../../../../src/application/watch-request-limit.ts";
 import { analysisIdOf, type ChannelName } from "../../../../src/domain/channel.ts";
 import { ConnectionRegistry } from "../../../../src/domain/connection-registry.ts";
+import { EVENT_RULES, type EventRules } from "../../../../src/domain/event-rules.ts";
 import type { OriginPolicy } from "../../../../src/session/origin-policy.ts";
 import type { SessionServices } from "../../../../src/session/session-services.ts";
 import { someAnalysis } from "../../../../src/testing/some-analysis.ts";
@@ -36,6 +40,7 @@ export interface AskOptions {
 }
 
 export interface BenchOptions {
+  readonly rules?: EventRules;
   readonly watchDefault?: "allow" | "deny";
   /** In place of the rule of the wire contract. */
   readonly access?: AccessPolicy;
@@ -80,6 +85,8 @@ export function appBench(
     heartbeats: new SendHeartbeats(clock, 15_000),
     clock,
     telemetry,
+    deliveries: new DeliveryMeters(),
+    refusals: new Refusals(telemetry),
     settings: { heartbeatIntervalMs: 15_000, heartbeatTimeoutMs: 30_000, messageRate: 0 },
   };
   const inboxOfWorkers = new InMemoryInbox({ broker: node.broker, clock });
@@ -103,12 +110,15 @@ export function appBench(
     access,
     broadcast: new BroadcastEvent(pubSub, clock, telemetry),
     declareViewers: new DeclareViewers(pubSub),
+    cancel: new CancelAnalysis(pubSub, access, clock),
     read: new ReadAnalysis(pubSub, reads, access, 60_000),
     readEvents: new ReadEvents(pubSub, reads, feeds, clock, access),
     sessions,
     origins: { allowedOrigins: undefined, mode: "production", ...policy },
     telemetry,
+    rules: options.rules ?? EVENT_RULES,
     demo,
+    exposition: undefined,
     path: "",
     pubSub,
     requestLimit: new WatchRequestLimit(pubSub, telemetry),

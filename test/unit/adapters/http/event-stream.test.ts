@@ -5,7 +5,6 @@ import { appBench, codeOf } from "./app-bench.ts";
 
 describe("a stream that is closed before it begins", () => {
   test.each([
-    ["the gateway drains", CLOSE_CODES.goingAway, 503, "over_capacity"],
     ["its token runs out", CLOSE_CODES.unauthenticated, 401, "unauthenticated"],
     ["its user may not watch any more", CLOSE_CODES.forbidden, 403, "not_allowed"],
   ] as const)("SSE-4: answers with the status of the reason if %s", async (_, why, status, code) => {

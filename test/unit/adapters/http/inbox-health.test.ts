@@ -36,6 +36,26 @@ describe("the inbox, as operators see it", () => {
     expect((await json("/ready")).code).toBe(200);
   });
 
+  test("INB-12: /ws/health says why workers can add nothing, and the gateway stays ready", async () => {
+    const { inboxOfWorkers, json, look } = bench();
+    const oldest = { id: "5-1", ageMs: 1_000 };
+    inboxOfWorkers.backlog = async () => ({ entries: 2, oldest, refuses: { cause: "ids_used_up" } });
+    await look(0);
+    expect((await json("/ws/health")).body).toMatchObject({
+      status: "degraded",
+      inbox: {
+        status: "up",
+        entries: 2,
+        oldest_age_seconds: 1,
+        reason: expect.stringContaining("largest id"),
+      },
+    });
+    expect((await json("/ready")).code).toBe(200);
+    inboxOfWorkers.backlog = async () => ({ entries: 0, oldest: undefined });
+    await look(2_000);
+    expect((await json("/ws/health")).body).toMatchObject({ status: "ok" });
+  });
+
   test("INB-5: /ready ends when the oldest entry has not moved for 30 s, whatever the backlog", async () => {
     const { inboxOfWorkers, json, look } = bench();
     const ids = Array.from({ length: 100 }, () => inboxOfWorkers.add(["event", "{}"]));

@@ -12,7 +12,11 @@ describe("POST /v1/analyses/{analysis_id}/events", () => {
     const [event] = await kept();
     expect(answer.status).toBe(202);
     expect(answer.headers.get("Content-Type")).toStartWith("application/json");
-    expect(await answer.json()).toEqual({ event_ids: [event.event_id], duplicate: false });
+    expect(await answer.json()).toEqual({
+      event_ids: [event.event_id],
+      duplicate: false,
+      cancel_requested: false,
+    });
   });
 
   test("PUB-7: a batch is answered with an event_id each, in its order", async () => {
@@ -22,6 +26,7 @@ describe("POST /v1/analyses/{analysis_id}/events", () => {
     expect(await answer.json()).toEqual({
       event_ids: events.map(({ event_id }) => event_id),
       duplicate: false,
+      cancel_requested: false,
     });
     expect(events.map(({ event_type }) => event_type)).toEqual(["status_update", "error", "result_update"]);
   });

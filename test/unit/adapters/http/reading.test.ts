@@ -145,6 +145,19 @@ describe("reading over HTTP", () => {
     expect(registry.statistics().total_connections).toBe(0);
   });
 
+  test("EV-20: a stream names a result by its own type, and the state has it as it was written", async () => {
+    const { ask, publish, eventsPath, analysisId } = appBench();
+    await publish(statusUpdate({ current_stage: "queued" }));
+    expect(await (await ask(`/v1/analyses/${analysisId}`)).json()).toMatchObject({ status: "queued" });
+    const data = '{"7":1.0,"taken_ns":12345678901234567890}';
+    expect((await publish(`{"data":${data},"event_type":"result"}`)).status).toBe(202);
+    const stream = await ask(`${eventsPath}?until=terminal`, { headers: { Accept: "text/event-stream" } });
+    expect(await stream.text()).toMatch(/^id: \w+-2\nevent: result\ndata: .*"data":\{"7":1\.0/m);
+    const state = await (await ask(`/v1/analyses/${analysisId}`)).text();
+    expect(state).toContain(`"data":${data}`);
+    expect(JSON.parse(state)).toMatchObject({ status: "completed", result: { summary: null } });
+  });
+
   test("READ-1: the state has the result as it was written: long numbers, and nesting as deep as it may be", async () => {
     const { ask, publish, analysisId } = appBench();
     const deep = `${"[".repeat(63)}${"]".repeat(63)}`;

@@ -23,7 +23,7 @@ describe("a request whose token nobody can judge now", () => {
       expect([way, ...(await codeOf(answer))]).toEqual([way, 503, "access_undecided"]);
     }
     expect((await ask(eventsPath, { method: "HEAD" })).status).toBe(503);
-    expect(telemetry.logs.at(-1)).toMatchObject({ level: "warn" });
+    expect(telemetry.logs.filter(({ level }) => level === "warn")).not.toBeEmpty();
     expect(sessions.connections.size).toBe(0);
   });
 });

@@ -1,13 +1,23 @@
 import { expect, test } from "bun:test";
 import { ChannelAppends } from "../../../../src/adapters/nats/channel-appends.ts";
 import { readHistory } from "../../../../src/adapters/nats/channel-history.ts";
-import type { EventStream, StoredMessage } from "../../../../src/adapters/nats/event-stream.ts";
+import type { EventStream, RangeTerms, StoredMessage } from "../../../../src/adapters/nats/event-stream.ts";
+import { KnownHoles } from "../../../../src/adapters/nats/known-holes.ts";
 import { subjectsOf } from "../../../../src/adapters/nats/subjects.ts";
+import type { EventPosition } from "../../../../src/domain/event-position.ts";
 import { status } from "../../../../src/testing/encoded-events.ts";
 import { SimulatedNats, SimulatedStream } from "../../../model/nats-server.ts";
 
 const CHANNEL = "analysis:one";
 const TTL_MS = 60_000;
+const TERMS = {
+  ttlMs: TTL_MS,
+  holes: new KnownHoles({
+    log: (_, words) => {
+      throw new Error(`no message was lost, and a gateway says: ${words}`);
+    },
+  }),
+};
 
 /** Appends on a stream of its own, each as a message. */
 async function appended(nats: SimulatedNats, messages: readonly string[]): Promise<void> {
@@ -28,9 +38,12 @@ async function appended(nats: SimulatedNats, messages: readonly string[]): Promi
 class Messages implements EventStream {
   readonly lineage = "process1";
   readonly #all: readonly StoredMessage[];
+  readonly #elsewhere: readonly StoredMessage[];
 
-  constructor(all: readonly StoredMessage[]) {
+  /** `elsewhere` is what a server has that does not lead. */
+  constructor(all: readonly StoredMessage[], elsewhere = all) {
     this.#all = all;
+    this.#elsewhere = elsewhere;
   }
 
   async refreshLineage(): Promise<void> {}
@@ -51,8 +64,13 @@ class Messages implements EventStream {
     return this.#all.find((message) => message.subject === subject && message.sequence >= sequence);
   }
 
-  async range(subject: string, sequence: number, take: (message: StoredMessage) => boolean): Promise<void> {
-    const found = this.#all.filter((message) => message.subject === subject && message.sequence >= sequence);
+  async range(
+    subject: string,
+    { from, fromLeader = false }: RangeTerms,
+    take: (message: StoredMessage) => boolean,
+  ): Promise<void> {
+    const kept = fromLeader ? this.#all : this.#elsewhere;
+    const found = kept.filter((message) => message.subject === subject && message.sequence >= from);
     for (const message of found) if (!take(message)) return;
   }
 
@@ -86,18 +104,32 @@ const wordsIn = (events: readonly { readonly text: string }[]) =>
 
 test("PS-4 history() leaves out messages that the server forgot when it went on after an earlier one", async () => {
   const stream = await forked();
-  const page = await readHistory(stream, subjectsOf(CHANNEL), TTL_MS, undefined, 100);
+  const page = await readHistory(stream, subjectsOf(CHANNEL), TERMS, undefined, 100);
   expect(wordsIn(page.events)).toEqual(["one", "two", "three", "four"]);
   expect(page.events.map(({ position }) => position.offset)).toEqual([1, 2, 3, 4]);
 });
 
+test.each([0, 1, 2])(
+  "PS-19 history() has the events of message %d, which one server lacks",
+  async (lacked) => {
+    const nats = new SimulatedNats();
+    await appended(nats, ["one", "two", "three"]);
+    const elsewhere = nats.messages.filter((_, index) => index !== lacked);
+    const stream = new Messages(nats.messages, elsewhere);
+    const read = (after?: EventPosition) => readHistory(stream, subjectsOf(CHANNEL), TERMS, after, 100);
+    const first = await read();
+    const rest = first.more ? await read(first.events.at(-1)?.position) : undefined;
+    expect(wordsIn([...first.events, ...(rest?.events ?? [])])).toEqual(["one", "two", "three"]);
+  },
+);
+
 test.each([1, 2, 3])("PS-4 history() leaves them out at the end of a page of %d events", async (limit) => {
   const stream = await forked();
-  const { position } = await readHistory(stream, subjectsOf(CHANNEL), TTL_MS, undefined, 100);
+  const { position } = await readHistory(stream, subjectsOf(CHANNEL), TERMS, undefined, 100);
   const words: string[] = [];
   for (let offset = 0; offset < 4; ) {
     const after = { epoch: position.epoch, offset };
-    const page = await readHistory(stream, subjectsOf(CHANNEL), TTL_MS, after, limit);
+    const page = await readHistory(stream, subjectsOf(CHANNEL), TERMS, after, limit);
     expect(page.events.length).toBeLessThanOrEqual(limit);
     expect(page.more).toBe(offset + page.events.length < 4);
     words.push(...wordsIn(page.events));

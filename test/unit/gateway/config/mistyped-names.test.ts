@@ -42,7 +42,7 @@ describe("CFG-6: a name close to a setting's is a warning that names the setting
     ["TLS_CERT", "TLS_CERT_FILE"],
     ["TLS_KEY", "TLS_KEY_FILE"],
     ["TLS_CRT_FILE", "TLS_CERT_FILE"],
-    ["REDIS_CA", "REDIS_CA_FILE"],
+    ["REDIS_CERTS_FILE", "REDIS_CERT"],
   ])("%s: is %s meant", (name, meant) => {
     expect(mistypedNames({ [name]: "hunter2" })).toEqual([
       `${name} is no setting of Telltale and not used. Is ${meant} meant?`,
@@ -50,7 +50,7 @@ describe("CFG-6: a name close to a setting's is a warning that names the setting
   });
 
   test("is not asked of a setting of a broker while the broker is a module, which has settings of its own", () => {
-    for (const name of ["REDSI_URL", "BORKER", "REDIS_CA"])
+    for (const name of ["REDSI_URL", "BORKER", "REDIS_CERTS"])
       expect([mistypedNames({ [name]: "x" }).length, mistypedNames({ [name]: "x" }, true)]).toEqual([1, []]);
     expect(mistypedNames({ HISTROY_SIZE: "1" }, true)).toHaveLength(1);
   });

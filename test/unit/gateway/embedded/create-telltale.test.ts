@@ -2,6 +2,7 @@ import { afterEach, describe, expect, test } from "bun:test";
 import { createTelltale, OptionsRefused, PublishRefused } from "telltale/core";
 import { openMemoryBroker } from "../../../../src/adapters/memory/memory-broker.ts";
 import { RecordingConnection } from "../../../../src/testing/recording-connection.ts";
+import { IssuerKey } from "../../../support/local-issuer.ts";
 import { resultUpdate, statusUpdate } from "../../../support/publishing.ts";
 import { turn } from "../../../support/turn.ts";
 import { codeOf } from "../../adapters/http/app-bench.ts";
@@ -169,6 +170,21 @@ describe("an embedded gateway", () => {
     expect(given).toBe(7);
   });
 
+  test("EMB-9: takes tokens by the keys in its settings, if the application does not say who asks", async () => {
+    const key = new IssuerKey("RS256");
+    const settings = { JWT_PUBLIC_KEY: key.pem, JWT_ISSUER: "a", WATCH_DEFAULT: "allow" };
+    const telltale = await createTelltale({ settings });
+    try {
+      const url = `http://127.0.0.1/v1/analyses/${crypto.randomUUID()}`;
+      const ask = async (token: string) =>
+        (await telltale.fetch(new Request(url, { headers: { Authorization: `Bearer ${token}` } }))).status;
+      expect(await ask(key.token({ iss: "a", sub: "alice" }))).toBe(200);
+      expect(await ask(key.token({ iss: "b", sub: "alice" }))).toBe(401);
+    } finally {
+      await telltale.close();
+    }
+  });
+
   test.each([
     ["a setting that breaks a rule", { settings: { HISTORY_SIZE: "many" } }, "HISTORY_SIZE: must be"],
     ["a setting of the server", { settings: { PORT: 80 } as never }, "PORT is no setting of an embedded"],
@@ -176,6 +192,12 @@ describe("an embedded gateway", () => {
     ["an address that is none", { broker: "redis://" }, "REDIS_URL: must be"],
     ["a path without its slash", { path: "telltale" }, "path: must be"],
     ["no way to know who asks", { tokens: undefined as never }, "tokens: must be"],
+    ["settings of tokens beside tokens", { settings: { JWT_ISSUER: "a" } }, "JWT_ISSUER has no effect"],
+    [
+      "an issuer without keys",
+      { tokens: undefined as never, settings: { JWT_ISSUER: "a" } },
+      "tokens: must be",
+    ],
   ])("EMB-9: refuses %s, in words", async (_, options, words) => {
     const refused = createTelltale({ tokens: () => undefined, ...options });
     await expect(refused).rejects.toBeInstanceOf(OptionsRefused);

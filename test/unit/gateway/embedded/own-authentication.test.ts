@@ -131,7 +131,7 @@ test("EMB-1: a verifier of tokens in place of the function is asked as in any ga
           scopes: new Set<string>(),
           analyses: "*",
           expiresAt: Date.now() + 60_000,
-          unreadable: [],
+          unreadable: {},
         };
       },
     },
