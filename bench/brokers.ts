@@ -131,6 +131,7 @@ async function delivery(publishing: PubSubPort, listening: PubSubPort) {
   const subscription = await listening.subscribe(channel, {
     event: ({ position }) => took.push(performance.now() - (appendedAt[position.offset - 1] ?? 0)),
     viewersChanged: () => {},
+    cancelRequested: () => {},
     linkRestored: () => {},
   });
   const appends: Promise<unknown>[] = [];

@@ -22,6 +22,15 @@ const sessions = new Map<string, User>();
 
 export const app = new Hono();
 
+/** An error that names a status below 500 is about the request, as is a body that is no JSON. */
+app.onError((error, context) => {
+  const { status = 500, issues } = error as { readonly status?: number; readonly issues?: unknown };
+  if (error instanceof SyntaxError) return context.json({ error: "the body is no JSON" }, 400);
+  if (status < 500) return context.json({ error: error.message, issues }, status as 400);
+  console.error(error);
+  return context.text("a fault of the application", 500);
+});
+
 /** A real application would ask for a password. */
 app.post("/login/:name", (context) => {
   const user = USERS.find(({ name }) => name === context.req.param("name"));

@@ -13,6 +13,7 @@ import {
   type AppendRequest,
   type BrokerContext,
   type BrokerHealth,
+  type CancelRequest,
   type ChannelName,
   type ChannelPosition,
   type ChannelSnapshot,
@@ -23,6 +24,7 @@ import {
   PAGE_BYTES,
   type PubSubPort,
   type ViewerList,
+  type WorkerAnswer,
 } from "telltale/ports";
 import { type KeptChannel, type Listener, newChannel, type Store } from "./store.ts";
 
@@ -60,7 +62,7 @@ export class MinimalEvents implements PubSubPort {
     if (key && first && now < first.until && now - first.at <= key.windowMs) {
       kept.heardAt = now;
       const { epoch, firstOffset, count } = first;
-      return { type: "duplicate", epoch, firstOffset, count };
+      return { type: "duplicate", epoch, firstOffset, count, ...this.#answerTo(channel, now) };
     }
 
     // The record numbers all events, or refuses them all and stays as it was.
@@ -76,9 +78,11 @@ export class MinimalEvents implements PubSubPort {
     this.#store.channels.set(channel, kept);
     const declared = this.#store.viewers.get(channel);
     if (declared !== undefined) declared.expiresAt = kept.expiresAt;
+    const cancel = this.#store.cancels.get(channel);
+    if (cancel !== undefined) cancel.expiresAt = kept.expiresAt;
 
     for (const event of appended.events) this.#store.tell(channel, (listener) => listener.event(event));
-    return { type: "stored", ...place };
+    return { type: "stored", ...place, ...this.#answerTo(channel, now) };
   }
 
   async snapshot(channel: AnalysisChannel): Promise<ChannelSnapshot> {
@@ -93,6 +97,7 @@ export class MinimalEvents implements PubSubPort {
       spans: spansOf(kept),
       oldestKept: oldestOf(kept),
       viewers: this.#store.viewersOf(channel, now),
+      cancel: this.#store.cancelOf(channel, now),
       heardAt: kept?.heardAt,
       brokerNow: now,
     };
@@ -116,7 +121,11 @@ export class MinimalEvents implements PubSubPort {
   async positions(channels: readonly AnalysisChannel[]): Promise<readonly ChannelPosition[]> {
     const now = this.#options.clock.now();
     const { lineage } = this.#store;
-    return channels.map((channel) => ({ ...positionOf(this.#store.find(channel, now)), lineage }));
+    return channels.map((channel) => {
+      const kept = this.#store.find(channel, now);
+      if (kept === undefined) return { ...NOTHING, lineage };
+      return { ...positionOf(kept), lineage, heardAt: kept.heardAt, brokerNow: now };
+    });
   }
 
   async subscribe(channel: ChannelName, subscriber: ChannelSubscriber): Promise<ChannelSubscription> {
@@ -141,6 +150,25 @@ export class MinimalEvents implements PubSubPort {
     this.#store.tell(channel, (listener) => listener.viewersChanged(copy));
   }
 
+  async requestCancel(channel: AnalysisChannel, request: CancelRequest): Promise<"requested" | "ended"> {
+    const { clock, history } = this.#options;
+    const now = clock.now();
+    const record = this.#store.find(channel, now)?.record;
+    if (record?.currentTerminal !== undefined) return "ended";
+    if (this.#store.cancelOf(channel, now) !== undefined) return "requested";
+    const kept = { request, after: record?.offset ?? 0 };
+    this.#store.cancels.set(channel, { kept, expiresAt: now + history.ttlMs });
+    this.#store.tell(channel, (listener) => listener.cancelRequested(request));
+    return "requested";
+  }
+
+  async signOfLife(channel: AnalysisChannel): Promise<WorkerAnswer> {
+    const now = this.#options.clock.now();
+    const kept = this.#store.find(channel, now);
+    if (kept !== undefined) kept.heardAt = now;
+    return this.#answerTo(channel, now);
+  }
+
   health(): BrokerHealth {
     return { status: "up", warnings: [] };
   }
@@ -148,6 +176,10 @@ export class MinimalEvents implements PubSubPort {
   async close(): Promise<void> {
     this.#stopForgetting();
     for (const subscription of [...this.#subscriptions]) await subscription.unsubscribe();
+  }
+
+  #answerTo(channel: ChannelName, now: number): WorkerAnswer {
+    return this.#store.cancelOf(channel, now) === undefined ? {} : { cancelRequested: true };
   }
 
   /** A subscriber that throws harms no other. */
@@ -162,6 +194,7 @@ export class MinimalEvents implements PubSubPort {
     return {
       event: (event) => attempt(() => subscriber.event(event)),
       viewersChanged: (viewers) => attempt(() => subscriber.viewersChanged(viewers)),
+      cancelRequested: (request) => attempt(() => subscriber.cancelRequested(request)),
     };
   }
 }

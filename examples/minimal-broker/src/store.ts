@@ -1,5 +1,12 @@
-import { type ChannelRecord, newRecord, randomEpoch } from "telltale/adapter";
-import type { ChannelName, DeadLetterKind, KeptDeadLetter, PublishedEvent, ViewerList } from "telltale/ports";
+import { type ChannelRecord, cancelInForce, type KeptCancel, newRecord, randomEpoch } from "telltale/adapter";
+import type {
+  CancelRequest,
+  ChannelName,
+  DeadLetterKind,
+  KeptDeadLetter,
+  PublishedEvent,
+  ViewerList,
+} from "telltale/ports";
 
 /** Where a request was stored the first time. */
 export interface Place {
@@ -32,6 +39,7 @@ export interface KeptChannel {
 export interface Listener {
   event(event: PublishedEvent): void;
   viewersChanged(viewers: ViewerList): void;
+  cancelRequested(request: CancelRequest): void;
 }
 
 /** The broker itself. A real one is a server, and lives outside the gateway. */
@@ -40,6 +48,7 @@ export class Store {
   lineage = randomEpoch();
   readonly channels = new Map<ChannelName, KeptChannel>();
   readonly viewers = new Map<ChannelName, { readonly viewers: ViewerList; expiresAt: number }>();
+  readonly cancels = new Map<ChannelName, { readonly kept: KeptCancel; expiresAt: number }>();
   readonly noticesSeen = new Map<string, Seen & Place>();
   readonly listeners = new Map<ChannelName, Set<Listener>>();
   readonly deadLetters = new Map<DeadLetterKind, KeptKind>();
@@ -54,6 +63,13 @@ export class Store {
   viewersOf(channel: ChannelName, now: number): ViewerList | undefined {
     const declared = this.viewers.get(channel);
     return declared !== undefined && now < declared.expiresAt ? declared.viewers : undefined;
+  }
+
+  /** The request to cancel that is in force. */
+  cancelOf(channel: ChannelName, now: number): CancelRequest | undefined {
+    const cancel = this.cancels.get(channel);
+    if (cancel === undefined || now >= cancel.expiresAt) return undefined;
+    return cancelInForce(cancel.kept, this.find(channel, now)?.record ?? NO_EVENTS);
   }
 
   deadLettersOf(kind: DeadLetterKind): KeptKind {
@@ -77,7 +93,7 @@ export class Store {
   }
 
   forgetExpired(now: number): void {
-    for (const map of [this.channels, this.viewers])
+    for (const map of [this.channels, this.viewers, this.cancels])
       for (const [name, { expiresAt }] of map) if (now >= expiresAt) map.delete(name);
     const seen = [...this.channels.values()].map((kept) => kept.seen);
     for (const names of [this.noticesSeen, this.deadLettersSeen, ...seen])
@@ -86,10 +102,12 @@ export class Store {
 
   loseEverything(): void {
     this.lineage = randomEpoch();
-    for (const map of [this.channels, this.viewers, this.noticesSeen]) map.clear();
+    for (const map of [this.channels, this.viewers, this.cancels, this.noticesSeen]) map.clear();
     for (const map of [this.deadLetters, this.deadLettersSeen]) map.clear();
   }
 }
+
+const NO_EVENTS = { offset: 0, currentTerminal: undefined, stages: [] };
 
 /** A channel without events. Its epoch is one that no other life of the channel had. */
 export function newChannel(): KeptChannel {

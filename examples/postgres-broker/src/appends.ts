@@ -1,5 +1,12 @@
 import type { ReservedSql, Sql } from "postgres";
-import { type AppendCall, AppendQueue, randomEpoch } from "telltale/adapter";
+import {
+  type AppendCall,
+  AppendQueue,
+  cancelInForce,
+  cancelOfText,
+  randomEpoch,
+  storedKindOf,
+} from "telltale/adapter";
 import {
   type AppendOutcome,
   type AppendRequest,
@@ -8,7 +15,8 @@ import {
   type ChannelName,
   type EncodedEvent,
 } from "telltale/ports";
-import { type ChannelRow, ENDED, keyOf, recordOf } from "./channel-rows.ts";
+import { cancelled, keepCancel } from "./cancels.ts";
+import { type ChannelRow, ENDED, keyOf, recordOf, textOfEvent } from "./channel-rows.ts";
 import type { Database } from "./database.ts";
 import { isAnswer, NoAnswer, unavailable } from "./failures.ts";
 import { type Judgement, judge, type KeptRecord, type Remembered } from "./judge.ts";
@@ -108,12 +116,14 @@ export class Appends {
     const key = keyOf(call.channel);
     const names = namesIn(call.requests, key);
     try {
-      const { record, now, lineage, seen, expired } = await this.#hold(sql, call, key, names);
-      const judgement = judge(call.requests, record, {
+      const { record, now, lineage, seen, expired, cancel } = await this.#hold(sql, call, key, names);
+      const judged = judge(call.requests, record, {
         ...{ channel: key, now, lineage, seen },
         newEpoch: randomEpoch(),
         historySize: call.history.size,
       });
+      const isCancelled = cancelInForce(cancel, record) !== undefined;
+      const judgement = isCancelled ? { ...judged, outcomes: judged.outcomes.map(cancelled) } : judged;
       // The call was told to have failed meanwhile: nothing of it may be stored from now on.
       if (state.givenUp) throw new NoAnswer("given up");
       if (!judgement.heard) {
@@ -125,6 +135,7 @@ export class Appends {
       await pipelined([
         ...(expired ? this.#forget(sql, key) : []),
         ...this.#write(sql, key, record, judgement, now + call.history.ttlMs, now),
+        ...(cancel === undefined ? [] : [keepCancel(sql, key, isCancelled ? now + call.history.ttlMs : now)]),
         ...this.#notify(sql, call, judgement),
         sql`insert into calls (id, outcomes, at) values (${id}, ${JSON.stringify(judgement.outcomes)}, ${now})`,
         // The last thing before the commit, and both travel together.
@@ -148,6 +159,7 @@ export class Appends {
       sql`insert into channels (channel) values (${key})
           on conflict (channel) do update set channel = excluded.channel where false`,
       // A statement of its own: one that has waited for the row still sees the other tables as they were before.
+      sql`select request from cancels where channel = ${key} and expires_at > now_ms()`,
       sql`select format, lineage, epoch, last_offset, oldest, spans, stages, attempts,
             current_terminal is not null as ended, last_entry, heard_at, expires_at,
             now_ms() as now, lineage() as lineage_now
@@ -157,12 +169,16 @@ export class Appends {
                as n(scope text, name text))`,
     ]);
     const [row] = answers.at(-2) as unknown as [ChannelRow & { lineage_now: string }];
+    const [cancel] = answers.at(-3) as unknown as { request: string }[];
     const kept = answers.at(-1) as unknown as (Omit<Remembered, "place"> & { place: string })[];
     const expired = row.expires_at <= row.now;
     const seen = kept
       .filter(({ scope }) => !(expired && scope === key))
       .map((one): Remembered => ({ ...one, place: JSON.parse(one.place) }));
-    return { record: recordOf(row, call.channel), now: row.now, lineage: row.lineage_now, seen, expired };
+    return {
+      ...{ record: recordOf(row, call.channel), now: row.now, lineage: row.lineage_now, seen, expired },
+      cancel: cancel && cancelOfText(cancel.request),
+    };
   }
 
   #forget(sql: Sql, key: string) {
@@ -185,7 +201,7 @@ export class Appends {
     const { lastStatus, currentTerminal: end } = record;
     const rows = events.map(({ position, kind, reopens, text }) => ({
       o: position.offset,
-      kind,
+      kind: storedKindOf(kind),
       reopens,
       text,
     }));
@@ -198,8 +214,8 @@ export class Appends {
       sql`update channels set lineage = ${record.lineage}, epoch = ${record.epoch}, last_offset = ${record.offset},
             oldest = ${record.oldest}, spans = ${JSON.stringify(record.spans)},
             stages = ${JSON.stringify(record.stages)}, attempts = ${JSON.stringify(record.attempts)},
-            last_status = coalesce(${textOf(lastStatus)}, last_status),
-            current_terminal = case when ${end === ENDED} then current_terminal else ${textOf(end)} end,
+            last_status = coalesce(${textOfEvent(lastStatus)}, last_status),
+            current_terminal = case when ${end === ENDED} then current_terminal else ${textOfEvent(end)} end,
             last_entry = ${textOf(record.lastEntry)}, heard_at = ${now}, expires_at = ${until}
           where channel = ${key}`,
       sql`update viewers set expires_at = ${until} where channel = ${key} and expires_at > ${now}`,

@@ -1,3 +1,4 @@
+import { OutageLog } from "telltale/adapter";
 import type { BrokerContext, BrokerPorts } from "telltale/ports";
 import { Database } from "./database.ts";
 import { PostgresDeadLetters } from "./dead-letters.ts";
@@ -15,13 +16,14 @@ export function openBroker({
   clock,
   telemetry,
   history,
-}: BrokerContext): Required<Omit<BrokerPorts, "workerChannels" | "selfCheck">> {
+}: BrokerContext): Required<Omit<BrokerPorts, "workerChannels" | "selfCheck" | "running">> {
   const settings = readSettings(env);
   // Three pools: a page of history or a batch of the outbox never holds up a publisher.
   const pool = (purpose: string, connections: number) =>
     new Database({ settings, purpose, connections, clock, telemetry });
   const reading = pool("reading", 4);
-  const listener = new Listener({ settings, reading, clock, telemetry });
+  const outages = new OutageLog(clock, telemetry);
+  const listener = new Listener({ settings, reading, clock, telemetry, outages });
   return {
     events: new PostgresPubSub({
       publishing: pool("publishing", 8),
@@ -30,6 +32,7 @@ export function openBroker({
       history,
       clock,
       telemetry,
+      outages,
     }),
     deadLetters: new PostgresDeadLetters({ database: pool("dead-letters", 1), clock }),
     inbox: new PostgresInbox({ database: pool("outbox", 2), listener, clock }),

@@ -1,4 +1,11 @@
-import type { PublishedEvent } from "telltale/adapter";
+import {
+  cancelInForce,
+  cancelOfText,
+  kindOfStored,
+  type PublishedEvent,
+  type StoredKind,
+  storedKindOf,
+} from "telltale/adapter";
 import {
   type ChannelName,
   type ChannelSnapshot,
@@ -68,7 +75,14 @@ export function assertKnown(format: number | null, channel: string): void {
 
 /** Event and viewers as they are kept. */
 export function eventOfText(text: string | null): PublishedEvent | undefined {
-  return text === null ? undefined : (JSON.parse(text) as PublishedEvent);
+  if (text === null) return undefined;
+  const event = JSON.parse(text) as PublishedEvent & { readonly kind: StoredKind };
+  return { ...event, kind: kindOfStored(event.kind, event.text) };
+}
+
+/** As `eventOfText` reads it. */
+export function textOfEvent(event: PublishedEvent | undefined): string | null {
+  return event === undefined ? null : JSON.stringify({ ...event, kind: storedKindOf(event.kind) });
 }
 
 export function viewersToText(viewers: ViewerList): string {
@@ -87,6 +101,7 @@ export type SnapshotRow = { readonly [Name in keyof Omit<ChannelRow, "now">]: Ch
   readonly last_status: string | null;
   readonly current_terminal: string | null;
   readonly viewers: string | null;
+  readonly request: string | null;
 };
 
 export function snapshotOf(row: SnapshotRow, channel: ChannelName): ChannelSnapshot {
@@ -101,7 +116,17 @@ export function snapshotOf(row: SnapshotRow, channel: ChannelName): ChannelSnaps
     spans: JSON.parse(row.spans ?? "[]"),
     oldestKept: row.oldest ?? 1,
     viewers: viewersOfText(row.viewers),
+    cancel: cancelIn(row),
     heardAt: row.heard_at ?? undefined,
     brokerNow: row.now,
   };
+}
+
+function cancelIn(row: SnapshotRow) {
+  if (row.request === null) return undefined;
+  return cancelInForce(cancelOfText(row.request), {
+    offset: row.last_offset ?? 0,
+    currentTerminal: row.current_terminal ?? undefined,
+    stages: JSON.parse(row.stages ?? "[]"),
+  });
 }

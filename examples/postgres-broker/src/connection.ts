@@ -1,7 +1,7 @@
 import postgres, { type ReservedSql, type Sql } from "postgres";
 import { reasonOf } from "telltale/adapter";
 import type { TelemetryPort } from "telltale/ports";
-import { makeSchema } from "./schema.ts";
+import { hasSchema, makeSchema } from "./schema.ts";
 import type { Settings } from "./settings.ts";
 
 /**
@@ -28,19 +28,15 @@ export class Connection {
     return this.#isOpen;
   }
 
-  /** Does `work`. Rejects as soon as the connection is lost, whatever the work waits for. */
-  run<Answer>(work: (sql: ReservedSql) => Promise<Answer>, schema: string): Promise<Answer> {
-    const working = async () => {
-      if (this.#sql === undefined) {
-        // Without a statement before it, a connection is never given away: the package waits for types that it does not ask for.
-        await this.#pool.unsafe("select 1");
-        const sql = this.#guarded(await this.#pool.reserve());
-        await makeSchema(sql, schema);
-        this.#sql = sql;
-      }
-      return work(this.#sql);
-    };
-    return Promise.race([working(), this.#lost.promise]);
+  /** Connects, and makes the schema if it is missing. Rejects as soon as the connection is lost. */
+  make(schema: string): Promise<void> {
+    return Promise.race([this.#make(schema), this.#lost.promise]);
+  }
+
+  /** Does `work` once `make` has resolved. Rejects as soon as the connection is lost, whatever the work waits for. */
+  run<Answer>(work: (sql: ReservedSql) => Promise<Answer>): Promise<Answer> {
+    if (this.#sql === undefined) throw new Error("the connection was not made");
+    return Promise.race([work(this.#sql), this.#lost.promise]);
   }
 
   /** Ends it at once, whether PostgreSQL answers or not. Idempotent. */
@@ -48,6 +44,15 @@ export class Connection {
     if (!this.#isOpen) return;
     this.#close(why);
     endNow(this.#pool, this.#telemetry);
+  }
+
+  async #make(schema: string): Promise<void> {
+    if (this.#sql !== undefined) return;
+    // Without a statement before it, a connection is never given away: the package waits for types that it does not ask for.
+    const isThere = await hasSchema(this.#pool, schema);
+    const sql = this.#guarded(await this.#pool.reserve());
+    if (!isThere) await makeSchema(sql, schema);
+    this.#sql = sql;
   }
 
   /** The package `postgres` throws outside of any promise if a statement is sent on a reserved connection that was closed. */
@@ -73,6 +78,9 @@ export class Connection {
   }
 }
 
+/** How long a connection may take to be made, in milliseconds: longer than some of the work that needs it may take. */
+export const MAKE_MS = 3_000;
+
 /** Connects once, as all of this adapter does. `more` wins. */
 export function connect(
   { url, schema }: Settings,
@@ -81,7 +89,7 @@ export function connect(
 ): Sql {
   return postgres(url, {
     max: 1,
-    connect_timeout: 2,
+    connect_timeout: MAKE_MS / 1_000,
     idle_timeout: 0,
     max_lifetime: null,
     fetch_types: false,

@@ -1,7 +1,7 @@
 import type { ReservedSql } from "postgres";
 import { Slots } from "telltale/adapter";
 import type { ClockPort, TelemetryPort } from "telltale/ports";
-import { Connection } from "./connection.ts";
+import { Connection, MAKE_MS } from "./connection.ts";
 import { closed, isAnswer, isOurs, NoAnswer, unavailable } from "./failures.ts";
 import type { Settings } from "./settings.ts";
 
@@ -18,7 +18,11 @@ interface DatabaseOptions {
 /** How long a read may take, in milliseconds. */
 const READ_MS = 3_000;
 
-/** Some connections to PostgreSQL, each made when it is needed. One that does not answer is given up. */
+/**
+ * Some connections to PostgreSQL, each made when it is needed. One that does not answer is given up. One that is made too late
+ * for the work that asked for it waits for the next: a busy server takes seconds for a connection, and each that is given up
+ * costs it another.
+ */
 export class Database {
   readonly schema: string;
   readonly #options: DatabaseOptions;
@@ -59,8 +63,13 @@ export class Database {
     });
     const working = this.#slots.run(async () => {
       if (isLate) throw new NoAnswer("no connection was free in time");
-      connection = this.#take();
-      return this.#use(connection, work);
+      const made = await this.#made();
+      if (isLate) {
+        this.#putBack(made);
+        throw new NoAnswer("no connection was made in time");
+      }
+      connection = made;
+      return this.#use(made, work);
     });
     try {
       return await Promise.race([working, late.promise]);
@@ -78,26 +87,42 @@ export class Database {
 
   async #use<Answer>(connection: Connection, work: (sql: ReservedSql) => Promise<Answer>): Promise<Answer> {
     try {
-      return await connection.run(work, this.schema);
+      return await connection.run(work);
     } catch (error) {
       // After anything but an answer nobody knows what is still on its way.
       if (!isAnswer(error) && !isOurs(error))
         connection.end(error instanceof Error ? error : new Error("lost"));
       throw error;
     } finally {
-      if (connection.isOpen && !this.#closed) this.#idle.push(connection);
-      else this.#connections.delete(connection);
+      this.#putBack(connection);
     }
   }
 
-  #take(): Connection {
+  #putBack(connection: Connection): void {
+    if (connection.isOpen && !this.#closed) this.#idle.push(connection);
+    else this.#connections.delete(connection);
+  }
+
+  /** Takes one that is idle, or makes one. */
+  async #made(): Promise<Connection> {
     if (this.#closed) throw closed();
+    for (const idle of this.#idle) if (!idle.isOpen) this.#connections.delete(idle);
     this.#idle = this.#idle.filter(({ isOpen }) => isOpen);
     const idle = this.#idle.pop();
     if (idle !== undefined) return idle;
-    const { settings, purpose, telemetry } = this.#options;
+    const { settings, purpose, clock, telemetry } = this.#options;
     const connection = new Connection(settings, purpose, telemetry);
     this.#connections.add(connection);
-    return connection;
+    const cancel = clock.after(MAKE_MS, () => connection.end(new NoAnswer("no connection was made in time")));
+    try {
+      await connection.make(this.schema);
+      return connection;
+    } catch (error) {
+      connection.end(error instanceof Error ? error : new Error("lost"));
+      this.#connections.delete(connection);
+      throw error;
+    } finally {
+      cancel();
+    }
   }
 }

@@ -1,7 +1,8 @@
 import { createHash } from "node:crypto";
 import type { Sql } from "postgres";
-import { utf8Length } from "telltale/adapter";
+import { LastingDenial, utf8Length } from "telltale/adapter";
 import {
+  type BrokerTrouble,
   type ClockPort,
   DEAD_LETTER_PAGE,
   DEAD_LETTERS,
@@ -28,13 +29,18 @@ const ID = /^[1-9]\d{0,17}$/;
 
 /** The dead letters in a table. Those that are kept at the same time go into one transaction. */
 export class PostgresDeadLetters implements DeadLetterPort {
-  readonly trouble = undefined;
   readonly #options: PostgresDeadLettersOptions;
+  readonly #unkept: LastingDenial;
   #waiting: Waiting[] = [];
   #keeping = false;
 
   constructor(options: PostgresDeadLettersOptions) {
     this.#options = options;
+    this.#unkept = new LastingDenial(options.clock);
+  }
+
+  get trouble(): BrokerTrouble | undefined {
+    return this.#unkept.trouble;
   }
 
   keep(deadLetter: DeadLetter): Promise<void> {
@@ -53,7 +59,7 @@ export class PostgresDeadLetters implements DeadLetterPort {
       kept,
     });
     if (!this.#keeping) void this.#keepWaiting();
-    return kept.promise;
+    return this.#unkept.watch(kept.promise);
   }
 
   async *read(from: "oldest" | "newest"): AsyncIterable<KeptDeadLetter> {

@@ -1,5 +1,12 @@
 import type { ReservedSql, Sql } from "postgres";
-import { fill, isOnHistory, type PublishedEvent, positionOfText } from "telltale/adapter";
+import {
+  fill,
+  isOnHistory,
+  kindOfStored,
+  type PublishedEvent,
+  positionOfText,
+  type StoredKind,
+} from "telltale/adapter";
 import { type ChannelName, type EventPosition, type HistoryPage, PAGE_BYTES } from "telltale/ports";
 import { assertKnown, type ChannelRow, keyOf, NOTHING } from "./channel-rows.ts";
 import { inTransaction } from "./transaction.ts";
@@ -47,12 +54,13 @@ export async function readEvent(sql: Sql, key: string, offset: number): Promise<
 
 interface EventRow {
   readonly event_offset: number;
-  readonly kind: PublishedEvent["kind"];
+  readonly kind: StoredKind;
   readonly reopens: boolean;
   readonly bytes: number;
   readonly text: string;
 }
 
-function eventOf({ event_offset: offset, kind, reopens, text }: EventRow): PublishedEvent {
+function eventOf({ event_offset: offset, kind: stored, reopens, text }: EventRow): PublishedEvent {
+  const kind = kindOfStored(stored, text);
   return { position: positionOfText(text) ?? { epoch: "", offset }, kind, reopens, text };
 }

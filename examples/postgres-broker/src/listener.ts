@@ -1,4 +1,5 @@
 import type { Sql } from "postgres";
+import { type OutageLog, reasonOf } from "telltale/adapter";
 import {
   type BrokerTrouble,
   BrokerUnavailable,
@@ -19,6 +20,7 @@ interface ListenerOptions {
   readonly reading: Database;
   readonly clock: ClockPort;
   readonly telemetry: TelemetryPort;
+  readonly outages: OutageLog;
 }
 
 export interface Hearing {
@@ -33,6 +35,8 @@ type State =
   | { readonly type: "listening" }
   | { readonly type: "closed" };
 
+/** The name of its troubles in the log of outages. */
+const SOURCE = "listening";
 const PROBE_MS = 1_000;
 /** A probe that is not heard within this time means a stalled subscription, in milliseconds. */
 const HEARD_MS = 3_000;
@@ -90,6 +94,7 @@ export class Listener {
   close(): void {
     this.#state = { type: "closed" };
     this.#cancel();
+    this.#options.outages.forget(SOURCE);
     if (this.#sql !== undefined) endNow(this.#sql, this.#options.telemetry);
     this.#failProbes({ cause: "closed" });
   }
@@ -106,10 +111,10 @@ export class Listener {
     const onnotify = (_: string, payload: string) => {
       if (this.#sql === sql) this.#heard(payload);
     };
-    const onclose = () => this.#lost(sql, { cause: "unreachable" });
+    const onclose = () => this.#lost(sql, new Error("the connection was closed"));
     const sql: Sql = connect(settings, "telltale listening", { ...({ onnotify } as object), onclose });
     this.#sql = sql;
-    this.#listen(sql).catch((error: unknown) => this.#lost(sql, troubleIn(error)));
+    this.#listen(sql).catch((error: unknown) => this.#lost(sql, error));
   }
 
   /** It counts as listening once it has heard itself. */
@@ -119,6 +124,7 @@ export class Listener {
     await probe.heard.promise;
     if (this.#sql !== sql || this.#state.type === "closed") return;
     this.#state = { type: "listening" };
+    this.#options.outages.clear(SOURCE);
     for (const hearing of [...this.#hearing]) hearing.restored();
     this.#cancel = this.#options.clock.after(PROBE_MS, () => this.#probeAgain(sql));
   }
@@ -127,7 +133,7 @@ export class Listener {
     const next = () => {
       if (this.#sql === sql) this.#cancel = this.#options.clock.after(PROBE_MS, () => this.#probeAgain(sql));
     };
-    this.#probeSoon().heard.promise.then(next, (error: unknown) => this.#lost(sql, troubleIn(error)));
+    this.#probeSoon().heard.promise.then(next, (error: unknown) => this.#lost(sql, error));
   }
 
   /** Sends a probe in a moment, so that all who ask in one turn share it. */
@@ -175,10 +181,10 @@ export class Listener {
     }
   }
 
-  #lost(sql: Sql, trouble: BrokerTrouble): void {
+  #lost(sql: Sql, error: unknown): void {
     if (this.#sql !== sql || this.#state.type === "closed") return;
-    if (this.#state.type === "listening")
-      this.#options.telemetry.log("warn", "PostgreSQL is away", { cause: trouble.cause });
+    const trouble = troubleIn(error);
+    this.#options.outages.report(SOURCE, trouble, reasonOf(error));
     this.#sql = undefined;
     this.#state = { type: "connecting", trouble };
     endNow(sql, this.#options.telemetry);

@@ -1,4 +1,12 @@
-import { type PublishedEvent, positionOfText, utf8Length } from "telltale/adapter";
+import {
+  kindOfStored,
+  type PublishedEvent,
+  positionOfText,
+  type StoredKind,
+  storedKindOf,
+  utf8Length,
+} from "telltale/adapter";
+import type { CancelRequest } from "telltale/ports";
 
 /**
  * A message of NOTIFY. PostgreSQL takes at most 7,999 bytes, so a larger text is left out, and the listener reads it.
@@ -12,6 +20,7 @@ export type Notification =
   | { readonly type: "stored"; readonly channel: string; readonly offset: number }
   /** `viewers` as they are kept; undefined if they are too large to be carried. */
   | { readonly type: "viewers"; readonly channel: string; readonly viewers: string | undefined }
+  | { readonly type: "cancel"; readonly channel: string; readonly request: CancelRequest }
   | { readonly type: "probe"; readonly name: string }
   | { readonly type: "added" };
 
@@ -20,7 +29,8 @@ export function encode(notification: Notification): string {
   switch (notification.type) {
     case "event": {
       const { channel, event } = notification;
-      const carried = `e${KINDS.indexOf(event.kind)}${event.reopens ? 1 : 0}${named(channel)}${event.text}`;
+      const kind = KINDS.indexOf(storedKindOf(event.kind));
+      const carried = `e${kind}${event.reopens ? 1 : 0}${named(channel)}${event.text}`;
       if (utf8Length(carried) <= MOST_BYTES) return carried;
       return encode({ type: "stored", channel, offset: event.position.offset });
     }
@@ -31,6 +41,8 @@ export function encode(notification: Notification): string {
       const carried = `v${named(channel)}${viewers ?? ""}`;
       return utf8Length(carried) <= MOST_BYTES ? carried : `v${named(channel)}`;
     }
+    case "cancel":
+      return `c${named(notification.channel)}${JSON.stringify(notification.request)}`;
     case "probe":
       return `p${notification.name}`;
     case "added":
@@ -42,10 +54,11 @@ export function encode(notification: Notification): string {
 export function decode(payload: string): Notification | undefined {
   switch (payload[0]) {
     case "e": {
-      const kind = KINDS[Number(payload[1])];
+      const stored = KINDS[Number(payload[1])];
       const [channel, text] = unnamed(payload.slice(3));
       const position = positionOfText(text);
-      if (kind === undefined || position === undefined) return undefined;
+      if (stored === undefined || position === undefined) return undefined;
+      const kind = kindOfStored(stored, text);
       return { type: "event", channel, event: { position, kind, reopens: payload[2] === "1", text } };
     }
     case "s": {
@@ -55,6 +68,10 @@ export function decode(payload: string): Notification | undefined {
     case "v": {
       const [channel, viewers] = unnamed(payload.slice(1));
       return { type: "viewers", channel, viewers: viewers === "" ? undefined : viewers };
+    }
+    case "c": {
+      const [channel, request] = unnamed(payload.slice(1));
+      return { type: "cancel", channel, request: JSON.parse(request) };
     }
     case "p":
       return { type: "probe", name: payload.slice(1) };
@@ -66,7 +83,7 @@ export function decode(payload: string): Notification | undefined {
 }
 
 const MOST_BYTES = 7_999;
-const KINDS: readonly PublishedEvent["kind"][] = [
+const KINDS: readonly StoredKind[] = [
   "status",
   "status_completed",
   "status_failed",

@@ -1,4 +1,5 @@
-import { MAX_EVENT_BYTES } from "telltale/adapter";
+import type { ReservedSql } from "postgres";
+import { MAX_EVENT_BYTES, type OutageLog } from "telltale/adapter";
 import {
   type AnalysisChannel,
   type AppendOutcome,
@@ -7,6 +8,7 @@ import {
   type BrokerFault,
   type BrokerHealth,
   type BrokerTrouble,
+  type CancelRequest,
   type ChannelName,
   type ChannelPosition,
   type ChannelSnapshot,
@@ -20,9 +22,11 @@ import {
   type PubSubPort,
   type TelemetryPort,
   type ViewerList,
+  type WorkerAnswer,
   wordsOf,
 } from "telltale/ports";
 import { Appends } from "./appends.ts";
+import { requestCancel, signOfLife } from "./cancels.ts";
 import { keyOf, type SnapshotRow, snapshotOf, viewersOfText, viewersToText } from "./channel-rows.ts";
 import type { Database } from "./database.ts";
 import { unknown } from "./failures.ts";
@@ -41,6 +45,15 @@ interface PostgresPubSubOptions {
   readonly history: BrokerContext["history"];
   readonly clock: ClockPort;
   readonly telemetry: TelemetryPort;
+  readonly outages: OutageLog;
+}
+
+interface PositionRow {
+  readonly epoch: string | null;
+  readonly last_offset: number | null;
+  readonly heard_at: number | null;
+  readonly lineage: string;
+  readonly now: number;
 }
 
 const WRITE_MS = 3_000;
@@ -61,7 +74,7 @@ export class PostgresPubSub implements PubSubPort {
 
   constructor(options: PostgresPubSubOptions) {
     this.#options = options;
-    const { publishing, history, clock, telemetry } = options;
+    const { publishing, history, clock, telemetry, outages } = options;
     this.#appends = new Appends({ database: publishing, history });
     this.#subscriptions = new Subscriptions({
       ...options,
@@ -72,7 +85,7 @@ export class PostgresPubSub implements PubSubPort {
     this.#trials = new Trials({
       attempt: () => this.#appends.try(),
       isUp: () => options.listener.trouble === undefined,
-      ...{ clock, telemetry },
+      ...{ clock, telemetry, outages },
     });
     this.#stopTrials = options.listener.add({ heard: () => {}, restored: () => void this.#trials.try() });
     this.#stopTidying = clock.every(TIDY_MS, () => {
@@ -102,10 +115,11 @@ export class PostgresPubSub implements PubSubPort {
     const asked = this.#options.reading.read(async (sql) => {
       const [row] = await sql<SnapshotRow[]>`
         select c.format, c.lineage, c.epoch, c.last_offset, c.oldest, c.spans, c.stages, c.attempts, c.last_status,
-          c.current_terminal, c.heard_at, v.viewers, clock.now
+          c.current_terminal, c.heard_at, v.viewers, k.request, clock.now
         from (select now_ms() as now) as clock
         left join channels c on c.channel = ${key} and c.expires_at > clock.now
-        left join viewers v on v.channel = ${key} and v.expires_at > clock.now`;
+        left join viewers v on v.channel = ${key} and v.expires_at > clock.now
+        left join cancels k on k.channel = ${key} and k.expires_at > clock.now`;
       return snapshotOf(row as SnapshotRow, channel);
     });
     return this.#noting(channel, asked);
@@ -122,14 +136,14 @@ export class PostgresPubSub implements PubSubPort {
 
   positions(channels: readonly AnalysisChannel[]): Promise<readonly ChannelPosition[]> {
     return this.#options.reading.read(async (sql) => {
-      const rows = await sql<{ epoch: string | null; last_offset: number | null; lineage: string }[]>`
-        select c.epoch, c.last_offset, server.lineage
+      const rows = await sql<PositionRow[]>`
+        select c.epoch, c.last_offset, c.heard_at, server.lineage, server.now
         from (select lineage() as lineage, now_ms() as now) as server,
           json_array_elements_text(${JSON.stringify(channels.map(keyOf))}::text::json) with ordinality as a(channel, nth)
         left join channels c on c.channel = a.channel and c.expires_at > now_ms() order by nth`;
-      return rows.map(({ epoch, last_offset, lineage }) => ({
-        ...{ epoch: epoch ?? "", offset: last_offset ?? 0 },
-        lineage,
+      return rows.map(({ epoch, last_offset, lineage, heard_at, now }) => ({
+        ...{ epoch: epoch ?? "", offset: last_offset ?? 0, lineage },
+        ...(heard_at !== null && { heardAt: heard_at, brokerNow: now }),
       }));
     });
   }
@@ -157,6 +171,16 @@ export class PostgresPubSub implements PubSubPort {
     }
   }
 
+  requestCancel(channel: AnalysisChannel, request: CancelRequest): Promise<"requested" | "ended"> {
+    const { publishing, history } = this.#options;
+    const terms = { schema: publishing.schema, ttlMs: history.ttlMs };
+    return this.#writing(channel, (sql) => requestCancel(sql, channel, request, terms));
+  }
+
+  signOfLife(channel: AnalysisChannel): Promise<WorkerAnswer> {
+    return this.#writing(channel, (sql) => signOfLife(sql, channel));
+  }
+
   health(): BrokerHealth {
     const newer: BrokerTrouble | undefined = this.#newer && { cause: "newer_format" };
     const away = this.#options.listener.trouble ?? newer;
@@ -173,6 +197,14 @@ export class PostgresPubSub implements PubSubPort {
     this.#options.listener.close();
     this.#options.publishing.close();
     this.#options.reading.close();
+  }
+
+  async #writing<Answer>(channel: ChannelName, write: (sql: ReservedSql) => Promise<Answer>) {
+    try {
+      return await this.#noting(channel, this.#options.publishing.attempt(write, WRITE_MS));
+    } catch (error) {
+      throw unknown(error);
+    }
   }
 
   async #noting<Answer>(channel: ChannelName, asked: Promise<Answer>): Promise<Answer> {

@@ -1,9 +1,30 @@
-import type { ReservedSql } from "postgres";
+import type { ReservedSql, Sql } from "postgres";
 import { NewerFormat } from "telltale/ports";
 import { inTransaction } from "./transaction.ts";
 
 /** The format of the tables, and of the channels in them. A change that older gateways misread gets the next number. */
 export const FORMAT = 1;
+
+/** Whether all tables are there. It takes no lock, since a busy server has many connections made at once. Rejects as `makeSchema` does. */
+export async function hasSchema(sql: Sql, schema: string): Promise<boolean> {
+  try {
+    const [kept] = await sql.unsafe<{ number: number; added: boolean }[]>(
+      `select number, to_regclass('${schema}.cancels') is not null as added from ${schema}.format`,
+    );
+    return isOfThis(kept?.number) && kept?.added === true;
+  } catch (error) {
+    if (error instanceof Error && "code" in error && MISSING.has(String(error.code))) return false;
+    throw error;
+  }
+}
+
+/** There is no such table, or no such schema. */
+const MISSING: ReadonlySet<string> = new Set(["42P01", "3F000"]);
+
+function isOfThis(format: number | undefined): boolean {
+  if ((format ?? 0) > FORMAT) throw new NewerFormat("a newer adapter made the tables");
+  return format === FORMAT;
+}
 
 /**
  * Makes the tables and functions that are missing. Gateways that start together do it one after the other, under a lock.
@@ -16,11 +37,18 @@ export async function makeSchema(sql: ReservedSql, schema: string): Promise<void
       select to_regclass(${`${schema}.format`}) is not null as there`;
     if (there?.there === true) {
       const [kept] = await sql<{ number: number }[]>`select number from format`;
-      if ((kept?.number ?? 0) > FORMAT) throw new NewerFormat("a newer adapter made the tables");
-      if (kept?.number === FORMAT) return;
+      if (isOfThis(kept?.number)) return void (await sql.unsafe(added(schema)));
     }
-    await sql.unsafe(statements(schema));
+    await sql.unsafe(`${statements(schema)}${added(schema)}`);
   });
+}
+
+/** Tables that came after the first release. Gateways of earlier ones do not know them, and need not. */
+function added(schema: string): string {
+  return `
+create table if not exists ${schema}.cancels (channel text primary key, request text not null, expires_at bigint not null);
+create index if not exists cancels_expire on ${schema}.cancels (expires_at);
+`;
 }
 
 /** Text, never jsonb: jsonb refuses `\u0000`, and writes numbers and members in another way than the worker did. */

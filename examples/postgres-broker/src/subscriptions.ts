@@ -81,6 +81,11 @@ export class Subscriptions implements Hearing {
           this.#tell(channel, (subscriber) => subscriber.event(event));
           break;
         }
+        case "cancel": {
+          const { request } = step;
+          this.#tell(channel, (subscriber) => subscriber.cancelRequested(request));
+          break;
+        }
         default:
           await this.#read(channel, step);
       }
@@ -121,7 +126,7 @@ export class Subscriptions implements Hearing {
 }
 
 type Step =
-  | Extract<Notification, { type: "event" | "stored" | "viewers" }>
+  | Extract<Notification, { type: "event" | "stored" | "viewers" | "cancel" }>
   | { readonly type: "join"; readonly subscriber: ChannelSubscriber }
   | { readonly type: "restored" };
 

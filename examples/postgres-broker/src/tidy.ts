@@ -17,6 +17,7 @@ export async function tidy(sql: Sql): Promise<void> {
     delete from requests using gone where requests.scope = gone.channel`;
   await sql`delete from requests where until <= (select now_ms())`;
   await sql`delete from viewers where expires_at <= (select now_ms())`;
+  await sql`delete from cancels where expires_at <= (select now_ms())`;
   await sql`delete from dead_letter_names where until <= (select now_ms())`;
   await sql`delete from calls where at <= (select now_ms()) - ${CALLS_KEPT_MS}::bigint`;
 }

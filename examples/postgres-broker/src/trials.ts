@@ -1,4 +1,4 @@
-import { reasonOf } from "telltale/adapter";
+import { type OutageLog, reasonOf } from "telltale/adapter";
 import {
   type BrokerCause,
   type BrokerTrouble,
@@ -15,8 +15,11 @@ interface TrialsOptions {
   readonly isUp: () => boolean;
   readonly clock: ClockPort;
   readonly telemetry: TelemetryPort;
+  readonly outages: OutageLog;
 }
 
+/** The name of its troubles in the log of outages. */
+const SOURCE = "publishing";
 const LOOK_EVERY_MS = 1_000;
 /** While all is well every fourth look appends. After a failure every look does. */
 const TRY_EVERY = 4;
@@ -32,6 +35,7 @@ export class Trials {
   /** The last trial failed for a cause that may be about itself alone. */
   #isDoubted = false;
   #looks = 0;
+  #everStored = false;
   #trying: "no" | "yes" | "again" = "no";
 
   constructor(options: TrialsOptions) {
@@ -75,6 +79,7 @@ export class Trials {
 
   close(): void {
     this.#stop();
+    this.#options.outages.forget(SOURCE);
   }
 
   #isAskedAgain(): boolean {
@@ -82,10 +87,12 @@ export class Trials {
   }
 
   #succeeds(): void {
-    if (this.#trouble !== undefined)
-      this.#options.telemetry.log("info", "connected to PostgreSQL: events can be stored");
     this.#trouble = undefined;
     this.#isDoubted = false;
+    this.#options.outages.clear(SOURCE);
+    if (this.#everStored) return;
+    this.#everStored = true;
+    this.#options.telemetry.log("info", "connected to PostgreSQL: events can be stored");
   }
 
   /** One append may be late on a busy server. If the next one fails as well, all do. */
@@ -96,10 +103,8 @@ export class Trials {
   }
 
   #fails(trouble: BrokerTrouble, detail: string): void {
-    const isNew = this.#trouble?.cause !== trouble.cause;
     this.#trouble = trouble;
-    if (!isNew || !this.#options.isUp()) return;
-    this.#options.telemetry.log("warn", "PostgreSQL stores no events", { cause: trouble.cause, detail });
+    this.#options.outages.report(SOURCE, trouble, detail);
   }
 }
 

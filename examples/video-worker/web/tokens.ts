@@ -2,7 +2,7 @@ import { SignJWT } from "jose";
 
 /** The two tokens a backend mints: one for its own publishing, one for each visitor's browser. */
 export interface Tokens {
-  /** Says who watches, and nothing of what: the declared viewers decide that. */
+  /** Says who watches, and nothing of what: the declared viewers decide that. It may also cancel what they may watch. */
   forVisitor(user: string): Promise<string>;
   /** May publish to this one analysis, for as long as a request takes. */
   forPublishing(analysisId: string): Promise<string>;
@@ -18,7 +18,7 @@ export function createTokens(secret: string): Tokens {
       .setExpirationTime(lifetime)
       .sign(key);
   return {
-    forVisitor: (user) => sign({ user_id: user }, "10m"),
+    forVisitor: (user) => sign({ user_id: user, scope: "analysis:cancel" }, "10m"),
     forPublishing: (analysisId) => sign({ analyses: [analysisId], scope: "analysis:publish" }, "1m"),
   };
 }

@@ -14,11 +14,18 @@ from celery.signals import task_failure, task_revoked, worker_ready
 
 from .analysis import analyse
 from .errors import AnalysisError
-from .telltale import Reporter, connect
+from .telltale import Cancelled, Reporter, connect
 
-REDIS_URL = os.environ.get("REDIS_URL", "redis://127.0.0.1:6379/0")
-# Where events go: to NATS if it is named, else to the Redis that has the queue.
-EVENTS_URL = os.environ.get("NATS_URL") or REDIS_URL
+
+def setting(name):
+    """A variable of the environment, or the text of the file that NAME_FILE names, as a secret of a container has it."""
+    path = os.environ.get(f"{name}_FILE")
+    return Path(path).read_text().strip() if path else os.environ.get(name)
+
+
+REDIS_URL = setting("REDIS_URL") or "redis://127.0.0.1:6379/0"
+# Where events go: to the Redis that has the queue, unless something else is named, as another user of it or NATS.
+EVENTS_URL = setting("EVENTS_URL") or setting("NATS_URL") or REDIS_URL
 SOFT_LIMIT_SECONDS = int(os.environ.get("TASK_MAX_SECONDS", "1800"))
 
 app = Celery("video-worker", broker=REDIS_URL)
@@ -45,7 +52,10 @@ CODES = {
 def analyse_video(self, *, analysis_id, path):
     reporter = Reporter(connect(EVENTS_URL), analysis_id, self.request.id)
     with tempfile.TemporaryDirectory(prefix=folder_prefix(self.request.id)) as folder:
-        analyse(path, Path(folder), reporter)
+        try:
+            analyse(path, Path(folder), reporter)
+        except Cancelled:
+            reporter.cancelled()
 
 
 def folder_prefix(task_id):

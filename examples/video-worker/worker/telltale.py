@@ -33,11 +33,17 @@ STAGES = {
 SHORTEST_PAUSE_SECONDS = 0.2
 # The rate is measured over so long: long enough to be steady, short enough to follow a change of stage.
 RATE_WINDOW_SECONDS = 8
+# How often the worker asks whether somebody wants the analysis cancelled.
+ASK_SECONDS = 1
 # How long an ending waits for somebody to hear it.
 PATIENCE_SECONDS = 20
 
 
 FAULTS = (redis.RedisError, NatsError)
+
+
+class Cancelled(Exception):
+    """Somebody asked to cancel the analysis."""
 
 
 def connect(url):
@@ -62,14 +68,17 @@ class Reporter:
         self._stage = None
         self._progress = 0.0
         self._last_told = 0.0
+        self._last_asked = None
         self._steps = deque()
 
     def status(self, stage, done, message, **extra):
         """`done` is how much of the stage is done, 0 to 1.
 
-        Progress never falls, and a stage is told at once; in between, what comes too soon is left out.
+        Progress never falls, and a stage is told at once; in between, what comes too soon is left out. Raises Cancelled.
         """
         now = time.monotonic()
+        if stage != "completed":
+            self._obey(now)
         if stage == self._stage and now - self._last_told < SHORTEST_PAUSE_SECONDS:
             return
         self._progress = max(self._progress, overall_progress(stage, done))
@@ -92,6 +101,17 @@ class Reporter:
             # The analysis is worth more than the telling: the next status makes up for this one.
             log.warning("a status of %s could not be told: %s", self._analysis_id, fault)
 
+    def cancelled(self):
+        self._publish_ending(
+            self._event(
+                "status_update",
+                task_id=self._task_id,
+                progress=round(self._progress, 4),
+                current_stage="cancelled",
+                message="Stopped because somebody asked for it",
+            )
+        )
+
     def result(self, **fields):
         self._publish_ending(self._event("result_update", **fields))
 
@@ -99,6 +119,20 @@ class Reporter:
         self._publish_ending(
             self._event("error", error_code=code, error_message=message, error_details=details)
         )
+
+    def _obey(self, now):
+        """The gateway keeps the request at a key of Redis until the analysis has ended. On NATS there is none to ask."""
+        ask = getattr(self._connection, "get", None)
+        if ask is None or (self._last_asked is not None and now - self._last_asked < ASK_SECONDS):
+            return
+        self._last_asked = now
+        try:
+            asked = ask(f"telltale:cancel:{self._analysis_id}") is not None
+        except FAULTS as fault:
+            log.warning("nobody knows whether %s is to be cancelled: %s", self._analysis_id, fault)
+            return
+        if asked:
+            raise Cancelled()
 
     def _event(self, event_type, **fields):
         event = {

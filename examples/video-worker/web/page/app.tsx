@@ -1,10 +1,12 @@
 import { effect } from "@preact/signals";
 import { render } from "preact";
-import type { AnalysisState } from "../../../../src/domain/analysis-state.ts";
+import { type AnalysisState, isEnd } from "../../../../src/domain/analysis-state.ts";
+import { CancelButton } from "./cancelling.tsx";
 import { ConnectionPill } from "./connection-pill.tsx";
 import { DropZone } from "./drop-zone.tsx";
 import { type FailedState, Failure, Refusal } from "./failure.tsx";
 import { percent } from "./format.ts";
+import { Answer, Cancelled } from "./other-ends.tsx";
 import {
   analysis,
   analysisId,
@@ -17,7 +19,7 @@ import {
 } from "./page-state.ts";
 import { Player } from "./player.tsx";
 import { ProgressCard } from "./progress-card.tsx";
-import { regionsOf } from "./region.ts";
+import { type Region, regionsOf } from "./region.ts";
 import { Verdict } from "./verdict.tsx";
 
 function App() {
@@ -47,13 +49,14 @@ function Analysis({ id }: { readonly id: string }) {
   }
   if (hasFailed(state)) return <Failure state={state} />;
   const result = state?.result ?? null;
-  const regions = result === null ? [] : regionsOf(result);
+  const regions = result?.event_type === "result_update" ? regionsOf(result) : [];
   return (
     <div class="columns">
       <Player analysisId={id} regions={regions} />
       <div class="side">
-        {result === null ? <ProgressCard state={state} /> : <Verdict result={result} regions={regions} />}
-        {result === null ? null : (
+        <Side state={state} regions={regions} />
+        {isEnd(state?.status ?? "unknown") ? null : <CancelButton id={id} state={state} />}
+        {result === null && state?.status !== "cancelled" ? null : (
           <button type="button" class="button" onClick={startOver}>
             Check another video
           </button>
@@ -61,6 +64,21 @@ function Analysis({ id }: { readonly id: string }) {
       </div>
     </div>
   );
+}
+
+/** The progress of the analysis, or how it ended. */
+function Side({
+  state,
+  regions,
+}: {
+  readonly state: AnalysisState | undefined;
+  readonly regions: readonly Region[];
+}) {
+  if (state?.status === "cancelled") return <Cancelled state={state} />;
+  const result = state?.result ?? null;
+  if (result === null) return <ProgressCard state={state} />;
+  if (result.event_type === "result") return <Answer result={result} />;
+  return <Verdict result={result} regions={regions} />;
 }
 
 function hasFailed(state: AnalysisState | undefined): state is FailedState {

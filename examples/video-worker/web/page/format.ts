@@ -34,21 +34,27 @@ export function remaining(at: string | null, now: number): string | undefined {
   return `about ${Math.round(seconds / 60)} min left`;
 }
 
-const STAGE_LABELS: Readonly<Record<string, string>> = {
-  initializing: "Getting ready",
-  uploading: "Taking in the file",
-  frame_extraction: "Extracting frames",
-  feature_extraction: "Measuring",
-  model_inference: "Applying the rules",
-  post_processing: "Writing the report",
-  blockchain_submission: "Fingerprinting the report",
-};
+const STAGE_LABELS: ReadonlyMap<string, string> = new Map([
+  ["initializing", "Getting ready"],
+  ["uploading", "Taking in the file"],
+  ["frame_extraction", "Extracting frames"],
+  ["feature_extraction", "Measuring"],
+  ["model_inference", "Applying the rules"],
+  ["post_processing", "Writing the report"],
+  ["blockchain_submission", "Fingerprinting the report"],
+]);
+const OTHER_LABELS: ReadonlyMap<string, string> = new Map([
+  ["queued", "In the queue"],
+  ["completed", "Done"],
+  ["failed", "Failed"],
+  ["cancelled", "Cancelled"],
+]);
 
-/** The stages in which work is done, in their order. */
-export const WORK_STAGES = Object.entries(STAGE_LABELS).map(([stage, label]) => ({ stage, label }));
+/** The stages in which this worker works, in their order. */
+export const WORK_STAGES: readonly string[] = [...STAGE_LABELS.keys()];
 
+/** A stage as people call it; one of another worker keeps its own name. */
 export function stageLabel(stage: string | null): string {
-  if (stage === "completed") return "Done";
-  if (stage === "failed") return "Failed";
-  return STAGE_LABELS[stage ?? ""] ?? "Waiting for a worker";
+  if (stage === null) return "Waiting for a worker";
+  return STAGE_LABELS.get(stage) ?? OTHER_LABELS.get(stage) ?? stage;
 }

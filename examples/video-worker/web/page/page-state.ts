@@ -1,7 +1,7 @@
 import { computed, signal } from "@preact/signals";
 import { type AnalysisWatch, type ConnectionStatus, watchAnalysis } from "../../../../src/client/watcher.ts";
 import type { AnalysisEvent } from "../../../../src/domain/analysis-event.ts";
-import { type AnalysisState, emptyState, fold } from "../../../../src/domain/analysis-state.ts";
+import { type AnalysisState, emptyState, fold, isEnd } from "../../../../src/domain/analysis-state.ts";
 import { gatewayTrouble, hearingOfBroker } from "../../../../src/web/words/gateway-trouble.ts";
 import { fetchSession, type Session, sendVideo } from "./backend.ts";
 
@@ -27,7 +27,7 @@ export const trouble = computed(() => gatewayTrouble(connection.value, brokerAwa
 /** The time up to which the page has news: the times that it shows must not go on counting without news. */
 export const asOf = computed(() => lostAt.value ?? brokerAwaySince.value ?? now.value);
 /** Whether the analysis has ended, as far as the page knows. */
-export const over = computed(() => ["completed", "failed"].includes(analysis.value?.status ?? ""));
+export const over = computed(() => isEnd(analysis.value?.status ?? "unknown"));
 /** Whether work is seen to go on: connected, under way, and not silent for too long. */
 export const moving = computed(
   () =>

@@ -1,5 +1,7 @@
 import type { AnalysisState } from "../../../../src/domain/analysis-state.ts";
+import { countWords } from "../../../../src/web/words/count-words.ts";
 import { TROUBLE_WORDS } from "../../../../src/web/words/gateway-trouble.ts";
+import { stepsOf } from "../../../../src/web/words/stage-steps.ts";
 import { duration, percent, remaining, stageLabel, timeOfDay, WORK_STAGES } from "./format.ts";
 import { asOf, connection, moving, now, trouble } from "./page-state.ts";
 import { elapsed, timeInStage } from "./times.ts";
@@ -9,6 +11,7 @@ export function ProgressCard({ state }: { readonly state: AnalysisState | undefi
   const progress = state?.status === "completed" ? 1 : (state?.progress ?? 0);
   // A guess counts while work is seen to go on, and until it has proved wrong.
   const left = moving.value ? remaining(state?.estimated_completion ?? null, now.value) : undefined;
+  const counts = state === undefined ? undefined : countWords(state);
   const since = state === undefined ? undefined : elapsed(state, asOf.value);
   return (
     <section class="card progress" aria-label="Progress">
@@ -43,6 +46,11 @@ export function ProgressCard({ state }: { readonly state: AnalysisState | undefi
         </span>
       </p>
       <Silence state={state} />
+      {counts === undefined ? null : (
+        <p class="progress__elapsed">
+          So far: <span data-testid="counts">{counts}</span>
+        </p>
+      )}
       {since === undefined ? null : (
         <p class="progress__elapsed">
           Elapsed: <span data-testid="elapsed">{duration(since - (since % 1000))}</span>
@@ -87,27 +95,22 @@ function Silence({ state }: { readonly state: AnalysisState | undefined }) {
 }
 
 function Steps({ state }: { readonly state: AnalysisState | undefined }) {
-  const stage = state?.current_stage ?? null;
-  const reached =
-    stage === "completed" ? WORK_STAGES.length : WORK_STAGES.findIndex((step) => step.stage === stage);
-  const kindOf = (index: number) => {
-    if (index < reached) return "done";
-    return index > reached ? "ahead" : "now";
-  };
+  const seen = state?.stages.map(({ stage }) => stage) ?? [];
+  const steps = stepsOf({ seen, status: state?.status ?? "unknown" }, WORK_STAGES);
   const timeOf = (name: string) => {
     const time = state === undefined ? undefined : timeInStage(state, name, asOf.value);
     return time === undefined ? "" : duration(time);
   };
   return (
     <ol class="steps">
-      {WORK_STAGES.map(({ stage, label }, index) => (
+      {steps.map(({ stage, mark }) => (
         <li
           key={stage}
           data-stage={stage}
-          data-kind={kindOf(index)}
-          aria-current={kindOf(index) === "now" ? "step" : undefined}
+          data-kind={mark === "current" ? "now" : mark}
+          aria-current={mark === "current" ? "step" : undefined}
         >
-          {label}
+          {stageLabel(stage)}
           <span class="steps__time">{timeOf(stage)}</span>
         </li>
       ))}

@@ -1,4 +1,4 @@
-import type { AnalysisState } from "../../../../src/domain/analysis-state.ts";
+import type { ResultUpdate } from "../../../../src/domain/analysis-event.ts";
 
 /** A finding of the worker; times are seconds into the video. */
 export interface Region {
@@ -13,8 +13,6 @@ export interface Region {
   /** Fractions of the picture. */
   readonly box: { readonly x: number; readonly y: number; readonly width: number; readonly height: number };
 }
-
-type Result = NonNullable<AnalysisState["result"]>;
 
 /** Fields that this worker adds to the contract's. The gateway passes them on unread: they may hold anything. */
 interface OwnFields {
@@ -36,7 +34,7 @@ const LOWEST_RATE = 0.01;
 /** A single frame would be gone before anybody has seen its frame drawn. */
 const SHORTEST_SHOWN_SECONDS = 0.4;
 
-export function regionsOf(result: Result): Region[] {
+export function regionsOf(result: ResultUpdate): Region[] {
   const told = numberOr(0, (result as OwnFields).frame_rate);
   const rate = told >= LOWEST_RATE ? told : 25;
   return result.suspicious_regions.map((region, index) => {

@@ -1,15 +1,13 @@
-import type { AnalysisState } from "../../../../src/domain/analysis-state.ts";
+import type { ResultUpdate } from "../../../../src/domain/analysis-event.ts";
 import { percent, timecode } from "./format.ts";
 import { position, seekTo } from "./player.tsx";
 import { isShownAt, type Region } from "./region.ts";
-
-type Result = NonNullable<AnalysisState["result"]>;
 
 export function Verdict({
   result,
   regions,
 }: {
-  readonly result: Result;
+  readonly result: ResultUpdate;
   readonly regions: readonly Region[];
 }) {
   // The contract's number says how sure the verdict is, whichever it is; people ask how suspicious the video is.

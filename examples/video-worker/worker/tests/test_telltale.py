@@ -3,7 +3,7 @@
 import json
 import unittest
 
-from ..telltale import STAGES, Reporter, estimate_completion, overall_progress
+from ..telltale import STAGES, Cancelled, Reporter, estimate_completion, overall_progress
 
 
 class Heard:
@@ -39,6 +39,18 @@ class Telling(unittest.TestCase):
     def test_nan_is_refused_before_it_is_sent(self):
         with self.assertRaises(ValueError):
             self.reporter.result(confidence_score=float("nan"))
+
+    def test_a_request_to_cancel_ends_the_work_and_is_told_once(self):
+        asked = []
+        self.heard.get = lambda key: asked.append(key) or (b"{}" if len(asked) > 1 else None)
+        self.reporter.status("frame_extraction", 0.5, "on it")
+        self.reporter.status("frame_extraction", 0.6, "too soon to ask again")
+        self.reporter._last_asked = 0
+        with self.assertRaises(Cancelled):
+            self.reporter.status("feature_extraction", 0, "next")
+        self.reporter.cancelled()
+        self.assertEqual(asked, ["telltale:cancel:an-id"] * 2)
+        self.assertEqual([event["current_stage"] for _, event in self.heard.events], ["frame_extraction", "cancelled"])
 
     def test_stages_share_out_the_whole(self):
         self.assertEqual(overall_progress("initializing", 0), 0)
