@@ -20,7 +20,7 @@ export type EndStatus = "completed" | "failed" | "cancelled";
 export interface AnalysisState extends Counts {
   readonly analysis_id: string;
   readonly status: AnalysisStatus;
-  /** 0 to 1; like the next three and the counts from the last status_update, null before the first. */
+  /** 0 to 1; like the next three and the counts from the last status_update, null before the first. No time is estimated after the end. */
   readonly progress: number | null;
   readonly current_stage: Stage | null;
   readonly message: string | null;
@@ -71,11 +71,28 @@ export function emptyState(analysisId: string): AnalysisState {
 /** The state after one more event of this analysis, which must be the next in order. Notices change nothing. */
 export function fold(state: AnalysisState, event: AnalysisEvent): AnalysisState {
   if (event.event_type === "notice") return state;
-  const after = folded(state, event);
+  const after = atEnd(folded(state, event));
   if (state.cancel_requested === null) return after;
-  // The first event of all reopens nothing: an analysis may be cancelled before anybody has heard of it.
-  const isAnew = begunAnew(state, event) !== state && state.last_event_id !== "0";
-  return hasEnded(after) || isAnew ? { ...after, cancel_requested: null } : after;
+  return isEnd(after.status) || beginsOtherRun(state, event) ? { ...after, cancel_requested: null } : after;
+}
+
+/** Nothing is to be expected of an analysis that has ended. */
+function atEnd(state: AnalysisState): AnalysisState {
+  return isEnd(state.status) ? { ...state, estimated_completion: null } : state;
+}
+
+/**
+ * Whether an event before the end begins a run that the request to cancel is not for, as `runAfter` has it. A state does not
+ * know where the request came; whether that was before the analysis was queued is told by its time.
+ */
+function beginsOtherRun(state: AnalysisState, { attempt_id }: EventOfAnalysis): boolean {
+  // The first event of all begins none: an analysis may be cancelled before anybody has heard of it.
+  if (attempt_id === undefined || attempt_id === state.attempt_id || state.last_event_id === "0")
+    return false;
+  if (state.status !== "queued") return true;
+  const queuedAt = state.stages.at(-1)?.started_at ?? "";
+  const requestedAt = state.cancel_requested?.requested_at ?? "";
+  return state.stages.length > 1 && laterTime(queuedAt, requestedAt) !== requestedAt;
 }
 
 function folded(state: AnalysisState, event: EventOfAnalysis): AnalysisState {
@@ -130,7 +147,7 @@ export function stateFromSnapshot(snapshot: StateSnapshot): AnalysisState {
   // Every event of an analysis is a status or terminal, so the later of these two is the last one of all.
   const last = offsetOf(terminal) >= offsetOf(lastStatus) ? (terminal ?? lastStatus) : lastStatus;
   const empty = emptyState(snapshot.analysisId);
-  return {
+  return atEnd({
     ...empty,
     ...(lastStatus && statusFields(lastStatus)),
     ...(terminal && terminal === last && { status: statusAfter(terminal) }),
@@ -140,7 +157,7 @@ export function stateFromSnapshot(snapshot: StateSnapshot): AnalysisState {
     last_event_id: snapshot.lastEventId,
     attempt_id: snapshot.attemptId ?? last?.attempt_id ?? null,
     cancel_requested: snapshot.cancel ?? null,
-  };
+  });
 }
 
 type EventOfAnalysis = Exclude<AnalysisEvent, Notice>;

@@ -7,6 +7,7 @@ import {
   NO_ATTEMPTS,
   refusal,
 } from "./attempts.ts";
+import { type CurrentRun, NO_RUN, runAfter } from "./current-run.ts";
 import { type EventKind, isStatusKind, isTerminalKind, reopens } from "./event-kind.ts";
 import { type EventPosition, textWithEventId } from "./event-position.ts";
 import { STAGE_MARKS_KEPT, type StageMark } from "./stages.ts";
@@ -31,6 +32,7 @@ export interface ChannelRecord {
   /** Since the last reopening, at most `STAGE_MARKS_KEPT`. */
   readonly stages: StageMark[];
   attempts: Attempts;
+  run: CurrentRun;
 }
 
 type RecordOutcome =
@@ -54,6 +56,7 @@ export function newRecord(epoch: string): ChannelRecord {
     currentTerminal: undefined,
     stages: [],
     attempts: NO_ATTEMPTS,
+    run: NO_RUN,
   };
 }
 
@@ -73,6 +76,7 @@ function append(record: ChannelRecord, event: EncodedEvent): PublishedEvent {
   const isNewAttempt = beginsAttempt(record.attempts, event);
   const isRetry = record.currentTerminal !== undefined && reopens(event.kind);
   const reopensNow = (isNewAttempt && record.offset > 0) || isRetry;
+  record.run = runAfter(record, event.kind, reopensNow);
   if (reopensNow) {
     record.currentTerminal = undefined;
     record.stages.length = 0;

@@ -17,6 +17,8 @@ export type { KeptCancel } from "../domain/cancel-request.ts";
 export { cancelInForce, cancelOfText, cancelToText } from "../domain/cancel-request.ts";
 export type { ChannelRecord, PublishedEvent } from "../domain/channel-record.ts";
 export { appendToRecord, mostKept, newRecord } from "../domain/channel-record.ts";
+export type { CurrentRun } from "../domain/current-run.ts";
+export { isOver, NO_RUN, runKept } from "../domain/current-run.ts";
 export { MAX_EVENT_BYTES } from "../domain/decode-event.ts";
 export type { StoredKind } from "../domain/event-kind.ts";
 export { kindOfStored, storedKindOf } from "../domain/event-kind.ts";

@@ -29,6 +29,10 @@ export function status(options: EncodedOptions = {}): EncodedEvent {
   return encoded("status", { stage: "model_inference", ...options });
 }
 
+export function queued(options: EncodedOptions = {}): EncodedEvent {
+  return encoded("status", { stage: "queued", ...options });
+}
+
 export function completed(options: EncodedOptions = {}): EncodedEvent {
   return encoded("status_completed", { stage: "completed", ...options });
 }

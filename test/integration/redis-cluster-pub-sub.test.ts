@@ -27,6 +27,6 @@ describe.skipIf(!needs("redis-server"))("events on a Cluster of three primaries"
     redis.afterTest(() => node.close());
     return node;
   };
-  cancelCopyRules(() => ({ node, get: (key) => redis.client.get(key) }));
+  cancelCopyRules(() => ({ node, client: redis.client }));
   runningIndexRules(async () => [(await node()).running, (await node()).running]);
 });

@@ -85,4 +85,28 @@ describe.skipIf(!needs("redis-server"))("the formats of channels on Redis", () =
       });
     },
   );
+
+  const REQUEST = { requested_at: "2026-11-28T10:00:00.000Z", user_id: null, reason: null };
+
+  test("CAN-9: on a channel that a former gateway began or reopened, requests are judged by its timeline", async () => {
+    const { node, channel } = nodeAndChannel();
+    const cancelNow = async () => (await node.snapshot(channel)).cancel;
+    await node.append({ channel, events: [status(), status({ attemptId: "a" }), status({ stage: "s" })] });
+    const run = (await redis.client.hget(recordOf(channel), "run")) ?? "";
+    expect(run).toBe("2 2");
+    await node.requestCancel(channel, REQUEST);
+    await redis.client.hdel(recordOf(channel), "run");
+    expect(await cancelNow()).toEqual(REQUEST);
+    await node.append({ channel, events: [status({ stage: "t" })] });
+    expect(await redis.client.hget(recordOf(channel), "run")).toBe("2 2");
+    await node.append({ channel, events: [status({ attemptId: "b" })] });
+    expect(await cancelNow()).toBeUndefined();
+    // A former gateway reopened it, and left the field as it was.
+    await redis.client.hset(recordOf(channel), "run", run);
+    expect(await cancelNow()).toBeUndefined();
+    // What a former gateway kept of a request.
+    await redis.client.set(`${recordOf(channel)}:cancel`, `5 ${JSON.stringify(REQUEST)}`);
+    expect(await cancelNow()).toEqual(REQUEST);
+    expect(await node.append({ channel, events: [status()] })).toMatchObject({ cancelRequested: true });
+  });
 });

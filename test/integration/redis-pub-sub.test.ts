@@ -14,5 +14,5 @@ describe.skipIf(!needs("redis-server"))("on a Redis server", () => {
     ...{ newerFormat: true, occurrences: true, entryIds: TIMED_IDS },
   });
   runningIndexRules(async () => [redis.nodes.make().running, redis.nodes.make().running]);
-  cancelCopyRules(() => ({ node: async () => redis.nodes.make(), get: (key) => redis.client.get(key) }));
+  cancelCopyRules(() => ({ node: async () => redis.nodes.make(), client: redis.client }));
 });

@@ -197,6 +197,7 @@ describe.skipIf(!needs("redis-server"))("the users of deploy/redis/users.acl", (
     ["listen to other workers", "SUBSCRIBE", channel],
     ["read what a gateway keeps", "GET", `telltale:{${channel}}:viewers`],
     ["cancel", "SET", "telltale:cancel:x", "1"],
+    ["cancel by a stream", "XADD", "telltale:cancel:x", "*", "x", "x"],
     ["run a script", "EVAL", "return 1", "0"],
     ["empty Redis", "FLUSHALL"],
     ["read the configuration", "CONFIG", "GET", "*"],
@@ -232,11 +233,12 @@ describe.skipIf(!needs("redis-server"))("the users of deploy/redis/users.acl", (
     expect(await redis.client.xlen("telltale:inbox")).toBe(0);
   });
 
-  test("a worker may publish, add to the inbox, and read whether its analysis was cancelled", async () => {
+  test("a worker may publish, add to the inbox, and read and delete that its analysis was cancelled", async () => {
     await worker.publish(channel, "{}");
     await worker.publish("user:alice", "{}");
     await worker.publish("system:updates", "{}");
     expect(await worker.xadd("telltale:inbox", "*", "event", "{}")).toBeString();
     expect(await worker.get("telltale:cancel:x")).toBeNull();
+    expect(await worker.del("telltale:cancel:x")).toBe(0);
   });
 });

@@ -2,6 +2,7 @@ import {
   appendToRecord,
   fill,
   isOnHistory,
+  isOver,
   MAX_EVENT_BYTES,
   mostKept,
   reasonOf,
@@ -76,10 +77,8 @@ export class MinimalEvents implements PubSubPort {
     kept.heardAt = now;
     kept.expiresAt = now + history.ttlMs;
     this.#store.channels.set(channel, kept);
-    const declared = this.#store.viewers.get(channel);
-    if (declared !== undefined) declared.expiresAt = kept.expiresAt;
-    const cancel = this.#store.cancels.get(channel);
-    if (cancel !== undefined) cancel.expiresAt = kept.expiresAt;
+    for (const beside of [this.#store.viewers.get(channel), this.#store.cancels.get(channel)])
+      if (beside !== undefined && now < beside.expiresAt) beside.expiresAt = kept.expiresAt;
 
     for (const event of appended.events) this.#store.tell(channel, (listener) => listener.event(event));
     return { type: "stored", ...place, ...this.#answerTo(channel, now) };
@@ -153,11 +152,12 @@ export class MinimalEvents implements PubSubPort {
   async requestCancel(channel: AnalysisChannel, request: CancelRequest): Promise<"requested" | "ended"> {
     const { clock, history } = this.#options;
     const now = clock.now();
-    const record = this.#store.find(channel, now)?.record;
-    if (record?.currentTerminal !== undefined) return "ended";
+    const found = this.#store.find(channel, now);
+    if (found !== undefined && isOver(found.record)) return "ended";
     if (this.#store.cancelOf(channel, now) !== undefined) return "requested";
-    const kept = { request, after: record?.offset ?? 0 };
-    this.#store.cancels.set(channel, { kept, expiresAt: now + history.ttlMs });
+    // As long as the channel: it expires with what it belongs to.
+    const kept = { request, after: found?.record.offset ?? 0 };
+    this.#store.cancels.set(channel, { kept, expiresAt: found?.expiresAt ?? now + history.ttlMs });
     this.#store.tell(channel, (listener) => listener.cancelRequested(request));
     return "requested";
   }

@@ -160,7 +160,7 @@ export class Appends {
           on conflict (channel) do update set channel = excluded.channel where false`,
       // A statement of its own: one that has waited for the row still sees the other tables as they were before.
       sql`select request from cancels where channel = ${key} and expires_at > now_ms()`,
-      sql`select format, lineage, epoch, last_offset, oldest, spans, stages, attempts,
+      sql`select format, lineage, epoch, last_offset, oldest, spans, stages, attempts, run,
             current_terminal is not null as ended, last_entry, heard_at, expires_at,
             now_ms() as now, lineage() as lineage_now
           from channels where channel = ${key}`,
@@ -212,7 +212,7 @@ export class Appends {
             as e(o bigint, kind text, reopens boolean, text text)`,
       sql`delete from events where channel = ${key} and event_offset < ${record.oldest}`,
       sql`update channels set lineage = ${record.lineage}, epoch = ${record.epoch}, last_offset = ${record.offset},
-            oldest = ${record.oldest}, spans = ${JSON.stringify(record.spans)},
+            oldest = ${record.oldest}, spans = ${JSON.stringify(record.spans)}, run = ${JSON.stringify(record.run)},
             stages = ${JSON.stringify(record.stages)}, attempts = ${JSON.stringify(record.attempts)},
             last_status = coalesce(${textOfEvent(lastStatus)}, last_status),
             current_terminal = case when ${end === ENDED} then current_terminal else ${textOfEvent(end)} end,

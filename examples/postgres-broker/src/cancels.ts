@@ -1,18 +1,12 @@
 import type { ReservedSql, Sql } from "postgres";
-import { cancelInForce, cancelOfText, cancelToText } from "telltale/adapter";
-import type { AnalysisChannel, AppendOutcome, CancelRequest, StageMark, WorkerAnswer } from "telltale/ports";
+import { cancelToText, isOver } from "telltale/adapter";
+import type { AnalysisChannel, AppendOutcome, CancelRequest, WorkerAnswer } from "telltale/ports";
+import { type CancelRow, cancelOf, NO_ROW, stagesOf } from "./cancel-row.ts";
 import { assertKnown, keyOf } from "./channel-rows.ts";
 import { encode } from "./notifications.ts";
 import { inTransaction } from "./transaction.ts";
 
-/** A channel and its request to cancel, as far as it takes to judge the request. Null if there is none. */
-interface CancelRow {
-  readonly format: number | null;
-  readonly last_offset: number | null;
-  readonly stages: string | null;
-  readonly ended: boolean | null;
-  readonly request: string | null;
-}
+type RowWithFormat = CancelRow & { readonly format: number | null };
 
 interface CancelTerms {
   readonly schema: string;
@@ -29,18 +23,21 @@ export function requestCancel(
   const key = keyOf(channel);
   return inTransaction(sql, "begin", async () => {
     // If the channel has no row, an append may make it meanwhile: the request then counts as one before all events.
-    const [row] = await sql<(Omit<CancelRow, "request"> & { now: number })[]>`
-      select format, last_offset, stages, current_terminal is not null as ended
+    const [row] = await sql<(Omit<RowWithFormat, "request"> & { expires_at: number })[]>`
+      select format, last_offset, stages, run, current_terminal is not null as ended, expires_at
       from channels where channel = ${key} and expires_at > now_ms() for update`;
     assertKnown(row?.format ?? null, channel);
-    if (row?.ended === true) return "ended";
+    const currentTerminal = row?.ended === true || undefined;
+    if (row !== undefined && isOver({ currentTerminal, stages: stagesOf(row) })) return "ended";
     const [kept] = await sql<{ request: string }[]>`
       select request from cancels where channel = ${key} and expires_at > now_ms()`;
     if (cancelOf({ ...NO_ROW, ...row, request: kept?.request ?? null }) !== undefined) return "requested";
     const text = cancelToText({ request, after: row?.last_offset ?? 0 });
     const told = encode({ type: "cancel", channel: key, request });
+    // As long as the channel: it expires with what it belongs to.
     await sql`
-      insert into cancels (channel, request, expires_at) values (${key}, ${text}, now_ms() + ${ttlMs}::bigint)
+      insert into cancels (channel, request, expires_at)
+      values (${key}, ${text}, coalesce(${row?.expires_at ?? null}::bigint, now_ms() + ${ttlMs}::bigint))
       on conflict (channel) do update set request = excluded.request, expires_at = excluded.expires_at`;
     await sql`select pg_notify(${schema}, ${told})`;
     return "requested";
@@ -50,10 +47,10 @@ export function requestCancel(
 /** As `PubSubPort.signOfLife`. */
 export async function signOfLife(sql: ReservedSql, channel: AnalysisChannel): Promise<WorkerAnswer> {
   const key = keyOf(channel);
-  const [row] = await sql<CancelRow[]>`
+  const [row] = await sql<RowWithFormat[]>`
     with heard as (
       update channels set heard_at = now_ms() where channel = ${key} and expires_at > now_ms()
-      returning format, last_offset, stages, current_terminal is not null as ended
+      returning format, last_offset, stages, run, current_terminal is not null as ended
     )
     select heard.*, k.request from (select 1) as one left join heard on true
     left join cancels k on k.channel = ${key} and k.expires_at > now_ms()`;
@@ -70,15 +67,3 @@ export function cancelled(outcome: AppendOutcome): AppendOutcome {
 export function keepCancel(sql: Sql, key: string, until: number) {
   return sql`update cancels set expires_at = ${until} where channel = ${key}`;
 }
-
-/** The request that is in force. */
-function cancelOf(row: Omit<CancelRow, "format">): CancelRequest | undefined {
-  if (row.request === null) return undefined;
-  return cancelInForce(cancelOfText(row.request), {
-    offset: row.last_offset ?? 0,
-    currentTerminal: row.ended === true ? true : undefined,
-    stages: JSON.parse(row.stages ?? "[]") as StageMark[],
-  });
-}
-
-const NO_ROW = { last_offset: null, stages: null, ended: null } as const;

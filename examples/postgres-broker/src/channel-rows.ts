@@ -1,19 +1,14 @@
-import {
-  cancelInForce,
-  cancelOfText,
-  kindOfStored,
-  type PublishedEvent,
-  type StoredKind,
-  storedKindOf,
-} from "telltale/adapter";
+import { kindOfStored, type PublishedEvent, type StoredKind, storedKindOf } from "telltale/adapter";
 import {
   type ChannelName,
   type ChannelSnapshot,
   type EpochSpan,
   type EventPosition,
   NewerFormat,
+  type StageMark,
   type ViewerList,
 } from "telltale/ports";
+import { cancelOf, runOf } from "./cancel-row.ts";
 import { emptyRecord, type KeptRecord } from "./judge.ts";
 import { FORMAT } from "./schema.ts";
 
@@ -27,6 +22,7 @@ export interface ChannelRow {
   readonly spans: string;
   readonly stages: string;
   readonly attempts: string;
+  readonly run: string | null;
   readonly ended: boolean;
   readonly last_entry: string | null;
   readonly heard_at: number | null;
@@ -47,13 +43,15 @@ export function recordOf(row: ChannelRow, channel: string): KeptRecord {
   assertKnown(row.format, channel);
   if (row.expires_at <= row.now) return emptyRecord();
   const empty = emptyRecord();
+  const stages = JSON.parse(row.stages) as StageMark[];
   return {
     epoch: row.epoch,
     offset: row.last_offset,
     lastStatus: undefined,
     currentTerminal: row.ended ? ENDED : undefined,
-    stages: JSON.parse(row.stages),
+    stages,
     attempts: row.attempts === "" ? empty.attempts : JSON.parse(row.attempts),
+    run: runOf(row.run, stages),
     lineage: row.lineage,
     oldest: row.oldest,
     spans: JSON.parse(row.spans) as EpochSpan[],
@@ -116,17 +114,8 @@ export function snapshotOf(row: SnapshotRow, channel: ChannelName): ChannelSnaps
     spans: JSON.parse(row.spans ?? "[]"),
     oldestKept: row.oldest ?? 1,
     viewers: viewersOfText(row.viewers),
-    cancel: cancelIn(row),
+    cancel: cancelOf({ ...row, ended: row.current_terminal !== null }),
     heardAt: row.heard_at ?? undefined,
     brokerNow: row.now,
   };
-}
-
-function cancelIn(row: SnapshotRow) {
-  if (row.request === null) return undefined;
-  return cancelInForce(cancelOfText(row.request), {
-    offset: row.last_offset ?? 0,
-    currentTerminal: row.current_terminal ?? undefined,
-    stages: JSON.parse(row.stages ?? "[]"),
-  });
 }

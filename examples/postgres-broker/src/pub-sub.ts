@@ -114,7 +114,7 @@ export class PostgresPubSub implements PubSubPort {
     const key = keyOf(channel);
     const asked = this.#options.reading.read(async (sql) => {
       const [row] = await sql<SnapshotRow[]>`
-        select c.format, c.lineage, c.epoch, c.last_offset, c.oldest, c.spans, c.stages, c.attempts, c.last_status,
+        select c.format, c.lineage, c.epoch, c.last_offset, c.oldest, c.spans, c.stages, c.attempts, c.run, c.last_status,
           c.current_terminal, c.heard_at, v.viewers, k.request, clock.now
         from (select now_ms() as now) as clock
         left join channels c on c.channel = ${key} and c.expires_at > clock.now

@@ -9,7 +9,9 @@ export const FORMAT = 1;
 export async function hasSchema(sql: Sql, schema: string): Promise<boolean> {
   try {
     const [kept] = await sql.unsafe<{ number: number; added: boolean }[]>(
-      `select number, to_regclass('${schema}.cancels') is not null as added from ${schema}.format`,
+      `select number, to_regclass('${schema}.cancels') is not null and exists (
+         select from pg_attribute where attrelid = to_regclass('${schema}.channels') and attname = 'run'
+       ) as added from ${schema}.format`,
     );
     return isOfThis(kept?.number) && kept?.added === true;
   } catch (error) {
@@ -43,11 +45,12 @@ export async function makeSchema(sql: ReservedSql, schema: string): Promise<void
   });
 }
 
-/** Tables that came after the first release. Gateways of earlier ones do not know them, and need not. */
+/** Tables and columns that came after the first release. Gateways of earlier ones do not know them, and need not. */
 function added(schema: string): string {
   return `
 create table if not exists ${schema}.cancels (channel text primary key, request text not null, expires_at bigint not null);
 create index if not exists cancels_expire on ${schema}.cancels (expires_at);
+alter table ${schema}.channels add column if not exists run text;
 `;
 }
 

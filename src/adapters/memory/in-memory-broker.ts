@@ -73,15 +73,15 @@ export class InMemoryBroker {
     return this.find(channel, now) ?? new KeptChannel(randomEpoch());
   }
 
-  /** Keeps the channel, and everything beside it, until `expiresAt`. */
-  keep(channel: ChannelName, kept: KeptChannel, expiresAt: number): void {
+  /** Keeps the channel, and everything beside it that has not expired, until `expiresAt`. */
+  keep(channel: ChannelName, kept: KeptChannel, now: number, expiresAt: number): void {
     kept.expiresAt = expiresAt;
     moveToEnd(this.#channels, channel, kept);
-    const declared = this.#viewers.get(channel);
-    if (declared !== undefined) this.keepViewers(channel, declared.kept, expiresAt);
+    const declared = this.viewersOf(channel, now);
+    if (declared !== undefined) this.keepViewers(channel, declared, expiresAt);
     const cancel = this.#cancels.get(channel);
     if (cancel === undefined) return;
-    if (cancelInForce(cancel.kept, recordOf(kept)) === undefined) this.#cancels.delete(channel);
+    if (this.cancelOf(channel, now) === undefined) this.#cancels.delete(channel);
     else moveToEnd(this.#cancels, channel, { kept: cancel.kept, expiresAt });
   }
 
@@ -101,8 +101,11 @@ export class InMemoryBroker {
     return cancelInForce(cancel.kept, recordOf(this.find(channel, now)));
   }
 
-  keepCancel(channel: ChannelName, request: CancelRequest, now: number, expiresAt: number): void {
-    const after = this.find(channel, now)?.position.offset ?? 0;
+  /** Keeps a request as long as the channel: if there is none, for `ttlMs`. */
+  keepCancel(channel: ChannelName, request: CancelRequest, now: number, ttlMs: number): void {
+    const kept = this.find(channel, now);
+    const after = kept?.position.offset ?? 0;
+    const expiresAt = kept?.expiresAt ?? now + ttlMs;
     moveToEnd(this.#cancels, channel, { kept: { request, after }, expiresAt });
   }
 
@@ -194,6 +197,7 @@ function recordOf(kept: KeptChannel | undefined) {
     offset: kept?.position.offset ?? 0,
     currentTerminal: kept?.currentTerminal,
     stages: kept?.stages ?? [],
+    run: kept?.run,
   };
 }
 

@@ -19,6 +19,7 @@ import type { ViewerList } from "../../domain/access-grant.ts";
 import type { EncodedEvent } from "../../domain/analysis-event.ts";
 import type { CancelRequest } from "../../domain/cancel-request.ts";
 import type { AnalysisChannel, ChannelName } from "../../domain/channel.ts";
+import { isOver } from "../../domain/current-run.ts";
 import { MAX_EVENT_BYTES } from "../../domain/decode-event.ts";
 import type { EventPosition, KeptHistory } from "../../domain/event-position.ts";
 import { utf8Length } from "../../domain/utf8.ts";
@@ -84,7 +85,7 @@ export class InMemoryPubSub implements PubSubPort {
     const stored = { epoch, firstOffset: offset - events.length + 1, count: events.length };
     kept.heardAt = now;
     if (key) this.#remember(key, kept, { ...stored, at: now });
-    this.#broker.keep(channel, kept, now + this.#options.history.ttlMs);
+    this.#broker.keep(channel, kept, now, now + this.#options.history.ttlMs);
     this.#broker.publish(channel, appended.events);
     return { type: "stored", ...stored, ...this.#answerTo(channel, now) };
   }
@@ -155,9 +156,10 @@ export class InMemoryPubSub implements PubSubPort {
 
   async requestCancel(channel: AnalysisChannel, request: CancelRequest): Promise<"requested" | "ended"> {
     const now = this.#options.clock.now();
-    if (this.#broker.find(channel, now)?.currentTerminal !== undefined) return "ended";
+    const kept = this.#broker.find(channel, now);
+    if (kept !== undefined && isOver(kept)) return "ended";
     if (this.#broker.cancelOf(channel, now) !== undefined) return "requested";
-    this.#broker.keepCancel(channel, request, now, now + this.#options.history.ttlMs);
+    this.#broker.keepCancel(channel, request, now, this.#options.history.ttlMs);
     this.#broker.announceCancel(channel, request);
     return "requested";
   }

@@ -7,6 +7,7 @@ import {
 } from "../../application/ports/pub-sub-port.ts";
 import { fill } from "../../domain/byte-budget.ts";
 import { appendToRecord, mostKept, newRecord, type PublishedEvent } from "../../domain/channel-record.ts";
+import type { CurrentRun } from "../../domain/current-run.ts";
 import { type EpochSpan, type EventPosition, isOnHistory } from "../../domain/event-position.ts";
 import { HeardContents } from "../../domain/heard-contents.ts";
 import type { StageMark } from "../../domain/stages.ts";
@@ -59,6 +60,10 @@ export class KeptChannel {
 
   get stages(): readonly StageMark[] {
     return [...this.#record.stages];
+  }
+
+  get run(): CurrentRun {
+    return this.#record.run;
   }
 
   /** Appends all events or none. Keeps at least the `size` newest and at most `mostKept(size)`. */

@@ -4,7 +4,9 @@ import {
   cancelOfText,
   cancelToText,
   type KeptCancel,
+  toldCancel,
 } from "../../domain/cancel-request.ts";
+import { isOver } from "../../domain/current-run.ts";
 import { besideMessage, readBeside, storeBeside } from "./beside-channel.ts";
 import { isKeptBeside, type KeptHead, readHead } from "./channel-head.ts";
 import type { EventStream } from "./event-stream.ts";
@@ -37,6 +39,8 @@ export function inForce(
     offset: head?.offset ?? 0,
     currentTerminal: head?.state.currentTerminal,
     stages: head?.course.stages ?? [],
+    run: head?.course.run,
+    birth: head?.course.birth,
   });
 }
 
@@ -54,9 +58,12 @@ export async function storeCancel(
     readHead(stream, subjects, ttlMs),
     readCancel(stream, subjects),
   ]);
-  if (head?.state.currentTerminal !== undefined) return "ended";
+  const { state, course, offset = 0 } = head ?? {};
+  const { stages = [], attempts, birth } = course ?? {};
+  if (isOver({ currentTerminal: state?.currentTerminal, stages })) return "ended";
   if (inForce(stored, head, ttlMs, stream.now()) !== undefined) return "requested";
-  const text = cancelToText({ request, after: head?.offset ?? 0 });
+  const kept = { request, after: offset, birth: offset === 0 ? undefined : birth };
+  const text = cancelToText(kept, toldCancel(request, stages, attempts?.current));
   await storeBeside(stream, subjects.cancel, { text, isOurs: isRequest, deadline });
   return "requested";
 }

@@ -1,5 +1,6 @@
 import { NO_ATTEMPTS } from "../../domain/attempts.ts";
 import { type ChannelRecord, newRecord, type PublishedEvent } from "../../domain/channel-record.ts";
+import { NO_RUN } from "../../domain/current-run.ts";
 import type { EventPosition } from "../../domain/event-position.ts";
 import { courseOfMessage, isOurs, isVoid, positionsOf, stateOfMessage } from "./channel-message.ts";
 import type { ChannelCourse, ChannelState } from "./channel-state.ts";
@@ -101,6 +102,7 @@ function lostCourse({ text, at }: StoredMessage, { courseAt }: ChannelState): Ch
     spans: [{ epoch: positionsOf(text).epoch, firstOffset: 1 }],
     attempts: NO_ATTEMPTS,
     stages: [],
+    run: NO_RUN,
     renamed: [],
   };
 }
@@ -149,5 +151,6 @@ export function recordOf(kept: KeptHead | undefined, epoch: string): ChannelReco
     currentTerminal: state.currentTerminal && ELSEWHERE,
     stages: [...course.stages],
     attempts: course.attempts ?? NO_ATTEMPTS,
+    run: course.run,
   };
 }

@@ -1,4 +1,5 @@
 import type { Attempts } from "../../domain/attempts.ts";
+import { type CurrentRun, runKept } from "../../domain/current-run.ts";
 import type { TerminalKind } from "../../domain/event-kind.ts";
 import type { EpochSpan } from "../../domain/event-position.ts";
 import type { StageMark } from "../../domain/stages.ts";
@@ -41,6 +42,7 @@ export interface ChannelCourse {
   readonly spans: readonly EpochSpan[];
   readonly attempts: Attempts;
   readonly stages: readonly StageMark[];
+  readonly run: CurrentRun;
   readonly renamed: readonly RenamedKey[];
 }
 
@@ -76,7 +78,8 @@ export function decodeState(line: string, sequence: number): ChannelState {
 export function decodeCourse(line: string, sequence: number): ChannelCourse {
   const [, , course] = JSON.parse(line) as StateLine;
   if (typeof course === "number") throw new Error("the message holds no course");
-  const [birth, bornAfter, bornAt, lineage, spans, current, past, outcome, stages, renamed = []] = course;
+  const [birth, bornAfter, bornAt, lineage, spans, current, past, outcome, marks, renamed = [], run] = course;
+  const stages = marks.map(([stage, at, offset]) => ({ stage, at, offset }));
   return {
     birth,
     bornAfter,
@@ -88,7 +91,8 @@ export function decodeCourse(line: string, sequence: number): ChannelCourse {
       past,
       outcome: outcome ?? undefined,
     },
-    stages: stages.map(([stage, at, offset]) => ({ stage, at, offset })),
+    stages,
+    run: runKept(run && { since: run[0], begunAt: run[1] }, stages),
     renamed: renamed.map(([id, at, until]) => ({ id, sequence: at || sequence, until })),
   };
 }
@@ -105,6 +109,7 @@ type StateLine = readonly [
 /** `latest` is left out if it is the furthest. Earlier gateways know no `latest` and ignore it. */
 type EntryText = readonly [furthest: string, epoch: string, first: number, count: number, latest?: string];
 
+/** Earlier gateways know no `run`, and write a course without it. */
 type CourseText = readonly [
   birth: string,
   bornAfter: number,
@@ -116,6 +121,7 @@ type CourseText = readonly [
   outcome: TerminalKind | null,
   stages: readonly (readonly [stage: string, at: string, offset: number])[],
   renamed?: readonly (readonly [id: string, sequence: number, until: number])[],
+  run?: readonly [since: number, begunAt: number],
 ];
 
 export function encodeState(state: ChannelState, course: ChannelCourse | undefined): string {
@@ -148,6 +154,7 @@ function courseText({
   spans,
   attempts,
   stages,
+  run,
   renamed,
 }: ChannelCourse): CourseText {
   return [
@@ -160,8 +167,7 @@ function courseText({
     attempts.past,
     attempts.outcome ?? null,
     stages.map(({ stage, at, offset }) => [stage, at, offset] as const),
-    ...(renamed.length === 0
-      ? ([] as const)
-      : ([renamed.map(({ id, sequence, until }) => [id, sequence, until] as const)] as const)),
+    renamed.map(({ id, sequence, until }) => [id, sequence, until] as const),
+    [run.since, run.begunAt],
   ];
 }

@@ -67,6 +67,7 @@ export function planAppend(
     spans: spansAfter(kept, isNewEpoch ? { epoch, firstOffset: first } : undefined, oldestKept),
     attempts: record.attempts,
     stages: record.stages,
+    run: record.run,
     renamed: renamedAfter(kept?.course.renamed ?? [], terms),
   };
   const changed = kept === undefined || isOther(course, kept.course);
@@ -157,12 +158,13 @@ function placeAfter(
 }
 
 function isOther(course: ChannelCourse, before: ChannelCourse): boolean {
-  const { spans, attempts, stages, lineage, renamed } = course;
+  const { spans, attempts, stages, run, lineage, renamed } = course;
   return (
     lineage !== before.lineage ||
     spans !== before.spans ||
     renamed !== before.renamed ||
     attempts !== before.attempts ||
+    run !== before.run ||
     stages.length !== before.stages.length ||
     stages.at(-1) !== before.stages.at(-1)
   );

@@ -15,8 +15,11 @@ interface RedisAppendsOptions {
   readonly history: HistoryLimits;
   readonly primaries: PerPrimary<EventConnections>;
   readonly format: KnownFormat;
-  /** A request to cancel is over, and a copy of it is left that the script could not remove. */
-  readonly onCancelOver: (channel: ChannelName, request: string) => void;
+  /**
+   * The copy of a request to cancel lies where the script may not go: it has to be renewed with the channel, or removed if the
+   * request is over.
+   */
+  readonly onFarCopy: (channel: ChannelName, request: string, how: "renew" | "remove") => void;
 }
 
 /** Milliseconds that Redis has for one call. */
@@ -26,7 +29,7 @@ const LATEST_CALL_MS = 4_000;
 /** Milliseconds within which every caller of an append is answered, whatever happens. */
 export const ANSWER_MS = 4_500;
 
-const OVER = /^OVER (.+)$/s;
+const FAR = /^(OVER|FAR) (.+)$/s;
 
 /** The appends of one gateway. */
 export class RedisAppends {
@@ -85,9 +88,11 @@ export class RedisAppends {
       throw new OutcomeUnknown("stored, but the answer went to another copy of the call");
     if (type !== "APPENDED") throw new Error(`the append script answered ${String(type)}`);
     if (acknowledged) await primary.replicas.hold(calledAt + ANSWER_MS - performance.now());
-    const over = OVER.exec(String(cancelState));
-    if (over?.[1] !== undefined) this.#options.onCancelOver(channel as ChannelName, over[1]);
-    const worker: WorkerAnswer = cancelState === "REQUESTED" ? { cancelRequested: true } : {};
+    const [, where, request] = FAR.exec(String(cancelState)) ?? [];
+    if (request !== undefined)
+      this.#options.onFarCopy(channel as ChannelName, request, where === "OVER" ? "remove" : "renew");
+    const isRequested = cancelState === "REQUESTED" || where === "FAR";
+    const worker: WorkerAnswer = isRequested ? { cancelRequested: true } : {};
     return answers.map((answer) => outcomeOf(answer, worker));
   }
 

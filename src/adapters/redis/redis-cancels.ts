@@ -26,7 +26,8 @@ const UNCONFIRMED_MS = 10_000;
  * Requests to cancel, and signs of life. A request lies beside its channel, and workers that have Redis alone read a copy of
  * it. One Redis writes and removes both in one step. On a Cluster the copy may lie in another slot. Then the gateway writes
  * it after the request, and looks once more whether that is in force. If an append ended the request, its mark stays
- * until a gateway has removed the copy: each later append to the channel tells its gateway to do so.
+ * until a gateway has removed the copy: each later append to the channel tells its gateway to do so. While the request is in
+ * force, each append has its gateway renew the copy.
  */
 export class RedisCancels {
   readonly #options: RedisCancelsOptions;
@@ -52,9 +53,9 @@ export class RedisCancels {
       await replicas.hold(ANSWER_MS - CALL_MS);
       return reply;
     });
-    const [type, kept, isCopied] = format.understood(reply, channel);
+    const [type, kept, isCopied, leftMs] = format.understood(reply, channel);
     if (type === "ENDED") return "ended";
-    if (isCopied !== 1) await this.#copy(channel, String(kept));
+    if (isCopied !== 1) await this.#copy(channel, String(kept), Number(leftMs));
     return "requested";
   }
 
@@ -69,32 +70,47 @@ export class RedisCancels {
     return isRequested === 1 ? { cancelRequested: true } : {};
   }
 
-  /** Removes the copy of a request that is over, and then its mark beside the channel. Never rejects. */
-  async removeCopy(channel: ChannelName, request: string): Promise<void> {
+  /** Renews the copy of a request, or removes it, and then its mark beside the channel. Never rejects. */
+  async changeCopy(channel: ChannelName, request: string, how: "renew" | "remove"): Promise<void> {
     if (!isAnalysisChannel(channel)) return;
     try {
-      await this.#change("drop", cancelCopyKey(channel) ?? "", request);
-      await this.#change("drop", keysOf(channel).cancel, `- ${request}`);
+      await (how === "renew" ? this.#renewCopy(channel, request) : this.#removeCopy(channel, request));
     } catch (error) {
-      // The next append to the channel has it removed.
+      // The next append to the channel has it done.
       const reason = reasonOf(error);
-      this.#options.telemetry.log("debug", "the copy of a request to cancel was not removed", { reason });
+      this.#options.telemetry.log("debug", "the copy of a request to cancel was not changed", {
+        how,
+        reason,
+      });
     }
   }
 
+  async #renewCopy(channel: AnalysisChannel, request: string): Promise<void> {
+    const { ttlMs } = this.#options;
+    if (await this.#change("keep", cancelCopyKey(channel) ?? "", request, ttlMs)) return;
+    await this.#copy(channel, request, ttlMs);
+  }
+
+  async #removeCopy(channel: AnalysisChannel, request: string): Promise<void> {
+    await this.#change("drop", cancelCopyKey(channel) ?? "", request);
+    await this.#change("drop", keysOf(channel).cancel, `- ${request}`);
+  }
+
   /** If an append ends the request meanwhile, one of the two finds the copy and removes it. */
-  async #copy(channel: AnalysisChannel, request: string): Promise<void> {
+  async #copy(channel: AnalysisChannel, request: string, ttlMs: number): Promise<void> {
     const key = cancelCopyKey(channel) ?? "";
     await this.#change("set", key, request, UNCONFIRMED_MS);
     const { cancel } = await this.#options.snapshot(channel);
     const inForce =
       cancel !== undefined && cancelRequestText(cancel) === cancelRequestText(cancelRequestOf(request));
-    await this.#change(inForce ? "keep" : "drop", key, request);
+    await this.#change(inForce ? "keep" : "drop", key, request, ttlMs);
   }
 
-  #change(how: "set" | "keep" | "drop", key: string, value: string, ttlMs = this.#options.ttlMs) {
-    return this.#options.primaries.at(key, ({ publishing }) =>
+  /** Resolves with whether the key had the value. */
+  async #change(how: "set" | "keep" | "drop", key: string, value: string, ttlMs = 0): Promise<boolean> {
+    const [, had] = await this.#options.primaries.at(key, ({ publishing }) =>
       publishing.write("copyCancel", [key], [how, value, `${ttlMs}`]),
     );
+    return had === 1;
   }
 }

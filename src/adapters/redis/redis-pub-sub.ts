@@ -94,7 +94,7 @@ export class RedisPubSub implements PubSubPort {
     });
     this.#appends = new RedisAppends({
       ...{ ...shared, history },
-      onCancelOver: (channel, request) => void this.#cancels.removeCopy(channel, request),
+      onFarCopy: (channel, request, how) => void this.#cancels.changeCopy(channel, request, how),
     });
     this.#positions = new RedisPositions({ ...shared, isCluster: "cluster" in target });
     this.#subscriptions = new RedisSubscriptions({

@@ -3,6 +3,7 @@ import { withConstants } from "./script-constants.ts";
 import answerWithCancel from "./scripts/answer-with-cancel.lua" with { type: "text" };
 import appendEvents from "./scripts/append-events.lua" with { type: "text" };
 import copyCancel from "./scripts/copy-cancel.lua" with { type: "text" };
+import currentRun from "./scripts/current-run.lua" with { type: "text" };
 import declareViewers from "./scripts/declare-viewers.lua" with { type: "text" };
 import deduplicate from "./scripts/deduplicate.lua" with { type: "text" };
 import indexRunning from "./scripts/index-running.lua" with { type: "text" };
@@ -35,6 +36,7 @@ export type OwnChannels = "plain" | "sharded";
 /** Texts that several scripts share, or that make a long script shorter. */
 const PARTS: ReadonlyMap<string, string> = new Map([
   ["answer-with-cancel", answerWithCancel],
+  ["current-run", currentRun],
   ["deduplicate", deduplicate],
   ["judge-cancel", judgeCancel],
 ]);

@@ -5,7 +5,7 @@ import type {
   PublishedEvent,
 } from "../../application/ports/pub-sub-port.ts";
 import type { ViewerList } from "../../domain/access-grant.ts";
-import { type CancelRequest, cancelInForce, cancelOfText } from "../../domain/cancel-request.ts";
+import type { CancelRequest } from "../../domain/cancel-request.ts";
 import { type EventKind, kindOfStored, type StoredKind, storedKindOf } from "../../domain/event-kind.ts";
 import { type EpochSpan, positionOfText } from "../../domain/event-position.ts";
 import type { StageMark } from "../../domain/stages.ts";
@@ -49,8 +49,10 @@ export function cancelRequestText({ requested_at, user_id, reason }: CancelReque
   return JSON.stringify({ requested_at, user_id, reason });
 }
 
+/** Reads a request, as it is published or as it is kept for workers. */
 export function cancelRequestOf(text: string): CancelRequest {
-  return JSON.parse(text) as CancelRequest;
+  const { requested_at, user_id, reason } = JSON.parse(text) as CancelRequest;
+  return { requested_at, user_id, reason };
 }
 
 export function viewersToText(viewers: ViewerList): string {
@@ -84,25 +86,16 @@ function stagesOfText(text: string): StageMark[] {
 export function snapshotOf(reply: ScriptReply): ChannelSnapshot {
   const [, now, viewers, cancel, epoch, offset, epochs, heard, status, terminal, stages, attempt, oldest] =
     reply.map(textOrUndefined);
-  const channel = {
-    offset: Number(offset ?? 0),
-    currentTerminal: terminal,
-    stages: stagesOfText(stages ?? ""),
-  };
   return {
     position: { epoch: epoch ?? "", offset: Number(offset ?? 0) },
     lastStatus: status === undefined ? undefined : eventOfMessage(status),
     currentTerminal: terminal === undefined ? undefined : eventOfMessage(terminal),
-    stages: channel.stages,
+    stages: stagesOfText(stages ?? ""),
     attemptId: attempt,
     spans: spansOfText(epochs ?? ""),
     oldestKept: Number(oldest ?? 1),
     viewers: viewers === undefined ? undefined : viewersOfText(viewers),
-    // One that is over and only marks its copy has a dash in place of its offset.
-    cancel:
-      cancel === undefined || cancel.startsWith("-")
-        ? undefined
-        : cancelInForce(cancelOfText(cancel), channel),
+    cancel: cancel === undefined ? undefined : cancelRequestOf(cancel),
     heardAt: heard === undefined ? undefined : Number(heard),
     brokerNow: Number(now),
   };

@@ -117,6 +117,20 @@ describe("EV-10: the state of an analysis", () => {
     });
   });
 
+  test.each(["completed", "failed", "cancelled", "result_update", "result", "error"] as const)(
+    "estimates no end of an analysis that has ended by %s, and one of a later run",
+    (end) => {
+      const estimate = { estimated_completion: at(90) };
+      const steps: Step[] = [["uploading", estimate], isSample(end) ? [end] : [end, estimate]];
+      for (const after of [steps, [...steps, ["completed", estimate]] as Step[]]) {
+        const { state, record } = course(after);
+        expect(state.estimated_completion).toBeNull();
+        expect(fromRecord(record)).toEqual(state);
+      }
+      expect(course([...steps, ["uploading", estimate]]).state).toMatchObject(estimate);
+    },
+  );
+
   test("has one entry per change of stage, each ending where the next begins and the last at the terminal event", () => {
     const { state } = course([["uploading"], ["uploading"], ["frame_extraction"], ["result_update"]]);
     expect(timeline(state)).toEqual([

@@ -1,11 +1,13 @@
 -- INCLUDE judge-cancel
--- Part of append-events.lua: ends the request to cancel if the call ended or reopened the analysis. Puts into the answer "", or
--- "REQUESTED" if a request is in force, or "OVER request" if the gateway has to remove the copy of one that is over.
--- The record must have all that the call stores.
-local function answer_with_cancel(answers, record, cancel, offset, copy, ttl)
+-- Part of append-events.lua: ends the request to cancel if the call ended the run that it was for, or began another. Puts
+-- into the answer "", "REQUESTED" if a request is in force, "FAR request" if the gateway has to renew its copy besides, or
+-- "OVER request" if it has to remove the copy of one that is over. The record must have all that the call stores.
+local function answer_with_cancel(answers, record, cancel, offset, copy, ttl, is_new)
   local kept = call('GET', cancel)
   local state = ''
-  if kept and cancel_is_over(kept, record, offset) then
+  -- A request after events that are gone belongs to a life of the counter before this one.
+  local is_of_before = kept and is_new and offset > 0 and not string.find(kept, '^0 ')
+  if kept and (is_of_before or cancel_is_over(kept, record, offset)) then
     if is_refused(redis.pcall('DEL', copy)) then
       local request = request_of(kept)
       call('SET', cancel, '- ' .. request, 'PX', ttl)
@@ -14,9 +16,8 @@ local function answer_with_cancel(answers, record, cancel, offset, copy, ttl)
       call('DEL', cancel)
     end
   elseif kept then
-    state = 'REQUESTED'
     call('PEXPIRE', cancel, ttl)
-    redis.pcall('PEXPIRE', copy, ttl)
+    state = is_refused(redis.pcall('PEXPIRE', copy, ttl)) and 'FAR ' .. request_of(kept) or 'REQUESTED'
   end
   table.insert(answers, 2, state)
   return answers

@@ -26,7 +26,7 @@
 -- Flags: s status, c stage completed, f failed, x cancelled (stored as f), t result_update, d result (stored as t), e error,
 -- n notice. A capital: the event reopens. Formats: in 1 the names of deduplication keys hold the incarnation, in 2 their values.
 -- Fields of the record: format, birth (the incarnation), epoch, line (the lineage), offset, epochs, attempt, outcome, past,
--- stage, stages, status, terminal, entry, calls, bare, heard.
+-- stage, stages, status, terminal, entry, calls, bare, heard, run.
 
 local record, history, viewers = KEYS[1], KEYS[2], KEYS[3]
 local FIRST, HEAD, WIDTH = 12, 5, 5
@@ -41,7 +41,7 @@ local now_text = int(now)
 -- Before anything else: the gateway has told its caller by now that nothing comes of the call.
 if now >= tonumber(ARGV[2]) then return { 'LATE' } end
 
-local kept = call('HMGET', record, 'format', 'birth', 'epoch', 'line', 'offset', 'epochs', 'attempt', 'outcome', 'stage', 'entry', 'calls', 'bare')
+local kept = call('HMGET', record, 'format', 'birth', 'epoch', 'line', 'offset', 'epochs', 'attempt', 'outcome', 'stage', 'entry', 'calls', 'bare', 'run')
 local format, incarnation, epoch, lineage, spans = kept[1], kept[2], kept[3], kept[4], kept[6]
 local attempt, outcome, stage, last_entry = kept[7], kept[8] ~= '' and kept[8], kept[9], kept[10]
 if format and tonumber(format) > tonumber(ARGV[1]) then return { 'NEWER', format } end
@@ -70,12 +70,12 @@ if calls and kept[11] and not is_new then
 end
 
 -- INCLUDE deduplicate
+-- INCLUDE current-run
 -- INCLUDE answer-with-cancel
 local lineage_now, has_terminal, past, is_past
-local begun, new_epoch = false, false
+local begun, new_epoch, attempts_changed = false, false, false
 
 -- Judges whether these events may come next. Answers which of them reopen, or a refusal, and then changes nothing.
-local attempts_changed = false
 local function judge_attempts(at, count)
   local reopens, ended = {}, nil
   local is_current, is_outcome, terminal_now, changed = attempt, outcome, has_terminal, false
@@ -102,7 +102,8 @@ local function judge_attempts(at, count)
       end
       if TERMINAL[flag] then is_outcome, changed = flag, true end
     end
-    reopens[i] = (begins and offset + i > 0) or (terminal_now and REOPENS[flag])
+    local is_anew = begins and offset + i > 0
+    reopens[i] = (is_anew or terminal_now and REOPENS[flag]) and (terminal_now and 'end' or 'attempt')
     terminal_now = TERMINAL[flag] or (terminal_now and not reopens[i])
   end
   attempt, outcome, has_terminal = is_current, is_outcome, terminal_now
@@ -119,6 +120,7 @@ local messages = {}
 -- New values of the record. `terminal` is false if an event reopened the analysis and none ended it since.
 local status, terminal
 local marks, marks_changed = nil, false
+local run = not is_new and kept[13]
 local function write(at, count, reopens)
   for i = 0, count - 1 do
     local of = at + i * WIDTH
@@ -131,19 +133,17 @@ local function write(at, count, reopens)
     if offset == 1 then call('PEXPIRE', history, ARGV[9]) end
     local message = shown .. text
     messages[#messages + 1] = message
-    if reopens[i] then
-      terminal = false
-      marks, stage, marks_changed = '', false, true
+    if reopens[i] or (event_stage ~= '' and event_stage ~= stage) then
+      marks = marks or not is_new and call('HGET', record, 'stages') or ''
+      run = run_after(run, marks, offset, reopens[i], stage, REOPENS[flag])
+      if reopens[i] then terminal, marks, stage = false, '', false end
+      if event_stage ~= '' and event_stage ~= stage then
+        marks, stage = with_mark(marks, event_stage, ARGV[of + 2], offset), event_stage
+      end
+      marks_changed = true
     end
     if STATUS[flag] then status = message end
     if TERMINAL[flag] then terminal = message end
-    if event_stage ~= '' and event_stage ~= stage then
-      marks = marks or call('HGET', record, 'stages') or ''
-      local _, lines = string.gsub(marks, '\n', '\n')
-      if lines >= STAGE_MARKS_KEPT then marks = string.sub(marks, string.find(marks, '\n', 1, true) + 1) end
-      marks = marks .. event_stage .. ' ' .. ARGV[of + 2] .. ' ' .. int(offset) .. '\n'
-      stage, marks_changed = event_stage, true
-    end
   end
 end
 
@@ -212,7 +212,7 @@ end
 
 if not begun then
   if heard and not is_new then call('HSET', record, 'heard', now_text) end
-  return answer_with_cancel(answers, record, KEYS[4], offset, ARGV[11], ARGV[9])
+  return answer_with_cancel(answers, record, KEYS[4], offset, ARGV[11], ARGV[9], is_new)
 end
 
 if trims then call('XTRIM', history, 'MINID', int(offset - length + 1)) end
@@ -230,7 +230,7 @@ end
 if calls then set('calls', calls) end
 if is_new then set('format', format) set('birth', incarnation) end
 if new_epoch then set('epoch', epoch) set('line', lineage_now) end
-if spans ~= kept[6] then set('epochs', spans) end
+if spans ~= kept[6] then set('epochs', spans) end if run and run ~= kept[13] then set('run', run) end
 if status then set('status', status) end if terminal then set('terminal', terminal) end
 if marks_changed then set('stages', marks) set('stage', stage or '') end
 if attempts_changed then
@@ -247,4 +247,4 @@ call('PEXPIRE', viewers, ARGV[9])
 -- Behind each text the time of the append, which JSON takes for nothing (append-stamp.ts).
 local stamp = string.gsub(string.format('%05x', now % 1048576), '%x', STAMPS_OF_DIGITS)
 for _, message in ipairs(messages) do call('PUBLISH', ARGV[10], message .. stamp) end
-return answer_with_cancel(answers, record, KEYS[4], offset, ARGV[11], ARGV[9])
+return answer_with_cancel(answers, record, KEYS[4], offset, ARGV[11], ARGV[9], is_new)

@@ -3,6 +3,8 @@
 -- KEYS  1 record   2 cancel    ARGV  newest format understood
 -- Answers {"HEARD", 1 | 0 (a request to cancel is in force)}, or {"NEWER", format}.
 
+-- CONSTANTS STAGE_MARKS_KEPT
+-- INCLUDE current-run
 -- INCLUDE judge-cancel
 local channel = redis.call('HMGET', KEYS[1], 'format', 'offset')
 if channel[1] and tonumber(channel[1]) > tonumber(ARGV[1]) then return { 'NEWER', channel[1] } end
