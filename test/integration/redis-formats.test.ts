@@ -104,7 +104,7 @@ describe.skipIf(!needs("redis-server"))("the formats of channels on Redis", () =
     // A former gateway reopened it, and left the field as it was.
     await redis.client.hset(recordOf(channel), "run", run);
     expect(await cancelNow()).toBeUndefined();
-    // What a former gateway kept of a request.
+    // A request as a former gateway kept it.
     await redis.client.set(`${recordOf(channel)}:cancel`, `5 ${JSON.stringify(REQUEST)}`);
     expect(await cancelNow()).toEqual(REQUEST);
     expect(await node.append({ channel, events: [status()] })).toMatchObject({ cancelRequested: true });

@@ -16,8 +16,8 @@ interface RedisAppendsOptions {
   readonly primaries: PerPrimary<EventConnections>;
   readonly format: KnownFormat;
   /**
-   * The copy of a request to cancel lies where the script may not go: it has to be renewed with the channel, or removed if the
-   * request is over.
+   * The script could not change the copy of a request to cancel, since the copy lies in another slot. The gateway has to renew
+   * it with the channel, or to remove it if the request is over.
    */
   readonly onFarCopy: (channel: ChannelName, request: string, how: "renew" | "remove") => void;
 }

@@ -71,6 +71,18 @@ describe("POST /v1/analyses/{id}/cancel", () => {
     expect(other.headers.get("Access-Control-Allow-Methods")).not.toContain("POST");
   });
 
+  test("CAN-2: an analysis of stage completed is answered 409, and takes no request until another stage follows", async () => {
+    const { cancel, publish, state } = opened();
+    await publish(statusUpdate());
+    await cancel();
+    await publish(statusUpdate({ current_stage: "completed" }));
+    expect(await state()).toMatchObject({ status: "completed", cancel_requested: null });
+    expect(await codeOf(await cancel())).toEqual([409, "already_ended"]);
+    await publish(statusUpdate());
+    expect(await state()).toMatchObject({ status: "running", cancel_requested: null });
+    expect((await cancel()).status).toBe(202);
+  });
+
   test("CAN-2: an analysis that has ended is answered 409, until it is reopened", async () => {
     const { cancel, publish, state } = opened();
     await publish([statusUpdate(), errorEvent()]);
