@@ -52,15 +52,15 @@ export const RULE_MUTANTS: readonly Mutant[] = [
   {
     name: "Redis: does not reopen for a new attempt",
     file: APPEND,
-    find: "(begins and offset + i > 0) or (terminal_now and REOPENS[flag])",
+    find: "(is_anew or terminal_now and REOPENS[flag])",
     replace: "(terminal_now and REOPENS[flag])",
     ...ON_REDIS,
   },
   {
     name: "Redis: reopens for every event after a terminal one",
     file: APPEND,
-    find: "(terminal_now and REOPENS[flag])",
-    replace: "terminal_now",
+    find: "(is_anew or terminal_now and REOPENS[flag])",
+    replace: "(is_anew or terminal_now)",
     ...ON_REDIS,
   },
   {
@@ -72,7 +72,7 @@ export const RULE_MUTANTS: readonly Mutant[] = [
   },
   {
     name: "Redis: drops a stage mark too soon",
-    file: APPEND,
+    file: "src/adapters/redis/scripts/current-run.lua",
     find: "if lines >= STAGE_MARKS_KEPT then",
     replace: "if lines + 1 >= STAGE_MARKS_KEPT then",
     ...ON_REDIS,

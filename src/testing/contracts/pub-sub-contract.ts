@@ -13,6 +13,7 @@ import { deduplicationRules } from "./pub-sub-deduplication-rules.ts";
 import { deliveryRules } from "./pub-sub-delivery-rules.ts";
 import { entryRules } from "./pub-sub-entry-rules.ts";
 import { historyRules } from "./pub-sub-history-rules.ts";
+import { runRules } from "./pub-sub-run-rules.ts";
 import { snapshotRules } from "./pub-sub-snapshot-rules.ts";
 import type { PubSubCapabilities, PubSubRuleContext, PubSubUnderTest } from "./pub-sub-under-test.ts";
 
@@ -40,7 +41,10 @@ export function pubSubContract(
     if (has.entryIds.length > 0) entryRules(context, has.entryIds);
     attemptRules(context);
     snapshotRules(context);
-    if (has.cancels !== false) cancelRules(context);
+    if (has.cancels !== false) {
+      cancelRules(context);
+      runRules(context);
+    }
     historyRules(context);
 
     test("health() is up once the broker has answered, with nothing to warn of", async () => {
