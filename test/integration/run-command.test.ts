@@ -5,57 +5,16 @@ import { join } from "node:path";
 import { remember } from "../support/children.ts";
 import { publisherToken, startGateway, tokenFor } from "../support/gateway-process.ts";
 import { needs } from "../support/needs.ts";
+import { commandWords, runOf, until } from "../support/telltale-run.ts";
 import { useGateway } from "../support/use-gateway.ts";
 import { useRedis } from "../support/use-redis.ts";
 
 setDefaultTimeout(90_000);
 
-const root = join(import.meta.dir, "../..");
 const folder = mkdtempSync(join(tmpdir(), "telltale-run-"));
 afterAll(() => rmSync(folder, { recursive: true }));
 
 type Event = Readonly<Record<string, unknown>>;
-
-interface Run {
-  /** All that it wrote so far to each stream. */
-  readonly out: () => Buffer;
-  readonly err: () => string;
-  readonly pid: number;
-  readonly exited: Promise<number>;
-}
-
-/** `telltale run` with these words, as a service starts it: without a terminal. */
-function runOf(env: Record<string, string>, words: readonly string[], stdin = ""): Run {
-  const child = Bun.spawn([process.execPath, "run", join(root, "src/main.ts"), "run", ...words], {
-    cwd: folder,
-    env: { PATH: process.env.PATH ?? "", ...env },
-    stdin: new TextEncoder().encode(stdin),
-    stdout: "pipe",
-    stderr: "pipe",
-  });
-  remember(child);
-  let out: Buffer = Buffer.alloc(0);
-  let err: Buffer = Buffer.alloc(0);
-  const reading = [
-    (async () => {
-      for await (const chunk of child.stdout) out = Buffer.concat([out, chunk]);
-    })(),
-    (async () => {
-      for await (const chunk of child.stderr) err = Buffer.concat([err, chunk]);
-    })(),
-  ];
-  return {
-    out: () => out,
-    err: () => err.toString(),
-    pid: child.pid,
-    exited: Promise.all(reading).then(() => child.exited),
-  };
-}
-
-/** Resolves when `is` holds: looks again as long as the test lasts. */
-async function until(is: () => boolean | Promise<boolean>): Promise<void> {
-  while (!(await is())) await Bun.sleep(20);
-}
 
 async function read(url: string, path: string): Promise<Record<string, unknown>> {
   const headers = { Authorization: `Bearer ${await tokenFor()}` };
@@ -71,7 +30,7 @@ describe.concurrent("telltale run", () => {
   async function start(words: readonly string[], stdin?: string) {
     const id = crypto.randomUUID();
     const env = { TELLTALE_URL: gateway.url, TELLTALE_TOKEN: await publisherToken() };
-    return { id, run: runOf(env, ["--analysis", id, ...words], stdin) };
+    return { id, run: runOf(folder, env, ["--analysis", id, ...words], stdin) };
   }
 
   test("RUN-1: passes on each byte in both directions, and tells the program its analysis", async () => {
@@ -90,20 +49,7 @@ describe.concurrent("telltale run", () => {
     const bars = 'printf "\\r 25%%|##   | 1/4 [00:01<00:03, 1.0frame/s]" >&2; read go; echo "3 of 4"';
     const id = crypto.randomUUID();
     const child = Bun.spawn(
-      [
-        process.execPath,
-        "run",
-        join(root, "src/main.ts"),
-        "run",
-        "--analysis",
-        id,
-        "--stage",
-        "frame_extraction",
-        "--",
-        "sh",
-        "-c",
-        bars,
-      ],
+      commandWords("run", "--analysis", id, "--stage", "frame_extraction", "--", "sh", "-c", bars),
       {
         env: { ...process.env, TELLTALE_URL: gateway.url, TELLTALE_TOKEN: await publisherToken() },
         stdin: "pipe",
@@ -211,8 +157,8 @@ describe.concurrent("telltale run", () => {
 
   test("RUN-1: lets the program find out that nobody reads it", async () => {
     const id = crypto.randomUUID();
-    const command = `"$0" run "$1" run --analysis ${id} -- yes | head -n 1; exit \${PIPESTATUS[0]}`;
-    const child = Bun.spawn(["bash", "-c", command, process.execPath, join(root, "src/main.ts")], {
+    const command = `"$0" "$@" --analysis ${id} -- yes | head -n 1; exit \${PIPESTATUS[0]}`;
+    const child = Bun.spawn(["bash", "-c", command, ...commandWords("run")], {
       env: { ...process.env, TELLTALE_URL: gateway.url, TELLTALE_TOKEN: await publisherToken() },
       stdout: "pipe",
     });
@@ -225,7 +171,7 @@ describe.concurrent("telltale run", () => {
     const env = { TELLTALE_TOKEN: await publisherToken(), TELLTALE_URL: other.url };
     await other.kill9();
     const id = crypto.randomUUID();
-    const run = runOf(env, ["--analysis", id, "--", "sh", "-c", "echo 1/4; exit 3"]);
+    const run = runOf(folder, env, ["--analysis", id, "--", "sh", "-c", "echo 1/4; exit 3"]);
     await until(() => run.err().includes("events wait"));
     const again = await startGateway({ PORT: String(other.port) });
     try {
@@ -261,14 +207,14 @@ describe.concurrent("telltale run", () => {
     [["--analysis", crypto.randomUUID(), "--pattern", "(", "--", "true"], "It is no regular expression"],
     [["--analysis", crypto.randomUUID()], "missing required argument 'program'"],
   ])("OPS-12: starts nothing at %j, and exits with 2", async (words, reason) => {
-    const run = runOf({ TELLTALE_URL: gateway.url, TELLTALE_TOKEN: await publisherToken() }, words);
+    const run = runOf(folder, { TELLTALE_URL: gateway.url, TELLTALE_TOKEN: await publisherToken() }, words);
     expect(await run.exited).toBe(2);
     expect(run.err()).toContain(reason);
   });
 
   test("OPS-12: starts nothing without a token, and exits with 78", async () => {
     const words = ["--analysis", crypto.randomUUID(), "--", "sh", "-c", "echo started"];
-    const run = runOf({ TELLTALE_URL: gateway.url }, words);
+    const run = runOf(folder, { TELLTALE_URL: gateway.url }, words);
     expect([await run.exited, run.out().length]).toEqual([78, 0]);
   });
 });
@@ -284,7 +230,7 @@ describe.skipIf(!needs("redis-server"))("telltale run through the inbox of a Red
     const id = crypto.randomUUID();
     const counting = "i=0; while :; do i=$((i+1)); echo $i/100000; sleep 0.1; done";
     const words = ["--analysis", id, "--grace", "0.5", "--", "sh", "-c", `${trap}${counting}`];
-    const run = runOf({ TELLTALE_URL: redis.url }, words);
+    const run = runOf(folder, { TELLTALE_URL: redis.url }, words);
     await until(async () => Number((await read(gateway.url, id)).progress) > 0);
     await redis.client.set(`telltale:cancel:${id}`, "{}");
     expect(await run.exited).toBe(Number(code));

@@ -79,7 +79,6 @@ async function run(
     log: err,
   });
   const name = basename(command[0] ?? "");
-  analysis.report({ progress: 0, message: `${name} has begun` });
   const output = new ChildOutput(analysis, pattern, err);
   const lines = {
     stdout: new OutputLines((line) => output.take(line, "stdout")),
@@ -91,8 +90,11 @@ async function run(
     // Python keeps what it writes to a pipe until there is much of it.
     env: { PYTHONUNBUFFERED: "1", ...process.env, TELLTALE_ANALYSIS_ID: id },
     onOutput: (chunk, stream) => lines[stream].push(chunk),
+    onForbidden: (signal) =>
+      err(`telltale: ${name}, or something that it started, may not be sent ${signal}`),
   });
   child = running;
+  if (running.pid !== undefined) analysis.report({ progress: 0, message: `${name} has begun` });
   const stopListening = passSignalsOn(running);
   const cancelling = endWhenCancelled(analysis, running, grace);
   const end = await running.ended;
@@ -102,8 +104,9 @@ async function run(
   const code = exitCodeOf(end);
   const stopWaiting = exitAtSignal(code);
   const outOfMemory = (outOfMemoryKills() ?? 0) > (killsBefore ?? 0);
-  if (cancelling.hasBegun()) analysis.fail(analysis.signal.reason);
-  else sayEnd({ analysis, output, end, name, outOfMemory });
+  if (!cancelling.hasBegun()) sayEnd({ analysis, output, end, name, outOfMemory });
+  // What the program itself said is its end, as a result that it had by then.
+  else if (!analysis.hasEnded) analysis.fail(analysis.signal.reason);
   await analysis.close();
   disconnect();
   stopWaiting();
@@ -170,22 +173,19 @@ function exitAtSignal(code: number): () => void {
 }
 
 function endWhenCancelled(analysis: Analysis, child: ChildOfRun, graceSeconds: number) {
-  let timer: ReturnType<typeof setTimeout> | undefined;
+  let hasBegun = false;
   const end = () => {
-    child.kill("SIGTERM");
-    timer = setTimeout(() => child.kill("SIGKILL"), graceSeconds * 1000);
+    hasBegun = true;
+    child.end(graceSeconds * 1000);
   };
   analysis.signal.addEventListener("abort", end);
+  if (analysis.cancelled) end();
   return {
     /** Whether the program was told to end. */
-    hasBegun: () => timer !== undefined,
-    stop: () => {
-      analysis.signal.removeEventListener("abort", end);
-      clearTimeout(timer);
-    },
+    hasBegun: () => hasBegun,
+    stop: () => analysis.signal.removeEventListener("abort", end),
   };
 }
-
 function parseSeconds(text: string): number {
   if (/^\d{1,6}(\.\d+)?$/.test(text)) return Number(text);
   throw new InvalidArgumentError("Give a number of seconds.");

@@ -1,134 +1,115 @@
 import { type ChildProcess, type StdioOptions, spawn } from "node:child_process";
 import { constants } from "node:os";
-import type { Readable } from "node:stream";
-import { passOn } from "../standard-streams.ts";
-import { outputPipe } from "./output-pipe.ts";
+import { type OutputPipe, outputPipe } from "./output-pipe.ts";
+import { type PassedOn, passedOn } from "./passed-on.ts";
+import { ProcessTree } from "./process-tree.ts";
+import { type Unstarted, unstarted } from "./unstarted.ts";
 
 /** How a program ended. */
 export type ChildEnd =
   | { readonly kind: "exit"; readonly code: number }
   | { readonly kind: "signal"; readonly signal: NodeJS.Signals }
-  /** It could not be started. */
-  | { readonly kind: "unstarted"; readonly reason: string; readonly isMissing: boolean };
+  | Unstarted;
 
 interface ChildOptions {
   readonly command: readonly string[];
   readonly env: NodeJS.ProcessEnv;
   /** Gets each piece of output after it was passed on. */
   readonly onOutput: (chunk: Uint8Array, stream: "stdout" | "stderr") => void;
+  /** Called if something that the program has started may not be sent a signal. */
+  readonly onForbidden: (signal: NodeJS.Signals) => void;
 }
 
-/** A program that holds an output open after the other has ended is waited for until it writes nothing for so long. */
-const QUIET_MS = 500;
+/** Between two looks for what is left of a program that is to end. */
+const LOOK_MS = 200;
 
 /**
- * A program whose output is passed on as it comes, byte for byte. Without a terminal it leads a group of its own, so that a signal
- * reaches all that it has started. In a terminal the keys of the user reach it by themselves.
+ * A program whose output is passed on as it comes, byte for byte. Without a terminal on its input it leads a group of its own. In a
+ * terminal it stays in the group of this process: the keys of the user reach both, and it may read the terminal.
  */
 export class ChildOfRun {
+  /** Resolves when the program has ended, and its output was passed on. If it is told to end, all that it has started has ended too. */
   readonly ended: Promise<ChildEnd>;
-  readonly #child: ChildProcess;
-  readonly #leadsGroup: boolean;
+  readonly #options: ChildOptions;
+  readonly #child: ChildProcess | undefined;
+  readonly #tree: ProcessTree | undefined;
+  #hasExited = false;
+  #ending: Promise<void> | undefined;
 
   /** Starts the program. If it cannot be started, that is how it ended. */
-  static async start({ command: [program = "", ...args], env, onOutput }: ChildOptions): Promise<ChildOfRun> {
+  static async start(options: ChildOptions): Promise<ChildOfRun> {
     const pipes = { stdout: await outputPipe(), stderr: await outputPipe() };
+    return new ChildOfRun(options, pipes);
+  }
+
+  private constructor(options: ChildOptions, pipes: Readonly<Record<"stdout" | "stderr", OutputPipe>>) {
+    this.#options = options;
+    const [program = "", ...args] = options.command;
     const leadsGroup = !process.stdin.isTTY;
     const stdio: StdioOptions = ["inherit", pipes.stdout.stdio, pipes.stderr.stdio];
-    const child = spawn(program, args, { env, stdio, detached: leadsGroup });
-    const ended = new Promise<ChildEnd>((resolve) => {
-      child.on("error", (error: NodeJS.ErrnoException) => {
-        const isMissing = error.code === "ENOENT";
-        resolve({
-          kind: "unstarted",
-          reason: isMissing ? "there is no such program" : error.message,
-          isMissing,
-        });
-      });
+    let child: ChildProcess;
+    try {
+      child = spawn(program, args, { env: options.env, stdio, detached: leadsGroup });
+    } catch (error) {
+      // Runtimes throw some reasons and emit others.
+      for (const pipe of Object.values(pipes)) pipe.close();
+      this.ended = Promise.resolve(unstarted(program, error));
+      return;
+    }
+    this.#child = child;
+    if (child.pid !== undefined) this.#tree = new ProcessTree(child.pid, leadsGroup);
+    const exit = new Promise<ChildEnd>((resolve) => {
+      child.on("error", (error) => resolve(unstarted(program, error)));
       child.on("exit", (code, signal) =>
         resolve(signal === null ? { kind: "exit", code: code ?? 1 } : { kind: "signal", signal }),
       );
     });
     const outputs = (["stdout", "stderr"] as const).map((name) =>
-      passedOn(pipes[name].read(child[name]), name, (chunk) => onOutput(chunk, name)),
+      passedOn(pipes[name].read(child[name]), name, (chunk) => options.onOutput(chunk, name)),
     );
-    return new ChildOfRun(child, leadsGroup, endOf(ended, outputs));
-  }
-
-  private constructor(child: ChildProcess, leadsGroup: boolean, ended: Promise<ChildEnd>) {
-    this.#child = child;
-    this.#leadsGroup = leadsGroup;
-    this.ended = ended;
+    this.ended = this.#endOf(exit, outputs);
   }
 
   get pid(): number | undefined {
-    return this.#child.pid;
+    return this.#child?.pid;
   }
 
-  /** Sends a signal to the program, and to its group if it leads one. Nothing happens if it has ended. */
+  /** Sends a signal to the program and to all that it has started. Nothing happens if it has ended. */
   kill(signal: NodeJS.Signals): void {
-    const { pid } = this.#child;
-    if (pid === undefined) return;
-    try {
-      process.kill(this.#leadsGroup ? -pid : pid, signal);
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
-    }
+    if (this.#tree?.signal(signal) === false) this.#options.onForbidden(signal);
   }
-}
 
-/** How the program ended, once its output was passed on. */
-async function endOf(ended: Promise<ChildEnd>, outputs: readonly PassedOn[]): Promise<ChildEnd> {
-  const end = await ended;
-  await Promise.all(outputs.map((output) => output.finish()));
-  return end;
+  /** Ends the program and all that it has started: by SIGTERM, and by SIGKILL if something is left after so many milliseconds. */
+  end(graceMs: number): void {
+    this.#ending ??= this.#end(graceMs);
+  }
+
+  async #end(graceMs: number): Promise<void> {
+    this.kill("SIGTERM");
+    // What is stopped hears of it only when it goes on.
+    this.kill("SIGCONT");
+    const deadline = performance.now() + graceMs;
+    for (let left = graceMs; left > 0 && this.#isAlive(); left = deadline - performance.now())
+      await new Promise((resolve) => setTimeout(resolve, Math.min(LOOK_MS, left)));
+    if (this.#isAlive()) this.kill("SIGKILL");
+  }
+
+  #isAlive(): boolean {
+    return this.#tree?.isAlive() ?? !this.#hasExited;
+  }
+
+  async #endOf(exit: Promise<ChildEnd>, outputs: readonly PassedOn[]): Promise<ChildEnd> {
+    const end = await exit;
+    this.#hasExited = true;
+    await this.#ending;
+    await Promise.all(outputs.map((output) => output.finish()));
+    return end;
+  }
 }
 
 /** The exit code of a shell for a program that ended so. */
 export function exitCodeOf(end: ChildEnd): number {
   if (end.kind === "exit") return end.code;
   if (end.kind === "signal") return 128 + (constants.signals[end.signal] ?? 0);
-  return end.isMissing ? 127 : 126;
-}
-
-interface PassedOn {
-  /** Resolves when all output was passed on. */
-  readonly finish: () => Promise<void>;
-}
-
-function passedOn(
-  stream: Readable,
-  name: "stdout" | "stderr",
-  onChunk: (chunk: Uint8Array) => void,
-): PassedOn {
-  let [isWriting, heardAt] = [false, performance.now()];
-  const whole = (async () => {
-    try {
-      for await (const chunk of stream as AsyncIterable<Uint8Array>) {
-        heardAt = performance.now();
-        isWriting = true;
-        const isRead = await passOn(chunk, name);
-        isWriting = false;
-        onChunk(chunk);
-        // The program is to find out as well that nobody reads it any more.
-        if (!isRead) break;
-      }
-    } catch (error) {
-      // Ended by `finish`, or by the other side.
-      if (!stream.destroyed) throw error;
-    }
-  })();
-  return {
-    async finish() {
-      let timer: ReturnType<typeof setInterval> | undefined;
-      const quiet = new Promise<void>((resolve) => {
-        timer = setInterval(() => {
-          if (!isWriting && performance.now() - heardAt >= QUIET_MS) resolve();
-        }, 50);
-      });
-      await Promise.race([whole, quiet]);
-      clearInterval(timer);
-      stream.destroy();
-    },
-  };
+  return end.code;
 }

@@ -1,4 +1,15 @@
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
+
+/** A process, as Linux tells of it. */
+export interface LinuxProcess {
+  readonly pid: number;
+  readonly parent: number;
+  readonly group: number;
+  /** A letter: `T` and `t` are stopped, `Z` has ended and waits for its parent. */
+  readonly state: string;
+  /** Tells it from a later process of the same id. */
+  readonly startedAt: string;
+}
 
 /** How many programs of this process' group of Linux the system has ended for want of memory; undefined if nobody can say. */
 export function outOfMemoryKills(): number | undefined {
@@ -11,9 +22,32 @@ export function outOfMemoryKills(): number | undefined {
 
 /** Whether the process of this id is stopped by a signal. It is taken for running if nobody can say. */
 export function isStopped(pid: number): boolean {
-  // The name of the program, in brackets before the state, may hold anything.
-  const [, state] = /\) (\S)[^)]*$/.exec(textOf(`/proc/${pid}/stat`) ?? "") ?? [];
+  const state = processOf(pid)?.state;
   return state === "T" || state === "t";
+}
+
+/** All processes that this one can see; undefined if nobody can say. */
+export function allProcesses(): readonly LinuxProcess[] | undefined {
+  let names: readonly string[];
+  try {
+    names = readdirSync("/proc");
+  } catch {
+    // Another system.
+    return undefined;
+  }
+  const found = names.filter((name) => /^\d+$/.test(name)).map((name) => processOf(Number(name)));
+  const processes = found.filter((process) => process !== undefined);
+  return processes.length === 0 ? undefined : processes;
+}
+
+function processOf(pid: number): LinuxProcess | undefined {
+  // The name of the program, in brackets before the state, may hold anything.
+  const [, rest] = /^.*\) (.*)$/s.exec(textOf(`/proc/${pid}/stat`) ?? "") ?? [];
+  const fields = rest?.trim().split(" ") ?? [];
+  const [state, parent, group] = fields;
+  const startedAt = fields[19];
+  if (state === undefined || startedAt === undefined) return undefined;
+  return { pid, parent: Number(parent), group: Number(group), state, startedAt };
 }
 
 /** Undefined if there is no such file: another system, or another version of the kernel's groups. */

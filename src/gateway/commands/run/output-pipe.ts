@@ -7,6 +7,8 @@ export interface OutputPipe {
   readonly stdio: "pipe" | number;
   /** The output, once the program was started. `given` is the stream that `spawn` has made. */
   read(given: Readable | null): Readable;
+  /** In place of `read`, if no program was started. */
+  close(): void;
 }
 
 /**
@@ -15,7 +17,7 @@ export interface OutputPipe {
  */
 export async function outputPipe(): Promise<OutputPipe> {
   const ends = await systemPipe();
-  if (ends === undefined) return { stdio: "pipe", read: (given) => given as Readable };
+  if (ends === undefined) return { stdio: "pipe", read: (given) => given as Readable, close: () => {} };
   const [reading, writing] = ends;
   return {
     stdio: writing,
@@ -26,6 +28,7 @@ export async function outputPipe(): Promise<OutputPipe> {
       const output = Readable.fromWeb(Bun.file(reading).stream() as unknown as ReadableStreamOfNode);
       return output.on("close", () => closeSync(reading));
     },
+    close: () => ends.forEach(closeSync),
   };
 }
 
