@@ -116,6 +116,20 @@ describe.concurrent("telltale run", () => {
     if (await runs(Number(run.err()))) process.kill(Number(run.err()), "SIGKILL");
   });
 
+  test("RUN-4: stops the program with the command, and lets it go on with it", async () => {
+    const { id, run } = await start(["--", "sh", "-c", `echo $$ >&2; ${counting}`]);
+    await until(() => run.out().includes("/100000"));
+    const program = Number(run.err());
+    const isStopped = async (pid: number) => /\) T/.test(await Bun.file(`/proc/${pid}/stat`).text());
+    process.kill(run.pid, "SIGTSTP");
+    await until(async () => (await isStopped(run.pid)) && (await isStopped(program)));
+    process.kill(run.pid, "SIGCONT");
+    await until(async () => !(await isStopped(program)));
+    process.kill(run.pid, "SIGQUIT");
+    expect(await run.exited).toBe(131);
+    expect(await stateOf(id)).toMatchObject({ error: { error_details: { signal: "SIGQUIT" } } });
+  });
+
   describe("in a terminal", () => {
     async function startInTerminal(words: readonly string[]) {
       const id = crypto.randomUUID();
@@ -146,7 +160,7 @@ describe.concurrent("telltale run", () => {
     });
 
     test("RUN-6: kills what the program has started and what does not end by SIGTERM", async () => {
-      const stubborn = `sh -c 'trap "" TERM; echo left $$; exec >&- 2>&-; while :; do sleep 0.1; done' &`;
+      const stubborn = `sh -c 'trap "" TERM HUP; echo left $$; exec >&- 2>&-; while :; do sleep 0.1; done' &`;
       const words = ["--grace", "0.5", "--", "sh", "-c", `${stubborn} ${counting}`];
       const { child, text, id } = await startInTerminal(words);
       await until(() => text().includes("left ") && text().includes("/100000"));

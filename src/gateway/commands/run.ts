@@ -10,6 +10,7 @@ import { type ChildEnd, ChildOfRun, exitCodeOf } from "./run/child-process.ts";
 import { isStopped, outOfMemoryKills } from "./run/linux-process.ts";
 import { OutputLines } from "./run/output-lines.ts";
 import { parsePattern } from "./run/own-pattern.ts";
+import { exitAtSignal, passSignalsOn } from "./run/pass-signals-on.ts";
 import { type ProgressReader, usualProgress } from "./run/progress-in-text.ts";
 import { openAnalysis } from "./run/run-target.ts";
 import { err } from "./standard-streams.ts";
@@ -22,8 +23,6 @@ interface Options {
   readonly url?: string;
 }
 
-/** Signals that somebody sends to the command and means for the program. */
-const PASSED_ON = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 const GRACE_SECONDS = 10;
 
 /**
@@ -105,7 +104,7 @@ async function run(
   const stopWaiting = exitAtSignal(code);
   const outOfMemory = (outOfMemoryKills() ?? 0) > (killsBefore ?? 0);
   if (!cancelling.hasBegun()) sayEnd({ analysis, output, end, name, outOfMemory });
-  // What the program itself said is its end, as a result that it had by then.
+  // An end that the program itself has said is the end, as a result that it had by then.
   else if (!analysis.hasEnded) analysis.fail(analysis.signal.reason);
   await analysis.close();
   disconnect();
@@ -146,30 +145,6 @@ function howItEnded(end: ChildEnd, outOfMemory: boolean): string {
   if (outOfMemory) return "was ended by the system: there was not enough memory";
   if (end.kind === "signal") return `was ended by ${end.signal}`;
   return end.kind === "exit" ? `ended with exit code ${end.code}` : `could not be started: ${end.reason}`;
-}
-
-/** Returns a function that ends this. */
-function passSignalsOn(child: ChildOfRun): () => void {
-  const listeners = PASSED_ON.map((signal) => {
-    // The keys of a terminal reach the program by themselves.
-    const pass = () => {
-      if (signal !== "SIGINT" || !process.stdin.isTTY) child.kill(signal);
-    };
-    process.on(signal, pass);
-    return () => process.off(signal, pass);
-  });
-  return () => {
-    for (const stop of listeners) stop();
-  };
-}
-
-/** The program has ended, and the last events wait for the gateway: a signal ends the wait. */
-function exitAtSignal(code: number): () => void {
-  const exit = () => process.exit(code);
-  for (const signal of PASSED_ON) process.on(signal, exit);
-  return () => {
-    for (const signal of PASSED_ON) process.off(signal, exit);
-  };
 }
 
 function endWhenCancelled(analysis: Analysis, child: ChildOfRun, graceSeconds: number) {

@@ -86,7 +86,7 @@ export class ChildOfRun {
 
   async #end(graceMs: number): Promise<void> {
     this.kill("SIGTERM");
-    // What is stopped hears of it only when it goes on.
+    // A stopped process hears of it only when it goes on.
     this.kill("SIGCONT");
     const deadline = performance.now() + graceMs;
     for (let left = graceMs; left > 0 && this.#isAlive(); left = deadline - performance.now())

@@ -5,7 +5,7 @@ export interface LinuxProcess {
   readonly pid: number;
   readonly parent: number;
   readonly group: number;
-  /** A letter: `T` and `t` are stopped, `Z` has ended and waits for its parent. */
+  /** `T` or `t`: it is stopped. `Z`: it has ended and waits for its parent. */
   readonly state: string;
   /** Tells it from a later process of the same id. */
   readonly startedAt: string;
