@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
+import { watchUntilEnd } from "../../src/gateway/commands/watch/watch-until-end.ts";
 import { eventually } from "../../src/testing/eventually.ts";
 import { remember } from "../support/children.ts";
 import { type GatewayProcess, startGateway, TEST_SECRET, tokenFor } from "../support/gateway-process.ts";
@@ -133,6 +134,50 @@ describe.skipIf(!needs("redis-server"))("telltale watch", () => {
       expect(watch.out()).not.toContain("\u001b");
     },
   );
+
+  test.each([
+    ["the state", undefined, 0],
+    ["every event", { after: undefined }, 2],
+    ["the events after the last", { after: "last" }, 0],
+  ] as const)(
+    "CLI-2: ends a while after stage completed without a result, watching %s",
+    async (_, whole, events) => {
+      const id = crypto.randomUUID();
+      const answer = await publish(gateway, id, [
+        statusUpdate(),
+        statusUpdate({ current_stage: "completed" }),
+      ]);
+      const { event_ids } = (await answer.json()) as { event_ids: string[] };
+      const written: string[] = [];
+      const end = await watchUntilEnd({
+        access: { url: gateway.url, token: () => tokenFor({ analyses: [id] }) },
+        analysisId: id,
+        output: {
+          show: () => undefined,
+          event: (_, text) => written.push(text),
+          end: () => undefined,
+        },
+        whole: whole && { after: whole.after && event_ids[1] },
+        signal: new AbortController().signal,
+        resultWithinMs: 100,
+      });
+      expect(end).toEqual({ kind: "ended", status: "completed" });
+      expect(written).toHaveLength(events);
+    },
+  );
+
+  test("CLI-2: a result that follows stage completed is waited for, and so is what follows a run that goes on", async () => {
+    const id = crypto.randomUUID();
+    await publish(gateway, id, statusUpdate({ current_stage: "completed" }));
+    const watch = telltale(["watch", id, "--json"], env());
+    await eventually("it is shown", async () => linesOf(watch.out()).length === 1);
+    await publish(gateway, id, [
+      statusUpdate(),
+      statusUpdate({ current_stage: "completed" }),
+      resultUpdate(),
+    ]);
+    expect([await watch.exited, linesOf(watch.out()).length]).toEqual([0, 4]);
+  });
 
   test.each([
     [{}, true],

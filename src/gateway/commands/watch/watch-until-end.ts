@@ -22,26 +22,41 @@ export interface WatchRequest {
   readonly whole: { readonly after: string | undefined } | undefined;
   /** Ends the watch. */
   readonly signal: AbortSignal;
+  /** Milliseconds that a result has to follow stage `completed`. Default: 5,000. */
+  readonly resultWithinMs?: number | undefined;
 }
 
 const REDRAW_MS = 1_000;
+const RESULT_WITHIN_MS = 5_000;
 
-/** Watches until the current terminal event. It comes back by itself from the last event, for as long as it takes. */
+/**
+ * Watches until the current terminal event, or until stage `completed` was the latest for a while: a result may follow it, and
+ * need not. It comes back by itself from the last event, for
+ * as long as it takes.
+ */
 export async function watchUntilEnd({
   access,
   analysisId,
   output,
   whole,
   signal,
+  resultWithinMs = RESULT_WITHIN_MS,
 }: WatchRequest): Promise<WatchEnd> {
   const timeLeft = new TimeLeft();
   const over = Promise.withResolvers<ConnectionStatus>();
   let state = emptyState(analysisId);
   let connection: ConnectionStatus = { kind: "connecting" };
+  let awaited: ReturnType<typeof setTimeout> | undefined;
+  const awaitResult = ({ status, result }: AnalysisState) => {
+    clearTimeout(awaited);
+    if (status !== "completed" || result !== null) return;
+    awaited = setTimeout(() => over.resolve({ kind: "finished" }), resultWithinMs);
+  };
   const shown = () => ({ state, secondsLeft: timeLeft.seconds(Date.now()), connection });
   const become = (next: AnalysisState) => {
     state = next;
     timeLeft.note(state);
+    awaitResult(state);
     output.show(shown());
   };
   const watch = watchAnalysis({
@@ -63,6 +78,9 @@ export async function watchUntilEnd({
     onConnection(status) {
       connection = status;
       output.show(shown());
+      // Resumed behind stage `completed`, it is sent no event.
+      if (status.kind === "live" && whole?.after !== undefined && state.status === "unknown")
+        void stateOf(access, analysisId).then((now) => state.status === "unknown" && now && awaitResult(now));
       if (["finished", "refused", "closed"].includes(status.kind)) over.resolve(status);
     },
   });
@@ -79,6 +97,8 @@ export async function watchUntilEnd({
     return { kind: "ended", status: state.status };
   } finally {
     clearInterval(redraw);
+    clearTimeout(awaited);
+    watch.close();
     signal.removeEventListener("abort", stop);
     output.end(shown());
   }
