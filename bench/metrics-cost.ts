@@ -55,6 +55,7 @@ class FreeSocket implements ClientConnectionPort {
 
 const NOBODY = {
   tooSlow() {},
+  caughtUp() {},
   startsAfresh() {},
   finished() {},
   viewersChanged() {},

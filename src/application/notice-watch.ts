@@ -66,6 +66,7 @@ export class NoticeWatch implements DeliveryOwner {
   }
 
   startsAfresh(): void {}
+  caughtUp(): void {}
   finished(): void {}
   viewersChanged(_viewers: ViewerList): void {}
 }

@@ -1,12 +1,10 @@
 import type { AccessGrant, ViewerList } from "../domain/access-grant.ts";
-import type { AnalysisEvent, StatusUpdate } from "../domain/analysis-event.ts";
-import { type AnalysisState, markStalled, stateFromSnapshot } from "../domain/analysis-state.ts";
 import { type AnalysisChannel, type AnalysisId, analysisChannel, analysisIdOf } from "../domain/channel.ts";
-import { formatEventId } from "../domain/event-position.ts";
 import type { AccessPolicy } from "./access-policy.ts";
 import type { FairQueue } from "./fair-queue.ts";
+import { type FoldedState, foldedState } from "./folded-state.ts";
 import { GatheredReads } from "./gathered-reads.ts";
-import type { ChannelSnapshot, PublishedEvent, PubSubPort } from "./ports/pub-sub-port.ts";
+import type { PubSubPort } from "./ports/pub-sub-port.ts";
 
 interface ReadAnalysisRequest {
   readonly analysisId: AnalysisId;
@@ -16,11 +14,8 @@ interface ReadAnalysisRequest {
 }
 
 /** The same object for all who share the read. */
-export interface StateAnswer {
+export interface StateAnswer extends FoldedState {
   readonly type: "state";
-  readonly state: AnalysisState;
-  /** The current terminal event as it was written; undefined if there is none. */
-  readonly terminalText: string | undefined;
 }
 
 export type ReadAnswer =
@@ -62,22 +57,9 @@ export class ReadAnalysis {
 
   async #read(channel: AnalysisChannel): Promise<SharedState> {
     const snapshot = await this.#pubSub.snapshot(channel);
-    const state = stateFromSnapshot({
-      analysisId: analysisIdOf(channel),
-      lastStatus: eventOf<StatusUpdate>(snapshot.lastStatus),
-      terminal: eventOf<AnalysisEvent>(snapshot.currentTerminal),
-      stages: snapshot.stages,
-      attemptId: snapshot.attemptId,
-      cancel: snapshot.cancel,
-      lastEventId: formatEventId(snapshot.position),
-    });
     return {
       viewers: snapshot.viewers,
-      answer: {
-        type: "state",
-        state: markStalled(state, silenceOf(snapshot), this.#stallAfterMs),
-        terminalText: snapshot.currentTerminal?.text,
-      },
+      answer: { type: "state", ...foldedState(analysisIdOf(channel), snapshot, this.#stallAfterMs) },
     };
   }
 }
@@ -86,14 +68,4 @@ interface SharedState {
   /** The declared viewers when the state was read. */
   readonly viewers: ViewerList | undefined;
   readonly answer: StateAnswer;
-}
-
-/** Milliseconds of silence by the broker's clock. The clocks of the worker and of this node do not matter. */
-function silenceOf({ heardAt, brokerNow }: ChannelSnapshot): number {
-  return heardAt === undefined ? 0 : brokerNow - heardAt;
-}
-
-/** A stored event has passed every rule, so its shape is known. */
-function eventOf<Event extends AnalysisEvent>(stored: PublishedEvent | undefined): Event | undefined {
-  return stored === undefined ? undefined : (JSON.parse(stored.text) as Event);
 }

@@ -21,6 +21,8 @@ export interface ReadEventsRequest {
   /** Undefined: from the oldest kept. */
   readonly after: GivenPosition | undefined;
   readonly limit: number;
+  /** Whether a position that is gone is refused, in place of a page from the oldest kept. */
+  readonly strict?: boolean;
   /** How long to wait for the first new event; 0: not at all. */
   readonly waitMs: number;
   /** Aborted when the client has gone. */
@@ -36,7 +38,7 @@ export type ReadEventsAnswer =
       /** The frames that a watcher is told after the events, for a reader that waits. */
       readonly frames: readonly string[];
     }
-  | { readonly type: "not_allowed" | "not_declared" };
+  | { readonly type: "not_allowed" | "not_declared" | "position_gone" };
 
 /**
  * Reads a page of the history, in order. If there is none yet, it can wait for the next event, for networks that let
@@ -75,7 +77,7 @@ export class ReadEvents {
       const verdict = await this.#mayRead(request, lease.feed.viewers);
       if (verdict !== "allowed") return { type: verdict };
       const page = await this.#permittedFrom(lease.feed, request);
-      const isOver = typeof page === "string" || page.events.length > 0;
+      const isOver = typeof page === "string" || page.events.length > 0 || isRefused(request, page);
       if (!isOver) await patience.over;
       const last = isOver ? page : await this.#permittedFrom(lease.feed, request);
       return answer(request, last, newsSince(NOTHING_ANNOUNCED, lease.feed.announcer.current));
@@ -169,6 +171,11 @@ function bytesOf({ text }: PublishedEvent): number {
   return utf8Length(text) + ",".length;
 }
 
+/** Whether the position is gone and the reader wants no other. */
+function isRefused({ strict = false, after }: ReadEventsRequest, { resumed }: Page): boolean {
+  return strict && after !== undefined && (after === "unreadable" || !resumed);
+}
+
 interface Page {
   readonly resumed: boolean;
   readonly events: readonly PublishedEvent[];
@@ -186,11 +193,13 @@ async function pageOf(feed: ChannelFeed, after: EventPosition | undefined, limit
 }
 
 function answer(
-  { after }: ReadEventsRequest,
+  request: ReadEventsRequest,
   page: Page | Refused,
   frames: readonly ControlFrame[] = [],
 ): ReadEventsAnswer {
+  const { after } = request;
   if (typeof page === "string") return { type: page };
+  if (isRefused(request, page)) return { type: "position_gone" };
   const resumed = after === undefined ? null : after !== "unreadable" && page.resumed;
   const last =
     page.events.at(-1)?.position ?? (resumed === true && after !== "unreadable" ? after : undefined);

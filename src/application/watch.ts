@@ -1,11 +1,18 @@
 import type { AccessGrant, ViewerList } from "../domain/access-grant.ts";
 import type { AnalysisId } from "../domain/channel.ts";
 import type { ConnectionRegistry } from "../domain/connection-registry.ts";
+import type { EventPosition } from "../domain/event-position.ts";
 import type { ChannelFeed } from "./fan-out/channel-feed.ts";
 import { Delivery } from "./fan-out/delivery.ts";
 import type { DeliveryRequest } from "./fan-out/delivery-request.ts";
 import type { FeedLease } from "./fan-out/feed-registry.ts";
-import { nothingLeft, type PreparedReplay, prepareReplay, resumedOf, startOf } from "./fan-out/replay.ts";
+import {
+  nothingLeft,
+  type PreparedReplay,
+  prepareReplay,
+  resumedOf,
+  startOf,
+} from "./fan-out/prepared-replay.ts";
 
 /** One connection's admitted watch of one analysis, from `begin` to `end`. A connection may have many. */
 export class Watch {
@@ -28,6 +35,11 @@ export class Watch {
 
   get viewers(): ViewerList | undefined {
     return this.#feed.viewers;
+  }
+
+  /** The position up to which the client was sent all that it is to get; undefined before the first event. */
+  get position(): EventPosition | undefined {
+    return this.#delivery.position;
   }
 
   /** As `connection_established` says it. To be read in the turn in which `begin` is called, before it. */
@@ -68,7 +80,7 @@ export class Watch {
   }
 }
 
-const NOTHING_READ: PreparedReplay = { type: "state", resumed: null, mode: "none" };
+const NOTHING_READ: PreparedReplay = { type: "latest", resumed: null, mode: "none" };
 
 /** A connection that wants to watch an analysis, and how. */
 export interface WatchRequest extends DeliveryRequest {

@@ -61,6 +61,12 @@ export const CLOSE_CODES = {
     meaning: "more waits than may be kept",
     reconnect: "yes",
   },
+  positionGone: {
+    code: 4010,
+    name: "position_gone",
+    meaning: "the position is gone, and resume=strict was asked for",
+    reconnect: "no",
+  },
   tooManyConnections: {
     code: 4029,
     name: "too_many_connections",

@@ -29,6 +29,7 @@ export const REFUSAL_REASONS = [
   "origin_not_allowed",
   "outcome_unknown",
   "over_capacity",
+  "position_gone",
   "request_timeout",
   "scope_missing",
   "too_many_connections",

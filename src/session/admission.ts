@@ -136,6 +136,7 @@ export const REFUSALS = {
   going_away: { code: CLOSE_CODES.goingAway, reason: retryAfterReason(RETRY_AFTER_MS) },
   not_allowed: { code: CLOSE_CODES.forbidden, reason: "not allowed to watch this analysis" },
   not_declared: { code: CLOSE_CODES.forbidden, reason: NOT_DECLARED },
+  position_gone: { code: CLOSE_CODES.positionGone, reason: "position_gone" },
 } as const satisfies Record<string, { readonly code: CloseCode; readonly reason: string }>;
 
 export type Refusal = keyof typeof REFUSALS;

@@ -35,7 +35,8 @@ const subscribe = z.object({
   analysis_id: z.string(),
   // Parsed now: two thousand such frames may wait, and a position is small however long the text of it is.
   last_event_id: z.string().nullish().transform(readPosition),
-  replay: z.enum(["latest", "all", "none"]).nullish(),
+  replay: z.enum(["latest", "state", "all", "none"]).nullish(),
+  resume: z.literal("strict").nullish(),
 });
 const unsubscribe = z.object({ type: z.literal("unsubscribe"), analysis_id: z.string() });
 

@@ -12,13 +12,15 @@ const MOST_SUBSCRIPTIONS = 1_000;
 /** The most frames that wait for their answer: a socket may subscribe to everything and unsubscribe again. */
 const MOST_WAITING_FRAMES = 2 * MOST_SUBSCRIPTIONS;
 
+const NO_QUERY = { untilTerminal: false, conflates: true, markers: false, strict: false };
+
 /** The analyses that the frames of one `/ws` name. No analysis notices what becomes of another. */
 export class ManyAnalyses implements Watched {
   readonly type = "many";
   readonly analysisId = null;
   readonly resumed = null;
   readonly #host: SubscribingHost;
-  #query: SubscriptionContext["query"] = { untilTerminal: false, conflates: true };
+  #query: SubscriptionContext["query"] = NO_QUERY;
   readonly #subscriptions = new Map<AnalysisId, Subscription>();
   #grant: AccessGrant;
   #waiting = 0;
@@ -29,8 +31,8 @@ export class ManyAnalyses implements Watched {
   }
 
   /** It starts with no analysis. */
-  async join({ untilTerminal, conflates }: WatchQuery): Promise<void> {
-    this.#query = { untilTerminal, conflates };
+  async join(query: WatchQuery): Promise<void> {
+    this.#query = query;
   }
 
   begin(): void {}

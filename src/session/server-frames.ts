@@ -1,5 +1,6 @@
 import type { ControlFrame, ControlKind } from "../application/ports/client-connection-port.ts";
 import type { AnalysisId } from "../domain/channel.ts";
+import { type EventPosition, formatEventId } from "../domain/event-position.ts";
 import type { ProtocolFault } from "./client-frames.ts";
 import type { SessionServices } from "./session-services.ts";
 
@@ -28,8 +29,19 @@ export function connectionEstablished(
   });
 }
 
-export function heartbeat(message: "ping" | "pong", now: number): ControlFrame {
-  return control("heartbeat", { message, timestamp: isoTime(now) });
+/** `position`: the client was sent everything up to there; undefined if it is not to be told. */
+export function heartbeat(message: "ping" | "pong", now: number, position?: EventPosition): ControlFrame {
+  const marker = position && { last_event_id: formatEventId(position) };
+  return control("heartbeat", { message, timestamp: isoTime(now), ...marker });
+}
+
+/** The replay ends here: the client was sent all that it is to get up to `position`. */
+export function caughtUp(analysisId: AnalysisId, position: EventPosition, now: number): ControlFrame {
+  return control("caught_up", {
+    analysis_id: analysisId,
+    last_event_id: formatEventId(position),
+    timestamp: isoTime(now),
+  });
 }
 
 export function authenticated(expiresAt: number, now: number): ControlFrame {
@@ -56,6 +68,7 @@ export function unsubscribed(analysisId: string, now: number): ControlFrame {
 const REFUSALS = {
   not_an_analysis_id: "analysis_id is not a UUID",
   not_allowed: "not allowed to watch this analysis",
+  position_gone: "the given position is gone: what follows it is not kept any more",
   not_declared: "nobody declared yet who may watch this analysis: try again in a moment",
   too_many_subscriptions: "this socket, or its user over all sockets, watches as many analyses as may be",
   broker_unavailable: "the broker is away: try again in a moment",

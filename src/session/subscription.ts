@@ -4,8 +4,9 @@ import type { ControlFrame } from "../application/ports/client-connection-port.t
 import type { Watch } from "../application/watch.ts";
 import type { AccessGrant, ViewerList } from "../domain/access-grant.ts";
 import type { AnalysisId } from "../domain/channel.ts";
+import type { EventPosition } from "../domain/event-position.ts";
 import type { SubscribeFrame, SubscriptionFrame } from "./client-frames.ts";
-import { type Refusal, subscribed, subscriptionRefused, unsubscribed } from "./server-frames.ts";
+import { caughtUp, type Refusal, subscribed, subscriptionRefused, unsubscribed } from "./server-frames.ts";
 import type { Session, Watched } from "./session.ts";
 import { countResume } from "./session-services.ts";
 import type { WatchQuery } from "./watch-query.ts";
@@ -19,6 +20,7 @@ export class Subscription implements DeliveryOwner {
   readonly #context: SubscriptionContext;
   readonly #waiting: WaitingFrame[] = [];
   #serving = false;
+  #strict = false;
   #state: SubscriptionState = { type: "unwatched" };
 
   constructor(analysisId: AnalysisId, context: SubscriptionContext) {
@@ -51,7 +53,13 @@ export class Subscription implements DeliveryOwner {
   }
 
   startsAfresh(): void {
-    this.#context.host.writer.sendControl(subscribed(this.#analysisId, false, this.#now));
+    if (this.#strict) this.#refuseAndForget("position_gone");
+    else this.#context.host.writer.sendControl(subscribed(this.#analysisId, false, this.#now));
+  }
+
+  caughtUp(position: EventPosition): void {
+    const { host, query } = this.#context;
+    if (query.markers) host.writer.sendControl(caughtUp(this.#analysisId, position, this.#now));
   }
 
   finished(): void {
@@ -83,9 +91,10 @@ export class Subscription implements DeliveryOwner {
     this.#forgetIfOver();
   }
 
-  async #subscribe({ last_event_id, replay }: SubscribeFrame): Promise<void> {
+  async #subscribe({ last_event_id, replay, resume }: SubscribeFrame): Promise<void> {
     const { host, query, grant } = this.#context;
     const { untilTerminal, conflates } = query;
+    this.#strict = query.strict || resume === "strict";
     const asked = host.services.subscribe.execute({
       analysisId: this.#analysisId,
       grant,
@@ -106,6 +115,10 @@ export class Subscription implements DeliveryOwner {
       return this.#refuse(this.#refusalOf(error));
     }
     if (this.#isEnded) return watch.end();
+    if (this.#strict && watch.resumed === false) {
+      watch.end();
+      return this.#refuse("position_gone");
+    }
     this.#state = { type: "watching", watch };
     // Rights and viewers may have changed while the watch was prepared.
     if (!this.#check(watch.viewers)) return;
@@ -123,10 +136,14 @@ export class Subscription implements DeliveryOwner {
     const { host, grant } = this.#context;
     const verdict = host.services.access.mayGoOn({ analysisId: this.#analysisId, grant, viewers });
     if (verdict === "allowed") return true;
-    this.#leave({ type: "unwatched" });
-    this.#refuse(verdict);
-    this.#forgetIfOver();
+    this.#refuseAndForget(verdict);
     return false;
+  }
+
+  #refuseAndForget(refusal: Refusal): void {
+    this.#leave({ type: "unwatched" });
+    this.#refuse(refusal);
+    this.#forgetIfOver();
   }
 
   #refuse(refusal: Refusal): void {
@@ -169,7 +186,7 @@ export class Subscription implements DeliveryOwner {
 /** The socket that a subscription belongs to, and the subscription's place on it. */
 export interface SubscriptionContext {
   readonly host: SubscribingHost;
-  readonly query: Pick<WatchQuery, "untilTerminal" | "conflates">;
+  readonly query: Pick<WatchQuery, "untilTerminal" | "conflates" | "markers" | "strict">;
   /** The rights of the last token. */
   readonly grant: AccessGrant;
   /** The subscription answered a frame. */

@@ -7,13 +7,17 @@ export interface WatchQuery {
   readonly replay: ReplayRequest;
   readonly untilTerminal: boolean;
   readonly conflates: boolean;
+  /** Whether the end of a replay, and how far the client was served, are told. */
+  readonly markers: boolean;
+  /** Whether a position that is gone is refused, in place of a replay. */
+  readonly strict: boolean;
   readonly faults: readonly ProtocolFault[];
 }
 
-const MODES: readonly string[] = ["latest", "all", "none"] satisfies ReplayRequest["mode"][];
+const MODES: readonly string[] = ["latest", "state", "all", "none"] satisfies ReplayRequest["mode"][];
 const CONFLATIONS = ["status", "none"];
 
-/** Reads `last_event_id`, `replay`, `conflate` and `until`. An unknown value is a fault, and the default holds. */
+/** Reads `last_event_id`, `replay`, `conflate`, `until`, `markers` and `resume`. An unknown value is a fault, and the default holds. */
 export function readWatchQuery(query: URLSearchParams): WatchQuery {
   const faults: ProtocolFault[] = [];
   const oneOf = (name: string, allowed: readonly string[]): string | undefined => {
@@ -26,8 +30,10 @@ export function readWatchQuery(query: URLSearchParams): WatchQuery {
   const mode = (oneOf("replay", MODES) ?? "latest") as ReplayRequest["mode"];
   const untilTerminal = oneOf("until", ["terminal"]) !== undefined;
   const conflates = (oneOf("conflate", CONFLATIONS) ?? "status") === "status";
+  const markers = oneOf("markers", ["0", "1"]) === "1";
+  const strict = oneOf("resume", ["strict"]) !== undefined;
   const after = readPosition(query.get("last_event_id"));
-  return { replay: { mode, after }, untilTerminal, conflates, faults };
+  return { replay: { mode, after }, untilTerminal, conflates, markers, strict, faults };
 }
 
 /** As `readWatchQuery`, for `/ws`: the frames there name each analysis and the position to resume from. */

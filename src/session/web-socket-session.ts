@@ -6,6 +6,7 @@ import type { HeartbeatConnection } from "../application/send-heartbeats.ts";
 import { checkOf } from "../application/token-checks.ts";
 import { parseAnalysisId } from "../domain/channel.ts";
 import { CLOSE_CODES } from "../domain/close-code.ts";
+import type { EventPosition } from "../domain/event-position.ts";
 import { holderOf } from "./admission.ts";
 import { readClientFrame } from "./client-frames.ts";
 import { ClientLimits } from "./client-limits.ts";
@@ -96,7 +97,7 @@ export class WebSocketSession
   }
 
   sendHeartbeat(): void {
-    this.writer.sendControl(heartbeat("ping", this.now), "dispensable");
+    this.writer.sendControl(heartbeat("ping", this.now, this.#marker), "dispensable");
   }
 
   answer(frame: ControlFrame): void {
@@ -118,6 +119,12 @@ export class WebSocketSession
     if ((await this.prepare(watched, { ...intent, userId, grant })) !== undefined) return;
     this.begin(watched, { keepsAlive: this.#sendHeartbeats(), faults: intent.faults });
     for (const data of this.#limits.takeEarly()) this.#serve(data);
+  }
+
+  /** Undefined if the client does not want to know, and on `/ws`, where each analysis has its own. */
+  get #marker(): EventPosition | undefined {
+    const { state } = this.admission;
+    return state.type === "watching" && state.watched.type === "one" ? state.watched.marker : undefined;
   }
 
   /** Undefined if the token is no good: then the client was told. */
@@ -153,7 +160,8 @@ export class WebSocketSession
       if (this.#limits.mayErr(this.now)) this.writer.sendControl(protocolError(read.fault, this.now));
       else this.close(CLOSE_CODES.protocolViolation, "too many protocol errors");
     } else if (read.frame.type === "bare_ping") this.writer.sendControl(BARE_PONG, "dispensable");
-    else if (read.frame.type === "ping") this.writer.sendControl(heartbeat("pong", this.now), "dispensable");
+    else if (read.frame.type === "ping")
+      this.writer.sendControl(heartbeat("pong", this.now, this.#marker), "dispensable");
     else if (read.frame.type === "authenticate") this.#authenticateNext(read.frame.token);
     else if (watched.type === "many") watched.take(read.frame);
   }

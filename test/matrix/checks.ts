@@ -32,6 +32,7 @@ export const CHECKS: readonly Check[] = [
       await socket.untilType("result_update");
       expect(numbersOf(socket.events)).toEqual(NUMBERS);
       await socket.leave();
+      await watchFromState(cell, id);
     },
   },
   {
@@ -219,6 +220,26 @@ function numbersOf(events: readonly Record<string, unknown>[]): unknown[] {
 async function publishTo(url: string, cell: Cell, analysisId: string): Promise<void> {
   const publisher = new TelltalePublisher({ url, token: await cell.token() });
   for (const event of eventsOf(analysisId)) await publisher.sendEvents(analysisId, [event as never]);
+}
+
+/** The state of an analysis that has ended, and then every event of its next run, over both transports that stream. */
+async function watchFromState(cell: Cell, id: string): Promise<void> {
+  const token = await cell.token();
+  const query = { replay: "state", markers: "1" };
+  const socket = new WatchingSocket(watchUrl(cell.url, id, { token, ...query }));
+  await socket.untilType("caught_up");
+  const stream = await openStream(cell.url, id, { token, query: `?${new URLSearchParams(query)}` });
+  await stream.next();
+  const streamed = await stream.next();
+  const [, state, marker] = socket.frames;
+  expect(state).toMatchObject({ event_type: "analysis_state", status: "completed" });
+  expect(streamed).toEqual({ id: `${state?.last_event_id}`, event: "analysis_state", data: { ...state } });
+  expect(marker?.last_event_id).toBe(state?.last_event_id);
+  await publishTo(cell.url, cell, id);
+  await socket.untilType("result_update");
+  expect(numbersOf(socket.events)).toEqual(NUMBERS);
+  await socket.leave();
+  await stream.leave();
 }
 
 /** A worker's connection may not be made yet. */

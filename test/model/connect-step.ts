@@ -4,7 +4,7 @@ import { analysisOf, at, channel, type StepNumbers } from "./step-kind.ts";
 import { CLIENTS, type World } from "./world.ts";
 
 export const USERS = ["alice", "bob"];
-const MODES = ["latest", "all", "none"] as const;
+const MODES = ["latest", "all", "none", "state"] as const;
 
 /** How a client connects, and what it asks for. */
 export function readConnect({ a, b, c, d }: StepNumbers) {
@@ -14,7 +14,7 @@ export function readConnect({ a, b, c, d }: StepNumbers) {
     client: a % CLIENTS,
     user: USERS[(a >> 4) % 2] as string,
     analysis: analysisOf(a >> 3),
-    replay: MODES[c % 3] as Asked["mode"],
+    replay: MODES[c % 4] as Asked["mode"],
     conflates: (c >> 2) % 2 === 0,
     untilTerminal: (c >> 3) % 4 === 3 && !many,
     many,

@@ -48,6 +48,7 @@ export class Judge {
     if (message.event_type === (many ? "subscribed" : "connection_established"))
       return this.#established(connection, message.resumed);
     if (message.event_type === "subscription_refused") return () => refused(connection, message.code);
+    if (message.event_type === "analysis_state") return this.#state(connection, message);
     if (message.event_type === "notice") this.#notice(connection, message);
     if (message.event_id === undefined || message.event_type === "notice") return () => {};
     return this.#event(connection, message, frame);
@@ -95,6 +96,7 @@ export class Judge {
       nodeStoodAt: standsAt(connection),
       oldestKept: Math.max(...this.#truth.servers().map((server) => server.oldestKept(asked.channel))),
       events: [],
+      state: undefined,
       lossSeen: false,
     });
     this.look(connection);
@@ -105,6 +107,29 @@ export class Judge {
       if (resumed !== true) client.view = { ...begun, known: knowsLatest };
       else if (isStart(asked.after)) client.view = begun;
       else if (!asked.continues) client.view = { ...begun, known: false, complete: false };
+    };
+  }
+
+  #state(
+    connection: ModelConnection,
+    { event_type: _, ...state }: AnalysisState & { event_type: string },
+  ): () => void {
+    const { stretch, asked, client } = connection;
+    must(stretch !== undefined && replayOf(connection) === "state", "a state comes if it was asked for");
+    must(stretch.state === undefined && stretch.events.length === 0, "once, and before the events");
+    const position = parseEventId(state.last_event_id);
+    must(position !== undefined, "the position of a state can be read");
+    stretch.state = position;
+    stretch.lossSeen ||= this.#isLost(connection, stretch);
+    const isTrue = this.#truth
+      .servers()
+      .some((server) =>
+        same(stateOf(server.logOf(asked.channel).slice(0, position.offset), asked.channel), state),
+      );
+    must(isTrue || this.#truth.everLost, "a state is that of all events up to its position");
+    return () => {
+      client.lastSeen = position;
+      client.view = { state, known: true, complete: true };
     };
   }
 
@@ -127,6 +152,10 @@ export class Judge {
       connection.everAllowed || this.#truth.mayLag(connection),
       "no event reaches a user who was never allowed to see it",
     );
+    must(
+      replayOf(connection) !== "state" || stretch.state !== undefined,
+      "the state comes before the events",
+    );
     const last = stretch.events.at(-1)?.position.offset ?? resumePoint(connection, stretch)?.offset ?? 0;
     must(position.offset > last, `offsets rise, from after the position resumed at (${id} after ${last})`);
     stretch.events.push({ position, text });
@@ -145,7 +174,9 @@ export class Judge {
     };
   }
 
-  #isLost({ asked }: ModelConnection, { events, resumed, first }: Stretch): boolean {
+  #isLost({ asked }: ModelConnection, { events, resumed, first, state }: Stretch): boolean {
+    const isStateLost = !this.#truth.servers().every((server) => survives(state, server, asked.channel));
+    if (state !== undefined && isStateLost) return true;
     if (
       first &&
       resumed === true &&
@@ -178,13 +209,15 @@ function standsAt({ node, asked }: ModelConnection): number {
 }
 
 /** The replay that a stretch began with; "resume" if a good position made the mode void. */
-export function replayOf({ asked, stretch }: ModelConnection): "latest" | "all" | "none" | "resume" {
+export function replayOf({ asked, stretch }: ModelConnection): Asked["mode"] | "resume" {
   if (stretch === undefined || stretch.first) return stretch?.resumed === true ? "resume" : asked.mode;
+  if (asked.mode === "state") return "state";
   return asked.mode === "all" && asked.after === undefined ? "all" : "latest";
 }
 
 /** The position a stretch goes on from. */
 export function resumePoint({ asked }: ModelConnection, stretch: Stretch): EventPosition | undefined {
+  if (stretch.state !== undefined) return stretch.state;
   const resumes = stretch.first && stretch.resumed === true && asked.after !== "unreadable";
   return resumes ? (asked.after as EventPosition) : undefined;
 }
@@ -216,6 +249,10 @@ function isGood(
 ): boolean {
   if (after === undefined || after === "unreadable") return false;
   return survives(after, server, channel) && after.offset >= server.oldestKept(channel) - 1;
+}
+
+export function same(one: unknown, other: unknown): boolean {
+  return JSON.stringify(one) === JSON.stringify(other);
 }
 
 /** The state that all events of a log come to. */

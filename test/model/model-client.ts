@@ -40,6 +40,8 @@ export interface Stretch {
   /** The last event of each broker when it began. */
   readonly beganAfter: readonly Received[];
   readonly events: Received[];
+  /** The position of the state that it began with; undefined until that came. */
+  state: EventPosition | undefined;
   /** Whether something that this watcher was sent, or resumed from, was missing on some broker since. */
   lossSeen: boolean;
   /** The offset of the last event that its node had of the channel when the stretch began. */

@@ -158,6 +158,8 @@ export class ModelNode {
       replay: many ? ({ mode: "latest", after: undefined } as const) : { mode, after },
       untilTerminal,
       conflates,
+      markers: false,
+      strict: false,
       faults: [],
     } as const;
     return new WebSocketSession(wire, intent, this.#services);

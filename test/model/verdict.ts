@@ -2,7 +2,7 @@ import { type AnalysisState, hasEnded } from "../../src/domain/analysis-state.ts
 import { analysisIdOf } from "../../src/domain/channel.ts";
 import type { PublishedEvent } from "../../src/domain/channel-record.ts";
 import { isStatusKind, isTerminalKind, reopens } from "../../src/domain/event-kind.ts";
-import { must, replayOf, resumePoint, stateOf } from "./judge.ts";
+import { must, replayOf, resumePoint, same, stateOf } from "./judge.ts";
 import type { ModelConnection, Stretch } from "./model-client.ts";
 import type { ModelServer } from "./model-server.ts";
 
@@ -50,6 +50,7 @@ function beginningOf(
 ): number {
   switch (replayOf(connection)) {
     case "resume":
+    case "state":
       return (resumePoint(connection, stretch)?.offset ?? 0) + 1;
     case "all": {
       // After a loss the history is read anew, for a client that is slow to take the first frame: some may be trimmed by then.
@@ -105,7 +106,7 @@ function checkEnd({ stretch, asked }: ModelConnection, log: readonly PublishedEv
     );
     return;
   }
-  const point = stretch?.first && stretch.resumed === true ? asked.after : undefined;
+  const point = stretch?.state ?? (stretch?.first && stretch.resumed === true ? asked.after : undefined);
   if (typeof point === "object") must(point.offset === log.length, "the events after the position arrive");
 }
 
@@ -130,8 +131,4 @@ function mayBeSkipped(log: readonly PublishedEvent[], offset: number, sent: read
 /** The part of the state that a watcher knows however it began: events that name the attempt may be long gone. */
 function essence({ stages: _, attempt_id: __, ...state }: AnalysisState) {
   return state;
-}
-
-function same(one: unknown, other: unknown): boolean {
-  return JSON.stringify(one) === JSON.stringify(other);
 }

@@ -11,6 +11,7 @@ import { REDIS_CLUSTER_MUTANTS } from "./redis-cluster-mutants.ts";
 import { REDIS_MUTANTS } from "./redis-mutants.ts";
 import { RULE_MUTANTS } from "./rule-mutants.ts";
 import { TOKEN_MUTANTS } from "./token-mutants.ts";
+import { WATCHING_MUTANTS } from "./watching-mutants.ts";
 
 /** One deliberate breakage: a text that one file of the product has once, and its replacement. */
 export interface Mutant {
@@ -365,8 +366,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "replays what the history and the ring both have",
     file: "src/application/fan-out/replay.ts",
-    find: "const cursor = Math.max(held, next + newest.offset - feed.latest.position.offset);",
-    replace: "const cursor = held;",
+    find: "return Math.max(held, broadcaster.next + offset - latest.position.offset);",
+    replace: "return held;",
     killers: ["test/unit/application/resume.test.ts"],
   },
   {
@@ -385,7 +386,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: "says resumed though the history moved meanwhile",
-    file: "src/application/fan-out/replay.ts",
+    file: "src/application/fan-out/prepared-replay.ts",
     find: "return prepared.resumed === null || survived === undefined ? prepared.resumed : survived;",
     replace: "return prepared.resumed;",
     killers: ["test/unit/application/delivery-restart.test.ts"],
@@ -591,6 +592,7 @@ export const MUTANTS: readonly Mutant[] = [
   ...ACCESS_MUTANTS,
   ...COMMAND_MUTANTS,
   ...TOKEN_MUTANTS,
+  ...WATCHING_MUTANTS,
   {
     name: "gives up what the broker could not store",
     file: "src/application/ingest-bare-message.ts",

@@ -15,6 +15,7 @@ export interface SomeHistory {
 export interface SomeSource {
   readonly broadcaster: Broadcaster;
   readonly replays: Pick<ChannelFeed, "latest" | "readOn" | "resync"> & {
+    readonly states: Pick<ChannelFeed["states"], "untilRead">;
     readonly announcer: { readonly current: Announcements };
   };
 }
@@ -35,6 +36,7 @@ export function sourceOf(
       newest: latest.position,
     }),
     resync: () => {},
+    states: { untilRead: async () => undefined },
     announcer: { current: NOTHING_ANNOUNCED },
     latest,
   };

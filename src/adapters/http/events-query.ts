@@ -12,6 +12,7 @@ const eventsQuery = z.object({
   limit: wholeNumber
     .pipe(z.number().min(1, "must be 1 or more").max(1_000, "must be 1,000 or less"))
     .default(100),
+  resume: z.enum(["strict", ""], "must be strict").optional(),
   wait: wholeNumber.pipe(z.number().max(60, "must be 60 or less")).default(0),
 });
 
@@ -19,9 +20,11 @@ interface EventsQuery {
   readonly after: GivenPosition | undefined;
   readonly limit: number;
   readonly waitMs: number;
+  /** Whether a position that is gone is refused. */
+  readonly strict: boolean;
 }
 
-/** Reads `after`, `limit` and `wait` (seconds) of a request for events. */
+/** Reads `after`, `limit`, `resume` and `wait` (seconds) of a request for events. */
 export function readEventsQuery(
   query: Readonly<Record<string, string>>,
 ): { ok: true; query: EventsQuery } | { ok: false; issues: Issue[] } {
@@ -32,6 +35,6 @@ export function readEventsQuery(
       issues: read.error.issues.map(({ path, message }) => ({ path: path.map(String), message })),
     };
   }
-  const { after, limit, wait } = read.data;
-  return { ok: true, query: { after, limit, waitMs: wait * 1000 } };
+  const { after, limit, wait, resume } = read.data;
+  return { ok: true, query: { after, limit, waitMs: wait * 1000, strict: resume === "strict" } };
 }

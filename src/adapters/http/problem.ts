@@ -23,6 +23,7 @@ const PROBLEMS = {
   already_ended: [409, "The analysis has ended: there is nothing to cancel"],
   attempt_superseded: [409, "A later attempt of this analysis has begun"],
   attempt_ended: [409, "This attempt of the analysis has ended"],
+  position_gone: [410, "The position is gone: what follows it is not kept any more"],
   event_too_large: [413, "A body or event is larger than the gateway takes"],
   expectation_failed: [417, "The gateway cannot say when to go on: repeat without Expect"],
   too_many_connections: [429, "This user has too many connections"],

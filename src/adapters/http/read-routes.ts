@@ -1,4 +1,5 @@
 import { Hono } from "hono";
+import { stateText } from "../../application/folded-state.ts";
 import type { TokenVerifierPort } from "../../application/ports/token-verifier-port.ts";
 import type { ReadAnalysis, StateAnswer } from "../../application/read-analysis.ts";
 import type { ReadEvents } from "../../application/read-events.ts";
@@ -74,13 +75,4 @@ function stateBody(answer: StateAnswer): ReadableStream {
   stateBodies.set(answer, body);
   // A `Response` takes it, but hono's types do not know.
   return body as unknown as ReadableStream;
-}
-
-/** The state as JSON. It repeats the current terminal event as it was written, with its publisher's numbers and nesting. */
-function stateText({ state, terminalText }: StateAnswer): string {
-  const members = Object.entries(state).map(([name, value]) => {
-    const stands = (name === "result" || name === "error") && value !== null;
-    return `${JSON.stringify(name)}:${stands && terminalText !== undefined ? terminalText : JSON.stringify(value)}`;
-  });
-  return `{${members.join(",")}}`;
 }

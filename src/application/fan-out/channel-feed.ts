@@ -20,6 +20,7 @@ import { Broadcaster } from "./broadcaster.ts";
 import { hold, type Reading, reading } from "./held-events.ts";
 import { HistoryReader, type HistoryStretch } from "./history-reader.ts";
 import { checkArrival, isSame, PositionCheck } from "./position-check.ts";
+import { StateReader } from "./state-reader.ts";
 
 const RESYNC_RETRY_MS = 500;
 
@@ -39,6 +40,8 @@ export class ChannelFeed implements ChannelSubscriber {
   readonly #positionCheck = new PositionCheck();
   /** All that watchers are told after the events. */
   readonly announcer: Announcer;
+  /** The state as the broker has it, which this node may not have heard of yet. */
+  readonly states: StateReader;
   #state: FeedState = reading();
   #latest = NOTHING_PUBLISHED;
   #viewers: ViewerList | undefined;
@@ -59,6 +62,7 @@ export class ChannelFeed implements ChannelSubscriber {
     this.#telemetry = telemetry;
     this.announcer = new Announcer(analysisIdOf(channel), stallAfterMs, () => this.broadcaster.announce());
     this.#history = new HistoryReader(channel, pubSub, clock, telemetry);
+    this.states = new StateReader({ channel, pubSub, clock, telemetry, stallAfterMs });
   }
 
   /** The users who may watch, as last declared; undefined if nobody declared them. */
@@ -93,6 +97,7 @@ export class ChannelFeed implements ChannelSubscriber {
     this.#state = { type: "closed" };
     this.#cancelRetry?.();
     this.#history.close();
+    this.states.close();
     this.broadcaster.close();
     // Never rejects: the port says so.
     void this.#subscription?.unsubscribe();
@@ -133,11 +138,6 @@ export class ChannelFeed implements ChannelSubscriber {
   resync(reason: ResyncReason): void {
     if (this.#state.type === "live") void this.#resync(reason);
     else if (this.#state.type === "reading") this.#state.again = reason;
-  }
-
-  /** Whether the broker has a current terminal event: this node may not have heard of it yet. */
-  hasCurrentTerminal(): Promise<boolean> {
-    return this.#history.hasCurrentTerminal();
   }
 
   /** The place in the ring after a position; undefined if only the broker can judge that position. */

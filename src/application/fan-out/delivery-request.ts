@@ -1,4 +1,5 @@
 import type { ViewerList } from "../../domain/access-grant.ts";
+import type { EventPosition } from "../../domain/event-position.ts";
 import type { ConnectionWriter } from "./connection-writer.ts";
 import type { ReplayRequest } from "./replay.ts";
 
@@ -19,6 +20,8 @@ export interface DeliveryOwner {
   tooSlow(): void;
   /** The surviving history lacks something that was sent already: say so before the replay that follows. */
   startsAfresh(): void;
+  /** The replay is sent, and with it all that is known up to `position`. Once a replay. */
+  caughtUp(position: EventPosition): void;
   /** The end that `until=terminal` asked for: everything is sent, the current terminal event included. */
   finished(): void;
   viewersChanged(viewers: ViewerList): void;

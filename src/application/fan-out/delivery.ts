@@ -2,36 +2,22 @@ import type { ViewerList } from "../../domain/access-grant.ts";
 import { isTerminalKind, reopens } from "../../domain/event-kind.ts";
 import { type EventPosition, isOnHistory, type KeptHistory } from "../../domain/event-position.ts";
 import type { LatestState } from "../../domain/latest-state.ts";
+import type { StateFrame } from "../ports/client-connection-port.ts";
 import type { PublishedEvent } from "../ports/pub-sub-port.ts";
 import { NOTHING_ANNOUNCED, newsSince } from "./announcements.ts";
-import type { Announcer } from "./announcer.ts";
 import type { Broadcaster, RingReader } from "./broadcaster.ts";
-import type { ChannelFeed } from "./channel-feed.ts";
 import type { ConnectionWriter, FrameSource } from "./connection-writer.ts";
 import type { DeliveryRequest } from "./delivery-request.ts";
-import { type DeliveryStart, leadsTo, partOf, startAfresh, startOnSurviving } from "./replay.ts";
-
-type DeliveryState =
-  /** Nothing is sent, and the ring keeps everything. `moved`: where to begin since the history moved, if it did. */
-  | { readonly type: "held"; readonly moved?: { readonly start: DeliveryStart; readonly survived: boolean } }
-  /** Events from before the ring's go first. If the socket took no more meanwhile, `lagging` follows, else `live`. */
-  | Replaying
-  /** Every event of the ring goes out as it comes. */
-  | { readonly type: "live" }
-  /** The socket took no more: events wait in the ring, and may be conflated. */
-  | { readonly type: "lagging" }
-  | { readonly type: "stopped" };
-
-type Replaying = NonNullable<DeliveryStart["replay"]>;
-/** A channel whose history can be read. */
-type ReplaySource = Pick<ChannelFeed, "latest" | "readOn" | "resync"> & {
-  readonly announcer: Pick<Announcer, "current">;
-};
-
-const HELD: DeliveryState = { type: "held" };
-const LIVE: DeliveryState = { type: "live" };
-const LAGGING: DeliveryState = { type: "lagging" };
-const STOPPED: DeliveryState = { type: "stopped" };
+import { type DeliveryState, type Replaying, type ReplaySource, STATE } from "./delivery-state.ts";
+import {
+  type DeliveryStart,
+  leadsTo,
+  partOf,
+  placeAfter,
+  replaying,
+  startAfresh,
+  startOnSurviving,
+} from "./replay.ts";
 
 /** One watcher's place on one channel: first the replay, then a cursor into the ring. */
 export class Delivery implements RingReader, FrameSource {
@@ -39,7 +25,7 @@ export class Delivery implements RingReader, FrameSource {
   readonly #writer: ConnectionWriter;
   readonly #broadcaster: Broadcaster;
   readonly #replays: ReplaySource | undefined;
-  #state: DeliveryState = HELD;
+  #state: DeliveryState = STATE.held;
   #cursor: number;
   /** Events before this in the ring belong to the replay, which is never conflated. */
   #conflatedFrom: number;
@@ -49,6 +35,7 @@ export class Delivery implements RingReader, FrameSource {
   #hasSeen: boolean;
   #hasCurrentTerminal = false;
   #told = NOTHING_ANNOUNCED;
+  #isCaughtUp = false;
 
   /** The ring keeps everything for it at once; nothing is sent before `begin`. Without `replays` it is live only. */
   constructor(request: DeliveryRequest, broadcaster: Broadcaster, replays?: ReplaySource) {
@@ -67,6 +54,11 @@ export class Delivery implements RingReader, FrameSource {
     return this.#cursor;
   }
 
+  /** All that the client is to get up to there was sent; undefined before the first event. */
+  get position(): EventPosition | undefined {
+    return this.#position;
+  }
+
   /** Whether the client's position survived a move of the history before the delivery began; undefined without one. */
   get survivedMove(): boolean | undefined {
     return this.#state.type === "held" ? this.#state.moved?.survived : undefined;
@@ -74,7 +66,7 @@ export class Delivery implements RingReader, FrameSource {
 
   /** While it is held: the ring keeps everything from `sequence` on, which it still has. */
   holdFrom(sequence: number): void {
-    if (this.#state === HELD) this.#cursor = sequence;
+    if (this.#state === STATE.held) this.#cursor = sequence;
   }
 
   /** Begins at `start`, or with the surviving history if that moved after `start` was read. */
@@ -120,7 +112,7 @@ export class Delivery implements RingReader, FrameSource {
 
   /** Idempotent. */
   stop(): void {
-    this.#state = STOPPED;
+    this.#state = STATE.stopped;
     this.#writer.removeSource(this);
     this.#broadcaster.remove(this);
   }
@@ -129,7 +121,7 @@ export class Delivery implements RingReader, FrameSource {
     if (!this.#hasBegun || this.#writer.gone) return;
     if (!this.#writer.open) {
       if (this.#state.type === "replaying") this.#state.isLagging = true;
-      else this.#state = LAGGING;
+      else this.#state = STATE.lagging;
       this.#skipSuperseded();
       const isTooMuch = this.#writer.noteWaiting(this, this.#broadcaster.waitingFrom(this.#cursor));
       if (isTooMuch) this.#request.owner.tooSlow();
@@ -141,12 +133,13 @@ export class Delivery implements RingReader, FrameSource {
     if (state.type === "stopped") return;
     if (state.type === "replaying")
       return void this.#readRest(state).catch((error: unknown) => this.failed(error));
-    this.#state = LIVE;
+    this.#state = STATE.live;
+    if (!this.#isCaughtUp) this.#tellCaughtUp();
     this.#announce();
     if (this.#request.untilTerminal && this.#hasCurrentTerminal) this.#request.owner.finished();
   }
 
-  peek(): PublishedEvent | undefined {
+  peek(): PublishedEvent | StateFrame | undefined {
     const state = this.#state;
     if (state.type === "replaying") return state.next < state.to ? state.events[state.next] : undefined;
     if (state.type === "stopped") return undefined;
@@ -159,11 +152,13 @@ export class Delivery implements RingReader, FrameSource {
     if (event === undefined) return;
     this.#position = event.position;
     this.#hasSeen = true;
-    if (isTerminalKind(event.kind)) this.#hasCurrentTerminal = true;
+    if (event.kind === "analysis_state") this.#hasCurrentTerminal = event.hasEnded;
+    else if (isTerminalKind(event.kind)) this.#hasCurrentTerminal = true;
     else if (event.reopens || reopens(event.kind)) this.#hasCurrentTerminal = false;
     const state = this.#state;
     if (state.type !== "replaying") return this.#broadcaster.appendedAt(this.#cursor++);
-    if (++state.next === state.to && state.rest === undefined) this.#state = state.isLagging ? LAGGING : LIVE;
+    if (++state.next === state.to && state.rest === undefined)
+      this.#state = state.isLagging ? STATE.lagging : STATE.live;
     return;
   }
 
@@ -175,6 +170,12 @@ export class Delivery implements RingReader, FrameSource {
 
   get #hasBegun(): boolean {
     return this.#state.type !== "held" && this.#state.type !== "stopped";
+  }
+
+  #tellCaughtUp(): void {
+    this.#isCaughtUp = true;
+    const position = this.#position ?? this.#replays?.latest.position;
+    if (position !== undefined) this.#request.owner.caughtUp(position);
   }
 
   #announce(): void {
@@ -204,7 +205,7 @@ export class Delivery implements RingReader, FrameSource {
     const state = this.#state;
     const isLagging = state.type === "replaying" ? state.isLagging : state.type === "lagging";
     if (replay !== undefined) replay.isLagging = isLagging;
-    this.#state = replay ?? (isLagging ? LAGGING : LIVE);
+    this.#state = replay ?? (isLagging ? STATE.lagging : STATE.live);
   }
 
   /** The channel tries until the broker answers: rejects only if the connection itself throws. */
@@ -212,6 +213,7 @@ export class Delivery implements RingReader, FrameSource {
     const replays = this.#replays;
     if (state.rest === undefined || replays === undefined || state.isReadingRest) return;
     state.isReadingRest = true;
+    if (state.rest === "state") return this.#readState(state, replays);
     const read = await replays.readOn(state.rest.after);
     // It was stopped meanwhile, or the history moved and another replay began.
     if (this.#state !== state) return;
@@ -222,13 +224,26 @@ export class Delivery implements RingReader, FrameSource {
     this.flush();
   }
 
+  async #readState(state: Replaying, replays: ReplaySource): Promise<void> {
+    const frame = await replays.states.untilRead();
+    if (this.#state !== state || frame === undefined) return;
+    this.#cursor = placeAfter(
+      frame.position,
+      { latest: replays.latest, broadcaster: this.#broadcaster },
+      this.#cursor,
+    );
+    this.#send(replaying([frame], 0, 1, undefined));
+    this.flush();
+  }
+
   /** The client is not told if it was sent nothing and its first events come now. */
   #startAfresh(latest: LatestState, told: boolean): void {
     const { mode, after } = this.#request.replay;
     // A watcher that asked for no replay has watched since: the latest state holds what it missed.
-    const again = mode === "all" && after === undefined ? "all" : "latest";
+    const again = mode === "state" || (mode === "all" && after === undefined) ? mode : "latest";
     this.#startAt(startAfresh(again, latest, this.#broadcaster.next));
     this.#told = NOTHING_ANNOUNCED;
+    this.#isCaughtUp = false;
     if (told) this.#request.owner.startsAfresh();
   }
 }

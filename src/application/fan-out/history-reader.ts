@@ -2,11 +2,10 @@ import { type ByteBudget, Filling } from "../../domain/byte-budget.ts";
 import type { AnalysisChannel } from "../../domain/channel.ts";
 import { type EventPosition, isOnHistory } from "../../domain/event-position.ts";
 import { utf8Length } from "../../domain/utf8.ts";
-import { reasonOf } from "../errors.ts";
 import type { ClockPort } from "../ports/clock-port.ts";
 import { type HistoryPage, PAGE_BYTES, type PublishedEvent, type PubSubPort } from "../ports/pub-sub-port.ts";
 import type { TelemetryPort } from "../ports/telemetry-port.ts";
-import { SharedAnswer } from "../shared-answer.ts";
+import { untilAnswered } from "./until-answered.ts";
 
 /** Events in one page of the broker's. */
 const PAGE = 200;
@@ -15,7 +14,6 @@ const PAGE = 200;
  * much for each of ten thousand channels must still fit into memory.
  */
 const READ: ByteBudget = { items: 1_000, bytes: PAGE_BYTES };
-const RETRY_MS = 500;
 
 /** Consecutive events of a history, as one read found them. */
 export interface HistoryStretch {
@@ -39,7 +37,6 @@ export class HistoryReader {
   readonly #pubSub: PubSubPort;
   readonly #clock: ClockPort;
   readonly #telemetry: TelemetryPort;
-  readonly #terminal: SharedAnswer<boolean>;
   #waiting: Waiting[] = [];
   #reading = false;
   #closed = false;
@@ -49,14 +46,6 @@ export class HistoryReader {
     this.#pubSub = pubSub;
     this.#clock = clock;
     this.#telemetry = telemetry;
-    this.#terminal = new SharedAnswer(
-      async () => (await pubSub.snapshot(channel)).currentTerminal !== undefined,
-    );
-  }
-
-  /** Whether the broker has a current terminal event. Rejects as `PubSubPort.snapshot` does. */
-  hasCurrentTerminal(): Promise<boolean> {
-    return this.#terminal.get();
   }
 
   /**
@@ -76,15 +65,12 @@ export class HistoryReader {
 
   /** As `after`, and tries again until the broker answers or the reader is closed. Never rejects. */
   async untilRead(position: EventPosition | undefined): Promise<HistoryStretch> {
-    for (;;) {
-      try {
-        return await this.after(position);
-      } catch (error) {
-        this.#telemetry.log("debug", "a replay waits for the broker", { message: reasonOf(error) });
-      }
-      await new Promise<void>((resolve) => this.#clock.after(RETRY_MS, resolve));
-      if (this.#closed) return gone({ epoch: "", offset: 0 });
-    }
+    const read = await untilAnswered(
+      () => this.after(position),
+      () => this.#closed,
+      { clock: this.#clock, telemetry: this.#telemetry },
+    );
+    return read ?? gone({ epoch: "", offset: 0 });
   }
 
   /** Ends every retry. */

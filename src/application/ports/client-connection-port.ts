@@ -1,3 +1,4 @@
+import type { EventPosition } from "../../domain/event-position.ts";
 import type { PublishedEvent } from "./pub-sub-port.ts";
 
 export type ConnectionId = string;
@@ -8,7 +9,17 @@ export type ConnectionId = string;
  * - `kind` and `position` say everything else that a transport needs, so no adapter reads `text`.
  * - Every watcher of a channel is sent the same object for the same event, so an adapter may encode it once for all.
  */
-export type Frame = PublishedEvent | ControlFrame;
+export type Frame = PublishedEvent | StateFrame | ControlFrame;
+
+/** The folded state of an analysis, which takes the place of a replay. A client may resume from its position. */
+export interface StateFrame {
+  readonly text: string;
+  readonly kind: "analysis_state";
+  /** All events up to there are folded in. */
+  readonly position: EventPosition;
+  /** Whether a terminal event is current. */
+  readonly hasEnded: boolean;
+}
 
 /** A message of the protocol itself. */
 export interface ControlFrame {
@@ -16,13 +27,14 @@ export interface ControlFrame {
   readonly text: string;
   /** The `event_type` that the text bears. */
   readonly kind: ControlKind;
-  /** A client resumes from events only. */
+  /** A client resumes from events and states only. */
   readonly position?: undefined;
 }
 
 export type ControlKind =
   | "connection_established"
   | "heartbeat"
+  | "caught_up"
   | "authenticated"
   | "subscribed"
   | "unsubscribed"

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { BrokerUnavailable } from "../../../src/application/errors.ts";
-import { prepareReplay, startOf } from "../../../src/application/fan-out/replay.ts";
+import { prepareReplay, startOf } from "../../../src/application/fan-out/prepared-replay.ts";
 import { completed, failed, fault, result, status } from "../../../src/testing/encoded-events.ts";
 import { Watcher } from "../../support/watcher.ts";
 import { feedBench } from "./feed-bench.ts";

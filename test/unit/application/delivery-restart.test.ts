@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { Broadcaster } from "../../../src/application/fan-out/broadcaster.ts";
-import { resumedOf } from "../../../src/application/fan-out/replay.ts";
+import { resumedOf } from "../../../src/application/fan-out/prepared-replay.ts";
 import type { PublishedEvent } from "../../../src/application/ports/pub-sub-port.ts";
 import { latestAfter, NOTHING_PUBLISHED } from "../../../src/domain/latest-state.ts";
 import { fault, result, status } from "../../../src/testing/encoded-events.ts";
@@ -137,7 +137,7 @@ describe("a delivery whose history moved", () => {
     broadcaster.push(afresh(2));
     await turn();
     const told = (resumed: false | null) =>
-      resumedOf({ type: "state", mode: "latest", resumed }, watcher.delivery.survivedMove);
+      resumedOf({ type: "latest", mode: "latest", resumed }, watcher.delivery.survivedMove);
     expect([told(false), told(null)]).toEqual([false, null]);
     watcher.begin({ replay: [published(1)] });
     expect(ids(watcher)).toEqual(["e2-1", "e2-2"]);

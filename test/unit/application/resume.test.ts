@@ -1,11 +1,16 @@
 import { describe, expect, test } from "bun:test";
+import { parseEventId } from "../../../src/domain/event-position.ts";
 import { completed, result, status } from "../../../src/testing/encoded-events.ts";
+import type { RecordingConnection } from "../../../src/testing/recording-connection.ts";
 import { everyWay } from "./instants.ts";
 import { watchBench } from "./watch-bench.ts";
 
 describe("coming back to a position", () => {
   const offsets = (from: number, to: number) =>
     Array.from({ length: to - from + 1 }, (_, index) => from + index);
+  /** How many events the state of the first frame holds. */
+  const folded = ({ messages }: RecordingConnection) =>
+    parseEventId(String(messages[0]?.last_event_id))?.offset ?? 0;
   const statuses = (count: number) => Array.from({ length: count }, () => status());
 
   test("RES-1: everything after a good position, then live", async () => {
@@ -74,7 +79,7 @@ describe("coming back to a position", () => {
   ])(
     "RES-6: at any instant of a burst nothing is missed or sent twice, %s",
     async (_, watched, steps, count) => {
-      for (const mode of ["all", "resume"] as const) {
+      for (const mode of ["all", "resume", "state"] as const) {
         for (const way of everyWay(count, steps)) {
           const bench = watchBench();
           const { pubSub, publish, join, settle } = bench;
@@ -82,7 +87,7 @@ describe("coming back to a position", () => {
           if (watched) await join();
           pubSub.holdsCalls = true;
           pubSub.holdsMail = true;
-          const replay = mode === "all" ? { mode } : { after: position };
+          const replay = mode === "resume" ? { after: position } : { mode };
           const joining = join({ replay });
           for (let step = 0; step <= steps; step++) {
             for (const { publishedBefore } of way) if (publishedBefore === step) await publish();
@@ -90,7 +95,9 @@ describe("coming back to a position", () => {
             if (step < steps) await pubSub.proceed();
           }
           await settle();
-          expect((await joining).wire.offsets).toEqual(offsets(mode === "all" ? 1 : 3, 2 + count));
+          const { wire } = await joining;
+          const begins = { all: 1, resume: 3, state: 1 + folded(wire) }[mode];
+          expect(wire.offsets).toEqual(offsets(begins, 2 + count));
         }
       }
     },

@@ -94,6 +94,8 @@ export function sessionBench(options: BenchOptions = {}) {
       originAllowed: true,
       replay: { mode: "latest", after: undefined },
       untilTerminal: false,
+      markers: false,
+      strict: false,
       conflates: true,
       faults: [],
       ...intent,

@@ -19,6 +19,8 @@ describe("SseSession", () => {
         grant: new AccessGrant(await bench.tokens.verify(token)),
         replay: { mode: "latest", after: undefined },
         untilTerminal: false,
+        markers: false,
+        strict: false,
         conflates: true,
         faults: [],
         ...request,

@@ -22,6 +22,8 @@ describe("readUpgrade()", () => {
       originAllowed: true,
       replay: { mode: "latest", after: undefined },
       untilTerminal: false,
+      markers: false,
+      strict: false,
       conflates: true,
       faults: [],
     });
@@ -45,6 +47,8 @@ describe("readUpgrade()", () => {
         replay: { mode: "latest", after: undefined },
         untilTerminal: true,
         conflates: false,
+        markers: false,
+        strict: false,
         faults: [],
       });
     const misplaced = read("/ws?last_event_id=abc-7&replay=all&until=&conflate=all")?.intent;

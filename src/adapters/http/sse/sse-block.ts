@@ -26,7 +26,9 @@ export function sseBlock(frame: Frame): Block {
   const known = encoded.get(frame);
   if (known !== undefined) return known;
   const id = frame.kind === "notice" ? "" : `id: ${formatEventId(frame.position)}\n`;
-  const block = piecesOf(id + blockOf(eventTypeOf(frame.kind), frame.text));
+  const block = piecesOf(
+    id + blockOf(frame.kind === "analysis_state" ? frame.kind : eventTypeOf(frame.kind), frame.text),
+  );
   encoded.set(frame, block);
   return block;
 }

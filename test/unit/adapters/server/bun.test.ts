@@ -15,6 +15,8 @@ test("WS-13: the adapter ends a socket on which Bun dropped a frame, because its
       originAllowed: true,
       replay: { mode: "latest", after: undefined },
       untilTerminal: false,
+      markers: false,
+      strict: false,
       conflates: true,
       faults: [],
     },
