@@ -52,7 +52,6 @@ export class Analysis {
   readonly #cancel = new AbortController();
   readonly #startedAt: number;
   #at: Progress;
-  #reportedStage: string | undefined;
   #hasEnded = false;
   #refusedAnEnd = false;
 
@@ -107,9 +106,6 @@ export class Analysis {
     if (this.#hasEnded) return;
     this.#at = afterReport(this.#at, report);
     const { stage } = this.#at;
-    // The last report of each stage is sent.
-    if (this.#reportedStage !== stage) this.#reports.flush();
-    this.#reportedStage = stage;
     this.#reports.offer({ kind: "status", stage, text: this.#status(this.#at, report) });
   }
 

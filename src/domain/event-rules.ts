@@ -17,6 +17,7 @@ const COUNT = "must be a whole number, 0 or more";
 const TEXT = "must be text that is not blank";
 const TIME = "must be a time in ISO 8601, with the time of day";
 const STAGE_NAME = "must be the name of a stage: 1 to 64 of a-z, 0-9, _, . and -";
+const NUMBER = "must be a number of at most 1.8e308, the largest that readers of JSON know";
 const HASH = "must be hexadecimal text or null";
 
 /*
@@ -157,6 +158,8 @@ const OTHER_RULES = {
       .refine((value) => value !== undefined && value !== null, {
         error: ({ input }) => (input === undefined ? "is required" : "must be any value but null"),
       })
+      // Most readers of JSON take a larger one for Infinity, and write null in its place.
+      .refine((value) => typeof value !== "number" || Number.isFinite(value), NUMBER)
       .meta({ not: { type: "null" } }),
     summary: textOrNull,
     ...common,

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test";
+import { tmpdir } from "node:os";
 import { ClusterWorkerChannels } from "../../src/adapters/redis/cluster-worker-channels.ts";
 import { RedisServers } from "../../src/adapters/redis/redis-servers.ts";
 import type { SlotOwners } from "../../src/adapters/redis/slot-owners.ts";
@@ -9,6 +10,7 @@ import { workerChannelContract } from "../../src/testing/contracts/worker-channe
 import { eventually } from "../../src/testing/eventually.ts";
 import { needs } from "../support/needs.ts";
 import type { RedisClusterNode } from "../support/redis-cluster-node.ts";
+import { runOf } from "../support/telltale-run.ts";
 import { useRedisCluster } from "../support/use-redis-cluster.ts";
 
 describe.skipIf(!needs("redis-server"))("workers on a Redis Cluster of three nodes", () => {
@@ -142,4 +144,21 @@ describe.skipIf(!needs("redis-server"))("workers on a Redis Cluster of three nod
     await before.restart();
     await redis.cluster.untilWhole();
   }, 60_000);
+
+  test("RUN-2: `telltale run` publishes through the inbox of the Cluster, and hears there of a cancel", async () => {
+    const id = crypto.randomUUID();
+    await redis.client.set(`telltale:cancel:${id}`, "{}");
+    const run = runOf(tmpdir(), { TELLTALE_URL: redis.cluster.url }, [
+      "--analysis",
+      id,
+      "--",
+      "sleep",
+      "600",
+    ]);
+    expect(await run.exited).toBe(143);
+    const entries = await redis.client.xrange("telltale:inbox", "-", "+");
+    const events = entries.map(([, [, event]]) => JSON.parse(event ?? ""));
+    expect(events).toMatchObject([{ progress: 0 }, { current_stage: "cancelled" }]);
+    expect(await redis.client.exists(`telltale:cancel:${id}`)).toBe(0);
+  });
 });

@@ -1,4 +1,5 @@
 import { afterAll, afterEach, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { tmpdir } from "node:os";
 import { openRedisBroker } from "../../src/adapters/redis/redis-broker.ts";
 import { SystemClock } from "../../src/adapters/system/system-clock.ts";
 import { CollectingTelemetry } from "../../src/testing/collecting-telemetry.ts";
@@ -10,6 +11,7 @@ import { patientClient } from "../support/patient-client.ts";
 import { publish, statusUpdate } from "../support/publishing.ts";
 import { SentinelGroup } from "../support/redis-sentinels.ts";
 import { PRIMARY } from "../support/sentinel.ts";
+import { runOf } from "../support/telltale-run.ts";
 import { TIMED_IDS } from "../support/timed-ids.ts";
 import { type Frame, WatchingSocket, watchUrl } from "../support/watching-socket.ts";
 
@@ -263,6 +265,16 @@ describe.skipIf(!needs("redis-server"))("a Redis behind sentinels", () => {
         newerFormat: true,
         inbox: { entryIds: TIMED_IDS },
       },
+    );
+  });
+
+  test("RUN-2: `telltale run` publishes through the inbox of the primary that sentinels name", async () => {
+    const gateway = await gatewayAt();
+    const id = crypto.randomUUID();
+    const words = ["--analysis", id, "--", "sh", "-c", "echo 1/2"];
+    expect(await runOf(tmpdir(), { TELLTALE_URL: group.url }, words).exited).toBe(0);
+    await eventually("the gateway has taken its end", async () =>
+      (await kept(gateway, id)).some(({ current_stage }) => current_stage === "completed"),
     );
   });
 });

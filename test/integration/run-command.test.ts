@@ -4,10 +4,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { remember } from "../support/children.ts";
 import { publisherToken, startGateway, tokenFor } from "../support/gateway-process.ts";
-import { needs } from "../support/needs.ts";
 import { commandWords, runOf, until } from "../support/telltale-run.ts";
 import { useGateway } from "../support/use-gateway.ts";
-import { useRedis } from "../support/use-redis.ts";
 
 setDefaultTimeout(90_000);
 
@@ -216,28 +214,5 @@ describe.concurrent("telltale run", () => {
     const words = ["--analysis", crypto.randomUUID(), "--", "sh", "-c", "echo started"];
     const run = runOf(folder, { TELLTALE_URL: gateway.url }, words);
     expect([await run.exited, run.out().length]).toEqual([78, 0]);
-  });
-});
-
-describe.skipIf(!needs("redis-server"))("telltale run through the inbox of a Redis", () => {
-  const redis = useRedis();
-  const gateway = redis.useGateway();
-
-  test.each([
-    ["ends it by SIGTERM", "", 143],
-    ["kills it after its time of grace", "trap '' TERM; ", 137],
-  ])("RUN-6: hears there that somebody asked for the end of the program, and %s", async (_, trap, code) => {
-    const id = crypto.randomUUID();
-    const counting = "i=0; while :; do i=$((i+1)); echo $i/100000; sleep 0.1; done";
-    const words = ["--analysis", id, "--grace", "0.5", "--", "sh", "-c", `${trap}${counting}`];
-    const run = runOf(folder, { TELLTALE_URL: redis.url }, words);
-    await until(async () => Number((await read(gateway.url, id)).progress) > 0);
-    await redis.client.set(`telltale:cancel:${id}`, "{}");
-    expect(await run.exited).toBe(Number(code));
-    await until(async () => (await read(gateway.url, id)).status === "cancelled");
-    const counts = (await eventsOf(gateway.url, id)).flatMap(({ current }) =>
-      current === undefined ? [] : [current],
-    );
-    expect(counts).toEqual(counts.toSorted((one, other) => Number(one) - Number(other)));
   });
 });

@@ -100,6 +100,20 @@ export const COMMAND_MUTANTS: readonly Mutant[] = [
     killers: [CHILD_OUTPUT],
   },
   {
+    name: "reads at telltale run progress in a file that the program writes",
+    file: "src/gateway/commands/run/child-output.ts",
+    find: "if (!isText(end)) return;",
+    replace: "",
+    killers: [CHILD_OUTPUT],
+  },
+  {
+    name: "sends each report of a worker whose stages take turns",
+    file: "src/client/report-throttle.ts",
+    find: "if (this.#changes < 1) return false;",
+    replace: "",
+    killers: [ANALYSIS],
+  },
+  {
     name: "takes at telltale run a bar that was written over for a line",
     file: "src/gateway/commands/run/output-lines.ts",
     find: 'end[0] !== "\\r"',
@@ -122,9 +136,9 @@ export const COMMAND_MUTANTS: readonly Mutant[] = [
   },
   {
     name: "loses the last report of a stage",
-    file: "src/client/analysis.ts",
-    find: "if (this.#reportedStage !== stage) this.#reports.flush();",
-    replace: "",
+    file: "src/client/report-throttle.ts",
+    find: "this.#waiting.stage !== item.stage",
+    replace: "false",
     killers: [ANALYSIS],
   },
   {

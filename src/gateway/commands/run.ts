@@ -1,7 +1,8 @@
 import { basename } from "node:path";
 import { type Command, InvalidArgumentError } from "commander";
 import type { Analysis } from "../../client/publisher.ts";
-import { parseAnalysisId } from "../../domain/channel.ts";
+import { type AnalysisId, parseAnalysisId } from "../../domain/channel.ts";
+import { isAttemptId } from "../../domain/event-rules.ts";
 import { CommandFailed } from "./command-failed.ts";
 import { addExamples } from "./command-help.ts";
 import { parseAddress } from "./gateway-access.ts";
@@ -16,7 +17,8 @@ import { openAnalysis } from "./run/run-target.ts";
 import { err } from "./standard-streams.ts";
 
 interface Options {
-  readonly analysis: string;
+  readonly analysis: AnalysisId;
+  readonly attempt?: string;
   readonly stage?: string;
   readonly pattern?: ProgressReader;
   readonly grace: number;
@@ -34,6 +36,7 @@ export function addRun(command: Command): void {
     .description("runs a program and publishes the progress that its output shows, and how it ended")
     .argument("<program...>", "the program and its arguments, after --")
     .requiredOption("--analysis <id>", "UUID of the analysis", parseId)
+    .option("--attempt <name>", "names this run: a gateway refuses what earlier runs still say", parseAttempt)
     .option("--stage <name>", "the stage, until the program names another")
     .option(
       "--pattern <regexp>",
@@ -62,18 +65,19 @@ export function addRun(command: Command): void {
 }
 
 const RUN_HELP = `
-The gateway: --url, else TELLTALE_URL, else HOST and PORT on this machine. TELLTALE_URL may be a Redis (redis://host): the events
-then go through its inbox. The token, for a gateway: as for publish.
+The gateway: --url, else TELLTALE_URL, else HOST and PORT on this machine. TELLTALE_URL may be a Redis (redis://host; sentinels
+and a Cluster as in REDIS_URL): the events then go through its inbox. The token, for a gateway: as for publish.
 The groups of a pattern: progress (0 to 1), percent, current, total, stage, message, unit.
 The program has TELLTALE_ANALYSIS_ID in its environment.`;
 
 async function run(
   command: readonly string[],
-  { analysis: id, stage, pattern = usualProgress(Date.now), grace, url }: Options,
+  { analysis: id, attempt, stage, pattern = usualProgress(Date.now), grace, url }: Options,
 ): Promise<void> {
   let child: ChildOfRun | undefined;
   const { analysis, disconnect } = await openAnalysis(url, id, {
     ...(stage === undefined ? {} : { stage }),
+    ...(attempt === undefined ? {} : { attemptId: attempt }),
     isAlive: () => child?.pid === undefined || !isStopped(child.pid),
     log: err,
   });
@@ -166,7 +170,12 @@ function parseSeconds(text: string): number {
   throw new InvalidArgumentError("Give a number of seconds.");
 }
 
-function parseId(text: string): string {
+function parseAttempt(text: string): string {
+  if (isAttemptId(text)) return text;
+  throw new InvalidArgumentError("Give 1 to 64 characters.");
+}
+
+function parseId(text: string): AnalysisId {
   const id = parseAnalysisId(text);
   if (id === undefined) throw new InvalidArgumentError(`${JSON.stringify(text)} is not a UUID.`);
   return id;

@@ -59,6 +59,17 @@ describe("Analysis reports", () => {
     ]);
   });
 
+  test("WRK-2: at most twenty times a second if two stages take turns", async () => {
+    const { analysis, way, clock, pass } = working();
+    for (let each = 0; each < 2_000; each += 1) {
+      analysis.report({ progress: 0.5, stage: each % 2 === 0 ? "read" : "write", each });
+      clock.advance(1);
+    }
+    await pass(200);
+    expect(way.stored.length).toBeLessThanOrEqual(52);
+    expect(way.stored.at(-1)).toMatchObject({ each: 1_999 });
+  });
+
   test("WRK-3: nothing after its end, which would open it again", async () => {
     const { analysis, way, pass } = working();
     analysis.report({ progress: 0.5 });
@@ -255,9 +266,12 @@ describe("Analysis keeps events while the gateway is away", () => {
   });
 
   test("WRK-7: at most 1,000, without the oldest reports and with every end, and says how many it dropped", async () => {
-    const { analysis, way, log, pass } = working();
+    const { analysis, way, log, pass, clock } = working();
     way.answers = () => AWAY;
-    for (let each = 0; each < 1_500; each += 1) analysis.report({ stage: `s${each}`, each });
+    for (let each = 0; each < 1_500; each += 1) {
+      analysis.report({ stage: `s${each}`, each });
+      clock.advance(100);
+    }
     analysis.complete();
     way.answers = () => ACCEPTED;
     await pass(300);

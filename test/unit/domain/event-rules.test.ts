@@ -244,6 +244,14 @@ describe("EV-20: a result of any kind", () => {
     expect(membersOf(decodeText(text)).slice(0, text.length - 2)).toBe(text.slice(1, -1));
   });
 
+  test.each(["1e400", "-1e400"])(
+    "is refused if its data is %s, a number that readers take for infinite",
+    (data) => {
+      const decoded = decodeText(`{"event_type":"result","data":${data}}`);
+      expect(pathsOf(decoded)).toEqual([["data"]]);
+    },
+  );
+
   test("is taken on the channel of an analysis alone", () => {
     const decoded = decodeEvent(sampleText("result"), { channel: "system:updates", now: NOW });
     expect(pathsOf(decoded)).toEqual([["event_type"]]);

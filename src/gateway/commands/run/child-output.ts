@@ -44,7 +44,9 @@ export class ChildOutput {
   }
 
   #look(text: string, isWhole: boolean, stream: "stdout" | "stderr"): void {
-    const line = withoutControls(text.slice(-MOST_CHARACTERS)).trim();
+    const end = text.slice(-MOST_CHARACTERS);
+    if (!isText(end)) return;
+    const line = withoutControls(end).trim();
     if (line === "") return;
     if (isWhole && stream === "stderr") this.#keep(line);
     // A bar may be seen twice: when nothing followed it for a while, and when it is written over.
@@ -91,6 +93,21 @@ function eventIn(line: string): Fields | undefined {
   const { progress, current, total } = event as Fields;
   const read = Object.entries({ progress, current, total }).filter(([, value]) => value !== undefined);
   return { ...(parseWithNumbersAsWritten(line) as Fields), ...Object.fromEntries(read) };
+}
+
+/** A program may write its words in another encoding, which makes a few such characters. */
+const MOST_UNREADABLE = 0.1;
+
+/** Whether a line is no part of a file that the program writes, in which anything may be found by chance. */
+function isText(line: string): boolean {
+  let unreadable = 0;
+  for (const character of line) {
+    const code = character.codePointAt(0) ?? 0;
+    // Tab, bell, backspace and their like, and the escape of colours.
+    if (code < 32 && (code < 7 || code > 13) && code !== 27) return false;
+    if (character === "\ufffd") unreadable += 1;
+  }
+  return unreadable <= line.length * MOST_UNREADABLE;
 }
 
 /** Without colours and the commands of terminals. */

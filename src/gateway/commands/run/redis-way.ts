@@ -1,80 +1,133 @@
-import { connect, type RedisTarget } from "../../../adapters/redis/redis-connection.ts";
-import { isReply } from "../../../adapters/redis/redis-errors.ts";
-import { reasonOf } from "../../../application/errors.ts";
+import type { ClusterTarget, RedisTarget } from "../../../adapters/redis/redis-connection.ts";
+import { isReply, troubleOf } from "../../../adapters/redis/redis-errors.ts";
+import { cancelCopyKey } from "../../../adapters/redis/redis-keys.ts";
+import { RedisLink } from "../../../adapters/redis/redis-link.ts";
+import { RedisServers } from "../../../adapters/redis/redis-servers.ts";
+import { sendCommand } from "../../../adapters/redis/send-command.ts";
+import { SystemClock } from "../../../adapters/system/system-clock.ts";
+import { QuietTelemetry } from "../../../adapters/telemetry/quiet-telemetry.ts";
+import { BrokerUnavailable, reasonOf } from "../../../application/errors.ts";
+import { INBOX } from "../../../application/ports/inbox-port.ts";
 import type { EventWay } from "../../../client/event-way.ts";
 import type { PublishAnswer } from "../../../client/publish-answer.ts";
 import { PublishRefused } from "../../../client/publisher.ts";
+import { type AnalysisId, analysisChannel } from "../../../domain/channel.ts";
 
 /** A way through the inbox of a Redis, where events wait for a gateway. */
 export interface RedisWay extends EventWay {
   close(): void;
 }
 
+interface RedisWayOptions {
+  readonly target: RedisTarget | ClusterTarget;
+  readonly analysisId: AnalysisId;
+  /** The name of this run, if it has one: a request to end another run is not for it. */
+  readonly attemptId?: string | undefined;
+}
+
 const NOT_BY_A_GATEWAY = { code: "redis", status: 0, issues: [] };
-const READY_MS = 2_000;
-const LONGEST_PAUSE_MS = 2_000;
 
 /**
- * The events of one analysis through the inbox. An event whose try had no answer may be stored twice. A beat is the latest status once
- * more, at its own time. That somebody asked for the end of the analysis is read from its key.
+ * The events of one analysis through the inbox of one Redis, of the primary that sentinels name, or of a Cluster. An event whose try
+ * had no answer may be stored twice. A beat is the latest status once more, at its own time. That somebody asked for the end of the
+ * analysis is read from its key; once the end is in the inbox, the key is removed, since no gateway may be there to do that.
  */
-export function redisWay(target: RedisTarget, analysisId: string): RedisWay {
-  const redis = connect(target, "run", (attempts) =>
-    Math.min(50 * 2 ** Math.min(attempts, 10), LONGEST_PAUSE_MS),
-  );
-  let trouble: unknown = new Error("there is no connection to Redis");
-  redis.on("error", (error) => {
-    trouble = error;
+export function redisWay({ target, analysisId, attemptId }: RedisWayOptions): RedisWay {
+  const [clock, telemetry] = [new SystemClock(), new QuietTelemetry()];
+  const servers = new RedisServers({ target, clock, telemetry });
+  const primaries = servers.each((primary) => {
+    const links = servers.linksOf(primary);
+    return new RedisLink({ target: primary.target, clock, telemetry, purpose: "run", links, onReady() {} });
   });
+  const requestKey = cancelCopyKey(analysisChannel(analysisId)) ?? "";
   let latest: string | undefined;
+  let isCancelled = false;
+  /** How many events of the latest call are stored. */
+  let stored = { key: "", count: 0 };
 
-  async function ready(): Promise<boolean> {
-    if (redis.status === "ready") return true;
-    return new Promise((resolve) => {
-      const settle = (is: boolean) => {
-        clearTimeout(timer);
-        redis.off("ready", onReady);
-        resolve(is);
-      };
-      const onReady = () => settle(true);
-      const timer = setTimeout(() => settle(false), READY_MS);
-      redis.once("ready", onReady);
-    });
-  }
+  /** On one connection and in this order: if one fails for want of an answer, those behind it do as well. */
+  const addAll = (events: readonly string[]) =>
+    primaries.at(INBOX, (link) =>
+      sendCommand(link, asItIs, async (redis) => {
+        const added = events.slice(stored.count).map((event) => redis.xadd(INBOX, "*", "event", event));
+        for (const outcome of await Promise.allSettled(added)) {
+          if (outcome.status === "rejected") throw outcome.reason;
+          stored.count += 1;
+        }
+      }),
+    );
 
-  async function add(events: readonly string[]): Promise<PublishAnswer> {
-    if (!(await ready())) return retry(trouble, false);
-    // On one connection and in this order: if one fails for want of an answer, those behind it do as well.
-    const added = events.map((event) => redis.xadd("telltale:inbox", "*", "event", event));
-    const asked = Promise.allSettled([redis.get(`telltale:cancel:${analysisId}`)]);
+  const request = () =>
+    primaries.at(requestKey, (link) => sendCommand(link, asItIs, (redis) => redis.get(requestKey)));
+
+  const removeRequest = () =>
+    primaries.at(requestKey, (link) => sendCommand(link, asItIs, (redis) => redis.del(requestKey)));
+
+  async function add(events: readonly string[], key: string): Promise<PublishAnswer> {
+    if (key !== stored.key) stored = { key, count: 0 };
+    const asked = Promise.allSettled([request()]);
     try {
-      await Promise.all(added);
+      await addAll(events);
     } catch (error) {
-      if (!isReply(error) || !/^(NOPERM|WRONGTYPE|ERR)/.test(error.message)) return retry(error, true);
-      return { type: "refused", error: new PublishRefused(error.message, NOT_BY_A_GATEWAY) };
+      return answerTo(error);
     }
     // The events are there, whatever became of the question.
-    const [cancel] = await asked;
-    return {
-      type: "accepted",
-      body: { cancel_requested: cancel.status === "fulfilled" && cancel.value !== null },
-    };
+    const [found] = await asked;
+    if (found.status === "fulfilled") isCancelled ||= isForRun(found.value, attemptId);
+    // A user may lack the permission: a gateway removes it as well.
+    if (isCancelled && events.some(isEnd)) await Promise.allSettled([removeRequest()]);
+    return { type: "accepted", body: { cancel_requested: isCancelled } };
   }
 
   return {
-    async send(events) {
-      const answer = await add(events);
+    async send(events, key) {
+      const answer = await add(events, key);
       if (answer.type === "accepted") latest = events.at(-1);
       return answer;
     },
-    beat: () => add(latest === undefined ? [] : againNow(latest)),
-    close: () => redis.disconnect(),
+    beat: () => add(latest === undefined ? [] : againNow(latest), crypto.randomUUID()),
+    close: () => primaries.close(),
   };
 }
 
-function retry(error: unknown, mayHaveBeenStored: boolean): PublishAnswer {
-  return { type: "retry", retryAfterMs: undefined, mayHaveBeenStored, cause: new Error(reasonOf(error)) };
+const asItIs = (error: unknown) => error;
+
+function answerTo(error: unknown): PublishAnswer {
+  const cause = error instanceof BrokerUnavailable ? undefined : troubleOf(error).cause;
+  if (isReply(error) && (cause === "permission" || cause === "fault"))
+    return { type: "refused", error: new PublishRefused(error.message, NOT_BY_A_GATEWAY) };
+  const mayHaveBeenStored = !(error instanceof BrokerUnavailable || isReply(error));
+  return {
+    type: "retry",
+    retryAfterMs: undefined,
+    mayHaveBeenStored,
+    cause: new Error(reasonOf(error), { cause: error }),
+  };
 }
+
+/** Whether a request, as its key has it, is for a run of this name. One for a run without a name is for each. */
+function isForRun(request: string | null, attemptId: string | undefined): boolean {
+  if (request === null) return false;
+  const asked = attemptIn(request);
+  return asked === undefined || attemptId === undefined || asked === attemptId;
+}
+
+function attemptIn(request: string): string | undefined {
+  try {
+    const { attempt_id } = JSON.parse(request) as { readonly attempt_id?: unknown };
+    return typeof attempt_id === "string" ? attempt_id : undefined;
+  } catch {
+    // Somebody set the key by hand: it is there, which says enough.
+    return undefined;
+  }
+}
+
+function isEnd(text: string): boolean {
+  const { event_type, current_stage } = JSON.parse(text) as Record<string, unknown>;
+  return event_type !== "status_update" || ENDS.has(current_stage);
+}
+
+const ENDS: ReadonlySet<unknown> = new Set(["completed", "failed", "cancelled"]);
 
 /** Only a status: an end is said once. */
 function againNow(text: string): string[] {

@@ -1,4 +1,6 @@
+import type { ClusterTarget, RedisTarget } from "../../../adapters/redis/redis-connection.ts";
 import { Analysis, type AnalysisOptions, TelltalePublisher } from "../../../client/publisher.ts";
+import type { AnalysisId } from "../../../domain/channel.ts";
 import { CommandFailed, readConfig } from "../command-failed.ts";
 import { EXIT } from "../exit-codes.ts";
 import { gatewayAccess } from "../gateway-access.ts";
@@ -11,12 +13,12 @@ export interface OpenedAnalysis {
 }
 
 /**
- * Opens an analysis at the gateway, or at the Redis that TELLTALE_URL names. Rejects with `CommandFailed` and code 78 if there is no
+ * Opens an analysis at the gateway, or at the Redis, the sentinels or the Cluster that TELLTALE_URL names. Rejects with `CommandFailed` and code 78 if there is no
  * token, or if the environment names neither.
  */
 export async function openAnalysis(
   url: string | undefined,
-  id: string,
+  id: AnalysisId,
   options: AnalysisOptions,
 ): Promise<OpenedAnalysis> {
   const { TELLTALE_URL = "" } = process.env;
@@ -26,26 +28,26 @@ export async function openAnalysis(
   return { analysis: publisher.analysis(id, options), disconnect: () => {} };
 }
 
-async function atRedis(url: string, id: string, options: AnalysisOptions): Promise<OpenedAnalysis> {
+async function atRedis(url: string, id: AnalysisId, options: AnalysisOptions): Promise<OpenedAnalysis> {
   const target = redisTarget(url);
   const { redisWay } = await import("./redis-way.ts");
-  const way = redisWay(target, id);
+  const way = redisWay({ target, analysisId: id, attemptId: options.attemptId });
   return { analysis: new Analysis(id, way, options), disconnect: () => way.close() };
 }
 
-function redisTarget(url: string) {
+function redisTarget(url: string): RedisTarget | ClusterTarget {
   const tls = Object.entries(process.env).filter(([name]) =>
     /^REDIS_(CA|CERT|KEY|PASSWORD|SENTINEL)/.test(name),
   );
   try {
     const { broker } = readConfig({ ...Object.fromEntries(tls), BROKER: "redis", REDIS_URL: url });
-    if (broker.kind === "redis" && !("cluster" in broker)) return broker;
+    if (broker.kind === "redis") return broker;
   } catch (error) {
     if (!(error instanceof CommandFailed)) throw error;
     throw new CommandFailed(error.exitCode, error.message.replaceAll("REDIS_URL", "TELLTALE_URL"));
   }
   throw new CommandFailed(
     EXIT.configuration,
-    "TELLTALE_URL: give the gateway's address in place of a Redis Cluster",
+    "TELLTALE_URL: must be the address of a Redis, or of a gateway",
   );
 }

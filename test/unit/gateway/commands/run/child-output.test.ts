@@ -53,6 +53,15 @@ function outputOf(lines: readonly string[], stream: "stdout" | "stderr" = "stdou
 }
 
 describe("ChildOutput", () => {
+  test("reports nothing of a file that the program writes, in which there is a percentage by chance", async () => {
+    const image = new TextDecoder().decode(
+      new Uint8Array([0x89, 0x50, 0x4e, 0x47, 0x20, 0x32, 0x25, 0x20, 0xd3]),
+    );
+    const { way, pass } = outputOf([image, "\u0000\u0001 2% ", "gr\ufffdne Bilder: 37%"]);
+    await pass(300);
+    expect(way.stored).toMatchObject([{ progress: 0.37 }]);
+  });
+
   test("reports what a line shows, without its colours", async () => {
     const { way, pass } = outputOf(["nothing", "\u001b[32mframe\u001b[0m 12/24 \u001b]0;title\u0007"]);
     await pass(200);
