@@ -1,4 +1,4 @@
-import { describe, setDefaultTimeout } from "bun:test";
+import { afterEach, describe, setDefaultTimeout } from "bun:test";
 import { openBroker } from "../../examples/postgres-broker/src/broker.ts";
 import { SystemClock } from "../../src/adapters/system/system-clock.ts";
 import { closeBroker } from "../../src/application/ports/broker-ports.ts";
@@ -6,6 +6,7 @@ import { CollectingTelemetry } from "../../src/testing/collecting-telemetry.ts";
 import { eventually } from "../../src/testing/eventually.ts";
 import { brokerContract } from "../../src/testing/testing.ts";
 import { needs } from "../support/needs.ts";
+import { runningIndexRules } from "../support/running-index-rules.ts";
 import { usePostgres } from "../support/use-postgres.ts";
 
 setDefaultTimeout(60_000);
@@ -13,6 +14,28 @@ setDefaultTimeout(60_000);
 describe.skipIf(!needs("postgres"))("PostgreSQL", () => {
   const inUse = usePostgres();
   const clock = new SystemClock();
+  const closings: (() => Promise<void>)[] = [];
+  afterEach(async () => {
+    for (const close of closings.splice(0)) await close();
+  });
+
+  runningIndexRules(async () => {
+    const schema = inUse.schema();
+    const open = () => {
+      const env = { POSTGRES_URL: inUse.server.url, POSTGRES_SCHEMA: schema };
+      const history = { size: 1_000, ttlMs: 86_400_000 };
+      const node = openBroker({
+        env,
+        clock,
+        telemetry: new CollectingTelemetry(),
+        history,
+        listen: new Set(),
+      });
+      closings.push(() => closeBroker(node));
+      return node.running;
+    };
+    return [open(), open()];
+  });
 
   brokerContract(
     "PostgreSQL",

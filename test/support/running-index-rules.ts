@@ -27,5 +27,13 @@ export function runningIndexRules(open: () => Promise<readonly [RunningIndexPort
     ]);
     await one.settle({ channel: early, dueAt: 1_500 }, 4_000);
     expect((await two.due(5_000, 10)).map(({ channel }) => channel)).toEqual([later, early]);
+    await two.settle({ channel: later, dueAt: 3_000 }, undefined);
+    await one.settle({ channel: later, dueAt: 3_000 }, 3_500);
+    expect((await one.due(5_000, 10)).map(({ channel }) => channel)).toEqual([early]);
+    expect(await two.put({ channel: later, dueAt: 4_500 })).toBe(true);
+    expect(await one.due(5_000, 10)).toEqual([
+      { channel: early, dueAt: 4_000 },
+      { channel: later, dueAt: 4_500 },
+    ]);
   });
 }

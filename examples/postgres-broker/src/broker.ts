@@ -5,6 +5,7 @@ import { PostgresDeadLetters } from "./dead-letters.ts";
 import { PostgresInbox } from "./inbox.ts";
 import { Listener } from "./listener.ts";
 import { PostgresPubSub } from "./pub-sub.ts";
+import { PostgresRunningIndex } from "./running-index.ts";
 import { readSettings } from "./settings.ts";
 
 /**
@@ -16,17 +17,18 @@ export function openBroker({
   clock,
   telemetry,
   history,
-}: BrokerContext): Required<Omit<BrokerPorts, "workerChannels" | "selfCheck" | "running">> {
+}: BrokerContext): Required<Omit<BrokerPorts, "workerChannels" | "selfCheck">> {
   const settings = readSettings(env);
   // Three pools: a page of history or a batch of the outbox never holds up a publisher.
   const pool = (purpose: string, connections: number) =>
     new Database({ settings, purpose, connections, clock, telemetry });
   const reading = pool("reading", 4);
+  const publishing = pool("publishing", 8);
   const outages = new OutageLog(clock, telemetry);
   const listener = new Listener({ settings, reading, clock, telemetry, outages });
   return {
     events: new PostgresPubSub({
-      publishing: pool("publishing", 8),
+      publishing,
       reading,
       listener,
       history,
@@ -35,6 +37,7 @@ export function openBroker({
       outages,
     }),
     deadLetters: new PostgresDeadLetters({ database: pool("dead-letters", 1), clock }),
+    running: new PostgresRunningIndex(publishing),
     inbox: new PostgresInbox({ database: pool("outbox", 2), listener, clock }),
   };
 }

@@ -5,13 +5,11 @@ import { inTransaction } from "./transaction.ts";
 /** The format of the tables, and of the channels in them. A change that older gateways misread gets the next number. */
 export const FORMAT = 1;
 
-/** Whether all tables are there. It takes no lock, since a busy server has many connections made at once. Rejects as `makeSchema` does. */
+/** Whether all is there. It takes no lock, since a busy server has many connections made at once. Rejects as `makeSchema` does. */
 export async function hasSchema(sql: Sql, schema: string): Promise<boolean> {
   try {
     const [kept] = await sql.unsafe<{ number: number; added: boolean }[]>(
-      `select number, to_regclass('${schema}.cancels') is not null and exists (
-         select from pg_attribute where attrelid = to_regclass('${schema}.channels') and attname = 'run'
-       ) as added from ${schema}.format`,
+      `select number, to_regproc('${schema}.telltale_heartbeat') is not null as added from ${schema}.format`,
     );
     return isOfThis(kept?.number) && kept?.added === true;
   } catch (error) {
@@ -45,12 +43,23 @@ export async function makeSchema(sql: ReservedSql, schema: string): Promise<void
   });
 }
 
-/** Tables and columns that came after the first release. Gateways of earlier ones do not know them, and need not. */
+/** Everything that came after the first release. Gateways of earlier ones do not know them, and need not. */
 function added(schema: string): string {
   return `
 create table if not exists ${schema}.cancels (channel text primary key, request text not null, expires_at bigint not null);
 create index if not exists cancels_expire on ${schema}.cancels (expires_at);
 alter table ${schema}.channels add column if not exists run text;
+
+-- The analyses that may be running, and when gateways look at them.
+create table if not exists ${schema}.running (channel text primary key, due_at bigint not null);
+create index if not exists running_due on ${schema}.running (due_at);
+
+-- The worker of an analysis is alive, and asks whether somebody asked to cancel it. Gateways remove a request that is over.
+create or replace function ${schema}.telltale_heartbeat(analysis uuid) returns boolean
+language sql security definer set search_path = ${schema}, pg_temp as $$
+  update channels set heard_at = now_ms() where channel = 'analysis:' || analysis and expires_at > now_ms();
+  select exists (select from cancels where channel = 'analysis:' || analysis and expires_at > now_ms());
+$$;
 `;
 }
 

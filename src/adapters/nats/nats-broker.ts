@@ -25,8 +25,10 @@ interface NatsBrokerOptions {
  */
 export function openNatsBroker({ history, listen, ...connected }: NatsBrokerOptions): BrokerPorts {
   const shared = { ...connected, outages: new OutageLog(connected.clock, connected.telemetry) };
+  const events = new NatsPubSub({ ...shared, history });
   return {
-    events: new NatsPubSub({ ...shared, history }),
+    events,
+    running: events.running,
     deadLetters: new NatsDeadLetters(shared),
     inbox: new NatsInbox({ ...shared, listen: [...listen] }),
     selfCheck: () => new NatsSelfCheck(connected.target, [...listen]),

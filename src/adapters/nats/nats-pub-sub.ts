@@ -37,6 +37,7 @@ import { NatsClock } from "./nats-clock.ts";
 import type { NatsTarget } from "./nats-connection.ts";
 import { NatsEventStream } from "./nats-event-stream.ts";
 import { NatsLink } from "./nats-link.ts";
+import { NatsRunningIndex } from "./nats-running-index.ts";
 import { NatsSubscriptions } from "./nats-subscriptions.ts";
 import { NatsTrials } from "./nats-trials.ts";
 import { NatsTrimming } from "./nats-trimming.ts";
@@ -66,6 +67,7 @@ const BESIDE_EVENTS = 64 * 1024;
  */
 export class NatsPubSub implements PubSubPort {
   readonly kind = "nats";
+  readonly running: NatsRunningIndex;
   readonly #format: NewerFormatWatch;
   readonly #brokerClock = new NatsClock();
   readonly #link: NatsLink;
@@ -81,23 +83,24 @@ export class NatsPubSub implements PubSubPort {
   readonly #streams = new EventStreams();
 
   constructor(options: NatsPubSubOptions) {
-    const { clock, telemetry, target } = options;
+    const { clock, telemetry, target, history, keysKnownMs = KEYS_KNOWN_MS } = options;
     const outages = options.outages ?? new OutageLog(clock, telemetry);
     const brokerClock = this.#brokerClock;
-    this.#terms = { ttlMs: options.history.ttlMs, holes: new KnownHoles(telemetry) };
+    this.#terms = { ttlMs: history.ttlMs, holes: new KnownHoles(telemetry) };
     this.#link = new NatsLink({
       ...{ target, clock, telemetry, outages, purpose: "requests" },
       check: (connection, server) => this.#streams.ensure(connection, server),
       onReady: () => this.#connectionChanged(),
       onLost: () => this.#connectionChanged(),
     });
+    this.running = new NatsRunningIndex({ link: this.#link, clock });
     this.#stream = new NatsEventStream({
       ...{ link: this.#link, clock: brokerClock, timers: clock },
       isReplicated: this.#streams.areReplicated,
       clusterLineage: this.#lineage,
     });
     this.#format = new NewerFormatWatch(outages, (channel) =>
-      readHead(this.#stream, subjectsOf(channel), options.history.ttlMs),
+      readHead(this.#stream, subjectsOf(channel), history.ttlMs),
     );
     this.#trials = new NatsTrials({
       ...{ link: this.#link, brokerClock, clock, telemetry, outages },
@@ -110,9 +113,8 @@ export class NatsPubSub implements PubSubPort {
         await (wasInDoubt ? this.#lineage.renew(this.#link) : this.#lineage.follow(this.#link));
       },
     });
-    const { history, keysKnownMs = KEYS_KNOWN_MS } = options;
-    this.#trimming = new NatsTrimming({ stream: this.#stream, history, keysKnownMs, clock, telemetry });
     const writing = { stream: this.#stream, clock: brokerClock, history };
+    this.#trimming = new NatsTrimming({ ...writing, keysKnownMs, clock, telemetry });
     this.#cancels = new NatsCancels({ ...writing, link: this.#link, telemetry });
     this.#appends = new NatsAppends({
       ...writing,

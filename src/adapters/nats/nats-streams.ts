@@ -13,6 +13,8 @@ export interface WantedStream {
   readonly keepsAnySize?: boolean;
   /** Only the last message of each subject is kept. */
   readonly lastPerSubject?: boolean;
+  /** A new message is refused if the stream has so many, unless it takes the place of one of its subject. Default: no limit. */
+  readonly mostMessages?: number;
   /** How long messages are kept; left out: for good. */
   readonly maxAgeMs?: number;
   /** Stored messages are published again, from subjects below the first to subjects below the second. */
@@ -109,9 +111,9 @@ function configOf(wanted: WantedStream, { clusterSize }: NatsServer): StreamConf
     subjects: wanted.subjects,
     storage: "file",
     retention: "limits",
-    discard: wanted.lastPerSubject === true ? "old" : "new",
+    discard: wanted.lastPerSubject === true && wanted.mostMessages === undefined ? "old" : "new",
     max_age: (wanted.maxAgeMs ?? 0) * MS,
-    max_msgs: -1,
+    max_msgs: wanted.mostMessages ?? -1,
     max_bytes: -1,
     max_msgs_per_subject: wanted.lastPerSubject === true ? 1 : -1,
     duplicate_window,

@@ -155,7 +155,7 @@ export const CONFIG_VARIABLES = [
   variable(
     "ABANDON_AFTER_SECONDS",
     "0",
-    "Seconds of silence after which a running analysis is ended with the error `worker_lost`; 0 is never. On memory and Redis.",
+    "Seconds of silence after which a running analysis is ended with the error `worker_lost`; 0 is never.",
   ),
   variable(
     "DRAIN_SECONDS",
