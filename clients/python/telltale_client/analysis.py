@@ -30,6 +30,8 @@ class Cancelled(Exception):
 class Analysis:
     """A context manager around one analysis. Leaving it ends the analysis: as completed, failed or cancelled.
 
+    An analysis has one end: the first that is told counts, and a result, an error or an exception after it is left out.
+
     Nothing here waits for the gateway or raises because it is away, but leaving waits at most 30 s for what is not sent yet.
     `analysis_id` is a UUID; `Analysis.id_for("job-42")` makes one of any name. `url` and `token` are TELLTALE_URL and
     TELLTALE_TOKEN if they are left out; a token may be a function, which is asked before each request. `attempt_id` names this
@@ -140,7 +142,7 @@ class Analysis:
             self._telling.end("result", {**({"data": fields} if data is None else {"data": data, **fields}), **said})
 
     def error(self, code: str, message: Optional[str] = None, details: Optional[Dict[str, Any]] = None) -> None:
-        """Ends the analysis as failed. An exception that follows is not told."""
+        """Ends the analysis as failed. A result or an exception that follows is not told."""
         self._telling.end("error", {"error_code": code, "error_message": message or code, "error_details": details})
 
     def start(self) -> "Analysis":
@@ -158,7 +160,7 @@ class Analysis:
             return
         if isinstance(fault, Cancelled):
             self._telling.end_stage("cancelled", "Cancelled")
-        elif fault is not None and not (isinstance(fault, SystemExit) and fault.code in (None, 0)):
+        elif fault is not None and not _is_leaving(fault):
             self._telling.end("error", error_fields(fault))
         elif not self._part:
             self._telling.end_stage("completed", "Completed")
@@ -183,6 +185,11 @@ class Analysis:
         self.finish(fault)
         if self._run is None:
             self.wait()
+
+
+def _is_leaving(fault: BaseException) -> bool:
+    """`sys.exit(0)`, and a generator that nobody reads on: neither says that the work has failed."""
+    return isinstance(fault, GeneratorExit) or isinstance(fault, SystemExit) and fault.code in (None, 0)
 
 
 def length_of(iterable: Iterable[Any]) -> Optional[int]:

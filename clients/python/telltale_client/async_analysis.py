@@ -97,12 +97,12 @@ class AsyncAnalysis:
             except RuntimeError:
                 pass  # the loop has ended, and nobody waits
 
-        telling.delivery.when_empty(telling.lane, from_the_thread)
+        telling.delivery.when_settled(telling.lane, from_the_thread)
         try:
             await asyncio.wait_for(empty, seconds)
-            return True
         except asyncio.TimeoutError:
-            return False
+            pass
+        return telling.lane.empty
 
     async def __aenter__(self) -> "AsyncAnalysis":
         self._analysis.start()
@@ -112,7 +112,8 @@ class AsyncAnalysis:
         self, kind: Optional[Type[BaseException]], fault: Optional[BaseException], where: Optional[TracebackType]
     ) -> None:
         self._analysis.finish(fault)
-        await self.wait()
+        if not isinstance(fault, GeneratorExit):  # a coroutine that is closed may await nothing more
+            await self.wait()
 
 
 class Told:

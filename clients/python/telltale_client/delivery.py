@@ -1,20 +1,21 @@
 """Sends what waits, in a thread of its own, so that no analysis ever waits for a gateway or fails for want of one."""
 
 import logging
-import random
 import threading
 import time
-from typing import Callable, List, Optional
+from typing import Callable, List, NamedTuple, Optional
 
+from .backoff import Backoff
 from .events import Event
-from .lane import BEAT_SECONDS, Batch, Lane
-from .transport import Away, Refused, Transport
+from .lane import BEAT_SECONDS, Lane
+from .outbox import Batch
+from .transport import Away, Denied, Refused, Transport
 
 log = logging.getLogger("telltale_client")
 
-FIRST_PAUSE = 0.25
-LONGEST_PAUSE = 5.0
 PATIENCE_SECONDS = 30.0
+# How long whoever leaves waits if the token is not taken and cannot become another one.
+DENIED_SECONDS = 5.0
 
 
 class Delivery:
@@ -35,8 +36,8 @@ class Delivery:
         self._changed = threading.Condition()
         self._thread: Optional[threading.Thread] = None
         self._lanes: List[Lane] = []
-        self._resume_at = 0.0
-        self._failures = 0
+        self._watchers: List[Watcher] = []
+        self._away = Backoff()
 
     def after_fork(self) -> None:
         for lane in self._lanes:
@@ -46,23 +47,28 @@ class Delivery:
         self._transport = self._connect()
         self._begin()
 
-    def status(self, lane: Lane, event: Event) -> None:
+    def status(self, lane: Lane, make: Callable[[], Event]) -> None:
+        """`make` is called with the lock. After the end the status is left out."""
         with self._changed:
-            lane.status(event, time.monotonic())
-            self._serve(lane)
+            event = make()
+            if lane.ended is None:
+                lane.status(event, time.monotonic())
+                self._serve(lane)
 
-    def append(self, lane: Lane, event: Event) -> None:
+    def end(self, lane: Lane, name: str, make: Callable[[], Event]) -> bool:
+        """Answers whether the end is told: the first one counts."""
         with self._changed:
-            lane.append(event, time.monotonic())
+            told = lane.end(name, make(), time.monotonic())
             self._serve(lane)
+            return told
 
     def watch(self, lane: Lane, beating: bool, sample: Optional[Callable[[], Optional[Event]]]) -> None:
         """From now on the thread beats for the lane, and asks `sample` for the status of a running loop."""
         with self._changed:
-            lane.sample = None if lane.refused else sample
+            lane.sample = None if lane.stopped else sample
             if beating and not lane.beating:
                 lane.poll_at = time.monotonic() + self._transport.poll_seconds
-            lane.beating = beating and not lane.refused
+            lane.beating = beating and not lane.stopped
             self._serve(lane)
 
     def close(self, lane: Lane) -> None:
@@ -73,14 +79,20 @@ class Delivery:
 
     def wait(self, lane: Lane, seconds: float) -> bool:
         """Until everything is with the gateway; False if that took too long. The rest is sent later if the process lives."""
+        began = time.monotonic()
         with self._changed:
-            return self._changed.wait_for(lambda: lane.empty, max(0.0, seconds))
+            while not lane.empty:
+                left = began + min(seconds, lane.patience) - time.monotonic()
+                if left <= 0:
+                    return False
+                self._changed.wait(left)
+            return True
 
-    def when_empty(self, lane: Lane, callback: Callable[[], None]) -> None:
-        """Calls back, from another thread, when everything is with the gateway."""
+    def when_settled(self, lane: Lane, callback: Callable[[], None]) -> None:
+        """Calls back, from another thread, when everything is with the gateway or there is no use in waiting longer."""
         with self._changed:
-            lane.when_empty.append(callback)
-            self._changed.notify_all()
+            self._watchers.append(Watcher(lane, time.monotonic(), callback))
+            self._serve(lane)
 
     def flush(self, deadline: float) -> None:
         """At the end of the process: waits for each lane as long as nobody has waited for it already."""
@@ -124,27 +136,30 @@ class Delivery:
             self._ask(due, batch)
 
     def _due(self, now: float) -> Optional[Lane]:
-        if now < self._resume_at:
+        if now < self._away.resume_at:
             return None
-        waiting = (lane for lane in self._lanes if lane.has_waiting)
+        waiting = (lane for lane in self._lanes if lane.has_waiting and lane.denied.resume_at <= now)
         beating = (lane for lane in self._lanes if lane.beating and lane.poll_at <= now)
         return next(waiting, None) or next(beating, None)
 
     def _pause(self, now: float) -> Optional[float]:
         """Seconds until something is due; None if only a call can change that."""
         times = [lane.due_at() for lane in self._lanes]
-        if now < self._resume_at:
-            times.append(self._resume_at)
+        if now < self._away.resume_at:
+            times.append(self._away.resume_at)
         else:
             times += [lane.poll_at for lane in self._lanes if lane.beating]
+            times += [lane.denied.resume_at for lane in self._lanes if lane.has_waiting]
         soonest = min(times, default=float("inf"))
         return None if soonest == float("inf") else max(0.01, soonest - now)
 
     def _tidy(self) -> None:
+        now = time.monotonic()
+        settled = [one for one in self._watchers if one.lane.empty or now - one.since >= one.lane.patience]
+        self._watchers = [one for one in self._watchers if one not in settled]
+        for watcher in settled:
+            watcher.callback()
         for lane in [lane for lane in self._lanes if lane.empty]:
-            callbacks, lane.when_empty = lane.when_empty, []
-            for callback in callbacks:
-                callback()
             if lane.closed:
                 self._lanes.remove(lane)
                 if lane.dropped:
@@ -159,57 +174,64 @@ class Delivery:
                 cancelled = self._transport.poll(lane.analysis_id)
             else:
                 cancelled = self._transport.send(lane.analysis_id, [entry.text for entry in batch.entries], batch.key)
+        except Denied as denied:
+            self._is_denied(lane, denied)
         except Away as away:
             self._is_away(away)
         except Refused as refused:
             with self._changed:
-                self._is_refused(lane, refused)
-        except Exception:
-            log.exception("events of %s could not be sent", lane.analysis_id)
-            self._is_away(Away("fault of this client"))
+                if lane.batch is not None:
+                    lane.refuse(refused)
+        except Exception as fault:
+            if self._away.failures == 0:
+                log.exception("events of %s could not be sent", lane.analysis_id)
+            self._is_away(Away(f"fault of this client: {fault!r}"))
         else:
             self._is_answered(lane, batch, cancelled)
 
     def _is_answered(self, lane: Lane, batch: Optional[Batch], cancelled: Optional[bool]) -> None:
-        if self._failures >= 3:
-            log.warning("the gateway is back")
-        self._failures = 0
+        self._is_there()
         with self._changed:
             now = time.monotonic()
+            if lane.denied.failures:
+                log.warning("events of %s are sent again", lane.analysis_id)
+            lane.denied.reset()
+            lane.patience = float("inf")
             lane.poll_at = now + self._transport.poll_seconds
             lane.cancel_requested = lane.cancel_requested or cancelled is True
-            if batch is not None and lane.batch is batch:
-                lane.batch = None
+            if batch is not None:
+                lane.stored(batch)
             if batch is None and not self._transport.poll_is_beat and now - lane.status_sent_at >= BEAT_SECONDS:
                 lane.repeat_status(now)
 
     def _is_away(self, away: Away) -> None:
-        self._failures += 1
-        if self._failures == 3:
+        self._away.failed(time.monotonic(), away.retry_after)
+        if self._away.failures == 3:
             log.warning("the gateway is away: events wait (%s)", away)
-        step = min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** min(self._failures - 1, 10))
-        self._resume_at = time.monotonic() + max(away.retry_after, step * random.uniform(0.5, 1))
 
-    def _is_refused(self, lane: Lane, refused: Refused) -> None:
-        batch = lane.batch
-        if batch is None:
-            return
-        if refused.for_good:
-            log.warning("nothing more is told of %s: %s (%s)", lane.analysis_id, refused, refused.code)
-            lane.stop()
-            return
-        place = refused.event if len(batch.entries) > 1 else 0
-        if place is None or not 0 <= place < len(batch.entries):
-            lane.one_by_one = len(batch.entries)
-            lane.take_back(batch.entries)
-            return
-        entry = batch.entries[place]
-        fault = f"{entry.event_type}: {refused.issues[0] if refused.issues else refused}"
-        if fault not in lane.faults_told:
-            lane.faults_told.add(fault)
-            log.warning("an event of %s was refused: %s", lane.analysis_id, fault)
-        lane.dropped += 1
-        lane.take_back(batch.entries[:place] + lane.in_place_of(entry, refused) + batch.entries[place + 1 :])
+    def _is_there(self) -> None:
+        if self._away.failures >= 3:
+            log.warning("the gateway is back")
+        self._away.reset()
+
+    def _is_denied(self, lane: Lane, denied: Denied) -> None:
+        """The gateway may take the events of other analyses meanwhile."""
+        self._is_there()
+        with self._changed:
+            lane.patience = float("inf") if denied.may_heal else DENIED_SECONDS
+            lane.denied.failed(time.monotonic())
+            lane.poll_at = time.monotonic() + self._transport.poll_seconds
+            if lane.denied.failures == 1:
+                log.warning("events of %s wait: %s", lane.analysis_id, denied)
+            self._changed.notify_all()
+
+
+class Watcher(NamedTuple):
+    """Called back when the lane is empty, or has been denied for longer than whoever waits since `since` should wait."""
+
+    lane: Lane
+    since: float
+    callback: Callable[[], None]
 
 
 def _collect(lane: Lane, now: float) -> None:

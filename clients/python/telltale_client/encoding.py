@@ -13,6 +13,8 @@ from typing import Any, Tuple
 
 # The gateway takes 64 levels; what lies deeper is written as text.
 DEEPEST = 60
+# Python refuses to write longer integers in decimal.
+MOST_BITS = 14_000
 
 
 def to_json(value: Any) -> str:
@@ -26,12 +28,19 @@ def to_json(value: Any) -> str:
 
 def plain(value: Any, around: Tuple[int, ...] = ()) -> Any:
     """The value in types that JSON has. `around` has the ids of the containers that hold it."""
+    try:
+        return _plain(value, around)
+    except Exception:
+        return _text(value)  # one that cannot be read must not take the event with it
+
+
+def _plain(value: Any, around: Tuple[int, ...]) -> Any:
     if value is None or isinstance(value, (bool, str)) and not isinstance(value, Enum):
         return _whole(value) if isinstance(value, str) else value
     if isinstance(value, Enum):
         return plain(value.value, around)
     if isinstance(value, int):
-        return int(value)
+        return int(value) if value.bit_length() < MOST_BITS else hex(value)
     if isinstance(value, float):
         return float(value) if math.isfinite(value) else None
     if isinstance(value, Decimal):

@@ -4,15 +4,20 @@ import encodings.idna  # noqa: F401 - a fork while the thread imports it would l
 import http.client
 import json
 import ssl
+import time
 from typing import Any, Dict, List, Optional, Sequence, Tuple
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
-from .transport import Away, Issue, Refused, Token
+from .transport import Away, Denied, Issue, Refused, Token
 
 REQUEST_SECONDS = 8.0  # the gateway answers a publish within 5
 LONGEST_PAUSE = 30.0
-RETRIED = (408, 425, 429, 500, 502, 503, 504)
+# The gateway judges what an event is; with any other answer the same events may be taken later.
+OF_AN_EVENT = (400, 409, 413, 422)
+OF_THE_TOKEN = (401, 403)
+# How long a gateway that knows no heartbeat is not asked for one.
+WITHOUT_BEATS_SECONDS = 60.0
 
 
 class HttpTransport:
@@ -31,6 +36,7 @@ class HttpTransport:
         self._token = token
         self._connection: Optional[http.client.HTTPConnection] = None
         self.poll_is_beat = True
+        self._ask_for_beats_at = 0.0
 
     def send(self, analysis_id: str, events: Sequence[str], key: str) -> Optional[bool]:
         body = events[0] if len(events) == 1 else f"[{','.join(events)}]"
@@ -38,18 +44,20 @@ class HttpTransport:
         status, answer, retry_after = self._post(path, body, {"Idempotency-Key": key})
         if status == 202:
             return _cancel_requested(answer)
-        raise _fault(status, answer, retry_after, len(events) > 1)
+        raise self._fault(status, answer, retry_after, len(events) > 1)
 
     def poll(self, analysis_id: str) -> Optional[bool]:
-        if not self.poll_is_beat:
+        if not self.poll_is_beat and time.monotonic() < self._ask_for_beats_at:
             return None
         status, answer, retry_after = self._post(f"/v1/analyses/{analysis_id}/heartbeat", "{}", {})
         if status == 200:
+            self.poll_is_beat = True
             return _cancel_requested(answer)
-        if status in (404, 405, 501):
-            self.poll_is_beat = False  # a gateway of a former version
+        fault = self._fault(status, answer, retry_after, False)
+        if status in (405, 501) or status == 404 and _code(status, answer) == "not_found":
+            # A gateway of a former version. A 404 of anybody else says that no gateway is there.
+            self.poll_is_beat, self._ask_for_beats_at = False, time.monotonic() + WITHOUT_BEATS_SECONDS
             return None
-        fault = _fault(status, answer, retry_after, False)
         if isinstance(fault, Away):
             raise fault
         return None
@@ -60,7 +68,7 @@ class HttpTransport:
             connection.close()
 
     def _post(self, path: str, body: str, headers: Dict[str, str]) -> Tuple[int, Any, float]:
-        token = self._token() if callable(self._token) else self._token or ""
+        token = self._token_now()
         for kept in (self._connection is not None, False):
             try:
                 return self._exchange(path, body.encode("utf-8"), {**headers, **_authorization(token)})
@@ -70,6 +78,21 @@ class HttpTransport:
                 if not kept or isinstance(fault, TimeoutError):
                     raise Away(f"no answer from {self._host}: {type(fault).__name__}") from fault
         raise AssertionError("unreachable")
+
+    def _token_now(self) -> str:
+        try:
+            return self._token() if callable(self._token) else self._token or ""
+        except Exception as fault:
+            raise Denied(f"the token cannot be read: {type(fault).__name__}: {fault}", may_heal=True) from fault
+
+    def _fault(self, status: int, answer: Any, retry_after: float, many: bool) -> Exception:
+        code, message = _code(status, answer), _message(status, answer)
+        if status in OF_THE_TOKEN:
+            return Denied(f"{code}: {message}", may_heal=callable(self._token))
+        if status not in OF_AN_EVENT:
+            return Away(f"{status} {code}", retry_after)
+        issues, event = _issues(answer.get("issues") if isinstance(answer, dict) else None, many)
+        return Refused(code, message, issues, event)
 
     def _exchange(self, path: str, body: bytes, headers: Dict[str, str]) -> Tuple[int, Any, float]:
         if self._connection is None:
@@ -104,14 +127,14 @@ def _authorization(token: str) -> Dict[str, str]:
     return {"Authorization": f"Bearer {token}"} if token.isascii() and token.isprintable() and token else {}
 
 
-def _fault(status: int, answer: Any, retry_after: float, many: bool) -> Exception:
-    problem: Dict[str, Any] = answer if isinstance(answer, dict) else {}
-    code = problem.get("code") if isinstance(problem.get("code"), str) else f"http_{status}"
-    message = str(problem.get("detail") or problem.get("title") or f"the gateway answered {status}")
-    if status in RETRIED:
-        return Away(f"{status} {code}", retry_after)
-    issues, event = _issues(problem.get("issues"), many)
-    return Refused(str(code), message, issues, event)
+def _code(status: int, answer: Any) -> str:
+    code = answer.get("code") if isinstance(answer, dict) else None
+    return code if isinstance(code, str) else f"http_{status}"
+
+
+def _message(status: int, answer: Any) -> str:
+    said = [answer.get(name) for name in ("title", "detail")] if isinstance(answer, dict) else []
+    return ": ".join(str(words) for words in said if words) or f"the gateway answered {status}"
 
 
 def _issues(found: Any, many: bool) -> Tuple[List[Issue], Optional[int]]:

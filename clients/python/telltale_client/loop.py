@@ -1,8 +1,9 @@
 """How far a loop is, and when the work will be done at its rate."""
 
+import math
 from collections import deque
 from datetime import datetime, timedelta, timezone
-from typing import Deque, Optional, Tuple
+from typing import Any, Deque, Optional, Tuple
 
 # Long enough to be steady, short enough to follow a change of stage.
 RATE_WINDOW_SECONDS = 8.0
@@ -32,10 +33,19 @@ class Loop:
 
     def progress(self) -> Optional[float]:
         """Progress of the whole analysis, 0 to 1; None if nobody knows how many items there are."""
-        if not self.total:
+        if not self.total or finite(self.total) is None:
             return None
         begins, ends = self.span
         return begins + (ends - begins) * min(1.0, self.current / self.total)
+
+
+def finite(value: Any) -> Optional[float]:
+    """A finite number of any kind, as Python's own; None for what is none, as NaN."""
+    try:
+        number = value if isinstance(value, int) else float(value)
+        return number if math.isfinite(number) and not isinstance(value, (str, bytes)) else None
+    except (TypeError, ValueError, OverflowError):
+        return None
 
 
 class Rate:

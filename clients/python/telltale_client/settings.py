@@ -19,14 +19,19 @@ class Destination(NamedTuple):
 
 def destination(url: Optional[str] = None, token: Token = None) -> Optional[Destination]:
     """Where events go; None, with one line in the log, if nothing says so."""
-    address = url or _setting("TELLTALE_URL")
+    try:
+        address = url or _setting("TELLTALE_URL")
+    except (OSError, ValueError) as fault:
+        raise ValueError(f"TELLTALE_URL_FILE cannot be read: {fault}") from fault
     if not address:
         _warn_once()
         return None
     scheme = urlsplit(address).scheme
     if scheme not in ("http", "https", "redis", "rediss", "unix", "nats"):
         raise ValueError("TELLTALE_URL begins with http://, https://, redis://, rediss:// or nats://")
-    return Destination(address, token or _token)
+    # A text is known not to change; a file is read before each request, so that it may be replaced.
+    named = _token if os.environ.get("TELLTALE_TOKEN_FILE") else os.environ.get("TELLTALE_TOKEN")
+    return Destination(address, token or named)
 
 
 def transport_to(where: Destination) -> Transport:
@@ -51,7 +56,6 @@ def transport_to(where: Destination) -> Transport:
 
 
 def _token() -> str:
-    """Read before each connection, so that a file may be replaced."""
     return _setting("TELLTALE_TOKEN") or ""
 
 

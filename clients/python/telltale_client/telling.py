@@ -1,14 +1,14 @@
 """Makes the statuses and the end of one analysis, and hands them to its lane."""
 
 import logging
-import math
 import time
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple
 
 from .delivery import Delivery
+from .encoding import plain
 from .events import Event, timed
-from .lane import Lane
-from .loop import Loop, Rate
+from .lane import RESULTS, Lane
+from .loop import Loop, Rate, finite
 
 log = logging.getLogger("telltale_client")
 
@@ -33,7 +33,6 @@ class Telling:
     def __init__(self, lane: Lane, delivery: Optional[Delivery], task_id: str) -> None:
         self.lane = lane
         self.delivery = delivery
-        self.ended: Optional[str] = None  # the stage or the type of the event that ended it
         self.frames: Tuple[int, int] = (0, 0)  # done and in all, of the last loop over frames
         self._task_id = task_id
         self._stage, self._progress = FIRST_STAGE, 0.0
@@ -42,30 +41,31 @@ class Telling:
         self._loops: List[Loop] = []
 
     def status(self, status: Status) -> None:
-        if self.ended is not None:
-            log.debug("%s has ended: a status was left out", self.lane.analysis_id)
-            return
-        self._send(lambda to: to.status(self.lane, self._event(status)))
+        """After the end a status is left out, since it would open the analysis again."""
+        stage = plain(status.stage)
+        if stage in ("failed", "cancelled"):
+            self._end(stage, lambda: self._event(status))
+        else:
+            self._send(lambda to: to.status(self.lane, lambda: self._event(status)))
 
     def end(self, event_type: str, fields: Dict[str, Any]) -> None:
-        """By a result or an error. Only an error may follow a result."""
-        if self.ended in (event_type, "error", "cancelled", "queued"):
-            log.debug("%s has ended: its %s was left out", self.lane.analysis_id, event_type)
-            return
-        self.ended = event_type
-        event = timed(event_type, self.lane.analysis_id, self.lane.attempt_id, fields)
-        self._send(lambda to: to.append(self.lane, event))
-        self.watch()
+        """By a result or an error. The first end counts: one that follows is left out, with a line in the log if it is an error."""
+        lane = self.lane
+        before = lane.ended
+        told = self._end(event_type, lambda: timed(event_type, lane.analysis_id, lane.attempt_id, fields))
+        if not told and event_type == "error" and before in (*RESULTS, "completed"):
+            code, message = fields.get("error_code"), fields.get("error_message")
+            log.warning("%s had ended by its %s: an error was left out: %s: %s", lane.analysis_id, before, code, message)
 
     def end_stage(self, stage: str, message: str) -> None:
         """By a status; only `completed` may follow a result. `queued` ends what this run has to tell."""
-        if self.ended is not None and not (stage == "completed" and self.ended in ("result", "result_update")):
-            return
-        event = self._event(Status(1.0 if stage == "completed" else None, stage, message))
-        event.pop("estimated_completion", None)
-        self.ended = stage
-        self._send(lambda to: to.append(self.lane, event))
-        self.watch()
+
+        def event() -> Event:
+            made = self._event(Status(1.0 if stage == "completed" else None, stage, message))
+            made.pop("estimated_completion", None)
+            return made
+
+        self._end(stage, event)
 
     def open_loop(self, loop: Loop) -> None:
         self._loops.append(loop)
@@ -82,13 +82,24 @@ class Telling:
 
     def watch(self) -> None:
         """Beats until the end, and while a loop runs its count is looked at."""
-        running = self.ended is None
+        running = self.lane.ended is None
         sample = self._sample if running and self._loops else None
         self._send(lambda to: to.watch(self.lane, running, sample))
 
     def close(self) -> None:
         self._loops.clear()
         self._send(lambda to: to.close(self.lane))
+
+    def _end(self, name: str, make: Callable[[], Event]) -> bool:
+        """Answers whether it is told; True also if nothing is sent at all."""
+        told = [True]
+
+        def end(to: Delivery) -> None:
+            told[0] = to.end(self.lane, name, make)
+
+        self._send(end)
+        self.watch()
+        return told[0]
 
     def _send(self, call: Callable[[Delivery], None]) -> None:
         if self.delivery is None:
@@ -101,7 +112,7 @@ class Telling:
     def _sample(self) -> Optional[Event]:
         """Called by the thread that sends: the status of the innermost loop, if it went on."""
         loops = self._loops[-1:]
-        if not loops or loops[0].told == loops[0].current or self.ended is not None:
+        if not loops or loops[0].told == loops[0].current:
             return None
         return self._event(self._of(loops[0]))
 
@@ -124,15 +135,16 @@ class Telling:
         return status._replace(**self._counts)
 
     def _event(self, status: Status) -> Event:
-        status = self._with_counts(status)
+        status = self._with_counts(_readable(status))
         progress = status.progress
         if progress is None and status.total and status.current is not None:
-            progress = min(1.0, float(status.current) / float(status.total))
-        if progress is not None and math.isfinite(float(progress)):
-            self._progress = float(progress)
+            progress = min(1.0, status.current / status.total)
+        told = self._progress if progress is None else progress
+        if 0 <= told <= 1:
+            self._progress = told  # another one is refused, and must not take later events with it
         fields = {
             "task_id": self._task_id,
-            "progress": round(self._progress, 6),
+            "progress": round(told, 6),
             "current_stage": self._stage,
             "message": status.message or _message(self._stage, status),
             **{name: value for name, value in self._counts.items() if value is not None},
@@ -141,6 +153,13 @@ class Telling:
         if estimate is not None:
             fields["estimated_completion"] = estimate
         return timed("status_update", self.lane.analysis_id, self.lane.attempt_id, {**fields, **status.extra})
+
+
+def _readable(status: Status) -> Status:
+    """Without numbers that are none; a stage may be a member of an Enum."""
+    stage = status.stage if type(status.stage) in (str, type(None)) else str(plain(status.stage))
+    numbers: Dict[str, Any] = {name: finite(getattr(status, name)) for name in ("progress", "current", "total")}
+    return status._replace(stage=stage, **numbers)
 
 
 def _message(stage: str, status: Status) -> str:

@@ -6,9 +6,6 @@ from typing import Callable, List, NamedTuple, Optional, Protocol, Sequence, Tup
 Token = Union[str, Callable[[], str], None]
 
 
-FOR_GOOD = ("attempt_superseded", "attempt_ended", "unauthenticated", "scope_missing", "not_allowed")
-
-
 class Away(Exception):
     """Nobody took the events, or nobody said so. The same events with the same key are to be sent again."""
 
@@ -17,8 +14,16 @@ class Away(Exception):
         self.retry_after = retry_after  # seconds; 0 if nothing was said
 
 
+class Denied(Away):
+    """The token is not taken, or cannot be read. Another analysis may have a better one, and it may be mended meanwhile."""
+
+    def __init__(self, reason: str, may_heal: bool) -> None:
+        super().__init__(reason)
+        self.may_heal = may_heal  # whether the next request may come with another token
+
+
 class Refused(Exception):
-    """The gateway will never take these events as they are; none of them was stored."""
+    """The gateway will never take one of these events as it is; none of them was stored."""
 
     def __init__(self, code: str, message: str, issues: Sequence["Issue"] = (), event: Optional[int] = None) -> None:
         super().__init__(message)
@@ -28,8 +33,13 @@ class Refused(Exception):
 
     @property
     def for_good(self) -> bool:
-        """Whether no later event would be taken either."""
-        return self.code in FOR_GOOD or self.code in ("http_401", "http_403", "http_404")
+        """Whether no later event of this run would be taken either: another run has begun."""
+        return self.code == "attempt_superseded"
+
+    @property
+    def for_its_run(self) -> bool:
+        """Whether the event is refused for the run that it is of, and not for what it says."""
+        return self.code in ("attempt_superseded", "attempt_ended")
 
 
 class Issue(NamedTuple):
@@ -55,11 +65,11 @@ class Transport(Protocol):
     def send(self, analysis_id: str, events: Sequence[str], key: str) -> Optional[bool]:
         """Hands the events (JSON) over in order, all or none. Answers whether cancelling was asked for; None if unknown.
 
-        Raises Away, or Refused. A repetition with the same key, where the way has keys, counts once.
+        Raises Away, Denied or Refused. A repetition with the same key, where the way has keys, counts once.
         """
 
     def poll(self, analysis_id: str) -> Optional[bool]:
-        """Asks whether cancelling was asked for. Over HTTP this is the beat as well. Raises Away."""
+        """Asks whether cancelling was asked for. Over HTTP this is the beat as well. Raises Away or Denied."""
 
     def close(self) -> None:
         """Drops the connection. The next call makes another."""

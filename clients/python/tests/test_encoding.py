@@ -61,12 +61,27 @@ class ToJson(unittest.TestCase):
             def __str__(self):
                 raise RuntimeError
 
+        class Detached:
+            @property
+            def tolist(self):
+                raise RuntimeError
+
+            def __str__(self):
+                return "detached"
+
+        class Torn(dict):
+            def items(self):
+                raise RuntimeError("changed size during iteration")
+
         circle = {}
         circle["self"] = [circle]
         deep = []
         for _ in range(500):
             deep = [deep]
         self.assertEqual(encoded(Stubborn()), "<Stubborn>")
+        self.assertEqual(encoded({"kept": 1, "lost": Detached()}), {"kept": 1, "lost": "detached"})
+        self.assertEqual(encoded([Torn(a=1), 2]), ["{'a': 1}", 2])
+        self.assertEqual(encoded(2**100_000), hex(2**100_000))
         self.assertEqual(encoded(circle), {"self": [None]})
         self.assertLess(to_json(deep).split('"')[0].count("["), 64)
 
