@@ -98,6 +98,11 @@ export function isNotDeclared({ code, reason }: { readonly code: number; readonl
   return code === CLOSE_CODES.forbidden.code && reason.split(/\s/).includes(NOT_DECLARED);
 }
 
+/** Whether a client that was closed so may come back: at once or later, with another token, or when its time has come. */
+export function comesBack(close: { readonly code: number; readonly reason: string }): boolean {
+  return isNotDeclared(close) || closeCodeOf(close.code)?.reconnect !== "no";
+}
+
 /** The reason of a close that says when to come back. */
 export function retryAfterReason(milliseconds: number): string {
   return `retry_after_ms=${Math.max(0, Math.round(milliseconds))}`;

@@ -8,6 +8,7 @@ import { capabilitiesOf } from "../application/ports/broker-ports.ts";
 import { TELL_REFUSALS_MS } from "../application/refusals.ts";
 import { WATCH_INBOX_MS } from "../application/watch-inbox.ts";
 import type { OriginPolicy } from "../session/origin-policy.ts";
+import { clientScript } from "./client-script.ts";
 import { createGateway, type Gateway, type GivenParts } from "./container.ts";
 import { type DrainedServer, drainGateway, inTime, sendAwayNow } from "./drain-gateway.ts";
 import { setGauges } from "./gauges.ts";
@@ -75,6 +76,7 @@ export async function startCore({
     leaving: leaving.signal,
     demo,
     exposition,
+    clientScript,
   });
   const gauges = () => setGauges(gateway, { ...gateway, leaving: leaving.signal });
   await Promise.all([inTime(clock, BROKER_PATIENCE_MS, listenToWorkers(gateway)), brokerUp(gateway)]);

@@ -116,7 +116,10 @@ describe("a gateway that drains", () => {
     const { code, reason } = await (await watch(gateway)).closed;
     expect([code, reason]).toEqual([1001, expect.stringMatching(HINT)]);
     const events: ReadingStream = await stream(gateway);
-    expect([events.response.status, await events.rest()]).toEqual([200, []]);
+    const [closing, ...more] = await events.rest();
+    expect([events.response.status, more]).toEqual([200, []]);
+    expect(closing).toMatchObject({ event: "closing", data: { code: 1001, reconnect: true } });
+    expect(events.retry).toBe(closing?.data.retry_after_ms as number);
     expect(events.retry).toBeGreaterThanOrEqual(500);
     const refused = await read();
     expect([refused.status, refused.headers.get("Retry-After")]).toEqual([503, "1"]);

@@ -70,6 +70,7 @@ describe("watching over server-sent events", () => {
       "connection_established",
       "status_update",
       "result_update",
+      "closing",
     ]);
     expect(
       (await stream(id, { query: "?until=terminal", lastEventId: ids[1] as string })).response.status,
@@ -78,6 +79,7 @@ describe("watching over server-sent events", () => {
     expect((await earlier.rest()).map((event) => event.event)).toEqual([
       "connection_established",
       "result_update",
+      "closing",
     ]);
   });
 
@@ -126,9 +128,13 @@ describe("watching over server-sent events", () => {
     const leaving = await startGateway();
     const events = await openStream(leaving.url, crypto.randomUUID(), { token: await tokenFor() });
     await events.next();
+    const asked = events.retry;
     const exit = leaving.stop();
-    await events.rest();
-    expect(events.retry).toBeGreaterThan(0);
+    const [closing] = await events.rest();
+    expect(closing).toMatchObject({ id: undefined, event: "closing", data: { code: 1001, reconnect: true } });
+    expect(closing?.data.reason).toBe(`retry_after_ms=${events.retry}`);
+    expect(closing?.data.retry_after_ms).toBe(events.retry);
+    expect([asked > 0, events.retry > 0]).toEqual([true, true]);
     expect(await exit).toBe(0);
   });
 });

@@ -74,6 +74,7 @@ describe("the one executable", () => {
     ]);
     const [, script = ""] = /src="([^"]+\.js)"/.exec(await page.text()) ?? [];
     expect((await fetch(new URL(script, url))).status).toBe(200);
+    expect(await (await fetch(`${url}/client.js`)).text()).toContain("export{");
     const started = await fetch(`${url}/demo/analyses`, {
       method: "POST",
       body: '{"speed":50,"outcome":"failure"}',

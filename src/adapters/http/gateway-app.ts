@@ -12,6 +12,7 @@ import type { TelemetryPort } from "../../application/ports/telemetry-port.ts";
 import type { EventRules } from "../../domain/event-rules.ts";
 import { pathBelow } from "../../session/mounted-path.ts";
 import { isHostHeader } from "../../session/origin-policy.ts";
+import { type ClientScript, clientScriptRoutes } from "./client-script-routes.ts";
 import { headersOnly } from "./head-routes.ts";
 import { type HealthSources, healthRoutes } from "./health-routes.ts";
 import { BodyRefused } from "./incoming-body.ts";
@@ -36,6 +37,7 @@ interface GatewayAppParts extends HealthSources, ReadParts, PublishParts, Worker
   readonly demo: Hono | undefined;
   /** Undefined if `/metrics` is not served here. */
   readonly exposition: Exposition | undefined;
+  readonly clientScript: ClientScript;
 }
 
 /** Tells a visitor why there is no page. In production nobody is told, since there never is one. */
@@ -88,6 +90,7 @@ export function gatewayApp(parts: GatewayAppParts): Hono {
   app.route("/v1/analyses", readRoutes(parts));
   app.route("/v1/notices", noticeRoutes(parts));
   app.route("/schemas", schemaRoutes(parts));
+  app.route("/", clientScriptRoutes(parts.clientScript));
   for (const path of NOT_YET) app.get(path, (context) => problem(context, "not_implemented"));
   for (const path of ["/ws", "/ws/", "/ws/analysis/:id"])
     app.get(path, (context) => problem(context, "upgrade_required"));

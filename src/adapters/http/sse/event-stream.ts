@@ -1,13 +1,13 @@
 import type { Context } from "hono";
 import { accepts } from "hono/accepts";
-import { retryAfterOf } from "../../../domain/close-code.ts";
+import { retryAfterReason } from "../../../domain/close-code.ts";
 import { REFUSALS } from "../../../session/admission.ts";
 import type { SessionServices } from "../../../session/session-services.ts";
 import { SseSession } from "../../../session/sse-session.ts";
 import { readWatchQuery } from "../../../session/watch-query.ts";
 import { problem, refused } from "../problem.ts";
 import { type Reader, requestBindings } from "../read-access.ts";
-import { sseRetryText } from "./sse-block.ts";
+import { someRetryMs, sseClosing } from "./sse-block.ts";
 import { SseConnection } from "./sse-connection.ts";
 
 const STREAM_TYPE = "text/event-stream";
@@ -46,7 +46,7 @@ export async function eventStream(context: Context<Reader>, services: SessionSer
  */
 function comeBack({ refusals }: SessionServices): string {
   refusals.note("going_away", { transport: "sse" });
-  return sseRetryText(retryAfterOf(REFUSALS.going_away.reason) ?? 0);
+  return sseClosing(REFUSALS.going_away.code.code, retryAfterReason(someRetryMs()));
 }
 
 /** Whether the client asks for a stream of events by name, in any case, and not with `q=0`; else it gets a page. */

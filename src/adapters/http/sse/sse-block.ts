@@ -1,4 +1,5 @@
 import type { Frame } from "../../../application/ports/client-connection-port.ts";
+import { comesBack, retryAfterOf } from "../../../domain/close-code.ts";
 import { eventTypeOf } from "../../../domain/event-kind.ts";
 import { formatEventId } from "../../../domain/event-position.ts";
 
@@ -35,10 +36,32 @@ export function sseBlock(frame: Frame): Block {
 
 /** Tells the client when to come back by itself. */
 export function sseRetry(milliseconds: number): Block {
-  return piecesOf(sseRetryText(milliseconds));
+  return piecesOf(retryText(milliseconds));
 }
 
-export function sseRetryText(milliseconds: number): string {
+/** The last event of a stream that the gateway ends: why, and whether and when the client comes back. */
+export function sseClosing(code: number, reason: string): string {
+  const retryAfterMs = retryAfterOf(reason);
+  const reconnect = comesBack({ code, reason });
+  const data = {
+    code,
+    reason,
+    reconnect,
+    ...(retryAfterMs !== undefined && { retry_after_ms: retryAfterMs }),
+  };
+  const closing = blockOf("closing", JSON.stringify(data));
+  return retryAfterMs === undefined ? closing : closing + retryText(retryAfterMs);
+}
+
+/** Some time within one and three seconds, so that clients whose link broke at once do not come back at once. */
+export function someRetryMs(): number {
+  return Math.round(SHORTEST_RETRY_MS + Math.random() * RETRY_SPREAD_MS);
+}
+
+const SHORTEST_RETRY_MS = 1_000;
+const RETRY_SPREAD_MS = 2_000;
+
+function retryText(milliseconds: number): string {
   return `retry: ${milliseconds}\n\n`;
 }
 
@@ -46,7 +69,7 @@ function blockOf(eventType: string, text: string): string {
   return `event: ${eventType}\ndata: ${text}\n\n`;
 }
 
-function piecesOf(text: string): Block {
+export function piecesOf(text: string): Block {
   const bytes = new TextEncoder().encode(text);
   const pieces: Uint8Array[] = [];
   for (let from = 0; from < bytes.length; from += PIECE_BYTES)

@@ -3,8 +3,15 @@ import type {
   Frame,
   SendOutcome,
 } from "../../../application/ports/client-connection-port.ts";
-import { retryAfterOf } from "../../../domain/close-code.ts";
-import { type Block, SSE_COMMENT, sseBlock, sseRetry } from "./sse-block.ts";
+import {
+  type Block,
+  piecesOf,
+  SSE_COMMENT,
+  someRetryMs,
+  sseBlock,
+  sseClosing,
+  sseRetry,
+} from "./sse-block.ts";
 
 /** The bytes that may wait in the stream before the client counts as blocked. */
 const HIGH_WATER_BYTES = 64 * 1024;
@@ -16,7 +23,7 @@ interface StreamHandlers {
   left(): void;
 }
 
-/** One client's event stream. Closing it says at most when to come back: the next request is told why by its status. */
+/** One client's event stream. It begins with the time after which the client comes back by itself, and closing it says why it ends. */
 export class SseConnection implements ClientConnectionPort {
   readonly id = crypto.randomUUID();
   readonly stream: ReadableStream<Uint8Array>;
@@ -74,12 +81,11 @@ export class SseConnection implements ClientConnectionPort {
     if (this.unsent === 0) this.#write(SSE_COMMENT);
   }
 
-  close(_code: number, reason: string): void {
+  close(code: number, reason: string): void {
     const controller = this.#controller;
     if (controller === undefined) return;
     // A stream that nothing was written to is never handed out: its request is answered by a status.
-    const retryMs = this.#written > 0 ? retryAfterOf(reason) : undefined;
-    if (retryMs !== undefined) this.#write(sseRetry(retryMs));
+    if (this.#written > 0) this.#write(piecesOf(sseClosing(code, reason)));
     const waits = this.unsent > 0;
     this.#controller = undefined;
     controller.close();
@@ -88,11 +94,17 @@ export class SseConnection implements ClientConnectionPort {
   }
 
   #write(block: Block): SendOutcome {
+    // Before all else the client learns how long it waits if the link breaks.
+    if (this.#written === 0) this.#enqueue(sseRetry(someRetryMs()));
+    this.#enqueue(block);
+    return this.#outcome();
+  }
+
+  #enqueue(block: Block): void {
     for (const piece of block) {
       this.#controller?.enqueue(piece);
       this.#written += piece.length;
     }
-    return this.#outcome();
   }
 
   #outcome(): SendOutcome {

@@ -1,4 +1,5 @@
 import type { Hono } from "hono";
+import type { ClientScript } from "../../../../src/adapters/http/client-script-routes.ts";
 import { gatewayApp } from "../../../../src/adapters/http/gateway-app.ts";
 import { InMemoryInbox } from "../../../../src/adapters/memory/in-memory-inbox.ts";
 import { type AccessPolicy, ClaimsAndViewers } from "../../../../src/application/access-policy.ts";
@@ -42,6 +43,7 @@ export interface AskOptions {
 export interface BenchOptions {
   readonly rules?: EventRules;
   readonly watchDefault?: "allow" | "deny";
+  readonly clientScript?: ClientScript;
   /** In place of the rule of the wire contract. */
   readonly access?: AccessPolicy;
   readonly maxConnections?: number;
@@ -119,6 +121,7 @@ export function appBench(
     rules: options.rules ?? EVENT_RULES,
     demo,
     exposition: undefined,
+    clientScript: options.clientScript ?? (async () => undefined),
     path: "",
     pubSub,
     requestLimit: new WatchRequestLimit(pubSub, telemetry),

@@ -50,6 +50,46 @@ describe("a stream", () => {
   });
 });
 
+describe("the last event of a stream", () => {
+  test.each([
+    [CLOSE_CODES.finished, "finished", { reconnect: false }],
+    [CLOSE_CODES.goingAway, "retry_after_ms=1234", { reconnect: true, retry_after_ms: 1_234 }],
+    [
+      CLOSE_CODES.tryAgainLater,
+      "retry_after_ms=10000 newer_format",
+      { reconnect: true, retry_after_ms: 10_000 },
+    ],
+    [CLOSE_CODES.unauthenticated, "token expired", { reconnect: true }],
+    [CLOSE_CODES.forbidden, "not allowed to watch this analysis", { reconnect: false }],
+    [CLOSE_CODES.forbidden, "not_declared", { reconnect: true }],
+    [CLOSE_CODES.heartbeatTimeout, "nothing heard", { reconnect: true }],
+    [CLOSE_CODES.tooSlow, "more waits than may be kept", { reconnect: true }],
+    [CLOSE_CODES.positionGone, "position_gone", { reconnect: false }],
+  ])("SSE-11: is closing with the code %o and the reason %s", async (why, reason, more) => {
+    const { ask, eventsPath, sessions } = appBench();
+    const answer = await ask(eventsPath, { headers: { Accept: "text/event-stream" } });
+    for (const connection of sessions.connections.all()) connection.close(why, reason);
+    const [retry, , closing, ...rest] = (await answer.text()).split("\n\n");
+    expect(Number(retry?.replace("retry: ", ""))).toBeWithin(1_000, 3_001);
+    const data = JSON.stringify({ code: why.code, reason, ...more });
+    expect(closing).toBe(`event: closing\ndata: ${data}`);
+    const again = "retry_after_ms" in more ? [`retry: ${more.retry_after_ms}`, ""] : [""];
+    expect(rest).toEqual(again);
+  });
+
+  test("SSE-10: the times to come back by itself are the clients' own", async () => {
+    const { ask, eventsPath } = appBench();
+    const retries = new Set<string>();
+    for (let client = 0; client < 20; client++) {
+      const answer = await ask(eventsPath, { headers: { Accept: "text/event-stream" } });
+      const reader = answer.body?.getReader();
+      retries.add(new TextDecoder().decode((await reader?.read())?.value));
+      await reader?.cancel();
+    }
+    expect(retries.size).toBeGreaterThan(10);
+  });
+});
+
 describe("a stream that is closed before it begins", () => {
   test.each([
     ["its token runs out", CLOSE_CODES.unauthenticated, 401, "unauthenticated"],

@@ -136,11 +136,12 @@ describe("reading over HTTP", () => {
     const answer = await ask(eventsPath, { headers: { Accept: "text/event-stream" } });
     expect(answer.headers.get("Content-Type")).toBe("text/event-stream");
     const reader = (answer.body as ReadableStream<Uint8Array>).getReader();
-    const texts = [await reader.read(), await reader.read()].map(({ value }) =>
+    const texts = [await reader.read(), await reader.read(), await reader.read()].map(({ value }) =>
       new TextDecoder().decode(value),
     );
-    expect(texts[0]).toStartWith("event: connection_established\ndata: {");
-    expect(texts[1]).toMatch(/^id: \w+-1\nevent: status_update\ndata: \{"event_id":.*before.*\}\n\n$/);
+    expect(texts[0]).toMatch(/^retry: \d+\n\n$/);
+    expect(texts[1]).toStartWith("event: connection_established\ndata: {");
+    expect(texts[2]).toMatch(/^id: \w+-1\nevent: status_update\ndata: \{"event_id":.*before.*\}\n\n$/);
     await reader.cancel();
     expect(registry.statistics().total_connections).toBe(0);
   });
