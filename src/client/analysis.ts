@@ -51,9 +51,11 @@ export class Analysis {
   readonly #reports: ReportThrottle<WaitingEvent & { readonly stage: string }>;
   readonly #cancel = new AbortController();
   readonly #startedAt: number;
+  readonly #log: (line: string) => void;
   #at: Progress;
   #hasEnded = false;
   #refusedAnEnd = false;
+  #leftOutReports = 0;
 
   constructor(
     id: string,
@@ -63,6 +65,7 @@ export class Analysis {
   ) {
     const log = options.log ?? ((line) => console.warn(line));
     this.id = id;
+    this.#log = (line) => log(`telltale: analysis ${id}: ${line}`);
     this.#clock = clock;
     this.#startedAt = clock.now();
     this.#taskId = options.taskId ?? id;
@@ -76,7 +79,7 @@ export class Analysis {
       clock,
       random,
       isAlive: options.isAlive ?? (() => true),
-      log: (line) => log(`telltale: analysis ${id}: ${line}`),
+      log: this.#log,
       onCancel: () => this.#cancel.abort(new Cancelled("somebody asked for the end of the analysis")),
       onRefusedEnd: (end, error) => this.#refusedEnd(end, error),
     });
@@ -106,7 +109,14 @@ export class Analysis {
     if (this.#hasEnded) return;
     this.#at = afterReport(this.#at, report);
     const { stage } = this.#at;
-    this.#reports.offer({ kind: "status", stage, text: this.#status(this.#at, report) });
+    try {
+      this.#reports.offer({ kind: "status", stage, text: this.#status(this.#at, report) });
+    } catch (error) {
+      // It refers to itself, or a getter throws: no reason to end the work. A loop repeats the same fault.
+      this.#leftOutReports += 1;
+      const why = error instanceof Error ? error.message.split("\n")[0] : String(error);
+      if (this.#leftOutReports === 1) this.#log(`a report was left out, since it is no JSON: ${why}`);
+    }
   }
 
   /**

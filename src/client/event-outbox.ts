@@ -24,6 +24,8 @@ export interface OutboxOptions {
 }
 
 const BEAT_MS = 10_000;
+/** So long whoever closes waits for a gateway that takes no event of this worker: its token is no good, or it is no gateway. */
+const DENIED_MS = 5_000;
 const PAUSES = { firstPauseMs: 250, longestPauseMs: 2_000 };
 const MOST_WAITING = 1_000;
 const MOST_CHARACTERS = 16 * 1024 * 1024;
@@ -33,7 +35,7 @@ const CHARACTERS_AT_ONCE = 256 * 1024;
 
 type Life =
   | { readonly name: "open" }
-  | { readonly name: "closing"; readonly done: () => void }
+  | { readonly name: "closing"; readonly since: number; readonly done: () => void }
   | { readonly name: "closed" };
 
 /**
@@ -85,7 +87,7 @@ export class EventOutbox {
           stop();
           resolve();
         };
-        this.#life = { name: "closing", done };
+        this.#life = { name: "closing", since: clock.now(), done };
       });
     }
     this.#life = { name: "closed" };
@@ -106,7 +108,7 @@ export class EventOutbox {
       singly -= 1;
       if (answer?.type === "accepted") this.#tellDropped();
       else if (answer === undefined) this.#putBack(batch);
-      else if (batch.length > 1 && isOfOneEvent(answer.error)) {
+      else if (batch.length > 1) {
         // One of them is at fault, and none was stored.
         this.#putBack(batch);
         singly = batch.length;
@@ -121,13 +123,14 @@ export class EventOutbox {
     const key = crypto.randomUUID();
     for (let attempts = 1; ; attempts += 1) {
       const answer = await tried(() => this.#options.way.send(events, key));
-      if (answer.type !== "retry") {
+      if (answer.type === "accepted" || (answer.type === "refused" && isOfEvents(answer.error))) {
         this.#heard(answer);
         return answer;
       }
-      this.#away(answer.cause);
+      this.#away(answer);
       const { clock, random } = this.#options;
-      const pause = pauseAfter(attempts, answer.retryAfterMs, PAUSES, random);
+      const retryAfterMs = answer.type === "retry" ? answer.retryAfterMs : undefined;
+      const pause = pauseAfter(attempts, retryAfterMs, PAUSES, random);
       if (!this.#isClosed()) await new Promise<void>((resolve) => void clock.after(pause, resolve));
       if (this.#isClosed()) return undefined;
     }
@@ -161,10 +164,13 @@ export class EventOutbox {
   }
 
   #refused(batch: readonly WaitingEvent[], error: PublishRefused): void {
-    const where = error.issues.map(({ path, message }) => `; ${pathOf(path)}: ${message}`);
+    // The first element of a path is the event's place in the batch.
+    const where = error.issues.map(
+      ({ path, message }) => `; ${path.slice(1).join(".") || "event"}: ${message}`,
+    );
     this.#tell(`${counted(batch.length)} refused (${error.code}): ${error.message}${where.join("")}`);
     const end = batch.find(({ kind }) => kind === "end");
-    if (end === undefined || !isOfOneEvent(error)) return;
+    if (end === undefined) return;
     const instead = this.#options.onRefusedEnd(end, error);
     if (instead !== undefined) this.#putBack([instead]);
   }
@@ -195,9 +201,13 @@ export class EventOutbox {
     this.#options.onCancel();
   }
 
-  #away(cause: Error): void {
-    if (!this.#isAway) this.#options.log(`events wait: ${cause.message}`);
+  #away(answer: Exclude<PublishAnswer, { type: "accepted" }>): void {
+    const why = answer.type === "retry" ? answer.cause : answer.error;
+    if (!this.#isAway)
+      this.#options.log(`events wait: ${"code" in why ? `${why.code}: ` : ""}${why.message}`);
     this.#isAway = true;
+    const [life, now] = [this.#life, this.#options.clock.now()];
+    if (answer.type === "refused" && life.name === "closing" && now - life.since >= DENIED_MS) life.done();
   }
 
   #tellDropped(): void {
@@ -214,7 +224,7 @@ export class EventOutbox {
   }
 }
 
-/** A fault of this process, as a token that is none, is refused as well: another try would not mend it. */
+/** A fault of this process, as a token that is none, counts as a refusal: a later token may be one. */
 async function tried(attempt: () => Promise<PublishAnswer>): Promise<PublishAnswer> {
   try {
     return await attempt();
@@ -227,14 +237,12 @@ async function tried(attempt: () => Promise<PublishAnswer>): Promise<PublishAnsw
   }
 }
 
-/** Whether the gateway refuses for what an event is, not for who sends it. */
-function isOfOneEvent({ status }: PublishRefused): boolean {
+/**
+ * Whether the gateway refuses for what the events are: they would be refused again. Every other refusal may be mended while they wait: by
+ * another token, or by a proxy that finds its gateway again.
+ */
+function isOfEvents({ status }: PublishRefused): boolean {
   return status === 400 || status === 409 || status === 413 || status === 422;
-}
-
-/** The place in the event; the first element of a path is its place in the batch. */
-function pathOf(path: readonly (string | number)[]): string {
-  return path.slice(1).join(".") || "event";
 }
 
 function counted(count: number): string {

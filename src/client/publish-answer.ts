@@ -11,7 +11,7 @@ export type PublishAnswer =
       readonly cause: Error;
     };
 
-const RETRIED = [408, 429, 502, 503, 504];
+const RETRIED = [408, 429, 500, 502, 503, 504];
 const NOTHING_STORED: ReadonlySet<string> = new Set(["broker_unavailable", "newer_format"]);
 
 /** Reads an answer with its whole body as `text`. `now` is in milliseconds since 1970. */

@@ -30,8 +30,9 @@ export interface Progress {
   readonly unit?: string | undefined;
 }
 
-/** Where the analysis is after a report. */
-export function afterReport(before: Progress, { progress, stage, current, total, unit }: Report): Progress {
+/** Where the analysis is after a report. Counts that are no numbers of 0 or more are none. */
+export function afterReport(before: Progress, { progress, stage, unit, ...counts }: Report): Progress {
+  const [current, total] = [countOf(counts.current), countOf(counts.total)];
   const counted =
     current !== undefined && total !== undefined && total > 0 ? Math.min(1, current / total) : Number.NaN;
   const now = progress ?? counted;
@@ -42,6 +43,10 @@ export function afterReport(before: Progress, { progress, stage, current, total,
     total,
     unit: unit ?? before.unit,
   };
+}
+
+function countOf(given: number | undefined): number | undefined {
+  return given !== undefined && Number.isFinite(given) && given >= 0 ? given : undefined;
 }
 
 /** The fields of a status_update, without those that all events have. */
@@ -67,22 +72,31 @@ export function resultFields(result: WorkerResult, at: Progress, elapsedMs: numb
   };
 }
 
-/** The fields of an `error` event for something that was thrown. */
+/** The fields of an `error` event for something that was thrown, whatever that is. */
 export function errorFields(thrown: unknown): Record<string, unknown> {
-  if (!(thrown instanceof Error))
-    return { error_code: "error", error_message: notBlank(String(thrown)) ?? "unknown" };
+  if (!(thrown instanceof Error)) return { error_code: "error", error_message: shown(thrown) ?? "unknown" };
   const { code } = thrown as { readonly code?: unknown };
+  const [name, message] = [shown(thrown.name) ?? "error", shown(thrown.message)];
   return {
-    error_code: (typeof code === "string" ? notBlank(code) : undefined) ?? notBlank(thrown.name) ?? "error",
-    error_message: notBlank(thrown.message) ?? thrown.name,
-    error_details: { type: thrown.name, traceback: tracebackOf(thrown) },
+    error_code: (typeof code === "string" ? notBlank(code) : undefined) ?? name,
+    error_message: message ?? name,
+    error_details: { type: name, traceback: tracebackOf(shown(thrown.stack) ?? "") },
   };
+}
+
+/** Undefined if it is blank, or has no words at all, as an object without a prototype. */
+function shown(value: unknown): string | undefined {
+  try {
+    return notBlank(String(value ?? ""));
+  } catch {
+    return undefined;
+  }
 }
 
 const STACK_LINES = 10;
 
 /** The innermost call first. Files are named without their folders, since whoever may watch sees them. */
-function tracebackOf({ stack = "" }: Error): string[] {
+function tracebackOf(stack: string): string[] {
   const calls = stack.split("\n").filter((line) => /:\d+/.test(line) && /^\s*at |@/.test(line));
   return calls
     .slice(0, STACK_LINES)

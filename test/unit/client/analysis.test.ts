@@ -37,6 +37,35 @@ describe("Analysis reports", () => {
     expect(way.stored[1]).not.toHaveProperty("current");
   });
 
+  test.each([
+    [{ current: Number.NaN, total: 10 }, {}],
+    [
+      { current: 3, total: Number.NaN },
+      { current: 3, message: "3" },
+    ],
+    [{ current: Number.POSITIVE_INFINITY, total: 10 }, {}],
+    [{ current: -1, total: 10 }, {}],
+    [{ progress: Number.NaN }, {}],
+  ])("WRK-1: no progress by counts that are none: %p", async (report, given) => {
+    const { analysis, way, pass } = working();
+    analysis.report({ progress: 0.25 });
+    await pass(100);
+    analysis.report(report);
+    await turn();
+    expect(way.stored[1]).toMatchObject({ progress: 0.25, message: "initializing", ...given });
+  });
+
+  test("WRK-1: no report that is no JSON, which ends nothing and is logged once", async () => {
+    const { analysis, way, log, pass } = working();
+    const itself: Record<string, unknown> = {};
+    itself.itself = itself;
+    for (let each = 0; each < 3; each += 1) analysis.report({ progress: 0.5, itself });
+    analysis.complete();
+    await pass(100);
+    expect(way.stored).toMatchObject([{ current_stage: "completed", progress: 1 }]);
+    expect(log.filter((line) => line.includes("a report was left out"))).toHaveLength(1);
+  });
+
   test("WRK-2: at most ten times a second, and always the last of each stage", async () => {
     const { analysis, way, clock, pass } = working();
     for (let each = 0; each < 1_000; each += 1) {
@@ -225,6 +254,36 @@ describe("Analysis ends", () => {
     ]);
   });
 
+  test.each([
+    ["an object without a prototype", Object.create(null), "unknown"],
+    [
+      "an error whose message is none",
+      Object.assign(new Error(), { message: { of: "no text" } }),
+      "[object Object]",
+    ],
+    ["nothing", undefined, "unknown"],
+  ])("WRK-4: with %s, as an error", async (_, thrown, error_message) => {
+    const { analysis, way, pass } = working();
+    analysis.fail(thrown);
+    await pass(100);
+    expect(way.stored).toMatchObject([{ event_type: "error", error_message }]);
+  });
+
+  test("WRK-6: with its result, if the gateway refuses the error of the same attempt behind it", async () => {
+    const { analysis, way, log, pass } = working({ attemptId: "one" });
+    way.answers = (events) => {
+      const ends = [...way.stored, ...events].filter(({ event_type }) => event_type !== "status_update");
+      return ends.length > 1 ? refusal(409, "attempt_ended") : ACCEPTED;
+    };
+    analysis.report({ progress: 0.5 });
+    analysis.result({ data: 1 });
+    analysis.fail(new Error("while it cleaned up"));
+    await pass(100);
+    expect(way.stored.map(({ event_type }) => event_type)).toEqual(["status_update", "result"]);
+    expect(log).toHaveLength(1);
+    expect(log[0]).toContain("attempt_ended");
+  });
+
   test("WRK-7: at most 30 s after it is closed, if the gateway is away", async () => {
     const { analysis, way, log, pass } = working();
     way.answers = () => AWAY;
@@ -282,6 +341,38 @@ describe("Analysis keeps events while the gateway is away", () => {
     expect(
       log.filter((line) => line.endsWith("500 events were dropped: more than 1000 waited")),
     ).toHaveLength(1);
+  });
+
+  test.each([
+    ["a token that is not taken", refusal(401, "unauthenticated")],
+    ["a token that is not for this analysis", refusal(403, "not_allowed")],
+    ["a proxy that finds no gateway", refusal(404, "http_404")],
+    ["a gateway at fault", refusal(501, "http_501")],
+  ])("WRK-7: while there is %s, and says so once", async (_, no) => {
+    const { analysis, way, log, pass } = working();
+    way.answers = () => no;
+    analysis.report({ progress: 0.5 });
+    analysis.complete();
+    await pass(5_000);
+    way.answers = () => ACCEPTED;
+    await pass(2_000);
+    expect(way.stored).toMatchObject([{ progress: 0.5 }, { current_stage: "completed" }]);
+    expect(log).toHaveLength(2);
+  });
+
+  test("WRK-7: and does not wait long after it is closed if its token is not taken", async () => {
+    const { analysis, way, log, pass } = working();
+    way.answers = () => refusal(401, "unauthenticated");
+    let isClosed = false;
+    const closing = analysis.close().then(() => {
+      isClosed = true;
+    });
+    await pass(4_000);
+    expect(isClosed).toBe(false);
+    await pass(4_000);
+    expect(isClosed).toBe(true);
+    await closing;
+    expect(log.at(-1)).toContain("1 event was left unsent");
   });
 
   test("WRK-6: and those beside one that is refused", async () => {

@@ -129,10 +129,9 @@ function isEnd(text: string): boolean {
 
 const ENDS: ReadonlySet<unknown> = new Set(["completed", "failed", "cancelled"]);
 
-/** Only a status: an end is said once. */
+/** Only a status that ends nothing: an end is said once. */
 function againNow(text: string): string[] {
+  if (isEnd(text)) return [];
   const event = JSON.parse(text) as Record<string, unknown>;
-  return event.event_type === "status_update"
-    ? [JSON.stringify({ ...event, timestamp: new Date().toISOString() })]
-    : [];
+  return [JSON.stringify({ ...event, timestamp: new Date().toISOString() })];
 }
