@@ -12,7 +12,7 @@ const ownCheckout = new URL("../..", import.meta.url).pathname;
 const areasWithProse = [".ci", "bench", "clients", "deploy", "docs", "examples", "scripts", "src", "test"];
 const kinds = "{ts,tsx,js,lua,py,css,md}";
 const places = [`*.${kinds}`, ...areasWithProse.map((area) => `${area}/**/*.${kinds}`)];
-const notOurs = /(?:^|\/)(?:node_modules|\.venv|venv|coverage)\//;
+const notOurs = /(?:^|\/)(?:node_modules|dist|\.venv|venv|coverage)\//;
 
 function main(args: readonly string[]): number {
   const root = `${args.find((arg) => !arg.startsWith("--")) ?? ownCheckout}/`;

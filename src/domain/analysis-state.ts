@@ -9,7 +9,7 @@ import type {
 import type { CancelRequest } from "./cancel-request.ts";
 import { type Counts, countsOf, NO_COUNTS } from "./counts.ts";
 import { parseEventId } from "./event-position.ts";
-import { laterTime } from "./event-time.ts";
+import { laterTime } from "./later-time.ts";
 import { STAGE_MARKS_KEPT, type Stage, type StageMark } from "./stages.ts";
 
 /** `queued`: it waits for a worker, hence is never stalled. */

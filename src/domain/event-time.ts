@@ -48,12 +48,6 @@ export function normaliseTime(text: string): string | undefined {
   return toSecond(date, fraction);
 }
 
-/** The later of two times as `normaliseTime` returns them. */
-export function laterTime(one: string, other: string): string {
-  // Without its Z a time is a prefix of the same second with a fraction, and so sorts before it.
-  return other.slice(0, -1) > one.slice(0, -1) ? other : one;
-}
-
 function fromNumber(value: number): string | undefined {
   if (value >= FIRST_MILLISECONDS) return fromSeconds(Math.floor(value / 1000), millisecondsOf(value));
   const decimals = decimalsOf(value);

@@ -27,12 +27,12 @@ type Bounds = readonly (readonly [name: string, most: number])[];
 const EVENT_NUMBERS: Bounds = [
   ["progress", 1],
   ["confidence_score", 1],
-  ["frames_processed", Number.POSITIVE_INFINITY],
-  ["total_frames", Number.POSITIVE_INFINITY],
-  ["processing_time_ms", Number.POSITIVE_INFINITY],
+  ["frames_processed", Infinity],
+  ["total_frames", Infinity],
+  ["processing_time_ms", Infinity],
 ];
 const REGION_NUMBERS: Bounds = [
-  ["frame_number", Number.POSITIVE_INFINITY],
+  ["frame_number", Infinity],
   ["x", 1],
   ["y", 1],
   ["width", 1],

@@ -30,11 +30,7 @@ export function openNatsBroker({ history, listen, ...connected }: NatsBrokerOpti
     events,
     running: events.running,
     deadLetters: new NatsDeadLetters(shared),
-    inbox: new NatsInbox({
-      ...shared,
-      listen: [...listen],
-      signOfLife: (channel) => events.signOfLife(channel),
-    }),
+    inbox: new NatsInbox({ ...shared, listen: [...listen] }),
     selfCheck: () => new NatsSelfCheck(connected.target, [...listen]),
   };
 }

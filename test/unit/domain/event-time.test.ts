@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
-import { laterTime, normaliseTime, readTime } from "../../../src/domain/event-time.ts";
+import { normaliseTime, readTime } from "../../../src/domain/event-time.ts";
+import { laterTime } from "../../../src/domain/later-time.ts";
 import { Seeded } from "./seeded.ts";
 
 describe("EV-6: a time is normalised to ISO 8601 in UTC", () => {

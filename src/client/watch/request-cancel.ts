@@ -1,0 +1,40 @@
+import { baseOf, runtime } from "./environment.ts";
+import { type RequestRefused, request } from "./http-requests.ts";
+import { askToken } from "./token.ts";
+import type { BareWatch } from "./watch.ts";
+import type { AnalysisWatch, WatchOptions } from "./watch-options.ts";
+
+/** The gateway did not take a request to cancel. */
+export class CancelRefused extends Error {
+  override readonly name = "CancelRefused";
+  /** As `already_ended` or `scope_missing`; `unreachable` if there was no answer. */
+  readonly code: string;
+
+  constructor(code: string, message: string) {
+    super(message);
+    this.code = code;
+  }
+}
+
+/** Adds `cancel` to a watch. */
+export function withCancel(watch: BareWatch, options: WatchOptions): AnalysisWatch {
+  return Object.assign(watch, { cancel: (reason?: string) => requestCancel(options, reason) });
+}
+
+/** Asks for the end of the analysis. Rejects with `CancelRefused` if the gateway does not take the request. */
+async function requestCancel(
+  { url, analysisId, token, environment = runtime }: WatchOptions,
+  reason?: string,
+): Promise<void> {
+  const bearer = await new Promise<string>((resolve, reject) => {
+    askToken(token, environment, (text, why) => {
+      if (text) resolve(text);
+      else reject(new CancelRefused("unreachable", why));
+    });
+  });
+  await request({ base: baseOf(url), environment }, bearer, `${encodeURIComponent(analysisId)}/cancel`, {
+    body: JSON.stringify({ reason }),
+  }).catch(({ problem = "unreachable", message }: RequestRefused) => {
+    throw new CancelRefused(problem, message);
+  });
+}

@@ -1,0 +1,93 @@
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { runProgram } from "../../scripts/check/run-program.ts";
+import { snippetOf } from "../support/documents.ts";
+import { tokenFor } from "../support/gateway-process.ts";
+import { needs } from "../support/needs.ts";
+import { publish, resultUpdate, statusUpdate } from "../support/publishing.ts";
+import { useGateway } from "../support/use-gateway.ts";
+
+setDefaultTimeout(120_000);
+
+const ROOT = new URL("../..", import.meta.url).pathname;
+const BIN = join(ROOT, "node_modules/.bin");
+const ID = "0190b7a4-2c1e-7c3a-9a51-5f6f0c2d8e11";
+
+/** The package as `npm pack` makes it and `npm install` lays it out, in a folder that has nothing else of the repository. */
+describe.skipIf(!needs("npm"))("telltale-client where it was installed", () => {
+  const gateway = useGateway();
+  const folder = mkdtempSync(join(tmpdir(), "telltale-client-"));
+  let token = "";
+
+  beforeAll(async () => {
+    const run = async (command: string[], cwd: string) => {
+      const { exitCode, output } = await runProgram(command, cwd, 2, {
+        npm_config_cache: join(folder, ".npm"),
+      });
+      if (exitCode !== 0) throw new Error(output);
+    };
+    await run(["npm", "pack", "--offline", "--pack-destination", folder], join(ROOT, "clients/js"));
+    writeFileSync(join(folder, "package.json"), '{"private":true,"type":"module"}');
+    await run(["npm", "install", "--offline", "--no-audit", "./telltale-client-0.1.0.tgz"], folder);
+    token = await tokenFor({ user: "alice" });
+    await publish(gateway, ID, [statusUpdate(), resultUpdate()]);
+  });
+  afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+  /** The README's program, for the gateway of the test. */
+  function program(): string {
+    const snippet = snippetOf("clients/js/README.md", "telltale-client", "ts");
+    const [imports = "", ...rest] = snippet.replace("https://telltale.example", gateway.url).split("\n");
+    return `${imports}
+const analysisId: string = "${ID}";
+const fetchToken = async (): Promise<string> => "${token}";
+${rest.join("\n")}
+`;
+  }
+
+  test.each([
+    ["nodenext", ["--module", "nodenext"]],
+    ["a bundler", ["--module", "esnext", "--moduleResolution", "bundler"]],
+    ["a program without the types of pages", ["--module", "nodenext", "--lib", "es2022"]],
+  ])("its types are those that its README says, for %s, as strict as can be", async (_, options) => {
+    writeFileSync(join(folder, "program.ts"), program());
+    const wrong = `${program()}\nfor await (const event of analysis) if (event.event_type === "error") event.progress;`;
+    writeFileSync(join(folder, "wrong.ts"), wrong);
+    if (options.includes("es2022")) symlinkTypes();
+    const strict = ["--strict", "--exactOptionalPropertyTypes", "--noUncheckedIndexedAccess", "--noEmit"];
+    const types = options.includes("es2022") ? ["--types", "bun"] : ["--types", ""];
+    const compile = (file: string) =>
+      runProgram([join(BIN, "tsc"), ...strict, "--target", "es2022", ...options, ...types, file], folder, 2);
+    expect(await compile("program.ts")).toMatchObject({ exitCode: 0 });
+    const { output } = await compile("wrong.ts");
+    expect(output).toContain("Property 'progress' does not exist on type");
+  });
+
+  test.each([
+    ["Node", ["node"]],
+    ["Bun", [process.execPath, "run"]],
+    ["Deno", [join(BIN, "deno"), "run", "--allow-net=127.0.0.1", "--no-prompt"]],
+  ])("watches to the end on %s, and the process ends well", async (_, command) => {
+    const plain = new Bun.Transpiler({ loader: "ts" }).transformSync(program());
+    // The end was published before: the state says it.
+    writeFileSync(
+      join(folder, "program.mjs"),
+      `${plain}\nconsole.log(analysis.getSnapshot().connection.status);`,
+    );
+    const { output, exitCode } = await runProgram([...command, "program.mjs"], folder, 2);
+    expect({ said: output.trim().split("\n"), exitCode }).toEqual({
+      said: ["completed", "finished"],
+      exitCode: 0,
+    });
+  });
+
+  function symlinkTypes(): void {
+    try {
+      symlinkSync(join(ROOT, "node_modules/@types"), join(folder, "node_modules/@types"));
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+    }
+  }
+});

@@ -1,0 +1,242 @@
+import { describe, expect, test } from "bun:test";
+import { emptyState } from "../../../../src/domain/analysis-state.ts";
+import {
+  ANALYSIS,
+  collect,
+  ScriptedGateway,
+  type ScriptedStream,
+  sentBy,
+  settled,
+  status,
+} from "./scripted-gateway.ts";
+
+const ESTABLISHED = {
+  analysis_id: ANALYSIS,
+  resumed: null,
+  heartbeat_interval_seconds: 15,
+  heartbeat_timeout_seconds: 30,
+};
+
+function begin(stream: ScriptedStream, position = "e-1"): void {
+  stream.event("connection_established", ESTABLISHED);
+  stream.event("analysis_state", { ...emptyState(ANALYSIS), status: "running", last_event_id: position });
+  stream.event("caught_up", { analysis_id: ANALYSIS, last_event_id: position });
+}
+
+async function statusOf(
+  gateway: ScriptedGateway,
+  watch: ReturnType<ScriptedGateway["watch"]>,
+  wanted: string,
+) {
+  for (let round = 0; round < 100 && watch.getSnapshot().connection.status !== wanted; round += 1)
+    await settled();
+  expect(watch.getSnapshot().connection.status as string).toBe(wanted);
+  return gateway;
+}
+
+describe("server-sent events", () => {
+  test("are what a runtime without a WebSocket gets: the state, then each event, in pieces of any size", async () => {
+    const gateway = new ScriptedGateway({ hasWebSocket: false });
+    const watch = gateway.watch();
+    const { events } = collect(watch);
+    const request = await gateway.request();
+    expect(request.url.pathname).toBe(`/telltale/v1/analyses/${ANALYSIS}/events`);
+    expect(Object.fromEntries(request.url.searchParams)).toEqual({
+      replay: "state",
+      markers: "1",
+      conflate: "none",
+    });
+    expect(request.init.headers).toEqual({ Accept: "text/event-stream", Authorization: "Bearer a.b.c" });
+    const stream = request.stream();
+    stream.write("retry: 2000\n\n");
+    begin(stream);
+    const block = `id: e-2\nevent: status_update\ndata: ${JSON.stringify(status("e-2", { message: "Grüße: ok" }))}\n\n`;
+    for (const character of block) stream.write(character);
+    stream.write(": still here\n\n");
+    await settled();
+    expect(events.map(({ event_type }) => event_type)).toEqual([
+      "analysis_state",
+      "caught_up",
+      "status_update",
+    ]);
+    expect(watch.getSnapshot()).toMatchObject({
+      connection: { status: "live", transport: "sse" },
+      analysis: { message: "Grüße: ok" },
+    });
+    watch.close();
+    expect(request.isAborted()).toBe(true);
+  });
+
+  test("resume after the last event, when the gateway says so and as it says", async () => {
+    const gateway = new ScriptedGateway({ hasWebSocket: false });
+    const watch = gateway.watch();
+    const stream = (await gateway.request()).stream();
+    begin(stream);
+    await statusOf(gateway, watch, "live");
+    stream.event("closing", { code: 1001, reason: "going_away", reconnect: true, retry_after_ms: 4_000 });
+    await statusOf(gateway, watch, "waiting");
+    expect(watch.getSnapshot().connection).toMatchObject({
+      code: 1001,
+      retryAt: gateway.clock.now() + 4_000,
+    });
+    gateway.clock.advance(4_000);
+    expect((await gateway.request(2)).url.searchParams.get("last_event_id")).toBe("e-1");
+    watch.close();
+  });
+
+  test.each([
+    [401, { code: "unauthenticated" }, "waiting", 4001],
+    [429, { code: "too_many_connections" }, "waiting", 4029],
+    [503, { code: "over_capacity" }, "waiting", 1013],
+    [502, "<html>", "waiting", 1006],
+    [403, { code: "not_declared" }, "waiting", 4003],
+    [403, { code: "not_allowed" }, "refused", 4003],
+    [400, { code: "not_an_analysis_id" }, "refused", 4004],
+  ] as const)("%d %j: is %s, as close code %d says", async (code, body, expected, closeCode) => {
+    const gateway = new ScriptedGateway({ hasWebSocket: false });
+    const watch = gateway.watch();
+    (await gateway.request()).answer(code, body, code === 503 ? { "Retry-After": "2" } : {});
+    await statusOf(gateway, watch, expected);
+    expect(watch.getSnapshot().connection).toMatchObject({ code: closeCode });
+    if (closeCode === 1013)
+      expect(watch.getSnapshot().connection).toMatchObject({ retryAt: gateway.clock.now() + 2_000 });
+    watch.close();
+    gateway.clock.advance(1_000);
+    expect(gateway.leftovers).toBe(0);
+  });
+});
+
+describe("reads that wait", () => {
+  test("SDK-16: are what is left if no stream comes through: the state, then page after page", async () => {
+    const gateway = new ScriptedGateway({ hasWebSocket: false });
+    const watch = gateway.watch();
+    const { events } = collect(watch);
+    // A proxy that keeps the stream back.
+    const first = await gateway.request();
+    gateway.clock.advance(10_000);
+    expect(first.isAborted()).toBe(true);
+    gateway.clock.advance(250);
+    const state = await gateway.request(2);
+    expect(state.url.pathname).toEndWith(ANALYSIS);
+    state.answer(200, { ...emptyState(ANALYSIS), status: "running", last_event_id: "e-1" });
+    const page = async (number: number, wait: string, answer: object) => {
+      const request = await gateway.request(number);
+      expect(request.url.searchParams.get("wait")).toBe(wait);
+      request.answer(200, answer);
+    };
+    await page(3, "0", { events: [status("e-2")], last_event_id: "e-2", resumed: true });
+    await page(4, "0", { events: [], last_event_id: "e-2", resumed: true });
+    await page(5, "25", { events: [status("e-3")], last_event_id: "e-3", resumed: true });
+    const sixth = await gateway.request(6);
+    expect(sixth.url.searchParams.get("after")).toBe("e-3");
+    await settled();
+    expect(events.map((event) => ("event_id" in event ? event.event_id : event.event_type))).toEqual([
+      "analysis_state",
+      "e-2",
+      "caught_up",
+      "e-3",
+    ]);
+    // The position is gone.
+    sixth.answer(200, { events: [status("f-1")], last_event_id: "f-1", resumed: false });
+    (await gateway.request(7)).answer(200, {
+      ...emptyState(ANALYSIS),
+      status: "queued",
+      last_event_id: "f-1",
+    });
+    await gateway.request(8);
+    await settled();
+    expect(watch.getSnapshot().analysis).toMatchObject({ status: "queued", last_event_id: "f-1" });
+    watch.close();
+  });
+});
+
+describe("the choice of a transport", () => {
+  test("SDK-16: falls back from a WebSocket that does not get through, remembers that, and goes back to it once it does", async () => {
+    const gateway = new ScriptedGateway();
+    const watch = gateway.watch();
+    (await gateway.socket()).serverCloses(1006);
+    gateway.clock.advance(250);
+    const request = await gateway.request();
+    const stream = request.stream();
+    begin(stream);
+    await statusOf(gateway, watch, "live");
+    expect(watch.getSnapshot().connection).toMatchObject({ transport: "sse" });
+    expect(gateway.kept.get("telltale:https://gateway.example/telltale")).toBe("sse");
+    const minutes = async (count: number) => {
+      for (let beat = 0; beat < count * 4; beat += 1) {
+        gateway.clock.advance(15_000);
+        stream.write(": still here\n\n");
+        await settled();
+      }
+    };
+    await minutes(1);
+    (await gateway.socket(2)).serverCloses(1006);
+    await minutes(2);
+    expect(request.isAborted()).toBe(false);
+    const better = await gateway.socket(3);
+    better.establish();
+    const socket = await gateway.socket(4);
+    expect(request.isAborted()).toBe(true);
+    expect(better.closedWith).toBe(1000);
+    socket.establish();
+    expect(sentBy(socket)).toMatchObject([{ last_event_id: "e-1" }]);
+    expect(watch.getSnapshot().connection).toMatchObject({ status: "live", transport: "websocket" });
+    watch.close();
+    gateway.clock.advance(1_000);
+    expect(gateway.leftovers).toBe(0);
+  });
+
+  test("a WebSocket that has worked is given up after three failures, not after one", async () => {
+    const gateway = new ScriptedGateway();
+    const watch = gateway.watch();
+    const first = await gateway.socket();
+    first.establish();
+    first.serverCloses(1006);
+    for (const number of [2, 3, 4]) {
+      gateway.waitOut(watch);
+      (await gateway.socket(number)).serverCloses(1006);
+    }
+    gateway.waitOut(watch);
+    await gateway.request();
+    watch.close();
+  });
+
+  test("a page of the same tab begins with the one that worked", async () => {
+    const gateway = new ScriptedGateway();
+    gateway.kept.set("telltale:https://gateway.example/telltale", "poll");
+    const watch = gateway.watch();
+    expect((await gateway.request()).url.pathname).toEndWith(ANALYSIS);
+    expect(gateway.sockets).toHaveLength(0);
+    watch.close();
+  });
+});
+
+describe("cancel()", () => {
+  test("asks the gateway, with the reason", async () => {
+    const gateway = new ScriptedGateway();
+    const watch = gateway.watch();
+    const asked = watch.cancel("no longer needed");
+    const { url, init, answer } = await gateway.request();
+    expect([init.method, url.pathname, init.body]).toEqual([
+      "POST",
+      `/telltale/v1/analyses/${ANALYSIS}/cancel`,
+      '{"reason":"no longer needed"}',
+    ]);
+    answer(202);
+    await asked;
+    watch.close();
+  });
+
+  test.each([
+    [409, { code: "already_ended", title: "The analysis has ended" }, "already_ended"],
+    [403, { code: "scope_missing" }, "scope_missing"],
+    [502, "<html>", "unreachable"],
+  ])("rejects with the code of %d %j", async (code, body, expected) => {
+    const gateway = new ScriptedGateway();
+    const watch = gateway.watch();
+    const asked = watch.cancel().catch((error: unknown) => error);
+    (await gateway.request()).answer(code, body);
+    expect(await asked).toMatchObject({ name: "CancelRefused", code: expected });
+    watch.close();
+  });
+});
