@@ -48,6 +48,37 @@ describe.skipIf(!needs("nats-server"))("workers on NATS", () => {
 
   const ids = (count: number) => Array.from({ length: count }, () => crypto.randomUUID());
 
+  test("CAN-11: a worker with NATS alone asks one of the gateways if it was cancelled, and shows that it lives", async () => {
+    const [one] = await Promise.all([start({ STALL_AFTER_SECONDS: "1" }), start()]);
+    const worker = await nats.client();
+    const id = crypto.randomUUID();
+    const beat = async (name: string = id) => (await worker.request(`telltale.heartbeat.${name}`)).json();
+    await eventually("gateways answer", () => beat().then(Boolean, () => false));
+    expect(await beat("7")).toEqual({ code: "not_an_analysis_id" });
+    const answers = await worker.requestMany(`telltale.heartbeat.${id}`, "", { maxWait: 300 });
+    expect(await Array.fromAsync(answers, (answer) => answer.json())).toEqual([{ cancel_requested: false }]);
+    const publish = (stage: string) =>
+      worker.request(`analysis.${id}`, JSON.stringify(statusUpdate({ current_stage: stage })));
+    await publish("uploading");
+    const token = await tokenFor({ analyses: [id], scopes: ["analysis:cancel"] });
+    const ask = (path: string, method: string) =>
+      fetch(`${one?.url}/v1/analyses/${id}${path}`, {
+        method,
+        headers: { Authorization: `Bearer ${token}` },
+      });
+    const status = async () => ((await (await ask("", "GET")).json()) as { status: string }).status;
+    await eventually("it is stalled", async () => (await status()) === "stalled");
+    await eventually("it lives", async () => {
+      await beat();
+      return (await status()) === "running";
+    });
+    expect((await ask("/cancel", "POST")).status).toBe(202);
+    expect(await beat()).toEqual({ cancel_requested: true });
+    await publish("cancelled");
+    await eventually("it was obeyed", async () => (await status()) === "cancelled");
+    expect(await beat()).toEqual({ cancel_requested: false });
+  });
+
   test("INB-1 IB-1: none is lost while no gateway runs, and all are stored in order, once", async () => {
     const maker = await start();
     await eventually("the streams are there", async () => (await fetch(`${maker.url}/ready`)).ok);
@@ -141,8 +172,12 @@ describe.skipIf(!needs("nats-server"))("a worker as PUBLISHING.md has it for NAT
 const USERS = `authorization { users = [
   { user: "admin", password: "a" }
   { user: "gateway", password: "g:w", permissions: {
+    publish: ["telltale.>", "$JS.API.>"], allow_responses: true,
+    subscribe: ["_INBOX.>", "telltale.live.>", "telltale.arrived.>", "telltale.heartbeat.*"] } }
+  { user: "former", password: "f", permissions: {
     publish: ["telltale.>", "$JS.API.>"], subscribe: ["_INBOX.>", "telltale.live.>", "telltale.arrived.>"] } }
-  { user: "worker", password: "w", permissions: { publish: ["analysis.>", "telltale.inbox"], subscribe: ["_INBOX.>"] } }
+  { user: "worker", password: "w", permissions: {
+    publish: ["analysis.>", "telltale.inbox", "telltale.heartbeat.*"], subscribe: ["_INBOX.>"] } }
 ] }`;
 
 describe.skipIf(!needs("nats-server"))("users with the permissions that OPERATING.md names", () => {
@@ -165,10 +200,30 @@ describe.skipIf(!needs("nats-server"))("users with the permissions that OPERATIN
       JSON.stringify(statusUpdate({ analysis_id: id, message: "heard" })),
     );
     await watcher.until((frame) => frame.message === "heard");
+    expect((await worker.request(`telltale.heartbeat.${id}`)).json()).toEqual({ cancel_requested: false });
     await watcher.leave();
     const asGateway = nats.url.replace("//", "//gateway:g%3aw@");
     await eventually("the other is a dead letter", async () => (await deadLetters(asGateway)).length === 1);
     expect(gateway.output()).not.toContain("permission");
+  }, 30_000);
+});
+
+describe.skipIf(!needs("nats-server"))("a gateway's user of the former release", () => {
+  const nats = useNats({ config: USERS, user: { user: "admin", pass: "a" } });
+
+  test("is enough for all but the heartbeats of workers, and the log says so", async () => {
+    const gateway = await startGateway({ NATS_URL: nats.url.replace("//", "//former:f@") });
+    nats.afterTest(() => gateway.kill9());
+    await eventually("it is ready", async () => (await fetch(`${gateway.url}/ready`)).ok);
+    await eventually("it says so", async () =>
+      gateway.output().includes("heartbeats of workers are not heard"),
+    );
+    const worker = await connect({ servers: nats.address, user: "worker", pass: "w", reconnect: false });
+    nats.afterTest(() => worker.close());
+    const id = crypto.randomUUID();
+    await worker.request(`analysis.${id}`, JSON.stringify(statusUpdate({ analysis_id: id })));
+    await eventually("it is stored", async () => (await messages(gateway.url, id)).length === 1);
+    expect((await fetch(`${gateway.url}/ready`)).ok).toBe(true);
   }, 30_000);
 });
 

@@ -69,6 +69,31 @@ describe.skipIf(!needs("postgres"))("a gateway whose broker is a module, on Post
     await again.leave();
   });
 
+  test("CAN-11: a worker with PostgreSQL alone asks whether it was cancelled, and shows that it lives", async () => {
+    const [one, two] = gateways as [GatewayProcess, GatewayProcess];
+    const sql = inUse.client("telltale");
+    const id = crypto.randomUUID();
+    const beat = async () =>
+      (await sql<{ told: boolean }[]>`select telltale_heartbeat(${id}) as told`)[0]?.told;
+    expect(await beat()).toBe(false);
+    await publish(one, id, statusUpdate());
+    const heard = async () =>
+      (
+        await sql<{ heard_at: number }[]>`select heard_at from channels where channel = ${`analysis:${id}`}`
+      )[0]?.heard_at;
+    const before = await heard();
+    await eventually("it is a sign of life", async () => {
+      expect(await beat()).toBe(false);
+      return (await heard()) !== before;
+    });
+    const token = await tokenFor({ analyses: [id], scopes: ["analysis:cancel"] });
+    const headers = { Authorization: `Bearer ${token}` };
+    const asked = await fetch(`${two.url}/v1/analyses/${id}/cancel`, { method: "POST", headers });
+    expect([asked.status, await beat()]).toEqual([202, true]);
+    await publish(one, id, statusUpdate({ current_stage: "cancelled" }));
+    expect(await beat()).toBe(false);
+  });
+
   test("says which broker it has, without a word about settings of the module", async () => {
     const [one] = gateways as [GatewayProcess];
     const health = (await (await fetch(`${one.url}/ws/health`)).json()) as Record<string, unknown>;

@@ -30,7 +30,11 @@ export function openNatsBroker({ history, listen, ...connected }: NatsBrokerOpti
     events,
     running: events.running,
     deadLetters: new NatsDeadLetters(shared),
-    inbox: new NatsInbox({ ...shared, listen: [...listen] }),
+    inbox: new NatsInbox({
+      ...shared,
+      listen: [...listen],
+      signOfLife: (channel) => events.signOfLife(channel),
+    }),
     selfCheck: () => new NatsSelfCheck(connected.target, [...listen]),
   };
 }

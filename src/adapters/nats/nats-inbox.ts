@@ -6,6 +6,7 @@ import {
   type InboxPort,
   type Taken,
 } from "../../application/ports/inbox-port.ts";
+import type { PubSubPort } from "../../application/ports/pub-sub-port.ts";
 import type { TelemetryPort } from "../../application/ports/telemetry-port.ts";
 import { type ByteBudget, fill } from "../../domain/byte-budget.ts";
 import type { OutageLog } from "../broker/outage-log.ts";
@@ -22,6 +23,7 @@ import { removeMessage } from "./remove-message.ts";
 import { countFrom, type KeptMessage, readBatch } from "./stream-batch.ts";
 import { RECORDS, STATE } from "./subjects.ts";
 import { readTaken, storeTaken } from "./taken-position.ts";
+import { WorkerHeartbeats } from "./worker-heartbeats.ts";
 import {
   ALL_SUBJECTS,
   ARRIVALS,
@@ -39,6 +41,8 @@ export interface NatsInboxOptions {
   readonly listen: readonly WorkerKind[];
   /** The outages that its connection tells together with the others of the gateway. */
   readonly outages?: OutageLog | undefined;
+  /** As `PubSubPort.signOfLife`. Without it no heartbeats of workers are answered. */
+  readonly signOfLife?: PubSubPort["signOfLife"];
   /** The name of this node in the lease. Default: a random one. */
   readonly node?: string;
 }
@@ -66,6 +70,8 @@ export class NatsInbox implements InboxPort {
   constructor(options: NatsInboxOptions) {
     this.#options = options;
     const wanted = workersStream(options.listen);
+    const { signOfLife, telemetry } = options;
+    const heartbeats = signOfLife && new WorkerHeartbeats({ signOfLife, telemetry });
     this.#link = new NatsLink({
       ...options,
       purpose: "inbox",
@@ -79,7 +85,10 @@ export class NatsInbox implements InboxPort {
         this.#creation = workers.creation;
         for (const warning of workers.warnings) options.telemetry.log("warn", warning);
       },
-      onReady: () => this.#listen(),
+      onReady: () => {
+        this.#listen();
+        heartbeats?.listen(this.#link);
+      },
       onLost: () => this.#lost(),
     });
     const node = options.node ?? crypto.randomUUID();

@@ -1,4 +1,4 @@
-import type { Msg, NatsConnection, Subscription } from "@nats-io/transport-node";
+import type { Msg, MsgCallback, NatsConnection, Subscription } from "@nats-io/transport-node";
 import { type BrokerTrouble, wordsOf } from "../../application/broker-trouble.ts";
 import { BrokerUnavailable, reasonOf } from "../../application/errors.ts";
 import type { ClockPort } from "../../application/ports/clock-port.ts";
@@ -113,11 +113,11 @@ export class NatsLink implements NatsRequests {
   }
 
   /**
-   * Subscribes on the present connection; the subscription ends with it. Messages and the server's refusal go to `heard`.
+   * Subscribes on the present connection, in a queue group if one is named; the subscription ends with it. Messages and the server's refusal go to `heard`.
    * Throws `BrokerUnavailable` if the connection is not up.
    */
-  subscribe(subject: string, heard: (error: Error | null, message: Msg) => void): Subscription {
-    return this.#open().subscribe(subject, { callback: heard });
+  subscribe(subject: string, heard: MsgCallback<Msg>, options: { queue?: string } = {}): Subscription {
+    return this.#open().subscribe(subject, { callback: heard, ...options });
   }
 
   /** Resolves when the server has handled everything that was sent before. Rejects as `request` does. */

@@ -222,6 +222,6 @@ function lacks(missing: readonly string[]): PartFinding {
   return {
     works: false,
     reason: `the gateway's user lacks a permission: ${missing.join(", ")}`,
-    hint: "allow publish on telltale.> and $JS.API.>, and subscribe on _INBOX.>, telltale.live.> and telltale.arrived.>",
+    hint: "allow publish on telltale.> and $JS.API.> and allow_responses, and subscribe on _INBOX.>, telltale.live.>, telltale.arrived.> and telltale.heartbeat.*",
   };
 }

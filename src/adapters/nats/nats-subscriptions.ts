@@ -100,7 +100,9 @@ export class NatsSubscriptions {
     const channels = [...this.#channels];
     const refusals: Error[] = [];
     try {
-      const probe = this.#link.subscribe(liveSubjects("probe"), (error) => error && refusals.push(error));
+      const probe = this.#link.subscribe(liveSubjects("probe"), (error) => {
+        if (error !== null) refusals.push(error);
+      });
       for (const [channel, watched] of channels) this.#listen(channel, watched);
       await this.#link.flush();
       probe.unsubscribe();
