@@ -100,14 +100,22 @@ const quick: readonly Step[] = [
 const pages = program("pages of a gateway on Deno", [process.execPath, "run", "scripts/build-pages.ts"]);
 
 /** Real servers, one step after the other: these tests hold times that a machine of two cores keeps only for a few of them. */
-const serving: readonly Step[] = [
+const busy: readonly Step[] = [
   tests("real faults on real processes", [patience, "test/faults"], thoroughMinutes),
   tests("integration: busy files", [patience, ...alone], thoroughMinutes),
+];
+
+/** They mostly wait for real servers, and take less than a core. */
+const waiting: readonly Step[] = [
   tests(
     "integration: files that wait, two at a time",
     [patience, "--parallel=2", ...alone.map((path) => `--path-ignore-patterns=${path}`), "test/integration"],
     thoroughMinutes,
   ),
+];
+
+/** Real servers and programs, one step after the other, beside those that wait. */
+const programs: readonly Step[] = [
   tests("end to end: worker and browser", [patience, "test/e2e"], thoroughMinutes),
   {
     name: "a gateway on Deno, with the tests of the one on Bun: busy files",
@@ -172,8 +180,9 @@ async function main(): Promise<void> {
   const outcomes = await inTurn(quick, 2);
   if (process.argv.includes("--all")) {
     outcomes.push(...(await inTurn([mutants], 1)));
-    const both = await Promise.all([inTurn([pages, ...serving], 1), inTurn(computing, 1)]);
-    outcomes.push(...both.flat());
+    const busyAndComputing = await Promise.all([inTurn([pages, ...busy], 1), inTurn(computing, 1)]);
+    const waitingAndPrograms = await Promise.all([inTurn(waiting, 1), inTurn(programs, 1)]);
+    outcomes.push(...busyAndComputing.flat(), ...waitingAndPrograms.flat());
   }
   const failed = outcomes.filter(({ tally }) => tally.failed > 0).map(({ name }) => name);
   const total = sum(outcomes.map(({ tally }) => tally));
