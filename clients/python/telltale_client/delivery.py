@@ -171,9 +171,9 @@ class Delivery:
         """One call to the other side, without the lock."""
         try:
             if batch is None:
-                cancelled = self._transport.poll(lane.analysis_id)
+                cancelled = self._transport.poll(lane.source)
             else:
-                cancelled = self._transport.send(lane.analysis_id, [entry.text for entry in batch.entries], batch.key)
+                cancelled = self._transport.send(lane.source, [entry.text for entry in batch.entries], batch.key)
         except Denied as denied:
             self._is_denied(lane, denied)
         except Away as away:
@@ -188,6 +188,8 @@ class Delivery:
             self._is_away(Away(f"fault of this client: {fault!r}"))
         else:
             self._is_answered(lane, batch, cancelled)
+            if batch is not None and lane.cancel_requested and any(entry.ends for entry in batch.entries):
+                self._transport.forget_cancel(lane.source)
 
     def _is_answered(self, lane: Lane, batch: Optional[Batch], cancelled: Optional[bool]) -> None:
         self._is_there()

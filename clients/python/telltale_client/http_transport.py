@@ -9,7 +9,7 @@ from typing import Any, Dict, List, Optional, Sequence, Tuple
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
-from .transport import Away, Denied, Issue, Refused, Token
+from .transport import Away, Denied, Issue, Refused, Source, Token
 
 REQUEST_SECONDS = 8.0  # the gateway answers a publish within 5
 LONGEST_PAUSE = 30.0
@@ -38,18 +38,18 @@ class HttpTransport:
         self.poll_is_beat = True
         self._ask_for_beats_at = 0.0
 
-    def send(self, analysis_id: str, events: Sequence[str], key: str) -> Optional[bool]:
+    def send(self, source: Source, events: Sequence[str], key: str) -> Optional[bool]:
         body = events[0] if len(events) == 1 else f"[{','.join(events)}]"
-        path = f"/v1/analyses/{analysis_id}/events"
+        path = f"/v1/analyses/{source.analysis_id}/events"
         status, answer, retry_after = self._post(path, body, {"Idempotency-Key": key})
         if status == 202:
             return _cancel_requested(answer)
         raise self._fault(status, answer, retry_after, len(events) > 1)
 
-    def poll(self, analysis_id: str) -> Optional[bool]:
+    def poll(self, source: Source) -> Optional[bool]:
         if not self.poll_is_beat and time.monotonic() < self._ask_for_beats_at:
             return None
-        status, answer, retry_after = self._post(f"/v1/analyses/{analysis_id}/heartbeat", "{}", {})
+        status, answer, retry_after = self._post(f"/v1/analyses/{source.analysis_id}/heartbeat", "{}", {})
         if status == 200:
             self.poll_is_beat = True
             return _cancel_requested(answer)
@@ -61,6 +61,9 @@ class HttpTransport:
         if isinstance(fault, Away):
             raise fault
         return None
+
+    def forget_cancel(self, source: Source) -> None:
+        pass  # the gateway knows which events end a request
 
     def close(self) -> None:
         connection, self._connection = self._connection, None

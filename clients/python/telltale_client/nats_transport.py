@@ -11,9 +11,11 @@ import uuid
 from typing import Any, BinaryIO, Dict, Optional, Sequence
 from urllib.parse import unquote, urlsplit
 
-from .transport import Away
+from .transport import Away, Refused, Source
 
 ANSWER_SECONDS = 5.0
+# More than the header with the message's id has.
+HEAD_BYTES = 128
 
 
 class NatsTransport:
@@ -29,26 +31,34 @@ class NatsTransport:
         self._numbers = itertools.count()
         self._socket: Optional[socket.socket] = None
         self._lines: Optional[BinaryIO] = None
+        self._most_bytes = float("inf")  # of a message, as the server said
 
-    def send(self, analysis_id: str, events: Sequence[str], key: str) -> Optional[bool]:
+    def send(self, source: Source, events: Sequence[str], key: str) -> Optional[bool]:
         try:
+            connected = self._socket or self._connect()
             for number, event in enumerate(events):
-                self._publish(f"analysis.{analysis_id}", event.encode(), f"{key}-{number}")
+                if len(event.encode()) + HEAD_BYTES > self._most_bytes:
+                    # The server would cut the connection, at every try.
+                    raise Refused("event_too_large", f"NATS takes {self._most_bytes} bytes at most", event=number)
+            for number, event in enumerate(events):
+                self._publish(connected, f"analysis.{source.analysis_id}", event.encode(), f"{key}-{number}")
         except (OSError, ValueError) as fault:
             self.close()
             raise Away(f"NATS: {fault}") from fault
         return None
 
-    def poll(self, analysis_id: str) -> Optional[bool]:
+    def poll(self, source: Source) -> Optional[bool]:
         return None  # NATS has no way to say that cancelling was asked for
+
+    def forget_cancel(self, source: Source) -> None:
+        pass
 
     def close(self) -> None:
         kept, self._socket, self._lines = self._socket, None, None
         if kept is not None:
             kept.close()
 
-    def _publish(self, subject: str, data: bytes, message_id: str) -> None:
-        connected = self._socket or self._connect()
+    def _publish(self, connected: socket.socket, subject: str, data: bytes, message_id: str) -> None:
         head = f"NATS/1.0\r\nNats-Msg-Id: {message_id}\r\n\r\n".encode()
         reply = f"{self._inbox}.{next(self._numbers)}"
         sizes = f"{len(head)} {len(head) + len(data)}"
@@ -70,6 +80,10 @@ class NatsTransport:
             options["auth_token"] = unquote(user)
         connected.sendall(f"CONNECT {json.dumps(options)}\r\nSUB {self._inbox}.* 1\r\n".encode())
         self._socket, self._lines = connected, connected.makefile("rb")
+        word, _, said = self._lines.readline().partition(b" ")
+        if word != b"INFO":
+            raise OSError("the server does not speak NATS")
+        self._most_bytes = json.loads(said).get("max_payload", float("inf"))
         return connected
 
     def _answer(self, reply: str) -> Dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Callable, Deque, List, NamedTuple, Optional, Set
 
 from .backoff import Backoff
 from .events import Event, refused_end, timed
-from .transport import Refused
+from .transport import Refused, Source
 
 log = logging.getLogger("telltale_client")
 
@@ -39,6 +39,7 @@ class Outbox:
     def __init__(self, analysis_id: str, attempt_id: Optional[str], encode: Callable[[Event], str]) -> None:
         self.analysis_id = analysis_id
         self.attempt_id = attempt_id
+        self.source = Source(analysis_id, attempt_id)
         # The stage or the type of the event that ended what this run has to tell.
         self.ended: Optional[str] = None
         self.batch: Optional[Batch] = None

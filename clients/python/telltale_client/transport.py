@@ -52,6 +52,13 @@ class Issue(NamedTuple):
         return f"{'.'.join(map(str, self.path)) or 'the event'} {self.message}"
 
 
+class Source(NamedTuple):
+    """The run of a worker that events come from; its attempt is None if it names none."""
+
+    analysis_id: str
+    attempt_id: Optional[str] = None
+
+
 class Transport(Protocol):
     """Used by one thread at a time. Everything here blocks for at most some ten seconds."""
 
@@ -62,14 +69,17 @@ class Transport(Protocol):
     # The most events in one call of `send`.
     largest_batch: int
 
-    def send(self, analysis_id: str, events: Sequence[str], key: str) -> Optional[bool]:
+    def send(self, source: Source, events: Sequence[str], key: str) -> Optional[bool]:
         """Hands the events (JSON) over in order, all or none. Answers whether cancelling was asked for; None if unknown.
 
         Raises Away, Denied or Refused. A repetition with the same key, where the way has keys, counts once.
         """
 
-    def poll(self, analysis_id: str) -> Optional[bool]:
+    def poll(self, source: Source) -> Optional[bool]:
         """Asks whether cancelling was asked for. Over HTTP this is the beat as well. Raises Away or Denied."""
+
+    def forget_cancel(self, source: Source) -> None:
+        """Called if a run that was asked to end has told its end: another run of the analysis was not asked. Never raises."""
 
     def close(self) -> None:
         """Drops the connection. The next call makes another."""
