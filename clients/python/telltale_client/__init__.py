@@ -2,5 +2,6 @@
 
 from .analysis import Analysis, Cancelled
 from .async_analysis import AsyncAnalysis
+from .schema import EventRefused
 
-__all__ = ["Analysis", "AsyncAnalysis", "Cancelled"]
+__all__ = ["Analysis", "AsyncAnalysis", "Cancelled", "EventRefused"]

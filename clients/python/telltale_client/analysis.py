@@ -13,8 +13,8 @@ from .delivery import PATIENCE_SECONDS
 from .events import error_fields
 from .lane import Lane
 from .loop import Loop
-from .settings import destination
-from .telling import Status, Telling
+from .settings import checks_events, destination
+from .telling import FIRST_STAGE, Status, Telling
 from .transport import Token
 
 Item = TypeVar("Item")
@@ -35,9 +35,10 @@ class Analysis:
     Nothing here waits for the gateway or raises because it is away, but leaving waits at most 30 s for what is not sent yet.
     `analysis_id` is a UUID; `Analysis.id_for("job-42")` makes one of any name. `url` and `token` are TELLTALE_URL and
     TELLTALE_TOKEN if they are left out; a token may be a function, which is asked before each request. `attempt_id` names this
-    run, 1 to 64 characters: the first event of another run replaces it. With `part=True` the analysis belongs to somebody
-    else, who begins and completes it: this one tells progress, errors and cancellation alone. Raises ValueError for an
-    id that is no UUID and an address that is none, ImportError for want of redis-py.
+    run, 1 to 64 characters: the first event of another run replaces it. `stage` is the one until another is told. With `part=True` the analysis belongs to somebody
+    else, who begins and completes it: this one tells progress, errors and cancellation alone. With `check`, or TELLTALE_CHECK=1,
+    the call that tells an event which a gateway would refuse raises EventRefused: for development. Raises ValueError for
+    an id that is no UUID and an address that is none, ImportError for want of redis-py.
     """
 
     def __init__(
@@ -49,6 +50,8 @@ class Analysis:
         attempt_id: Optional[str] = None,
         task_id: Optional[str] = None,
         part: bool = False,
+        stage: str = FIRST_STAGE,
+        check: Optional[bool] = None,
         cancelled_type: Type[Cancelled] = Cancelled,
     ) -> None:
         self.id: str = _checked(analysis_id)
@@ -64,7 +67,8 @@ class Analysis:
         else:
             where = destination(url, token)
             delivery = delivery_to(where) if where is not None else None
-            self._telling = Telling(Lane(self.id, attempt_id), delivery, task_id or self.id)
+            self._telling = Telling(Lane(self.id, attempt_id), delivery, task_id or self.id, stage)
+        self._telling.checks = self._telling.checks or (checks_events() if check is None else check)
 
     @staticmethod
     def id_for(name: str) -> str:

@@ -8,6 +8,7 @@ from typing import Generic, TypeVar
 
 from .analysis import Analysis, length_of
 from .delivery import PATIENCE_SECONDS
+from .telling import FIRST_STAGE
 from .transport import Token
 
 Item = TypeVar("Item")
@@ -28,9 +29,18 @@ class AsyncAnalysis:
         attempt_id: Optional[str] = None,
         task_id: Optional[str] = None,
         part: bool = False,
+        stage: str = FIRST_STAGE,
+        check: Optional[bool] = None,
     ) -> None:
         self._analysis = Analysis(
-            analysis_id, url=url, token=token, attempt_id=attempt_id, task_id=task_id, part=part
+            analysis_id,
+            url=url,
+            token=token,
+            attempt_id=attempt_id,
+            task_id=task_id,
+            part=part,
+            stage=stage,
+            check=check,
         )
         self.id = self._analysis.id
 

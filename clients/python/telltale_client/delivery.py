@@ -9,6 +9,7 @@ from .backoff import Backoff
 from .events import Event
 from .lane import BEAT_SECONDS, Lane
 from .outbox import Batch
+from .schema import check
 from .transport import Away, Denied, Refused, Transport
 
 log = logging.getLogger("telltale_client")
@@ -58,7 +59,9 @@ class Delivery:
     def end(self, lane: Lane, name: str, make: Callable[[], Event]) -> bool:
         """Answers whether the end is told: the first one counts."""
         with self._changed:
-            told = lane.end(name, make(), time.monotonic())
+            event = make()
+            judged = not self._transport.answers and event["event_type"] != "status_update"
+            told = lane.end(name, event, time.monotonic(), check if judged else None)
             self._serve(lane)
             return told
 

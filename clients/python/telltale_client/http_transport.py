@@ -24,6 +24,7 @@ class HttpTransport:
     """One connection to a gateway, kept open."""
 
     poll_seconds = 10.0
+    answers = True
     largest_batch = 100
 
     def __init__(self, url: str, token: Token) -> None:

@@ -5,6 +5,7 @@ from typing import Callable, Optional
 from .encoding import to_json
 from .events import Event, is_end
 from .outbox import Entry, Outbox
+from .schema import EventRefused
 from .transport import Refused
 
 # Nobody reads faster than this.
@@ -46,18 +47,26 @@ class Lane(Outbox):
             # Fields of the held one that this one leaves out are told by it.
             self._held = {**(self._held or {}), **event}
 
-    def end(self, name: str, event: Event, now: float) -> bool:
-        """The first end counts, and only `completed` may follow a result. Answers whether this one is told."""
+    def end(self, name: str, event: Event, now: float, judge: Optional[Callable[[str], None]] = None) -> bool:
+        """The first end counts, and only `completed` may follow a result. Answers whether this one is told.
+
+        `judge` raises EventRefused for one that would be refused on a way that gives no answer.
+        """
         if self.ended is not None and not (name == "completed" and self.ended in RESULTS):
             return False
         self.ended = name
         self.release(now)
         try:
-            self._append(self._entry(event))
+            entry = self._entry(event)
+            if judge is not None:
+                judge(entry.text)
+            self._append(entry)
+        except EventRefused as fault:
+            self.tell_fault("an event of %s would be refused: %s", f"{fault.event_type}: {fault.issues[0]}")
+            self._end_by(event, Refused("invalid_event", str(fault), fault.issues))
         except Exception as fault:
             self._unwritable(event, fault)
-            reason = f"it cannot be written as JSON ({type(fault).__name__})"
-            self._append(self._substitute(event["event_type"], Refused("not_json", reason)))
+            self._end_by(event, Refused("not_json", f"it cannot be written as JSON ({type(fault).__name__})"))
         return True
 
     def collect(self, now: float) -> None:
@@ -105,6 +114,10 @@ class Lane(Outbox):
         held, self._held = self._held, None
         if held is not None:
             self._append_status(held, now)
+
+    def _end_by(self, event: Event, refused: Refused) -> None:
+        self.ended = "error"
+        self._append(self._substitute(event["event_type"], refused))
 
     def _append_status(self, event: Event, now: float) -> None:
         try:

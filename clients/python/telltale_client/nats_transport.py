@@ -23,15 +23,19 @@ class NatsTransport:
 
     poll_seconds = 10.0
     poll_is_beat = False
+    answers = False
     largest_batch = 100
 
     def __init__(self, url: str) -> None:
-        self._url = urlsplit(url.split(",")[0])
+        first, *others = url.split(",")
+        self._user = urlsplit(first)
+        # A connection that is lost is made to the next one.
+        self._servers = itertools.cycle([self._user, *(urlsplit(f"nats://{one.split('//')[-1]}") for one in others)])
         self._inbox = f"_INBOX.{uuid.uuid4().hex}"
         self._numbers = itertools.count()
         self._socket: Optional[socket.socket] = None
         self._lines: Optional[BinaryIO] = None
-        self._most_bytes = float("inf")  # of a message, as the server said
+        self._most_bytes = float("inf")  # in a message, as the server said
 
     def send(self, source: Source, events: Sequence[str], key: str) -> Optional[bool]:
         try:
@@ -68,12 +72,11 @@ class NatsTransport:
             raise ValueError(answer["error"].get("description"))
 
     def _connect(self) -> socket.socket:
-        connected = socket.create_connection(
-            (self._url.hostname or "127.0.0.1", self._url.port or 4222), timeout=ANSWER_SECONDS
-        )
+        server = next(self._servers)
+        connected = socket.create_connection((server.hostname or "127.0.0.1", server.port or 4222), ANSWER_SECONDS)
         options: Dict[str, Any] = {"verbose": False, "lang": "python", "version": "1", "headers": True}
         options["no_responders"] = True
-        user, password = self._url.username, self._url.password
+        user, password = self._user.username, self._user.password
         if password is not None:
             options.update(user=unquote(user or ""), **{"pass": unquote(password)})
         elif user is not None:

@@ -13,6 +13,7 @@ class RedisTransport:
 
     poll_seconds = 2.0
     poll_is_beat = False
+    answers = False
 
     def __init__(self, url: str, durable: bool) -> None:
         try:

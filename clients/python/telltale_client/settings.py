@@ -55,6 +55,11 @@ def transport_to(where: Destination) -> Transport:
     return RedisTransport(address, durable=lane == "inbox")
 
 
+def checks_events() -> bool:
+    """Whether events are judged before they are sent: TELLTALE_CHECK."""
+    return os.environ.get("TELLTALE_CHECK", "").strip().lower() in ("1", "true", "on", "yes")
+
+
 def _token() -> str:
     return _setting("TELLTALE_TOKEN") or ""
 

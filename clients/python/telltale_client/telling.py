@@ -5,10 +5,11 @@ import time
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple
 
 from .delivery import Delivery
-from .encoding import plain
+from .encoding import plain, to_json
 from .events import Event, timed
 from .lane import RESULTS, Lane
 from .loop import Loop, Rate, finite
+from .schema import EventRefused, check
 
 log = logging.getLogger("telltale_client")
 
@@ -28,14 +29,18 @@ class Status(NamedTuple):
 
 
 class Telling:
-    """All that is told of an analysis in this process. Nothing here raises. Without a delivery nothing is sent."""
+    """All that is told of an analysis in this process. Without a delivery nothing is sent.
 
-    def __init__(self, lane: Lane, delivery: Optional[Delivery], task_id: str) -> None:
+    Nothing here raises, but for EventRefused if `checks` says that each event is judged before.
+    """
+
+    def __init__(self, lane: Lane, delivery: Optional[Delivery], task_id: str, stage: str = FIRST_STAGE) -> None:
         self.lane = lane
         self.delivery = delivery
+        self.checks = False
         self.frames: Tuple[int, int] = (0, 0)  # done and in all, of the last loop over frames
         self._task_id = task_id
-        self._stage, self._progress = FIRST_STAGE, 0.0
+        self._stage, self._progress = stage, 0.0
         self._counts: Dict[str, Any] = {}
         self._rate = Rate()
         self._loops: List[Loop] = []
@@ -46,7 +51,7 @@ class Telling:
         if stage in ("failed", "cancelled"):
             self._end(stage, lambda: self._event(status))
         else:
-            self._send(lambda to: to.status(self.lane, lambda: self._event(status)))
+            self._offer(lambda: self._event(status), lambda to, make: to.status(self.lane, make))
 
     def end(self, event_type: str, fields: Dict[str, Any]) -> None:
         """By a result or an error. The first end counts: one that follows is left out, with a line in the log if it is an error."""
@@ -68,8 +73,8 @@ class Telling:
         self._end(stage, event)
 
     def open_loop(self, loop: Loop) -> None:
-        self._loops.append(loop)
         self.status(self._of(loop))
+        self._loops.append(loop)
         self.watch()
 
     def close_loop(self, loop: Loop) -> None:
@@ -94,18 +99,31 @@ class Telling:
         """Answers whether it is told; True also if nothing is sent at all."""
         told = [True]
 
-        def end(to: Delivery) -> None:
-            told[0] = to.end(self.lane, name, make)
+        def end(to: Delivery, checked: Callable[[], Event]) -> None:
+            told[0] = to.end(self.lane, name, checked)
 
-        self._send(end)
+        self._offer(make, end)
         self.watch()
         return told[0]
+
+    def _offer(self, make: Callable[[], Event], call: Callable[[Delivery, Callable[[], Event]], None]) -> None:
+        def checked() -> Event:
+            event = make()
+            if self.checks and self.lane.ended is None:
+                check(to_json(event))
+            return event
+
+        if self.delivery is None and self.checks:
+            checked()
+        self._send(lambda to: call(to, checked))
 
     def _send(self, call: Callable[[Delivery], None]) -> None:
         if self.delivery is None:
             return
         try:
             call(self.delivery)
+        except EventRefused:
+            raise
         except Exception:
             log.exception("something about %s could not be told", self.lane.analysis_id)
 

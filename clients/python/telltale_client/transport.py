@@ -66,6 +66,8 @@ class Transport(Protocol):
     poll_seconds: float
     # Whether `poll` is a sign of life; else the last status is repeated for one.
     poll_is_beat: bool
+    # Whether an event that is refused is answered so.
+    answers: bool
     # The most events in one call of `send`.
     largest_batch: int
 

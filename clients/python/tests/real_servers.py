@@ -86,6 +86,33 @@ class RedisServer:
         self._folder.cleanup()
 
 
+class NatsServer:
+    """With JetStream. A message may have `most_bytes`."""
+
+    def __init__(self, most_bytes):
+        self.port = free_port()
+        self.url = f"nats://127.0.0.1:{self.port}"
+        self._folder = tempfile.TemporaryDirectory(prefix="telltale-nats-")
+        settings = Path(self._folder.name) / "nats.conf"
+        store = f'jetstream {{ store_dir: "{self._folder.name}" }}'
+        settings.write_text(f"host: 127.0.0.1\nport: {self.port}\nmax_payload: {most_bytes}\n{store}\n")
+        command = [program("nats-server"), "-c", str(settings)]
+        self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        wait_until(self._answers, "NATS did not start")
+
+    def _answers(self):
+        try:
+            with socket.create_connection(("127.0.0.1", self.port), timeout=5) as connection:
+                return connection.recv(16).startswith(b"INFO")
+        except OSError:
+            return False
+
+    def stop(self):
+        self._process.terminate()
+        self._process.wait()
+        self._folder.cleanup()
+
+
 class Gateway:
     """`bun run src/main.ts`, configured by the environment alone."""
 

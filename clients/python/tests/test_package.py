@@ -33,7 +33,7 @@ class ThePackage(unittest.TestCase):
             (wheel,) = Path(folder).glob("*.whl")
             files = set(zipfile.ZipFile(wheel).namelist())
         expected = {f"telltale_client/{path.name}" for path in (PACKAGE / "telltale_client").glob("*.py")}
-        self.assertLessEqual(expected | {"telltale_client/py.typed"}, files)
+        self.assertLessEqual(expected | {"telltale_client/py.typed", "telltale_client/schemas.json"}, files)
 
 
 if __name__ == "__main__":

@@ -1,3 +1,4 @@
+import json
 import os
 import subprocess
 import sys
@@ -7,7 +8,7 @@ from pathlib import Path
 
 from telltale_client import Analysis, Cancelled
 
-from .real_servers import ROOT, Gateway, RedisServer, installed, needed, program
+from .real_servers import ROOT, Gateway, NatsServer, RedisServer, free_port, installed, needed, program
 from .test_analysis import summary
 
 PACKAGE = Path(__file__).parent.parent
@@ -72,6 +73,17 @@ class AScript(unittest.TestCase):
                 error = self.gateway.wait_for(analysis_id, "failed")["error"]
                 self.assertEqual((error["error_code"], error["error_message"]), ("ValueError", "a bad frame"))
 
+    def test_whose_result_breaks_a_rule_has_failed_and_its_page_says_which(self):
+        for way, env in self.ways.items():
+            with self.subTest(way=way):
+                analysis_id = str(uuid.uuid4())
+                with self.assertLogs("telltale_client"):
+                    with Analysis(analysis_id, url=env["TELLTALE_URL"], token=env.get("TELLTALE_TOKEN")) as a:
+                        a.result(is_fake=True, confidence_score=float("nan"))
+                error = self.gateway.wait_for(analysis_id, "failed")["error"]
+                self.assertEqual(error["error_details"]["issues"][0]["path"], ["confidence_score"])
+                self.assertEqual(summary(self.gateway.events(analysis_id)), ["initializing", "event_refused"])
+
     def test_loses_nothing_while_the_gateway_is_away(self):
         analysis_id = str(uuid.uuid4())
         with Analysis(analysis_id, url=self.gateway.url, token=self.gateway.token()) as a:
@@ -107,6 +119,81 @@ class AScript(unittest.TestCase):
             a.report(progress=0.5)
             a.wait()
             self.assertTrue(a.cancelled)
+
+
+@needed("nats-server", program("nats-server"))
+@needed("bun", program("bun"))
+class AScriptOnNats(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.nats = NatsServer(most_bytes=300_000)
+        cls.addClassCleanup(cls.nats.stop)
+        cls.gateway = Gateway(NATS_URL=cls.nats.url)
+        cls.addClassCleanup(cls.gateway.stop)
+
+    def setUp(self):
+        self.id = str(uuid.uuid4())
+
+    def test_finds_a_server_that_runs_and_is_completed(self):
+        with Analysis(self.id, url=f"nats://127.0.0.1:{free_port()},127.0.0.1:{self.nats.port}") as a:
+            a.result(data={"faces": 3})
+        self.assertEqual(self.gateway.wait_for(self.id, "completed")["result"]["data"], {"faces": 3})
+
+    def test_whose_result_is_larger_than_nats_takes_has_failed(self):
+        with self.assertLogs("telltale_client"), Analysis(self.id, url=self.nats.url) as a:
+            a.report(stage="uploading", progress=0.5)
+            a.result(data="x" * 400_000)
+        self.assertEqual(self.gateway.wait_for(self.id, "failed")["error"]["error_code"], "event_refused")
+        self.assertEqual(summary(self.gateway.events(self.id)), ["initializing", "uploading", "event_refused"])
+
+
+@needed("redis-server", program("redis-server"))
+@needed("redis-py", installed("redis"))
+class ARequestToCancelOnRedisWithoutAGateway(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.redis = RedisServer()
+        cls.addClassCleanup(cls.redis.stop)
+
+    def setUp(self):
+        import redis
+
+        self.id = str(uuid.uuid4())
+        self.key = f"telltale:cancel:{self.id}"
+        self.client = redis.Redis.from_url(self.redis.url)
+        self.addCleanup(self.client.close)
+
+    def analysis(self, attempt_id=None):
+        return Analysis(self.id, url=self.redis.url, attempt_id=attempt_id)
+
+    def is_obeyed_by(self, attempt_id):
+        with self.analysis(attempt_id) as a:
+            a.wait()
+            return a.cancelled
+
+    def test_is_of_the_run_that_it_names(self):
+        for request, attempt_id, expected in [
+            ({"attempt_id": "one"}, "two", False),
+            ({"attempt_id": "one"}, "one", True),
+            ({"attempt_id": None}, "two", True),
+            ({}, "two", True),
+            ({"attempt_id": "one"}, None, True),
+        ]:
+            with self.subTest(request=request, attempt_id=attempt_id):
+                self.client.set(self.key, json.dumps(request))
+                self.assertEqual(self.is_obeyed_by(attempt_id), expected)
+
+    def test_is_over_when_its_run_has_ended(self):
+        self.client.set(self.key, json.dumps({"attempt_id": None}))
+        with self.assertRaises(Cancelled), self.analysis("one") as a:
+            a.wait()
+            a.raise_if_cancelled()
+        self.assertFalse(self.is_obeyed_by("two"))
+
+    def test_of_another_run_is_left_alone(self):
+        self.client.set(self.key, json.dumps({"attempt_id": "two"}))
+        self.assertFalse(self.is_obeyed_by("one"))
+        self.assertTrue(self.is_obeyed_by("two"))
 
 
 if __name__ == "__main__":
