@@ -1,6 +1,7 @@
 import type { AccessGrant } from "../domain/access-grant.ts";
 import { type AnalysisId, parseAnalysisId } from "../domain/channel.ts";
 import { CLOSE_CODES } from "../domain/close-code.ts";
+import type { EventPosition } from "../domain/event-position.ts";
 import type { SubscriptionFrame } from "./client-frames.ts";
 import { subscriptionRefused, unsubscribed } from "./server-frames.ts";
 import type { Watched } from "./session.ts";
@@ -36,6 +37,11 @@ export class ManyAnalyses implements Watched {
   }
 
   begin(): void {}
+
+  /** The position up to which the client was sent all that it is to get of an analysis; undefined if it has none. */
+  positionOf(analysisId: AnalysisId): EventPosition | undefined {
+    return this.#subscriptions.get(analysisId)?.position;
+  }
 
   /** Frames of one analysis are served in their order, frames of several analyses at once. */
   take(frame: SubscriptionFrame): void {

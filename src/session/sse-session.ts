@@ -1,29 +1,20 @@
-import { alone } from "../application/alone.ts";
 import type { ClientConnectionPort } from "../application/ports/client-connection-port.ts";
 import type { AnalysisId } from "../domain/channel.ts";
-import type { CloseCode } from "../domain/close-code.ts";
-import type { Refusal } from "./admission.ts";
 import { OneAnalysis } from "./one-analysis.ts";
-import { Session, type WatcherRequest } from "./session.ts";
+import type { WatcherRequest } from "./session.ts";
 import type { SessionServices } from "./session-services.ts";
-
-/** A client of a stream says nothing: it is alive as long as it takes comments. In milliseconds. */
-const COMMENT_EVERY_MS = 15_000;
+import { type StreamAnswer, StreamSession } from "./stream-session.ts";
 
 /** One event stream of `/v1/analyses/{id}/events`. The route has checked the token and the origin. */
-export class SseSession extends Session<OneAnalysis> {
+export class SseSession extends StreamSession<OneAnalysis> {
   readonly #request: SseRequest;
 
   constructor(connection: ClientConnectionPort, request: SseRequest, services: SessionServices) {
-    super(connection, services, "sse");
+    super(connection, services);
     this.#request = request;
   }
 
-  /**
-   * Enters and begins. Nothing was sent if the answer is not `streaming`. Rejects with the errors of
-   * `SubscribeToAnalysis`. Leaves nothing behind if it rejects or the answer is not `streaming`.
-   */
-  async opened(): Promise<SseAnswer> {
+  async opened(): Promise<StreamAnswer> {
     const full = this.admission.enter(this.#request);
     if (full !== undefined) return { type: "refused", code: full };
     const { analysisId, grant } = this.#request;
@@ -31,7 +22,7 @@ export class SseSession extends Session<OneAnalysis> {
     try {
       const refusal = await this.prepare(watched, this.#request);
       if (refusal === undefined && !watched.nothingLeft) {
-        this.begin(watched, { keepsAlive: this.#sendComments(), faults: this.#request.faults });
+        this.begin(watched, { keepsAlive: this.sendComments(), faults: this.#request.faults });
         return { type: "streaming" };
       }
       this.closed();
@@ -41,56 +32,8 @@ export class SseSession extends Session<OneAnalysis> {
       throw error;
     }
   }
-
-  /** The client took everything that waited. */
-  drained(): void {
-    alone(this, () => {
-      this.#heard();
-      this.writer.drained();
-    });
-  }
-
-  /** The client went away. */
-  left(): void {
-    alone(this, () => this.closed());
-  }
-
-  override close(code: CloseCode, reason: string): void {
-    try {
-      super.close(code, reason);
-    } finally {
-      // Nothing reports the end of a stream that the gateway closed.
-      this.closed();
-    }
-  }
-
-  progresses(): boolean {
-    return this.connection.tookSome();
-  }
-
-  #sendComments(): { end(): void } {
-    const { clock, settings } = this.services;
-    const everyMs = Math.min(COMMENT_EVERY_MS, settings.heartbeatTimeoutMs / 2);
-    return { end: clock.every(everyMs, () => void alone(this, () => this.#beat())) };
-  }
-
-  /** A comment that was written proves nothing: the client must take it. */
-  #beat(): void {
-    if (this.connection.tookSome()) this.#heard();
-    this.connection.ping();
-  }
-
-  #heard(): void {
-    this.services.registry.heard(this.id, this.now);
-  }
 }
 
 export interface SseRequest extends WatcherRequest {
   readonly analysisId: AnalysisId;
 }
-
-type SseAnswer =
-  | { readonly type: "streaming" }
-  /** The client saw the end that `until=terminal` asked for: it need not come again. */
-  | { readonly type: "nothing_left" }
-  | { readonly type: "refused"; readonly code: Refusal };

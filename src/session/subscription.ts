@@ -34,6 +34,10 @@ export class Subscription implements DeliveryOwner {
     if (!this.#serving) this.#serveAll().catch((error: unknown) => this.failed(error));
   }
 
+  get position(): EventPosition | undefined {
+    return this.#state.type === "watching" ? this.#state.watch.position : undefined;
+  }
+
   grantChanged(): void {
     if (this.#state.type === "watching") this.#check(this.#state.watch.viewers);
   }

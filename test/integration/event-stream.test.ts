@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { eventually } from "../../src/testing/eventually.ts";
 import { type GatewayProcess, startGateway, tokenFor } from "../support/gateway-process.ts";
 import { publish, resultUpdate, statusUpdate } from "../support/publishing.ts";
-import { openStream, type StreamOptions } from "../support/reading-stream.ts";
+import { openStream, openStreamAt, type StreamOptions } from "../support/reading-stream.ts";
 
 describe("watching over server-sent events", () => {
   let gateway: GatewayProcess;
@@ -122,6 +122,34 @@ describe("watching over server-sent events", () => {
     await publish(gateway, id, statusUpdate({ message: "still there" }));
     expect(await events.next()).toMatchObject({ data: { message: "still there" } });
     await events.leave();
+  });
+
+  test("SSM-3: a stream of many analyses resumes each of them, and a drain ends it as any other", async () => {
+    const leaving = await startGateway();
+    const token = await tokenFor();
+    const ids = [crypto.randomUUID(), crypto.randomUUID()];
+    const path = `${leaving.url}/v1/events?${ids.map((id) => `analysis=${id}`).join("&")}`;
+    for (const id of ids) await publish(leaving, id, statusUpdate());
+    const events = await openStreamAt(path, { token });
+    let last = "";
+    for (let got = 0; got < 2; ) {
+      const { id } = await events.next();
+      if (id !== undefined) got++;
+      last = id ?? last;
+    }
+    await events.leave();
+    for (const id of ids) await publish(leaving, id, statusUpdate({ message: "missed" }));
+    const again = await openStreamAt(path, { token, lastEventId: last });
+    const missed: unknown[] = [];
+    while (missed.length < 2) {
+      const { event, data } = await again.next();
+      if (event === "subscribed") expect(data.resumed).toBe(true);
+      if (event === "status_update") missed.push(data.message);
+    }
+    expect(missed).toEqual(["missed", "missed"]);
+    const exit = leaving.stop();
+    expect((await again.rest()).map(({ event, data }) => [event, data.code])).toEqual([["closing", 1001]]);
+    expect(await exit).toBe(0);
   });
 
   test("SSE-7: a drain ends the stream with a time to come back", async () => {

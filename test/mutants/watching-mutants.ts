@@ -2,6 +2,7 @@ import type { Mutant } from "./mutants.ts";
 
 const STATE = ["test/unit/session/replay-of-state.test.ts"];
 const MARKERS = ["test/unit/session/markers.test.ts"];
+const MANY = ["test/unit/adapters/http/many-streams.test.ts"];
 const STRICT = ["test/unit/session/strict-resume.test.ts"];
 
 /** Faults of the replay of a state, of markers and of strict positions. */
@@ -47,5 +48,33 @@ export const WATCHING_MUTANTS: readonly Mutant[] = [
     find: "if (!this.#query.strict || this.resumed !== false) return true;",
     replace: "return true;",
     killers: STRICT,
+  },
+  {
+    name: "gives an event of many analyses the position of its own alone",
+    file: "src/adapters/http/sse/sse-connection.ts",
+    find: "this.#position === undefined ? sseBlock(frame)",
+    replace: "this.#position !== null ? sseBlock(frame)",
+    killers: MANY,
+  },
+  {
+    name: "takes the position of another set of analyses for a good one",
+    file: "src/domain/combined-position.ts",
+    find: "set !== this.#set || ",
+    replace: "",
+    killers: ["test/unit/domain/combined-position.test.ts"],
+  },
+  {
+    name: "ends a stream with the first of its analyses",
+    file: "src/session/sse-many-session.ts",
+    find: "this.#left === 0 && ",
+    replace: "",
+    killers: MANY,
+  },
+  {
+    name: "asks a client to come back though it must not",
+    file: "src/domain/close-code.ts",
+    find: 'closeCodeOf(close.code)?.reconnect !== "no"',
+    replace: "true",
+    killers: ["test/unit/adapters/http/event-stream.test.ts"],
   },
 ];

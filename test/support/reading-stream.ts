@@ -84,17 +84,21 @@ export async function openStream(
   analysisId: string,
   options: StreamOptions,
 ): Promise<ReadingStream> {
-  const { token, lastEventId, query = "" } = options;
+  return openStreamAt(`${url}/v1/analyses/${analysisId}/events${options.query ?? ""}`, options);
+}
+
+/** Asks for any stream. */
+export async function openStreamAt(
+  address: string,
+  { token, lastEventId }: Omit<StreamOptions, "query">,
+): Promise<ReadingStream> {
   const leave = new AbortController();
   const headers = {
     Accept: "text/event-stream",
     ...(token !== undefined && { Authorization: `Bearer ${token}` }),
     ...(lastEventId !== undefined && { "Last-Event-ID": lastEventId }),
   };
-  const response = await fetch(`${url}/v1/analyses/${analysisId}/events${query}`, {
-    headers,
-    signal: leave.signal,
-  });
+  const response = await fetch(address, { headers, signal: leave.signal });
   return new ReadingStream(response, leave);
 }
 

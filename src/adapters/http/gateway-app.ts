@@ -25,6 +25,7 @@ import { readCors } from "./read-access.ts";
 import { type ReadParts, readRoutes } from "./read-routes.ts";
 import { requestDeadline } from "./request-deadline.ts";
 import { schemaRoutes } from "./schema-routes.ts";
+import { manyStreamRoutes } from "./sse/many-streams.ts";
 import { type WorkerParts, workerRoutes } from "./worker-routes.ts";
 
 interface GatewayAppParts extends HealthSources, ReadParts, PublishParts, WorkerParts {
@@ -88,6 +89,7 @@ export function gatewayApp(parts: GatewayAppParts): Hono {
   app.route("/v1/analyses", publishRoutes(parts));
   app.route("/v1/analyses", workerRoutes(parts));
   app.route("/v1/analyses", readRoutes(parts));
+  app.route("/v1/events", manyStreamRoutes(parts));
   app.route("/v1/notices", noticeRoutes(parts));
   app.route("/schemas", schemaRoutes(parts));
   app.route("/", clientScriptRoutes(parts.clientScript));

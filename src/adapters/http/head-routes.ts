@@ -2,7 +2,7 @@ import { Hono, type MiddlewareHandler } from "hono";
 import type { TokenVerifierPort } from "../../application/ports/token-verifier-port.ts";
 import type { OriginPolicy } from "../../session/origin-policy.ts";
 import { problem } from "./problem.ts";
-import { type Reader, requireReader } from "./read-access.ts";
+import { type Reader, requireReader, requireWatcher } from "./read-access.ts";
 import { SSE_HEADERS, wantsStream } from "./sse/event-stream.ts";
 
 /**
@@ -35,6 +35,9 @@ function headRoutes(
   routes.get("/v1/analyses/:id", reader, (context) => context.body(null, 200, JSON_TYPE));
   routes.get("/v1/analyses/:id/events", reader, (context) =>
     context.body(null, 200, wantsStream(context) ? SSE_HEADERS : JSON_TYPE),
+  );
+  routes.get("/v1/events", requireWatcher(tokens, origins), (context) =>
+    context.body(null, 200, SSE_HEADERS),
   );
   routes.notFound((context) => problem(context, "not_found"));
   // The gateway's own handler logs it and answers.

@@ -1,4 +1,4 @@
-import type { Context, MiddlewareHandler } from "hono";
+import type { Context, MiddlewareHandler, Next } from "hono";
 import { cors } from "hono/cors";
 import { TokenRejected } from "../../application/errors.ts";
 import type { WatcherGrant } from "../../application/grant-of.ts";
@@ -23,9 +23,14 @@ export function requestBindings(context: Context): Partial<RequestBindings> {
   return (context.env as RequestBindings | undefined) ?? {};
 }
 
+/** The user of a request that may name several analyses. */
+export interface Watcher {
+  Variables: { grant: AccessGrant; userId: string };
+}
+
 /** The reader of a request and the analysis that the request is about. */
 export interface Reader {
-  Variables: { grant: AccessGrant; userId: string; analysisId: AnalysisId };
+  Variables: Watcher["Variables"] & { analysisId: AnalysisId };
 }
 
 const READING = ["GET", "HEAD"];
@@ -61,15 +66,33 @@ export function requireReader(tokens: TokenVerifierPort, policy: OriginPolicy): 
     if (!originAllowed(context, policy)) return problem(context, "origin_not_allowed");
     const analysisId = parseAnalysisId(context.req.param("id") ?? "");
     if (analysisId === undefined) return problem(context, "not_an_analysis_id");
-    const watcher = await watcherGrant(context, tokens, policy);
-    if (watcher instanceof TokenRejected) return unauthenticated(context, watcher);
-    context.set("grant", watcher.grant);
-    context.set("userId", watcher.userId);
     context.set("analysisId", analysisId);
-    context.header("Cache-Control", "no-store");
-    await next();
-    return undefined;
+    return admitted(context, next, tokens, policy);
   };
+}
+
+/** As `requireReader`, for a path that names no analysis. */
+export function requireWatcher(tokens: TokenVerifierPort, policy: OriginPolicy): MiddlewareHandler<Watcher> {
+  return async (context, next) =>
+    originAllowed(context, policy)
+      ? admitted(context, next, tokens, policy)
+      : problem(context, "origin_not_allowed");
+}
+
+/** Lets a request through if its token is valid. */
+async function admitted(
+  context: Context,
+  next: Next,
+  tokens: TokenVerifierPort,
+  policy: OriginPolicy,
+): Promise<Response | undefined> {
+  const watcher = await watcherGrant(context, tokens, policy);
+  if (watcher instanceof TokenRejected) return unauthenticated(context, watcher);
+  context.set("grant", watcher.grant);
+  context.set("userId", watcher.userId);
+  context.header("Cache-Control", "no-store");
+  await next();
+  return undefined;
 }
 
 function originAllowed(context: Context, policy: OriginPolicy): boolean {

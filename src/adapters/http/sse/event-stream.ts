@@ -2,13 +2,15 @@ import type { Context } from "hono";
 import { accepts } from "hono/accepts";
 import { retryAfterReason } from "../../../domain/close-code.ts";
 import { REFUSALS } from "../../../session/admission.ts";
+import type { Watched } from "../../../session/session.ts";
 import type { SessionServices } from "../../../session/session-services.ts";
 import { SseSession } from "../../../session/sse-session.ts";
+import type { StreamSession } from "../../../session/stream-session.ts";
 import { readWatchQuery } from "../../../session/watch-query.ts";
 import { problem, refused } from "../problem.ts";
 import { type Reader, requestBindings } from "../read-access.ts";
 import { someRetryMs, sseClosing } from "./sse-block.ts";
-import { SseConnection } from "./sse-connection.ts";
+import { SseConnection, type StreamHandlers } from "./sse-connection.ts";
 
 const STREAM_TYPE = "text/event-stream";
 const PAGE_TYPE = "application/json";
@@ -28,10 +30,21 @@ export async function eventStream(context: Context<Reader>, services: SessionSer
     const issues = query.faults.map(({ message }) => ({ path: [], message }));
     return problem(context, "invalid_query", { issues });
   }
+  return streamed(context, services, (handlers, cut) => {
+    const connection = new SseConnection(handlers, cut);
+    return [connection, new SseSession(connection, { ...query, analysisId, grant, userId }, services)];
+  });
+}
+
+/** Opens a session and answers with its stream, or with the status that says why there is none. */
+export async function streamed(
+  context: Context,
+  services: SessionServices,
+  open: (handlers: StreamHandlers, cut: () => void) => readonly [SseConnection, AnySession],
+): Promise<Response> {
   const { cut = () => {} } = requestBindings(context);
   const handlers = { drained: () => session.drained(), left: () => session.left() };
-  const connection = new SseConnection(handlers, cut);
-  const session = new SseSession(connection, { ...query, analysisId, grant, userId }, services);
+  const [connection, session] = open(handlers, cut);
   const answer = await session.opened();
   if (answer.type === "nothing_left") return context.body(null, 204);
   const isDraining = answer.type === "refused" && answer.code === "going_away";
@@ -39,6 +52,8 @@ export async function eventStream(context: Context<Reader>, services: SessionSer
   for (const [name, value] of Object.entries(SSE_HEADERS)) context.header(name, value);
   return context.body(isDraining ? comeBack(services) : connection.stream, 200);
 }
+
+type AnySession = Pick<StreamSession<Watched>, "opened" | "drained" | "left">;
 
 /**
  * The stream of a gateway that drains: it ends at once, with the time to come back. A page that is answered by a status

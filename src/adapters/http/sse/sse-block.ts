@@ -1,4 +1,5 @@
-import type { Frame } from "../../../application/ports/client-connection-port.ts";
+import type { Frame, StateFrame } from "../../../application/ports/client-connection-port.ts";
+import type { PublishedEvent } from "../../../application/ports/pub-sub-port.ts";
 import { comesBack, retryAfterOf } from "../../../domain/close-code.ts";
 import { eventTypeOf } from "../../../domain/event-kind.ts";
 import { formatEventId } from "../../../domain/event-position.ts";
@@ -27,11 +28,24 @@ export function sseBlock(frame: Frame): Block {
   const known = encoded.get(frame);
   if (known !== undefined) return known;
   const id = frame.kind === "notice" ? "" : `id: ${formatEventId(frame.position)}\n`;
-  const block = piecesOf(
-    id + blockOf(frame.kind === "analysis_state" ? frame.kind : eventTypeOf(frame.kind), frame.text),
-  );
+  const block = piecesOf(id + blockOf(typeOf(frame), frame.text));
   encoded.set(frame, block);
   return block;
+}
+
+/** The same events for streams of many analyses, which put an `id` of their own before them. */
+const encodedWithoutId = new WeakMap<Frame, Block>();
+
+/** As `sseBlock`, on a stream of many analyses: `id` answers the position over all of them. */
+export function sseBlockOfMany(frame: Frame, id: () => string): Block {
+  if (frame.position === undefined || frame.kind === "notice") return sseBlock(frame);
+  const rest = encodedWithoutId.get(frame) ?? piecesOf(blockOf(typeOf(frame), frame.text));
+  encodedWithoutId.set(frame, rest);
+  return [...piecesOf(`id: ${id()}\n`), ...rest];
+}
+
+function typeOf({ kind }: PublishedEvent | StateFrame): string {
+  return kind === "analysis_state" ? kind : eventTypeOf(kind);
 }
 
 /** Tells the client when to come back by itself. */

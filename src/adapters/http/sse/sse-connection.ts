@@ -9,6 +9,7 @@ import {
   SSE_COMMENT,
   someRetryMs,
   sseBlock,
+  sseBlockOfMany,
   sseClosing,
   sseRetry,
 } from "./sse-block.ts";
@@ -16,7 +17,7 @@ import {
 /** The bytes that may wait in the stream before the client counts as blocked. */
 const HIGH_WATER_BYTES = 64 * 1024;
 
-interface StreamHandlers {
+export interface StreamHandlers {
   /** The client took everything that waited. */
   drained(): void;
   /** The client went away. */
@@ -28,15 +29,20 @@ export class SseConnection implements ClientConnectionPort {
   readonly id = crypto.randomUUID();
   readonly stream: ReadableStream<Uint8Array>;
   readonly #cut: () => void;
+  readonly #position: (() => string) | undefined;
   #controller: ReadableStreamDefaultController<Uint8Array> | undefined;
   #blocked = false;
   /** All bytes written to the stream, and those of them that the client had taken when the session last asked. */
   #written = 0;
   #taken = 0;
 
-  /** `cut` ends the connection below the stream once it was idle for some seconds, because its client may never read. */
-  constructor(handlers: StreamHandlers, cut: () => void) {
+  /**
+   * `cut` ends the connection below the stream once it was idle for some seconds, because its client may never read. `position`
+   * is the `id` of events on a stream of many analyses.
+   */
+  constructor(handlers: StreamHandlers, cut: () => void, position?: () => string) {
     this.#cut = cut;
+    this.#position = position;
     this.stream = new ReadableStream<Uint8Array>(
       {
         start: (controller) => {
@@ -61,7 +67,9 @@ export class SseConnection implements ClientConnectionPort {
   }
 
   send(frame: Frame): SendOutcome {
-    return this.#write(sseBlock(frame));
+    return this.#write(
+      this.#position === undefined ? sseBlock(frame) : sseBlockOfMany(frame, this.#position),
+    );
   }
 
   batch(write: () => void): SendOutcome {
