@@ -900,14 +900,14 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: "takes a comment that was written for a sign of life",
-    file: "src/session/sse-session.ts",
+    file: "src/session/stream-session.ts",
     find: "if (this.connection.tookSome()) this.#heard();",
     replace: "this.#heard();",
     killers: ["test/unit/adapters/http/stalled-streams.test.ts"],
   },
   {
     name: "goes on counting a stream that the gateway closed",
-    file: "src/session/sse-session.ts",
+    file: "src/session/stream-session.ts",
     find: "      // Nothing reports the end of a stream that the gateway closed.\n      this.closed();",
     replace: "",
     killers: ["test/unit/session/sse-session.test.ts"],
