@@ -45,9 +45,11 @@ export class SnippetRunner {
 
   /** `before` declares what the page around the snippet has. */
   script(before: string, snippet: string): Promise<RunningSnippet> {
-    const here = snippet.replaceAll(/"telltale\/(publisher|watcher)"/g, (_, entry) =>
-      JSON.stringify(`${root}src/client/${entry}.ts`),
-    );
+    const here = snippet
+      .replaceAll(/"telltale\/(publisher|watcher)"/g, (_, entry) =>
+        JSON.stringify(`${root}src/client/${entry}.ts`),
+      )
+      .replaceAll('"telltale-client"', JSON.stringify(`${root}src/client/sdk.ts`));
     return this.#start([process.execPath, "run"], "ts", `${before}\n${here}`, {});
   }
 
