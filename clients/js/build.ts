@@ -1,4 +1,4 @@
-import { readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 
 /** `npm run build` makes the package: ES modules and their types, in `dist`. */
@@ -7,15 +7,31 @@ const root = new URL("../..", import.meta.url).pathname;
 const dist = join(folder, "dist");
 
 await rm(dist, { recursive: true, force: true });
+await mkdir(dist);
 await Promise.all([buildModules(), buildTypes()]);
 
 async function buildModules(): Promise<void> {
-  const { outputs } = await Bun.build({
-    entrypoints: [join(root, "src/client/sdk.ts")],
-    target: "browser",
-    minify: true,
-  });
-  for (const output of outputs) await writeFile(join(dist, "index.js"), await output.text());
+  const modules = { index: join(root, "src/client/sdk.ts"), react: join(folder, "react.ts") };
+  for (const [name, entry] of Object.entries(modules)) {
+    const { outputs } = await Bun.build({
+      // Frameworks that render on a server leave hooks to the page.
+      banner: name === "react" ? '"use client";' : "",
+      entrypoints: [entry],
+      target: "browser",
+      minify: true,
+      external: ["react"],
+      plugins: [
+        {
+          name: "all modules share the first one, and so its connections",
+          setup: (build) =>
+            void build.onResolve({ filter: /\/client\/sdk\.ts$/ }, ({ importer }) =>
+              importer === "" ? undefined : { path: "./index.js", external: true },
+            ),
+        },
+      ],
+    });
+    for (const output of outputs) await writeFile(join(dist, `${name}.js`), await output.text());
+  }
 }
 
 async function buildTypes(): Promise<void> {

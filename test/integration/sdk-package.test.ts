@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
-import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { runProgram } from "../../scripts/check/run-program.ts";
@@ -55,7 +55,7 @@ ${rest.join("\n")}
     writeFileSync(join(folder, "program.ts"), program());
     const wrong = `${program()}\nfor await (const event of analysis) if (event.event_type === "error") event.progress;`;
     writeFileSync(join(folder, "wrong.ts"), wrong);
-    if (options.includes("es2022")) symlinkTypes();
+    if (options.includes("es2022")) link("@types");
     const strict = ["--strict", "--exactOptionalPropertyTypes", "--noUncheckedIndexedAccess", "--noEmit"];
     const types = options.includes("es2022") ? ["--types", "bun"] : ["--types", ""];
     const compile = (file: string) =>
@@ -83,11 +83,31 @@ ${rest.join("\n")}
     });
   });
 
-  function symlinkTypes(): void {
-    try {
-      symlinkSync(join(ROOT, "node_modules/@types"), join(folder, "node_modules/@types"));
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
-    }
+  test("its hooks have the types that its README says, and are rendered on a server", async () => {
+    const page = `${snippetOf("clients/js/README.md", "In React", "tsx")}
+declare function fetchToken(): Promise<string>;`;
+    writeFileSync(join(folder, "page.tsx"), page);
+    link("@types");
+    for (const name of ["react", "react-dom", "scheduler", "csstype"]) link(name);
+    const options = ["--strict", "--noEmit", "--module", "nodenext", "--target", "es2022", "--types", ""];
+    const tsc = [join(BIN, "tsc"), ...options, "--jsx", "react-jsx", "page.tsx"];
+    expect(await runProgram(tsc, folder, 2)).toMatchObject({ exitCode: 0 });
+    const plain = new Bun.Transpiler({ loader: "tsx", tsconfig: { compilerOptions: { jsx: "react" } } });
+    const server = `
+      import React from "react";
+      import { renderToString } from "react-dom/server";
+      const fetchToken = async () => "";
+      ${plain.transformSync(page)}
+      console.log(renderToString(React.createElement(Page, { id: "${ID}" })));
+    `;
+    writeFileSync(join(folder, "server.mjs"), server);
+    const { output, exitCode } = await runProgram(["node", "server.mjs"], folder, 2);
+    expect({ output: output.trim(), exitCode }).toEqual({ output: "<p>connecting</p>", exitCode: 0 });
+  });
+
+  /** A package of the repository, for the folder. */
+  function link(name: string): void {
+    const path = join(folder, "node_modules", name);
+    if (!existsSync(path)) symlinkSync(join(ROOT, "node_modules", name), path);
   }
 });

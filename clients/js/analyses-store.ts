@@ -1,0 +1,126 @@
+import {
+  type AnalysisState,
+  type AnalysisWatch,
+  type WatchOptions,
+  type WatchSnapshot,
+  watch,
+} from "../../src/client/sdk.ts";
+import { runtime } from "../../src/client/watch/environment.ts";
+import { isEnd } from "../../src/domain/analysis-state.ts";
+
+/** The watches of one component. */
+export interface AnalysesStore {
+  /** Watches these analyses, of which there is one for each id, while anybody is subscribed. */
+  want(ids: readonly string[]): void;
+  subscribe(listener: () => void): () => void;
+  /** One for each id; the same array until something in it changes. Those that are not watched yet are connecting. */
+  snapshots(ids: readonly string[]): readonly WatchSnapshot[];
+}
+
+export interface StoreSettings
+  extends Pick<WatchOptions, "url" | "token" | "until" | "conflate" | "environment"> {
+  /** The shortest time between two changes that only tell of progress, in milliseconds. */
+  readonly throttleMs: number;
+  /** Called once for each end of an analysis. */
+  readonly onComplete: (analysis: AnalysisState) => void;
+}
+
+/** The snapshot of an analysis that nobody watches yet. */
+const CONNECTING: WatchSnapshot = snapshotWith("connecting");
+/** The snapshot of an analysis that is not to be watched. */
+export const IDLE: WatchSnapshot = snapshotWith("closed");
+
+interface Entry {
+  readonly watch: AnalysisWatch;
+  shown: WatchSnapshot;
+  hasEnded: boolean;
+  /** Stops the timer of the change that waits. */
+  stopTimer: (() => void) | undefined;
+}
+
+export function createStore(settings: StoreSettings): AnalysesStore {
+  const { throttleMs, onComplete, ...options } = settings;
+  const { after } = options.environment ?? runtime;
+  const entries = new Map<string, Entry>();
+  const listeners = new Set<() => void>();
+  let wanted: readonly string[] = [];
+  let stopClosing = () => {};
+  let answered: readonly WatchSnapshot[] = [];
+
+  const show = (entry: Entry) => {
+    entry.stopTimer?.();
+    entry.stopTimer = undefined;
+    entry.shown = entry.watch.getSnapshot();
+    for (const listener of [...listeners]) listener();
+    const { analysis } = entry.shown;
+    const ended = analysis !== null && isEnd(analysis.status);
+    if (ended && !entry.hasEnded) onComplete(analysis);
+    entry.hasEnded = ended;
+  };
+  const changed = (entry: Entry) => {
+    const next = entry.watch.getSnapshot();
+    if (throttleMs === 0 || !tellsOnlyOfProgress(entry.shown, next)) show(entry);
+    else entry.stopTimer ??= after(throttleMs, () => show(entry));
+  };
+  const close = (id: string, entry: Entry) => {
+    entries.delete(id);
+    entry.stopTimer?.();
+    entry.watch.close();
+  };
+  const open = (analysisId: string) => {
+    const watching = watch({ ...options, analysisId });
+    const entry: Entry = {
+      watch: watching,
+      shown: watching.getSnapshot(),
+      hasEnded: false,
+      stopTimer: undefined,
+    };
+    entries.set(analysisId, entry);
+    watching.subscribe(() => {
+      if (entries.get(analysisId) === entry) changed(entry);
+    });
+    show(entry);
+  };
+  const sync = () => {
+    const ids = listeners.size > 0 ? wanted : [];
+    for (const [id, entry] of entries) if (!ids.includes(id)) close(id, entry);
+    for (const id of ids) if (!entries.has(id)) open(id);
+  };
+
+  return {
+    want(ids) {
+      wanted = ids;
+      sync();
+    },
+    subscribe(listener) {
+      // Each subscription is one of its own, also of the same function.
+      const own = () => listener();
+      stopClosing();
+      listeners.add(own);
+      sync();
+      return () => {
+        listeners.delete(own);
+        // React leaves and comes back at once under StrictMode.
+        if (listeners.size === 0) stopClosing = after(0, sync);
+      };
+    },
+    snapshots(ids) {
+      const now = ids.map((id) => entries.get(id)?.shown ?? CONNECTING);
+      const isSame = now.length === answered.length && now.every((one, index) => one === answered[index]);
+      if (!isSame) answered = now;
+      return answered;
+    },
+  };
+}
+
+function tellsOnlyOfProgress(before: WatchSnapshot, after: WatchSnapshot): boolean {
+  return (
+    before.connection === after.connection &&
+    before.cancelRequested === after.cancelRequested &&
+    before.analysis?.status === after.analysis?.status
+  );
+}
+
+function snapshotWith(status: "connecting" | "closed"): WatchSnapshot {
+  return { connection: { status }, analysis: null, stalled: false, cancelRequested: null };
+}

@@ -1,0 +1,124 @@
+import {
+  createContext,
+  createElement,
+  type ReactElement,
+  type ReactNode,
+  useCallback,
+  useContext,
+  useEffect,
+  useMemo,
+  useRef,
+  useSyncExternalStore,
+} from "react";
+import type { AnalysisState, TokenSource, WatchOptions, WatchSnapshot } from "../../src/client/sdk.ts";
+import { type AnalysesStore, createStore, IDLE } from "./analyses-store.ts";
+
+/** The gateway, for all hooks below. */
+export interface TelltaleProviderProps {
+  readonly url: string;
+  /** Another text begins a new connection; another function is asked from then on. */
+  readonly token: TokenSource;
+  readonly conflate?: WatchOptions["conflate"] | undefined;
+  readonly environment?: WatchOptions["environment"] | undefined;
+  readonly children?: ReactNode;
+}
+
+type Source = Pick<WatchOptions, "url" | "token" | "conflate" | "environment">;
+
+export interface UseAnalysisOptions extends Partial<Source> {
+  /** Whether to watch at all [true]. */
+  readonly enabled?: boolean | undefined;
+  /** The shortest time between two renderings for progress alone, in milliseconds [0]. An end and a lost connection show at once. */
+  readonly throttleMs?: number | undefined;
+  /** Whether the watch is over once the analysis has ended [false]. */
+  readonly stopOnCompletion?: boolean | undefined;
+  /** Called once for each end that the analysis comes to, or is found at: completed, failed or cancelled. */
+  readonly onComplete?: ((analysis: AnalysisState) => void) | undefined;
+}
+
+const Telltale = createContext<Source | null>(null);
+
+/** All hooks below it share one connection. */
+export function TelltaleProvider(props: TelltaleProviderProps): ReactElement {
+  const { url, conflate, environment, children } = props;
+  const token = useStable(props.token);
+  const value = useMemo(() => ({ url, token, conflate, environment }), [url, token, conflate, environment]);
+  return createElement(Telltale.Provider, { value }, children);
+}
+
+/**
+ * Watches an analysis while the component is mounted, and renders it again after each change. Without an id, or if it is not enabled, the
+ * connection is `closed`. Throws if neither a `TelltaleProvider` nor the options name the gateway.
+ */
+export function useAnalysis(id: string | null | undefined, options?: UseAnalysisOptions): WatchSnapshot {
+  return useAnalyses(id ? [id] : NONE, options)[0] ?? IDLE;
+}
+
+/** As `useAnalysis` for many: one snapshot for each id, in their order. The array is the same one until something in it changes. */
+export function useAnalyses(
+  ids: readonly string[],
+  options: UseAnalysisOptions = {},
+): readonly WatchSnapshot[] {
+  const { enabled = true, throttleMs = 0, stopOnCompletion = false } = options;
+  const { url, token, conflate, environment } = useSource(options);
+  const onComplete = useLatest(options.onComplete);
+  const store: AnalysesStore = useMemo(
+    () =>
+      createStore({
+        url,
+        token,
+        conflate,
+        environment,
+        until: stopOnCompletion ? "terminal" : undefined,
+        throttleMs,
+        onComplete: (analysis) => onComplete.current?.(analysis),
+      }),
+    [url, token, conflate, environment, stopOnCompletion, throttleMs, onComplete],
+  );
+  // The ids themselves, not the array, which most components make anew each time.
+  const key = enabled ? [...new Set(ids)].join(" ") : "";
+  const wanted = useMemo(() => (key === "" ? NONE : key.split(" ")), [key]);
+  useEffect(() => store.want(wanted), [store, wanted]);
+  const getSnapshot = () => store.snapshots(wanted);
+  const snapshots = useSyncExternalStore(store.subscribe, getSnapshot, getSnapshot);
+  const order = ids.join(" ");
+  return useMemo(
+    () => (order === "" ? [] : order.split(" ").map((id) => snapshots[wanted.indexOf(id)] ?? IDLE)),
+    [snapshots, wanted, order],
+  );
+}
+
+const NONE: readonly string[] = [];
+
+function useSource(options: Partial<Source>): Source {
+  const provided = useContext(Telltale);
+  const url = options.url ?? provided?.url;
+  const own = useStable(options.token ?? "");
+  const token = options.token === undefined ? provided?.token : own;
+  if (url === undefined || token === undefined)
+    throw new TypeError("no gateway: pass url and token to a TelltaleProvider above, or as options");
+  return {
+    url,
+    token,
+    conflate: options.conflate ?? provided?.conflate,
+    environment: options.environment ?? provided?.environment,
+  };
+}
+
+/** The text itself, or one function for the life of the component that asks the latest one. */
+function useStable(token: TokenSource): TokenSource {
+  const latest = useLatest(token);
+  const ask = useCallback(() => {
+    const { current } = latest;
+    return typeof current === "string" ? current : current();
+  }, [latest]);
+  return typeof token === "string" ? token : ask;
+}
+
+function useLatest<Value>(value: Value): { readonly current: Value } {
+  const latest = useRef(value);
+  useEffect(() => {
+    latest.current = value;
+  });
+  return latest;
+}
