@@ -1,11 +1,11 @@
 """Events through Redis: the stream telltale:inbox, in which they wait for a gateway, or a bare PUBLISH."""
 
 import json
-from typing import Any, Optional, Sequence
+from typing import Any, Dict, Optional, Sequence
+from urllib.parse import urlsplit
 
+from .redis_address import client_of, hosts_of
 from .transport import Away, Source
-
-ANSWER_SECONDS = 5.0
 
 
 class RedisTransport:
@@ -14,33 +14,33 @@ class RedisTransport:
     poll_seconds = 2.0
     poll_is_beat = False
     answers = False
+    largest_batch = 100
 
     def __init__(self, url: str, durable: bool) -> None:
         try:
             import redis
         except ImportError as fault:
             raise ImportError("TELLTALE_URL names a Redis: pip install telltale-client[redis]") from fault
-        self._faults = (redis.RedisError, OSError)
+        self._url = url
+        self._is_cluster = urlsplit(url).scheme.endswith("+cluster")
+        self._faults = (redis.RedisError, redis.exceptions.RedisClusterException, OSError)
         self._refusals = redis.ResponseError
         self._durable = durable
-        # If a batch of PUBLISH broke off, its beginning would be heard twice.
-        self.largest_batch = 100 if durable else 1
-        self._redis: Any = redis.Redis.from_url(
-            url, socket_timeout=ANSWER_SECONDS, socket_connect_timeout=ANSWER_SECONDS, decode_responses=True
-        )
+        # A client of a Cluster asks it for its servers at once, and they may be away.
+        self._redis: Any = None if self._is_cluster and hosts_of(url) else client_of(url)
+        # How many events of a call were taken before one was not.
+        self._taken: Dict[str, int] = {}
 
     def send(self, source: Source, events: Sequence[str], key: str) -> Optional[bool]:
         try:
-            if self._durable:
-                with self._redis.pipeline(transaction=True) as together:
-                    for event in events:
-                        together.xadd("telltale:inbox", {"event": event})
-                    together.execute()
-            else:
-                self._publish(source.analysis_id, events)
+            # One by one: users of Redis need no transactions, and none overtakes another.
+            for event in events[self._taken.get(key, 0) :]:
+                self._hand_over(source, event)
+                self._taken[key] = self._taken.get(key, 0) + 1
         except self._faults as fault:
             self.close()
-            raise Away(f"Redis: {type(fault).__name__}") from fault
+            raise _away(fault) from fault
+        self._taken.pop(key, None)
         try:
             return self._is_cancelled(source)
         except self._faults:
@@ -52,33 +52,54 @@ class RedisTransport:
             return self._is_cancelled(source)
         except self._faults as fault:
             self.close()
-            raise Away(f"Redis: {type(fault).__name__}") from fault
+            raise _away(fault) from fault
 
     def forget_cancel(self, source: Source) -> None:
         """A gateway does the same when it takes the end; until one runs, the next run of the analysis would obey the request."""
         try:
             if self._is_cancelled(source):
-                self._redis.delete(_cancel_key(source))
+                self._client().delete(_cancel_key(source))
         except self._refusals:
             pass  # this user may not delete it
         except self._faults:
             self.close()
 
     def close(self) -> None:
-        self._redis.connection_pool.disconnect()
+        if self._is_cluster:
+            kept, self._redis = self._redis, None
+            if kept is not None:
+                kept.close()
+        else:
+            self._redis.connection_pool.disconnect()
 
-    def _publish(self, analysis_id: str, events: Sequence[str]) -> None:
-        for event in events:
-            # The answer is how many heard it: what nobody hears is lost.
-            if not self._redis.publish(f"analysis:{analysis_id}", event):
-                raise Away("no gateway listens")
+    def _client(self) -> Any:
+        if self._redis is None:
+            self._redis = client_of(self._url)
+        return self._redis
+
+    def _hand_over(self, source: Source, event: str) -> None:
+        if self._durable:
+            self._client().xadd("telltale:inbox", {"event": event})
+            return
+        heard = self._client().publish(f"analysis:{source.analysis_id}", event)
+        # What nobody hears is lost. A server of a Cluster knows its own listeners alone.
+        if not heard and not self._is_cluster:
+            raise Away("no gateway listens")
 
     def _is_cancelled(self, source: Source) -> Optional[bool]:
         try:
-            request = self._redis.get(_cancel_key(source))
+            request = self._client().get(_cancel_key(source))
         except self._refusals:
             return None  # this user may not read it
         return request is not None and not _is_of_another_run(request, source)
+
+
+def _away(fault: Exception) -> Away:
+    """The text of a refusal names commands and keys, no values."""
+    from redis import ResponseError
+
+    said = f": {fault}" if isinstance(fault, ResponseError) else ""
+    return Away(f"Redis: {type(fault).__name__}{said}")
 
 
 def _cancel_key(source: Source) -> str:

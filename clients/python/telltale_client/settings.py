@@ -5,7 +5,10 @@ import os
 from typing import NamedTuple, Optional
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
+from .redis_address import SCHEMES as REDIS_SCHEMES
 from .transport import Token, Transport
+
+SCHEMES = ("http", "https", *REDIS_SCHEMES, "unix", "nats")
 
 log = logging.getLogger("telltale_client")
 
@@ -26,9 +29,8 @@ def destination(url: Optional[str] = None, token: Token = None) -> Optional[Dest
     if not address:
         _warn_once()
         return None
-    scheme = urlsplit(address).scheme
-    if scheme not in ("http", "https", "redis", "rediss", "unix", "nats"):
-        raise ValueError("TELLTALE_URL begins with http://, https://, redis://, rediss:// or nats://")
+    if urlsplit(address).scheme not in SCHEMES:
+        raise ValueError(f"TELLTALE_URL begins with one of {', '.join(f'{scheme}://' for scheme in SCHEMES)}")
     # A text is known not to change; a file is read before each request, so that it may be replaced.
     named = _token if os.environ.get("TELLTALE_TOKEN_FILE") else os.environ.get("TELLTALE_TOKEN")
     return Destination(address, token or named)

@@ -61,7 +61,8 @@ def wait_until(condition, what):
 
 
 class RedisServer:
-    def __init__(self):
+    def __init__(self, *options):
+        self._options = options
         self.port = free_port()
         self.url = f"redis://127.0.0.1:{self.port}"
         self._folder = tempfile.TemporaryDirectory(prefix="telltale-redis-")
@@ -69,7 +70,8 @@ class RedisServer:
 
     def start(self):
         command = [program("redis-server"), "--port", str(self.port), "--save", "", "--bind", "127.0.0.1"]
-        self._process = subprocess.Popen([*command, "--dir", self._folder.name], stdout=subprocess.DEVNULL)
+        command += ["--dir", self._folder.name, *self._options]
+        self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
         wait_until(self._answers, "Redis did not start")
 
     def _answers(self):
@@ -84,6 +86,21 @@ class RedisServer:
         self._process.terminate()
         self._process.wait()
         self._folder.cleanup()
+
+
+class Sentinel(RedisServer):
+    """Watches one server, by the name `primary`."""
+
+    def __init__(self, watched):
+        self._watched = watched
+        super().__init__()
+
+    def start(self):
+        settings = Path(self._folder.name) / "sentinel.conf"
+        settings.write_text(f"bind 127.0.0.1\nport {self.port}\nsentinel monitor primary 127.0.0.1 {self._watched.port} 1\n")
+        command = [program("redis-server"), str(settings), "--sentinel"]
+        self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+        wait_until(self._answers, "the sentinel did not start")
 
 
 class NatsServer:

@@ -1,5 +1,6 @@
 import json
 import os
+import re
 import subprocess
 import sys
 import unittest
@@ -8,7 +9,7 @@ from pathlib import Path
 
 from telltale_client import Analysis, Cancelled
 
-from .real_servers import ROOT, Gateway, NatsServer, RedisServer, free_port, installed, needed, program
+from .real_servers import ROOT, Gateway, NatsServer, RedisServer, Sentinel, free_port, installed, needed, program
 from .test_analysis import summary
 
 PACKAGE = Path(__file__).parent.parent
@@ -194,6 +195,63 @@ class ARequestToCancelOnRedisWithoutAGateway(unittest.TestCase):
         self.client.set(self.key, json.dumps({"attempt_id": "two"}))
         self.assertFalse(self.is_obeyed_by("one"))
         self.assertTrue(self.is_obeyed_by("two"))
+
+
+@needed("redis-server", program("redis-server"))
+@needed("redis-py", installed("redis"))
+class TheInbox(unittest.TestCase):
+    def setUp(self):
+        self.id = str(uuid.uuid4())
+
+    def serve(self, server):
+        self.addCleanup(server.stop)
+        return server
+
+    def told_to(self, server, url):
+        import redis
+
+        with Analysis(self.id, url=url) as a:
+            a.report(stage="uploading", progress=0.5)
+            a.result(data=1)
+        with redis.Redis.from_url(server.url, decode_responses=True) as client:
+            return summary([json.loads(entry["event"]) for _, entry in client.xrange("telltale:inbox")])
+
+    EXPECTED = ["initializing", "uploading", "result", "completed"]
+
+    def test_takes_each_event_once_from_a_user_with_the_rights_of_the_deployment(self):
+        import redis
+
+        users = (ROOT / "deploy/redis/users.acl").read_text()
+        rules = next(line for line in users.splitlines() if line.startswith("user worker ")).split(" #")[1].split(" ", 1)[1]
+        server = self.serve(RedisServer())
+        with redis.Redis.from_url(server.url) as client:
+            words = re.findall(r"\([^)]*\)|\S+", rules)
+            client.execute_command("ACL", "SETUSER", "worker", "on", ">secret", *words)
+        url = f"redis://worker:secret@127.0.0.1:{server.port}"
+        self.assertEqual(self.told_to(server, url), self.EXPECTED)
+
+    def test_of_the_primary_that_a_sentinel_names_takes_events(self):
+        server = self.serve(RedisServer())
+        sentinel = self.serve(Sentinel(server))
+        self.assertEqual(self.told_to(server, f"redis+sentinel://127.0.0.1:1,127.0.0.1:{sentinel.port}/primary"), self.EXPECTED)
+
+    def test_of_a_cluster_takes_events_also_if_the_cluster_comes_later(self):
+        import redis
+
+        server = self.serve(RedisServer("--cluster-enabled", "yes", "--cluster-port", str(free_port())))
+        with self.assertLogs("telltale_client"), redis.Redis.from_url(server.url) as client:
+            url = f"redis+cluster://127.0.0.1:{server.port}"
+            a = Analysis(self.id, url=url).start()
+            self.assertFalse(a.wait(1.2))
+            client.execute_command("CLUSTER", "ADDSLOTS", *range(16384))
+            self.assertTrue(a.wait())
+        a.close()
+        self.assertEqual(self.told_to(server, url)[-3:], self.EXPECTED[-3:])
+
+    def test_needs_an_address_with_a_host_and_a_name(self):
+        for url in ("redis+sentinel://127.0.0.1", "redis+cluster://", "amqp://127.0.0.1"):
+            with self.subTest(url=url), self.assertRaisesRegex(ValueError, "TELLTALE_URL"):
+                Analysis(self.id, url=url).start()
 
 
 if __name__ == "__main__":
