@@ -82,7 +82,7 @@ class RedisTransport:
             self._client().xadd("telltale:inbox", {"event": event})
             return
         heard = self._client().publish(f"analysis:{source.analysis_id}", event)
-        # What nobody hears is lost. A server of a Cluster knows its own listeners alone.
+        # An event that nobody hears is lost. A server of a Cluster knows its own listeners alone.
         if not heard and not self._is_cluster:
             raise Away("no gateway listens")
 
