@@ -47,6 +47,7 @@ const onDeno = {
   ],
   twoAtATime: [
     "test/integration/bad-input.test.ts",
+    "test/integration/base-path.test.ts",
     "test/integration/command-line.test.ts",
     "test/integration/contract-hostile-http.test.ts",
     "test/integration/contract-start.test.ts",

@@ -7,6 +7,7 @@ import { reasonOf } from "../application/errors.ts";
 import { capabilitiesOf } from "../application/ports/broker-ports.ts";
 import { TELL_REFUSALS_MS } from "../application/refusals.ts";
 import { WATCH_INBOX_MS } from "../application/watch-inbox.ts";
+import type { MountedPath } from "../session/mounted-path.ts";
 import type { OriginPolicy } from "../session/origin-policy.ts";
 import { clientScript } from "./client-script.ts";
 import { createGateway, type Gateway, type GivenParts } from "./container.ts";
@@ -33,10 +34,8 @@ export interface Core {
   sendAwayNow(): Promise<void>;
 }
 
-interface CoreOptions extends GivenParts {
+interface CoreOptions extends GivenParts, MountedPath {
   readonly origins: OriginPolicy;
-  /** The path before every path of the gateway, as `/telltale`; empty if it has none. */
-  readonly path: string;
   /** Counters for `/ws/health`, by name. */
   readonly counters: () => Readonly<Record<string, number>>;
   /** The demo; undefined if it is off. */
@@ -59,6 +58,7 @@ const LOOK_AGAIN_MS = 20;
 export async function startCore({
   origins,
   path,
+  basePath = "",
   counters,
   demo,
   exposition,
@@ -71,6 +71,7 @@ export async function startCore({
     ...gateway,
     origins,
     path,
+    basePath,
     counters,
     capabilities: () => capabilitiesOf(gateway.broker),
     leaving: leaving.signal,

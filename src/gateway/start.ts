@@ -69,6 +69,7 @@ export async function startGateway(
     broker: config.demo ? { ...opened, deadLetters: notingRefusals(opened.deadLetters, refusals) } : opened,
     origins: config,
     path: "",
+    basePath: config.basePath,
     counters: () => telemetry.healthCounters(),
     demo: demo?.routes,
     exposition: config.metrics === "on" ? exposition : undefined,
@@ -80,6 +81,7 @@ export async function startGateway(
     app,
     services: gateway.sessions,
     policy: config,
+    basePath: config.basePath,
   });
   const metrics =
     typeof config.metrics === "object" ? await listenForMetrics(config.metrics, exposition) : undefined;

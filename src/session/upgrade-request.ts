@@ -1,4 +1,4 @@
-import { pathBelow } from "./mounted-path.ts";
+import { type MountedPath, routedPath } from "./mounted-path.ts";
 import { cookiesCount, isHostHeader, isOriginAllowed, type OriginPolicy } from "./origin-policy.ts";
 import { offersProtocol, type PresentedToken, presentedToken } from "./presented-token.ts";
 import { readSocketQuery, readWatchQuery } from "./watch-query.ts";
@@ -15,9 +15,7 @@ const PATH = /^\/ws(?:\/analysis\/([^/]*))?\/?$/;
 const PROTOCOL = "telltale.v1";
 
 /** How the application that embeds the gateway serves a request. */
-export interface Embedding {
-  /** The path before every path of the gateway, as `/telltale`; empty if it has none. */
-  readonly path: string;
+export interface Embedding extends MountedPath {
   /** The client, if the application that embeds the gateway says who it is; else the request itself says so. */
   readonly presented: PresentedToken | undefined;
 }
@@ -28,13 +26,13 @@ const NOT_EMBEDDED: Embedding = { path: "", presented: undefined };
 export function readUpgrade(
   request: Request,
   policy: OriginPolicy,
-  { path: prefix, presented }: Embedding = NOT_EMBEDDED,
+  { presented, ...mounted }: Embedding = NOT_EMBEDDED,
 ): UpgradeRequest | undefined {
   const { headers } = request;
   if (headers.get("upgrade")?.toLowerCase() !== "websocket") return undefined;
   const host = headers.get("host");
   const url = isHostHeader(host) ? URL.parse(request.url) : null;
-  const path = url === null ? null : PATH.exec(pathBelow(prefix, url.pathname) ?? "");
+  const path = url === null ? null : PATH.exec(routedPath(mounted, url.pathname) ?? "");
   if (url === null || path === null) return undefined;
   const [, id] = path;
   const origin = headers.get("origin");

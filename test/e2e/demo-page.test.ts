@@ -36,10 +36,19 @@ describe.skipIf(!needs("chromium"))("the demo page", () => {
   describe("on the in-memory broker", () => {
     let gateway: GatewayProcess;
     beforeAll(async () => {
-      gateway = await startGateway({ DEMO: "on" });
+      gateway = await startGateway({ DEMO: "on", BASE_PATH: "/our/telltale" });
     });
     afterAll(async () => {
       await gateway.kill9();
+    });
+
+    test("WEB-14: works below BASE_PATH", async () => {
+      const { page, complaints } = await open(`${gateway.url}/our/telltale`);
+      await makeFast(page, 50);
+      await page.click("[data-testid=start]");
+      await page.waitForSelector(VERDICT);
+      expect(new URL(page.url()).pathname).toBe("/our/telltale/");
+      expect(complaints).toEqual([]);
     });
 
     test("starts an analysis and shows every step, until the verdict with its regions", async () => {

@@ -29,7 +29,7 @@ export function errorEvent(fields: Record<string, unknown> = {}): Record<string,
 
 /** Publishes over HTTP as a backend does; the answer is the caller's to judge. */
 export async function publish(
-  gateway: GatewayProcess,
+  gateway: Pick<GatewayProcess, "url">,
   analysisId: string,
   body: unknown,
   headers: Record<string, string> = {},

@@ -10,7 +10,7 @@ import {
 } from "../../application/errors.ts";
 import type { TelemetryPort } from "../../application/ports/telemetry-port.ts";
 import type { EventRules } from "../../domain/event-rules.ts";
-import { pathBelow } from "../../session/mounted-path.ts";
+import { type MountedPath, routedPath } from "../../session/mounted-path.ts";
 import { isHostHeader } from "../../session/origin-policy.ts";
 import { type ClientScript, clientScriptRoutes } from "./client-script-routes.ts";
 import { headersOnly } from "./head-routes.ts";
@@ -28,12 +28,10 @@ import { schemaRoutes } from "./schema-routes.ts";
 import { manyStreamRoutes } from "./sse/many-streams.ts";
 import { type WorkerParts, workerRoutes } from "./worker-routes.ts";
 
-interface GatewayAppParts extends HealthSources, ReadParts, PublishParts, WorkerParts {
+interface GatewayAppParts extends HealthSources, ReadParts, PublishParts, WorkerParts, MountedPath {
   readonly telemetry: TelemetryPort;
   /** The rules that events are judged by. */
   readonly rules: EventRules;
-  /** The path before every path of the gateway, as `/telltale`; empty if it has none. */
-  readonly path: string;
   /** The demo; undefined if it is off. */
   readonly demo: Hono | undefined;
   /** Undefined if `/metrics` is not served here. */
@@ -64,8 +62,8 @@ const SAFE_HEADERS = {
 
 /** The app for everything that Telltale answers over plain HTTP. */
 export function gatewayApp(parts: GatewayAppParts): Hono {
-  const { tokens, telemetry, demo, path } = parts;
-  const getPath = routedPath(path);
+  const { tokens, telemetry, demo, basePath = "" } = parts;
+  const getPath = pathGetter(parts);
   const app = new Hono({ getPath });
   app.use(secureHeaders(SAFE_HEADERS));
   app.use(notCached);
@@ -76,6 +74,11 @@ export function gatewayApp(parts: GatewayAppParts): Hono {
     if (!isHostHeader(context.req.header("Host") ?? null)) return problem(context, "bad_host");
     return next();
   });
+  // The files of a page are relative to its path, which has to end with a slash for that.
+  if (basePath !== "")
+    app.get(basePath, (context) =>
+      context.redirect(`${wholePath(context.req.raw)}/${new URL(context.req.url).search}`, 308),
+    );
   // It comes before everything that refuses, so that a page can read the reason.
   app.use("/v1/*", readCors(parts.origins));
   // It comes before any GET handler, because those read, wait or admit.
@@ -127,9 +130,10 @@ export function gatewayApp(parts: GatewayAppParts): Hono {
   return app;
 }
 
-/** The path that the routes are compared with. They have nothing at `/` for a request that is not below `prefix`. */
-function routedPath(prefix: string): (request: Request) => string {
-  return prefix === "" ? wholePath : (request) => pathBelow(prefix, wholePath(request)) ?? "/";
+/** The path that the routes are compared with. They have nothing at `/` for a request that is not below the gateway's path. */
+function pathGetter({ path, basePath = "" }: MountedPath): (request: Request) => string {
+  if (path === "" && basePath === "") return wholePath;
+  return (request) => routedPath({ path, basePath }, wholePath(request)) ?? "/";
 }
 
 /** Forbids caches to keep an answer, unless it sets the header itself. */

@@ -38,7 +38,7 @@ const OPEN = 1;
 
 /** Serves HTTP and WebSockets on Bun. Throws if the address cannot be had. */
 export function listen(options: ListenOptions): Listening {
-  const { host, port, app, services, policy } = options;
+  const { host, port, app, services, policy, basePath = "" } = options;
   const server: Server<SocketData> = Bun.serve({
     hostname: host,
     port,
@@ -47,7 +47,7 @@ export function listen(options: ListenOptions): Listening {
     reusePort: false,
     maxRequestBodySize: MAX_REQUEST_BYTES,
     websocket: bunSocketHandler(services),
-    fetch: (received, server) => answerOnBun(received, server, { app, policy }),
+    fetch: (received, server) => answerOnBun(received, server, { app, policy, basePath }),
   });
   const bound = server.port ?? port;
   return {
@@ -62,7 +62,7 @@ export function listen(options: ListenOptions): Listening {
   };
 }
 
-interface Answering extends Pick<ListenOptions, "app" | "policy"> {
+interface Answering extends Pick<ListenOptions, "app" | "policy" | "basePath"> {
   /** The path before every path of the gateway, as `/telltale`; none if left out. */
   readonly path?: string;
   /** The client of a request, if the application that embeds the gateway says who it is. */
@@ -76,11 +76,11 @@ export type BunServer = Pick<Server<SocketData>, "upgrade" | "timeout">;
 export function answerOnBun(
   received: Request,
   server: BunServer,
-  { app, policy, path = "", presented: presentedBy }: Answering,
+  { app, policy, path = "", basePath = "", presented: presentedBy }: Answering,
 ): Response | Promise<Response> | undefined {
   const request = withWholeUrl(received);
   const presented = presentedBy?.(request);
-  const upgrade = readUpgrade(request, policy, { path, presented });
+  const upgrade = readUpgrade(request, policy, { path, basePath, presented });
   if (upgrade !== undefined) {
     // Bun echoes the first protocol offered, a token included, if the upgrade says nothing; an empty value sends none.
     const headers = { "Sec-WebSocket-Protocol": upgrade.protocol ?? "" };

@@ -16,7 +16,7 @@ const SERVER_OPTIONS: ServerOptions = {
 };
 /** Serves HTTP and WebSockets on Deno. Rejects if the address cannot be had. */
 export async function listen(options: ListenOptions): Promise<Listening> {
-  const { host, port, app, policy, services } = options;
+  const { host, port, app, policy, services, basePath = "" } = options;
   const upgrades = new WeakMap<IncomingMessage, AcceptedSocket>();
   const sockets = new NodeSockets();
   const pending = new Pending();
@@ -25,7 +25,8 @@ export async function listen(options: ListenOptions): Promise<Listening> {
       ...SERVER_OPTIONS,
       shouldUpgradeCallback: (incoming) => {
         const request = socketRequest(incoming);
-        const upgrade = request && acceptSocket(request, policy, services);
+        const upgrade =
+          request && acceptSocket(request, policy, services, { path: "", basePath, presented: undefined });
         if (upgrade !== undefined) upgrades.set(incoming, upgrade);
         return upgrade !== undefined;
       },

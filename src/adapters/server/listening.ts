@@ -22,6 +22,8 @@ export interface ListenOptions {
   readonly app: Pick<Hono, "fetch">;
   readonly services: SessionServices;
   readonly policy: OriginPolicy;
+  /** The gateway answers below this path as well, as `/telltale`; none if it is empty or left out. */
+  readonly basePath?: string;
 }
 
 /** The authority of a request that names none; nobody ever asks it for anything. */

@@ -19,6 +19,8 @@ export interface Config {
   readonly host: string;
   /** 0: a free one. */
   readonly port: number;
+  /** The path below which everything is served as well, as `/telltale`; empty for none. */
+  readonly basePath: string;
   readonly broker: BrokerConfig;
   /** The plain channels of workers that the gateway listens to. */
   readonly listen: ReadonlySet<ListenLane>;
@@ -86,6 +88,7 @@ export function loadConfig(env: Environment, readFile: (path: string) => string)
     mode,
     host,
     port: settings.count("PORT", 0, 65535),
+    basePath: readBasePath(settings),
     broker,
     listen: readListen(settings),
     jwt,
@@ -141,6 +144,13 @@ function readHost(settings: Settings): string {
   const host = settings.text("HOST") ?? "127.0.0.1";
   if (!isHost(host)) settings.badValue("HOST", "must be a host name or an address, without a port");
   return host;
+}
+
+function readBasePath(settings: Settings): string {
+  const path = (settings.text("BASE_PATH") ?? "").replace(/\/$/, "");
+  if (!/^(?:\/[\w.~-]+)*$/.test(path))
+    settings.badValue("BASE_PATH", "must be a path as /telltale, of letters, digits, -, _, . and ~");
+  return path;
 }
 
 function readListen(settings: Settings): ReadonlySet<ListenLane> {

@@ -18,6 +18,11 @@ export const CONFIG_VARIABLES = [
   variable("HOST", "127.0.0.1", "Address to listen on."),
   variable("PORT", "8000", "Port to listen on; 0 takes a free one."),
   variable(
+    "BASE_PATH",
+    "",
+    "Path as `/telltale`: everything is served below it as well, for a proxy that passes it on.",
+  ),
+  variable(
     "BROKER",
     "memory; redis when REDIS_URL or REDIS_HOST is set; nats when NATS_URL is",
     "Where events are numbered and kept: `memory`, `redis`, `nats`, or `module:` and the path or package of an adapter.",

@@ -10,21 +10,21 @@ export interface Refusals {
 
 /** A fresh token for this visitor; the cookie that comes with it keeps the visitor's user id. */
 export async function fetchToken(): Promise<string> {
-  const { token } = await ask<{ token: string }>("/demo/session", {});
+  const { token } = await ask<{ token: string }>("demo/session", {});
   return token;
 }
 
 /** Starts the built-in pipeline; answers the id of its analysis. Rejects with a sentence for the visitor. */
 export async function startAnalysis(outcome: Outcome): Promise<string> {
-  const { analysis_id } = await ask<{ analysis_id: string }>("/demo/analyses", { outcome });
+  const { analysis_id } = await ask<{ analysis_id: string }>("demo/analyses", { outcome });
   return analysis_id;
 }
 
 export function fetchRefusals(analysisId: string): Promise<Refusals> {
-  return ask<Refusals>(`/demo/refusals/${encodeURIComponent(analysisId)}`);
+  return ask<Refusals>(`demo/refusals/${encodeURIComponent(analysisId)}`);
 }
 
-/** A POST of `body`, or a GET without one. */
+/** A POST of `body`, or a GET without one. `path` is relative to the page, which may be served below another path. */
 async function ask<Answer>(path: string, body?: object): Promise<Answer> {
   try {
     const response = await fetch(path, {

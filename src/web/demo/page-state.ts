@@ -113,7 +113,7 @@ function watchNow(id: string, lastEventId?: string): void {
   heard.value = 0;
   notice.value = undefined;
   watch = watchAnalysis({
-    url: location.origin,
+    url: new URL(".", location.href).href,
     analysisId: id,
     token: fetchToken,
     ...(lastEventId !== undefined && { lastEventId }),

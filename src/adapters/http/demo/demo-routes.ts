@@ -109,7 +109,8 @@ function visitorOf(context: Context): string {
   setCookie(context, VISITOR_COOKIE, user, {
     httpOnly: true,
     sameSite: "Lax",
-    path: "/demo",
+    // The demo may lie below any path.
+    path: "/",
     maxAge: 30 * 86_400,
   });
   return user;

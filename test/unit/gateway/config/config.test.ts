@@ -34,6 +34,7 @@ describe("loadConfig() with nothing set", () => {
       mode: "development",
       host: "127.0.0.1",
       port: 8000,
+      basePath: "",
       broker: { kind: "memory" },
       listen: new Set(["analysis", "user", "system"]),
       jwt: {
@@ -175,6 +176,10 @@ describe("NODE_ENV", () => {
 
 describe("numbers", () => {
   test.each([
+    ["BASE_PATH", "telltale"],
+    ["BASE_PATH", "/tell tale"],
+    ["BASE_PATH", "https://a.example/telltale"],
+    ["BASE_PATH", "//"],
     ["PORT", "65536"],
     ["PORT", "-1"],
     ["PORT", "80.5"],
