@@ -14,6 +14,7 @@ import { createGateway, type Gateway, type GivenParts } from "./container.ts";
 import { type DrainedServer, drainGateway, inTime, sendAwayNow } from "./drain-gateway.ts";
 import { setGauges } from "./gauges.ts";
 import { ToldCapabilities } from "./told-capabilities.ts";
+import { VERSION } from "./version.ts";
 
 /** A gateway without a server: the command line gives it one of its own, and an application embeds it in its own. */
 export interface Core {
@@ -78,6 +79,7 @@ export async function startCore({
     demo,
     exposition,
     clientScript,
+    version: VERSION,
   });
   const gauges = () => setGauges(gateway, { ...gateway, leaving: leaving.signal });
   await Promise.all([inTime(clock, BROKER_PATIENCE_MS, listenToWorkers(gateway)), brokerUp(gateway)]);

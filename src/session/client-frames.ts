@@ -28,7 +28,7 @@ const BARE_PING = "ping";
 const ping = z.object({ type: z.literal("ping") });
 const authenticate = z.object({
   type: z.literal("authenticate"),
-  token: z.string().transform(bareToken).pipe(z.string().min(1)),
+  token: z.string().min(1).transform(bareToken).pipe(z.string().min(1)),
 });
 const subscribe = z.object({
   type: z.literal("subscribe"),
@@ -39,6 +39,9 @@ const subscribe = z.object({
   resume: z.literal("strict").nullish(),
 });
 const unsubscribe = z.object({ type: z.literal("unsubscribe"), analysis_id: z.string() });
+
+/** The rules of every frame that a client may send, by its type. */
+export const CLIENT_FRAMES = { ping, authenticate, subscribe, unsubscribe };
 
 const FRAMES = {
   one: z.discriminatedUnion("type", [ping, authenticate]),

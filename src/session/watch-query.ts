@@ -14,24 +14,31 @@ export interface WatchQuery {
   readonly faults: readonly ProtocolFault[];
 }
 
-const MODES: readonly string[] = ["latest", "state", "all", "none"] satisfies ReplayRequest["mode"][];
-const CONFLATIONS = ["status", "none"];
+/** The values that a parameter of the query may have. The first one of `replay` and of `conflate` is the default. */
+export const WATCH_VALUES = {
+  replay: ["latest", "state", "all", "none"] satisfies ReplayRequest["mode"][],
+  conflate: ["status", "none"],
+  until: ["terminal"],
+  markers: ["0", "1"],
+  resume: ["strict"],
+} as const;
 
 /** Reads `last_event_id`, `replay`, `conflate`, `until`, `markers` and `resume`. An unknown value is a fault, and the default holds. */
 export function readWatchQuery(query: URLSearchParams): WatchQuery {
   const faults: ProtocolFault[] = [];
-  const oneOf = (name: string, allowed: readonly string[]): string | undefined => {
+  const oneOf = (name: keyof typeof WATCH_VALUES): string | undefined => {
+    const allowed: readonly string[] = WATCH_VALUES[name];
     const value = query.get(name);
     if (value === null || value === "") return undefined;
     if (allowed.includes(value)) return value;
     faults.push({ code: "invalid_query", message: `${name} is none of: ${allowed.join(", ")}` });
     return undefined;
   };
-  const mode = (oneOf("replay", MODES) ?? "latest") as ReplayRequest["mode"];
-  const untilTerminal = oneOf("until", ["terminal"]) !== undefined;
-  const conflates = (oneOf("conflate", CONFLATIONS) ?? "status") === "status";
-  const markers = oneOf("markers", ["0", "1"]) === "1";
-  const strict = oneOf("resume", ["strict"]) !== undefined;
+  const mode = (oneOf("replay") ?? "latest") as ReplayRequest["mode"];
+  const untilTerminal = oneOf("until") !== undefined;
+  const conflates = (oneOf("conflate") ?? "status") === "status";
+  const markers = oneOf("markers") === "1";
+  const strict = oneOf("resume") !== undefined;
   const after = readPosition(query.get("last_event_id"));
   return { replay: { mode, after }, untilTerminal, conflates, markers, strict, faults };
 }

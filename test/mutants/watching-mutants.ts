@@ -2,6 +2,7 @@ import type { Mutant } from "./mutants.ts";
 
 const STATE = ["test/unit/session/replay-of-state.test.ts"];
 const MARKERS = ["test/unit/session/markers.test.ts"];
+const DESCRIBED = ["test/unit/adapters/http/descriptions.test.ts"];
 const MANY = ["test/unit/adapters/http/many-streams.test.ts"];
 const STRICT = ["test/unit/session/strict-resume.test.ts"];
 
@@ -69,6 +70,20 @@ export const WATCHING_MUTANTS: readonly Mutant[] = [
     find: "this.#left === 0 && ",
     replace: "",
     killers: MANY,
+  },
+  {
+    name: "leaves a route out of its description",
+    file: "src/adapters/http/description/operations.ts",
+    find: "  ...WATCHING,\n",
+    replace: "  ...WATCHING.slice(1),\n",
+    killers: DESCRIBED,
+  },
+  {
+    name: "takes a frame that the description refuses",
+    file: "src/session/client-frames.ts",
+    find: 'resume: z.literal("strict").nullish(),',
+    replace: "resume: z.string().nullish(),",
+    killers: ["test/unit/session/strict-resume.test.ts", ...DESCRIBED],
   },
   {
     name: "asks a client to come back though it must not",

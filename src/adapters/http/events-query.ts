@@ -7,13 +7,17 @@ const wholeNumber = z
   .regex(/^\d{1,9}$/, "must be a whole number")
   .transform(Number);
 
+/** The numbers that a request for events may have. */
+export const EVENTS_QUERY = {
+  limit: z.number().min(1, "must be 1 or more").max(1_000, "must be 1,000 or less"),
+  wait: z.number().max(60, "must be 60 or less"),
+};
+
 const eventsQuery = z.object({
   after: z.string().optional().transform(readPosition),
-  limit: wholeNumber
-    .pipe(z.number().min(1, "must be 1 or more").max(1_000, "must be 1,000 or less"))
-    .default(100),
+  limit: wholeNumber.pipe(EVENTS_QUERY.limit).default(100),
   resume: z.enum(["strict", ""], "must be strict").optional(),
-  wait: wholeNumber.pipe(z.number().max(60, "must be 60 or less")).default(0),
+  wait: wholeNumber.pipe(EVENTS_QUERY.wait).default(0),
 });
 
 interface EventsQuery {

@@ -13,6 +13,7 @@ import type { EventRules } from "../../domain/event-rules.ts";
 import { type MountedPath, routedPath } from "../../session/mounted-path.ts";
 import { isHostHeader } from "../../session/origin-policy.ts";
 import { type ClientScript, clientScriptRoutes } from "./client-script-routes.ts";
+import { descriptionRoutes } from "./description/description-routes.ts";
 import { headersOnly } from "./head-routes.ts";
 import { type HealthSources, healthRoutes } from "./health-routes.ts";
 import { BodyRefused } from "./incoming-body.ts";
@@ -37,13 +38,12 @@ interface GatewayAppParts extends HealthSources, ReadParts, PublishParts, Worker
   /** Undefined if `/metrics` is not served here. */
   readonly exposition: Exposition | undefined;
   readonly clientScript: ClientScript;
+  /** The version of Telltale. */
+  readonly version: string;
 }
 
 /** Tells a visitor why there is no page. In production nobody is told, since there never is one. */
 const DEMO_IS_OFF = { detail: "The demo page is off; DEMO=on serves it, with tokens for whoever asks." };
-
-/** Paths of the wire contract that a later release serves. */
-const NOT_YET = ["/openapi.json", "/asyncapi.json"];
 
 /** The headers of every answer that sets no others itself, as a page does. */
 const SAFE_HEADERS = {
@@ -96,7 +96,7 @@ export function gatewayApp(parts: GatewayAppParts): Hono {
   app.route("/v1/notices", noticeRoutes(parts));
   app.route("/schemas", schemaRoutes(parts));
   app.route("/", clientScriptRoutes(parts.clientScript));
-  for (const path of NOT_YET) app.get(path, (context) => problem(context, "not_implemented"));
+  app.route("/", descriptionRoutes(parts));
   for (const path of ["/ws", "/ws/", "/ws/analysis/:id"])
     app.get(path, (context) => problem(context, "upgrade_required"));
   app.notFound((context) => problem(context, "not_found"));

@@ -1,6 +1,7 @@
 import type { Hono } from "hono";
 import type { ClientScript } from "../../../../src/adapters/http/client-script-routes.ts";
 import { gatewayApp } from "../../../../src/adapters/http/gateway-app.ts";
+import type { Exposition } from "../../../../src/adapters/http/metrics-routes.ts";
 import { InMemoryInbox } from "../../../../src/adapters/memory/in-memory-inbox.ts";
 import { type AccessPolicy, ClaimsAndViewers } from "../../../../src/application/access-policy.ts";
 import { BroadcastEvent } from "../../../../src/application/broadcast-event.ts";
@@ -44,6 +45,7 @@ export interface BenchOptions {
   readonly rules?: EventRules;
   readonly watchDefault?: "allow" | "deny";
   readonly clientScript?: ClientScript;
+  readonly exposition?: Exposition;
   /** In place of the rule of the wire contract. */
   readonly access?: AccessPolicy;
   readonly maxConnections?: number;
@@ -120,7 +122,8 @@ export function appBench(
     telemetry,
     rules: options.rules ?? EVENT_RULES,
     demo,
-    exposition: undefined,
+    exposition: options.exposition,
+    version: "1.2.3",
     clientScript: options.clientScript ?? (async () => undefined),
     path: "",
     pubSub,
