@@ -23,10 +23,10 @@ const OWN_ROOT = new URL("..", import.meta.url).pathname;
 
 /** This checkout's gateway and, with `--against FOLDER`, the one of another checkout: two states of it in one run. */
 export function gateways(env: Readonly<Record<string, string>>): Contestant[] {
-  const { values } = parseArgs({ options: { against: { type: "string" } } });
+  const { values } = parseArgs({ options: { against: { type: "string" } }, strict: false });
   const command = ["run", "src/main.ts"];
   const own = { name: "telltale", command, root: OWN_ROOT, env };
-  return values.against === undefined ? [own] : [own, { ...own, name: "before", root: values.against }];
+  return typeof values.against !== "string" ? [own] : [own, { ...own, name: "before", root: values.against }];
 }
 
 /** Resolves when it has said where it answers. */
