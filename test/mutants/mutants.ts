@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { ACCESS_MUTANTS } from "./access-mutants.ts";
+import { CANCEL_MUTANTS } from "./cancel-mutants.ts";
 import { COMMAND_MUTANTS } from "./command-mutants.ts";
 import { IDENTITY_MUTANTS } from "./identity-mutants.ts";
 import { METRICS_MUTANTS } from "./metrics-mutants.ts";
@@ -589,6 +590,7 @@ export const MUTANTS: readonly Mutant[] = [
   ...REDIS_MUTANTS,
   ...REDIS_CLUSTER_MUTANTS,
   ...RULE_MUTANTS,
+  ...CANCEL_MUTANTS,
   ...ACCESS_MUTANTS,
   ...COMMAND_MUTANTS,
   ...TOKEN_MUTANTS,
