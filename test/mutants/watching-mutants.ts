@@ -79,13 +79,6 @@ export const WATCHING_MUTANTS: readonly Mutant[] = [
     killers: DESCRIBED,
   },
   {
-    name: "takes a frame that the description refuses",
-    file: "src/session/client-frames.ts",
-    find: 'resume: z.literal("strict").nullish(),',
-    replace: "resume: z.string().nullish(),",
-    killers: ["test/unit/session/strict-resume.test.ts", ...DESCRIBED],
-  },
-  {
     name: "asks a client to come back though it must not",
     file: "src/domain/close-code.ts",
     find: 'closeCodeOf(close.code)?.reconnect !== "no"',
