@@ -1,8 +1,9 @@
 import { readFile } from "node:fs/promises";
+import { join } from "node:path";
 
 const SOURCE = new URL("../web/client-script.ts", import.meta.url);
 /** `npm run build:client` writes it; an installed package has it. */
-const BUILT = new URL("../../dist/client.js", import.meta.url);
+const BUILT = join(import.meta.dirname, "../../dist/client.js");
 
 /** The source of `/client.js`: bundled now on Bun, else as it was built. Undefined if it was not. */
 export async function clientScript(): Promise<string | undefined> {

@@ -39,6 +39,7 @@ describe("two gateways on one NATS", () => {
       "connection_established",
       "status_update",
       "result_update",
+      "closing",
     ]);
     await socket.leave();
     for (const gateway of gateways) expect(await gateway.stop()).toBe(0);

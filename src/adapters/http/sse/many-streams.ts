@@ -38,8 +38,8 @@ export function manyStreamRoutes({ tokens, origins, sessions }: ManyStreamParts)
     const lastEventId = context.req.header("Last-Event-ID") || last_event_id;
     const request = { ...query, grant, userId, analyses: named.map(readNamed), lastEventId };
     return streamed(context, sessions, (handlers, cut) => {
-      const connection = new SseConnection(handlers, cut, () => session.position);
-      const session = new SseManySession(connection, request, sessions);
+      const connection: SseConnection = new SseConnection(handlers, cut, () => session.position);
+      const session: SseManySession = new SseManySession(connection, request, sessions);
       return [connection, session];
     });
   });
