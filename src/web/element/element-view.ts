@@ -1,0 +1,111 @@
+import { STYLE } from "./element-style.ts";
+import type { Say } from "./element-texts.ts";
+import type { Shown } from "./element-words.ts";
+
+/** The pieces of the element, which stay: somebody may be on a button. */
+export interface ElementView {
+  readonly cancel: HTMLButtonElement;
+  readonly retry: HTMLButtonElement;
+  show(shown: Shown, look: { readonly status: string; readonly verdict: string }, say: Say): void;
+}
+
+/** Builds the element's inside. It writes nothing but text: an event cannot bring markup. */
+export function buildView(root: ShadowRoot): ElementView {
+  const sheet = new CSSStyleSheet();
+  sheet.replaceSync(STYLE);
+  root.adoptedStyleSheets = [sheet];
+  const piece = <Tag extends keyof HTMLElementTagNameMap>(tag: Tag, part: string, ...inside: Node[]) => {
+    const element = document.createElement(tag);
+    element.part.value = part;
+    element.append(...inside);
+    return element;
+  };
+  const line = (part: string) => piece("p", part);
+  const [status, connection, message, details] = [
+    line("status"),
+    line("connection"),
+    line("message"),
+    line("details"),
+  ];
+  const [verdict, failure, announcement] = [line("verdict"), line("failure"), line("announcement")];
+  const fill = piece("div", "fill");
+  const bar = piece("div", "bar", fill);
+  const [stages, regions] = [piece("ol", "stages"), piece("ul", "regions")];
+  const [cancel, retry] = [piece("button", "cancel"), piece("button", "retry")];
+  const card = piece(
+    "section",
+    "card",
+    piece("div", "header", status, connection),
+    bar,
+    message,
+    details,
+    verdict,
+    regions,
+    failure,
+    stages,
+    piece("div", "actions", cancel, retry),
+    announcement,
+  );
+  for (const button of [cancel, retry]) button.type = "button";
+  bar.setAttribute("role", "progressbar");
+  // A list without bullets is none to some screen readers, unless it says so.
+  for (const list of [stages, regions]) list.setAttribute("role", "list");
+  announcement.setAttribute("role", "status");
+  root.append(card);
+
+  const write = (element: HTMLElement, text: string) => {
+    if (element.textContent !== text) element.textContent = text;
+    if (element !== announcement) element.hidden = text === "";
+  };
+  let heard: string | undefined;
+
+  return {
+    cancel,
+    retry,
+    show(shown, look, say) {
+      const { progress } = shown;
+      card.dataset.status = look.status;
+      card.dataset.verdict = look.verdict;
+      bar.toggleAttribute("data-unknown", progress === null && look.status !== "refused");
+      bar.style.setProperty("--done", `${(progress ?? 0) * 100}%`);
+      bar.ariaLabel = say("progress");
+      stages.ariaLabel = say("stages");
+      bar.ariaValueMin = "0";
+      bar.ariaValueMax = "100";
+      bar.ariaValueNow = progress === null ? null : `${Math.round(progress * 100)}`;
+      bar.ariaValueText = [shown.status, shown.details].filter(Boolean).join(", ");
+      write(status, shown.status);
+      write(connection, shown.connection);
+      write(message, shown.message);
+      write(details, shown.details);
+      write(verdict, shown.verdict);
+      write(failure, shown.failure);
+      replace(
+        stages,
+        shown.stages.map(({ name, mark, duration }) => {
+          const time = piece("span", "time");
+          time.textContent = duration;
+          const item = piece("li", `stage ${mark}`, document.createTextNode(name), time);
+          if (mark === "current") item.ariaCurrent = "step";
+          return item;
+        }),
+      );
+      replace(
+        regions,
+        shown.regions.map((text) => piece("li", "region", document.createTextNode(text))),
+      );
+      // The state that a page is opened with is read as part of the page.
+      if (heard !== undefined && shown.announcement !== "") write(announcement, shown.announcement);
+      if (shown.announcement !== "") heard = shown.announcement;
+    },
+  };
+}
+
+/** Leaves a list alone that would be the same. */
+function replace(list: HTMLElement, items: readonly HTMLElement[]): void {
+  list.hidden = items.length === 0;
+  const isSame =
+    items.length === list.children.length &&
+    items.every((item, index) => item.isEqualNode(list.children[index] ?? null));
+  if (!isSame) list.replaceChildren(...items);
+}

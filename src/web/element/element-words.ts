@@ -1,0 +1,151 @@
+import type { AnalysisState, ConnectionStatus, ResultUpdate, WatchSnapshot } from "../../client/sdk.ts";
+import { isEnd } from "../../domain/analysis-state.ts";
+import type { Say } from "./element-texts.ts";
+
+/** All that the element shows, in words; an empty text is not shown. */
+export interface Shown {
+  readonly status: string;
+  readonly connection: string;
+  /** 0 to 1; null if nobody knows. */
+  readonly progress: number | null;
+  readonly message: string;
+  readonly details: string;
+  readonly stages: readonly ShownStage[];
+  readonly verdict: string;
+  readonly regions: readonly string[];
+  readonly failure: string;
+  /** Told to people who hear the page: the stage, or the end. */
+  readonly announcement: string;
+}
+
+interface ShownStage {
+  readonly name: string;
+  readonly mark: "done" | "current" | "stopped";
+  /** The time that a stage took which is over, as `3.2 s`; else empty. */
+  readonly duration: string;
+}
+
+const MOST_REGIONS = 5;
+/** Stages that are no step of the work. */
+const NO_STEPS = ["queued", "completed", "failed", "cancelled"];
+
+/** `language` is a BCP 47 tag, for figures and times; `now` is in milliseconds since 1970. */
+export function shownOf(snapshot: WatchSnapshot, say: Say, language: string, now: number): Shown {
+  const { connection, analysis } = snapshot;
+  const percent = (share: number) =>
+    share.toLocaleString(language, { style: "percent", maximumFractionDigits: 1 });
+  const link = connectionWords(connection, say);
+  if (analysis === null) {
+    const none = { message: "", details: "", stages: [], verdict: "", regions: [], failure: "" };
+    return { ...none, status: link || say("connecting"), connection: "", progress: null, announcement: "" };
+  }
+  const { status, result } = analysis;
+  const stages = stagesOf(analysis, say, language);
+  const verdict = result?.event_type === "result_update" ? result : undefined;
+  const verdictWords = verdict
+    ? `${say(verdict.is_fake ? "fake" : "authentic")}, ${say("confidence", { percent: percent(verdict.confidence_score) })}`
+    : ((result && "summary" in result && result.summary) ?? "");
+  const failure = failureWords(analysis);
+  const words = say(status);
+  const current = stages.find(({ mark }) => mark === "current");
+  return {
+    status: words,
+    connection: link,
+    progress: status === "completed" ? 1 : analysis.progress,
+    message: isEnd(status) ? "" : (analysis.message ?? ""),
+    details: isEnd(status) ? "" : detailsOf(analysis, say, language, percent, now),
+    stages,
+    verdict: verdictWords || "",
+    regions: verdict ? regionsOf(verdict, say, percent) : [],
+    failure,
+    announcement: isEnd(status)
+      ? [words, verdictWords, failure].filter(Boolean).join(". ")
+      : (current?.name ?? words),
+  };
+}
+
+function connectionWords(connection: ConnectionStatus, say: Say): string {
+  switch (connection.status) {
+    case "waiting":
+      return say(connection.reason.includes("not_declared") ? "undeclared" : "reconnecting");
+    case "refused":
+      return say("refused", { reason: connection.reason || `${connection.code}` });
+    default:
+      return "";
+  }
+}
+
+function stagesOf({ stages, status }: AnalysisState, say: Say, language: string): ShownStage[] {
+  const steps = stages.filter(({ stage }) => !NO_STEPS.includes(stage));
+  return steps.map(({ stage, started_at, ended_at }, index) => {
+    const seconds = ended_at === null ? undefined : (Date.parse(ended_at) - Date.parse(started_at)) / 1000;
+    const wasStopped = index === steps.length - 1 && (status === "failed" || status === "cancelled");
+    return {
+      name: say(`stage.${stage}`),
+      mark: wasStopped ? "stopped" : ended_at === null && !isEnd(status) ? "current" : "done",
+      duration: seconds === undefined ? "" : durationWords(seconds, language),
+    };
+  });
+}
+
+function durationWords(seconds: number, language: string): string {
+  const unit = (value: number, name: string, digits: number) =>
+    value.toLocaleString(language, {
+      style: "unit",
+      unit: name,
+      minimumFractionDigits: digits,
+      maximumFractionDigits: digits,
+    });
+  const tenths = Math.round(seconds * 10) / 10;
+  if (tenths < 60) return unit(tenths, "second", 1);
+  const rest = Math.round(seconds);
+  return `${unit(Math.floor(rest / 60), "minute", 0)} ${unit(rest % 60, "second", 0)}`;
+}
+
+function detailsOf(
+  { progress, current, total, unit, estimated_completion }: AnalysisState,
+  say: Say,
+  language: string,
+  percent: (share: number) => string,
+  now: number,
+): string {
+  const figures = {
+    current: current?.toLocaleString(language) ?? "",
+    total: total?.toLocaleString(language) ?? "",
+  };
+  const counted =
+    current === null ? "" : say(total === null ? "count" : "counts", { ...figures, unit: unit ?? "" });
+  const left = estimated_completion === null ? Number.NaN : (Date.parse(estimated_completion) - now) / 1000;
+  const relative = new Intl.RelativeTimeFormat(language, { numeric: "always" });
+  const time =
+    left < 60
+      ? relative.format(Math.ceil(left), "second")
+      : left >= 60
+        ? relative.format(Math.round(left / 60), "minute")
+        : "";
+  const eta = left > 0 ? say("eta", { time }) : "";
+  return [progress === null ? "" : percent(progress), counted, eta].filter(Boolean).join(" · ");
+}
+
+function regionsOf(
+  { suspicious_regions }: ResultUpdate,
+  say: Say,
+  percent: (share: number) => string,
+): string[] {
+  const lines = suspicious_regions
+    .slice(0, MOST_REGIONS)
+    .map(({ frame_number, region_type, confidence }) =>
+      say("region", {
+        frame: `${frame_number}`,
+        type: say(`region.${region_type}`),
+        percent: percent(confidence),
+      }),
+    );
+  const left = suspicious_regions.length - lines.length;
+  return left > 0 ? [...lines, say("more", { count: `${left}` })] : lines;
+}
+
+function failureWords({ error }: AnalysisState): string {
+  if (error === null) return "";
+  return error.event_type === "error" ? error.error_message : (error.error ?? error.message);
+}
