@@ -3,6 +3,8 @@ const FINAL = [1009, 4003, 4004, 4010, 4400];
 /** Codes that a client comes back from at once, if it is the first time. */
 const AT_ONCE = [4001, 4008, 4009];
 const LONGEST_BACKOFF_MS = 15_000;
+/** A gateway that was away for long is seen again within five seconds. */
+const LONGEST_AFTER_BREAK_MS = 4_000;
 /** A hint beyond this is taken for a mistake: a page that waits longer looks dead. */
 const LONGEST_HINT_MS = 300_000;
 /** Pauses after a fresh token that was refused; the third refusal is the last. Clocks and keys come right within a minute. */
@@ -28,10 +30,11 @@ export function retryAfter(
     return pause && pause + pause * 0.2 * random();
   }
   if (hint) return Math.min(+(hint[1] as string), LONGEST_HINT_MS);
-  return AT_ONCE.includes(code) && failures === 0 ? 0 : backoff(failures, random);
+  if (AT_ONCE.includes(code) && failures === 0) return 0;
+  return backoff(failures, random, code === 1006 ? LONGEST_AFTER_BREAK_MS : LONGEST_BACKOFF_MS);
 }
 
 /** Full jitter: clients that lost one gateway at once do not come back at once. */
-export function backoff(failures: number, random: () => number): number {
-  return random() * Math.min(LONGEST_BACKOFF_MS, 500 * 2 ** failures);
+export function backoff(failures: number, random: () => number, longest = LONGEST_BACKOFF_MS): number {
+  return random() * Math.min(longest, 500 * 2 ** failures);
 }

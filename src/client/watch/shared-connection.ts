@@ -95,7 +95,7 @@ export function shareConnection(options: SharedOptions): SharedConnection {
 
   const open = (token: string) => {
     const transport = choice.next();
-    later(OPENING_MS, () => ended(LINK_BROKEN, "no answer from the gateway"));
+    later(OPENING_MS, () => ended(LINK_BROKEN, "no answer in time"));
     const request = { base, token, conflate, environment };
     const heard = () => {
       heardAt = now();

@@ -19,7 +19,7 @@ export function askToken(
     cancel();
     done(token, `no token: ${reason}`);
   };
-  const stopTimer = after(TOKEN_TIMEOUT_MS, () => settle(undefined, "no answer within 10 s"));
+  const stopTimer = after(TOKEN_TIMEOUT_MS, () => settle(undefined, "no answer in time"));
   const cancel = () => {
     settled = true;
     stopTimer();

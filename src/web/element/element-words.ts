@@ -132,15 +132,13 @@ function regionsOf(
   say: Say,
   percent: (share: number) => string,
 ): string[] {
-  const lines = suspicious_regions
-    .slice(0, MOST_REGIONS)
-    .map(({ frame_number, region_type, confidence }) =>
-      say("region", {
-        frame: `${frame_number}`,
-        type: say(`region.${region_type}`),
-        percent: percent(confidence),
-      }),
-    );
+  const lines = suspicious_regions.slice(0, MOST_REGIONS).map(({ frame_number, region_type, confidence }) =>
+    say("region", {
+      frame: `${frame_number}`,
+      type: say(`region.${region_type}`),
+      percent: percent(confidence),
+    }),
+  );
   const left = suspicious_regions.length - lines.length;
   return left > 0 ? [...lines, say("more", { count: `${left}` })] : lines;
 }

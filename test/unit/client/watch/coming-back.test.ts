@@ -22,9 +22,11 @@ describe("retryAfter()", () => {
     }
   });
 
-  test("waits anywhere between nothing and twice as long each time, to fifteen seconds", () => {
-    const waits = [0, 1, 2, 3, 4, 5, 50].map((failures) => retryAfter(1006, "", failures, 0, () => 1));
-    expect(waits).toEqual([500, 1_000, 2_000, 4_000, 8_000, 15_000, 15_000]);
+  test("waits anywhere between nothing and twice as long each time: to fifteen seconds, to four for a broken link", () => {
+    const waits = (code: number) =>
+      [0, 1, 2, 3, 4, 5, 50].map((failures) => retryAfter(code, "", failures, 0, () => 1));
+    expect(waits(4029)).toEqual([500, 1_000, 2_000, 4_000, 8_000, 15_000, 15_000]);
+    expect(waits(1006)).toEqual([500, 1_000, 2_000, 4_000, 4_000, 4_000, 4_000]);
     expect(retryAfter(1006, "", 5, 0, () => 0)).toBe(0);
   });
 
@@ -152,7 +154,7 @@ describe("watch() and a silent link", () => {
     const socket = await gateway.socket();
     gateway.clock.advance(10_000);
     expect(socket.closedWith).toBe(1000);
-    expect(watch.getSnapshot().connection).toMatchObject({ reason: "no answer from the gateway" });
+    expect(watch.getSnapshot().connection).toMatchObject({ reason: "no answer in time" });
   });
 
   test("backs off from a connection that ends as soon as it is made, and forgets that after one that lasted", async () => {

@@ -20,6 +20,11 @@ test("the browser SDK, three transports and the fold, has at most 6 KB, minified
   expect(await sizeOf(whole)).toBeLessThanOrEqual(6 * 1024);
 });
 
+test("client.js, the SDK and the element, has at most 12 KB", async () => {
+  const element = `export * from "../web/client-script.ts";`;
+  expect(await sizeOf(element)).toBeLessThanOrEqual(12 * 1024);
+});
+
 test("its core, one transport without the fold, has at most 4 KB", async () => {
   const core = `
     import { watchOver } from "./watch/watch.ts";

@@ -1,0 +1,98 @@
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import type { Browser, Page } from "playwright-core";
+import { complaintsOf, launchBrowser } from "../support/browser.ts";
+import { snippetOf } from "../support/documents.ts";
+import { tokenFor } from "../support/gateway-process.ts";
+import { needs } from "../support/needs.ts";
+import { publish, resultUpdate, statusUpdate } from "../support/publishing.ts";
+import { TcpProxy } from "../support/tcp-proxy.ts";
+import { useGateway } from "../support/use-gateway.ts";
+
+/** A page of another origin that is a script tag and an element, on a real gateway behind a link that the test cuts. */
+describe.skipIf(!needs("chromium"))("<telltale-progress>", () => {
+  const gateway = useGateway({ ALLOWED_ORIGINS: "*" });
+  let browser: Browser;
+  let proxy: TcpProxy;
+  let site: Bun.Server<undefined>;
+  beforeAll(async () => {
+    [browser, proxy] = await Promise.all([
+      launchBrowser(),
+      TcpProxy.start({ host: "127.0.0.1", port: gateway.port }),
+    ]);
+    site = Bun.serve({
+      hostname: "127.0.0.1",
+      port: 0,
+      async fetch(request) {
+        const { pathname, searchParams } = new URL(request.url);
+        if (pathname === "/token")
+          return Response.json({ token: await tokenFor({ user: "alice", scopes: ["analysis:cancel"] }) });
+        const gatewayUrl = `http://127.0.0.1:${proxy.port}`;
+        const snippet = snippetOf("docs/WATCHING.md", "An element, without a build", "html")
+          .replaceAll("https://telltale.example", gatewayUrl)
+          .replace("0f8fad5b-d9cb-469f-a165-70867728950e", searchParams.get("id") ?? "")
+          .replace('token-endpoint="', 'cancellable token-endpoint="');
+        const html = `<!doctype html><html lang="en"><link rel="icon" href="data:,">${snippet}`;
+        return new Response(html, { headers: { "Content-Type": "text/html" } });
+      },
+    });
+  });
+  afterAll(async () => {
+    await Promise.all([browser.close(), proxy.stop(), site.stop(true)]);
+  });
+
+  async function open(id: string): Promise<{ readonly page: Page; readonly complaints: string[] }> {
+    const page = await browser.newPage();
+    const origins = [site.url.origin, `http://127.0.0.1:${proxy.port}`];
+    const complaints = complaintsOf(page, ...origins);
+    await page.goto(`${site.url.origin}/?id=${id}`);
+    return { page, complaints };
+  }
+
+  const part = (page: Page, name: string) => page.locator(`telltale-progress [part~="${name}"]`);
+  const says = (page: Page, name: string, text: string) =>
+    part(page, name).filter({ hasText: text }).first().waitFor();
+
+  test("shows progress, stages with the same durations to whoever comes late, a request to cancel, and the verdict", async () => {
+    const id = crypto.randomUUID();
+    const begun = { current_stage: "uploading", timestamp: "2026-11-24T10:00:00Z" };
+    await publish(gateway, id, statusUpdate(begun));
+    const { page: first, complaints } = await open(id);
+    await says(first, "status", "Running");
+    const next = { current_stage: "frame_extraction", progress: 0.5, current: 5, total: 10, unit: "frames" };
+    await publish(gateway, id, statusUpdate({ ...next, timestamp: "2026-11-24T10:00:03.240Z" }));
+    await says(first, "details", "50% · 5 of 10 frames");
+    await says(first, "announcement", "Frame extraction");
+    const { page: late } = await open(id);
+    await says(late, "details", "50%");
+    for (const page of [first, late])
+      expect(await part(page, "stage").allTextContents()).toEqual(["Uploading3.2 sec", "Frame extraction"]);
+    expect(await part(late, "bar").getAttribute("aria-valuenow")).toBe("50");
+    await part(late, "cancel").click();
+    await says(first, "cancel", "Cancelling…");
+    await publish(gateway, id, resultUpdate({ timestamp: "2026-11-24T10:00:04Z" }));
+    for (const page of [first, late]) {
+      await says(page, "verdict", "Manipulated, 93% confidence");
+      expect(await part(page, "cancel").isHidden()).toBe(true);
+    }
+    expect(await part(first, "announcement").textContent()).toContain("Completed");
+    expect(complaints).toEqual([]);
+    await Promise.all([first.close(), late.close()]);
+  });
+
+  test("says that the link is lost, keeps what it knew, goes on, and shows a failure as text", async () => {
+    const id = crypto.randomUUID();
+    await publish(gateway, id, statusUpdate({ message: "half way" }));
+    const { page } = await open(id);
+    await says(page, "message", "half way");
+    proxy.refuse(true);
+    proxy.cut();
+    await says(page, "connection", "reconnecting");
+    expect(await part(page, "status").textContent()).toBe("Running");
+    proxy.refuse(false);
+    const failure = { event_type: "error", error_code: "x", error_message: "<b>no frames</b>" };
+    await publish(gateway, id, failure);
+    await says(page, "failure", "<b>no frames</b>");
+    expect(await part(page, "status").textContent()).toBe("Failed");
+    await page.close();
+  });
+});
