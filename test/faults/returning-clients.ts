@@ -131,7 +131,7 @@ export class ReturningStream extends ReturningClient {
   protected async connect(): Promise<End> {
     const { address, analysisId } = this.options;
     let wasEstablished = false;
-    let retryMs: number | undefined;
+    let closing: { readonly code: number; readonly reason: string } | undefined;
     try {
       const answer = await fetch(`${address()}/v1/analyses/${analysisId}/events?${this.query}`, {
         headers: { Accept: "text/event-stream" },
@@ -148,16 +148,16 @@ export class ReturningStream extends ReturningClient {
         rest = blocks.pop() ?? "";
         for (const block of blocks) {
           const data = /^data: (.*)$/m.exec(block)?.[1];
-          if (data !== undefined && this.take(data)) wasEstablished = true;
-          const retry = /^retry: (\d+)$/m.exec(block)?.[1];
-          if (retry !== undefined) retryMs = Number(retry);
+          if (data === undefined) continue;
+          if (/^event: closing$/m.test(block)) closing = JSON.parse(data) as typeof closing;
+          else if (this.take(data)) wasEstablished = true;
         }
       }
     } catch {
       // The link broke, or nobody answered there: an end without a word.
       return { code: 1006, reason: "", wasEstablished };
     }
-    if (retryMs === undefined) return { code: 1006, reason: "", wasEstablished };
-    return { code: 1001, reason: `retry_after_ms=${retryMs}`, wasEstablished };
+    const { code, reason } = closing ?? { code: 1006, reason: "" };
+    return { code, reason, wasEstablished };
   }
 }

@@ -176,12 +176,15 @@ export class StreamWatcher extends LineWatcher implements Watcher {
           const again = established++ > 0;
           const { resumed } = JSON.parse(data) as { resumed: boolean | null };
           if (resumed === false) sighting.startsAfresh(again && given !== undefined ? "latest" : "all");
-        } else if (type !== "heartbeat" && type !== "notice") sighting.event(data);
+        } else if (!NO_EVENTS.includes(type ?? "")) sighting.event(data);
       }
     }
     return 20;
   }
 }
+
+/** The types that carry no position: frames of the protocol, and notices. */
+const NO_EVENTS = ["notice", "state_changed", "cancel_requested", "closing"];
 
 /** `GET /events?wait=`, for networks that let nothing else through. */
 export class PollWatcher extends LineWatcher implements Watcher {
