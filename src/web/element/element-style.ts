@@ -24,7 +24,7 @@ export const STYLE = `
   border-radius: var(--telltale-radius, 0.625rem);
   overflow-wrap: anywhere;
 }
-[hidden] { display: none !important }
+[hidden], [part="actions"]:not(:has(button:not([hidden]))) { display: none !important }
 p, ol, ul { margin: 0; padding: 0; list-style: none }
 [part="header"] { display: flex; flex-wrap: wrap; gap: 0.25em 1em; align-items: baseline; justify-content: space-between }
 [part="status"] { font-weight: 600; font-size: 1.0625em }
