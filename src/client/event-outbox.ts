@@ -202,9 +202,9 @@ export class EventOutbox {
   }
 
   #away(answer: Exclude<PublishAnswer, { type: "accepted" }>): void {
-    const why = answer.type === "retry" ? answer.cause : answer.error;
-    if (!this.#isAway)
-      this.#options.log(`events wait: ${"code" in why ? `${why.code}: ` : ""}${why.message}`);
+    const why =
+      answer.type === "retry" ? answer.cause.message : `${answer.error.code}: ${answer.error.message}`;
+    if (!this.#isAway) this.#options.log(`events wait: ${why}`);
     this.#isAway = true;
     const [life, now] = [this.#life, this.#options.clock.now()];
     if (answer.type === "refused" && life.name === "closing" && now - life.since >= DENIED_MS) life.done();
