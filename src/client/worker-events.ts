@@ -38,7 +38,8 @@ export function afterReport(before: Progress, { progress, stage, unit, ...counts
   const now = progress ?? counted;
   return {
     stage: stage ?? before.stage,
-    progress: Number.isFinite(now) ? now : before.progress,
+    // The gateway refuses this report if it is out of range: the next one, and the end, must not be refused for it as well.
+    progress: now >= 0 && now <= 1 ? now : before.progress,
     current,
     total,
     unit: unit ?? before.unit,
@@ -52,7 +53,8 @@ function countOf(given: number | undefined): number | undefined {
 /** The fields of a status_update, without those that all events have. */
 export function statusFields(at: Progress, report: Report): Record<string, unknown> {
   const { stage: _, message, ...given } = report;
-  const fields: Record<string, unknown> = { ...given, progress: at.progress, current_stage: at.stage };
+  const progress = Number.isFinite(report.progress) ? report.progress : at.progress;
+  const fields: Record<string, unknown> = { ...given, progress, current_stage: at.stage };
   if (at.unit !== undefined && at.current !== undefined) fields.unit = at.unit;
   const said = typeof message === "string" && message.trim() === "" ? undefined : message;
   return { ...fields, message: said ?? countedWords(at) ?? wordsOfStage(at.stage) };

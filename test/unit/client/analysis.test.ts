@@ -55,6 +55,18 @@ describe("Analysis reports", () => {
     expect(way.stored[1]).toMatchObject({ progress: 0.25, message: "initializing", ...given });
   });
 
+  test("WRK-1: no progress of a report that was out of range, in those behind it and in the end", async () => {
+    const { analysis, way, pass } = working();
+    analysis.report({ progress: 0.25 });
+    await pass(100);
+    analysis.report({ progress: 42 });
+    await pass(100);
+    analysis.report({ message: "on" });
+    analysis.fail(new Cancelled());
+    await pass(100);
+    expect(way.stored.map(({ progress }) => progress)).toEqual([0.25, 42, 0.25, 0.25]);
+  });
+
   test("WRK-1: no report that is no JSON, which ends nothing and is logged once", async () => {
     const { analysis, way, log, pass } = working();
     const itself: Record<string, unknown> = {};

@@ -10,12 +10,14 @@ export type ProgressReader = (line: string) => Report | undefined;
 export function usualProgress(now: () => number): ProgressReader {
   const ffmpeg = ffmpegProgress();
   return (line) => {
-    if (!/\d/.test(line)) return undefined;
+    if (!/\d/.test(line) || OF_FFMPEG.test(line)) return undefined;
     return ffmpeg(line) ?? tqdmProgress(line, now) ?? countedProgress(line) ?? percentProgress(line, now);
   };
 }
 
 const MESSAGE_CHARACTERS = 200;
+/** Lines of ffmpeg about its streams and codecs have shares and counts that are no progress. */
+const OF_FFMPEG = /^\s*\[[\w#:/ -]+ @ 0x[0-9a-f]+\]|muxing overhead/;
 
 /** tqdm: `Epoch 1:  45%|████▌     | 45/100 [00:04<00:05, 10.0it/s]`, or without a total `45it [00:04, 10.0it/s]`. */
 function tqdmProgress(line: string, now: () => number): Report | undefined {

@@ -74,6 +74,9 @@ describe("usualProgress reads", () => {
     ["-5%"],
     ["%d items"],
     ["loaded 340 frames"],
+    ["[libx264 @ 0x55bb7ee65b80] ref B L1: 95.8%  4.2%"],
+    ["[libx264 @ 0x55bb7ee65b80] using SAR=1/1"],
+    ["video:93kB audio:0kB global headers:0kB muxing overhead: 5.135512%"],
     ["time=00:00:10.00"],
   ])("nothing from %s", (line) => {
     expect(read(line)).toBeUndefined();
