@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type ChildProcess, startChild } from "./run/child-process.ts";
 import { freePort } from "./run/free-port.ts";
-import { findPython } from "./run/python.ts";
+import { findPython, workerEnvironment } from "./run/python.ts";
 import { celeryQueue } from "./web/queue.ts";
 import { startWebApp } from "./web/server.ts";
 
@@ -52,7 +52,7 @@ async function startAll(): Promise<string> {
     jwtSecret,
     gatewayUrl,
     mostBytes: Number(process.env.UPLOAD_MAX_MB || 200) * 1_000_000,
-    enqueue: celeryQueue({ python, folder: here, redisUrl }),
+    enqueue: celeryQueue({ python, folder: here, redisUrl, env: workerEnvironment(root) }),
   });
   cleanup.push(app.stop);
   return app.url;
@@ -128,7 +128,7 @@ function startWorker(python: string, redisUrl: string, folder: string): Promise<
     ],
     cwd: here,
     // Its temporary files go where all of this goes at the end.
-    env: { REDIS_URL: redisUrl, TMPDIR: folder, PYTHONDONTWRITEBYTECODE: "1", PYTHONUNBUFFERED: "1" },
+    env: { ...workerEnvironment(root), REDIS_URL: redisUrl, TMPDIR: folder, PYTHONUNBUFFERED: "1" },
     ready: /The worker is ready/,
   });
 }

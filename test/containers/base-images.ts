@@ -34,6 +34,8 @@ export async function importBases(docker: DockerEngine, root: string) {
           await chmod(`${folder}/${place}`, 0o777);
         }
         await cp(`${root}examples/video-worker/worker`, `${folder}/app/worker`, { recursive: true });
+        const client = "telltale_client";
+        await cp(`${root}clients/python/${client}`, `${folder}/app/${client}`, { recursive: true });
       },
       // Debian's Python: the one in /usr/local need not see Debian's packages.
       ["ENV PATH=/usr/bin", "WORKDIR /app"],

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "
 import { mkdir, mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { workerEnvironment } from "../../examples/video-worker/run/python.ts";
 import { STAGES } from "../../src/domain/stages.ts";
 import { eventually } from "../../src/testing/eventually.ts";
 import { tokenFor } from "../support/gateway-process.ts";
@@ -36,7 +37,12 @@ test.skipIf(!needs("celery"))(
   "the worker reads what ffmpeg writes, and its rules find what is there",
   async () => {
     const command = [PYTHON, "-B", "-m", "unittest", "discover", "-t", ".", "-s", "worker/tests"];
-    const child = Bun.spawn(command, { cwd: exampleFolder, stdout: "pipe", stderr: "pipe" });
+    const child = Bun.spawn(command, {
+      cwd: exampleFolder,
+      env: { ...process.env, ...workerEnvironment(new URL("../..", import.meta.url).pathname) },
+      stdout: "pipe",
+      stderr: "pipe",
+    });
     const said = await new Response(child.stderr).text();
     expect(said).toMatch(/Ran [1-9]\d* tests/);
     expect({ code: await child.exited, said }).toMatchObject({ code: 0 });
@@ -81,7 +87,7 @@ describe.skipIf(!able)("a real worker on a real video", () => {
     const path = join(folder, "long.mp4");
     if (!(await Bun.file(path).exists())) await makeLongVideo(path);
     const watcher = await analyse(path);
-    await watcher.until((frame) => Number(frame.frames_processed) > 0);
+    await watcher.until((frame) => frame.unit === "frames" && Number(frame.current) > 0);
     const ffmpeg = descendants(example.pid).find((row) => row.name === "ffmpeg");
     if (ffmpeg === undefined) throw new Error("no ffmpeg is at work");
     return { watcher, ffmpeg };

@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { workerEnvironment } from "../../examples/video-worker/run/python.ts";
 import { TEST_SECRET } from "./gateway-process.ts";
 import { runtimeCommand } from "./runtime-command.ts";
 
@@ -59,7 +60,7 @@ export async function startExample(
       const command = [PYTHON, "-B", "-m", "worker.enqueue", analysisId, path];
       const result = Bun.spawn(command, {
         cwd: exampleFolder,
-        env: { REDIS_URL: redisUrl },
+        env: { ...workerEnvironment(root), REDIS_URL: redisUrl },
         stdout: "ignore",
       });
       if ((await result.exited) !== 0) throw new Error("the analysis could not be enqueued");

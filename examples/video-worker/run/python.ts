@@ -1,4 +1,5 @@
 import { existsSync } from "node:fs";
+import { delimiter, join } from "node:path";
 
 /** A Python that can run the worker. Throws if there is none, and says what to do. */
 export function findPython(folder: string): string {
@@ -14,6 +15,15 @@ export function findPython(folder: string): string {
       "  python3 -m venv examples/video-worker/venv\n" +
       "  examples/video-worker/venv/bin/pip install -r examples/video-worker/requirements.txt",
   );
+}
+
+/** Where the worker finds the package telltale-client: in this checkout, so that nobody has to install it first. */
+export function workerEnvironment(root: string): Readonly<Record<string, string>> {
+  const places = [join(root, "clients/python"), process.env.PYTHONPATH ?? ""];
+  return {
+    PYTHONPATH: places.filter((place) => place !== "").join(delimiter),
+    PYTHONDONTWRITEBYTECODE: "1",
+  };
 }
 
 function canImport(python: string): boolean {

@@ -7,17 +7,19 @@ export interface QueueSettings {
   /** Where the package `worker` lies. */
   readonly folder: string;
   readonly redisUrl: string;
+  /** Variables by which that Python finds its packages. */
+  readonly env: Readonly<Record<string, string>>;
 }
 
 /**
  * Enqueues by a short-lived Python process. Celery's message format could be written to Redis from here in a few
  * lines, but it is Celery's own affair and changes with it; a third of a second for each upload is a small price.
  */
-export function celeryQueue({ python, folder, redisUrl }: QueueSettings): Enqueue {
+export function celeryQueue({ python, folder, redisUrl, env }: QueueSettings): Enqueue {
   return async (analysisId, path) => {
     const child = Bun.spawn([python, "-m", "worker.enqueue", analysisId, path], {
       cwd: folder,
-      env: { ...process.env, REDIS_URL: redisUrl, PYTHONDONTWRITEBYTECODE: "1" },
+      env: { ...process.env, ...env, REDIS_URL: redisUrl },
       stdin: "ignore",
       stdout: "ignore",
       stderr: "pipe",

@@ -14,42 +14,41 @@ MOST_REGIONS = 500
 READ_AT_ONCE = 1 << 20
 
 
-def analyse(source, folder, reporter):
+def analyse(source, folder, steps):
     """Analyses the video at `source`; `folder` is an empty one of its own, for what is made on the way."""
     began = time.monotonic()
-    reporter.status("initializing", 0.0, "Looking for ffmpeg")
+    steps.status("initializing", 0.0, "Looking for ffmpeg")
     programs = ffmpeg.versions()
-    reporter.status("initializing", 1.0, f"Ready with {programs['ffmpeg']}")
+    steps.status("initializing", 1.0, f"Ready with {programs['ffmpeg']}")
 
-    path, digest = take_in(Path(source), folder, reporter)
+    path, digest = take_in(Path(source), folder, steps)
     video = ffmpeg.probe(path)
     LIMITS.check_video(video)
 
     frames = folder / "frames.gray"
-    told = _teller(reporter, "frame_extraction", "Extracting frames", video.packets)
+    told = _teller(steps, "frame_extraction", "Extracting frames", video.packets)
     count = measuring.extract_frames(path, frames, told, LIMITS)
     if count == 0:
         raise AnalysisError("no_frames", "Not a single frame of the video could be decoded")
 
-    measured = measure(path, frames, count, folder, reporter)
-    findings = judge(measured, video, reporter)
+    measured = measure(path, frames, count, folder, steps)
+    findings = judge(measured, video, steps)
 
-    reporter.status("post_processing", 0.0, f"Putting {len(findings)} findings in order")
+    steps.status("post_processing", 0.0, f"Putting {len(findings)} findings in order")
     result = verdict_of(findings, measured, video, count)
-    reporter.status("post_processing", 1.0, "Report written")
+    steps.status("post_processing", 1.0, "Report written")
     fingerprint = hashlib.sha256(json.dumps(result, sort_keys=True).encode()).hexdigest()
     # The stage is shown because real workers have it; there is no chain here, and none is pretended.
-    reporter.status("blockchain_submission", 0.0, "Fingerprint of the report taken (this example submits it nowhere)")
-    reporter.result(
+    steps.status("blockchain_submission", 0.0, "Fingerprint of the report taken (this example submits it nowhere)")
+    steps.result(
         **result,
         video_sha256=digest,
         report_sha256=fingerprint,
         processing_time_ms=round((time.monotonic() - began) * 1000),
     )
-    reporter.status("completed", 1.0, "Analysis finished")
 
 
-def take_in(source, folder, reporter):
+def take_in(source, folder, steps):
     """A copy that nobody changes or removes while it is looked at, and its SHA-256."""
     if not source.is_file():
         raise AnalysisError("file_missing", "The uploaded file is not where the worker was told to look")
@@ -62,24 +61,24 @@ def take_in(source, folder, reporter):
             digest.update(piece)
             kept.write(piece)
             done = kept.tell()
-            reporter.status("uploading", done / size, f"Taking in the file: {_megabytes(done)} of {_megabytes(size)}")
+            steps.status("uploading", done / size, f"Taking in the file: {_megabytes(done)} of {_megabytes(size)}")
     if size == 0:
         raise AnalysisError("not_a_video", "The file is empty")
     return copy, digest.hexdigest()
 
 
-def measure(path, frames, count, folder, reporter):
+def measure(path, frames, count, folder, steps):
     """Two passes, told as one stage: the filters take nearly all of its time."""
     filters_share = 0.95
 
     def told_filters(done):
         share = filters_share * min(done / count, 1.0)
         message = f"Measuring frame {min(done, count)} of {count}"
-        reporter.status("feature_extraction", share, message, frames_processed=min(done, count), total_frames=count)
+        steps.status("feature_extraction", share, message, min(done, count), count, "frames")
 
     def told_frames(done):
         share = filters_share + (1 - filters_share) * done / count
-        reporter.status("feature_extraction", share, f"Comparing frame {done} of {count}", total_frames=count)
+        steps.status("feature_extraction", share, f"Comparing frame {done} of {count}", done, count, "frames")
 
     told_filters(0)
     times, scene_scores, softness, blockiness = measuring.measure_features(path, folder, told_filters, LIMITS)
@@ -87,12 +86,12 @@ def measure(path, frames, count, folder, reporter):
     return measuring.Measurements(times, scene_scores, darkness, changes, softness, blockiness)
 
 
-def judge(measured, video, reporter):
+def judge(measured, video, steps):
     findings = []
     questions = rules.Rules(measured, video.frame_rate).all()
     for asked, (name, rule) in enumerate(questions.items()):
         message = f"Applying the rule for {name} (no model: plain rules)"
-        reporter.status("model_inference", asked / len(questions), message)
+        steps.status("model_inference", asked / len(questions), message)
         findings += rule()
     return sorted(findings, key=lambda finding: (finding.first, finding.kind))
 
@@ -119,11 +118,11 @@ def verdict_of(findings, measured, video, count):
     }
 
 
-def _teller(reporter, stage, what, expected):
+def _teller(steps, stage, what, expected):
     def told(done):
         # Packets are a good guess at the number of frames, and no more.
         total = max(done, expected)
-        reporter.status(stage, done / total, f"{what}: {done} of {total}", frames_processed=done, total_frames=total)
+        steps.status(stage, done / total, f"{what}: {done} of {total}", done, total, "frames")
 
     told(0)
     return told

@@ -1,4 +1,4 @@
-"""The Celery task, and what is told when it ends badly.
+"""The Celery task, and what is left to do when it ends badly.
 
     celery -A worker.tasks worker
 """
@@ -8,13 +8,15 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from billiard.exceptions import SoftTimeLimitExceeded, TimeLimitExceeded, WorkerLostError
+from billiard.exceptions import SoftTimeLimitExceeded
 from celery import Celery
 from celery.signals import task_failure, task_revoked, worker_ready
+from telltale_client import Cancelled
+from telltale_client.celery import current_analysis, setup
 
 from .analysis import analyse
 from .errors import AnalysisError
-from .telltale import Cancelled, Reporter, connect
+from .steps import Steps
 
 
 def setting(name):
@@ -41,21 +43,30 @@ app.conf.update(
     broker_connection_retry_on_startup=True,
 )
 
-CODES = {
-    SoftTimeLimitExceeded: ("time_limit_exceeded", "The analysis took too long and was ended"),
-    TimeLimitExceeded: ("time_limit_exceeded", "The analysis took too long and was ended"),
-    WorkerLostError: ("worker_lost", "The worker process died in the middle of the analysis"),
-}
+# The one line that has every task told: its begin, its end, and the death of its process.
+setup(app, url=EVENTS_URL)
 
 
 @app.task(bind=True, name="worker.analyse_video")
 def analyse_video(self, *, analysis_id, path):
-    reporter = Reporter(connect(EVENTS_URL), analysis_id, self.request.id)
+    analysis = current_analysis()
     with tempfile.TemporaryDirectory(prefix=folder_prefix(self.request.id)) as folder:
         try:
-            analyse(path, Path(folder), reporter)
+            analyse(path, Path(folder), Steps(analysis))
         except Cancelled:
-            reporter.cancelled()
+            analysis.report(stage="cancelled", message="Stopped because somebody asked for it")
+            raise
+        except SoftTimeLimitExceeded:
+            # The package has words for it.
+            raise
+        except AnalysisError as fault:
+            analysis.error(fault.code, fault.message, fault.details)
+            raise
+        except Exception as fault:
+            # Visitors are strangers: what the fault says is for the log.
+            name = type(fault).__name__
+            analysis.error("analysis_crashed", "The worker failed in a way nobody foresaw", {"exception": name})
+            raise
 
 
 def folder_prefix(task_id):
@@ -68,31 +79,16 @@ def say_ready(**_):
 
 
 @task_failure.connect(sender=analyse_video)
-def tell_failure(sender, task_id, exception, kwargs, **_):
-    """The one place where failure is told.
-
-    Celery calls it for whatever the task raised, and, in the parent process, also when the process that ran the task
-    was killed or ran out of time and cannot tell anything itself.
-    """
-    Reporter(connect(EVENTS_URL), kwargs["analysis_id"], task_id).error(*error_of(exception))
-    if isinstance(exception, (WorkerLostError, TimeLimitExceeded)):
-        # A process that was killed could not clean up, and what it left is somebody's video.
-        for folder in Path(tempfile.gettempdir()).glob(f"{folder_prefix(task_id)}*"):
-            shutil.rmtree(folder, ignore_errors=True)
+def clean_up_after_failure(sender, task_id, **_):
+    clean_up(task_id)
 
 
 @task_revoked.connect(sender=analyse_video)
-def tell_revoked(sender, request, **_):
-    Reporter(connect(EVENTS_URL), request.kwargs["analysis_id"], request.id).error(
-        "task_revoked", "The analysis was called off"
-    )
+def clean_up_after_revoking(sender, request, **_):
+    clean_up(request.id)
 
 
-def error_of(exception):
-    """Code, message and details; of an unforeseen fault only its name is told, since its text is for the log."""
-    if isinstance(exception, AnalysisError):
-        return exception.code, exception.message, exception.details
-    for kind, (code, message) in CODES.items():
-        if isinstance(exception, kind):
-            return code, message, None
-    return "analysis_crashed", "The worker failed in a way nobody foresaw", {"exception": type(exception).__name__}
+def clean_up(task_id):
+    """A process that was killed could not, and what it left is somebody's video."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{folder_prefix(task_id)}*"):
+        shutil.rmtree(folder, ignore_errors=True)
