@@ -82,6 +82,11 @@ class Analysis:
         run(self, command, stage, **options)
 
     @property
+    def is_part(self) -> bool:
+        """Whether somebody else begins and completes it."""
+        return self._part
+
+    @property
     def cancelled(self) -> bool:
         """Whether cancelling was asked for. The answer to each publish and beat says so."""
         return self._telling.lane.cancel_requested

@@ -3,7 +3,7 @@
 import random
 
 FIRST_PAUSE = 0.25
-LONGEST_PAUSE = 5.0
+LONGEST_PAUSE = 2.0
 
 
 class Backoff:

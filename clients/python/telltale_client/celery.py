@@ -4,16 +4,19 @@ The child process tells that a task began, its progress, its end and its retries
 could say nothing: killed, out of memory, over its time limit, or revoked.
 """
 
-import ast
 import logging
+import os
+import sys
 import uuid
 from collections import OrderedDict
-from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple
+from typing import Any, Callable, Dict, List, Optional, Tuple
 
 from celery import signals
 from celery.exceptions import Ignore, SoftTimeLimitExceeded, TimeLimitExceeded, WorkerLostError
 
 from .analysis import Analysis, Cancelled, current_run, id_of
+from .celery_runs import IdFunction, Run, is_member, keywords_of, usual_id
+from .celery_states import ResultOption, pass_progress_on, tell_returned
 from .deliveries import flush_all
 
 log = logging.getLogger("telltale_client")
@@ -29,21 +32,22 @@ CODES = {
     WorkerLostError: ("worker_lost", "The process that ran the task died"),
 }
 
-# Answers the id of the analysis that a task belongs to, None if to none. Arguments: the task, its id, its keywords.
-IdFunction = Callable[[Any, str, Dict[str, Any]], Optional[str]]
-
 
 class CancelledTask(Cancelled, Ignore):  # type: ignore[misc]
     """Celery takes it for no failure, and `autoretry_for` does not try again."""
 
 
-def setup(app: Any, analysis_id: Optional[IdFunction] = None, **options: Any) -> "CelerySetup":
+def setup(
+    app: Any, analysis_id: Optional[IdFunction] = None, result: ResultOption = False, **options: Any
+) -> "CelerySetup":
     """Tells how the tasks of the application go. Called once, after `app` is made.
 
     The analysis is the task's keyword argument `analysis_id`, else the task's id; a function says otherwise, and None leaves a
-    task out. An id that is no UUID is made one by `Analysis.id_for`. `options` are `url` and `token` of `Analysis`.
+    task out. An id that is no UUID is made one by `Analysis.id_for`. With `result` the value that a task returns is told as its
+    result, or what the function makes of it; whoever may watch the analysis sees it. `options` are `url`, `token`, `stage` and
+    `check` of `Analysis`.
     """
-    return CelerySetup(app, analysis_id or _usual_id, options).connect()
+    return CelerySetup(app, analysis_id or usual_id, result, options).connect()
 
 
 def current_analysis() -> Optional[Analysis]:
@@ -54,9 +58,12 @@ def current_analysis() -> Optional[Analysis]:
 class CelerySetup:
     """The receivers of the signals, for as long as the application lives."""
 
-    def __init__(self, app: Any, analysis_id: IdFunction, options: Dict[str, Any]) -> None:
+    def __init__(self, app: Any, analysis_id: IdFunction, result: ResultOption, options: Dict[str, Any]) -> None:
         self._app = app
         self._analysis_id = analysis_id
+        self._result = result
+        # The process that receives the tasks; None before the first.
+        self._receiver: Optional[int] = None
         self._options = options
         # In the parent, of each task that it received.
         self._received: "OrderedDict[str, Run]" = OrderedDict()
@@ -79,11 +86,12 @@ class CelerySetup:
 
     def _task_received(self, request: Any = None, **_: Any) -> None:
         """In the parent: names the run, so that the child knows it too. A task that is received again is another run."""
+        self._receiver = os.getpid()
         named = self._analysis_id(request.task, request.id, request.kwargs or {})
         if named is None:
             return
         _, _, canvas = request._payload
-        alone = str(named) == request.id or not _is_member(request.request_dict, canvas or {})
+        alone = str(named) == request.id or not is_member(request.request_dict, canvas or {})
         run = Run(str(named), uuid.uuid4().hex if alone else None)
         request.request_dict[ATTEMPT] = run.attempt_id
         self._received[request.id] = run
@@ -99,7 +107,7 @@ class CelerySetup:
         part = str(named) != task_id and bool(task.request.chord or task.request.group or task.request.chain)
         analysis = self._analysis(task_id, Run(str(named), getattr(task.request, ATTEMPT, None)), part)
         self._running[task_id] = (analysis, current_run.set(analysis))
-        _pass_progress_on(task)
+        pass_progress_on(task)
         analysis.start()
 
     def _task_retries(self, request: Any = None, reason: Any = None, **_: Any) -> None:
@@ -127,7 +135,7 @@ class CelerySetup:
         """In the parent, which has killed the child if the task ran."""
         if sender.app is not self._app:
             return
-        run = self._received.pop(request.id, None) or self._run_unreceived(sender, request.id, _keywords(request))
+        run = self._received.pop(request.id, None) or self._run_unreceived(sender, request.id, keywords_of(request))
         if run is None:
             return
         analysis = self._analysis(request.id, run, part=True)
@@ -144,15 +152,27 @@ class CelerySetup:
             current_run.reset(token)
         except ValueError:
             current_run.set(None)  # it was set in another context, as greenlets have
-        if state == "SUCCESS":
-            analysis.finish()
-        elif state == "IGNORED" and isinstance(retval, Cancelled):
-            analysis.finish(retval)
-        else:
-            analysis.close()
+        self._tell_end(analysis, state, retval)
         if analysis._telling.lane.attempt_id is None:
             # No attempt would replace this one, so nothing of it may come after the next task's events.
             analysis.wait()
+
+    def _tell_end(self, analysis: Analysis, state: Any, retval: Any) -> None:
+        if state == "SUCCESS":
+            if not analysis.is_part:
+                tell_returned(analysis, retval, self._result)
+            analysis.finish()
+        elif state == "IGNORED":
+            # It raised Cancelled; else Ignore, which says that nothing is wrong.
+            analysis.finish(retval if isinstance(retval, Cancelled) else None)
+        elif state == "REJECTED" and getattr(retval, "requeue", False):
+            analysis._telling.end_stage("queued", "The task was rejected and waits again")
+        elif state == "REJECTED":
+            analysis.error("task_rejected", f"The task was rejected: {getattr(retval, 'reason', None) or 'no reason was given'}")
+        elif state is None and self._receiver == os.getpid():
+            # SystemExit in a thread, which ends no process whose parent could say so.
+            analysis.finish(sys.exc_info()[1])
+        analysis.close()
 
     def _process_ends(self, **_: Any) -> None:
         flush_all()
@@ -172,14 +192,6 @@ class CelerySetup:
         )
 
 
-class Run(NamedTuple):
-    """One run of a task."""
-
-    analysis: str
-    # None if several tasks share the analysis, so that none of them replaces another.
-    attempt_id: Optional[str]
-
-
 def _safely(receiver: Callable[..., None]) -> Callable[..., None]:
     """A fault here is none of the task, and not worth ending a worker for."""
 
@@ -192,25 +204,6 @@ def _safely(receiver: Callable[..., None]) -> Callable[..., None]:
     return received
 
 
-def _usual_id(task: Any, task_id: str, keywords: Dict[str, Any]) -> Optional[str]:
-    return str(keywords.get("analysis_id") or task_id)
-
-
-def _is_member(request: Dict[str, Any], canvas: Dict[str, Any]) -> bool:
-    """Whether the task is one of a chord, group or chain, or its callback."""
-    later = canvas.get("chord") or canvas.get("chain") or request.get("group")
-    return bool(later) or request.get("root_id") not in (None, request.get("id"))
-
-
-def _keywords(request: Any) -> Dict[str, Any]:
-    """Celery keeps only how the keywords look if a task is revoked before it is received."""
-    try:
-        shown = ast.literal_eval(getattr(request, "kwargsrepr", None) or "{}")
-    except (ValueError, SyntaxError):
-        return {}
-    return shown if isinstance(shown, dict) else {}
-
-
 def _tell_failure(analysis: Analysis, exception: Any) -> None:
     if isinstance(exception, Cancelled):
         analysis.finish(exception)
@@ -220,24 +213,3 @@ def _tell_failure(analysis: Analysis, exception: Any) -> None:
             analysis.error(code, message, {"exception": str(exception)[:500]})
     fault = exception if isinstance(exception, BaseException) else RuntimeError(str(exception))
     analysis.finish(fault)
-
-
-def _pass_progress_on(task: Any) -> None:
-    """`update_state` of this task goes on to the analysis as well, as it is. Done once for each task."""
-    if "update_state" in vars(task):
-        return
-    original = task.update_state
-
-    def update_state(task_id: Any = None, state: Any = None, meta: Any = None, **more: Any) -> Any:
-        answer = original(task_id, state, meta, **more)
-        analysis = current_run.get()
-        if analysis is not None and isinstance(meta, dict) and task_id in (None, task.request.id):
-            known = {name: meta[name] for name in ("progress", "current", "total", "unit", "stage", "message") if name in meta}
-            extra = {str(name): value for name, value in meta.items() if name not in known}
-            if "description" in meta and "message" not in meta:
-                known["message"] = str(meta["description"]) or None
-            analysis.report(**{**extra, **known})
-            analysis.raise_if_cancelled()
-        return answer
-
-    task.update_state = update_state

@@ -6,19 +6,35 @@ import sys
 import time
 
 from celery import Celery, chord
-from celery.exceptions import SoftTimeLimitExceeded
+from celery.exceptions import Ignore, Reject, SoftTimeLimitExceeded
 
 from telltale_client import Analysis
 from telltale_client.celery import setup
 
 app = Celery("app", broker=os.environ["REDIS_URL"], backend=os.environ["REDIS_URL"])
 app.conf.update(worker_prefetch_multiplier=1, broker_connection_retry_on_startup=True)
-setup(app)
+setup(app, result=lambda value: value if isinstance(value, dict) else None)
 
 
 @app.task
 def finishes():
     return 7
+
+
+@app.task
+def returns(value):
+    return value
+
+
+@app.task(bind=True)
+def fails_by_its_state(self):
+    self.update_state(state="FAILURE", meta={"exc_type": "NoFace", "exc_message": "No face was found"})
+    raise Ignore()
+
+
+@app.task
+def is_rejected():
+    raise Reject("not here", requeue=False)
 
 
 @app.task(bind=True)

@@ -60,12 +60,26 @@ class ATask(unittest.TestCase):
         return error["error_code"], error["error_message"]
 
     def test_in_a_thread_has_the_ends_of_one_in_a_process(self):
-        finishing, raising = (
-            getattr(self.application.app, name).apply_async(queue="threads").id for name in ("finishes", "raises")
+        finishing, raising, exiting = (
+            getattr(self.application.app, name).apply_async(queue="threads").id
+            for name in ("finishes", "raises", "exits")
         )
         self.application.gateway.wait_for(finishing, "completed")
         error = self.application.gateway.wait_for(raising, "failed")["error"]
         self.assertEqual((error["error_code"], error["error_message"]), ("ValueError", "a bad frame"))
+        error = self.application.gateway.wait_for(exiting, "failed")["error"]
+        self.assertEqual((error["error_code"], error["error_message"]), ("SystemExit", "The worker left with exit code 3"))
+
+    def test_that_returns_a_value_has_it_as_its_result_if_that_is_asked_for(self):
+        verdict = {"is_fake": True, "confidence_score": 0.5}
+        for value, told in [({"faces": 3}, "result"), (verdict, "result_update")]:
+            result = self.application.gateway.wait_for(self.application.run("returns", value), "completed")["result"]
+            self.assertEqual(result["event_type"], told)
+            self.assertLessEqual(value.items(), (result.get("data") or result).items())
+
+    def test_that_ends_by_its_state_or_by_reject_has_failed(self):
+        self.assertEqual(self.failure_of("fails_by_its_state"), ("NoFace", "No face was found"))
+        self.assertEqual(self.failure_of("is_rejected"), ("task_rejected", "The task was rejected: not here"))
 
     def test_that_finishes_is_completed(self):
         task_id = self.application.run("finishes")
