@@ -20,7 +20,10 @@ async function serve(): Promise<void> {
     gateway = await startGateway(config, undefined, notes);
   } catch (error) {
     if (error instanceof CommandFailed) throw error;
-    throw new Error(`Telltale could not start: ${error instanceof Error ? error.message : String(error)}`);
+    const reason = `Telltale could not start: ${error instanceof Error ? error.message : String(error)}`;
+    // A line like those of the log, whose reader may take nothing else.
+    const line = { level: "error", time: new Date().toISOString(), msg: reason };
+    throw new Error(config.logFormat === "json" ? JSON.stringify(line) : reason);
   }
   out(`Telltale answers at ${gateway.url}\n`);
 }

@@ -146,6 +146,12 @@ describe.concurrent("the program", () => {
     });
     expect({ out, code }).toEqual({ out: "", code: 1 });
     expect(err).toStartWith(`Telltale could not start: METRICS: 127.0.0.1:${taken.port} cannot be had (`);
+    const json = await run({ PORT: "0", METRICS: `127.0.0.1:${taken.port}`, LOG_FORMAT: "json" });
+    const line = JSON.parse(json.err.trim().split("\n").at(-1) ?? "");
+    expect(line).toMatchObject({
+      level: "error",
+      msg: expect.stringMatching(/^Telltale could not start: METRICS/),
+    });
     taken.stop(true);
   });
 
