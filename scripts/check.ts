@@ -118,6 +118,7 @@ const waiting: readonly Step[] = [
 /** Real servers and programs, one step after the other, beside those that wait. */
 const programs: readonly Step[] = [
   tests("end to end: worker and browser", [patience, "test/e2e"], thoroughMinutes),
+  tests("the ends of workers of every kind", [patience, "test/ends"], thoroughMinutes),
   {
     name: "a gateway on Deno, with the tests of the one on Bun: busy files",
     run: () => bunTest([patience, ...onDeno.alone], thoroughMinutes, { TELLTALE_RUNTIME: "deno" }),

@@ -23,6 +23,8 @@ export interface EndedConnection {
 
 const FIRST_BACKOFF_MS = 500;
 const LONGEST_BACKOFF_MS = 15_000;
+/** If the link broke, the gateway is away: its page shall have found it within five seconds of its return. */
+const LONGEST_LINK_PAUSE_MS = 4_000;
 /** A hint beyond this is taken for a mistake: a page that waits longer looks dead. */
 const LONGEST_HINT_MS = 300_000;
 /**
@@ -51,8 +53,9 @@ export function planReconnect(ended: EndedConnection, random: () => number): Rec
       return { next: "retry", inMs: Math.min(hint, LONGEST_HINT_MS) };
     }
     case "with_backoff":
-    case undefined:
       return { next: "retry", inMs: backoff(ended.failures, random) };
+    case undefined:
+      return { next: "retry", inMs: backoff(ended.failures, random, LONGEST_LINK_PAUSE_MS) };
   }
 }
 
