@@ -19,7 +19,7 @@ def analyse(url, analysis_id):
 
 
 class AForkedChild(unittest.TestCase):
-    """Of a process that imported the package and told something before, so that its thread was running."""
+    """Its parent imported the package and told something before, so that its thread was running."""
 
     def setUp(self):
         self.gateway = FakeGateway()
