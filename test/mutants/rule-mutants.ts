@@ -80,8 +80,8 @@ export const RULE_MUTANTS: readonly Mutant[] = [
   {
     name: "Redis: marks every status as a change of stage",
     file: APPEND,
-    find: "if event_stage ~= '' and event_stage ~= stage then",
-    replace: "if event_stage ~= '' then",
+    find: "if reopens[i] or (event_stage ~= '' and event_stage ~= stage) then",
+    replace: "if reopens[i] or event_stage ~= '' then",
     ...ON_REDIS,
   },
   {

@@ -137,7 +137,7 @@ local function write(at, count, reopens)
       marks = marks or not is_new and call('HGET', record, 'stages') or ''
       run = run_after(run, marks, offset, reopens[i], stage, REOPENS[flag])
       if reopens[i] then terminal, marks, stage = false, '', false end
-      if event_stage ~= '' and event_stage ~= stage then
+      if event_stage ~= '' then
         marks, stage = with_mark(marks, event_stage, ARGV[of + 2], offset), event_stage
       end
       marks_changed = true
