@@ -56,6 +56,8 @@ export interface Published {
   readonly eventIds: readonly string[];
   /** An earlier try had already been stored: it counts once. */
   readonly duplicate: boolean;
+  /** Somebody has asked for the end of the analysis. Always false for a notice. */
+  readonly cancelRequested: boolean;
 }
 
 const DEFAULT_RETRY: Required<PublishRetry> = {
@@ -215,9 +217,10 @@ function checkedId(analysisId: string): string {
 }
 
 function readPublished(body: unknown): Published {
-  const { event_ids, duplicate } = (body ?? {}) as { event_ids?: unknown; duplicate?: unknown };
+  const { event_ids, duplicate, cancel_requested } = (body ?? {}) as Readonly<Record<string, unknown>>;
   return {
     eventIds: Array.isArray(event_ids) ? event_ids.map(String) : [],
     duplicate: duplicate === true,
+    cancelRequested: cancel_requested === true,
   };
 }

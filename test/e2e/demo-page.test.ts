@@ -166,6 +166,28 @@ describe.skipIf(!needs("chromium"))("the demo page", () => {
       expect(await page.textContent(".step--failed")).toContain("Running the model");
     });
 
+    test("PAGE-13: asks the worker to stop once the visitor has confirmed it, and says who asked and when", async () => {
+      const id = crypto.randomUUID();
+      const { page, complaints } = await open(`${gateway.url}/?analysis=${id}`);
+      await page.waitForSelector(connectionIs("live"));
+      await publish(gateway, id, statusUpdate({ progress: 0.4 }));
+      await page.click("[data-testid=cancel]");
+      await page.click("[data-testid=keep-running]");
+      await page.click("[data-testid=cancel]");
+      const before = await publish(gateway, id, statusUpdate({ progress: 0.5 }));
+      expect(await before.json()).toMatchObject({ cancel_requested: false });
+      await page.click("[data-testid=confirm-cancel]");
+      const requested = await page.waitForSelector("[data-testid=cancel-requested]");
+      expect(await requested.textContent()).toMatch(/^Cancel requested at \d\d:\d\d:\d\d by you\./);
+      expect(await page.locator("[data-testid=cancel]").count()).toBe(0);
+      const after = await publish(gateway, id, statusUpdate({ progress: 0.6 }));
+      expect(await after.json()).toMatchObject({ cancel_requested: true });
+      await publish(gateway, id, statusUpdate({ progress: 0.6, current_stage: "cancelled" }));
+      await page.waitForSelector("[data-testid=cancelled]");
+      expect(await page.locator("[data-testid=cancel-requested]").count()).toBe(0);
+      expect(complaints).toEqual([]);
+    });
+
     test("says plainly that nothing is known of an analysis nobody has heard of", async () => {
       const { page } = await open(`${gateway.url}/?analysis=${crypto.randomUUID()}`);
       await page.waitForSelector("[data-testid=unknown]");

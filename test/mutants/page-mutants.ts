@@ -3,6 +3,13 @@ import type { Mutant } from "./mutants.ts";
 /** Breakages of what runs in browsers and publishers. */
 export const PAGE_MUTANTS: readonly Mutant[] = [
   {
+    name: "lets every visitor of a public demo cancel",
+    file: "src/adapters/http/demo/demo-routes.ts",
+    find: "const mayCancel = dependencies.ownNamesOnly;",
+    replace: "const mayCancel = true;",
+    killers: ["test/unit/adapters/http/demo-routes.test.ts"],
+  },
+  {
     name: "waits for a token for ever",
     file: "src/client/watched-token.ts",
     find: "const TOKEN_TIMEOUT_MS = 10_000;",

@@ -123,7 +123,7 @@ export const CONFIG_VARIABLES = [
   variable(
     "DEMO",
     "on if the key was made up and HOST is this machine's own (127.0.0.1, ::1, localhost); else off",
-    "The demo page at `/`, its pipeline, and a token for whoever asks: `on` or `off`. If HOST is this machine's own, no other Host header is served. Always off with NODE_ENV=production.",
+    "The demo page at `/`, its pipeline, and a token for whoever asks: `on` or `off`. If HOST is this machine's own, no other Host header is served, and the token may cancel. Always off with NODE_ENV=production.",
   ),
   variable(
     "ALLOWED_ORIGINS",

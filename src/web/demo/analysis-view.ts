@@ -13,6 +13,7 @@ import {
   fold,
   isEnd,
 } from "../../domain/analysis-state.ts";
+import type { CancelRequest } from "../../domain/cancel-request.ts";
 import type { Counts } from "../../domain/counts.ts";
 import { STAGE_MARKS_KEPT } from "../../domain/stages.ts";
 
@@ -27,6 +28,8 @@ export interface AnalysisView {
   readonly estimatedCompletion: string | null;
   readonly stages: readonly StageTime[];
   readonly counts: Counts;
+  /** The request to cancel that is in force. */
+  readonly cancelRequested: CancelRequest | null;
   /** The verdict on a video; undefined also if the result is of another kind. */
   readonly result: Verdict | undefined;
   readonly data: DataResult | undefined;
@@ -135,6 +138,7 @@ function viewOf(state: AnalysisState, whole: boolean): AnalysisView {
     estimatedCompletion: state.estimated_completion,
     stages,
     counts: state,
+    cancelRequested: state.cancel_requested,
     result: result?.event_type === "result_update" ? verdictOf(result) : undefined,
     data: result?.event_type === "result" ? result : undefined,
     error: error === null ? undefined : failureOf(error),

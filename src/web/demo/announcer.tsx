@@ -29,6 +29,7 @@ function news(): string {
   }
   if (current.status === "cancelled") return "The analysis was cancelled.";
   if (current.data !== undefined) return `Result: ${current.data.summary ?? "the analysis is done"}.`;
+  if (current.cancelRequested !== null) return "Cancel requested.";
   if (current.status === "stalled") return "No news from the worker.";
   return `Stage: ${stageLabel(current.stage)}.`;
 }

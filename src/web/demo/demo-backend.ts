@@ -8,10 +8,30 @@ export interface Refusals {
   readonly reason: string;
 }
 
-/** A fresh token for this visitor; the cookie that comes with it keeps the visitor's user id. */
-export async function fetchToken(): Promise<string> {
-  const { token } = await ask<{ token: string }>("demo/session", {});
-  return token;
+/** The visitor as the gateway knows them. */
+export interface Session {
+  readonly user: string;
+  readonly token: string;
+  /** Whether the token may ask for the end of an analysis. */
+  readonly may_cancel: boolean;
+}
+
+/** A session with a fresh token; the cookie that comes with it keeps the visitor's user id. */
+export function fetchSession(): Promise<Session> {
+  return ask<Session>("demo/session", {});
+}
+
+/** Asks for the end of the analysis. Rejects with a sentence for the visitor. One that has ended meanwhile is no fault. */
+export async function cancelAnalysis(analysisId: string): Promise<void> {
+  const { token } = await fetchSession();
+  await asSentence(async () => {
+    const response = await fetch(`v1/analyses/${encodeURIComponent(analysisId)}/cancel`, {
+      method: "POST",
+      headers: { Authorization: `Bearer ${token}` },
+      signal: AbortSignal.timeout(ANSWER_TIMEOUT_MS),
+    });
+    if (!response.ok && response.status !== 409) throw new Error(await problemOf(response));
+  });
 }
 
 /** Starts the built-in pipeline; answers the id of its analysis. Rejects with a sentence for the visitor. */
@@ -25,8 +45,8 @@ export function fetchRefusals(analysisId: string): Promise<Refusals> {
 }
 
 /** A POST of `body`, or a GET without one. `path` is relative to the page, which may be served below another path. */
-async function ask<Answer>(path: string, body?: object): Promise<Answer> {
-  try {
+function ask<Answer>(path: string, body?: object): Promise<Answer> {
+  return asSentence(async () => {
     const response = await fetch(path, {
       signal: AbortSignal.timeout(ANSWER_TIMEOUT_MS),
       ...(body !== undefined && {
@@ -37,6 +57,12 @@ async function ask<Answer>(path: string, body?: object): Promise<Answer> {
     });
     if (!response.ok) throw new Error(await problemOf(response));
     return (await response.json()) as Answer;
+  });
+}
+
+async function asSentence<Answer>(request: () => Promise<Answer>): Promise<Answer> {
+  try {
+    return await request();
   } catch (error) {
     const toDo = "Check that it is running (npm start), and try again.";
     throw new Error(backendFault(error, "The gateway", toDo), { cause: error });

@@ -2,11 +2,12 @@ import { TROUBLE_WORDS } from "../words/gateway-trouble.ts";
 import type { AnalysisView, Verdict } from "./analysis-view.ts";
 import { Answered } from "./answered.tsx";
 import { CancelledCard } from "./cancelled-card.tsx";
+import { Cancelling } from "./cancelling.tsx";
 import { Failed } from "./failed.tsx";
 import { duration, percent, remaining, shortHash, timeInSeconds } from "./format.ts";
 import { AlertIcon, ShieldIcon } from "./icons.tsx";
 import { Refused, Unknown, Waiting } from "./nothing-yet.tsx";
-import { connection, moving, now, trouble, unknown, view } from "./page-state.ts";
+import { analysisId, connection, moving, now, trouble, unknown, view } from "./page-state.ts";
 import { Bar, Counted, Elapsed } from "./progress.tsx";
 import { stageIndex, stageLabel, WORKING_STAGES } from "./stage-labels.ts";
 
@@ -58,6 +59,7 @@ function Running({ analysis }: { analysis: AnalysisView }) {
         <Elapsed analysis={analysis} />
       </dl>
       {!completed && <Quiet analysis={analysis} />}
+      {!completed && <Cancelling key={analysisId.value} analysis={analysis} />}
     </div>
   );
 }

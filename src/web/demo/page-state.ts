@@ -10,7 +10,7 @@ import type { AnalysisEvent } from "../../domain/analysis-event.ts";
 import { emptyState } from "../../domain/analysis-state.ts";
 import { gatewayTrouble, hearingOfBroker } from "../words/gateway-trouble.ts";
 import { type AnalysisView, FoldedAnalysis, isOver } from "./analysis-view.ts";
-import { fetchToken, type Outcome, startAnalysis } from "./demo-backend.ts";
+import { fetchSession, type Outcome, type Session, startAnalysis } from "./demo-backend.ts";
 
 /** One event as it came, for the list of raw events. */
 interface LoggedEvent {
@@ -50,6 +50,8 @@ export const notice = signal<Notice | undefined>(undefined);
 export const starting = signal<Starting>({ kind: "ready" });
 /** Nothing is known of the analysis. */
 export const unknown = signal(false);
+/** The visitor's newest session. */
+export const session = signal<Session | undefined>(undefined);
 export const now = signal(Date.now());
 
 /** When the link was lost, in milliseconds since 1970; undefined while there is one, or never was. */
@@ -115,7 +117,10 @@ function watchNow(id: string, lastEventId?: string): void {
   watch = watchAnalysis({
     url: new URL(".", location.href).href,
     analysisId: id,
-    token: fetchToken,
+    token: async () => {
+      session.value = await fetchSession();
+      return session.value.token;
+    },
     ...(lastEventId !== undefined && { lastEventId }),
     onState,
     onEvent,

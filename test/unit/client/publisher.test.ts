@@ -69,7 +69,7 @@ describe("TelltalePublisher sends", () => {
       timestamp: "2026-11-24T00:00:00.000Z",
     });
     request.accept("e1-7");
-    expect(await call).toEqual({ eventIds: ["e1-7"], duplicate: false });
+    expect(await call).toEqual({ eventIds: ["e1-7"], duplicate: false, cancelRequested: false });
   });
 
   test("results, errors and batches, each with its event_type", async () => {
@@ -224,7 +224,7 @@ describe("TelltalePublisher tries again", () => {
     (await gateway.next()).answer(503, { code: "outcome_unknown" });
     (await gateway.next()).answer(202, '{"event_ids":["e-');
     (await gateway.next()).answer(202, { event_ids: ["e-1"], duplicate: true });
-    expect(await call).toEqual({ eventIds: ["e-1"], duplicate: true });
+    expect(await call).toEqual({ eventIds: ["e-1"], duplicate: true, cancelRequested: false });
     expect(new Set(gateway.requests.map(({ key }) => key)).size).toBe(1);
     expect(new Set(gateway.requests.map(({ init }) => init.body)).size).toBe(1);
   });

@@ -63,13 +63,22 @@ export class DemoPipelines {
     await publisher.declareViewers(analysisId, "*");
     for (const step of script.steps) {
       if (!(await until(step.atMs))) return;
-      await publisher.sendStatusUpdate(analysisId, {
+      const { cancelRequested } = await publisher.sendStatusUpdate(analysisId, {
         task_id: `demo-${analysisId}`,
         current_stage: step.stage,
         progress: step.progress,
         message: step.message,
         estimated_completion: new Date(startedAt + realMs(guessedEnd(step, script))).toISOString(),
       });
+      if (cancelRequested) {
+        await publisher.sendStatusUpdate(analysisId, {
+          task_id: `demo-${analysisId}`,
+          current_stage: "cancelled",
+          progress: step.progress,
+          message: "The pipeline stopped, as it was asked to",
+        });
+        return;
+      }
     }
     if (!(await until(script.endsAtMs))) return;
     if (outcome === "failure") {

@@ -65,9 +65,15 @@ export function createDemo(dependencies: DemoDependencies): Demo {
 
   routes.post("/demo/session", async (context) => {
     const user = visitorOf(context);
-    const token = await dependencies.mintToken({ user, scopes: [], expiresInSeconds: VISITOR_TOKEN_SECONDS });
+    // A visitor from another machine only watches.
+    const mayCancel = dependencies.ownNamesOnly;
+    const token = await dependencies.mintToken({
+      user,
+      scopes: mayCancel ? ["analysis:cancel"] : [],
+      expiresInSeconds: VISITOR_TOKEN_SECONDS,
+    });
     context.header("Cache-Control", "no-store");
-    return context.json({ user, token });
+    return context.json({ user, token, may_cancel: mayCancel });
   });
 
   routes.post("/demo/analyses", async (context) => {

@@ -16,7 +16,10 @@ interface Sent {
 }
 
 /** Takes down what the pipeline publishes, as the gateway would get it. */
-function recorder(failAt = Number.POSITIVE_INFINITY): {
+function recorder(
+  failAt = Number.POSITIVE_INFINITY,
+  cancelledAt = Number.POSITIVE_INFINITY,
+): {
   sent: Sent[];
   viewers: unknown[];
   publisher: DemoPublisher;
@@ -26,7 +29,7 @@ function recorder(failAt = Number.POSITIVE_INFINITY): {
   const take = (event_type: string) => async (_id: string, fields: object) => {
     if (sent.length === failAt) throw new Error("the gateway is away");
     sent.push({ ...fields, event_type });
-    return { eventIds: [`e-${sent.length}`], duplicate: false };
+    return { eventIds: [`e-${sent.length}`], duplicate: false, cancelRequested: sent.length >= cancelledAt };
   };
   const publisher: DemoPublisher = {
     declareViewers: async (_id, list) => void viewers.push(list),
@@ -118,6 +121,16 @@ describe("the built-in pipeline", () => {
     await pass(clock, 26_000);
     expect(sent).toHaveLength(3);
     expect(faults).toEqual([new Error("the gateway is away")]);
+    expect(running.running).toBe(0);
+  });
+
+  test("CAN-7: ends as cancelled once an answer says that somebody asked for it", async () => {
+    const { clock, running } = pipelines();
+    const { sent, publisher } = recorder(undefined, 5);
+    running.start({ analysisId: ID, outcome: "fake", speed: 1, publisher });
+    await pass(clock, 26_000);
+    expect(sent).toHaveLength(6);
+    expect(sent[5]).toMatchObject({ current_stage: "cancelled", progress: sent[4]?.progress });
     expect(running.running).toBe(0);
   });
 

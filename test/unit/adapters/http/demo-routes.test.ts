@@ -24,7 +24,7 @@ afterEach(async () => {
   await server.stop(true);
 });
 
-function start() {
+function start({ ownNamesOnly = true } = {}) {
   const minted: Claims[] = [];
   const heard = Promise.withResolvers<string>();
   server = Bun.serve({
@@ -39,7 +39,7 @@ function start() {
   const refusals = new RecentRefusals();
   demo = createDemo({
     page: bundledPage(demoPage),
-    ownNamesOnly: true,
+    ownNamesOnly,
     baseUrl: () => server.url.href,
     mintToken: async (claims) => {
       minted.push(claims);
@@ -108,8 +108,14 @@ describe("the demo's own backend", () => {
     expect(((await answer.json()) as { user: string }).user).toStartWith("visitor-");
   });
 
-  test("a visitor's token carries no scope: a visitor only watches", async () => {
+  test("a visitor of this machine may cancel", async () => {
     const { minted, post } = start();
+    expect(await (await post("/demo/session")).json()).toMatchObject({ may_cancel: true });
+    expect(minted[0]?.scopes).toEqual(["analysis:cancel"]);
+  });
+
+  test("a visitor's token carries no scope if others reach the gateway: a visitor only watches", async () => {
+    const { minted, post } = start({ ownNamesOnly: false });
     await post("/demo/session");
     expect(minted[0]?.scopes).toEqual([]);
   });

@@ -1,0 +1,87 @@
+import { useSignal } from "@preact/signals";
+import { useEffect } from "preact/hooks";
+import type { CancelRequest } from "../../domain/cancel-request.ts";
+import type { AnalysisView } from "./analysis-view.ts";
+import { cancelAnalysis } from "./demo-backend.ts";
+import { timeInSeconds } from "./format.ts";
+import { analysisId, session } from "./page-state.ts";
+
+/** How the visitor's wish to cancel goes. */
+type Asking =
+  | { readonly kind: "idle" | "confirming" | "asked" }
+  /** `reason` is a sentence. */
+  | { readonly kind: "failed"; readonly reason: string };
+
+/** Asks the worker to stop, once the visitor has confirmed it. The worker ends the analysis itself. */
+export function Cancelling({ analysis: { cancelRequested } }: { analysis: AnalysisView }) {
+  const asking = useSignal<Asking>({ kind: "idle" });
+  const requestedAt = cancelRequested?.requested_at;
+  useEffect(() => {
+    // Another run of the worker ends the request: the visitor may ask again then.
+    if (requestedAt !== undefined) asking.value = { kind: "idle" };
+  }, [requestedAt, asking]);
+  const id = analysisId.value;
+  if (cancelRequested !== null) return <Requested request={cancelRequested} />;
+  if (id === undefined || session.value?.may_cancel !== true) return null;
+
+  const set = (kind: "idle" | "confirming") => () => {
+    asking.value = { kind };
+  };
+  const ask = async () => {
+    asking.value = { kind: "asked" };
+    try {
+      await cancelAnalysis(id);
+    } catch (error) {
+      asking.value = { kind: "failed", reason: error instanceof Error ? error.message : String(error) };
+    }
+  };
+  const state = asking.value;
+  if (state.kind === "confirming") {
+    return (
+      <fieldset class="cancelling" aria-label="Confirm">
+        <span>Cancel this analysis?</span>
+        <button
+          type="button"
+          class="button"
+          data-testid="confirm-cancel"
+          ref={focus}
+          onClick={() => void ask()}
+        >
+          Yes, cancel it
+        </button>
+        <button type="button" class="button" data-testid="keep-running" onClick={set("idle")}>
+          Keep it running
+        </button>
+      </fieldset>
+    );
+  }
+  const asked = state.kind === "asked";
+  return (
+    <div class="cancelling">
+      <button type="button" class="button" data-testid="cancel" disabled={asked} onClick={set("confirming")}>
+        {asked ? "Cancelling…" : "Cancel"}
+      </button>
+      {state.kind === "failed" && (
+        <p class="cancelling__fault" role="alert">
+          The analysis could not be cancelled. {state.reason}
+        </p>
+      )}
+    </div>
+  );
+}
+
+/** The button that was clicked is gone: whoever uses the keyboard goes on here. */
+function focus(button: HTMLElement | null): void {
+  button?.focus();
+}
+
+function Requested({ request }: { request: CancelRequest }) {
+  const { requested_at, user_id, reason } = request;
+  const byWhom = user_id === session.value?.user ? "you" : (user_id ?? "somebody");
+  return (
+    <p class="hint hint--plain" data-testid="cancel-requested">
+      Cancel requested at {timeInSeconds(Date.parse(requested_at))} by {byWhom}
+      {reason === null ? "" : `: ${reason}`}. The worker has to stop by itself.
+    </p>
+  );
+}
