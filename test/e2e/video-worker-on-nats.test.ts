@@ -3,11 +3,19 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { STAGES } from "../../src/domain/stages.ts";
+import { eventually } from "../../src/testing/eventually.ts";
 import { tokenFor } from "../support/gateway-process.ts";
 import { needs } from "../support/needs.ts";
 import { type RunningRedis, startRedis } from "../support/redis-server.ts";
 import { useNats } from "../support/use-nats.ts";
-import { makeSample, makeSong, type RunningExample, startExample } from "../support/video-worker.ts";
+import {
+  descendants,
+  makeLongVideo,
+  makeSample,
+  makeSong,
+  type RunningExample,
+  startExample,
+} from "../support/video-worker.ts";
 import { WatchingSocket, watchUrl } from "../support/watching-socket.ts";
 
 // Real videos, on a machine that may be busy with other things.
@@ -28,6 +36,7 @@ describe.skipIf(!able)("the real worker, with NATS_URL set and nothing else chan
       startExample(redis.url, { NATS_URL: nats.url, TMPDIR: folder }),
       makeSample(join(folder, "sample.mp4")),
       makeSong(join(folder, "song.m4a")),
+      makeLongVideo(join(folder, "long.mp4")),
     ]);
   });
   afterAll(async () => {
@@ -36,8 +45,7 @@ describe.skipIf(!able)("the real worker, with NATS_URL set and nothing else chan
     await rm(folder, { recursive: true, force: true });
   });
 
-  async function analyse(file: string): Promise<WatchingSocket> {
-    const id = crypto.randomUUID();
+  async function analyse(file: string, id: string = crypto.randomUUID()): Promise<WatchingSocket> {
     const token = await tokenFor({ analyses: [id] });
     const watcher = new WatchingSocket(watchUrl(example.gatewayUrl, id, { token }));
     await watcher.established();
@@ -67,5 +75,22 @@ describe.skipIf(!able)("the real worker, with NATS_URL set and nothing else chan
     await watcher.until((frame) => frame.event_type === "error");
     expect(watcher.events.filter((event) => event.event_type === "error")).toHaveLength(1);
     await watcher.leave();
+  });
+
+  test("CAN-11: obeys a request to cancel, and ends its ffmpeg", async () => {
+    const id = crypto.randomUUID();
+    // A request before the run begins is for that run, however fast this machine is.
+    const asked = await fetch(`${example.gatewayUrl}/v1/analyses/${id}/cancel`, {
+      method: "POST",
+      headers: { Authorization: `Bearer ${await tokenFor({ analyses: [id], scopes: ["analysis:cancel"] })}` },
+    });
+    expect(asked.status).toBe(202);
+    const watcher = await analyse("long.mp4", id);
+    await watcher.until((frame) => frame.current_stage === "cancelled");
+    expect(watcher.events.at(-1)?.message).toContain("somebody asked for it");
+    await watcher.leave();
+    await eventually("ffmpeg has ended", async () =>
+      descendants(example.pid).every(({ name }) => name !== "ffmpeg"),
+    );
   });
 });

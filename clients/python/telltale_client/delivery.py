@@ -17,6 +17,8 @@ log = logging.getLogger("telltale_client")
 PATIENCE_SECONDS = 30.0
 # How long whoever leaves waits if the token is not taken and cannot become another one.
 DENIED_SECONDS = 5.0
+# By then a gateway has taken the first event: it does not tell of a request that was for an earlier run.
+FIRST_POLL_SECONDS = 1.0
 
 
 class Delivery:
@@ -70,7 +72,7 @@ class Delivery:
         with self._changed:
             lane.sample = None if lane.stopped else sample
             if beating and not lane.beating:
-                lane.poll_at = time.monotonic() + self._transport.poll_seconds
+                lane.poll_at = time.monotonic() + min(FIRST_POLL_SECONDS, self._transport.poll_seconds)
             lane.beating = beating and not lane.stopped
             self._serve(lane)
 
@@ -202,7 +204,8 @@ class Delivery:
                 log.warning("events of %s are sent again", lane.analysis_id)
             lane.denied.reset()
             lane.patience = float("inf")
-            lane.poll_at = now + self._transport.poll_seconds
+            if batch is None or cancelled is not None:
+                lane.poll_at = now + self._transport.poll_seconds
             lane.cancel_requested = lane.cancel_requested or cancelled is True
             if batch is not None:
                 lane.stored(batch)

@@ -104,18 +104,22 @@ class Sentinel(RedisServer):
 
 
 class NatsServer:
-    """With JetStream. A message may have `most_bytes`."""
+    """With JetStream. A message may have `most_bytes`; `more` is added to its configuration."""
 
-    def __init__(self, most_bytes):
+    def __init__(self, most_bytes=1_048_576, more=""):
         self.port = free_port()
-        self.url = f"nats://127.0.0.1:{self.port}"
+        self.url = self.url_of()
         self._folder = tempfile.TemporaryDirectory(prefix="telltale-nats-")
         settings = Path(self._folder.name) / "nats.conf"
         store = f'jetstream {{ store_dir: "{self._folder.name}" }}'
-        settings.write_text(f"host: 127.0.0.1\nport: {self.port}\nmax_payload: {most_bytes}\n{store}\n")
+        settings.write_text(f"host: 127.0.0.1\nport: {self.port}\nmax_payload: {most_bytes}\n{store}\n{more}\n")
         command = [program("nats-server"), "-c", str(settings)]
         self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         wait_until(self._answers, "NATS did not start")
+
+    def url_of(self, user=""):
+        """`user` is `name:password@`."""
+        return f"nats://{user}127.0.0.1:{self.port}"
 
     def _answers(self):
         try:
