@@ -189,6 +189,24 @@ describe.skipIf(!needs("redis-server"))("the snippets that readers copy", () => 
     });
   });
 
+  test("docs/PUBLISHING.md: the gateway for Celery takes the token of its worker, and any stage", async () => {
+    const snippet = snippetOf("docs/PUBLISHING.md", "With Celery", "sh");
+    const [exports = "", settings = ""] = snippet.split(/\n(?=DEMO)/);
+    expect(settings).toBe("DEMO=on STAGES='*' npm start &");
+    const { code, said } = await shell(`${exports}\necho "$JWT_SECRET_KEY $TELLTALE_TOKEN"`, {});
+    const [key = "", token = ""] = said.trim().split(" ");
+    expect(code).toBe(0);
+    const other = await startGateway({ JWT_SECRET_KEY: key, DEMO: "on", STAGES: "*", LISTEN: "none" });
+    const answer = await fetch(`${other.url}/v1/analyses/${crypto.randomUUID()}/events`, {
+      method: "POST",
+      headers: { Authorization: `Bearer ${token}` },
+      body: JSON.stringify(statusUpdate({ current_stage: "analysing" })),
+    });
+    expect(answer.status).toBe(202);
+    expect((await fetch(other.url)).status).toBe(200);
+    await other.stop();
+  });
+
   test("docs/COMMANDS.md: a worker's events are published, and two watchers end with them", async () => {
     const id = crypto.randomUUID();
     const events = [statusUpdate({ progress: 0.25 }), resultUpdate()].map((event) => JSON.stringify(event));
