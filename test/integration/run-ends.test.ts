@@ -118,7 +118,7 @@ describe.concurrent("telltale run", () => {
 
   test("RUN-4: stops the program with the command, and lets it go on with it", async () => {
     const { id, run } = await start(["--", "sh", "-c", `echo $$ >&2; ${counting}`]);
-    await until(() => run.out().includes("/100000"));
+    await until(() => run.out().includes("/100000") && /^\d+\n/.test(run.err()));
     const program = Number(run.err());
     const isStopped = async (pid: number) => /\) T/.test(await Bun.file(`/proc/${pid}/stat`).text());
     process.kill(run.pid, "SIGTSTP");

@@ -194,10 +194,10 @@ class AWorkerWhoseTokenIsNotTaken(WithAGateway):
             os.environ["TELLTALE_TOKEN_FILE"] = str(path)
             self.addCleanup(os.environ.pop, "TELLTALE_TOKEN_FILE")
             with self.logged() as logged:
-                a = self.analysis(token=None).start()
                 settled = threading.Event()
                 logging.getLogger("telltale_client").addFilter(lambda _: settled.set() or True)
                 self.addCleanup(logging.getLogger("telltale_client").filters.clear)
+                a = self.analysis(token=None).start()
                 self.assertTrue(settled.wait(60))
                 path.write_text("t\n")
                 a.finish()

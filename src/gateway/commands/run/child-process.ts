@@ -22,6 +22,8 @@ interface ChildOptions {
 
 /** Between two looks for what is left of a program that is to end. */
 const LOOK_MS = 200;
+/** A program that is still there so long after SIGKILL is given up. */
+const KILLED_MS = 5_000;
 
 /**
  * A program whose output is passed on as it comes, byte for byte. Without a terminal on its input it leads a group of its own. In a
@@ -88,10 +90,17 @@ export class ChildOfRun {
     this.kill("SIGTERM");
     // A stopped process hears of it only when it goes on.
     this.kill("SIGCONT");
-    const deadline = performance.now() + graceMs;
-    for (let left = graceMs; left > 0 && this.#isAlive(); left = deadline - performance.now())
+    if (await this.#isGoneWithin(graceMs)) return;
+    this.kill("SIGKILL");
+    // A busy machine takes a while to end it, and a process that hangs in the kernel may stay.
+    await this.#isGoneWithin(KILLED_MS);
+  }
+
+  async #isGoneWithin(ms: number): Promise<boolean> {
+    const deadline = performance.now() + ms;
+    for (let left = ms; left > 0 && this.#isAlive(); left = deadline - performance.now())
       await new Promise((resolve) => setTimeout(resolve, Math.min(LOOK_MS, left)));
-    if (this.#isAlive()) this.kill("SIGKILL");
+    return !this.#isAlive();
   }
 
   #isAlive(): boolean {
