@@ -76,7 +76,7 @@ describe.skipIf(node === null)("telltale/watcher and telltale/publisher on Node"
         console.log(JSON.stringify(await telltale.sendNotice({ userId: "alice", message: "begun" })));
       `);
       expect({ code, complained }).toEqual({ code: 0, complained: "" });
-      const published = '{"eventIds":["e-1"],"duplicate":false}';
+      const published = '{"eventIds":["e-1"],"duplicate":false,"cancelRequested":false}';
       expect(said).toBe(`${published}\n${published}\n`);
     } finally {
       await gateway.stop(true);

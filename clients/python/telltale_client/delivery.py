@@ -192,9 +192,9 @@ class Delivery:
                 log.exception("events of %s could not be sent", lane.analysis_id)
             self._is_away(Away(f"fault of this client: {fault!r}"))
         else:
-            self._is_answered(lane, batch, cancelled)
-            if batch is not None and lane.cancel_requested and any(entry.ends for entry in batch.entries):
+            if batch is not None and (lane.cancel_requested or cancelled) and any(entry.ends for entry in batch.entries):
                 self._transport.forget_cancel(lane.source)
+            self._is_answered(lane, batch, cancelled)
 
     def _is_answered(self, lane: Lane, batch: Optional[Batch], cancelled: Optional[bool]) -> None:
         self._is_there()

@@ -30,6 +30,7 @@ export const REFUSED = {
   deleteFailed: 10057,
   wrongLastMessageId: 10070,
   wrongLastSequence: 10071,
+  subjectsOverlap: 10065,
   /** Another message with the same id is about to be stored. */
   idInProcess: 10158,
   /** Another message of the same subject is about to be stored. */

@@ -95,13 +95,28 @@ function warningsOf(name: string, { storage }: StreamConfig): readonly string[] 
 }
 
 async function findOrMake(link: NatsRequests, wanted: WantedStream, server: NatsServer): Promise<StreamInfo> {
+  const found = await find(link, wanted);
+  if (found !== undefined) return found;
   try {
-    return await callApi<StreamInfo>(link, `STREAM.INFO.${wanted.name}`);
+    // Two gateways that make it at once find the same one: it has the same settings.
+    return await callApi<StreamInfo>(link, `STREAM.CREATE.${wanted.name}`, configOf(wanted, server), 10_000);
   } catch (error) {
-    if (!isRefusal(error, REFUSED.streamNotFound)) throw error;
+    if (!isRefusal(error, REFUSED.subjectsOverlap)) throw error;
+    // Servers before 2.10 may look at the subjects just when another gateway has made it.
+    const made = await find(link, wanted);
+    if (made === undefined) throw error;
+    return made;
   }
-  // Two gateways that make it at once find the same one: it has the same settings.
-  return callApi<StreamInfo>(link, `STREAM.CREATE.${wanted.name}`, configOf(wanted, server), 10_000);
+}
+
+/** Resolves with undefined if the stream is not there. */
+async function find(link: NatsRequests, { name }: WantedStream): Promise<StreamInfo | undefined> {
+  try {
+    return await callApi<StreamInfo>(link, `STREAM.INFO.${name}`);
+  } catch (error) {
+    if (isRefusal(error, REFUSED.streamNotFound)) return undefined;
+    throw error;
+  }
 }
 
 function configOf(wanted: WantedStream, { clusterSize }: NatsServer): StreamConfig {

@@ -40,16 +40,10 @@ export function Cancelling({ analysis: { cancelRequested } }: { analysis: Analys
     return (
       <fieldset class="cancelling" aria-label="Confirm">
         <span>Cancel this analysis?</span>
-        <button
-          type="button"
-          class="button"
-          data-testid="confirm-cancel"
-          ref={focus}
-          onClick={() => void ask()}
-        >
+        <button type="button" class="button" data-testid="confirm-cancel" onClick={() => void ask()}>
           Yes, cancel it
         </button>
-        <button type="button" class="button" data-testid="keep-running" onClick={set("idle")}>
+        <button type="button" class="button" data-testid="keep-running" ref={focus} onClick={set("idle")}>
           Keep it running
         </button>
       </fieldset>
@@ -75,9 +69,15 @@ function focus(button: HTMLElement | null): void {
   button?.focus();
 }
 
+/** The user id that the demo made up for a visitor tells nobody anything. */
+function nameOf(user: string | null): string {
+  if (user === null) return "somebody";
+  return user.startsWith("visitor-") ? "another visitor" : user;
+}
+
 function Requested({ request }: { request: CancelRequest }) {
   const { requested_at, user_id, reason } = request;
-  const byWhom = user_id === session.value?.user ? "you" : (user_id ?? "somebody");
+  const byWhom = user_id === session.value?.user ? "you" : nameOf(user_id);
   return (
     <p class="hint hint--plain" data-testid="cancel-requested">
       Cancel requested at {timeInSeconds(Date.parse(requested_at))} by {byWhom}
