@@ -41,11 +41,11 @@ class Lane(Outbox):
         if self._held is not None and self._held["current_stage"] != event["current_stage"]:
             self.release(now)
             self._append_status(event, now)
-        elif now - self._told_at >= SHORTEST_PAUSE:
-            self._append_status(event, now)
-        else:
-            # Fields of the held one that this one leaves out are told by it.
-            self._held = {**(self._held or {}), **event}
+            return
+        # Fields of the held one that this one leaves out are told by it. The held one may be due by now.
+        self._held = {**(self._held or {}), **event}
+        if now - self._told_at >= SHORTEST_PAUSE:
+            self.release(now)
 
     def end(self, name: str, event: Event, now: float, judge: Optional[Callable[[str], None]] = None) -> bool:
         """The first end counts, and only `completed` may follow a result. Answers whether this one is told.

@@ -1,3 +1,4 @@
+import json
 import logging
 import os
 import subprocess
@@ -10,6 +11,7 @@ from pathlib import Path
 
 from telltale_client import Analysis, Cancelled
 from telltale_client.deliveries import flush_all
+from telltale_client.lane import Lane
 
 from .fake_gateway import FakeGateway
 
@@ -177,6 +179,17 @@ class Progress(unittest.TestCase):
         expected = ["initializing", "uploading", "frame_extraction", "model_inference", "completed"]
         self.assertEqual(summary(self.gateway.of(self.id)), expected)
         self.assertEqual(summary(self.gateway.of(other)), expected)
+
+
+class AStatusThatIsHeld(unittest.TestCase):
+    def test_is_replaced_by_the_next_of_its_stage_also_when_it_is_due_by_then(self):
+        lane = Lane(str(uuid.uuid4()), None)
+        for now, progress in [(1.0, 0.1), (1.05, 0.2), (1.2, 0.3)]:
+            event = {"event_type": "status_update", "current_stage": "uploading", "progress": progress}
+            lane.status(event, now)
+        lane.close(1.3)
+        told = [json.loads(entry.text)["progress"] for entry in lane.next_batch(10).entries]
+        self.assertEqual(told, [0.1, 0.3])
 
 
 class AWorkerWhoseGatewayFails(unittest.TestCase):
