@@ -5,6 +5,7 @@ import {
   type WatchSnapshot,
   watch,
 } from "../../src/client/sdk.ts";
+import { INITIAL_SNAPSHOT } from "../../src/client/watch/analysis-feed.ts";
 import { runtime } from "../../src/client/watch/environment.ts";
 import { isEnd } from "../../src/domain/analysis-state.ts";
 
@@ -25,10 +26,8 @@ export interface StoreSettings
   readonly onComplete: (analysis: AnalysisState) => void;
 }
 
-/** The snapshot of an analysis that nobody watches yet. */
-const CONNECTING: WatchSnapshot = snapshotWith("connecting");
 /** The snapshot of an analysis that is not to be watched. */
-export const IDLE: WatchSnapshot = snapshotWith("closed");
+export const IDLE: WatchSnapshot = { ...INITIAL_SNAPSHOT, connection: { status: "closed" } };
 
 interface Entry {
   readonly watch: AnalysisWatch;
@@ -105,7 +104,7 @@ export function createStore(settings: StoreSettings): AnalysesStore {
       };
     },
     snapshots(ids) {
-      const now = ids.map((id) => entries.get(id)?.shown ?? CONNECTING);
+      const now = ids.map((id) => entries.get(id)?.shown ?? INITIAL_SNAPSHOT);
       const isSame = now.length === answered.length && now.every((one, index) => one === answered[index]);
       if (!isSame) answered = now;
       return answered;
@@ -119,8 +118,4 @@ function tellsOnlyOfProgress(before: WatchSnapshot, after: WatchSnapshot): boole
     before.cancelRequested === after.cancelRequested &&
     before.analysis?.status === after.analysis?.status
   );
-}
-
-function snapshotWith(status: "connecting" | "closed"): WatchSnapshot {
-  return { connection: { status }, analysis: null, stalled: false, cancelRequested: null };
 }

@@ -55,7 +55,7 @@ export class Analysis {
   #at: Progress;
   #hasEnded = false;
   #refusedAnEnd = false;
-  #leftOutReports = 0;
+  #hasLeftOutReport = false;
 
   constructor(
     id: string,
@@ -113,9 +113,9 @@ export class Analysis {
       this.#reports.offer({ kind: "status", stage, text: this.#status(this.#at, report) });
     } catch (error) {
       // It refers to itself, or a getter throws: no reason to end the work. A loop repeats the same fault.
-      this.#leftOutReports += 1;
       const why = error instanceof Error ? error.message.split("\n")[0] : String(error);
-      if (this.#leftOutReports === 1) this.#log(`a report was left out, since it is no JSON: ${why}`);
+      if (!this.#hasLeftOutReport) this.#log(`a report was left out, since it is no JSON: ${why}`);
+      this.#hasLeftOutReport = true;
     }
   }
 

@@ -17,6 +17,7 @@ export type { AnalysisState, AnalysisStatus } from "../domain/analysis-state.ts"
 export type { CancelRequest } from "../domain/cancel-request.ts";
 export type { Environment } from "./watch/environment.ts";
 
+// The bundle of modules in this order is smaller, and its size is limited.
 import { withCancel } from "./watch/request-cancel.ts";
 
 export { CancelRefused } from "./watch/request-cancel.ts";

@@ -19,6 +19,7 @@ export class SseManySession extends StreamSession<ManyAnalyses> implements Subsc
   readonly #request: SseManyRequest;
   readonly #watched: ManyAnalyses;
   readonly #position: CombinedPosition;
+  readonly #wanted: ReadonlyMap<string, GivenPosition | undefined>;
   /** Subscriptions that have not ended. */
   #left: number;
 
@@ -27,7 +28,8 @@ export class SseManySession extends StreamSession<ManyAnalyses> implements Subsc
     this.#request = request;
     this.#watched = new ManyAnalyses(this, request.grant);
     this.#position = new CombinedPosition(request.analyses.flatMap(({ id }) => parseAnalysisId(id) ?? []));
-    this.#left = this.#wanted().size;
+    this.#wanted = this.#readWanted();
+    this.#left = this.#wanted.size;
   }
 
   /** The position up to which the client was sent all that it is to get of each analysis; opaque to it. */
@@ -36,21 +38,7 @@ export class SseManySession extends StreamSession<ManyAnalyses> implements Subsc
   }
 
   async opened(): Promise<StreamAnswer> {
-    const full = this.admission.enter(this.#request);
-    if (full !== undefined) return { type: "refused", code: full };
-    try {
-      const refusal = await this.prepare(this.#watched, this.#request);
-      if (refusal !== undefined) {
-        this.closed();
-        return { type: "refused", code: refusal };
-      }
-      this.begin(this.#watched, { keepsAlive: this.sendComments(), faults: this.#request.faults });
-      this.#subscribe();
-      return { type: "streaming" };
-    } catch (error) {
-      this.closed();
-      throw error;
-    }
+    return this.open(this.#watched, this.#request, () => this.#subscribe());
   }
 
   answer(frame: ControlFrame): void {
@@ -61,16 +49,15 @@ export class SseManySession extends StreamSession<ManyAnalyses> implements Subsc
   }
 
   #subscribe(): void {
-    const wanted = this.#wanted();
     // A position names the place of the client on each analysis before the first event of it comes.
-    this.#position.format((id) => readable(wanted.get(id)));
+    this.#position.format((id) => readable(this.#wanted.get(id)));
     const { mode } = this.#request.replay;
-    for (const [id, last_event_id] of wanted)
+    for (const [id, last_event_id] of this.#wanted)
       this.#watched.take({ type: "subscribe", analysis_id: id, last_event_id, replay: mode });
   }
 
   /** Every analysis once, with the position to go on from: of the client that comes back, else of the request. */
-  #wanted(): Map<string, GivenPosition | undefined> {
+  #readWanted(): Map<string, GivenPosition | undefined> {
     const { analyses, lastEventId } = this.#request;
     const combined = lastEventId === "" ? new Map() : this.#position.read(lastEventId);
     return new Map(

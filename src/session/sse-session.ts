@@ -15,22 +15,8 @@ export class SseSession extends StreamSession<OneAnalysis> {
   }
 
   async opened(): Promise<StreamAnswer> {
-    const full = this.admission.enter(this.#request);
-    if (full !== undefined) return { type: "refused", code: full };
     const { analysisId, grant } = this.#request;
-    const watched = new OneAnalysis(this, analysisId, grant);
-    try {
-      const refusal = await this.prepare(watched, this.#request);
-      if (refusal === undefined && !watched.nothingLeft) {
-        this.begin(watched, { keepsAlive: this.sendComments(), faults: this.#request.faults });
-        return { type: "streaming" };
-      }
-      this.closed();
-      return refusal === undefined ? { type: "nothing_left" } : { type: "refused", code: refusal };
-    } catch (error) {
-      this.closed();
-      throw error;
-    }
+    return this.open(new OneAnalysis(this, analysisId, grant), this.#request);
   }
 }
 

@@ -2,7 +2,7 @@ import { alone } from "../application/alone.ts";
 import type { ClientConnectionPort } from "../application/ports/client-connection-port.ts";
 import type { CloseCode } from "../domain/close-code.ts";
 import type { Refusal } from "./admission.ts";
-import { Session, type Watched } from "./session.ts";
+import { Session, type Watched, type WatcherRequest } from "./session.ts";
 import type { SessionServices } from "./session-services.ts";
 
 /** A client of a stream says nothing: it is alive as long as it takes comments. In milliseconds. */
@@ -46,8 +46,31 @@ export abstract class StreamSession<What extends Watched> extends Session<What> 
     return this.connection.tookSome();
   }
 
+  /** As `opened`, for what the stream watches. `begun` is called when it has begun. */
+  protected async open(
+    watched: What & { readonly nothingLeft?: boolean },
+    request: WatcherRequest,
+    begun = () => {},
+  ): Promise<StreamAnswer> {
+    const full = this.admission.enter(request);
+    if (full !== undefined) return { type: "refused", code: full };
+    try {
+      const refusal = await this.prepare(watched, request);
+      if (refusal === undefined && !watched.nothingLeft) {
+        this.begin(watched, { keepsAlive: this.#sendComments(), faults: request.faults });
+        begun();
+        return { type: "streaming" };
+      }
+      this.closed();
+      return refusal === undefined ? { type: "nothing_left" } : { type: "refused", code: refusal };
+    } catch (error) {
+      this.closed();
+      throw error;
+    }
+  }
+
   /** Comments keep the stream alive until the answer is ended. */
-  protected sendComments(): { end(): void } {
+  #sendComments(): { end(): void } {
     const { clock, settings } = this.services;
     const everyMs = Math.min(COMMENT_EVERY_MS, settings.heartbeatTimeoutMs / 2);
     return { end: clock.every(everyMs, () => void alone(this, () => this.#beat())) };

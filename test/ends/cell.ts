@@ -1,3 +1,4 @@
+import { eventually } from "../../src/testing/eventually.ts";
 import type { Bench, DeploymentName } from "./bench.ts";
 import type { Deployment } from "./deployment.ts";
 import { type CaseName, type Expected, expectedOf } from "./expected.ts";
@@ -7,7 +8,6 @@ import { type Plan, PlannedRun } from "./plan.ts";
 import { Watch } from "./watch.ts";
 
 const PATIENCE_MS = 120_000;
-const LOOK_AGAIN_MS = 20;
 const MOST_OUTPUT = 1_500;
 
 export interface Outages {
@@ -88,11 +88,11 @@ export class Cell {
     holds: () => boolean | Promise<boolean>,
     patienceMs = PATIENCE_MS,
   ): Promise<void> {
-    const deadline = performance.now() + patienceMs;
-    while (!(await holds())) {
-      if (performance.now() > deadline) throw new Error(`never: ${what}. ${this.report()}`);
-      await Bun.sleep(LOOK_AGAIN_MS);
-    }
+    await eventually(
+      () => `${what}. ${this.report()}`,
+      async () => holds(),
+      patienceMs,
+    );
   }
 
   report(): string {

@@ -1,3 +1,4 @@
+import { eventually } from "../../src/testing/eventually.ts";
 import { Bench } from "./bench.ts";
 import { play } from "./cases.ts";
 import { Cell, type Outages } from "./cell.ts";
@@ -56,7 +57,7 @@ function outagesOf(bench: Bench, workers: number): Outages {
       strike: () => redis.redis.kill9(),
       lift: async () => {
         await redis.redis.restart();
-        while (!(await redis.isReady())) await Bun.sleep(20);
+        await eventually("its gateway is ready", () => redis.isReady(), 120_000);
       },
     }),
   };

@@ -60,7 +60,25 @@ def wait_until(condition, what):
     raise AssertionError(what() if callable(what) else what)
 
 
-class RedisServer:
+class Server:
+    """A program that listens on `port`, and keeps what it needs in a folder of its own."""
+
+    def stop(self):
+        self._process.terminate()
+        self._process.wait()
+        self._folder.cleanup()
+
+    def _says(self, answer, to=b""):
+        """Whether it begins so when it is connected to, or asked."""
+        try:
+            with socket.create_connection(("127.0.0.1", self.port), timeout=5) as connection:
+                connection.sendall(to)
+                return connection.recv(16).startswith(answer)
+        except OSError:
+            return False
+
+
+class RedisServer(Server):
     def __init__(self, *options):
         self._options = options
         self.port = free_port()
@@ -75,17 +93,7 @@ class RedisServer:
         wait_until(self._answers, "Redis did not start")
 
     def _answers(self):
-        try:
-            with socket.create_connection(("127.0.0.1", self.port), timeout=5) as connection:
-                connection.sendall(b"PING\r\n")
-                return connection.recv(16).startswith(b"+PONG")
-        except OSError:
-            return False
-
-    def stop(self):
-        self._process.terminate()
-        self._process.wait()
-        self._folder.cleanup()
+        return self._says(b"+PONG", to=b"PING\r\n")
 
 
 class Sentinel(RedisServer):
@@ -103,7 +111,7 @@ class Sentinel(RedisServer):
         wait_until(self._answers, "the sentinel did not start")
 
 
-class NatsServer:
+class NatsServer(Server):
     """With JetStream. A message may have `most_bytes`; `more` is added to its configuration."""
 
     def __init__(self, most_bytes=1_048_576, more=""):
@@ -122,16 +130,7 @@ class NatsServer:
         return f"nats://{user}127.0.0.1:{self.port}"
 
     def _answers(self):
-        try:
-            with socket.create_connection(("127.0.0.1", self.port), timeout=5) as connection:
-                return connection.recv(16).startswith(b"INFO")
-        except OSError:
-            return False
-
-    def stop(self):
-        self._process.terminate()
-        self._process.wait()
-        self._folder.cleanup()
+        return self._says(b"INFO")
 
 
 class Gateway:
