@@ -84,7 +84,9 @@ export async function startGateway(
     basePath: config.basePath,
   });
   const metrics =
-    typeof config.metrics === "object" ? await listenForMetrics(config.metrics, exposition) : undefined;
+    typeof config.metrics === "object"
+      ? await listenForMetrics(config.metrics, exposition, config.basePath)
+      : undefined;
   core.attend();
   const keyFiles = new KeyFiles(config, telemetry, (keys) => tokens.replaceKeys(keys));
   const stopLooking = keyFiles.watch(clock);

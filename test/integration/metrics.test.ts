@@ -72,10 +72,11 @@ describe("the metrics of a gateway", () => {
 
   test("MET-1: are served at an address of their own, or nowhere, as METRICS says", async () => {
     const port = await freePort();
-    const apart = await start({ METRICS: `127.0.0.1:${port}` });
+    const apart = await start({ METRICS: `127.0.0.1:${port}`, BASE_PATH: "/telltale" });
     expect((await fetch(`${apart.url}/metrics`)).status).toBe(404);
     const own = `http://127.0.0.1:${port}`;
     expect((await fetch(`${own}/metrics`)).headers.get("Content-Type")).toContain("version=0.0.4");
+    expect((await fetch(`${own}/telltale/metrics`)).status).toBe(200);
     expect((await fetch(`${own}/health`)).status).toBe(404);
     const off = await start({ METRICS: "off" });
     expect((await fetch(`${off.url}/metrics`)).status).toBe(404);

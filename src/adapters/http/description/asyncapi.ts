@@ -1,16 +1,22 @@
 import { CLOSE_CODES } from "../../../domain/close-code.ts";
 import { DELIVERED, SERVER_FRAMES } from "../../../domain/delivered-schemas.ts";
+import type { EventRules } from "../../../domain/event-rules.ts";
 import { CLIENT_FRAMES } from "../../../session/client-frames.ts";
 import { nameOf, type Schema, schemaOf } from "./components.ts";
 import { WATCHING } from "./parameters.ts";
+import { workerChannels, workerMessages } from "./worker-channels.ts";
 
 const SENT = { ...DELIVERED, ...SERVER_FRAMES };
 /** Frames that a client gets on `/ws` alone, and frames that it may send there alone. */
 const OF_MANY = ["subscribed", "unsubscribed", "subscription_refused"];
 const BY_CLIENTS_OF_MANY = ["subscribe", "unsubscribe"];
 
-/** The description of the WebSockets as AsyncAPI 3.0. Operations are the gateway's: it sends to watchers. */
-export function asyncApi(version: string): Schema {
+/**
+ * The description of the WebSockets, and of the channels of workers on Redis and NATS, as AsyncAPI 3.0. Operations are the
+ * gateway's: it sends to watchers.
+ */
+export function asyncApi(rules: EventRules, version: string): Schema {
+  const workers = workerChannels();
   const sent = Object.keys(SENT);
   const received = Object.keys(CLIENT_FRAMES);
   const one = {
@@ -30,37 +36,45 @@ export function asyncApi(version: string): Schema {
           { $ref: "#/components/securitySchemes/query" },
         ],
       },
+      ...workers.servers,
     },
     channels: {
       analysis: {
         address: "/ws/analysis/{analysis_id}",
         summary: "One analysis.",
         parameters: { analysis_id: { description: "A UUID of any version." } },
+        servers: [{ $ref: "#/servers/gateway" }],
         messages: messagesOf(one),
         bindings: bindings(WATCHING.map(({ name }) => name)),
       },
       analyses: {
         address: "/ws",
         summary: "Many analyses, each subscribed to by a frame.",
+        servers: [{ $ref: "#/servers/gateway" }],
         messages: messagesOf({ sent, received }),
         bindings: bindings(["conflate", "until", "markers", "resume"]),
       },
+      ...workers.channels,
     },
     operations: {
       ...operationsOf("analysis", one),
       ...operationsOf("analyses", { sent, received }),
+      ...workers.operations,
     },
     components: {
-      messages: Object.fromEntries([
-        ...Object.entries(SENT).map(([type, schema]) => [
-          type,
-          message(nameOf(type), schemaOf(schema, "draft-7")),
+      messages: {
+        ...Object.fromEntries([
+          ...Object.entries(SENT).map(([type, schema]) => [
+            type,
+            message(nameOf(type), schemaOf(schema, "draft-7")),
+          ]),
+          ...Object.entries(CLIENT_FRAMES).map(([type, schema]) => [
+            fromClient(type),
+            message(`${nameOf(type)} of a client`, schemaOf(schema, "draft-7")),
+          ]),
         ]),
-        ...Object.entries(CLIENT_FRAMES).map(([type, schema]) => [
-          fromClient(type),
-          message(`${nameOf(type)} of a client`, schemaOf(schema, "draft-7")),
-        ]),
-      ]),
+        ...workerMessages(rules),
+      },
       securitySchemes: {
         bearer: { type: "http", scheme: "bearer", bearerFormat: "JWT" },
         query: { type: "httpApiKey", in: "query", name: "token" },

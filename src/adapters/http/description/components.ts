@@ -60,7 +60,8 @@ export function schemaOf(schema: z.ZodType, target: "draft-2020-12" | "draft-7" 
   return withoutDialect(z.toJSONSchema(schema, { io: "input", unrepresentable: "any", target }));
 }
 
-function withoutDialect({ $schema: _, ...schema }: Schema): Schema {
+/** A schema as a part of a document, which names the dialect itself. */
+export function withoutDialect({ $schema: _, ...schema }: Schema): Schema {
   return schema;
 }
 

@@ -22,7 +22,7 @@ const JSON_HEADERS = {
 /** The descriptions of the gateway for programs and for people. Nobody needs a token. */
 export function descriptionRoutes({ rules, version }: DescriptionParts): Hono {
   const routes = new Hono();
-  const documents = { openapi: () => openApi(rules, version), asyncapi: () => asyncApi(version) };
+  const documents = { openapi: () => openApi(rules, version), asyncapi: () => asyncApi(rules, version) };
   for (const [name, make] of Object.entries(documents)) {
     const made = once(make);
     const text = once(() => JSON.stringify(made(), null, 2));

@@ -48,10 +48,9 @@ function channelSections(document: Schema): string[] {
     section(name, channel.address, [
       paragraphs(channel.summary),
       table(
-        Object.entries(channel.bindings.ws.query.properties).map(([parameter, { description = "" }]) => [
-          `${parameter} (query)`,
-          description,
-        ]),
+        Object.entries(channel.bindings?.ws.query.properties ?? {}).map(
+          ([parameter, { description = "" }]) => [`${parameter} (query)`, description],
+        ),
       ),
       `<p>${Object.keys(channel.messages)
         .map((one) => `<a href="#${escaped(one)}"><code>${escaped(one)}</code></a>`)
@@ -126,7 +125,7 @@ interface Channel {
   readonly address: string;
   readonly summary: string;
   readonly messages: Schema;
-  readonly bindings: {
+  readonly bindings?: {
     readonly ws: {
       readonly query: { readonly properties: Readonly<Record<string, { readonly description?: string }>> };
     };

@@ -25,7 +25,7 @@ const METRICS = { contentType: "text/plain", text: async () => "" };
 
 describe("the descriptions of the gateway", () => {
   const openapi = openApi(EVENT_RULES, "1.2.3");
-  const asyncapi = asyncApi("1.2.3");
+  const asyncapi = asyncApi(EVENT_RULES, "1.2.3");
   const plain = (document: object) => JSON.parse(JSON.stringify(document)) as object;
 
   test("API-1: /openapi.json is OpenAPI 3.1 to a validator from outside, served to tools of any origin", async () => {
@@ -168,10 +168,42 @@ describe("the descriptions of the gateway", () => {
     );
   });
 
+  test("API-8: an event of a worker has the schema that judges it, and its channels take the types that the gateway takes there", () => {
+    const { channels, components } = asyncApi(eventRules(["demux"]), "1") as unknown as {
+      channels: Record<string, { address: string; messages: object }>;
+      components: { messages: Record<string, { payload: object }> };
+    };
+    const { payload } = components.messages.worker_status_update ?? {};
+    const { $schema: _, ...judging } = eventSchema("status_update", eventRules(["demux"]));
+    expect(payload).toEqual(judging);
+    const takes = (address: string) =>
+      Object.values(channels).flatMap((one) => (one.address === address ? Object.keys(one.messages) : []));
+    for (const [analysis, user] of [
+      ["analysis:{analysis_id}", "user:{user_id}"],
+      ["analysis.{analysis_id}", "user.{user_id}"],
+    ] as const) {
+      expect(takes(analysis)).toEqual([
+        "worker_status_update",
+        "worker_result_update",
+        "worker_result",
+        "worker_error",
+      ]);
+      expect(takes(user)).toEqual(["worker_notice"]);
+    }
+  });
+
   test("API-5: pages show the same to people, load nothing and run nothing", async () => {
     const { ask } = appBench();
     const routes = Object.keys(openapi.paths as object).map((path) => ` ${path}</code>`);
-    const frames = ["/ws/analysis/{analysis_id}", "/ws", "caught_up", "client_subscribe"];
+    const frames = [
+      "/ws/analysis/{analysis_id}",
+      "/ws",
+      "caught_up",
+      "client_subscribe",
+      "telltale:inbox",
+      "analysis.{analysis_id}",
+      "worker_status_update",
+    ];
     for (const [path, document, shown] of [
       ["/openapi", openapi, routes],
       ["/asyncapi", asyncapi, frames.map((text) => `<code>${text}</code>`)],
