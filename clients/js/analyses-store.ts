@@ -89,7 +89,8 @@ export function createStore(settings: StoreSettings): AnalysesStore {
   return {
     want(ids) {
       wanted = ids;
-      sync();
+      // Under StrictMode React wants again before it subscribes again: until then everything stays.
+      if (listeners.size > 0) sync();
     },
     subscribe(listener) {
       // Each subscription is one of its own, also of the same function.

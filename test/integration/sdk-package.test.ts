@@ -105,6 +105,20 @@ declare function fetchToken(): Promise<string>;`;
     expect({ output: output.trim(), exitCode }).toEqual({ output: "<p>connecting</p>", exitCode: 0 });
   });
 
+  test("its recipes have the types of their frameworks", async () => {
+    const recipes = ["In Vue", "In Solid", "With TanStack Query"];
+    recipes.forEach((heading, index) => {
+      const recipe = snippetOf("clients/js/README.md", heading, "ts");
+      const text = `${recipe}\ndeclare function fetchToken(): Promise<string>;`;
+      writeFileSync(join(folder, `recipe-${index}.ts`), text);
+    });
+    for (const name of ["@types", "vue", "solid-js", "@tanstack", "react", "csstype"]) link(name);
+    const options = ["--strict", "--noEmit", "--module", "nodenext", "--target", "es2022", "--types", ""];
+    const files = recipes.map((_, index) => `recipe-${index}.ts`);
+    const tsc = [join(BIN, "tsc"), ...options, "--skipLibCheck", ...files];
+    expect(await runProgram(tsc, folder, 2)).toMatchObject({ exitCode: 0 });
+  });
+
   /** A package of the repository, for the folder. */
   function link(name: string): void {
     const path = join(folder, "node_modules", name);

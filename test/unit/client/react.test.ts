@@ -1,7 +1,5 @@
-import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test";
-import { Window } from "happy-dom";
-import { act, createElement, type ReactNode, StrictMode, Suspense, use } from "react";
-import type { Root } from "react-dom/client";
+import { describe, expect, test } from "bun:test";
+import { Activity, createElement, type ReactNode, Suspense, use } from "react";
 import { renderToString } from "react-dom/server";
 import {
   TelltaleProvider,
@@ -10,70 +8,18 @@ import {
   useAnalysis,
 } from "../../../clients/js/react.ts";
 import type { AnalysisState, WatchSnapshot } from "../../../src/client/sdk.ts";
-import type { FakeSocket } from "./fake-socket.ts";
+import { establish, providerOf, says, useReactPage } from "./react-page.ts";
 import {
   ANALYSIS,
   OTHER,
   ScriptedGateway,
   sendState,
   sentBy,
-  settled,
   status,
   verdict,
 } from "./watch/scripted-gateway.ts";
 
-/** As much of a page as React needs, for these tests alone. */
-const PAGE = ["window", "document", "IS_REACT_ACT_ENVIRONMENT"] as const;
-const before = PAGE.map((name) => Object.getOwnPropertyDescriptor(globalThis, name));
-let createRoot: typeof import("react-dom/client").createRoot;
-let root: Root | undefined;
-
-beforeAll(async () => {
-  const window = new Window();
-  const values = { window, document: window.document, IS_REACT_ACT_ENVIRONMENT: true };
-  for (const name of PAGE)
-    Object.defineProperty(globalThis, name, { value: values[name], configurable: true, writable: true });
-  ({ createRoot } = await import("react-dom/client"));
-});
-afterEach(async () => {
-  await act(async () => root?.unmount());
-  root = undefined;
-});
-afterAll(() => {
-  PAGE.forEach((name, index) => {
-    const descriptor = before[index];
-    if (descriptor === undefined) Reflect.deleteProperty(globalThis, name);
-    else Object.defineProperty(globalThis, name, descriptor);
-  });
-});
-
-const URL = "https://gateway.example";
-
-/** A page below a provider, which the test renders as often as it likes. */
-function pageOf(gateway: ScriptedGateway) {
-  const container = document.createElement("div");
-  root = createRoot(container);
-  const render = async (...children: ReactNode[]) => {
-    const token = async () => "a.b.c";
-    const provider = createElement(
-      TelltaleProvider,
-      { url: URL, token, environment: gateway.environment },
-      ...children,
-    );
-    await act(async () => {
-      root?.render(createElement(StrictMode, null, provider));
-      await settled();
-    });
-  };
-  return { render, text: () => container.textContent };
-}
-
-async function says(deed: () => void): Promise<void> {
-  await act(async () => {
-    deed();
-    await settled();
-  });
-}
+const { pageOf } = useReactPage();
 
 const renderings: WatchSnapshot[] = [];
 
@@ -90,12 +36,6 @@ function Late({ promise }: { readonly promise: Promise<string> }) {
 
 function List({ ids }: { readonly ids: readonly string[] }) {
   return useAnalyses(ids).map(({ analysis }) => `${analysis?.status ?? "?"};`);
-}
-
-async function establish(gateway: ScriptedGateway, number = 1): Promise<FakeSocket> {
-  const socket = await gateway.socket(number);
-  await says(() => socket.establish());
-  return socket;
 }
 
 describe("useAnalysis()", () => {
@@ -115,13 +55,18 @@ describe("useAnalysis()", () => {
     expect(sentBy(socket)).toHaveLength(1);
   });
 
-  test("is rendered on a server as it is first rendered on the page, and opens nothing there", () => {
+  test("is rendered on a server as it is first rendered on the page, which goes on from that HTML", async () => {
     const gateway = new ScriptedGateway();
-    const props = { url: URL, token: "a.b.c", environment: gateway.environment };
-    const page = createElement(TelltaleProvider, props, createElement(Progress, { id: ANALYSIS }));
-    expect(renderToString(page)).toContain("connecting ?");
+    const progress = createElement(Progress, { id: ANALYSIS });
+    const html = renderToString(createElement(TelltaleProvider, providerOf(gateway), progress));
+    expect(html).toContain("connecting ?");
     expect(gateway.sockets).toHaveLength(0);
     expect(gateway.leftovers).toBe(0);
+    const page = pageOf(gateway);
+    expect(await page.hydrate(html, progress)).toEqual([]);
+    const socket = await establish(gateway);
+    await says(() => sendState(socket, { status: "running", message: "begun" }));
+    expect(page.text()).toBe("live running begun;");
   });
 
   test("never shows one analysis as another, however fast its id changes", async () => {
@@ -151,20 +96,23 @@ describe("useAnalysis()", () => {
     expect(gateway.sockets).toHaveLength(1);
   });
 
-  test("leaves nothing behind when it is unmounted, also before the connection is there", async () => {
-    for (const early of [true, false]) {
-      const gateway = new ScriptedGateway();
-      const page = pageOf(gateway);
-      await page.render(createElement(Progress, { id: ANALYSIS }));
-      if (!early) {
-        const socket = await establish(gateway);
-        await says(() => sendState(socket));
-      }
-      await says(() => root?.unmount());
-      gateway.clock.advance(1_000);
-      expect(gateway.leftovers).toBe(0);
-      expect(gateway.sockets.every(({ closedWith }) => closedWith === 1000)).toBe(true);
-    }
+  test.each([
+    ["before the connection is there", 0],
+    ["before its subscription is answered", 1],
+    ["once it is live", 2],
+  ])("leaves nothing behind when it is unmounted %s", async (_, stage) => {
+    const gateway = new ScriptedGateway();
+    const page = pageOf(gateway);
+    await page.render(createElement(Progress, { id: ANALYSIS }));
+    const socket = stage > 0 ? await establish(gateway) : undefined;
+    if (stage > 1) await says(() => socket && sendState(socket));
+    await page.unmount();
+    // The answer is on its way when the page is gone.
+    await says(() => socket && stage === 1 && sendState(socket));
+    gateway.clock.advance(1_000);
+    expect(gateway.leftovers).toBe(0);
+    expect(gateway.faults).toEqual([]);
+    expect(gateway.sockets.every(({ closedWith }) => closedWith === 1000)).toBe(true);
   });
 
   test("watches nothing without an id, or if it is not enabled, and begins when that changes", async () => {
@@ -218,6 +166,46 @@ describe("useAnalysis()", () => {
     await says(() => ready(ANALYSIS));
     await establish(gateway);
     expect(page.text()).toBe("live ? ;");
+  });
+
+  test("stays subscribed while what is around it is suspended again", async () => {
+    const gateway = new ScriptedGateway();
+    const page = pageOf(gateway);
+    const { promise, resolve } = Promise.withResolvers<string>();
+    const around = (...more: ReactNode[]) =>
+      createElement(
+        Suspense,
+        { fallback: "wait" },
+        createElement(Progress, { key: "first", id: ANALYSIS }),
+        ...more,
+      );
+    await page.render(around());
+    const socket = await establish(gateway);
+    await says(() => sendState(socket, { status: "running", last_event_id: "e-1" }));
+    await page.render(around(createElement(Late, { key: "late", promise })));
+    expect(page.text()).toBe("wait");
+    await says(() => socket.serverSends(status("e-2", { message: "meanwhile" })));
+    await says(() => resolve(OTHER));
+    expect(page.text()).toBe("live running meanwhile;live ? ;");
+    expect(sentBy(socket).map(({ analysis_id }) => analysis_id)).toEqual([ANALYSIS, OTHER]);
+  });
+
+  test("watches nothing while it is hidden in an Activity, and shows the whole state when it is seen again", async () => {
+    const gateway = new ScriptedGateway();
+    const page = pageOf(gateway);
+    const render = (mode: "visible" | "hidden") =>
+      page.render(createElement(Activity, { mode, children: createElement(Progress, { id: ANALYSIS }) }));
+    await render("visible");
+    const first = await establish(gateway);
+    await says(() => sendState(first, { status: "running", message: "begun" }));
+    await render("hidden");
+    await says(() => gateway.clock.advance(1_000));
+    expect(first.closedWith).toBe(1000);
+    expect(gateway.leftovers).toBe(0);
+    await render("visible");
+    const second = await establish(gateway, 2);
+    await says(() => sendState(second, { status: "completed", message: "done" }));
+    expect(page.text()).toBe("live completed done;");
   });
 
   test("says what is missing if nobody named the gateway", () => {
