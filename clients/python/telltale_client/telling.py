@@ -2,11 +2,12 @@
 
 import logging
 import time
-from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple
+from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Tuple
 
 from .delivery import Delivery
 from .encoding import plain, to_json
 from .events import Event, timed
+from .extra_fields import left_out
 from .lane import RESULTS, Lane
 from .loop import Loop, Rate, finite
 from .schema import EventRefused, check
@@ -170,7 +171,13 @@ class Telling:
         estimate = self._rate.estimate(self._progress, time.monotonic())
         if estimate is not None:
             fields["estimated_completion"] = estimate
-        return timed("status_update", self.lane.analysis_id, self.lane.attempt_id, {**fields, **status.extra})
+        return timed("status_update", self.lane.analysis_id, self.lane.attempt_id, {**fields, **self._extra(status.extra)})
+
+    def _extra(self, extra: Mapping[str, Any]) -> Dict[str, Any]:
+        reasons = left_out(extra)
+        for name, reason in reasons.items():
+            self.lane.tell_fault("a field of a status of %s is left out: %s", f"`{name}`: {reason}")
+        return {name: value for name, value in extra.items() if name not in reasons}
 
 
 def _readable(status: Status) -> Status:

@@ -42,6 +42,12 @@ def passes_progress_on(self):
     self.update_state(state="PROGRESS", meta={"current": 3, "total": 4, "description": "Three of four", "colour": "red"})
 
 
+@app.task(bind=True)
+def has_states(self, metas):
+    for meta in metas:
+        self.update_state(state="PROGRESS", meta=meta)
+
+
 @app.task
 def tells_a_verdict(analysis_id):
     with Analysis(analysis_id) as a:

@@ -164,6 +164,14 @@ class Progress(unittest.TestCase):
         self.assertEqual(kept, [(None, None), (None, 4), (1, None), (None, None), (3, 4)])
         self.assertEqual(self.gateway.of(self.id)[-2]["progress"], 0.75)
 
+    def test_keeps_its_own_fields_if_the_worker_says_others_of_their_names(self):
+        with self.assertLogs("telltale_client", "WARNING") as logged, Analysis(self.id, url=self.gateway.url) as a:
+            a.report(progress=0.5, event_type="error", analysis_id="x", timestamp=7, colour="red")
+        told = self.gateway.of(self.id)[-2]
+        self.assertEqual((told["event_type"], told["analysis_id"], told["colour"]), ("status_update", self.id, "red"))
+        self.assertIsInstance(told["timestamp"], str)
+        self.assertIn("`timestamp`", " ".join(logged.output))
+
     def test_after_the_result_is_left_out(self):
         with Analysis(self.id, url=self.gateway.url) as a:
             a.result(data=1)

@@ -93,6 +93,29 @@ class ATask(unittest.TestCase):
         self.assertEqual((told["total"], told["progress"], told["message"]), (4, 0.75, "Three of four"))
         self.assertEqual(told["colour"], "red")
 
+    def states_of(self, *metas):
+        """The statuses that a task tells whose states have these `meta`, without its begin and its end."""
+        task_id = self.application.run("has_states", list(metas))
+        self.application.gateway.wait_for(task_id, "completed")
+        return self.application.gateway.events(task_id)[1:-1]
+
+    def test_tells_a_state_whose_keys_are_those_of_an_event(self):
+        keys = ("self", "event_type", "event_id", "analysis_id", "attempt_id", "timestamp", "error", "extra")
+        (told,) = self.states_of({**dict.fromkeys(keys, 7), "current_stage": "uploading", "progress": 0.5, "message": 3})
+        self.assertEqual((told["event_type"], told["current_stage"], told["progress"]), ("status_update", "uploading", 0.5))
+        self.assertEqual((told["self"], told["extra"], told["message"]), (7, 7, "3"))
+
+    def test_tells_a_progress_of_a_hundred_and_numbers_that_are_text(self):
+        stages = ("uploading", "frame_extraction", "post_processing")
+        by_hundred = self.states_of(*({"progress": at, "stage": stage} for at, stage in zip((30, 1, "45.5"), stages)))
+        self.assertEqual([told["progress"] for told in by_hundred], [0.3, 0.01, 0.455])
+        (counted,) = self.states_of({"current": "3", "total": "4", "unit": "parts"})
+        self.assertEqual((counted["current"], counted["total"], counted["progress"]), (3, 4, 0.75))
+
+    def test_leaves_out_a_number_that_is_none_and_tells_the_rest(self):
+        (told,) = self.states_of({"progress": -1, "current": "many", "total": 4, "message": "On it"})
+        self.assertEqual((told["message"], told["total"], told.get("current")), ("On it", 4, None))
+
     def test_that_opens_its_analysis_tells_one_run_of_it(self):
         analysis_id = str(uuid.uuid4())
         self.application.run("tells_a_verdict", analysis_id=analysis_id)
