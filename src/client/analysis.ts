@@ -1,32 +1,16 @@
-import { EventOutbox, type WaitingEvent } from "./event-outbox.ts";
+import type { AnalysisId } from "../domain/channel.ts";
+import type { AnalysisOptions } from "./analysis-options.ts";
+import { EventRefused } from "./checked-event.ts";
+import { EventOutbox } from "./event-outbox.ts";
+import { EventTexts } from "./event-texts.ts";
 import { type EventWay, type WorkerClock, workerClock } from "./event-way.ts";
+import { type End, FirstEnd, isEndStage } from "./first-end.ts";
 import type { PublishRefused } from "./publish-errors.ts";
 import { ReportThrottle } from "./report-throttle.ts";
+import { errorFields, isAbort, isOf, wordsOf } from "./thrown-fields.ts";
 import { sizeOf, TrackedItems, type TrackOptions } from "./tracked-items.ts";
-import {
-  afterReport,
-  encoded,
-  errorFields,
-  type Progress,
-  type Report,
-  refusedEndFields,
-  resultFields,
-  statusFields,
-  type WorkerResult,
-} from "./worker-events.ts";
-
-export interface AnalysisOptions {
-  /** The `task_id` of its events; the id of the analysis if left out. */
-  readonly taskId?: string;
-  /** Names this run of the worker, 1 to 64 characters: events of an earlier run are refused from its first event on. */
-  readonly attemptId?: string;
-  /** The stage until one is reported [initializing]. */
-  readonly stage?: string;
-  /** Asked before each beat, for work that another process does: while it answers false the gateway hears of nobody. */
-  readonly isAlive?: () => boolean;
-  /** Takes one line for whoever runs the worker: what was refused or dropped, and that the gateway is away [console.warn]. */
-  readonly log?: (line: string) => void;
-}
+import type { WaitingEvent } from "./waiting-events.ts";
+import { afterReport, type Progress, type Report, resultFields, type WorkerResult } from "./worker-events.ts";
 
 /** Thrown by `track` if somebody asked for the end of the analysis; the reason of `signal`. */
 export class Cancelled extends Error {
@@ -37,42 +21,43 @@ export class Cancelled extends Error {
 /** The longest that `close` waits for the gateway. */
 const PATIENCE_MS = 30_000;
 
+interface AnalysisParts {
+  readonly clock?: WorkerClock;
+  readonly random?: () => number;
+  /** Called when an end is stored, or was refused for good. */
+  readonly onEndSettled?: () => void;
+}
+
 /**
  * An analysis that this process works on. Its events are sent beside the work, in order: nothing here throws because the
- * gateway is away or refuses. While it is open, the gateway hears of it at least every ten seconds.
+ * gateway is away or refuses. The first end that is said counts. While it is open, the gateway hears of it at least every ten seconds.
  */
 export class Analysis {
   /** In lower case. */
   readonly id: string;
   readonly #clock: WorkerClock;
-  readonly #common: Readonly<Record<string, unknown>>;
-  readonly #taskId: string;
+  readonly #texts: EventTexts;
   readonly #outbox: EventOutbox;
   readonly #reports: ReportThrottle<WaitingEvent & { readonly stage: string }>;
   readonly #cancel = new AbortController();
   readonly #startedAt: number;
   readonly #log: (line: string) => void;
+  readonly #end = new FirstEnd();
   #at: Progress;
-  #hasEnded = false;
   #refusedAnEnd = false;
   #hasLeftOutReport = false;
 
   constructor(
-    id: string,
+    id: AnalysisId,
     way: EventWay,
     options: AnalysisOptions = {},
-    { clock = workerClock, random = Math.random }: { clock?: WorkerClock; random?: () => number } = {},
+    { clock = workerClock, random = Math.random, onEndSettled = () => {} }: AnalysisParts = {},
   ) {
-    const log = options.log ?? ((line) => console.warn(line));
     this.id = id;
-    this.#log = (line) => log(`telltale: analysis ${id}: ${line}`);
+    this.#log = logOf(id, options.log);
     this.#clock = clock;
     this.#startedAt = clock.now();
-    this.#taskId = options.taskId ?? id;
-    this.#common = {
-      analysis_id: id,
-      ...(options.attemptId === undefined ? {} : { attempt_id: options.attemptId }),
-    };
+    this.#texts = new EventTexts(id, options, clock);
     this.#at = { stage: options.stage ?? "initializing", progress: 0 };
     this.#outbox = new EventOutbox({
       way,
@@ -81,7 +66,8 @@ export class Analysis {
       isAlive: options.isAlive ?? (() => true),
       log: this.#log,
       onCancel: () => this.#cancel.abort(new Cancelled("somebody asked for the end of the analysis")),
-      onRefusedEnd: (end, error) => this.#refusedEnd(end, error),
+      onRefusedEnd: (end, error) => this.#insteadOfEnd(end, error),
+      onEndSettled,
     });
     this.#reports = new ReportThrottle(clock, (event) => this.#outbox.add(event));
   }
@@ -98,23 +84,29 @@ export class Analysis {
 
   /** Whether its end was said: a result, `complete`, or `fail`. */
   get hasEnded(): boolean {
-    return this.#hasEnded;
+    return this.#end.isSaid;
   }
 
   /**
    * Says how far the analysis is. At most ten reports a second of one stage are sent, always the last one. After the end of the
-   * analysis a report does nothing, since it would open it again.
+   * analysis a report does nothing, since it would open it again. Stage `completed`, `failed` or `cancelled` is an end.
    */
   report(report: Report): void {
-    if (this.#hasEnded) return;
-    this.#at = afterReport(this.#at, report);
-    const { stage } = this.#at;
     try {
-      this.#reports.offer({ kind: "status", stage, text: this.#status(this.#at, report) });
+      const { stage } = report;
+      if (isEndStage(stage)) {
+        this.#endAs(stage, report);
+        return;
+      }
+      if (this.hasEnded) return;
+      const at = afterReport(this.#at, report);
+      const text = this.#texts.status(at, report);
+      this.#at = at;
+      this.#reports.offer({ kind: "status", stage: at.stage, text });
     } catch (error) {
-      // It refers to itself, or a getter throws: no reason to end the work. A loop repeats the same fault.
-      const why = error instanceof Error ? error.message.split("\n")[0] : String(error);
-      if (!this.#hasLeftOutReport) this.#log(`a report was left out, since it is no JSON: ${why}`);
+      if (error instanceof EventRefused) throw error;
+      // It is none, refers to itself, or a getter throws: no reason to end the work. A loop repeats the same fault.
+      if (!this.#hasLeftOutReport) this.#log(`a report was left out, since it is no JSON: ${wordsOf(error)}`);
       this.#hasLeftOutReport = true;
     }
   }
@@ -138,36 +130,43 @@ export class Analysis {
 
   /** Ends the analysis with a verdict (`confidence_score`, `is_fake`, …), or with any other result as `data`. */
   result(result: WorkerResult): void {
-    this.#endWith(resultFields(result, this.#at, this.#elapsed));
+    this.#endWith("result", "result", () => resultFields(result, this.#at, this.#elapsed));
   }
 
   /**
    * Publishes an event that is spelled as on the wire. A status_update is a report, unless its stage ends the analysis; fields that are
    * left out are those that `report` and `result` would send.
    */
-  publish({ event_type, ...fields }: Readonly<Record<string, unknown>>): void {
-    if (event_type !== "status_update") {
-      const isResult = event_type === "result" || event_type === "result_update";
-      const whole = isResult ? resultFields(fields as WorkerResult, this.#at, this.#elapsed) : fields;
-      this.#endWith({ ...whole, event_type });
+  publish(event: Readonly<Record<string, unknown>>): void {
+    const type: unknown = event?.event_type;
+    if (type === "status_update") {
+      const { event_type: _, current_stage: stage, ...report } = event;
+      this.report((stage === undefined ? report : { ...report, stage }) as Report);
       return;
     }
-    const { current_stage: stage, ...report } = fields as Report & { readonly current_stage?: string };
-    const given = stage === undefined ? report : { ...report, stage };
-    if (stage !== "completed" && stage !== "failed" && stage !== "cancelled") this.report(given);
-    else this.#endAs(stage, given);
+    const end = type === "result" || type === "result_update" ? "result" : "error";
+    this.#endWith(end, String(type), () => {
+      const whole = end === "error" ? event : resultFields(event as WorkerResult, this.#at, this.#elapsed);
+      return { ...whole, event_type: type };
+    });
   }
 
   /** Ends the analysis as completed, without a result. */
   complete(message = "completed"): void {
-    if (this.#hasEnded) return;
-    this.#endAs("completed", { progress: 1, message });
+    if (!this.hasEnded) this.#endAs("completed", { progress: 1, message });
   }
 
-  /** Ends the analysis as failed, or as cancelled if `thrown` comes of that. */
+  /** Ends the analysis as failed, or as cancelled if `thrown` comes of that. Never throws. */
   fail(thrown: unknown): void {
-    if (this.#comesOfCancel(thrown)) this.#endAs("cancelled", { message: "cancelled" });
-    else this.#endWith({ ...errorFields(thrown), event_type: "error" });
+    const comesOfCancel = isOf(Cancelled, thrown) || (this.cancelled && isAbort(thrown));
+    if (comesOfCancel) this.#endAs("cancelled", { message: "cancelled" }, "unchecked");
+    else
+      this.#endWith("error", "error", () => ({ ...errorFields(thrown), event_type: "error" }), "unchecked");
+  }
+
+  /** Sends no report from now on: somebody else tells how far the analysis is. An end is sent all the same, and it goes on to beat. */
+  withdraw(): void {
+    this.#outbox.withdraw();
   }
 
   /**
@@ -175,8 +174,8 @@ export class Analysis {
    * that was asked for, else as an `error` with code `worker_ended`: nobody knows then that all went well.
    */
   async close(): Promise<void> {
-    if (this.cancelled && !this.#hasEnded) this.fail(this.signal.reason);
-    if (!this.#hasEnded) this.fail(new WorkerEnded("the worker ended without a result"));
+    if (this.cancelled && !this.hasEnded) this.fail(this.signal.reason);
+    if (!this.hasEnded) this.fail(new WorkerEnded("the worker ended without a result"));
     await this.#outbox.close(PATIENCE_MS);
   }
 
@@ -185,51 +184,47 @@ export class Analysis {
     return this.close();
   }
 
-  #comesOfCancel(thrown: unknown): boolean {
-    if (thrown instanceof Cancelled) return true;
-    // `fetch` and the like reject with an error of their own, or with the reason of the signal.
-    return this.cancelled && thrown instanceof Error && thrown.name === "AbortError";
-  }
-
   get #elapsed(): number {
     return this.#clock.now() - this.#startedAt;
   }
 
-  #endAs(stage: "completed" | "failed" | "cancelled", report: Report): void {
-    const at = { ...afterReport(this.#at, report), stage };
-    this.#send(this.#status(at, report));
+  #endAs(stage: "completed" | "failed" | "cancelled", report: Report, how?: "unchecked"): void {
+    const fields = () => this.#texts.statusFields({ ...afterReport(this.#at, report), stage }, report);
+    this.#endWith(stage, "status_update", fields, how);
   }
 
-  #endWith(fields: Readonly<Record<string, unknown>>): void {
-    this.#send(this.#event(fields));
-  }
-
-  #send(text: string): void {
+  /** An end of this type. */
+  #endWith(end: End, type: string, fields: () => Readonly<Record<string, unknown>>, how?: "unchecked"): void {
+    const text = this.#texts.end(type, fields, how === undefined);
+    if (!this.#end.counts(end)) {
+      this.#log(`a later end (${type}) was left out: the first one counts`);
+      return;
+    }
     this.#reports.flush();
-    this.#hasEnded = true;
     this.#outbox.add({ kind: "end", text });
   }
 
-  #status(at: Progress, report: Report): string {
-    return this.#event({ task_id: this.#taskId, ...statusFields(at, report), event_type: "status_update" });
-  }
-
-  #event(fields: Readonly<Record<string, unknown>>): string {
-    return encoded({ timestamp: new Date(this.#clock.now()), ...fields, ...this.#common });
-  }
-
   /** Somebody would wait for ever for the end of an analysis whose end was refused. */
-  #refusedEnd(end: WaitingEvent, refusal: PublishRefused): WaitingEvent | undefined {
+  #insteadOfEnd({ text }: WaitingEvent, refusal: PublishRefused): WaitingEvent | undefined {
     if (this.#refusedAnEnd || refusal.code.startsWith("attempt_")) return undefined;
     this.#refusedAnEnd = true;
-    return {
-      kind: "end",
-      text: this.#event({ ...refusedEndFields(end.text, refusal), event_type: "error" }),
-    };
+    const { event_type } = JSON.parse(text) as { readonly event_type?: unknown };
+    return { kind: "end", text: this.#texts.insteadOf(String(event_type), refusal) };
   }
 }
 
 class WorkerEnded extends Error {
   override readonly name = "WorkerEnded";
   readonly code = "worker_ended";
+}
+
+/** A log of somebody else's that throws must not end the work either. */
+function logOf(id: AnalysisId, log: (line: string) => void = (line) => console.warn(line)) {
+  return (line: string) => {
+    try {
+      log(`telltale: analysis ${id}: ${line}`);
+    } catch (error) {
+      console.warn(`telltale: its log throws: ${wordsOf(error)}`);
+    }
+  };
 }

@@ -1,13 +1,9 @@
 import type { EventWay, WorkerClock } from "./event-way.ts";
 import type { PublishAnswer } from "./publish-answer.ts";
 import { pauseAfter } from "./publish-attempts.ts";
-import { PublishRefused } from "./publish-errors.ts";
-
-/** An event that was encoded. A status may be left out if too many wait; an end may not. */
-export interface WaitingEvent {
-  readonly kind: "status" | "end";
-  readonly text: string;
-}
+import { isOfEvents, PublishRefused } from "./publish-errors.ts";
+import { wordsOf } from "./thrown-fields.ts";
+import { isEnd, MOST_WAITING, type WaitingEvent, WaitingEvents } from "./waiting-events.ts";
 
 export interface OutboxOptions {
   readonly way: EventWay;
@@ -21,17 +17,15 @@ export interface OutboxOptions {
   readonly onCancel: () => void;
   /** Called with an end that the gateway refuses for good; answers the event that takes its place. */
   readonly onRefusedEnd: (end: WaitingEvent, error: PublishRefused) => WaitingEvent | undefined;
+  /** Called when an end is stored, or was refused and nothing takes its place. */
+  readonly onEndSettled: () => void;
 }
 
 const BEAT_MS = 10_000;
 /** So long whoever closes waits for a gateway that takes no event of this worker: its token is no good, or it is no gateway. */
 const DENIED_MS = 5_000;
 const PAUSES = { firstPauseMs: 250, longestPauseMs: 2_000 };
-const MOST_WAITING = 1_000;
-const MOST_CHARACTERS = 16 * 1024 * 1024;
 const MOST_AT_ONCE = 100;
-/** A body of the gateway has at most 1 MiB, and a character at most 3 bytes. */
-const CHARACTERS_AT_ONCE = 256 * 1024;
 
 type Life =
   | { readonly name: "open" }
@@ -44,35 +38,35 @@ type Life =
  */
 export class EventOutbox {
   readonly #options: OutboxOptions;
-  #waiting: WaitingEvent[] = [];
-  #characters = 0;
-  #dropped = 0;
+  readonly #waiting = new WaitingEvents();
   #underWay = 0;
+  /** One request at a time, beats included: a way knows by its key what it has sent before. */
   #isSending = false;
+  #isWithdrawn = false;
   #isAway = false;
   #isCancelled = false;
   #life: Life = { name: "open" };
-  #heardAt: number;
+  /** When the gateway last took an event, or was last told that the worker lives. */
+  #toldAt: number;
   #stopBeat: () => void;
   readonly #told = new Set<string>();
 
   constructor(options: OutboxOptions) {
     this.#options = options;
-    this.#heardAt = options.clock.now();
+    this.#toldAt = options.clock.now();
     this.#stopBeat = options.clock.after(BEAT_MS, () => this.#beat(), "idle");
   }
 
   add(event: WaitingEvent): void {
     if (this.#life.name === "closed") return;
-    this.#waiting.push(event);
-    this.#characters += event.text.length;
-    while (this.#waiting.length > MOST_WAITING || this.#characters > MOST_CHARACTERS) {
-      const oldest = this.#waiting.findIndex(({ kind }) => kind === "status");
-      if (oldest === -1) break;
-      this.#remove(oldest, 1);
-      this.#dropped += 1;
-    }
+    this.#waiting.add(event);
     void this.#send();
+  }
+
+  /** Sends no status from now on, also none that waits: somebody else tells how far the analysis is. */
+  withdraw(): void {
+    this.#isWithdrawn = true;
+    this.#waiting.refuseStatuses();
   }
 
   /** Resolves when nothing waits any more, at the latest after `patienceMs`. No event is taken from then on. */
@@ -101,30 +95,36 @@ export class EventOutbox {
     this.#isSending = true;
     let singly = 0;
     while (this.#waiting.length > 0 && !this.#isClosed()) {
-      const batch = this.#nextBatch(singly > 0 ? 1 : MOST_AT_ONCE);
+      const batch = this.#waiting.take(singly > 0 ? 1 : MOST_AT_ONCE);
       this.#underWay = batch.length;
-      const answer = await this.#sendUntilAnswered(batch.map(({ text }) => text));
+      const answer = await this.#sendUntilAnswered(batch);
       this.#underWay = 0;
       singly -= 1;
-      if (answer?.type === "accepted") this.#tellDropped();
-      else if (answer === undefined) this.#putBack(batch);
-      else if (batch.length > 1) {
+      if (answer?.type === "accepted") {
+        this.#tellDropped();
+        if (batch.some(isEnd)) this.#options.onEndSettled();
+      } else if (answer === undefined) this.#waiting.putBack(batch);
+      else {
         // One of them is at fault, and none was stored.
-        this.#putBack(batch);
-        singly = batch.length;
-      } else this.#refused(batch, answer.error);
+        if (batch.length > 1) {
+          this.#waiting.putBack(batch);
+          singly = batch.length;
+        } else this.#refused(batch, answer.error);
+        if (this.#isSilent()) await this.#sayAlive();
+      }
     }
     this.#isSending = false;
     if (this.#life.name === "closing") this.#life.done();
   }
 
-  /** Undefined if the outbox closed before there was an answer. */
-  async #sendUntilAnswered(events: readonly string[]) {
+  /** Undefined if the outbox closed, or was withdrawn, before there was an answer. */
+  async #sendUntilAnswered(batch: readonly WaitingEvent[]) {
+    const events = batch.map(({ text }) => text);
     const key = crypto.randomUUID();
     for (let attempts = 1; ; attempts += 1) {
       const answer = await tried(() => this.#options.way.send(events, key));
       if (answer.type === "accepted" || (answer.type === "refused" && isOfEvents(answer.error))) {
-        this.#heard(answer);
+        this.#answered(answer);
         return answer;
       }
       this.#away(answer);
@@ -132,7 +132,7 @@ export class EventOutbox {
       const retryAfterMs = answer.type === "retry" ? answer.retryAfterMs : undefined;
       const pause = pauseAfter(attempts, retryAfterMs, PAUSES, random);
       if (!this.#isClosed()) await new Promise<void>((resolve) => void clock.after(pause, resolve));
-      if (this.#isClosed()) return undefined;
+      if (this.#isClosed() || (this.#isWithdrawn && !batch.some(isEnd))) return undefined;
     }
   }
 
@@ -141,60 +141,64 @@ export class EventOutbox {
     return this.#life.name === "closed";
   }
 
-  #nextBatch(most: number): WaitingEvent[] {
-    let characters = 0;
-    let count = 0;
-    for (const { text } of this.#waiting) {
-      characters += text.length;
-      if (count > 0 && (count >= most || characters > CHARACTERS_AT_ONCE)) break;
-      count += 1;
-    }
-    return this.#remove(0, count);
-  }
-
-  #remove(from: number, count: number): WaitingEvent[] {
-    const removed = this.#waiting.splice(from, count);
-    for (const { text } of removed) this.#characters -= text.length;
-    return removed;
-  }
-
-  #putBack(events: readonly WaitingEvent[]): void {
-    this.#waiting.unshift(...events);
-    for (const { text } of events) this.#characters += text.length;
-  }
-
   #refused(batch: readonly WaitingEvent[], error: PublishRefused): void {
     // The first element of a path is the event's place in the batch.
     const where = error.issues.map(
       ({ path, message }) => `; ${path.slice(1).join(".") || "event"}: ${message}`,
     );
     this.#tell(`${counted(batch.length)} refused (${error.code}): ${error.message}${where.join("")}`);
-    const end = batch.find(({ kind }) => kind === "end");
+    const end = batch.find(isEnd);
     if (end === undefined) return;
     const instead = this.#options.onRefusedEnd(end, error);
-    if (instead !== undefined) this.#putBack([instead]);
+    if (instead === undefined) this.#options.onEndSettled();
+    else this.#waiting.putBack([instead]);
   }
 
   async #beat(): Promise<void> {
-    const { clock, way } = this.#options;
-    const silent = clock.now() - this.#heardAt;
-    let wait = BEAT_MS - silent;
-    if (wait <= 0) {
-      wait = BEAT_MS;
-      const answer = this.#isSending || !this.#options.isAlive() ? undefined : await tried(() => way.beat());
-      if (answer?.type === "accepted") this.#heard(answer);
-      // A gateway of a former release knows no beats.
-      else if (answer?.type === "refused" && answer.error.status !== 404)
-        this.#tell(`a beat was refused (${answer.error.code}): ${answer.error.message}`);
+    const { clock } = this.#options;
+    if (this.#isSilent() && !this.#isSending) {
+      this.#isSending = true;
+      await this.#sayAlive();
+      this.#isSending = false;
+      void this.#send();
     }
-    if (this.#life.name === "open") this.#stopBeat = clock.after(wait, () => this.#beat(), "idle");
+    const left = this.#toldAt + BEAT_MS - clock.now();
+    if (this.#life.name === "open")
+      this.#stopBeat = clock.after(left > 0 ? left : BEAT_MS, () => this.#beat(), "idle");
   }
 
-  #heard(answer: Exclude<PublishAnswer, { type: "retry" }>): void {
-    this.#heardAt = this.#options.clock.now();
+  #isSilent(): boolean {
+    return this.#options.clock.now() - this.#toldAt >= BEAT_MS;
+  }
+
+  /** A refused event is no sign of life, and its answer does not say whether somebody asked for the end. */
+  async #sayAlive(): Promise<void> {
+    const { clock, way } = this.#options;
+    if (!this.#isAlive()) return;
+    this.#toldAt = clock.now();
+    const answer = await tried(() => way.beat());
+    if (answer.type === "accepted") this.#answered(answer);
+    // A gateway of a former release knows no beats.
+    else if (answer.type === "refused" && answer.error.status !== 404)
+      this.#tell(`a beat was refused (${answer.error.code}): ${answer.error.message}`);
+  }
+
+  /** Work that cannot be asked counts as alive: it is the question that is at fault. */
+  #isAlive(): boolean {
+    try {
+      return this.#options.isAlive();
+    } catch (error) {
+      this.#tell(`isAlive throws: ${wordsOf(error)}`);
+      return true;
+    }
+  }
+
+  #answered(answer: Exclude<PublishAnswer, { type: "retry" }>): void {
     if (this.#isAway) this.#options.log("events are sent again");
     this.#isAway = false;
-    if (answer.type !== "accepted" || this.#isCancelled) return;
+    if (answer.type !== "accepted") return;
+    this.#toldAt = this.#options.clock.now();
+    if (this.#isCancelled) return;
     const { cancel_requested } = (answer.body ?? {}) as { readonly cancel_requested?: unknown };
     if (cancel_requested !== true) return;
     this.#isCancelled = true;
@@ -211,9 +215,8 @@ export class EventOutbox {
   }
 
   #tellDropped(): void {
-    if (this.#dropped > 0)
-      this.#options.log(`${counted(this.#dropped)} dropped: more than ${MOST_WAITING} waited`);
-    this.#dropped = 0;
+    const dropped = this.#waiting.takeDropped();
+    if (dropped > 0) this.#options.log(`${counted(dropped)} dropped: more than ${MOST_WAITING} waited`);
   }
 
   /** Says each thing once: a loop repeats the same fault. */
@@ -229,20 +232,11 @@ async function tried(attempt: () => Promise<PublishAnswer>): Promise<PublishAnsw
   try {
     return await attempt();
   } catch (error) {
-    const message = error instanceof Error ? error.message : String(error);
     return {
       type: "refused",
-      error: new PublishRefused(message, { code: "not_sent", status: 0, issues: [] }),
+      error: new PublishRefused(wordsOf(error), { code: "not_sent", status: 0, issues: [] }),
     };
   }
-}
-
-/**
- * Whether the gateway refuses for what the events are: they would be refused again. Every other refusal may be mended while they wait: by
- * another token, or by a proxy that finds its gateway again.
- */
-function isOfEvents({ status }: PublishRefused): boolean {
-  return status === 400 || status === 409 || status === 413 || status === 422;
 }
 
 function counted(count: number): string {

@@ -36,3 +36,11 @@ export class PublishFailed extends Error {
     this.mayHaveBeenStored = failure.mayHaveBeenStored;
   }
 }
+
+/**
+ * Whether the gateway refuses for what the events are: they would be refused again. Every other refusal may be mended while they wait: by
+ * another token, or by a proxy that finds its gateway again.
+ */
+export function isOfEvents({ status }: PublishRefused): boolean {
+  return status === 400 || status === 409 || status === 413 || status === 422;
+}

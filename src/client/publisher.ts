@@ -1,5 +1,8 @@
-import { parseAnalysisId } from "../domain/channel.ts";
-import { Analysis, type AnalysisOptions, Cancelled } from "./analysis.ts";
+import { type AnalysisId, parseAnalysisId } from "../domain/channel.ts";
+import { Analysis, Cancelled } from "./analysis.ts";
+import type { AnalysisOptions } from "./analysis-options.ts";
+import { EventRefused } from "./checked-event.ts";
+import { environmentVariable } from "./environment-variable.ts";
 import { httpWay } from "./http-way.ts";
 import { Lanes } from "./lanes.ts";
 import {
@@ -34,7 +37,7 @@ export type {
   TrackOptions,
   WorkerResult,
 };
-export { Analysis, Cancelled, PublishFailed, PublishRefused };
+export { Analysis, Cancelled, EventRefused, PublishFailed, PublishRefused };
 
 export interface PublisherOptions {
   /** Address of the gateway, `http:` or `https:`, with any path prefix [the environment's TELLTALE_URL]. */
@@ -123,10 +126,17 @@ export class TelltalePublisher {
   }
 
   /** An analysis for `await using`, or to be closed by hand. Its end has to be said: see `Analysis.close`. */
-  analysis(analysisId: string, options?: AnalysisOptions): Analysis {
+  analysis(analysisId: string, options: AnalysisOptions = {}): Analysis {
     const id = checkedId(analysisId);
-    const way = httpWay({ base: this.#base, analysisId: id, settings: this.#settings, lanes: this.#lanes });
-    return new Analysis(id, way, options);
+    const way = httpWay({
+      base: this.#base,
+      analysisId: id,
+      attemptId: options.attemptId,
+      settings: this.#settings,
+      lanes: this.#lanes,
+    });
+    const check = options.check ?? /^(?:1|true|on|yes)$/i.test(environmentVariable("TELLTALE_CHECK").trim());
+    return new Analysis(id, way, { ...options, check });
   }
 
   sendStatusUpdate(analysisId: string, update: StatusUpdate): Promise<Published> {
@@ -210,7 +220,7 @@ function baseAddress(text: string): string {
   return `${origin}${pathname.replace(/\/+$/, "")}`;
 }
 
-function checkedId(analysisId: string): string {
+function checkedId(analysisId: string): AnalysisId {
   const id = parseAnalysisId(analysisId);
   if (id === undefined) throw new TypeError("analysisId must be a UUID");
   return id;

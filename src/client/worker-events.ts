@@ -1,3 +1,4 @@
+import { isStageName } from "../domain/stages.ts";
 import type { PublishRefused } from "./publish-errors.ts";
 import type { ResultUpdate, Time } from "./publishable.ts";
 
@@ -30,38 +31,48 @@ export interface Progress {
   readonly unit?: string | undefined;
 }
 
-/** Where the analysis is after a report. Counts that are no numbers of 0 or more are none. */
+/**
+ * Where the analysis is after a report. Counts that are no numbers of 0 or more are none. The gateway refuses a report whose progress
+ * or stage can be none: those behind it, and the end, must not be refused for it as well.
+ */
 export function afterReport(before: Progress, { progress, stage, unit, ...counts }: Report): Progress {
   const [current, total] = [countOf(counts.current), countOf(counts.total)];
   const counted =
     current !== undefined && total !== undefined && total > 0 ? Math.min(1, current / total) : Number.NaN;
-  const now = progress ?? counted;
+  const now = isLeftOut(progress) ? counted : progress;
   return {
-    stage: stage ?? before.stage,
-    // The gateway refuses this report if it is out of range: the next one, and the end, must not be refused for it as well.
-    progress: now >= 0 && now <= 1 ? now : before.progress,
+    stage: typeof stage === "string" && isStageName(stage) ? stage : before.stage,
+    progress: typeof now === "number" && now >= 0 && now <= 1 ? now : before.progress,
     current,
     total,
-    unit: unit ?? before.unit,
+    unit: typeof unit === "string" ? unit : before.unit,
   };
 }
 
-function countOf(given: number | undefined): number | undefined {
-  return given !== undefined && Number.isFinite(given) && given >= 0 ? given : undefined;
+function countOf(given: unknown): number | undefined {
+  return typeof given === "number" && Number.isFinite(given) && given >= 0 ? given : undefined;
+}
+
+/** A number that is none comes of a division by 0: nobody means it. */
+function isLeftOut(progress: unknown): progress is undefined {
+  return (
+    (progress ?? undefined) === undefined || (typeof progress === "number" && !Number.isFinite(progress))
+  );
 }
 
 /** The fields of a status_update, without those that all events have. */
 export function statusFields(at: Progress, report: Report): Record<string, unknown> {
-  const { stage: _, message, ...given } = report;
-  const progress = Number.isFinite(report.progress) ? report.progress : at.progress;
-  const fields: Record<string, unknown> = { ...given, progress, current_stage: at.stage };
-  if (at.unit !== undefined && at.current !== undefined) fields.unit = at.unit;
+  const { stage, message, ...given } = report;
+  const progress = isLeftOut(report.progress) ? at.progress : report.progress;
+  const fields: Record<string, unknown> = { ...given, progress, current_stage: stage ?? at.stage };
+  if (at.unit !== undefined && at.current !== undefined) fields.unit ??= at.unit;
   const said = typeof message === "string" && message.trim() === "" ? undefined : message;
   return { ...fields, message: said ?? countedWords(at) ?? wordsOfStage(at.stage) };
 }
 
 /** A result event by its shape: `result_update` for a verdict, else `result`. */
 export function resultFields(result: WorkerResult, at: Progress, elapsedMs: number): Record<string, unknown> {
+  if (typeof result !== "object" || result === null) return { event_type: "result" };
   if (!("confidence_score" in result)) return { ...result, event_type: "result" };
   const frames = Number.isInteger(at.current) ? at.current : 0;
   const total = result.frames_processed ?? (Number.isInteger(at.total) ? at.total : frames);
@@ -74,47 +85,18 @@ export function resultFields(result: WorkerResult, at: Progress, elapsedMs: numb
   };
 }
 
-/** The fields of an `error` event for something that was thrown, whatever that is. */
-export function errorFields(thrown: unknown): Record<string, unknown> {
-  if (!(thrown instanceof Error)) return { error_code: "error", error_message: shown(thrown) ?? "unknown" };
-  const { code } = thrown as { readonly code?: unknown };
-  const [name, message] = [shown(thrown.name) ?? "error", shown(thrown.message)];
-  return {
-    error_code: (typeof code === "string" ? notBlank(code) : undefined) ?? name,
-    error_message: message ?? name,
-    error_details: { type: name, traceback: tracebackOf(shown(thrown.stack) ?? "") },
-  };
-}
-
-/** Undefined if it is blank, or has no words at all, as an object without a prototype. */
-function shown(value: unknown): string | undefined {
-  try {
-    return notBlank(String(value ?? ""));
-  } catch {
-    return undefined;
-  }
-}
-
-const STACK_LINES = 10;
-
-/** The innermost call first. Files are named without their folders, since whoever may watch sees them. */
-function tracebackOf(stack: string): string[] {
-  const calls = stack.split("\n").filter((line) => /:\d+/.test(line) && /^\s*at |@/.test(line));
-  return calls
-    .slice(0, STACK_LINES)
-    .map((line) => line.trim().replace(/(?:[\w+.-]+:\/\/)?[^\s(@]*[/\\]/, ""));
-}
-
-/** The fields of the `error` that takes the place of an end, given as JSON, which was refused. */
-export function refusedEndFields(text: string, { message, issues }: PublishRefused): Record<string, unknown> {
-  const { event_type } = JSON.parse(text) as { readonly event_type?: unknown };
+/** The fields of the `error` that takes the place of an end of this type, which was refused. */
+export function refusedEndFields(
+  event_type: string,
+  { message, issues }: Pick<PublishRefused, "message" | "issues">,
+): Record<string, unknown> {
   // The first element of a path is the event's place in the batch.
   const faults = issues.slice(0, 10).map(({ path, message }) => ({ path: path.slice(1), message }));
   const [first] = faults;
   const why = first === undefined ? message : `${first.path.join(".") || "event"} ${first.message}`;
   return {
     error_code: "event_refused",
-    error_message: `The worker's ${String(event_type)} was refused: ${why}`,
+    error_message: `The worker's ${event_type} was refused: ${why}`,
     error_details: { event_type, issues: faults },
   };
 }

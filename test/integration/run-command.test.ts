@@ -119,6 +119,13 @@ describe.concurrent("telltale run", () => {
     },
   );
 
+  test("RUN-3: leaves the result of a program that fails behind it", async () => {
+    const { id, run } = await start(["--", "sh", "-c", `echo '{"event_type":"result","data":1}'; exit 3`]);
+    expect(await run.exited).toBe(3);
+    expect(await read(gateway.url, id)).toMatchObject({ status: "completed", result: { data: 1 } });
+    expect(run.err()).toContain("a later end (error) was left out");
+  });
+
   test("RUN-3: says the last lines of standard error in the details", async () => {
     const { id, run } = await start(["--", "sh", "-c", "echo one >&2; echo two >&2; exit 1"]);
     expect(await run.exited).toBe(1);

@@ -4,6 +4,7 @@ const IN_FORCE = "test/unit/gateway/config/in-force.test.ts";
 const IN_TEXT = "test/unit/gateway/commands/run/progress-in-text.test.ts";
 const CHILD_OUTPUT = "test/unit/gateway/commands/run/child-output.test.ts";
 const ANALYSIS = "test/unit/client/analysis.test.ts";
+const FAULTS = "test/unit/client/analysis-faults.test.ts";
 const OUTPUT = "test/unit/gateway/commands/watch-output.test.ts";
 
 /** Faults in the commands of the program. */
@@ -130,8 +131,8 @@ export const COMMAND_MUTANTS: readonly Mutant[] = [
   {
     name: "sends a report after the end of the analysis, which opens it again",
     file: "src/client/analysis.ts",
-    find: "if (this.#hasEnded) return;\n    this.#at = afterReport",
-    replace: "this.#at = afterReport",
+    find: "if (this.hasEnded) return;\n      const at",
+    replace: "const at",
     killers: [ANALYSIS],
   },
   {
@@ -150,16 +151,31 @@ export const COMMAND_MUTANTS: readonly Mutant[] = [
   },
   {
     name: "drops the end of an analysis if too many events wait",
-    file: "src/client/event-outbox.ts",
+    file: "src/client/waiting-events.ts",
     find: "if (oldest === -1) break;\n      this.#remove(oldest, 1);",
-    replace: "if (oldest === -1) break;\n      this.#remove(this.#waiting.length - 1, 1);",
+    replace: "if (oldest === -1) break;\n      this.#remove(this.#events.length - 1, 1);",
     killers: [ANALYSIS],
   },
   {
     name: "leaves an analysis without an end whose result was refused",
     file: "src/client/event-outbox.ts",
-    find: "if (instead !== undefined) this.#putBack([instead]);",
+    find: "else this.#waiting.putBack([instead]);",
     replace: "",
     killers: [ANALYSIS],
+  },
+  {
+    name: "takes a refused event for a sign of life",
+    file: "src/client/event-outbox.ts",
+    find: 'if (answer.type !== "accepted") return;\n    this.#toldAt',
+    replace:
+      'this.#toldAt = this.#options.clock.now();\n    if (answer.type !== "accepted") return;\n    this.#toldAt',
+    killers: [FAULTS],
+  },
+  {
+    name: "sends an error after the result of a worker without an attempt",
+    file: "src/client/first-end.ts",
+    find: "OTHER_HALF[this.#said] !== end",
+    replace: "false",
+    killers: [FAULTS],
   },
 ];

@@ -193,22 +193,18 @@ describe("Analysis ends", () => {
     });
   });
 
-  test("WRK-4: with an exception as an error: its code or name, its message, where it was thrown", async () => {
+  test.each([
+    [
+      Object.assign(new RangeError("no face"), { code: "no_face" }),
+      { error_code: "no_face", error_message: "no face", error_details: { type: "RangeError" } },
+    ],
+    [new TypeError(""), { error_code: "TypeError", error_message: "TypeError" }],
+    ["plain", { error_code: "error", error_message: "plain" }],
+  ])("WRK-4: with what was thrown as an error: its code or name, its message: %p", async (thrown, fields) => {
     const { analysis, way } = working();
-    analysis.fail(Object.assign(new RangeError("no face"), { code: "no_face" }));
-    analysis.fail(new TypeError(""));
-    analysis.fail("plain");
+    analysis.fail(thrown);
     await analysis.close();
-    expect(way.stored).toMatchObject([
-      {
-        event_type: "error",
-        error_code: "no_face",
-        error_message: "no face",
-        error_details: { type: "RangeError" },
-      },
-      { error_code: "TypeError", error_message: "TypeError" },
-      { error_code: "error", error_message: "plain" },
-    ]);
+    expect(way.stored).toMatchObject([{ event_type: "error", ...fields }]);
   });
 
   test("WRK-4: with the place where it was thrown, without folders, which no watcher needs to see", async () => {
@@ -279,21 +275,6 @@ describe("Analysis ends", () => {
     analysis.fail(thrown);
     await pass(100);
     expect(way.stored).toMatchObject([{ event_type: "error", error_message }]);
-  });
-
-  test("WRK-6: with its result, if the gateway refuses the error of the same attempt behind it", async () => {
-    const { analysis, way, log, pass } = working({ attemptId: "one" });
-    way.answers = (events) => {
-      const ends = [...way.stored, ...events].filter(({ event_type }) => event_type !== "status_update");
-      return ends.length > 1 ? refusal(409, "attempt_ended") : ACCEPTED;
-    };
-    analysis.report({ progress: 0.5 });
-    analysis.result({ data: 1 });
-    analysis.fail(new Error("while it cleaned up"));
-    await pass(100);
-    expect(way.stored.map(({ event_type }) => event_type)).toEqual(["status_update", "result"]);
-    expect(log).toHaveLength(1);
-    expect(log[0]).toContain("attempt_ended");
   });
 
   test("WRK-7: at most 30 s after it is closed, if the gateway is away", async () => {

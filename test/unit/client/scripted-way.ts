@@ -1,7 +1,9 @@
-import { Analysis, type AnalysisOptions } from "../../../src/client/analysis.ts";
+import { Analysis } from "../../../src/client/analysis.ts";
+import type { AnalysisOptions } from "../../../src/client/analysis-options.ts";
 import type { EventWay } from "../../../src/client/event-way.ts";
 import type { PublishAnswer } from "../../../src/client/publish-answer.ts";
 import { type PublishIssue, PublishRefused } from "../../../src/client/publish-errors.ts";
+import type { AnalysisId } from "../../../src/domain/channel.ts";
 import { ManualClock } from "../../../src/testing/manual-clock.ts";
 import { turn } from "../../support/turn.ts";
 
@@ -24,7 +26,7 @@ type Sent = Readonly<Record<string, unknown>>;
 export class ScriptedWay implements EventWay {
   /** Judges each batch; accepts everything at first. */
   answers: (events: readonly Sent[]) => PublishAnswer | Promise<PublishAnswer> = () => ACCEPTED;
-  beats: () => PublishAnswer = () => ACCEPTED;
+  beats: () => PublishAnswer | Promise<PublishAnswer> = () => ACCEPTED;
   readonly tries: { readonly events: readonly Sent[]; readonly key: string }[] = [];
   readonly stored: Sent[] = [];
   beatCount = 0;
@@ -43,7 +45,7 @@ export class ScriptedWay implements EventWay {
   }
 }
 
-export const ID = "0f8fad5b-d9cb-469f-a165-70867728950e";
+export const ID = "0f8fad5b-d9cb-469f-a165-70867728950e" as AnalysisId;
 
 export function working(options: AnalysisOptions = {}) {
   const way = new ScriptedWay();
