@@ -2,7 +2,6 @@ import { readFileSync } from "node:fs";
 import { InvalidArgumentError } from "commander";
 import { signToken, type TokenRequest } from "../../adapters/jwt/token-signer.ts";
 import { reasonOf } from "../../application/errors.ts";
-import { isSendable } from "../../client/watched-token.ts";
 import { reachable } from "../reachable.ts";
 import { CommandFailed, readConfig } from "./command-failed.ts";
 import { configuredKey } from "./configured-key.ts";
@@ -126,4 +125,9 @@ async function demoToken(url: string): Promise<string> {
   const { token } = answer.ok ? ((await answer.json()) as { token?: unknown }) : {};
   if (typeof token === "string") return token;
   throw new Error(`it answered ${answer.status}`);
+}
+
+/** Whether a subprotocol may hold it (RFC 9110, token). Not left to the WebSocket, whose message would show the token. */
+function isSendable(token: string): boolean {
+  return /^[\w!#$%&'*+.^`|~-]+$/.test(token);
 }

@@ -1,5 +1,6 @@
-import type { ConnectionStatus } from "../../../client/watcher.ts";
+import type { ConnectionStatus } from "../../../client/sdk.ts";
 import type { AnalysisState } from "../../../domain/analysis-state.ts";
+import { closeCodeOf } from "../../../domain/close-code.ts";
 import { durationForPeople } from "../durations.ts";
 
 /** All that a line tells of. */
@@ -45,6 +46,16 @@ const WIDEST_DATA = 200;
 /** Columns for everything but the bar. */
 const BESIDE_BAR = 50;
 
+type Waiting = Extract<ConnectionStatus, { status: "waiting" }>;
+
+/** Whether the connection is gone. One that is made anew at once, as for a fresh token, is no trouble. */
+export function isTrouble(connection: ConnectionStatus): connection is Waiting {
+  if (connection.status !== "waiting") return false;
+  const reconnect = closeCodeOf(connection.code)?.reconnect;
+  const isRoutine = reconnect === "yes" || reconnect === "with_new_token";
+  return !isRoutine || connection.retryAt > Date.now();
+}
+
 function partsOf({ state, secondsLeft, connection }: ShownProgress, style: LineStyle): Part[] {
   switch (state.status) {
     case "completed":
@@ -54,7 +65,7 @@ function partsOf({ state, secondsLeft, connection }: ShownProgress, style: LineS
     case "cancelled":
       return [{ text: "■ cancelled", color: "yellow" }, { text: `  ${state.message ?? ""}` }];
     case "unknown":
-      return connection.kind === "live"
+      return connection.status === "live"
         ? [{ text: "waiting for the first event" }]
         : [{ text: "connecting" }, ...troubleOf(connection)];
     case "queued":
@@ -91,7 +102,7 @@ function barOf(progress: number, columns: number | undefined, isStalled: boolean
 }
 
 function troubleOf(connection: ConnectionStatus): Part[] {
-  if (connection.kind !== "waiting" || connection.retryInMs === 0) return [];
+  if (!isTrouble(connection)) return [];
   return [{ text: "  no connection to the gateway; trying again", color: "yellow" }];
 }
 

@@ -1,12 +1,12 @@
-import type { ConnectionStatus, WatchedEvent } from "../../../client/watcher.ts";
+import type { ConnectionStatus } from "../../../client/sdk.ts";
 import type { AnalysisState } from "../../../domain/analysis-state.ts";
 import { printableJson } from "../printable.ts";
-import { progressLine, type ShownProgress } from "./progress-line.ts";
+import { isTrouble, progressLine, type ShownProgress } from "./progress-line.ts";
 
 /** Where a watch writes. `out` is standard output, which gets its line breaks, and `err` takes lines for standard error. */
 export interface WatchOutput {
   /** An event as it came, before it is folded. */
-  event(event: WatchedEvent, text: string): void;
+  event(text: string): void;
   /** The analysis or the connection is another than before. */
   show(shown: ShownProgress): void;
   /** Nothing more comes. */
@@ -19,7 +19,7 @@ type Write = (text: string) => void;
 export function jsonOutput(out: Write, err: Write): WatchOutput {
   const trouble = troubleTeller(err);
   return {
-    event: (_, text) => out(`${printableJson(text)}\n`),
+    event: (text) => out(`${printableJson(text)}\n`),
     show: ({ connection }) => trouble(connection),
     end: () => {},
   };
@@ -59,7 +59,7 @@ export function lineOutput(out: Write, err: Write): WatchOutput {
     show(shown) {
       trouble(shown.connection);
       // Before the gateway was asked, nobody knows.
-      if (shown.state.status === "unknown" && shown.connection.kind !== "live") return;
+      if (shown.state.status === "unknown" && shown.connection.status !== "live") return;
       if (isNews(shown.state, last)) write(shown);
     },
     end(shown) {
@@ -79,12 +79,11 @@ function isNews(state: AnalysisState, last: AnalysisState | undefined): boolean 
 function troubleTeller(err: Write): (connection: ConnectionStatus) => void {
   let isGone = false;
   return (connection) => {
-    // A connection that is made anew at once, as for a fresh token, is no trouble.
-    if (connection.kind === "waiting" && connection.retryInMs > 0 && !isGone) {
+    if (isTrouble(connection) && !isGone) {
       isGone = true;
       const reason = connection.reason === "" ? "" : `, ${connection.reason}`;
       err(`no connection to the gateway (${connection.code}${reason}); trying again`);
-    } else if (connection.kind === "live" && isGone) {
+    } else if (connection.status === "live" && isGone) {
       isGone = false;
       err("connected again");
     }

@@ -1,9 +1,10 @@
-import { readState } from "../../../client/read-state.ts";
-import { runtimeClock } from "../../../client/watched-socket.ts";
-import { type AnalysisState, type ConnectionStatus, watchAnalysis } from "../../../client/watcher.ts";
-import type { AnalysisEvent } from "../../../domain/analysis-event.ts";
-import { emptyState, fold } from "../../../domain/analysis-state.ts";
+import { type WatchOptions, WatchRefused, watch } from "../../../client/sdk.ts";
+import { choiceOf } from "../../../client/watch/transport-choice.ts";
+import { watchOver } from "../../../client/watch/watch.ts";
+import { type AnalysisState, emptyState, hasEnded } from "../../../domain/analysis-state.ts";
+import { isNotDeclared } from "../../../domain/close-code.ts";
 import type { GatewayAccess } from "../gateway-access.ts";
+import { everyEvent } from "./every-event.ts";
 import { TimeLeft } from "./time-left.ts";
 import type { WatchOutput } from "./watch-output.ts";
 
@@ -28,86 +29,105 @@ export interface WatchRequest {
 
 const REDRAW_MS = 1_000;
 const RESULT_WITHIN_MS = 5_000;
+/** An analysis whose viewers nobody declares meanwhile is refused for good. */
+const DECLARED_WITHIN_MS = 30_000;
 
 /**
  * Watches until the current terminal event, or until stage `completed` was the latest for a while: a result may follow it, and
  * need not. It comes back by itself from the last event, for
  * as long as it takes.
  */
-export async function watchUntilEnd({
-  access,
-  analysisId,
-  output,
-  whole,
-  signal,
-  resultWithinMs = RESULT_WITHIN_MS,
-}: WatchRequest): Promise<WatchEnd> {
+export async function watchUntilEnd(request: WatchRequest): Promise<WatchEnd> {
+  const { access, analysisId, output, whole, signal, resultWithinMs = RESULT_WITHIN_MS } = request;
+  const over = new AbortController();
+  const options = { ...access, analysisId, signal: AbortSignal.any([signal, over.signal]) };
+  const every = whole && everyEvent(whole.after);
+  const watching = every
+    ? watchOver(choiceOf([every.transport]))({ ...options, until: "terminal" })
+    : watch({ ...options, until: "terminal", conflate: "status" });
   const timeLeft = new TimeLeft();
-  const over = Promise.withResolvers<ConnectionStatus>();
-  let state = emptyState(analysisId);
-  let connection: ConnectionStatus = { kind: "connecting" };
-  let awaited: ReturnType<typeof setTimeout> | undefined;
-  const awaitResult = ({ status, result }: AnalysisState) => {
-    clearTimeout(awaited);
-    if (status !== "completed" || result !== null) return;
-    awaited = setTimeout(() => over.resolve({ kind: "finished" }), resultWithinMs);
+  let last: AnalysisState | null = null;
+  /** The end that the watch itself does not find. */
+  let found: WatchEnd | undefined;
+  const find = (end: WatchEnd) => {
+    found ??= end;
+    over.abort();
   };
-  const shown = () => ({ state, secondsLeft: timeLeft.seconds(Date.now()), connection });
-  const become = (next: AnalysisState) => {
-    state = next;
-    timeLeft.note(state);
-    awaitResult(state);
+  const undeclared = new Countdown(DECLARED_WITHIN_MS);
+  const result = new Countdown(resultWithinMs);
+
+  const judge = (state: AnalysisState) => {
+    const lacksResult = state.status === "completed" && state.result === null;
+    result.run(lacksResult, () => find({ kind: "ended", status: "completed" }));
+  };
+  const shown = () => {
+    const { analysis, connection } = watching.getSnapshot();
+    const state = analysis ?? emptyState(analysisId);
+    return { state, secondsLeft: timeLeft.seconds(Date.now()), connection };
+  };
+  const changed = () => {
+    const { analysis, connection } = watching.getSnapshot();
+    const refused = connection.status === "waiting" && isNotDeclared(connection) ? connection : undefined;
+    if (refused) undeclared.run(true, () => find({ ...refused, kind: "refused" }));
+    else if (connection.status === "live") undeclared.run(false);
+    if (analysis !== null && analysis !== last) {
+      last = analysis;
+      timeLeft.note(analysis);
+      judge(analysis);
+    }
     output.show(shown());
   };
-  const watch = watchAnalysis({
-    url: access.url,
-    analysisId,
-    token: access.token,
-    ...(whole === undefined
-      ? { onState: become, query: { until: "terminal" } }
-      : {
-          query: { until: "terminal", replay: "all", conflate: "none" },
-          ...(whole.after !== undefined && { lastEventId: whole.after }),
-        }),
-    onEvent(event, text) {
-      output.event(event, text);
-      // The gateway sends an event as its rules have it, with the type of the event in it.
-      if (event.event_type !== "notice") become(fold(state, event as unknown as AnalysisEvent));
-    },
-    onRestart: () => become(emptyState(analysisId)),
-    onConnection(status) {
-      connection = status;
-      output.show(shown());
-      // Resumed behind stage `completed`, it is sent no event.
-      if (status.kind === "live" && whole?.after !== undefined && state.status === "unknown")
-        void stateOf(access, analysisId).then((now) => state.status === "unknown" && now && awaitResult(now));
-      if (["finished", "refused", "closed"].includes(status.kind)) over.resolve(status);
-    },
-  });
-  const stop = () => watch.close();
-  signal.addEventListener("abort", stop);
-  if (signal.aborted) stop();
+  const unsubscribe = watching.subscribe(changed);
   const redraw = setInterval(() => output.show(shown()), REDRAW_MS);
   try {
-    const last = await over.promise;
-    if (last.kind === "refused") return last;
-    if (last.kind !== "finished") return { kind: "stopped" };
-    // A watch that resumed behind the end was sent no event.
-    if (state.status === "unknown") state = (await stateOf(access, analysisId)) ?? state;
-    return { kind: "ended", status: state.status };
+    for await (const event of watching) {
+      const text = every?.textOf(event);
+      if (text !== undefined) output.event(text);
+      if (event.event_type !== "caught_up" || whole?.after === undefined) continue;
+      // The events up to `after` are not folded, and the end may be among them.
+      const state = await stateOf(options);
+      if (state === undefined || state.last_event_id !== shown().state.last_event_id) continue;
+      if (hasEnded(state)) find({ kind: "ended", status: state.status });
+      else judge(state);
+    }
+  } catch (error) {
+    if (!(error instanceof WatchRefused)) throw error;
+    found ??= { kind: "refused", code: error.code, reason: error.message };
   } finally {
     clearInterval(redraw);
-    clearTimeout(awaited);
-    watch.close();
-    signal.removeEventListener("abort", stop);
+    undeclared.run(false);
+    result.run(false);
+    unsubscribe();
+    watching.close();
     output.end(shown());
   }
+  const isFinished = watching.getSnapshot().connection.status === "finished";
+  return found ?? (isFinished ? { kind: "ended", status: shown().state.status } : { kind: "stopped" });
 }
 
-async function stateOf(
-  { url, token }: GatewayAccess,
-  analysisId: string,
-): Promise<AnalysisState | undefined> {
-  const request = { url, analysisId, token: await token(), fetch: globalThis.fetch, clock: runtimeClock };
-  return new Promise((resolve) => readState(request, resolve));
+/** The state that the gateway folded of all events; undefined if the watch was stopped before. */
+async function stateOf(options: WatchOptions & GatewayAccess): Promise<AnalysisState | undefined> {
+  // With a token function of its own it has a connection of its own, which begins with the state.
+  const watching = watch({ ...options, token: () => options.token() });
+  for await (const event of watching) if (event.event_type === "analysis_state") return event;
+  return undefined;
+}
+
+/** Runs a task when it was wanted without a break for so long. */
+class Countdown {
+  readonly #milliseconds: number;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(milliseconds: number) {
+    this.#milliseconds = milliseconds;
+  }
+
+  run(isWanted: boolean, task?: () => void): void {
+    if (isWanted) {
+      this.#timer ??= setTimeout(() => task?.(), this.#milliseconds);
+      return;
+    }
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+  }
 }

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import type { ConnectionStatus } from "../../../../src/client/watcher.ts";
+import type { ConnectionStatus } from "../../../../src/client/sdk.ts";
 import { type AnalysisState, emptyState } from "../../../../src/domain/analysis-state.ts";
 import { progressLine, type ShownProgress } from "../../../../src/gateway/commands/watch/progress-line.ts";
 import {
@@ -8,8 +8,8 @@ import {
   terminalOutput,
 } from "../../../../src/gateway/commands/watch/watch-output.ts";
 
-const LIVE: ConnectionStatus = { kind: "live" };
-const GONE: ConnectionStatus = { kind: "waiting", retryInMs: 500, code: 1006, reason: "" };
+const LIVE: ConnectionStatus = { status: "live", transport: "websocket" };
+const GONE: ConnectionStatus = { status: "waiting", retryAt: 0, code: 1006, reason: "" };
 const PLAIN = { columns: 80, color: false, bar: true };
 
 function shown(state: Partial<AnalysisState>, more: Partial<ShownProgress> = {}): ShownProgress {
@@ -81,7 +81,7 @@ describe("progressLine()", () => {
   });
 
   test("says nothing of a connection that is made anew at once", () => {
-    const connection = { ...GONE, retryInMs: 0 };
+    const connection = { ...GONE, code: 4001 };
     expect(progressLine(shown({ progress: 0.5 }, { connection }), PLAIN)).toEndWith("uploading");
   });
 });
@@ -107,7 +107,7 @@ describe("the outputs of watch", () => {
   test("the log's writes each stage and each tenth of the way, and the end once", () => {
     const { written, write } = record();
     const output = lineOutput(write, () => {});
-    output.show(shown({ status: "unknown" }, { connection: { kind: "connecting" } }));
+    output.show(shown({ status: "unknown" }, { connection: { status: "connecting" } }));
     for (const progress of [0.1, 0.15, 0.2, 0.05]) output.show(shown({ progress }));
     output.show(shown({ progress: 0.06, current_stage: "model_inference" }));
     output.show(shown({ status: "completed" }));
@@ -118,7 +118,7 @@ describe("the outputs of watch", () => {
   test("the pipe's escapes what a terminal would obey, with the same values", () => {
     const { written, write } = record();
     const text = '{"message":"a\u009bb\u202ec\u007f"}';
-    jsonOutput(write, () => {}).event({ event_id: "e-1", event_type: "status_update" }, text);
+    jsonOutput(write, () => {}).event(text);
     expect(written).toEqual(['{"message":"a\\u009bb\\u202ec\\u007f"}\n']);
   });
 
@@ -127,7 +127,7 @@ describe("the outputs of watch", () => {
     const output = jsonOutput(out.write, err.write);
     const again = { ...GONE, code: 1001, reason: "going away" };
     for (const connection of [LIVE, again, again, LIVE]) output.show(shown({}, { connection }));
-    output.event({ event_id: "e-1", event_type: "error" }, '{"event_id":"e-1", "n":1.0}');
+    output.event('{"event_id":"e-1", "n":1.0}');
     expect(out.written).toEqual(['{"event_id":"e-1", "n":1.0}\n']);
     expect(err.written).toEqual([
       "no connection to the gateway (1001, going away); trying again",
