@@ -198,7 +198,7 @@ class Analysis:
 
 def _is_leaving(fault: BaseException) -> bool:
     """`sys.exit(0)`, and a generator that nobody reads on: neither says that the work has failed."""
-    return isinstance(fault, GeneratorExit) or isinstance(fault, SystemExit) and fault.code in (None, 0)
+    return isinstance(fault, GeneratorExit) or isinstance(fault, SystemExit) and (fault.code is None or isinstance(fault.code, int) and fault.code == 0)
 
 
 def length_of(iterable: Iterable[Any]) -> Optional[int]:

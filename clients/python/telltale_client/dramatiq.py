@@ -12,6 +12,7 @@ from dramatiq.middleware import Middleware, Retries, SkipMessage
 
 from .analysis import Analysis, Cancelled, current_run, id_of
 from .deliveries import flush_all
+from .encoding import text_of
 
 log = logging.getLogger("telltale_client")
 
@@ -58,7 +59,7 @@ class TelltaleMiddleware(Middleware):  # type: ignore[misc]
         if exception is None or isinstance(exception, Cancelled) or message.failed:
             analysis.finish(exception)
         else:
-            analysis._telling.end_stage("queued", f"Another try is due: {type(exception).__name__}: {exception}"[:500])
+            analysis._telling.end_stage("queued", f"Another try is due: {type(exception).__name__}: {text_of(exception)}"[:500])
             analysis.close()
 
     def after_skip_message(self, broker: Any, message: Any) -> None:

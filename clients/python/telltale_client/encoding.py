@@ -31,7 +31,7 @@ def plain(value: Any, around: Tuple[int, ...] = ()) -> Any:
     try:
         return _plain(value, around)
     except Exception:
-        return _text(value)  # one that cannot be read must not take the event with it
+        return text_of(value)  # one that cannot be read must not take the event with it
 
 
 def _plain(value: Any, around: Tuple[int, ...]) -> Any:
@@ -62,7 +62,7 @@ def _container(value: Any, around: Tuple[int, ...]) -> Any:
     if id(value) in around:
         return None
     if len(around) >= DEEPEST:
-        return _text(value)
+        return text_of(value)
     within = (*around, id(value))
     if isinstance(value, Mapping):
         return {_key(key): plain(item, within) for key, item in list(value.items())}
@@ -79,7 +79,7 @@ def _container(value: Any, around: Tuple[int, ...]) -> Any:
                 break
     if isinstance(value, Iterable) and isinstance(value, (range, type({}.keys()), type({}.values()))):
         return [plain(item, within) for item in value]
-    return _text(value)
+    return text_of(value)
 
 
 def _key(key: Any) -> str:
@@ -96,7 +96,8 @@ def _number(value: Decimal) -> Any:
     return near if math.isfinite(near) else str(value)
 
 
-def _text(value: Any) -> str:
+def text_of(value: Any) -> str:
+    """Its `str()`, or the name of its type if that raises."""
     try:
         return _whole(str(value))
     except Exception:

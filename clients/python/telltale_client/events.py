@@ -5,6 +5,7 @@ import traceback
 from datetime import datetime, timezone
 from typing import Any, Dict, List, Optional, Sequence
 
+from .encoding import text_of
 from .transport import Issue
 
 Event = Dict[str, Any]
@@ -29,14 +30,13 @@ def error_fields(fault: BaseException) -> Dict[str, Any]:
     """An exception as error_code, error_message and error_details.
 
     The code is the name of its type, or its attribute `error_code`; an attribute `error_details` (a dict) is told beside the
-    traceback. Files are named without their folders.
+    traceback. Files are named without their folders. Never raises: it would take the place of the worker's own exception.
     """
-    code = getattr(fault, "error_code", None)
-    details = getattr(fault, "error_details", None)
+    code, details = _attribute(fault, "error_code"), _attribute(fault, "error_details")
     if isinstance(fault, SystemExit):
-        message = f"The worker left with exit code {fault.code}"
+        message = f"The worker left with exit code {text_of(fault.code)}"
     else:
-        message = str(fault).strip()
+        message = text_of(fault).strip()
     return {
         "error_code": code if isinstance(code, str) and code.strip() else type(fault).__name__,
         "error_message": message[:LONGEST_TEXT] or type(fault).__name__,
@@ -46,6 +46,13 @@ def error_fields(fault: BaseException) -> Dict[str, Any]:
             "traceback": short_traceback(fault),
         },
     }
+
+
+def _attribute(fault: BaseException, name: str) -> Any:
+    try:
+        return getattr(fault, name, None)
+    except Exception:
+        return None  # one that cannot be read is as good as none
 
 
 def short_traceback(fault: BaseException) -> List[str]:

@@ -9,6 +9,7 @@ from typing import Any, Dict, List, Optional, Sequence, Tuple
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
+from .encoding import text_of
 from .transport import Away, Denied, Issue, Refused, Source, Token
 
 REQUEST_SECONDS = 8.0  # the gateway answers a publish within 5
@@ -87,7 +88,7 @@ class HttpTransport:
         try:
             return self._token() if callable(self._token) else self._token or ""
         except Exception as fault:
-            raise Denied(f"the token cannot be read: {type(fault).__name__}: {fault}", may_heal=True) from fault
+            raise Denied(f"the token cannot be read: {type(fault).__name__}: {text_of(fault)}", may_heal=True) from fault
 
     def _fault(self, status: int, answer: Any, retry_after: float, many: bool) -> Exception:
         code, message = _code(status, answer), _message(status, answer)

@@ -2,7 +2,7 @@
 
 from typing import Callable, Optional
 
-from .encoding import to_json
+from .encoding import text_of, to_json
 from .events import Event, is_end
 from .outbox import Entry, Outbox
 from .schema import EventRefused
@@ -131,7 +131,7 @@ class Lane(Outbox):
 
     def _unwritable(self, event: Event, fault: Exception) -> None:
         self.dropped += 1
-        self.tell_fault("an event of %s cannot be written as JSON: %s", f"{event['event_type']}: {type(fault).__name__}: {fault}")
+        self.tell_fault("an event of %s cannot be written as JSON: %s", f"{event['event_type']}: {type(fault).__name__}: {text_of(fault)}")
 
     def _entry(self, event: Event) -> Entry:
         return Entry(self._encode(event), event["event_type"], is_end(event))

@@ -13,6 +13,7 @@ from rq import Worker
 
 from .analysis import Analysis, Cancelled, current_run, id_of
 from .deliveries import flush_all
+from .encoding import text_of
 
 log = logging.getLogger("telltale_client")
 
@@ -58,7 +59,7 @@ class TelltaleWorker(Worker):  # type: ignore[misc]
             job.retries_left = None
         if analysis is not None:
             if job.retries_left and job.retries_left > 0:
-                analysis._telling.end_stage("queued", f"The job is tried again: {type(fault).__name__}: {fault}"[:500])
+                analysis._telling.end_stage("queued", f"The job is tried again: {type(fault).__name__}: {text_of(fault)}"[:500])
                 analysis.close()
             else:
                 analysis.finish(fault)

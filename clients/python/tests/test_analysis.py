@@ -66,6 +66,26 @@ class LeavingAnAnalysis(unittest.TestCase):
         self.assertEqual((error["error_code"], error["error_message"]), ("ValueError", "no face"))
         self.assertRegex(error["error_details"]["traceback"][-1], r"^test_analysis\.py:\d+ in test_by_an_exception")
 
+    def test_by_an_exception_that_cannot_be_read_tells_its_type_and_raises_it_again(self):
+        class Unreadable(Exception):
+            def __str__(self):
+                raise RuntimeError("no text")
+
+            @property
+            def error_code(self):
+                raise RuntimeError("no code")
+
+            error_details = error_code
+
+        for fault in (Unreadable(), SystemExit(Unreadable())):
+            self.id = new_id()
+            with self.assertRaises(BaseException) as caught, self.analysis():
+                raise fault
+            self.assertIs(caught.exception, fault)
+            error = self.gateway.of(self.id)[-1]
+            self.assertEqual((error["event_type"], error["error_code"]), ("error", type(fault).__name__))
+            self.assertIn("Unreadable", error["error_message"])
+
     def test_by_exit_code_3_is_a_failure_and_by_0_is_none(self):
         with self.assertRaises(SystemExit), self.analysis():
             sys.exit(3)
