@@ -3,7 +3,8 @@ import { needs } from "../support/needs.ts";
 import { clusterOrdersWriters } from "../support/orders-writers.ts";
 import { type FaultKind, faultKinds } from "./kinds.ts";
 import { natsFaults } from "./nats-faults.ts";
-import { runRound, STAGES, seeded } from "./run-rounds.ts";
+import { runRound, STAGES } from "./run-rounds.ts";
+import { seeded } from "./seeded.ts";
 import { Stage, type StageName } from "./stage.ts";
 
 /** The common kinds that are played here on other brokers than Redis, on which all are. */

@@ -1,6 +1,7 @@
 import { killChildren } from "../support/children.ts";
 import type { FaultKind } from "./kinds.ts";
 import { Round, type RoundReport } from "./round.ts";
+import { seeded } from "./seeded.ts";
 import { Stage, type StageName } from "./stage.ts";
 
 export interface SettledRound {
@@ -91,15 +92,4 @@ function shuffled<T>(items: readonly T[], random: () => number): T[] {
     .map((item) => ({ item, at: random() }))
     .sort((a, b) => a.at - b.at)
     .map(({ item }) => item);
-}
-
-/** The same numbers for the same seed; what the processes do in between is theirs. */
-export function seeded(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
-  };
 }

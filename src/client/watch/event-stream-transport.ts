@@ -5,11 +5,8 @@ import { parseFrame } from "./watched-events.ts";
 /** Server-sent events, one stream for each analysis, over `fetch`: `EventSource` sends no token. */
 export const eventStream: Transport = {
   name: "sse",
-  isSupported: () => true,
-  open: (asked, owner) => ({
-    ...connectionOfRequests(asked, owner, (id, position, watching) => stream(asked, id, position, watching)),
-    authenticate: undefined,
-  }),
+  open: (asked, owner) =>
+    connectionOfRequests(owner, (id, position, watching) => stream(asked, id, position, watching)),
 };
 
 async function stream(
@@ -20,7 +17,7 @@ async function stream(
 ): Promise<void> {
   const after = position === undefined ? "" : `&last_event_id=${encodeURIComponent(position)}`;
   const path = `${encodeURIComponent(id)}/events?replay=state&markers=1&conflate=${asked.conflate}${after}`;
-  const response = await request(asked, watching.token(), path, {
+  const response = await request(asked, asked.token, path, {
     accept: "text/event-stream",
     signal: watching.signal,
   });

@@ -4,8 +4,6 @@ import type { Frame } from "./watched-events.ts";
 /** One analysis that is watched by requests. */
 export interface Watching {
   readonly signal: AbortSignal;
-  /** The token that is good now. */
-  readonly token: () => string;
   heard(): void;
   took(frame: Frame): void;
 }
@@ -26,12 +24,10 @@ export function refusalOf(code: number, reason: string, problem?: string): Reque
  * connection has ended; a refusal that concerns one analysis leaves the others alone.
  */
 export function connectionOfRequests(
-  request: ConnectionRequest,
   owner: ConnectionOwner,
   watch: (analysisId: string, position: string | undefined, watching: Watching) => Promise<void>,
-): Connection & { authenticate(token: string): void } {
+): Omit<Connection, "authenticate"> {
   const running = new Map<string, AbortController>();
-  let { token } = request;
   let isOpened = false;
   const stop = (id: string) => {
     running.get(id)?.abort();
@@ -48,13 +44,12 @@ export function connectionOfRequests(
       running.set(analysisId, controller);
       const took = (frame: Frame) => {
         if (signal.aborted) return;
-        owner.heard();
         if (!isOpened) owner.opened(frame);
         isOpened = true;
         if (!signal.aborted) owner.took(frame);
       };
       const heard = () => signal.aborted || owner.heard();
-      watch(analysisId, position, { signal, token: () => token, heard, took }).catch((error) => {
+      watch(analysisId, position, { signal, heard, took }).catch((error) => {
         if (signal.aborted) return;
         const { code = 1006, message } = error as RequestRefused;
         const concernsOne = code === 4003 || code === 4004;
@@ -71,36 +66,25 @@ export function connectionOfRequests(
     },
     unsubscribe: ({ analysisId }) => stop(analysisId),
     ping: () => false,
-    authenticate(fresh) {
-      token = fresh;
-    },
     close,
   };
 }
 
-/** Fetches below `/v1/analyses/`, or posts if there is a body. Throws `RequestRefused` for any answer but a good one. */
+/** Fetches below `/v1/analyses/`. Throws `RequestRefused` for any answer but a good one. */
 export async function request(
   { base, environment }: Pick<ConnectionRequest, "base" | "environment">,
   token: string,
   path: string,
-  { accept = "*/*", signal = null, body = null }: RequestOptions = {},
+  { accept = "*/*", ...init }: RequestInit & { readonly accept?: string } = {},
 ): Promise<Response> {
   const response = await environment.fetch(`${base}/v1/analyses/${path}`, {
-    method: body === null ? "GET" : "POST",
-    body,
     headers: { Accept: accept, Authorization: `Bearer ${token}` },
     // A redirect would take the token elsewhere.
     redirect: "error",
-    signal,
+    ...init,
   });
   if (response.ok) return response;
   throw await refusalIn(response);
-}
-
-interface RequestOptions {
-  readonly accept?: string;
-  readonly signal?: AbortSignal | null;
-  readonly body?: string | null;
 }
 
 const CLOSE_CODES: Readonly<Record<number, number>> = {

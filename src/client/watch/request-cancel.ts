@@ -33,8 +33,12 @@ async function requestCancel(
     });
   });
   await request({ base: baseOf(url), environment }, bearer, `${encodeURIComponent(analysisId)}/cancel`, {
+    method: "POST",
     body: JSON.stringify({ reason }),
-  }).catch(({ problem = "unreachable", message }: RequestRefused) => {
-    throw new CancelRefused(problem, message);
-  });
+  })
+    // An answer that nobody reads keeps its connection.
+    .then((response) => response.text())
+    .catch(({ problem = "unreachable", message }: RequestRefused) => {
+      throw new CancelRefused(problem, message);
+    });
 }

@@ -8,7 +8,7 @@ const BETTER_MS = 60_000;
 /** Chooses the first of these transports that gets through, and from then on that one. */
 export function choiceOf(transports: readonly Transport[]): ChooseTransport {
   return (base, environment) => {
-    const usable = transports.filter((transport) => transport.isSupported(environment));
+    const usable = transports.filter((transport) => transport.isSupported?.(environment) !== false);
     const { storage } = environment;
     const key = `telltale:${base}`;
     const remembered = usable.findIndex(({ name }) => name === storage?.getItem(key));

@@ -6,7 +6,8 @@ export type TransportName = "websocket" | "sse" | "poll";
 /** A way to the gateway. */
 export interface Transport {
   readonly name: TransportName;
-  isSupported(environment: Environment): boolean;
+  /** Left out if every runtime supports it. */
+  readonly isSupported?: ((environment: Environment) => boolean) | undefined;
   /** Opens a connection, which reports to `owner`. May throw if none can be made. */
   open(request: ConnectionRequest, owner: ConnectionOwner): Connection;
 }

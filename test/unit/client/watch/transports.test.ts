@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { emptyState } from "../../../../src/domain/analysis-state.ts";
+import { turn } from "../../../support/turn.ts";
 import {
   ANALYSIS,
   collect,
@@ -223,6 +224,21 @@ describe("cancel()", () => {
       '{"reason":"no longer needed"}',
     ]);
     answer(202);
+    await asked;
+    watch.close();
+  });
+
+  test("reads the answer to its end, so that the browser keeps no connection for it", async () => {
+    const gateway = new ScriptedGateway();
+    const watch = gateway.watch();
+    let isOver = false;
+    const asked = watch.cancel().then(() => {
+      isOver = true;
+    });
+    const answer = (await gateway.request()).stream();
+    for (let turns = 0; turns < 50; turns += 1) await turn();
+    expect(isOver).toBe(false);
+    answer.end();
     await asked;
     watch.close();
   });

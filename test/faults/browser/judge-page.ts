@@ -1,0 +1,45 @@
+import { isDeepStrictEqual } from "node:util";
+import type { BrowserPage } from "./chromium.ts";
+import type { PageReport, WatchRecord } from "./watched-page.ts";
+
+interface Log {
+  readonly ids: readonly string[];
+  readonly types: readonly string[];
+  readonly state: object;
+}
+
+/** All that is wrong with what a page saw of one analysis. */
+export function faultsOf(id: string, watch: WatchRecord | undefined, log: Log): string[] {
+  if (watch === undefined) return [`${id}: no watch`];
+  const faults = [...watch.faults];
+  const [begin, ...more] = watch.begins;
+  const after = begin === undefined || begin === "0" ? 0 : log.ids.indexOf(begin) + 1;
+  if (begin === undefined || more.length > 0) faults.push(`begins: ${watch.begins}`);
+  if (begin !== "0" && after === 0) faults.push(`it began at ${begin}, which is not in the log`);
+  const due = log.ids.slice(after);
+  if (!isDeepStrictEqual(watch.ids, due)) faults.push(`events ${watch.ids} instead of ${due}`);
+  const { analysis, connection } = watch.snapshot;
+  if (!isDeepStrictEqual(analysis, log.state))
+    faults.push(`state ${JSON.stringify(analysis)} instead of ${JSON.stringify(log.state)}`);
+  if (!["finished", "closed"].includes(connection.status)) faults.push(`connection ${connection.status}`);
+  const hasFailed = (log.state as { status: string }).status === "failed";
+  if (watch.sawFailed && !hasFailed) faults.push("it was shown as failed");
+  if (watch.loopEnded !== "done") faults.push(`the loop ended with ${watch.loopEnded}`);
+  return faults.map((fault) => `${id}: ${fault}`);
+}
+
+/** A browser gives up a socket that is closed and whose peer is gone after so long. */
+const CLOSING_MS = 30_000;
+
+/** Timers, listeners and links that the watches of the page left behind after their end: none if all is right. */
+export async function leftoversOf(page: BrowserPage, look: () => Promise<PageReport>): Promise<string[]> {
+  const deadline = performance.now() + CLOSING_MS;
+  for (;;) {
+    const { timers, listeners } = await look();
+    const { openLinks } = page;
+    if (timers + listeners + openLinks.length === 0) return [];
+    if (performance.now() > deadline)
+      return [`left behind: ${timers} timers, ${listeners} listeners, links ${openLinks}`];
+    await Bun.sleep(100);
+  }
+}
