@@ -12,6 +12,7 @@ Event = Dict[str, Any]
 
 FRAMES_SHOWN = 8
 LONGEST_TEXT = 2000
+ENDING_STAGES = ("completed", "failed", "cancelled")
 
 
 def timed(event_type: str, analysis_id: str, attempt_id: Optional[str], fields: Dict[str, Any]) -> Event:
@@ -74,5 +75,4 @@ def refused_end(event_type: str, issues: Sequence[Issue], reason: str) -> Dict[s
 
 
 def is_end(event: Event) -> bool:
-    ends = ("completed", "failed", "cancelled")
-    return event["event_type"] != "status_update" or event.get("current_stage") in ends
+    return event["event_type"] != "status_update" or event.get("current_stage") in ENDING_STAGES

@@ -30,6 +30,7 @@ class Lane(Outbox):
         # When whoever left the analysis stops waiting for what is left; None while nobody waits.
         self.gives_up_at: Optional[float] = None
         self._held: Optional[Event] = None
+        self._completed = False  # stage `completed` was told
         self._told_at = float("-inf")
 
     @property
@@ -48,12 +49,13 @@ class Lane(Outbox):
             self.release(now)
 
     def end(self, name: str, event: Event, now: float, judge: Optional[Callable[[str], None]] = None) -> bool:
-        """The first end counts, and only `completed` may follow a result. Answers whether this one is told.
+        """The first end counts; stage `completed` may follow a result, and one result stage `completed`. Answers whether this one is told.
 
         `judge` raises EventRefused for one that would be refused on a way that gives no answer.
         """
-        if self.ended is not None and not (name == "completed" and self.ended in RESULTS):
+        if self.ended is not None and not self._may_follow(name):
             return False
+        self._completed = self._completed or name == "completed"
         self.ended = name
         self.release(now)
         try:
@@ -114,6 +116,9 @@ class Lane(Outbox):
         held, self._held = self._held, None
         if held is not None:
             self._append_status(held, now)
+
+    def _may_follow(self, name: str) -> bool:
+        return not self._completed and self.ended in RESULTS if name == "completed" else self.ended == "completed" and name in RESULTS
 
     def _end_by(self, event: Event, refused: Refused) -> None:
         self.ended = "error"

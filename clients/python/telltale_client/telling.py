@@ -5,8 +5,8 @@ import time
 from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Tuple
 
 from .delivery import Delivery
-from .encoding import plain, to_json
-from .events import Event, timed
+from .encoding import plain, text_of, to_json
+from .events import ENDING_STAGES, Event, timed
 from .extra_fields import left_out
 from .lane import RESULTS, Lane
 from .loop import Loop, Rate, finite
@@ -49,7 +49,7 @@ class Telling:
     def status(self, status: Status) -> None:
         """After the end a status is left out, since it would open the analysis again."""
         stage = plain(status.stage)
-        if stage in ("failed", "cancelled"):
+        if stage in ENDING_STAGES:
             self._end(stage, lambda: self._event(status))
         else:
             self._offer(lambda: self._event(status), lambda to, make: to.status(self.lane, make))
@@ -109,9 +109,14 @@ class Telling:
 
     def _offer(self, make: Callable[[], Event], call: Callable[[Delivery, Callable[[], Event]], None]) -> None:
         def checked() -> Event:
+            before = self._stage, self._progress, self._counts
             event = make()
-            if self.checks and self.lane.ended is None:
-                check(to_json(event))
+            try:
+                if self.checks and self.lane.ended is None:
+                    check(to_json(event))
+            except EventRefused:
+                self._stage, self._progress, self._counts = before  # the next status must not be refused for this one
+                raise
             return event
 
         if self.delivery is None and self.checks:
@@ -181,10 +186,17 @@ class Telling:
 
 
 def _readable(status: Status) -> Status:
-    """Without numbers that are none; a stage may be a member of an Enum."""
+    """Without numbers that are none; a stage may be a member of an Enum, and a message of any type."""
     stage = status.stage if type(status.stage) in (str, type(None)) else str(plain(status.stage))
     numbers: Dict[str, Any] = {name: finite(getattr(status, name)) for name in ("progress", "current", "total")}
-    return status._replace(stage=stage, **numbers)
+    texts: Dict[str, Any] = {name: _readable_text(getattr(status, name)) for name in ("message", "unit")}
+    return status._replace(stage=stage, **texts, **numbers)
+
+
+def _readable_text(value: Any) -> Optional[str]:
+    """None for a blank one, which a gateway would refuse."""
+    text = value if type(value) in (str, type(None)) else text_of(value)
+    return text if text and not text.isspace() else None
 
 
 def _message(stage: str, status: Status) -> str:

@@ -22,6 +22,7 @@ class tqdm(original):  # type: ignore[misc]
     def __init__(self, *args: Any, analysis: Optional[Analysis] = None, stage: Optional[str] = None, **options: Any) -> None:
         self._analysis = analysis or current_run.get() or _analysis_of_process()
         self._stage = stage
+        self._told: Any = None
         super().__init__(*args, **options)
         self._tell()
 
@@ -38,8 +39,13 @@ class tqdm(original):  # type: ignore[misc]
         return super().update(n)
 
     def close(self) -> None:
-        self._tell()
+        if getattr(self, "n", None) != self._told:
+            self._tell()
         super().close()
+
+    def __del__(self) -> None:
+        self._analysis = None  # another bar may tell by now
+        super().__del__()
 
     def __iter__(self) -> Any:
         analysis = self._analysis
@@ -58,6 +64,7 @@ class tqdm(original):  # type: ignore[misc]
         # A bar within a bar is not the analysis' progress.
         if self._analysis is not None and hasattr(self, "n") and getattr(self, "pos", 0) == 0:
             unit = getattr(self, "unit", "it")
+            self._told = self.n
             self._analysis.report(
                 stage=self._stage,
                 message=(getattr(self, "desc", "") or "").rstrip(": ") or None,

@@ -57,6 +57,29 @@ class Tqdm(WithAGateway):
                 bar.update(3)
         self.assertEqual(self.counted()[-1]["current"], 3)
 
+    def test_that_draws_nothing_stays_at_its_end_when_it_is_closed(self):
+        tqdm, _ = self.bars()
+        with self.analysis() as a:
+            with tqdm(range(4), analysis=a, disable=True) as bar:
+                for _ in bar:
+                    pass
+        self.assertEqual(self.counted()[-1]["current"], 4)
+
+    def test_tells_nothing_when_it_is_freed_after_the_next_has_begun(self):
+        tqdm, _ = self.bars()
+        with self.analysis() as a:
+            for closes in (True, False):
+                first = tqdm(total=4, analysis=a, file=io.StringIO(), position=0)
+                first.n = 3
+                if closes:
+                    first.close()
+                with tqdm(total=5, analysis=a, file=io.StringIO(), position=0) as second:
+                    second.update(5)
+                a.wait()
+                del first
+                a.wait()
+                self.assertEqual((self.counted()[-1]["current"], self.counted()[-1]["total"]), (5, 5))
+
     def test_raises_cancelled_in_its_loop(self):
         _, trange = self.bars()
         self.gateway.cancel_requested = True

@@ -192,6 +192,22 @@ class Progress(unittest.TestCase):
         self.assertIsInstance(told["timestamp"], str)
         self.assertIn("`timestamp`", " ".join(logged.output))
 
+    def test_may_have_a_message_of_any_type(self):
+        with Analysis(self.id, url=self.gateway.url) as a:
+            for message, told in ((5, "5"), ("", "Initializing"), (" ", "Initializing"), (new_id, str(new_id))):
+                a.report(progress=0.5, message=message)
+                a.wait()
+                self.assertEqual(self.gateway.of(self.id)[-1]["message"], told)
+
+    def test_of_stage_completed_ends_it_but_for_its_result(self):
+        with Analysis(self.id, url=self.gateway.url) as a:
+            a.report(progress=1, stage="completed")
+            a.report(progress=0.5, stage="uploading")
+            a.result(data=1)
+            a.result(data=2)
+        self.assertEqual(summary(self.gateway.of(self.id)), ["initializing", "completed", "result"])
+        self.assertEqual(self.gateway.of(self.id)[-1]["data"], 1)
+
     def test_after_the_result_is_left_out(self):
         with Analysis(self.id, url=self.gateway.url) as a:
             a.result(data=1)

@@ -103,6 +103,14 @@ class AnAnalysisThatIsChecked(unittest.TestCase):
             a.result(is_fake=True, confidence_score=0.5)
         self.assertEqual(self.told(), ["initializing", "result_update", "completed"])
 
+    def test_forgets_the_stage_that_was_at_fault(self):
+        with Analysis(self.id, url=self.gateway.url, check=True) as a:
+            with self.assertRaises(EventRefused):
+                a.report(stage="nonsense", current=1, total=2)
+            a.report(progress=0.5)
+        told = self.gateway.of(self.id)[-2]
+        self.assertEqual((told["current_stage"], told["progress"], "total" in told), ("initializing", 0.5, False))
+
     def test_raises_without_a_gateway_too(self):
         with patch.dict(os.environ, TELLTALE_CHECK="1"), self.assertRaises(EventRefused):
             with Analysis(self.id) as a:
