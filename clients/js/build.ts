@@ -11,7 +11,11 @@ await mkdir(dist);
 await Promise.all([buildModules(), buildTypes()]);
 
 async function buildModules(): Promise<void> {
-  const modules = { index: join(root, "src/client/sdk.ts"), react: join(folder, "react.ts") };
+  const modules = {
+    index: join(root, "src/client/sdk.ts"),
+    react: join(folder, "react.ts"),
+    element: join(folder, "element.ts"),
+  };
   for (const [name, entry] of Object.entries(modules)) {
     const { outputs } = await Bun.build({
       // Frameworks that render on a server leave hooks to the page.

@@ -14,6 +14,7 @@ describe.skipIf(!needs("chromium"))("<telltale-progress>", () => {
   let browser: Browser;
   let proxy: TcpProxy;
   let site: Bun.Server<undefined>;
+  const scripts = new Map<string, string>();
   beforeAll(async () => {
     [browser, proxy] = await Promise.all([
       launchBrowser(),
@@ -27,12 +28,17 @@ describe.skipIf(!needs("chromium"))("<telltale-progress>", () => {
         if (pathname === "/token")
           return Response.json({ token: await tokenFor({ user: "alice", scopes: ["analysis:cancel"] }) });
         const gatewayUrl = `http://127.0.0.1:${proxy.port}`;
+        const script = scripts.get(pathname);
+        if (script !== undefined)
+          return new Response(script, { headers: { "Content-Type": "text/javascript" } });
         const snippet = snippetOf("docs/WATCHING.md", "An element, without a build", "html")
           .replaceAll("https://telltale.example", gatewayUrl)
           .replace("0f8fad5b-d9cb-469f-a165-70867728950e", searchParams.get("id") ?? "")
           .replace('token-endpoint="', 'cancellable token-endpoint="');
-        const html = `<!doctype html><html lang="en"><link rel="icon" href="data:,">${snippet}`;
-        return new Response(html, { headers: { "Content-Type": "text/html" } });
+        const own = searchParams.get("page");
+        const body = own === null ? snippet : `<main></main>${own}`;
+        const html = `<!doctype html><html lang="en"><link rel="icon" href="data:,">${body}`;
+        return new Response(html, { headers: { "Content-Type": "text/html; charset=utf-8" } });
       },
     });
   });
@@ -93,6 +99,60 @@ describe.skipIf(!needs("chromium"))("<telltale-progress>", () => {
     await publish(gateway, id, failure);
     await says(page, "failure", "<b>no frames</b>");
     expect(await part(page, "status").textContent()).toBe("Failed");
+    await page.close();
+  });
+
+  /** A page of its own below `<main>`, in place of the snippet of the documents. */
+  async function openPage(body: string): Promise<{ readonly page: Page; readonly complaints: string[] }> {
+    const page = await browser.newPage();
+    const complaints = complaintsOf(page, site.url.origin, `http://127.0.0.1:${proxy.port}`);
+    await page.goto(`${site.url.origin}/?page=${encodeURIComponent(body)}`);
+    return { page, complaints };
+  }
+
+  test.each([
+    ["a module", snippetOf("clients/js/README.md", "The element", "ts")],
+    ["React", snippetOf("clients/js/README.md", "The element", "tsx")],
+  ])("is an entry of the package, for %s", async (kind, snippet) => {
+    const id = crypto.randomUUID();
+    await publish(gateway, id, statusUpdate({ message: "half way" }));
+    const token = JSON.stringify(await tokenFor());
+    const here = snippet
+      .replaceAll("https://telltale.example", `http://127.0.0.1:${proxy.port}`)
+      .replaceAll("telltale-client/element", "../../clients/js/element.ts");
+    const react = `
+      import { createElement } from "react";
+      import { createRoot } from "react-dom/client";
+      createRoot(document.querySelector("main")).render(createElement(Status, { id: analysisId }));`;
+    const entry = new URL("element-page.tsx", import.meta.url).pathname;
+    const known = `const analysisId = "${id}"; const fetchToken = async () => ${token};`;
+    const { outputs } = await Bun.build({
+      entrypoints: [entry],
+      files: { [entry]: `/** @jsxImportSource react */ ${known}\n${here}${kind === "React" ? react : ""}` },
+      target: "browser",
+    });
+    scripts.set("/page.js", await (outputs[0] as Blob).text());
+
+    const { page, complaints } = await openPage(`<script type="module" src="/page.js"></script>`);
+
+    await says(page, "message", "half way");
+    expect(complaints).toEqual([]);
+    await page.close();
+  });
+
+  test("takes a token and texts that the page set before the script was there", async () => {
+    const id = crypto.randomUUID();
+    await publish(gateway, id, statusUpdate());
+    const url = `http://127.0.0.1:${proxy.port}`;
+    const { page } = await openPage(`
+      <telltale-progress src="${url}" analysis-id="${id}"></telltale-progress>
+      <script>
+        const element = document.querySelector("telltale-progress");
+        element.token = ${JSON.stringify(await tokenFor())};
+        element.texts = { running: "Läuft" };
+      </script>
+      <script type="module" src="${url}/client.js"></script>`);
+    await says(page, "status", "Läuft");
     await page.close();
   });
 });

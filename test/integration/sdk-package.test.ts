@@ -105,6 +105,37 @@ declare function fetchToken(): Promise<string>;`;
     expect({ output: output.trim(), exitCode }).toEqual({ output: "<p>connecting</p>", exitCode: 0 });
   });
 
+  test("its element has the types that its README says, and does nothing on a server", async () => {
+    const known = "declare const analysisId: string; declare function fetchToken(): Promise<string>;";
+    const files = [
+      ["element.ts", snippetOf("clients/js/README.md", "The element", "ts")],
+      ["element.tsx", snippetOf("clients/js/README.md", "The element", "tsx")],
+    ] as const;
+    for (const [name, snippet] of files) writeFileSync(join(folder, name), `${snippet}\n${known}`);
+    for (const name of ["@types", "react", "csstype"]) link(name);
+    const options = [
+      "--strict",
+      "--exactOptionalPropertyTypes",
+      "--noEmit",
+      "--target",
+      "es2022",
+      "--types",
+      "",
+    ];
+    const tsc = (file: string) =>
+      runProgram(
+        [join(BIN, "tsc"), ...options, "--module", "nodenext", "--jsx", "react-jsx", file],
+        folder,
+        2,
+      );
+    for (const [name] of files) expect(await tsc(name)).toMatchObject({ exitCode: 0 });
+    writeFileSync(join(folder, "server.mjs"), 'import "telltale-client/element"; console.log("rendered");');
+    expect(await runProgram(["node", "server.mjs"], folder, 2)).toMatchObject({
+      output: "rendered\n",
+      exitCode: 0,
+    });
+  });
+
   test("its recipes have the types of their frameworks", async () => {
     const recipes = ["In Vue", "In Solid", "With TanStack Query"];
     recipes.forEach((heading, index) => {

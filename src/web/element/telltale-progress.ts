@@ -47,6 +47,13 @@ export class TelltaleProgress extends Base {
   }
 
   connectedCallback(): void {
+    for (const name of ["token", "texts"] as const) {
+      if (!Object.hasOwn(this, name)) continue;
+      // The page set it before it knew the element, and so beside the accessor.
+      const value = this[name];
+      Reflect.deleteProperty(this, name);
+      Object.assign(this, { [name]: value });
+    }
     this.#begin();
   }
 
