@@ -34,12 +34,16 @@ export function beginsAttempt(attempts: Attempts, event: EncodedEvent): boolean 
   return event.attemptId !== undefined && event.attemptId !== attempts.current;
 }
 
+/** Whether another attempt has replaced the one of this name: its worker is no longer the analysis' own. */
+export function isSuperseded({ current, past }: Attempts, attemptId: string | undefined): boolean {
+  return attemptId !== undefined && attemptId !== current && past.includes(attemptId);
+}
+
 /** Answers why the event may not be the next one, or undefined if it may. */
 export function refusal(attempts: Attempts, event: EncodedEvent): AttemptRefusal | undefined {
   if (event.attemptId === undefined) return undefined;
-  if (event.attemptId !== attempts.current) {
-    return attempts.past.includes(event.attemptId) ? "attempt_superseded" : undefined;
-  }
+  if (isSuperseded(attempts, event.attemptId)) return "attempt_superseded";
+  if (event.attemptId !== attempts.current) return undefined;
   const { outcome } = attempts;
   return outcome === undefined || event.kind === SECOND_HALF[outcome] ? undefined : "attempt_ended";
 }

@@ -94,12 +94,12 @@ const regions = z.array(z.unknown(), says("must be an array")).transform((values
   return faults === 0 ? eachToBounds(values as SuspiciousRegion[]) : z.NEVER;
 });
 
-const ATTEMPT = "must be text of 1 to 64 characters";
+export const ATTEMPT_ID = "must be text of 1 to 64 characters";
 const common = {
   timestamp: z.exactOptional(time),
   attempt_id: z.exactOptional(
     z
-      .preprocess(plainId, z.string(says(ATTEMPT)).refine(isAttemptId, ATTEMPT))
+      .preprocess(plainId, z.string(says(ATTEMPT_ID)).refine(isAttemptId, ATTEMPT_ID))
       .meta({ type: ["string", "object"], minLength: 1, maxLength: 64 }),
   ),
 };

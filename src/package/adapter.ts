@@ -12,6 +12,7 @@ export { Slots } from "../adapters/broker/slots.ts";
 export { randomEpoch } from "../adapters/system/random-epoch.ts";
 export { SystemClock } from "../adapters/system/system-clock.ts";
 export { reasonOf } from "../application/errors.ts";
+export { isSuperseded } from "../domain/attempts.ts";
 export { fill } from "../domain/byte-budget.ts";
 export type { KeptCancel } from "../domain/cancel-request.ts";
 export { cancelInForce, cancelOfText, cancelToText } from "../domain/cancel-request.ts";

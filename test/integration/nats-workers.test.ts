@@ -57,6 +57,9 @@ describe.skipIf(!needs("nats-server"))("workers on NATS", () => {
     expect(await beat("7")).toEqual({ code: "not_an_analysis_id" });
     const answers = await worker.requestMany(`telltale.heartbeat.${id}`, "", { maxWait: 300 });
     expect(await Array.fromAsync(answers, (answer) => answer.json())).toEqual([{ cancel_requested: false }]);
+    expect(
+      (await worker.request(`telltale.heartbeat.${id}`, JSON.stringify({ attempt_id: 7 }))).json(),
+    ).toMatchObject({ code: "invalid_request", issues: [{ path: ["attempt_id"] }] });
     const publish = (stage: string) =>
       worker.request(`analysis.${id}`, JSON.stringify(statusUpdate({ current_stage: stage })));
     await publish("uploading");

@@ -86,6 +86,14 @@ describe.skipIf(!needs("postgres"))("a gateway whose broker is a module, on Post
       expect(await beat()).toBe(false);
       return (await heard()) !== before;
     });
+    for (const attempt_id of ["first", 'the "second"']) await publish(one, id, statusUpdate({ attempt_id }));
+    const stored = await heard();
+    await sql`select telltale_heartbeat(${id}, 'first')`;
+    expect(await heard()).toBe(stored);
+    await eventually("that of the current attempt is one", async () => {
+      await sql`select telltale_heartbeat(${id}, 'the "second"')`;
+      return (await heard()) !== stored;
+    });
     const token = await tokenFor({ analyses: [id], scopes: ["analysis:cancel"] });
     const headers = { Authorization: `Bearer ${token}` };
     const asked = await fetch(`${two.url}/v1/analyses/${id}/cancel`, { method: "POST", headers });

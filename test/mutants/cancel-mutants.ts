@@ -9,6 +9,13 @@ const ON_REDIS = { killers: ["test/integration/redis-pub-sub.test.ts"], needs: "
 /** Breakages of requests to cancel, of the silence of workers, and of the end of abandoned analyses. */
 export const CANCEL_MUTANTS: readonly Mutant[] = [
   {
+    name: "takes the heartbeat of a run that another has replaced for a sign of life",
+    file: "src/adapters/memory/in-memory-pub-sub.ts",
+    find: "if (kept?.isSuperseded(attemptId) === true) return {};",
+    replace: "",
+    killers: ["test/unit/adapters/http/cancelling.test.ts"],
+  },
+  {
     name: "cancels an analysis of stage completed",
     file: "src/domain/current-run.ts",
     find: ' || stages.at(-1)?.stage === "completed"',

@@ -186,10 +186,10 @@ export class HandDrivenPubSub implements PubSubPort {
     );
   }
 
-  signOfLife(channel: AnalysisChannel): Promise<WorkerAnswer> {
+  signOfLife(channel: AnalysisChannel, attemptId?: string): Promise<WorkerAnswer> {
     return this.#call(
       { name: "signOfLife", channel },
-      async () => (await this.#inner.signOfLife?.(channel)) ?? {},
+      async () => (await this.#inner.signOfLife?.(channel, attemptId)) ?? {},
     );
   }
 

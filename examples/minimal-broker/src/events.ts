@@ -3,6 +3,7 @@ import {
   fill,
   isOnHistory,
   isOver,
+  isSuperseded,
   MAX_EVENT_BYTES,
   mostKept,
   reasonOf,
@@ -162,9 +163,10 @@ export class MinimalEvents implements PubSubPort {
     return "requested";
   }
 
-  async signOfLife(channel: AnalysisChannel): Promise<WorkerAnswer> {
+  async signOfLife(channel: AnalysisChannel, attemptId?: string): Promise<WorkerAnswer> {
     const now = this.#options.clock.now();
     const kept = this.#store.find(channel, now);
+    if (kept !== undefined && isSuperseded(kept.record.attempts, attemptId)) return {};
     if (kept !== undefined) kept.heardAt = now;
     return this.#answerTo(channel, now);
   }

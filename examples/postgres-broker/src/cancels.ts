@@ -1,5 +1,5 @@
 import type { ReservedSql, Sql } from "postgres";
-import { cancelToText, isOver } from "telltale/adapter";
+import { cancelToText, isOver, isSuperseded } from "telltale/adapter";
 import type { AnalysisChannel, AppendOutcome, CancelRequest, WorkerAnswer } from "telltale/ports";
 import { type CancelRow, cancelOf, NO_ROW, stagesOf } from "./cancel-row.ts";
 import { assertKnown, keyOf } from "./channel-rows.ts";
@@ -45,8 +45,18 @@ export function requestCancel(
 }
 
 /** As `PubSubPort.signOfLife`. */
-export async function signOfLife(sql: ReservedSql, channel: AnalysisChannel): Promise<WorkerAnswer> {
+export async function signOfLife(
+  sql: ReservedSql,
+  channel: AnalysisChannel,
+  attemptId?: string,
+): Promise<WorkerAnswer> {
   const key = keyOf(channel);
+  if (attemptId !== undefined) {
+    const [row] = await sql<{ attempts: string }[]>`
+      select attempts from channels where channel = ${key} and expires_at > now_ms()`;
+    if (row !== undefined && row.attempts !== "" && isSuperseded(JSON.parse(row.attempts), attemptId))
+      return {};
+  }
   const [row] = await sql<RowWithFormat[]>`
     with heard as (
       update channels set heard_at = now_ms() where channel = ${key} and expires_at > now_ms()

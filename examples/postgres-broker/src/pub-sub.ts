@@ -177,8 +177,8 @@ export class PostgresPubSub implements PubSubPort {
     return this.#writing(channel, (sql) => requestCancel(sql, channel, request, terms));
   }
 
-  signOfLife(channel: AnalysisChannel): Promise<WorkerAnswer> {
-    return this.#writing(channel, (sql) => signOfLife(sql, channel));
+  signOfLife(channel: AnalysisChannel, attemptId?: string): Promise<WorkerAnswer> {
+    return this.#writing(channel, (sql) => signOfLife(sql, channel, attemptId));
   }
 
   health(): BrokerHealth {

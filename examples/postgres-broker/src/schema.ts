@@ -9,7 +9,7 @@ export const FORMAT = 1;
 export async function hasSchema(sql: Sql, schema: string): Promise<boolean> {
   try {
     const [kept] = await sql.unsafe<{ number: number; added: boolean }[]>(
-      `select number, to_regproc('${schema}.telltale_heartbeat') is not null as added from ${schema}.format`,
+      `select number, to_regprocedure('${schema}.telltale_heartbeat(uuid, text)') is not null as added from ${schema}.format`,
     );
     return isOfThis(kept?.number) && kept?.added === true;
   } catch (error) {
@@ -55,10 +55,20 @@ create table if not exists ${schema}.running (channel text primary key, due_at b
 create index if not exists running_due on ${schema}.running (due_at);
 
 -- The worker of an analysis is alive, and asks whether somebody asked to cancel it. Gateways remove a request that is over.
-create or replace function ${schema}.telltale_heartbeat(analysis uuid) returns boolean
-language sql security definer set search_path = ${schema}, pg_temp as $$
+-- A worker whose attempt another one has replaced counts for nothing. Names are compared as JSON, which may hold \\u0000.
+drop function if exists ${schema}.telltale_heartbeat(uuid);
+create or replace function ${schema}.telltale_heartbeat(analysis uuid, attempt text default null) returns boolean
+language plpgsql security definer set search_path = ${schema}, pg_temp as $$
+begin
+  if exists (
+    select from channels, json_array_elements(nullif(attempts, '')::json->'past') as earlier(name)
+    where channel = 'analysis:' || analysis and expires_at > now_ms() and name::text = to_json(attempt)::text
+  ) then
+    return false;
+  end if;
   update channels set heard_at = now_ms() where channel = 'analysis:' || analysis and expires_at > now_ms();
-  select exists (select from cancels where channel = 'analysis:' || analysis and expires_at > now_ms());
+  return exists (select from cancels where channel = 'analysis:' || analysis and expires_at > now_ms());
+end;
 $$;
 `;
 }

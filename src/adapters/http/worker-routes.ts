@@ -3,6 +3,7 @@ import type { AccessPolicy } from "../../application/access-policy.ts";
 import type { CancelAnalysis } from "../../application/cancel-analysis.ts";
 import type { PubSubPort } from "../../application/ports/pub-sub-port.ts";
 import type { TokenVerifierPort } from "../../application/ports/token-verifier-port.ts";
+import { readBeat } from "../../domain/beat.ts";
 import { analysisChannel, parseAnalysisId } from "../../domain/channel.ts";
 import { problem } from "./problem.ts";
 import { requestText } from "./request-text.ts";
@@ -42,7 +43,9 @@ export function workerRoutes({ tokens, access, pubSub, cancel }: WorkerParts): H
 
   const scope = requireScope(tokens, "analysis:publish");
   routes.post("/:id/heartbeat", scope, requirePublisher(access), async (context) => {
-    const answer = await pubSub.signOfLife?.(analysisChannel(context.var.analysisId));
+    const beat = readBeat((await requestText(context)) ?? "");
+    if (!beat.ok) return problem(context, "invalid_request", { issues: beat.issues });
+    const answer = await pubSub.signOfLife?.(analysisChannel(context.var.analysisId), beat.attemptId);
     return context.json({ cancel_requested: answer?.cancelRequested ?? false }, 200);
   });
 

@@ -164,9 +164,10 @@ export class InMemoryPubSub implements PubSubPort {
     return "requested";
   }
 
-  async signOfLife(channel: AnalysisChannel): Promise<WorkerAnswer> {
+  async signOfLife(channel: AnalysisChannel, attemptId?: string): Promise<WorkerAnswer> {
     const now = this.#options.clock.now();
     const kept = this.#broker.find(channel, now);
+    if (kept?.isSuperseded(attemptId) === true) return {};
     if (kept !== undefined) kept.heardAt = now;
     return this.#answerTo(channel, now);
   }

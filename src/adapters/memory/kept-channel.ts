@@ -5,6 +5,7 @@ import {
   type HistoryPage,
   PAGE_BYTES,
 } from "../../application/ports/pub-sub-port.ts";
+import { isSuperseded } from "../../domain/attempts.ts";
 import { fill } from "../../domain/byte-budget.ts";
 import { appendToRecord, mostKept, newRecord, type PublishedEvent } from "../../domain/channel-record.ts";
 import type { CurrentRun } from "../../domain/current-run.ts";
@@ -56,6 +57,11 @@ export class KeptChannel {
 
   get attemptId(): string | undefined {
     return this.#record.attempts.current;
+  }
+
+  /** Whether another attempt has replaced the one of this name. */
+  isSuperseded(attemptId: string | undefined): boolean {
+    return isSuperseded(this.#record.attempts, attemptId);
   }
 
   get stages(): readonly StageMark[] {

@@ -33,7 +33,7 @@ export function openNatsBroker({ history, listen, ...connected }: NatsBrokerOpti
     inbox: new NatsInbox({
       ...shared,
       listen: [...listen],
-      signOfLife: (channel) => events.signOfLife(channel),
+      signOfLife: (channel, attemptId) => events.signOfLife(channel, attemptId),
     }),
     selfCheck: () => new NatsSelfCheck(connected.target, [...listen]),
   };

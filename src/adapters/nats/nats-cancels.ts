@@ -1,6 +1,7 @@
 import { reasonOf } from "../../application/errors.ts";
 import type { ChannelPosition, WorkerAnswer } from "../../application/ports/pub-sub-port.ts";
 import type { TelemetryPort } from "../../application/ports/telemetry-port.ts";
+import { isSuperseded, NO_ATTEMPTS } from "../../domain/attempts.ts";
 import type { CancelRequest } from "../../domain/cancel-request.ts";
 import { inForce, readCancel, storeCancel } from "./channel-cancels.ts";
 import { type KeptHead, readHead, readLastPosition } from "./channel-head.ts";
@@ -42,9 +43,13 @@ export class NatsCancels {
   }
 
   /** As `PubSubPort.signOfLife`. It is noted of a channel without events too: nobody reads that. */
-  async signOfLife(channel: string): Promise<WorkerAnswer> {
+  async signOfLife(channel: string, attemptId?: string): Promise<WorkerAnswer> {
     const { stream, history, clock } = this.#options;
     const subjects = subjectsOf(channel);
+    if (attemptId !== undefined) {
+      const { kept } = await readHead(stream, subjects, history.ttlMs);
+      if (isSuperseded(kept?.course.attempts ?? NO_ATTEMPTS, attemptId)) return {};
+    }
     const [kept] = await Promise.all([readCancel(stream, subjects), this.heard.tell(channel)]);
     if (kept === undefined) return {};
     const { kept: head } = await readHead(stream, subjects, history.ttlMs);

@@ -194,8 +194,8 @@ export class NatsPubSub implements PubSubPort {
     return this.#write(channel, () => this.#cancels.request(channel, request));
   }
 
-  signOfLife(channel: AnalysisChannel): Promise<WorkerAnswer> {
-    return this.#write(channel, () => this.#cancels.signOfLife(channel));
+  signOfLife(channel: AnalysisChannel, attemptId?: string): Promise<WorkerAnswer> {
+    return this.#write(channel, () => this.#cancels.signOfLife(channel, attemptId));
   }
 
   health(): BrokerHealth {

@@ -2,6 +2,7 @@ import type { Msg } from "@nats-io/transport-node";
 import { reasonOf } from "../../application/errors.ts";
 import type { WorkerAnswer } from "../../application/ports/pub-sub-port.ts";
 import type { TelemetryPort } from "../../application/ports/telemetry-port.ts";
+import { readBeat } from "../../domain/beat.ts";
 import { type AnalysisChannel, analysisChannel, parseAnalysisId } from "../../domain/channel.ts";
 import type { NatsLink } from "./nats-link.ts";
 
@@ -13,7 +14,7 @@ const MOST_AT_ONCE = 200;
 
 interface HeartbeatParts {
   /** As `PubSubPort.signOfLife`. */
-  readonly signOfLife: (channel: AnalysisChannel) => Promise<WorkerAnswer>;
+  readonly signOfLife: (channel: AnalysisChannel, attemptId?: string) => Promise<WorkerAnswer>;
   readonly telemetry: TelemetryPort;
 }
 
@@ -41,10 +42,13 @@ export class WorkerHeartbeats {
     const { telemetry, signOfLife } = this.#parts;
     const id = parseAnalysisId(message.subject.slice(SUBJECT.length));
     if (id === undefined) return void message.respond(JSON.stringify({ code: "not_an_analysis_id" }));
+    const beat = readBeat(message.string());
+    if (!beat.ok)
+      return void message.respond(JSON.stringify({ code: "invalid_request", issues: beat.issues }));
     if (this.#answering >= MOST_AT_ONCE) return;
     this.#answering++;
     try {
-      const { cancelRequested = false } = await signOfLife(analysisChannel(id));
+      const { cancelRequested = false } = await signOfLife(analysisChannel(id), beat.attemptId);
       message.respond(JSON.stringify({ cancel_requested: cancelRequested }));
     } catch (error) {
       telemetry.log("debug", "a heartbeat was not answered", { reason: reasonOf(error) });

@@ -60,11 +60,11 @@ export class RedisCancels {
   }
 
   /** As `PubSubPort.signOfLife`. */
-  async signOfLife(channel: AnalysisChannel): Promise<WorkerAnswer> {
+  async signOfLife(channel: AnalysisChannel, attemptId = ""): Promise<WorkerAnswer> {
     const { primaries, format } = this.#options;
     const { record, cancel } = keysOf(channel);
     const reply = await primaries.at(record, ({ commands }) =>
-      commands.write("signOfLife", [record, cancel], [format.newest]),
+      commands.write("signOfLife", [record, cancel], [format.newest, attemptId]),
     );
     const [, isRequested] = format.understood(reply, channel);
     return isRequested === 1 ? { cancelRequested: true } : {};

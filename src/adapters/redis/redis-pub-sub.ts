@@ -163,8 +163,8 @@ export class RedisPubSub implements PubSubPort {
     return this.#cancels.request(channel, request);
   }
 
-  signOfLife(channel: AnalysisChannel): Promise<WorkerAnswer> {
-    return this.#cancels.signOfLife(channel);
+  signOfLife(channel: AnalysisChannel, attemptId?: string): Promise<WorkerAnswer> {
+    return this.#cancels.signOfLife(channel, attemptId);
   }
 
   health(channel?: ChannelName): BrokerHealth {

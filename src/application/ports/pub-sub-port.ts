@@ -108,8 +108,11 @@ export interface PubSubPort {
    */
   requestCancel?(channel: AnalysisChannel, request: CancelRequest): Promise<"requested" | "ended">;
 
-  /** Renews when the worker was last heard (PS-40). An analysis without events stays as it is. */
-  signOfLife?(channel: AnalysisChannel): Promise<WorkerAnswer>;
+  /**
+   * Renews when the worker was last heard (PS-40). An analysis without events stays as it is. `attemptId` is the run that
+   * the worker names: if another has replaced it, nothing is renewed, and the answer is empty (PS-43).
+   */
+  signOfLife?(channel: AnalysisChannel, attemptId?: string): Promise<WorkerAnswer>;
 
   /**
    * The state of the broker as the adapter knows it, at most 10 s old. Never waits for the broker. With a channel it is that of

@@ -143,6 +143,33 @@ export function cancelRules({ node: anyNode, broker }: PubSubRuleContext): void 
     expect(await one.signOfLife(channel)).toEqual({ cancelRequested: true });
   });
 
+  test("PS-43 a sign of life of an attempt that another has replaced renews nothing, and hears of no request", async () => {
+    const [one, two] = [await node(), await node()];
+    const channel = someAnalysis();
+    for (const attemptId of ["first", "second", "third"])
+      await one.append({ channel, events: [status({ attemptId })] });
+    await two.requestCancel(channel, REQUEST);
+    const before = await two.snapshot(channel);
+    await broker().elapse(60);
+    for (const attemptId of ["first", "second"]) expect(await one.signOfLife(channel, attemptId)).toEqual({});
+    expect((await two.snapshot(channel)).heardAt).toBe(before.heardAt!);
+  });
+
+  test("PS-43 a sign of life of the current attempt, of a new one and of none renews when the worker was heard", async () => {
+    const [one, two] = [await node(), await node()];
+    const channel = someAnalysis();
+    for (const attemptId of ['old "one"', 'the "second"'])
+      await one.append({ channel, events: [status({ attemptId })] });
+    await two.requestCancel(channel, REQUEST);
+    for (const attemptId of ['the "second"', "new", undefined]) {
+      const before = await two.snapshot(channel);
+      await broker().elapse(60);
+      expect(await one.signOfLife(channel, attemptId)).toEqual({ cancelRequested: true });
+      expect((await two.snapshot(channel)).heardAt! - before.heardAt!).toBeGreaterThanOrEqual(60);
+    }
+    expect((await two.snapshot(channel)).attemptId).toBe('the "second"');
+  });
+
   test("PS-41 positions() says how long the worker was silent, by the broker's clock", async () => {
     const [one, two] = [await node(), await node()];
     const channel = someAnalysis();

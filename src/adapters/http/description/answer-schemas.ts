@@ -27,6 +27,7 @@ export const answers = {
     resumed: z.boolean().nullable(),
   }),
   Viewers: z.object({ viewers: z.union([z.literal("*"), z.array(z.string()).max(1_000)]) }),
+  Beat: z.object({ attempt_id: z.string().min(1).max(64).nullish() }),
   CancelWish: z.object({ reason: z.string().max(1_000).nullish() }),
   Alive: z.looseObject({ status: z.literal("alive") }),
   Readiness: z.looseObject({ ready: z.boolean(), reason: z.string().optional() }),

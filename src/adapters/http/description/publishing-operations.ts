@@ -57,13 +57,16 @@ export const PUBLISHING: readonly Operation[] = [
     id: "signOfLife",
     tag: "Publishing",
     needs: "analysis:publish",
-    summary: "Says that the worker is alive, without an event.",
+    summary:
+      "Says that the worker is alive, without an event. A run that another has replaced counts for nothing.",
+    body: { schema: ref("Beat"), required: false },
     answers: { 200: { description: "Heard.", content: json("CancelAnswer") } },
     problems: [
       "unauthenticated",
       "scope_missing",
       "not_allowed",
       "not_an_analysis_id",
+      "invalid_request",
       "outcome_unknown",
       ...BROKER,
     ],

@@ -13,7 +13,8 @@ function opened(options: Parameters<typeof appBench>[2] = {}) {
   tokens.know("canceller", { userId: "alice", scopes });
   const cancel = (body: unknown = undefined, token = "canceller", method = "POST") =>
     ask(`${path}/cancel`, { method, token, body });
-  const heartbeat = (token = "publisher") => ask(`${path}/heartbeat`, { method: "POST", token });
+  const heartbeat = (token = "publisher", body = "") =>
+    ask(`${path}/heartbeat`, { method: "POST", token, body });
   const state = async () => (await (await ask(path)).json()) as Record<string, unknown>;
   return { ...bench, path, scopes, cancel, heartbeat, state };
 }
@@ -133,6 +134,39 @@ describe("POST /v1/analyses/{id}/heartbeat", () => {
     const { heartbeat, state } = opened();
     expect((await heartbeat()).status).toBe(200);
     expect(await state()).toMatchObject({ status: "unknown", last_event_id: "0" });
+  });
+
+  test("CAN-12: that of a run which another has replaced counts for nothing", async () => {
+    const { heartbeat, publish, cancel, state, clock } = opened();
+    const beat = async (attempt_id: unknown) =>
+      (await heartbeat("publisher", JSON.stringify({ attempt_id }))).json();
+    await publish(statusUpdate({ attempt_id: "first" }));
+    await publish(statusUpdate({ attempt_id: "second" }));
+    await cancel();
+    clock.advance(61_000);
+    expect(await beat("first")).toEqual({ cancel_requested: false });
+    expect(await state()).toMatchObject({ status: "stalled" });
+    for (const attempt of ["second", "third", null, undefined]) {
+      clock.advance(61_000);
+      expect(await state()).toMatchObject({ status: "stalled" });
+      expect(await beat(attempt)).toEqual({ cancel_requested: true });
+      expect(await state()).toMatchObject({ status: "running" });
+    }
+  });
+
+  test("CAN-12: refuses an attempt_id that can be none, and takes any other body", async () => {
+    const { heartbeat } = opened();
+    for (const attempt_id of ["", 7, "x".repeat(65), {}]) {
+      const answer = await heartbeat("publisher", JSON.stringify({ attempt_id }));
+      const { code, issues } = (await answer.json()) as Record<string, unknown>;
+      expect([answer.status, code, issues]).toEqual([
+        422,
+        "invalid_request",
+        [{ path: ["attempt_id"], message: "must be text of 1 to 64 characters" }],
+      ]);
+    }
+    for (const body of ["", "alive", "null", "[]", "{", '{"attempt":7}', "7"])
+      expect((await heartbeat("publisher", body)).status).toBe(200);
   });
 
   test("CAN-6: needs the rights of a publisher", async () => {
