@@ -164,6 +164,11 @@ export class Analysis {
       this.#endWith("error", "error", () => ({ ...errorFields(thrown), event_type: "error" }), "unchecked");
   }
 
+  /** Sends what waits, as `close`, and says no end: somebody else has said it. */
+  leave(): Promise<void> {
+    return this.#outbox.close(PATIENCE_MS);
+  }
+
   /** Sends no report from now on: somebody else tells how far the analysis is. An end is sent all the same, and it goes on to beat. */
   withdraw(): void {
     this.#outbox.withdraw();

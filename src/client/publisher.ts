@@ -21,6 +21,7 @@ import type {
   ResultUpdate,
   StatusUpdate,
 } from "./publishable.ts";
+import { toldToRun } from "./told-to-run.ts";
 import type { TrackOptions } from "./tracked-items.ts";
 import type { Report, WorkerResult } from "./worker-events.ts";
 
@@ -128,15 +129,18 @@ export class TelltalePublisher {
   /** An analysis for `await using`, or to be closed by hand. Its end has to be said: see `Analysis.close`. */
   analysis(analysisId: string, options: AnalysisOptions = {}): Analysis {
     const id = checkedId(analysisId);
+    const command = toldToRun(id, this.#base);
+    const attemptId = options.attemptId ?? command?.attemptId;
     const way = httpWay({
       base: this.#base,
       analysisId: id,
-      attemptId: options.attemptId,
+      attemptId,
       settings: this.#settings,
       lanes: this.#lanes,
     });
     const check = options.check ?? /^(?:1|true|on|yes)$/i.test(environmentVariable("TELLTALE_CHECK").trim());
-    return new Analysis(id, way, { ...options, check });
+    const named = attemptId === undefined ? { ...options, check } : { ...options, check, attemptId };
+    return new Analysis(id, way, named, { onEndSettled: () => command?.ended() });
   }
 
   sendStatusUpdate(analysisId: string, update: StatusUpdate): Promise<Published> {

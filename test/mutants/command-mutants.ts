@@ -164,6 +164,13 @@ export const COMMAND_MUTANTS: readonly Mutant[] = [
     killers: [ANALYSIS],
   },
   {
+    name: "sends a report that waits although somebody else tells of the analysis",
+    file: "src/client/waiting-events.ts",
+    find: "const kept = this.#takesStatuses ? events : events.filter(isEnd);",
+    replace: "const kept = events;",
+    killers: [FAULTS],
+  },
+  {
     name: "takes a refused event for a sign of life",
     file: "src/client/event-outbox.ts",
     find: 'if (answer.type !== "accepted") return;\n    this.#toldAt',

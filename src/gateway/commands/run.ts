@@ -12,6 +12,7 @@ import { isStopped, outOfMemoryKills } from "./run/linux-process.ts";
 import { OutputLines } from "./run/output-lines.ts";
 import { parsePattern } from "./run/own-pattern.ts";
 import { exitAtSignal, passSignalsOn } from "./run/pass-signals-on.ts";
+import { ProgramTelling } from "./run/program-telling.ts";
 import { type ProgressReader, usualProgress } from "./run/progress-in-text.ts";
 import { openAnalysis } from "./run/run-target.ts";
 import { err } from "./standard-streams.ts";
@@ -26,6 +27,8 @@ interface Options {
 }
 
 const GRACE_SECONDS = 10;
+/** Between two looks whether the program tells of the analysis by itself. */
+const LOOK_MS = 250;
 
 /**
  * `telltale run --analysis ID -- PROGRAM …` runs a program, passes on its output as it is, and publishes the progress that it reads
@@ -75,14 +78,21 @@ async function run(
   { analysis: id, attempt, stage, pattern = usualProgress(Date.now), grace, url }: Options,
 ): Promise<void> {
   let child: ChildOfRun | undefined;
-  const { analysis, disconnect } = await openAnalysis(url, id, {
+  const { analysis, withdraw, disconnect } = await openAnalysis(url, id, {
+    check: false,
     ...(stage === undefined ? {} : { stage }),
     ...(attempt === undefined ? {} : { attemptId: attempt }),
     isAlive: () => child?.pid === undefined || !isStopped(child.pid),
     log: err,
   });
   const name = basename(command[0] ?? "");
-  const output = new ChildOutput(analysis, pattern, err);
+  const telling = new ProgramTelling(id, err);
+  const told = () => {
+    const now = telling.now();
+    if (now !== "nothing") withdraw();
+    return now;
+  };
+  const output = new ChildOutput(analysis, pattern, err, told);
   const lines = {
     stdout: new OutputLines((line) => output.take(line, "stdout")),
     stderr: new OutputLines((line) => output.take(line, "stderr")),
@@ -90,27 +100,38 @@ async function run(
   const killsBefore = outOfMemoryKills();
   const running = await ChildOfRun.start({
     command,
-    // Python keeps what it writes to a pipe until there is much of it.
-    env: { PYTHONUNBUFFERED: "1", ...process.env, TELLTALE_ANALYSIS_ID: id },
+    env: {
+      // Python keeps what it writes to a pipe until there is much of it.
+      PYTHONUNBUFFERED: "1",
+      ...process.env,
+      TELLTALE_ANALYSIS_ID: id,
+      TELLTALE_ATTEMPT_ID: attempt,
+      TELLTALE_RUN_TAKEN: telling.path,
+    },
+    graceMs: grace * 1_000,
     onOutput: (chunk, stream) => lines[stream].push(chunk),
     onForbidden: (signal) =>
       err(`telltale: ${name}, or something that it started, may not be sent ${signal}`),
   });
   child = running;
   if (running.pid !== undefined) analysis.report({ progress: 0, message: `${name} has begun` });
+  const looking = setInterval(told, LOOK_MS);
   const stopListening = passSignalsOn(running);
   const cancelling = endWhenCancelled(analysis, running, grace);
   const end = await running.ended;
   stopListening();
   cancelling.stop();
   for (const stream of Object.values(lines)) stream.end();
+  clearInterval(looking);
+  const hasTold = told() === "ended";
+  telling.remove();
   const code = exitCodeOf(end);
   const stopWaiting = exitAtSignal(code);
   const outOfMemory = (outOfMemoryKills() ?? 0) > (killsBefore ?? 0);
-  if (!cancelling.hasBegun()) sayEnd({ analysis, output, end, name, outOfMemory });
   // An end that the program itself has said is the end, as a result that it had by then.
-  else if (!analysis.hasEnded) analysis.fail(analysis.signal.reason);
-  await analysis.close();
+  if (!hasTold && !cancelling.hasBegun()) sayEnd({ analysis, output, end, name, outOfMemory });
+  else if (!hasTold && !analysis.hasEnded) analysis.fail(analysis.signal.reason);
+  await (hasTold ? analysis.leave() : analysis.close());
   disconnect();
   stopWaiting();
   if (code !== 0) throw new CommandFailed(code, end.kind === "unstarted" ? `${name}: ${end.reason}` : "");

@@ -2,6 +2,7 @@ import type { Analysis } from "../../../client/publisher.ts";
 import { parseAnalysisId } from "../../../domain/channel.ts";
 import { parseWithNumbersAsWritten } from "../numbers-as-written.ts";
 import type { OutputLine } from "./output-lines.ts";
+import type { Telling } from "./program-telling.ts";
 import type { ProgressReader } from "./progress-in-text.ts";
 
 /** The last lines of standard error that an error shows. */
@@ -17,14 +18,22 @@ export class ChildOutput {
   readonly #analysis: Analysis;
   readonly #read: ProgressReader;
   readonly #log: (line: string) => void;
+  readonly #telling: () => Telling;
   readonly #last: string[] = [];
   #saidFailure = false;
   readonly #previous = { stdout: "", stderr: "" };
 
-  constructor(analysis: Analysis, read: ProgressReader, log: (line: string) => void) {
+  constructor(
+    analysis: Analysis,
+    read: ProgressReader,
+    log: (line: string) => void,
+    /** Asked before each report and event. */
+    telling: () => Telling = () => "nothing",
+  ) {
     this.#analysis = analysis;
     this.#read = read;
     this.#log = log;
+    this.#telling = telling;
   }
 
   /** Whether the program itself said that it failed or gave up. */
@@ -53,13 +62,19 @@ export class ChildOutput {
     if (line === this.#previous[stream]) return;
     this.#previous[stream] = line;
     const report = this.#read(line);
-    if (report !== undefined) this.#analysis.report(report);
+    if (report !== undefined && this.#telling() !== "ended") this.#analysis.report(report);
   }
 
   #publish(event: Fields): void {
     const named = event.analysis_id;
     if (named !== undefined && (typeof named !== "string" || parseAnalysisId(named) !== this.#analysis.id)) {
       this.#log("telltale: the program wrote an event of another analysis; it is not published");
+      return;
+    }
+    if (this.#telling() === "ended") {
+      this.#log(
+        "telltale: the program wrote an event after the end that it told by itself; it is not published",
+      );
       return;
     }
     if (event.event_type !== "status_update" || event.current_stage === "failed")

@@ -1,5 +1,6 @@
 import { type ChildProcess, type StdioOptions, spawn } from "node:child_process";
 import { constants } from "node:os";
+import { endWithCommand } from "./end-with-command.ts";
 import { type OutputPipe, outputPipe } from "./output-pipe.ts";
 import { type PassedOn, passedOn } from "./passed-on.ts";
 import { ProcessTree } from "./process-tree.ts";
@@ -14,6 +15,8 @@ export type ChildEnd =
 interface ChildOptions {
   readonly command: readonly string[];
   readonly env: NodeJS.ProcessEnv;
+  /** If this process is killed, as `end` has it: milliseconds between SIGTERM and SIGKILL. */
+  readonly graceMs: number;
   /** Gets each piece of output after it was passed on. */
   readonly onOutput: (chunk: Uint8Array, stream: "stdout" | "stderr") => void;
   /** Called if something that the program has started may not be sent a signal. */
@@ -35,6 +38,7 @@ export class ChildOfRun {
   readonly #options: ChildOptions;
   readonly #child: ChildProcess | undefined;
   readonly #tree: ProcessTree | undefined;
+  #over = () => {};
   #hasExited = false;
   #ending: Promise<void> | undefined;
 
@@ -47,11 +51,13 @@ export class ChildOfRun {
   private constructor(options: ChildOptions, pipes: Readonly<Record<"stdout" | "stderr", OutputPipe>>) {
     this.#options = options;
     const [program = "", ...args] = options.command;
+    const run = crypto.randomUUID();
     const leadsGroup = !process.stdin.isTTY;
     const stdio: StdioOptions = ["inherit", pipes.stdout.stdio, pipes.stderr.stdio];
     let child: ChildProcess;
     try {
-      child = spawn(program, args, { env: options.env, stdio, detached: leadsGroup });
+      const env = { ...options.env, TELLTALE_RUN: run };
+      child = spawn(program, args, { env, stdio, detached: leadsGroup });
     } catch (error) {
       // Runtimes throw some reasons and emit others.
       for (const pipe of Object.values(pipes)) pipe.close();
@@ -59,7 +65,11 @@ export class ChildOfRun {
       return;
     }
     this.#child = child;
-    if (child.pid !== undefined) this.#tree = new ProcessTree(child.pid, leadsGroup);
+    if (child.pid !== undefined) {
+      const mark = `TELLTALE_RUN=${run}`;
+      this.#tree = new ProcessTree(child.pid, leadsGroup, mark);
+      this.#over = endWithCommand({ pid: child.pid, leadsGroup, mark, graceMs: options.graceMs });
+    }
     const exit = new Promise<ChildEnd>((resolve) => {
       child.on("error", (error) => resolve(unstarted(program, error)));
       child.on("exit", (code, signal) =>
@@ -111,6 +121,7 @@ export class ChildOfRun {
     const end = await exit;
     this.#hasExited = true;
     await this.#ending;
+    this.#over();
     await Promise.all(outputs.map((output) => output.finish()));
     return end;
   }

@@ -40,6 +40,12 @@ export function allProcesses(): readonly LinuxProcess[] | undefined {
   return processes.length === 0 ? undefined : processes;
 }
 
+/** Whether a process has this `NAME=value` in the environment that it began with; false if this one may not read that. */
+export function beganWith(pid: number, variable: string): boolean {
+  const environment = textOf(`/proc/${pid}/environ`) ?? "";
+  return `\0${environment}`.includes(`\0${variable}\0`);
+}
+
 function processOf(pid: number): LinuxProcess | undefined {
   // The name of the program, in brackets before the state, may hold anything.
   const [, rest] = /^.*\) (.*)$/s.exec(textOf(`/proc/${pid}/stat`) ?? "") ?? [];

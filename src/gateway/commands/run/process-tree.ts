@@ -1,18 +1,20 @@
-import { allProcesses, type LinuxProcess } from "./linux-process.ts";
+import { allProcesses, beganWith, type LinuxProcess } from "./linux-process.ts";
 
 /**
  * A program and all that it has started. On Linux that is everything in its group and every descendant, whatever group it has made
- * for itself; it is remembered, so that it is found when its parent has ended. Elsewhere it is the group, or the program alone.
+ * for itself, also if its parent has ended: a mark in its environment tells. Elsewhere it is the group, or the program alone.
  */
 export class ProcessTree {
   readonly #root: number;
   readonly #leadsGroup: boolean;
+  readonly #mark: string;
   /** When those that were seen have started, by their ids. */
   readonly #seen = new Map<number, string>();
 
-  /** `leadsGroup`: the program has a group of its own. */
-  constructor(root: number, leadsGroup: boolean) {
+  /** `leadsGroup`: the program has a group of its own. `mark`: a `NAME=value` that only its environment has. */
+  constructor(root: number, leadsGroup: boolean, mark: string) {
     this.#root = root;
+    this.#mark = mark;
     this.#leadsGroup = leadsGroup;
     // Read while the program is there for certain: a later process may have its id.
     this.#members();
@@ -53,7 +55,9 @@ export class ProcessTree {
   #isKnown({ pid, group, startedAt }: LinuxProcess): boolean {
     const seen = this.#seen.get(pid);
     if (seen !== undefined) return seen === startedAt;
-    return (pid === this.#root && this.#seen.size === 0) || (this.#leadsGroup && group === this.#root);
+    if ((pid === this.#root && this.#seen.size === 0) || (this.#leadsGroup && group === this.#root))
+      return true;
+    return beganWith(pid, this.#mark);
   }
 }
 

@@ -15,6 +15,8 @@ import { type AnalysisId, analysisChannel } from "../../../domain/channel.ts";
 
 /** A way through the inbox of a Redis, where events wait for a gateway. */
 export interface RedisWay extends EventWay {
+  /** Beats by no status any more: it would be out of date. */
+  withdraw(): void;
   close(): void;
 }
 
@@ -41,7 +43,7 @@ export function redisWay({ target, analysisId, attemptId }: RedisWayOptions): Re
   });
   const requestKey = cancelCopyKey(analysisChannel(analysisId)) ?? "";
   let latest: string | undefined;
-  let isCancelled = false;
+  let [isCancelled, isWithdrawn] = [false, false];
   /** How many events of the latest call are stored. */
   let stored = { key: "", count: 0 };
 
@@ -82,10 +84,14 @@ export function redisWay({ target, analysisId, attemptId }: RedisWayOptions): Re
   return {
     async send(events, key) {
       const answer = await add(events, key);
-      if (answer.type === "accepted") latest = events.at(-1);
+      if (answer.type === "accepted" && !isWithdrawn) latest = events.at(-1);
       return answer;
     },
     beat: () => add(latest === undefined ? [] : againNow(latest), crypto.randomUUID()),
+    withdraw() {
+      isWithdrawn = true;
+      latest = undefined;
+    },
     close: () => primaries.close(),
   };
 }

@@ -1,5 +1,6 @@
 import type { ClusterTarget, RedisTarget } from "../../../adapters/redis/redis-connection.ts";
 import { Analysis, type AnalysisOptions, TelltalePublisher } from "../../../client/publisher.ts";
+import { toldToRun } from "../../../client/told-to-run.ts";
 import type { AnalysisId } from "../../../domain/channel.ts";
 import { CommandFailed, readConfig } from "../command-failed.ts";
 import { EXIT } from "../exit-codes.ts";
@@ -8,6 +9,8 @@ import { gatewayAccess } from "../gateway-access.ts";
 /** An analysis whose events have a way out. */
 export interface OpenedAnalysis {
   readonly analysis: Analysis;
+  /** The program tells of the analysis by itself: nothing but the end, signs of life and what somebody asks is left to do. */
+  readonly withdraw: () => void;
   /** Ends the connection, once the analysis is closed. */
   readonly disconnect: () => void;
 }
@@ -25,14 +28,23 @@ export async function openAnalysis(
   if (url === undefined && /^rediss?(\+|:)/i.test(TELLTALE_URL)) return atRedis(TELLTALE_URL, id, options);
   const rights = { user: "telltale-run", analyses: [id], scopes: ["analysis:publish"] as const };
   const publisher = new TelltalePublisher(await gatewayAccess(url, rights));
-  return { analysis: publisher.analysis(id, options), disconnect: () => {} };
+  const analysis = publisher.analysis(id, options);
+  return { analysis, withdraw: () => analysis.withdraw(), disconnect: () => {} };
 }
 
 async function atRedis(url: string, id: AnalysisId, options: AnalysisOptions): Promise<OpenedAnalysis> {
   const target = redisTarget(url);
   const { redisWay } = await import("./redis-way.ts");
-  const way = redisWay({ target, analysisId: id, attemptId: options.attemptId });
-  return { analysis: new Analysis(id, way, options), disconnect: () => way.close() };
+  const command = toldToRun(id, url);
+  const attemptId = options.attemptId ?? command?.attemptId;
+  const way = redisWay({ target, analysisId: id, attemptId });
+  const named = attemptId === undefined ? options : { ...options, attemptId };
+  const analysis = new Analysis(id, way, named, { onEndSettled: () => command?.ended() });
+  const withdraw = () => {
+    analysis.withdraw();
+    way.withdraw();
+  };
+  return { analysis, withdraw, disconnect: () => way.close() };
 }
 
 function redisTarget(url: string): RedisTarget | ClusterTarget {
