@@ -15,6 +15,16 @@ const CONNECTION = "[data-testid=connection]";
 
 const BEFORE_THE_FIRST_EVENT = ["Connecting to the gateway", "Waiting for the worker"];
 
+const WORKING = [
+  "Initialising",
+  "Uploading",
+  "Extracting frames",
+  "Finding features",
+  "Running the model",
+  "Post-processing",
+  "Recording the verdict",
+];
+
 const progressOf = (percent: number) => `${PROGRESS}[aria-valuenow="${percent}"]`;
 const connectionIs = (kind: string) => `${CONNECTION}[data-kind=${kind}]`;
 
@@ -57,16 +67,14 @@ describe.skipIf(!needs("chromium"))("the demo page", () => {
       const stages = await recordStages(page);
       await page.click("[data-testid=start]");
       await page.waitForSelector(VERDICT);
-      expect((await stages()).filter((stage) => !BEFORE_THE_FIRST_EVENT.includes(stage))).toEqual([
-        "Initialising",
-        "Uploading",
-        "Extracting frames",
-        "Finding features",
-        "Running the model",
-        "Post-processing",
-        "Recording the verdict",
-        "Completed",
-      ]);
+      // The pipeline has begun before the page can watch it, and its first stages are short.
+      const shown = (await stages()).filter((stage) => !BEFORE_THE_FIRST_EVENT.includes(stage));
+      expect(shown).toEqual([...WORKING, "Completed"].slice(-shown.length));
+      expect(shown).toContain("Running the model");
+      const steps = page.locator("[data-testid=stages] .step--done");
+      expect(await steps.evaluateAll((items) => items.map((item) => item.textContent))).toEqual(
+        WORKING.map((stage) => expect.stringContaining(stage)),
+      );
       expect(await page.textContent(VERDICT)).toContain("Manipulated");
       expect(await page.getAttribute(PROGRESS, "aria-valuenow")).toBe("100");
       expect(await page.locator("[data-testid=region]").count()).toBe(4);

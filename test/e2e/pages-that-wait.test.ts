@@ -173,9 +173,15 @@ describe.skipIf(!needs("chromium"))("the demo page while it waits, and at the en
         if (document.querySelector("[data-testid=unknown]") !== null) memory.flashed = true;
       }).observe(document, { subtree: true, childList: true });
     });
-    const read = page.waitForResponse((answer) => answer.url().endsWith(`/v1/analyses/${id}`));
+    const told = Promise.withResolvers<void>();
+    page.on("websocket", (socket) =>
+      socket.on("framereceived", ({ payload }) => {
+        const { event_type, status } = JSON.parse(String(payload));
+        if (event_type === "analysis_state" && status === "unknown") told.resolve();
+      }),
+    );
     await page.goto(`${gateway.url}/?analysis=${id}`, { waitUntil: "commit" });
-    expect(await (await read).json()).toMatchObject({ status: "unknown" });
+    await told.promise;
     await publish(gateway, id, statusUpdate({ progress: 0.2 }));
     await page.waitForSelector("[data-testid=progress][aria-valuenow='20']");
     const flashed = () => page.evaluate(() => (window as typeof window & { flashed?: boolean }).flashed);

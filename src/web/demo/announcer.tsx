@@ -1,5 +1,6 @@
-import { percent } from "./format.ts";
-import { analysisId, connection, over, unknown, view } from "./page-state.ts";
+import { analysis, analysisId, connection, over, unknown } from "../page/watched-analysis.ts";
+import { failureOf } from "../words/failure-details.ts";
+import { percent } from "../words/percent.ts";
 import { refusals } from "./refusals.ts";
 import { stageLabel } from "./stage-labels.ts";
 
@@ -18,25 +19,26 @@ export function Announcer() {
 }
 
 function news(): string {
-  const current = view.value;
+  const current = analysis.value;
   if (unknown.value)
     return refusals.value === undefined ? "Nothing is known of this analysis." : "Its events were refused.";
   if (current === undefined) return "";
-  if (current.status === "failed") return `The analysis failed. ${current.error?.message ?? ""}`;
-  if (current.result !== undefined) {
-    const { isFake, confidence } = current.result;
-    return `Verdict: ${isFake ? "manipulated" : "authentic"}, ${percent(confidence)} confidence.`;
+  const { error, result } = current;
+  if (error !== null) return `The analysis failed. ${failureOf(error).message}`;
+  if (result?.event_type === "result_update") {
+    const verdict = result.is_fake ? "manipulated" : "authentic";
+    return `Verdict: ${verdict}, ${percent(result.confidence_score, 1)} confidence.`;
   }
   if (current.status === "cancelled") return "The analysis was cancelled.";
-  if (current.data !== undefined) return `Result: ${current.data.summary ?? "the analysis is done"}.`;
-  if (current.cancelRequested !== null) return "Cancel requested.";
+  if (result !== null) return `Result: ${result.summary ?? "the analysis is done"}.`;
+  if (current.cancel_requested !== null) return "Cancel requested.";
   if (current.status === "stalled") return "No news from the worker.";
-  return `Stage: ${stageLabel(current.stage)}.`;
+  return `Stage: ${stageLabel(current.current_stage)}.`;
 }
 
 function connectionNews(): string {
   if (over.value) return "";
-  switch (connection.value.kind) {
+  switch (connection.value.status) {
     case "live":
       return "Connected.";
     case "waiting":

@@ -1,13 +1,14 @@
 import { effect } from "@preact/signals";
 import { render } from "preact";
+import { analysis, analysisId, followTime, moving } from "../page/watched-analysis.ts";
+import { percent } from "../words/percent.ts";
 import { Announcer } from "./announcer.tsx";
 import { EventLog } from "./event-log.tsx";
-import { percent } from "./format.ts";
 import { Frame } from "./frame.tsx";
 import { Header } from "./header.tsx";
 import { NoticeBar, RefusalBar } from "./notice-bar.tsx";
 import { Overview } from "./overview.tsx";
-import { analysisId, moving, now, ticking, view, watchFromAddress } from "./page-state.ts";
+import { isVideo, watchFromAddress } from "./page-state.ts";
 import { lookForRefusals } from "./refusals.ts";
 import { RegionList } from "./region-list.tsx";
 import { StageTimeline } from "./stage-timeline.tsx";
@@ -28,8 +29,8 @@ function App() {
           <section id="analysis" class="analysis" aria-label="Analysis" tabIndex={-1}>
             <Overview />
             <RefusalBar />
-            <div class="columns">
-              <Frame />
+            <div class={isVideo.value ? "columns" : "columns columns--one"}>
+              {isVideo.value && <Frame />}
               <RegionList />
               <StageTimeline />
             </div>
@@ -42,8 +43,9 @@ function App() {
         )}
       </main>
       <footer class="footer">
-        The pipeline on this page only pretends to look at a video. Everything it says travels through the
-        gateway as a real worker's events do.
+        {watching && !isVideo.value
+          ? "The page shows what the worker of this analysis publishes, as the gateway has it."
+          : "The pipeline on this page only pretends to look at a video. Everything it says travels through the gateway as a real worker's events do."}
       </footer>
       <Announcer />
     </>
@@ -51,19 +53,12 @@ function App() {
 }
 
 effect(() => {
-  if (!ticking.value) return;
-  const timer = setInterval(() => {
-    now.value = Date.now();
-  }, 250);
-  return () => clearInterval(timer);
-});
-
-effect(() => {
-  const current = view.value;
+  const current = analysis.value;
   const shown = current !== undefined && moving.value;
-  document.title = shown ? `${percent(current.progress, 0)} · Telltale` : "Telltale";
+  document.title = shown ? `${percent(current.progress ?? 0)} · Telltale` : "Telltale";
 });
 
+followTime();
 lookForRefusals();
 watchFromAddress();
 render(<App />, document.getElementById("app") as HTMLElement);

@@ -1,10 +1,11 @@
 import { useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
+import { CancelRefused } from "../../client/sdk.ts";
 import type { CancelRequest } from "../../domain/cancel-request.ts";
-import type { AnalysisView } from "./analysis-view.ts";
-import { cancelAnalysis } from "./demo-backend.ts";
+import { cancelWatched } from "../page/watched-analysis.ts";
+import { cancelFault } from "../words/cancel-fault.ts";
 import { timeInSeconds } from "./format.ts";
-import { analysisId, session } from "./page-state.ts";
+import { session } from "./page-state.ts";
 
 /** How the visitor's wish to cancel goes. */
 type Asking =
@@ -13,16 +14,15 @@ type Asking =
   | { readonly kind: "failed"; readonly reason: string };
 
 /** Asks the worker to stop, once the visitor has confirmed it. The worker ends the analysis itself. */
-export function Cancelling({ analysis: { cancelRequested } }: { analysis: AnalysisView }) {
+export function Cancelling({ request }: { request: CancelRequest | null }) {
   const asking = useSignal<Asking>({ kind: "idle" });
-  const requestedAt = cancelRequested?.requested_at;
+  const requestedAt = request?.requested_at;
   useEffect(() => {
     // Another run of the worker ends the request: the visitor may ask again then.
     if (requestedAt !== undefined) asking.value = { kind: "idle" };
   }, [requestedAt, asking]);
-  const id = analysisId.value;
-  if (cancelRequested !== null) return <Requested request={cancelRequested} />;
-  if (id === undefined || session.value?.may_cancel !== true) return null;
+  if (request !== null) return <Requested request={request} />;
+  if (session.value?.may_cancel !== true) return null;
 
   const set = (kind: "idle" | "confirming") => () => {
     asking.value = { kind };
@@ -30,9 +30,11 @@ export function Cancelling({ analysis: { cancelRequested } }: { analysis: Analys
   const ask = async () => {
     asking.value = { kind: "asked" };
     try {
-      await cancelAnalysis(id);
+      await cancelWatched();
     } catch (error) {
-      asking.value = { kind: "failed", reason: error instanceof Error ? error.message : String(error) };
+      if (!(error instanceof CancelRefused)) throw error;
+      // One that has ended meanwhile says so itself.
+      if (error.code !== "already_ended") asking.value = { kind: "failed", reason: cancelFault(error) };
     }
   };
   const state = asking.value;

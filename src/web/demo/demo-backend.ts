@@ -1,3 +1,4 @@
+import type { WatchedEvent } from "../../client/sdk.ts";
 import { ANSWER_TIMEOUT_MS, backendFault } from "../words/backend-fault.ts";
 
 export type Outcome = "fake" | "authentic" | "failure";
@@ -7,6 +8,8 @@ export interface Refusals {
   readonly count: number;
   readonly reason: string;
 }
+
+type KeptEvent = Extract<WatchedEvent, { readonly event_id: string }>;
 
 /** The visitor as the gateway knows them. */
 export interface Session {
@@ -21,17 +24,12 @@ export function fetchSession(): Promise<Session> {
   return ask<Session>("demo/session", {});
 }
 
-/** Asks for the end of the analysis. Rejects with a sentence for the visitor. One that has ended meanwhile is no fault. */
-export async function cancelAnalysis(analysisId: string): Promise<void> {
+/** The oldest events of an analysis that are kept, so many at most. Rejects with a sentence for the visitor. */
+export async function fetchEvents(analysisId: string, most: number): Promise<readonly KeptEvent[]> {
   const { token } = await fetchSession();
-  await asSentence(async () => {
-    const response = await fetch(`v1/analyses/${encodeURIComponent(analysisId)}/cancel`, {
-      method: "POST",
-      headers: { Authorization: `Bearer ${token}` },
-      signal: AbortSignal.timeout(ANSWER_TIMEOUT_MS),
-    });
-    if (!response.ok && response.status !== 409) throw new Error(await problemOf(response));
-  });
+  const path = `v1/analyses/${encodeURIComponent(analysisId)}/events?limit=${most}`;
+  const { events } = await ask<{ events: readonly KeptEvent[] }>(path, undefined, token);
+  return events;
 }
 
 /** Starts the built-in pipeline; answers the id of its analysis. Rejects with a sentence for the visitor. */
@@ -45,10 +43,11 @@ export function fetchRefusals(analysisId: string): Promise<Refusals> {
 }
 
 /** A POST of `body`, or a GET without one. `path` is relative to the page, which may be served below another path. */
-function ask<Answer>(path: string, body?: object): Promise<Answer> {
-  return asSentence(async () => {
+async function ask<Answer>(path: string, body?: object, token?: string): Promise<Answer> {
+  try {
     const response = await fetch(path, {
       signal: AbortSignal.timeout(ANSWER_TIMEOUT_MS),
+      ...(token !== undefined && { headers: { Authorization: `Bearer ${token}` } }),
       ...(body !== undefined && {
         method: "POST",
         headers: { "Content-Type": "application/json" },
@@ -57,12 +56,6 @@ function ask<Answer>(path: string, body?: object): Promise<Answer> {
     });
     if (!response.ok) throw new Error(await problemOf(response));
     return (await response.json()) as Answer;
-  });
-}
-
-async function asSentence<Answer>(request: () => Promise<Answer>): Promise<Answer> {
-  try {
-    return await request();
   } catch (error) {
     const toDo = "Check that it is running (npm start), and try again.";
     throw new Error(backendFault(error, "The gateway", toDo), { cause: error });

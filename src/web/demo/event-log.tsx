@@ -1,8 +1,8 @@
 import { timeOfDay } from "./format.ts";
 import { ChevronIcon } from "./icons.tsx";
-import { heard, log } from "./page-state.ts";
+import { heard, log } from "./logged-events.ts";
 
-/** The frames as they came over the wire, newest first. */
+/** The events as the page got them, newest first. */
 export function EventLog() {
   const entries = log.value;
   return (
@@ -20,11 +20,11 @@ export function EventLog() {
         // biome-ignore lint/a11y/noNoninteractiveTabindex: a list that scrolls must be scrollable by keyboard.
         <ol class="events__list" tabIndex={0} aria-label="Raw events, newest first">
           {entries.map((entry) => (
-            <li key={entry.key} class="event" data-testid="event" data-event-id={entry.eventId}>
+            <li key={entry.eventId} class="event" data-testid="event" data-event-id={entry.eventId}>
               <p class="event__head">
                 <span class={`event__type event__type--${entry.eventType}`}>{entry.eventType}</span>
                 <span class="event__id">{entry.eventId}</span>
-                <time class="event__time">{timeOfDay(entry.receivedAt)}</time>
+                <time class="event__time">{timeOfDay(entry.at)}</time>
               </p>
               <pre class="event__text">{entry.text}</pre>
             </li>

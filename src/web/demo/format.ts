@@ -25,11 +25,6 @@ export function remaining(at: string | null, now: number): string | undefined {
   return left >= 1000 ? clockTime(left) : undefined;
 }
 
-/** `0.943` becomes `94.3 %`. */
-export function percent(fraction: number, digits = 1): string {
-  return `${(fraction * 100).toFixed(digits)} %`;
-}
-
 /** `23:59:04.120` in the visitor's own time; empty if it is none. */
 export function timeOfDay(at: number): string {
   const seconds = timeInSeconds(at);

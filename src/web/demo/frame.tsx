@@ -1,35 +1,32 @@
+import { analysis, moving, over } from "../page/watched-analysis.ts";
 import { words } from "../words/failure-details.ts";
-import { type AnalysisView, isOver, type Region } from "./analysis-view.ts";
-import { chosenRegion } from "./chosen-region.ts";
-import { percent } from "./format.ts";
+import { percent } from "../words/percent.ts";
 import { LandmarkMesh } from "./landmark-mesh.tsx";
-import { moving, view } from "./page-state.ts";
 import { Portrait, PortraitPaints } from "./portrait.tsx";
+import { chosenRegion, type Region, regions, totalFrames } from "./regions.ts";
 import { stageIndex } from "./stage-labels.ts";
 
 /** The frame under examination: the work on it, and in the end the regions that the worker found. */
 export function Frame() {
-  const analysis = view.value;
-  const verdict = analysis?.result;
-  const regions = verdict?.regions ?? [];
-  const chosen = regions[Math.min(chosenRegion.value, regions.length - 1)];
+  const found = regions.value;
+  const chosen = found[Math.min(chosenRegion.value, found.length - 1)];
   return (
     <figure class="card frame">
       <div class="frame__picture">
-        <svg viewBox="0 0 1600 900" role="img" aria-label={describe(analysis)}>
+        <svg viewBox="0 0 1600 900" role="img" aria-label={describe(found.length)}>
           <PortraitPaints />
           <Portrait />
-          {showsMesh(analysis) && <LandmarkMesh />}
+          {showsMesh() && <LandmarkMesh />}
           <rect width="1600" height="900" fill="url(#vignette)" />
         </svg>
         {moving.value && <div class="frame__scan" aria-hidden="true" />}
-        {regions.map((region, index) => (
+        {found.map((region, index) => (
           <RegionBox
-            key={`${region.frameNumber}-${region.type}-${index}`}
+            key={`${region.frame_number}-${region.region_type}-${index}`}
             region={region}
             number={index + 1}
             chosen={region === chosen}
-            sameFrame={region.frameNumber === chosen?.frameNumber}
+            sameFrame={region.frame_number === chosen?.frame_number}
             choose={() => {
               chosenRegion.value = index;
             }}
@@ -37,14 +34,12 @@ export function Frame() {
         ))}
         {chosen !== undefined && (
           <p class="frame__hud">
-            <span>FRAME {chosen.frameNumber}</span>
+            <span>FRAME {chosen.frame_number}</span>
             {chosen.timecode !== undefined && <span>{chosen.timecode}</span>}
           </p>
         )}
       </div>
-      {verdict !== undefined && regions.length > 0 && (
-        <Scrubber regions={regions} chosen={chosen} totalFrames={verdict.totalFrames} />
-      )}
+      {found.length > 0 && <Scrubber regions={found} chosen={chosen} totalFrames={totalFrames.value} />}
       <figcaption class="frame__caption">
         An illustration: the gateway passes events on, not the video.
       </figcaption>
@@ -72,7 +67,7 @@ function RegionBox(props: {
         width: `${region.width * 100}%`,
         height: `${region.height * 100}%`,
       }}
-      aria-label={`Region ${number}: ${words(region.type)}, frame ${region.frameNumber}, confidence ${percent(region.confidence, 0)}`}
+      aria-label={`Region ${number}: ${words(region.region_type)}, frame ${region.frame_number}, confidence ${percent(region.confidence)}`}
       aria-pressed={chosen}
       onClick={choose}
     >
@@ -80,7 +75,7 @@ function RegionBox(props: {
         {number}
         {chosen && (
           <span class="box__words">
-            {words(region.type)} {percent(region.confidence, 0)}
+            {words(region.region_type)} {percent(region.confidence)}
           </span>
         )}
       </span>
@@ -96,13 +91,13 @@ function Scrubber(props: { regions: readonly Region[]; chosen: Region | undefine
       <div class="scrubber__track">
         {props.regions.map((region, index) => (
           <span
-            key={`${region.frameNumber}-${region.type}-${index}`}
+            key={`${region.frame_number}-${region.region_type}-${index}`}
             class={
-              region.frameNumber === props.chosen?.frameNumber
+              region.frame_number === props.chosen?.frame_number
                 ? "scrubber__mark scrubber__mark--here"
                 : "scrubber__mark"
             }
-            style={{ left: at(region.frameNumber) }}
+            style={{ left: at(region.frame_number) }}
           />
         ))}
       </div>
@@ -110,13 +105,12 @@ function Scrubber(props: { regions: readonly Region[]; chosen: Region | undefine
   );
 }
 
-function showsMesh(analysis: AnalysisView | undefined): boolean {
-  if (analysis === undefined || isOver(analysis)) return false;
-  return stageIndex(analysis.stage) >= stageIndex("feature_extraction");
+function showsMesh(): boolean {
+  const stage = analysis.value?.current_stage ?? null;
+  return !over.value && stageIndex(stage) >= stageIndex("feature_extraction");
 }
 
-function describe(analysis: AnalysisView | undefined): string {
-  const regions = analysis?.result?.regions.length ?? 0;
+function describe(regions: number): string {
   if (regions === 0) return "Illustration of a newsreader in a studio";
   return `Illustration of a newsreader in a studio, with ${regions} suspicious regions marked`;
 }

@@ -1,11 +1,11 @@
-import type { ConnectionStatus } from "../../client/watcher.ts";
+import type { ConnectionStatus } from "../../client/sdk.ts";
 import { CLOSE_CODES } from "../../domain/close-code.ts";
-import { analysisId, connection, connectionSince, now, over, retryNow, trouble } from "./page-state.ts";
+import { analysisId, connection, now, over, retryNow, trouble } from "../page/watched-analysis.ts";
 
 export function Header() {
   return (
     <header class="header">
-      <a class="brand" href="/">
+      <a class="brand" href="./">
         <svg class="brand__mark" viewBox="0 0 32 32" aria-hidden="true">
           <rect width="32" height="32" rx="9" fill="var(--accent)" />
           <path
@@ -29,16 +29,16 @@ function ConnectionPill() {
   return (
     <div class="connection">
       <span
-        class={`pill pill--${ended ? "ended" : trouble.value === undefined ? status.kind : "waiting"}`}
+        class={`pill pill--${ended ? "ended" : status.status}`}
         data-testid="connection"
-        data-kind={status.kind}
+        data-kind={status.status}
         data-ended={ended}
         data-trouble={trouble.value}
       >
         <span class="pill__dot" aria-hidden="true" />
-        <span class="pill__text">{ended ? "Ended" : describeConnection(status, secondsLeft(status))}</span>
+        <span class="pill__text">{ended ? "Ended" : describeConnection(status)}</span>
       </span>
-      {status.kind === "waiting" && !ended && (
+      {status.status === "waiting" && !ended && (
         <button type="button" class="button button--quiet button--small" onClick={retryNow}>
           Retry now
         </button>
@@ -56,15 +56,17 @@ const REFUSALS: Readonly<Record<number, string>> = {
   [CLOSE_CODES.protocolViolation.code]: "protocol errors",
 };
 
-/** The words for the connection; `seconds` until the next attempt, if one is planned. */
-function describeConnection(status: ConnectionStatus, seconds: number): string {
-  switch (status.kind) {
+function describeConnection(status: ConnectionStatus): string {
+  switch (status.status) {
     case "connecting":
       return "Connecting…";
     case "live":
-      return trouble.value === "broker_away" ? "Broker away" : "Live";
+      return "Live";
     case "waiting":
-      return seconds > 0 ? `Reconnecting in ${seconds} s` : "Reconnecting…";
+      if (trouble.value === "broker_away") return "Broker away";
+      return secondsUntil(status.retryAt) > 0
+        ? `Reconnecting in ${secondsUntil(status.retryAt)} s`
+        : "Reconnecting…";
     case "refused":
       return `Refused: ${REFUSALS[status.code] ?? status.reason} (${status.code})`;
     case "finished":
@@ -74,7 +76,6 @@ function describeConnection(status: ConnectionStatus, seconds: number): string {
   }
 }
 
-function secondsLeft(status: ConnectionStatus): number {
-  if (status.kind !== "waiting") return 0;
-  return Math.ceil(Math.max(0, connectionSince.value + status.retryInMs - now.value) / 1000);
+function secondsUntil(time: number): number {
+  return Math.ceil(Math.max(0, time - now.value) / 1000);
 }

@@ -1,6 +1,6 @@
 import { closeCodeOf } from "../../domain/close-code.ts";
+import { connection, trouble } from "../page/watched-analysis.ts";
 import { TROUBLE_WORDS } from "../words/gateway-trouble.ts";
-import { connection, trouble } from "./page-state.ts";
 import { Bar } from "./progress.tsx";
 import { refusals } from "./refusals.ts";
 
@@ -10,7 +10,7 @@ export function Waiting() {
     const { title, toDo } = TROUBLE_WORDS[trouble.value];
     return (
       <div class="card overview" data-testid="unreachable">
-        <Heading label={connection.value.kind === "live" ? "No news" : "No connection"}>{title}</Heading>
+        <Heading label={trouble.value === "unreachable" ? "No connection" : "No news"}>{title}</Heading>
         <p class="overview__message">Nothing is known of this analysis yet. {toDo}</p>
       </div>
     );
@@ -18,7 +18,7 @@ export function Waiting() {
   return (
     <div class="card overview">
       <Heading label="One moment">
-        {connection.value.kind === "live" ? "Waiting for the worker" : "Connecting to the gateway"}
+        {connection.value.status === "live" ? "Waiting for the worker" : "Connecting to the gateway"}
       </Heading>
       <Bar progress={0} tone="accent" />
     </div>

@@ -1,5 +1,6 @@
+import { unknown } from "../page/watched-analysis.ts";
 import { CrossIcon } from "./icons.tsx";
-import { notice, unknown } from "./page-state.ts";
+import { notice } from "./page-state.ts";
 import { refusals } from "./refusals.ts";
 
 /** The newest notice to this user or to everybody, until it is put away. */

@@ -1,9 +1,11 @@
+import { type AnalysisState, isEnd } from "../../domain/analysis-state.ts";
+import { asOf } from "../page/watched-analysis.ts";
+import { Fact } from "../parts/facts.tsx";
 import { countWords } from "../words/count-words.ts";
-import type { AnalysisView } from "./analysis-view.ts";
+import { timeElapsed } from "../words/stage-times.ts";
 import { clockTime, duration } from "./format.ts";
-import { asOf } from "./page-state.ts";
 
-export function Bar({ progress, tone }: { progress: number; tone: "accent" | "good" | "bad" | "still" }) {
+export function Bar({ progress, tone }: { progress: number; tone: Tone }) {
   const whole = Math.round(progress * 100);
   return (
     <div
@@ -20,27 +22,31 @@ export function Bar({ progress, tone }: { progress: number; tone: "accent" | "go
   );
 }
 
+export type Tone = "accent" | "good" | "bad" | "still";
+
+/** How much of the analysis is done, 0 to 1. */
+export function doneOf({ status, progress }: AnalysisState): number {
+  return status === "completed" ? 1 : (progress ?? 0);
+}
+
 /** The counts of the worker, in its own unit. */
-export function Counted({ analysis }: { analysis: AnalysisView }) {
-  const counts = countWords(analysis.counts);
+export function Counted({ analysis }: { analysis: AnalysisState }) {
+  const counts = countWords(analysis);
   if (counts === undefined) return null;
   return (
-    <div>
-      <dt>So far</dt>
-      <dd data-testid="counts">{counts}</dd>
-    </div>
+    <Fact name="So far" testId="counts">
+      {counts}
+    </Fact>
   );
 }
 
-export function Elapsed({ analysis }: { analysis: AnalysisView }) {
-  if (analysis.startedAt === undefined) return null;
-  const { startedAt, endedAt } = analysis;
+export function Elapsed({ analysis }: { analysis: AnalysisState }) {
+  const time = timeElapsed(analysis, asOf.value);
+  if (time === undefined) return null;
+  const over = isEnd(analysis.status);
   return (
-    <div>
-      <dt>{endedAt === undefined ? "Elapsed" : "Ran for"}</dt>
-      <dd data-testid="elapsed">
-        {endedAt === undefined ? clockTime(asOf.value - startedAt) : duration(endedAt - startedAt)}
-      </dd>
-    </div>
+    <Fact name={over ? "Ran for" : "Elapsed"} testId="elapsed">
+      {over ? duration(time) : clockTime(time)}
+    </Fact>
   );
 }

@@ -1,13 +1,13 @@
 import { computed, effect, signal } from "@preact/signals";
+import { analysisId, connection, over, unknown } from "../page/watched-analysis.ts";
 import { fetchRefusals, type Refusals } from "./demo-backend.ts";
-import { analysisId, connection, over, unknown } from "./page-state.ts";
 
 const LOOK_AGAIN_MS = 2_000;
 
 /** The refused events of the analysis; undefined if none was refused, or if nobody can say. */
 export const refusals = signal<Refusals | undefined>(undefined);
 
-const connected = computed(() => connection.value.kind === "live");
+const connected = computed(() => connection.value.status === "live");
 
 /** Asks, until the analysis has ended, whether events of it were refused. */
 export function lookForRefusals(): () => void {

@@ -1,20 +1,18 @@
 import { words } from "../words/failure-details.ts";
-import { chosenRegion } from "./chosen-region.ts";
-import { percent } from "./format.ts";
-import { view } from "./page-state.ts";
+import { percent } from "../words/percent.ts";
+import { chosenRegion, regions } from "./regions.ts";
 
 /** The suspicious regions; choosing one shows it on the frame. */
 export function RegionList() {
-  const verdict = view.value?.result;
-  if (verdict === undefined || verdict.regions.length === 0) return null;
+  if (regions.value.length === 0) return null;
   return (
     <section class="card regions" aria-labelledby="regions-title">
       <h3 id="regions-title" class="card__title">
         Suspicious regions
       </h3>
       <ol class="regions__list">
-        {verdict.regions.map((region, index) => (
-          <li key={`${region.frameNumber}-${region.type}-${index}`}>
+        {regions.value.map((region, index) => (
+          <li key={`${region.frame_number}-${region.region_type}-${index}`}>
             <button
               type="button"
               class="region"
@@ -31,9 +29,9 @@ export function RegionList() {
                 {index + 1}
               </span>
               <span class="region__words">
-                <span class="region__type">{words(region.type)}</span>
+                <span class="region__type">{words(region.region_type)}</span>
                 <span class="region__where">
-                  Frame {region.frameNumber}
+                  Frame {region.frame_number}
                   {region.timecode !== undefined && ` · ${region.timecode}`}
                 </span>
               </span>
@@ -42,7 +40,7 @@ export function RegionList() {
                   <span style={{ width: `${region.confidence * 100}%` }} />
                 </span>
                 <span class="region__figure">
-                  {percent(region.confidence, 0)}
+                  {percent(region.confidence)}
                   <span class="region__unit">confidence</span>
                 </span>
               </span>

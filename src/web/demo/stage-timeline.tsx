@@ -1,21 +1,25 @@
+import type { AnalysisState } from "../../domain/analysis-state.ts";
+import { analysis, asOf, over } from "../page/watched-analysis.ts";
 import { type Step, stepsOf } from "../words/stage-steps.ts";
-import { type AnalysisView, timeInStage } from "./analysis-view.ts";
+import { timeInStage } from "../words/stage-times.ts";
 import { duration } from "./format.ts";
 import { CheckIcon, CrossIcon } from "./icons.tsx";
-import { asOf, over, view } from "./page-state.ts";
+import { isVideo } from "./page-state.ts";
 import { stageLabel, WORKING_STAGES } from "./stage-labels.ts";
 
 type Mark = "done" | "current" | "ahead" | "failed" | "cancelled";
 
 export function StageTimeline() {
-  const current = view.value;
+  const current = analysis.value;
+  const steps = stepsOf(workedBy(current), isVideo.value ? WORKING_STAGES : []);
+  if (steps.length === 0) return null;
   return (
     <section class="card timeline" aria-labelledby="stages-title">
       <h3 id="stages-title" class="card__title">
         Stages
       </h3>
       <ol class="timeline__list" data-testid="stages">
-        {stepsOf(workedBy(current), WORKING_STAGES).map((step) => {
+        {steps.map((step) => {
           const { stage } = step;
           const mark = markOf(step, current);
           return (
@@ -50,20 +54,20 @@ const SPOKEN: Record<Mark, string> = {
   cancelled: ", cancelled here",
 };
 
-function workedBy(analysis: AnalysisView | undefined): Parameters<typeof stepsOf>[0] {
-  return { seen: analysis?.stages.map(({ stage }) => stage) ?? [], status: analysis?.status ?? "unknown" };
+function workedBy(state: AnalysisState | undefined): Parameters<typeof stepsOf>[0] {
+  return { seen: state?.stages.map(({ stage }) => stage) ?? [], status: state?.status ?? "unknown" };
 }
 
-function markOf({ mark }: Step, analysis: AnalysisView | undefined): Mark {
+function markOf({ mark }: Step, state: AnalysisState | undefined): Mark {
   if (mark !== "stopped") return mark;
-  return analysis?.status === "cancelled" ? "cancelled" : "failed";
+  return state?.status === "cancelled" ? "cancelled" : "failed";
 }
 
 /** A stage's time: what it took, or what it has taken so far; nothing if the page does not know its start. */
-function timeIn(name: string, analysis: AnalysisView | undefined): string {
-  if (analysis === undefined) return "";
-  const time = timeInStage(analysis, name, asOf.value);
+function timeIn(name: string, state: AnalysisState | undefined): string {
+  if (state === undefined) return "";
+  const time = timeInStage(state, name, asOf.value);
   if (time === undefined) return "";
-  if (over.value || name !== analysis.stage) return duration(time);
+  if (over.value || name !== state.current_stage) return duration(time);
   return time < 1000 ? "" : duration(time - (time % 1000)).replace(".0 s", " s");
 }

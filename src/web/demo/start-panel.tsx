@@ -1,7 +1,8 @@
 import { useSignal } from "@preact/signals";
+import { analysisId } from "../page/watched-analysis.ts";
 import type { Outcome } from "./demo-backend.ts";
 import { LinkIcon, PlayIcon } from "./icons.tsx";
-import { analysisId, start, starting } from "./page-state.ts";
+import { start, starting } from "./page-state.ts";
 
 const OUTCOMES: readonly { readonly outcome: Outcome; readonly label: string }[] = [
   { outcome: "fake", label: "Manipulated" },

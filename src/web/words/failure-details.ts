@@ -1,7 +1,23 @@
+import type { ErrorEvent, StatusUpdate } from "../../domain/analysis-event.ts";
+
 /** A detail as people read it. */
 export interface Detail {
   readonly label: string;
   readonly value: string;
+}
+
+/** Why an analysis failed. */
+export interface Failure {
+  /** Undefined if only a stage says so. */
+  readonly code: string | undefined;
+  readonly message: string;
+  readonly details: Readonly<Record<string, unknown>>;
+}
+
+export function failureOf(error: ErrorEvent | StatusUpdate): Failure {
+  if (error.event_type === "error")
+    return { code: error.error_code, message: error.error_message, details: error.error_details ?? {} };
+  return { code: undefined, message: error.error ?? error.message, details: {} };
 }
 
 /** The contents of `error_details`: the part that can be said in words, and the rest as it was sent. */

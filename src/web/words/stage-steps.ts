@@ -16,19 +16,26 @@ interface Worked {
 }
 
 /**
- * The steps of an analysis: the stages that a page knows, in their order, or, if its worker has named another one, those
- * that it has named, in the order in which it came to them.
+ * The steps of an analysis: those that its worker has named, in the order in which it came to them. If all of them are `expected` ones, they
+ * come in that order, and the expected ones that are ahead follow.
  */
-export function stepsOf({ seen, status }: Worked, known: readonly string[]): Step[] {
+export function stepsOf({ seen, status }: Worked, expected: readonly string[]): Step[] {
   const worked = seen.filter((stage) => !NO_STEPS.has(stage));
-  const isKnown = worked.every((stage) => known.includes(stage));
-  const stages = isKnown ? known : [...new Set(worked)];
-  const places = worked.map((stage) => stages.indexOf(stage));
-  const reached = isKnown ? Math.max(-1, ...places) : (places.at(-1) ?? -1);
-  return stages.map((stage, index) => {
-    if (status === "completed") return { stage, mark: "done" };
-    if (index !== reached) return { stage, mark: isKnown && index > reached ? "ahead" : "done" };
-    if (status === "failed" || status === "cancelled") return { stage, mark: "stopped" };
-    return { stage, mark: status === "queued" ? "done" : "current" };
-  });
+  const isExpected = worked.every((stage) => expected.includes(stage));
+  const named = isExpected ? expected.filter((stage) => worked.includes(stage)) : [...new Set(worked)];
+  const last = isExpected ? named.at(-1) : worked.at(-1);
+  const done = named.map((stage): Step => ({ stage, mark: stage === last ? markOfLast(status) : "done" }));
+  // An analysis that is over without a step of the work had no such steps.
+  const isAhead = isExpected && status !== "completed" && (worked.length > 0 || !hasEnded(status));
+  const ahead = isAhead ? expected.slice(last === undefined ? 0 : expected.indexOf(last) + 1) : [];
+  return [...done, ...ahead.map((stage): Step => ({ stage, mark: "ahead" }))];
+}
+
+function markOfLast(status: string): Step["mark"] {
+  if (status === "failed" || status === "cancelled") return "stopped";
+  return status === "completed" || status === "queued" ? "done" : "current";
+}
+
+function hasEnded(status: string): boolean {
+  return status === "completed" || status === "failed" || status === "cancelled";
 }

@@ -2,20 +2,21 @@ import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import * as exampleFormat from "../../../examples/video-worker/web/page/format.ts";
 import { isShownAt, regionsOf } from "../../../examples/video-worker/web/page/region.ts";
-import * as exampleTimes from "../../../examples/video-worker/web/page/times.ts";
 import type { AnalysisEvent, DataResult } from "../../../src/domain/analysis-event.ts";
 import { type AnalysisState, emptyState, fold } from "../../../src/domain/analysis-state.ts";
 import { type AnalysisChannel, parseAnalysisId } from "../../../src/domain/channel.ts";
 import { decodeEvent } from "../../../src/domain/decode-event.ts";
 import { eventRules } from "../../../src/domain/event-rules.ts";
 import { STAGES } from "../../../src/domain/stages.ts";
-import { type AnalysisView, FoldedAnalysis, timeInStage } from "../../../src/web/demo/analysis-view.ts";
-import { duration, percent, remaining, shortHash, timeInSeconds } from "../../../src/web/demo/format.ts";
+import { duration, remaining, shortHash, timeInSeconds } from "../../../src/web/demo/format.ts";
+import { regionOf } from "../../../src/web/demo/regions.ts";
 import { stageIndex, stageLabel, WORKING_STAGES } from "../../../src/web/demo/stage-labels.ts";
 import { countWords } from "../../../src/web/words/count-words.ts";
 import { dataDetails } from "../../../src/web/words/data-details.ts";
-import { failureDetails, words } from "../../../src/web/words/failure-details.ts";
+import { failureDetails, failureOf, words } from "../../../src/web/words/failure-details.ts";
+import { percent } from "../../../src/web/words/percent.ts";
 import { stepsOf } from "../../../src/web/words/stage-steps.ts";
+import { timeElapsed, timeInStage } from "../../../src/web/words/stage-times.ts";
 
 const ID = parseAnalysisId("0190b7a4-2c1e-7c3a-9a51-5f6f0c2d8e11") as string;
 const CHANNEL: AnalysisChannel = `analysis:${ID}`;
@@ -130,15 +131,12 @@ describe("a page and any event that the gateway accepts", () => {
           .map((sent, index) => accepted(sent, index + 1))
           .filter((one) => one !== undefined);
         taken += kept.length;
-        const folded = new FoldedAnalysis(ID);
         let state = emptyState(ID);
         for (const one of kept) {
           state = fold(state, one);
-          judgeDemo(folded.take(one));
+          judgeDemo(state);
           judgeExample(state);
         }
-        const seeded = new FoldedAnalysis(ID).seed(JSON.parse(JSON.stringify(state)));
-        if (seeded !== undefined) judgeDemo(seeded);
       }),
       { numRuns: 150 },
     );
@@ -147,37 +145,35 @@ describe("a page and any event that the gateway accepts", () => {
   });
 });
 
-function judgeDemo(view: AnalysisView): void {
-  const { result, error } = view;
+function judgeDemo(state: AnalysisState): void {
+  const { result, error } = state;
   const shown: unknown[] = [
-    view.message,
-    percent(view.progress),
-    stageLabel(view.stage),
-    remaining(view.estimatedCompletion, NOW) ?? "",
-    timeInSeconds(view.updatedAt),
-    ...view.stages.map(({ stage }) => duration(timeInStage(view, stage, NOW) ?? 0)),
+    percent(state.progress ?? 0),
+    stageLabel(state.current_stage),
+    remaining(state.estimated_completion, NOW) ?? "",
+    timeInSeconds(Date.parse(state.updated_at ?? "")),
+    duration(timeElapsed(state, NOW) ?? 0),
+    ...state.stages.map(({ stage }) => duration(timeInStage(state, stage, NOW) ?? 0)),
   ];
-  const seen = view.stages.map(({ stage }) => stage);
-  shown.push(...stepsOf({ seen, status: view.status }, WORKING_STAGES).map(({ stage }) => stageLabel(stage)));
-  shown.push(countWords(view.counts) ?? "");
-  if (view.data !== undefined) shown.push(...dataShown(view.data));
-  const numbers: unknown[] = [view.progress, stageIndex(view.stage)];
-  if (result !== undefined) {
-    shown.push(percent(result.confidence), duration(result.processingTimeMs), shortHash(result.hash ?? ""));
-    for (const { type, timecode = "", x, y, width, height, confidence, frameNumber } of result.regions) {
-      shown.push(words(type), timecode);
-      numbers.push(x, y, width, height, confidence, frameNumber);
+  const seen = state.stages.map(({ stage }) => stage);
+  for (const expected of [WORKING_STAGES, []])
+    shown.push(...stepsOf({ seen, status: state.status }, expected).map(({ stage }) => stageLabel(stage)));
+  shown.push(countWords(state) ?? "");
+  if (result?.event_type === "result") shown.push(...dataShown(result));
+  const numbers: unknown[] = [stageIndex(state.current_stage)];
+  if (result?.event_type === "result_update") {
+    const { confidence_score, processing_time_ms, blockchain_hash } = result;
+    shown.push(percent(confidence_score, 1), duration(processing_time_ms), shortHash(blockchain_hash ?? ""));
+    for (const found of result.suspicious_regions.map(regionOf)) {
+      const { region_type, timecode = "", x, y, width, height, confidence, frame_number } = found;
+      shown.push(words(region_type), timecode);
+      numbers.push(x, y, width, height, confidence, frame_number);
     }
   }
-  if (error !== undefined) {
-    const { said, issues, rest = "" } = failureDetails(error.details);
-    shown.push(
-      error.message,
-      error.code ?? "",
-      rest,
-      ...issues,
-      ...said.flatMap((one) => [one.label, one.value]),
-    );
+  if (error !== null) {
+    const { code, message, details } = failureOf(error);
+    const { said, issues, rest = "" } = failureDetails(details);
+    shown.push(message, code ?? "", rest, ...issues, ...said.flatMap((one) => [one.label, one.value]));
   }
   judge(shown, numbers);
 }
@@ -187,22 +183,15 @@ function judgeExample(state: AnalysisState): void {
     exampleFormat.stageLabel(state.current_stage),
     exampleFormat.remaining(state.estimated_completion, NOW) ?? "",
     exampleFormat.timeOfDay(state.updated_at),
-    exampleFormat.duration(exampleTimes.elapsed(state, NOW) ?? 0),
-    ...state.stages.map(({ stage }) =>
-      exampleFormat.duration(exampleTimes.timeInStage(state, stage, NOW) ?? 0),
-    ),
+    exampleFormat.duration(timeElapsed(state, NOW) ?? 0),
+    ...state.stages.map(({ stage }) => exampleFormat.duration(timeInStage(state, stage, NOW) ?? 0)),
   ];
   shown.push(countWords(state) ?? "");
   if (state.result?.event_type === "result") shown.push(...dataShown(state.result));
   const numbers: unknown[] = [];
   for (const found of state.result?.event_type === "result_update" ? regionsOf(state.result) : []) {
     isShownAt(found, 1);
-    shown.push(
-      found.label,
-      found.key,
-      exampleFormat.timecode(found.start, true),
-      exampleFormat.percent(found.confidence),
-    );
+    shown.push(found.label, found.key, exampleFormat.timecode(found.start, true), percent(found.confidence));
     numbers.push(found.start, found.end, found.frame, found.lastFrame, found.confidence);
   }
   judge(shown, numbers);

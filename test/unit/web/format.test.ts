@@ -2,7 +2,6 @@ import { describe, expect, test } from "bun:test";
 import {
   clockTime,
   duration,
-  percent,
   remaining,
   shortHash,
   timeInSeconds,
@@ -10,6 +9,7 @@ import {
 } from "../../../src/web/demo/format.ts";
 import { backendFault } from "../../../src/web/words/backend-fault.ts";
 import { failureDetails, words } from "../../../src/web/words/failure-details.ts";
+import { percent } from "../../../src/web/words/percent.ts";
 
 describe("how the page writes", () => {
   test.each([
@@ -37,8 +37,8 @@ describe("how the page writes", () => {
   });
 
   test("figures, names and hashes", () => {
-    expect(percent(0.943)).toBe("94.3 %");
-    expect(percent(0.614, 0)).toBe("61 %");
+    expect(percent(0.943, 1)).toBe("94.3 %");
+    expect(percent(0.614)).toBe("61 %");
     expect(words("lip_sync")).toBe("Lip sync");
     expect(shortHash("0xabc")).toBe("0xabc");
     expect(shortHash(`0x12ab34cd${"0".repeat(50)}9f01`)).toBe("0x12ab34cd…9f01");

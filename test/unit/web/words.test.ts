@@ -13,14 +13,18 @@ function told(steps: readonly Step[]): string {
 describe("PAGE-10: the steps of an analysis", () => {
   test.each([
     [[], "unknown", "a:ahead b:ahead c:ahead"],
-    [["b"], "running", "a:done b:current c:ahead"],
+    [["a"], "running", "a:current b:ahead c:ahead"],
+    [["b"], "running", "b:current c:ahead"],
     [["b", "a"], "stalled", "a:done b:current c:ahead"],
     [["a", "b", "failed"], "failed", "a:done b:stopped c:ahead"],
     [["a", "b", "cancelled"], "cancelled", "a:done b:stopped c:ahead"],
-    [["a", "completed"], "completed", "a:done b:done c:done"],
+    [["a", "completed"], "completed", "a:done"],
+    [["a", "c", "completed"], "completed", "a:done c:done"],
+    [["completed"], "completed", ""],
+    [["failed"], "failed", ""],
     [["queued"], "queued", "a:ahead b:ahead c:ahead"],
     [["a", "queued"], "queued", "a:done b:ahead c:ahead"],
-  ])("are those that the page knows: %j, %s", (seen, status, steps) => {
+  ])("are the named ones and those that the page expects ahead: %j, %s", (seen, status, steps) => {
     expect(told(stepsOf({ seen, status }, KNOWN))).toBe(steps);
   });
 

@@ -1,22 +1,21 @@
 import { effect } from "@preact/signals";
 import { render } from "preact";
-import { type AnalysisState, isEnd } from "../../../../src/domain/analysis-state.ts";
-import { CancelButton } from "./cancelling.tsx";
-import { ConnectionPill } from "./connection-pill.tsx";
-import { DropZone } from "./drop-zone.tsx";
-import { type FailedState, Failure, Refusal } from "./failure.tsx";
-import { percent } from "./format.ts";
-import { Answer, Cancelled } from "./other-ends.tsx";
+import type { AnalysisState } from "../../../../src/domain/analysis-state.ts";
 import {
   analysis,
   analysisId,
   connection,
-  followAddress,
+  followTime,
   moving,
-  now,
-  startOver,
-  ticking,
-} from "./page-state.ts";
+  over,
+} from "../../../../src/web/page/watched-analysis.ts";
+import { percent } from "../../../../src/web/words/percent.ts";
+import { CancelButton } from "./cancelling.tsx";
+import { ConnectionPill } from "./connection-pill.tsx";
+import { DropZone } from "./drop-zone.tsx";
+import { type FailedState, Failure, Refusal } from "./failure.tsx";
+import { Answer, Cancelled } from "./other-ends.tsx";
+import { followAddress, startOver } from "./page-state.ts";
 import { Player } from "./player.tsx";
 import { ProgressCard } from "./progress-card.tsx";
 import { type Region, regionsOf } from "./region.ts";
@@ -44,7 +43,7 @@ function App() {
 function Analysis({ id }: { readonly id: string }) {
   const state = analysis.value;
   const status = connection.value;
-  if (status.kind === "refused" && state === undefined) {
+  if (status.status === "refused" && state === undefined) {
     return <Refusal code={status.code} reason={status.reason} />;
   }
   if (hasFailed(state)) return <Failure state={state} />;
@@ -55,7 +54,7 @@ function Analysis({ id }: { readonly id: string }) {
       <Player analysisId={id} regions={regions} />
       <div class="side">
         <Side state={state} regions={regions} />
-        {isEnd(state?.status ?? "unknown") ? null : <CancelButton id={id} state={state} />}
+        {over.value ? null : <CancelButton id={id} state={state} />}
         {result === null && state?.status !== "cancelled" ? null : (
           <button type="button" class="button" onClick={startOver}>
             Check another video
@@ -86,18 +85,11 @@ function hasFailed(state: AnalysisState | undefined): state is FailedState {
 }
 
 effect(() => {
-  if (!ticking.value) return;
-  const timer = setInterval(() => {
-    now.value = Date.now();
-  }, 500);
-  return () => clearInterval(timer);
-});
-
-effect(() => {
   const state = analysis.value;
   document.title =
     state !== undefined && moving.value ? `${percent(state.progress ?? 0)} · Video check` : "Video check";
 });
 
+followTime();
 followAddress();
 render(<App />, document.getElementById("app") as HTMLElement);

@@ -27,24 +27,6 @@ export function videoAddress(analysisId: string): string {
   return `/api/analyses/${encodeURIComponent(analysisId)}/video`;
 }
 
-/** Asks the gateway to have the analysis cancelled. Rejects with a sentence for the visitor. */
-export async function cancelAnalysis(analysisId: string): Promise<void> {
-  const { gateway_url, token } = await fetchSession();
-  let response: Response;
-  try {
-    response = await fetch(`${gateway_url}/v1/analyses/${encodeURIComponent(analysisId)}/cancel`, {
-      method: "POST",
-      headers: { Authorization: `Bearer ${token}` },
-      signal: AbortSignal.timeout(ANSWER_TIMEOUT_MS),
-    });
-  } catch (error) {
-    throw new Error(backendFault(error, "The gateway", TO_DO), { cause: error });
-  }
-  // One that has ended meanwhile says so itself.
-  if (response.ok || response.status === 409) return;
-  throw new Error(`The analysis could not be cancelled (${response.status}). Try again in a moment.`);
-}
-
 /** Sends the file and resolves with the analysis it started; `onSent` is told the share that is sent, 0 to 1. */
 export function sendVideo(file: File, onSent: (share: number) => void, signal: AbortSignal): Promise<string> {
   // Not fetch: it cannot say how much of a body is sent.

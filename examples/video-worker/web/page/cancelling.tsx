@@ -1,6 +1,8 @@
 import { signal } from "@preact/signals";
+import { CancelRefused } from "../../../../src/client/sdk.ts";
 import type { AnalysisState } from "../../../../src/domain/analysis-state.ts";
-import { cancelAnalysis } from "./backend.ts";
+import { cancelWatched } from "../../../../src/web/page/watched-analysis.ts";
+import { cancelFault } from "../../../../src/web/words/cancel-fault.ts";
 
 /** How the visitor's wish to cancel an analysis goes. */
 type Asking =
@@ -37,8 +39,10 @@ export function CancelButton({
 async function ask(id: string): Promise<void> {
   asking.value = { kind: "asked", id };
   try {
-    await cancelAnalysis(id);
+    await cancelWatched();
   } catch (error) {
-    asking.value = { kind: "failed", id, reason: error instanceof Error ? error.message : String(error) };
+    if (!(error instanceof CancelRefused)) throw error;
+    // One that has ended meanwhile says so itself.
+    if (error.code !== "already_ended") asking.value = { kind: "failed", id, reason: cancelFault(error) };
   }
 }

@@ -1,17 +1,18 @@
-import { connection, now, over, retryNow, trouble } from "./page-state.ts";
+import { connection, now, over, trouble } from "../../../../src/web/page/watched-analysis.ts";
+import { retryNow } from "./page-state.ts";
 
 /** How the page is connected, with a way to hurry it. */
 export function ConnectionPill() {
   const status = connection.value;
   // The end counts more than the link. A worker that tries again is shown all the same.
   const ended = over.value;
-  const label = ended ? "Ended" : labelOf(status.kind);
+  const label = ended ? "Ended" : labelOf(status.status);
   if (label === undefined) return null;
   return (
-    <p class="pill" data-kind={status.kind} data-ended={ended} data-testid="connection" role="status">
+    <p class="pill" data-kind={status.status} data-ended={ended} data-testid="connection" role="status">
       <span class="dot" aria-hidden="true" />
       {label}
-      {status.kind === "waiting" && !ended ? (
+      {status.status === "waiting" && !ended ? (
         <button
           type="button"
           class="link"
@@ -25,10 +26,10 @@ export function ConnectionPill() {
   );
 }
 
-function labelOf(kind: typeof connection.value.kind): string | undefined {
-  if (kind === "live") return trouble.value === "broker_away" ? "Broker away" : "Live";
-  if (kind === "connecting") return "Connecting";
-  if (kind === "waiting") return "Reconnecting";
-  if (kind === "refused") return "Not connected";
+function labelOf(status: typeof connection.value.status): string | undefined {
+  if (status === "live") return "Live";
+  if (status === "connecting") return "Connecting";
+  if (status === "waiting") return trouble.value === "broker_away" ? "Broker away" : "Reconnecting";
+  if (status === "refused") return "Not connected";
   return undefined;
 }

@@ -1,5 +1,5 @@
 import { useSignal } from "@preact/signals";
-import { percent } from "./format.ts";
+import { percent } from "../../../../src/web/words/percent.ts";
 import { callOff, check, sending } from "./page-state.ts";
 
 /** Takes a video: by picking, or dropped onto it. */

@@ -1,6 +1,9 @@
 import type { AnalysisState } from "../../../../src/domain/analysis-state.ts";
-import { failureDetails } from "../../../../src/web/words/failure-details.ts";
-import { percent, stageLabel } from "./format.ts";
+import { SaidFacts } from "../../../../src/web/parts/facts.tsx";
+import { Issues, TechnicalFailure } from "../../../../src/web/parts/technical.tsx";
+import { failureDetails, failureOf } from "../../../../src/web/words/failure-details.ts";
+import { percent } from "../../../../src/web/words/percent.ts";
+import { stageLabel } from "./format.ts";
 import { startOver } from "./page-state.ts";
 
 export type FailedState = AnalysisState & { readonly error: NonNullable<AnalysisState["error"]> };
@@ -8,20 +11,13 @@ export type FailedState = AnalysisState & { readonly error: NonNullable<Analysis
 /** Why the analysis ended without a verdict, and how far it had come: in words first, then what its makers read. */
 export function Failure({ state }: { readonly state: FailedState }) {
   const { error, current_stage: stage, progress } = state;
-  const told = error.event_type === "error";
-  const message = told ? error.error_message : (error.error ?? error.message);
-  const { said, issues, rest } = failureDetails((told ? error.error_details : null) ?? {});
+  const { code, message, details } = failureOf(error);
+  const { said, issues, rest } = failureDetails(details);
   return (
     <section class="card failure" role="alert" data-testid="failure">
       <h2>The analysis failed</h2>
       <p>{/[.!?]$/.test(message) ? message : `${message}.`}</p>
-      {issues.length === 0 ? null : (
-        <ul>
-          {issues.map((issue, index) => (
-            <li key={`${index}-${issue}`}>{issue}</li>
-          ))}
-        </ul>
-      )}
+      <Issues issues={issues} />
       {stage === null || stage === "failed" ? null : (
         <p class="failure__where">
           It had come to “{stageLabel(stage)}”, {percent(progress ?? 0)} of the whole.
@@ -29,28 +25,13 @@ export function Failure({ state }: { readonly state: FailedState }) {
       )}
       {said.length === 0 ? null : (
         <dl class="facts">
-          {said.map(({ label, value }) => (
-            <div key={label}>
-              <dt>{label}</dt>
-              <dd>{value}</dd>
-            </div>
-          ))}
+          <SaidFacts said={said} />
         </dl>
       )}
       <button type="button" class="button" onClick={startOver}>
         Try another video
       </button>
-      {told ? (
-        <p class="failure__code">
-          Code <code>{error.error_code}</code>
-        </p>
-      ) : null}
-      {rest === undefined ? null : (
-        <details class="failure__code">
-          <summary>More details</summary>
-          <pre>{rest}</pre>
-        </details>
-      )}
+      <TechnicalFailure code={code} rest={rest} />
     </section>
   );
 }

@@ -8,10 +8,6 @@ export function timecode(seconds: number, tenths = false): string {
   return `${Math.floor(rounded / 60)}:${rest}`;
 }
 
-export function percent(share: number): string {
-  return `${Math.round(share * 100)} %`;
-}
-
 /** `0.4 s`, `12 s`, `3 min 5 s`. */
 export function duration(milliseconds: number): string {
   const seconds = Math.max(0, milliseconds) / 1000;

@@ -1,8 +1,10 @@
 import type { DataResult } from "../../../../src/domain/analysis-event.ts";
 import type { AnalysisState } from "../../../../src/domain/analysis-state.ts";
+import { SaidFacts } from "../../../../src/web/parts/facts.tsx";
+import { TechnicalData } from "../../../../src/web/parts/technical.tsx";
 import { countWords } from "../../../../src/web/words/count-words.ts";
 import { dataDetails } from "../../../../src/web/words/data-details.ts";
-import { percent } from "./format.ts";
+import { percent } from "../../../../src/web/words/percent.ts";
 
 /** Somebody has stopped the analysis. */
 export function Cancelled({ state }: { readonly state: AnalysisState }) {
@@ -28,20 +30,10 @@ export function Answer({ result }: { readonly result: DataResult }) {
       <h2>{summary === "" ? "The analysis is done" : summary}</h2>
       {said.length === 0 ? null : (
         <dl class="facts">
-          {said.map(({ label, value }) => (
-            <div key={label}>
-              <dt>{label}</dt>
-              <dd>{value}</dd>
-            </div>
-          ))}
+          <SaidFacts said={said} />
         </dl>
       )}
-      {rest === undefined ? null : (
-        <details class="failure__code" open={said.length === 0}>
-          <summary>{said.length === 0 ? "The data" : "More of the data"}</summary>
-          <pre>{rest}</pre>
-        </details>
-      )}
+      <TechnicalData rest={rest} isAll={said.length === 0} />
     </section>
   );
 }

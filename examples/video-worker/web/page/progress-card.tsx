@@ -1,10 +1,11 @@
 import type { AnalysisState } from "../../../../src/domain/analysis-state.ts";
+import { asOf, connection, moving, now, trouble } from "../../../../src/web/page/watched-analysis.ts";
 import { countWords } from "../../../../src/web/words/count-words.ts";
 import { TROUBLE_WORDS } from "../../../../src/web/words/gateway-trouble.ts";
+import { percent } from "../../../../src/web/words/percent.ts";
 import { stepsOf } from "../../../../src/web/words/stage-steps.ts";
-import { duration, percent, remaining, stageLabel, timeOfDay, WORK_STAGES } from "./format.ts";
-import { asOf, connection, moving, now, trouble } from "./page-state.ts";
-import { elapsed, timeInStage } from "./times.ts";
+import { timeElapsed, timeInStage } from "../../../../src/web/words/stage-times.ts";
+import { duration, remaining, stageLabel, timeOfDay, WORK_STAGES } from "./format.ts";
 
 /** Stage, bar, message and what is left, as the worker tells them. */
 export function ProgressCard({ state }: { readonly state: AnalysisState | undefined }) {
@@ -12,7 +13,7 @@ export function ProgressCard({ state }: { readonly state: AnalysisState | undefi
   // A guess counts while work is seen to go on, and until it has proved wrong.
   const left = moving.value ? remaining(state?.estimated_completion ?? null, now.value) : undefined;
   const counts = state === undefined ? undefined : countWords(state);
-  const since = state === undefined ? undefined : elapsed(state, asOf.value);
+  const since = state === undefined ? undefined : timeElapsed(state, asOf.value);
   return (
     <section class="card progress" aria-label="Progress">
       <header class="row">
@@ -36,10 +37,7 @@ export function ProgressCard({ state }: { readonly state: AnalysisState | undefi
       </div>
       <p class="row progress__message">
         <span>
-          {state?.message ??
-            (connection.value.kind === "live" && trouble.value === undefined
-              ? "The file is in the queue."
-              : "")}
+          {state?.message ?? (connection.value.status === "live" ? "The file is in the queue." : "")}
         </span>
         <span class="progress__left" data-testid="eta">
           {left}
@@ -63,13 +61,13 @@ export function ProgressCard({ state }: { readonly state: AnalysisState | undefi
 
 function beforeNews(): string {
   if (trouble.value === "broker_away") return "No news";
-  if (connection.value.kind === "live") return "Waiting for a worker";
-  return connection.value.kind === "waiting" ? "No connection" : "Connecting";
+  if (connection.value.status === "live") return "Waiting for a worker";
+  return connection.value.status === "waiting" ? "No connection" : "Connecting";
 }
 
 /** Says why nothing comes from the worker. If the link is down, it says only that. */
 function Silence({ state }: { readonly state: AnalysisState | undefined }) {
-  const { kind } = connection.value;
+  const { status } = connection.value;
   if (trouble.value === "broker_away") {
     return (
       <p class="hint" data-testid="broker-away">
@@ -77,7 +75,7 @@ function Silence({ state }: { readonly state: AnalysisState | undefined }) {
       </p>
     );
   }
-  if (kind === "waiting") {
+  if (status === "waiting") {
     return (
       <p class="hint" data-testid="link-down">
         {state === undefined
@@ -86,7 +84,7 @@ function Silence({ state }: { readonly state: AnalysisState | undefined }) {
       </p>
     );
   }
-  if (state?.status !== "stalled" || kind !== "live") return null;
+  if (state?.status !== "stalled" || status !== "live") return null;
   return (
     <p class="hint" data-testid="quiet">
       No news from the worker since {timeOfDay(state.updated_at)}. It may be busy, or gone.

@@ -1,5 +1,7 @@
 import type { ResultUpdate } from "../../../../src/domain/analysis-event.ts";
-import { percent, timecode } from "./format.ts";
+import { Fact } from "../../../../src/web/parts/facts.tsx";
+import { percent } from "../../../../src/web/words/percent.ts";
+import { timecode } from "./format.ts";
 import { position, seekTo } from "./player.tsx";
 import { isShownAt, type Region } from "./region.ts";
 
@@ -25,14 +27,12 @@ export function Verdict({
           <span style={{ width: `${suspicion * 100}%` }} />
         </div>
         <dl class="facts">
-          <div>
-            <dt>Suspicion</dt>
-            <dd data-testid="suspicion">{percent(suspicion)}</dd>
-          </div>
-          <div>
-            <dt>Confidence in this verdict</dt>
-            <dd data-testid="confidence">{percent(result.confidence_score)}</dd>
-          </div>
+          <Fact name="Suspicion" testId="suspicion">
+            {percent(suspicion)}
+          </Fact>
+          <Fact name="Confidence in this verdict" testId="confidence">
+            {percent(result.confidence_score)}
+          </Fact>
         </dl>
       </header>
       <p class="verdict__facts">
