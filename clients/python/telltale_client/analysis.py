@@ -192,7 +192,8 @@ class Analysis:
         self, kind: Optional[Type[BaseException]], fault: Optional[BaseException], where: Optional[TracebackType]
     ) -> None:
         self.finish(fault)
-        if self._run is None:
+        # A task that comes after a part may end the analysis, so the gateway is to have all of the part before it returns.
+        if self._run is None or self._run.is_part:
             self.wait()
 
 

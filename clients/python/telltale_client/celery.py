@@ -7,16 +7,17 @@ could say nothing: killed, out of memory, over its time limit, or revoked.
 import logging
 import os
 import sys
-import uuid
 from collections import OrderedDict
-from typing import Any, Callable, Dict, List, Optional, Tuple
+from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple
 
 from celery import signals
-from celery.exceptions import Ignore, SoftTimeLimitExceeded, TimeLimitExceeded, WorkerLostError
 
 from .analysis import Analysis, Cancelled, current_run, id_of
-from .celery_runs import IdFunction, Run, is_member, keywords_of, usual_id
-from .celery_states import ResultOption, pass_progress_on, tell_returned
+from .celery_publishing import Publishing
+from .celery_running import CancelledTask, Running
+from .celery_runs import IdFunction, Run, Runs, keywords_of, usual_id
+from .celery_shared import EndWatch, SharedMemory
+from .celery_states import ResultOption, know_retries, pass_progress_on, tell_returned
 from .deliveries import flush_all
 
 log = logging.getLogger("telltale_client")
@@ -25,16 +26,6 @@ log = logging.getLogger("telltale_client")
 ATTEMPT = "telltale_attempt"
 # The parent forgets the oldest of more unfinished tasks.
 MOST_KNOWN = 10_000
-
-CODES = {
-    SoftTimeLimitExceeded: ("time_limit_exceeded", "The task ran out of time"),
-    TimeLimitExceeded: ("time_limit_exceeded", "The task ran out of time and was ended"),
-    WorkerLostError: ("worker_lost", "The process that ran the task died"),
-}
-
-
-class CancelledTask(Cancelled, Ignore):  # type: ignore[misc]
-    """Celery takes it for no failure, and `autoretry_for` does not try again."""
 
 
 def setup(
@@ -60,21 +51,22 @@ class CelerySetup:
 
     def __init__(self, app: Any, analysis_id: IdFunction, result: ResultOption, options: Dict[str, Any]) -> None:
         self._app = app
-        self._analysis_id = analysis_id
         self._result = result
+        self._options = options
+        self._runs = Runs(app, analysis_id)
+        self._memory = SharedMemory(app)
+        self._ends = EndWatch(self._memory)
         # The process that receives the tasks; None before the first.
         self._receiver: Optional[int] = None
-        self._options = options
         # In the parent, of each task that it received.
         self._received: "OrderedDict[str, Run]" = OrderedDict()
-        # In the child, of each task that runs: the analysis, and what current_run is to be reset with.
-        self._running: Dict[str, Tuple[Analysis, Any]] = {}
+        # In the child.
+        self._running: Dict[str, Running] = {}
 
     def connect(self) -> "CelerySetup":
         receivers: List[Tuple[Any, Callable[..., None]]] = [
             (signals.task_received, self._task_received),
             (signals.task_prerun, self._task_begins),
-            (signals.task_retry, self._task_retries),
             (signals.task_failure, self._task_failed),
             (signals.task_revoked, self._task_revoked),
             (signals.task_postrun, self._task_ended),
@@ -82,17 +74,17 @@ class CelerySetup:
         ]
         for signal, receiver in receivers:
             signal.connect(_safely(receiver), weak=False)
+        Publishing(self._app, self._runs, self._memory, self._running.get).connect()
         return self
 
     def _task_received(self, request: Any = None, **_: Any) -> None:
         """In the parent: names the run, so that the child knows it too. A task that is received again is another run."""
         self._receiver = os.getpid()
-        named = self._analysis_id(request.task, request.id, request.kwargs or {})
-        if named is None:
+        _, keywords, embedded = request._payload
+        message = {**request.request_dict, **(embedded or {})}
+        run = self._runs.of(request.task, request.id, keywords or {}, message)
+        if run is None:
             return
-        _, _, canvas = request._payload
-        alone = str(named) == request.id or not is_member(request.request_dict, canvas or {})
-        run = Run(str(named), uuid.uuid4().hex if alone else None)
         request.request_dict[ATTEMPT] = run.attempt_id
         self._received[request.id] = run
         while len(self._received) > MOST_KNOWN:
@@ -101,21 +93,17 @@ class CelerySetup:
     def _task_begins(self, task_id: str = "", task: Any = None, kwargs: Any = None, **_: Any) -> None:
         if task.app is not self._app:
             return
-        named = self._analysis_id(task, task_id, kwargs or {})
-        if named is None:
+        message = vars(task.request)
+        run = self._runs.of(task, task_id, kwargs or {}, message)
+        if run is None:
             return
-        part = str(named) != task_id and bool(task.request.chord or task.request.group or task.request.chain)
-        analysis = self._analysis(task_id, Run(str(named), getattr(task.request, ATTEMPT, None)), part)
-        self._running[task_id] = (analysis, current_run.set(analysis))
+        run = run._replace(attempt_id=message.get(ATTEMPT) or run.attempt_id)
+        running = self._new(run, message.get("retries") or 0)
+        self._running[task_id] = running
+        running.token = current_run.set(running.analysis)
         pass_progress_on(task)
-        analysis.start()
-
-    def _task_retries(self, request: Any = None, reason: Any = None, **_: Any) -> None:
-        found = self._running.get(request.id)
-        if found is not None:
-            cause = getattr(reason, "exc", None)
-            why = f": {type(cause).__name__}: {cause}" if isinstance(cause, BaseException) else ""
-            found[0]._telling.end_stage("queued", f"The task is tried again{why}"[:500])
+        know_retries(task, self._running.get)
+        running.begin(self._ends)
 
     def _task_failed(
         self, sender: Any = None, task_id: str = "", exception: Any = None, kwargs: Any = None, **_: Any
@@ -123,73 +111,84 @@ class CelerySetup:
         """In the child for an exception of the task; in the parent if the child could tell nothing."""
         if sender.app is not self._app:
             return
-        found = self._running.get(task_id)
-        if found is not None:
-            _tell_failure(found[0], exception)
-            return
-        run = self._received.pop(task_id, None) or self._run_unreceived(sender, task_id, kwargs or {})
-        if run is not None:
-            _tell_failure(self._analysis(task_id, run, part=True), exception)
+        running = self._running.get(task_id) or self._not_running(sender, task_id, kwargs or {}, {})
+        if running is not None:
+            running.fail(exception)
 
     def _task_revoked(self, sender: Any = None, request: Any = None, expired: bool = False, **_: Any) -> None:
         """In the parent, which has killed the child if the task ran."""
         if sender.app is not self._app:
             return
-        run = self._received.pop(request.id, None) or self._run_unreceived(sender, request.id, keywords_of(request))
-        if run is None:
+        running = self._not_running(sender, request.id, keywords_of(request), vars(request))
+        if running is None:
             return
-        analysis = self._analysis(request.id, run, part=True)
         if expired:
-            analysis.error("task_expired", "The task waited for longer than it may")
-        analysis.finish(Cancelled())
+            running.error("task_expired", "The task waited for longer than it may")
+        else:
+            running.cancel()
+        running.analysis.close()
 
     def _task_ended(self, task_id: str = "", state: Any = None, retval: Any = None, **_: Any) -> None:
-        found = self._running.pop(task_id, None)
-        if found is None:
+        running = self._running.pop(task_id, None)
+        if running is None:
             return
-        analysis, token = found
         try:
-            current_run.reset(token)
+            current_run.reset(running.token)
         except ValueError:
             current_run.set(None)  # it was set in another context, as greenlets have
-        self._tell_end(analysis, state, retval)
-        if analysis._telling.lane.attempt_id is None:
-            # No attempt would replace this one, so nothing of it may come after the next task's events.
-            analysis.wait()
+        self._ends.remove(running.run.attempt_id, running.is_over)
+        try:
+            self._tell_end(running, state, retval)
+        finally:
+            running.analysis.close()
+        if running.shared:
+            # Nothing of it should come after the end, which another task tells.
+            running.analysis.wait()
 
-    def _tell_end(self, analysis: Analysis, state: Any, retval: Any) -> None:
+    def _tell_end(self, running: Running, state: Any, retval: Any) -> None:
+        analysis = running.analysis
+        if state != "RETRY":
+            running.does_not_wait()
         if state == "SUCCESS":
-            if not analysis.is_part:
-                tell_returned(analysis, retval, self._result)
-            analysis.finish()
+            if running.succeed():
+                if running.tells_its_value:
+                    tell_returned(analysis, retval, self._result)
+                running.complete()
+        elif state == "RETRY":
+            running.waits("The task is tried again")
+        elif running.replaced:
+            running.waits("The task is replaced by another one")
+        elif state == "IGNORED" and isinstance(retval, Cancelled):
+            running.cancel()
         elif state == "IGNORED":
-            # It raised Cancelled; else Ignore, which says that nothing is wrong.
-            analysis.finish(retval if isinstance(retval, Cancelled) else None)
+            # It says that nothing is wrong. Nothing that should come after it is run.
+            running.stop()
         elif state == "REJECTED" and getattr(retval, "requeue", False):
-            analysis._telling.end_stage("queued", "The task was rejected and waits again")
+            running.waits("The task was rejected and waits again")
         elif state == "REJECTED":
-            analysis.error("task_rejected", f"The task was rejected: {getattr(retval, 'reason', None) or 'no reason was given'}")
+            running.error("task_rejected", f"The task was rejected: {getattr(retval, 'reason', None) or 'no reason was given'}")
         elif state is None and self._receiver == os.getpid():
             # SystemExit in a thread, which ends no process whose parent could say so.
-            analysis.finish(sys.exc_info()[1])
-        analysis.close()
+            running.leave(sys.exc_info()[1])
 
     def _process_ends(self, **_: Any) -> None:
         flush_all()
 
-    def _run_unreceived(self, task: Any, task_id: str, keywords: Dict[str, Any]) -> Optional["Run"]:
-        named = self._analysis_id(task, task_id, keywords)
-        return None if named is None else Run(str(named), None)
+    def _not_running(self, task: Any, task_id: str, keywords: Dict[str, Any], message: Mapping[str, Any]) -> Optional[Running]:
+        """The run of a task that ends in this process although it does not run there."""
+        run = self._received.pop(task_id, None) or self._runs.of(task, task_id, keywords, message)
+        return None if run is None or run.cancelled else self._new(run)
 
-    def _analysis(self, task_id: str, run: "Run", part: bool) -> Analysis:
-        return Analysis(
+    def _new(self, run: Run, retries: int = 0) -> Running:
+        analysis = Analysis(
             id_of(run.analysis),
             attempt_id=run.attempt_id,
-            task_id=task_id,
-            part=part,
+            task_id=run.task_id,
+            part=run.shared,
             cancelled_type=CancelledTask,
             **self._options,
         )
+        return Running(run, analysis, self._memory, retries)
 
 
 def _safely(receiver: Callable[..., None]) -> Callable[..., None]:
@@ -202,14 +201,3 @@ def _safely(receiver: Callable[..., None]) -> Callable[..., None]:
             log.exception("something about a task could not be told")
 
     return received
-
-
-def _tell_failure(analysis: Analysis, exception: Any) -> None:
-    if isinstance(exception, Cancelled):
-        analysis.finish(exception)
-        return
-    for kind, (code, message) in CODES.items():
-        if isinstance(exception, kind):
-            analysis.error(code, message, {"exception": str(exception)[:500]})
-    fault = exception if isinstance(exception, BaseException) else RuntimeError(str(exception))
-    analysis.finish(fault)

@@ -1,28 +1,131 @@
-"""Which analysis a task of Celery belongs to, and whether its run is an attempt of its own."""
+"""Which analysis a task of Celery tells of, and whether it does so alone or together with the tasks around it."""
 
 import ast
-from typing import Any, Callable, Dict, NamedTuple, Optional
+import uuid
+from typing import Any, Callable, Dict, Iterator, List, Mapping, NamedTuple, Optional
 
 # Answers the id of the analysis that a task belongs to, None if to none. Arguments: the task, its id, its keywords.
 IdFunction = Callable[[Any, str, Dict[str, Any]], Optional[str]]
+# The header of a message with what the worker that sent it knows of its run.
+MARK = "telltale"
+
+
+class Step(NamedTuple):
+    """A task that is to run after another one: a later one of its chain, the body of its chord, or its callback."""
+
+    task: str
+    id: Optional[str]
+    group: Optional[str]
+    keywords: Dict[str, Any]
 
 
 class Run(NamedTuple):
-    """One run of a task."""
+    """A run of a task, for the analysis that it tells of."""
 
     analysis: str
-    # None if several tasks share the analysis, so that none of them replaces another.
-    attempt_id: Optional[str]
+    task_id: str
+    # Tasks of a chord, group or chain that tell of one analysis have one attempt: the end of one of them is the end of all.
+    attempt_id: str
+    shared: bool
+    # Whether it completes the analysis if it succeeds. If `counted`, or one `of` so many, only as the last that does.
+    completes: bool
+    counted: bool
+    of: Optional[int]
+    # Whether tasks beside it may tell of the analysis too.
+    parallel: bool
+    # All tasks that come after it, also those of other analyses.
+    later: List[Step]
+    mark: Dict[str, Any]
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether cancelling was asked for, and obeyed, before this try of the task."""
+        return bool(self.mark.get("cancelled"))
+
+
+class Runs:
+    """Names the runs of an application's tasks. Every process that has a message makes the same of it."""
+
+    def __init__(self, app: Any, analysis_id: IdFunction) -> None:
+        self._app = app
+        self._analysis_id = analysis_id
+
+    def name(self, task: Any, task_id: str, keywords: Dict[str, Any], mark: Mapping[str, Any]) -> Optional[str]:
+        """The analysis. A task that took the place of another, and its id, tells of that one's."""
+        replaced = (mark.get("names") or {}).get(task_id)
+        known = self._app.tasks.get(task, task) if isinstance(task, str) else task
+        named = replaced or self._analysis_id(known, task_id, keywords)
+        return None if named is None else str(named)
+
+    def of(self, task: Any, task_id: str, keywords: Dict[str, Any], message: Mapping[str, Any]) -> Optional[Run]:
+        """The run, of a message's headers and the parts of its body; None if the task tells of no analysis."""
+        mark = message.get(MARK) or {}
+        named = self.name(task, task_id, keywords, mark)
+        if named is None:
+            return None
+        later = list(steps_after(message))
+        after = [step for step in later if step.id and self.name(step.task, step.id, step.keywords, mark) == named]
+        group, of = message.get("group"), mark.get("of")
+        in_group = bool(group) and named != task_id and of != 1
+        final = (after[-1].group or after[-1].id) if after else group if in_group else None
+        derived = None if final is None else uuid.uuid5(uuid.NAMESPACE_URL, f"telltale:{final}:{named}").hex
+        attempt = mark.get("attempt") or derived
+        return Run(
+            named,
+            task_id,
+            attempt or uuid.uuid4().hex,
+            shared=attempt is not None,
+            completes=not after and not mark.get("part") and (not in_group or of is not None),
+            counted=bool(mark.get("counted")),
+            of=of if in_group else None,
+            parallel=in_group or bool(mark.get("part")) or of != 1 and any(step.group for step in after),
+            later=later,
+            mark=mark,
+        )
 
 
 def usual_id(task: Any, task_id: str, keywords: Dict[str, Any]) -> Optional[str]:
+    # This task of Celery waits for the parts of a chord, again and again.
+    if getattr(task, "name", task) == "celery.chord_unlock":
+        return None
     return str(keywords.get("analysis_id") or task_id)
 
 
-def is_member(request: Dict[str, Any], canvas: Dict[str, Any]) -> bool:
-    """Whether the task is one of a chord, group or chain, or its callback."""
-    later = canvas.get("chord") or canvas.get("chain") or request.get("group")
-    return bool(later) or request.get("root_id") not in (None, request.get("id"))
+def steps_after(message: Mapping[str, Any]) -> Iterator[Step]:
+    """In the order in which they run. Celery has the rest of a chain the other way round."""
+    for signature in reversed(message.get("chain") or ()):
+        yield from steps_of(signature)
+    if message.get("chord"):
+        yield from steps_of(message["chord"])
+    for signature in message.get("callbacks") or ():
+        yield from steps_of(signature)
+
+
+def steps_of(signature: Mapping[str, Any], group: Optional[str] = None) -> Iterator[Step]:
+    """The tasks of a signature, the last to run last."""
+    options, keywords = signature.get("options") or {}, signature.get("kwargs") or {}
+    kind = signature.get("subtask_type")
+    group = options.get("group_id") or group
+    if kind == "group":
+        for part in keywords.get("tasks") or ():
+            yield from steps_of(part, group or options.get("task_id"))
+    elif kind == "chain":
+        tasks = list(keywords.get("tasks") or ())
+        for place, part in enumerate(tasks):
+            yield from steps_of(part, group if place == len(tasks) - 1 else None)
+    elif kind == "chord":
+        header = keywords.get("header") or ()
+        for part in [header] if isinstance(header, Mapping) else header:
+            yield from steps_of(part)
+        if keywords.get("body"):
+            yield from steps_of(keywords["body"], group)
+    else:
+        yield Step(str(signature.get("task")), options.get("task_id"), group, keywords)
+    if options.get("chord"):
+        yield from steps_of(options["chord"])
+    links = options.get("link") or ()
+    for link in [links] if isinstance(links, Mapping) else links:
+        yield from steps_of(link)
 
 
 def keywords_of(request: Any) -> Dict[str, Any]:

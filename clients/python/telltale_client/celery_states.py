@@ -1,10 +1,12 @@
 """Passes on to the analysis what a task of Celery says of itself: its states, and the value that it returns."""
 
 import logging
+import sys
 from typing import Any, Callable, Dict, Mapping, Optional, Union
 from weakref import WeakSet
 
 from .analysis import Analysis, Cancelled, current_run
+from .celery_running import Running
 from .loop import finite
 from .schema import EventRefused
 from .telling import Status
@@ -49,6 +51,21 @@ def pass_progress_on(task: Any) -> None:
         return answer
 
     task.update_state = update_state
+
+
+def know_retries(task: Any, running: Callable[[str], Optional[Running]]) -> None:
+    """`retry` of this task notes its exception before it sends the next try. Done once for each task."""
+    if "retry" in vars(task):
+        return
+    original = task.retry
+
+    def retry(args: Any = None, kwargs: Any = None, exc: Any = None, *more: Any, **options: Any) -> Any:
+        found = running(task.request.id)
+        if found is not None:
+            found.cause = exc if exc is not None else sys.exc_info()[1]
+        return original(args, kwargs, exc, *more, **options)
+
+    task.retry = retry
 
 
 def _safely_tell(analysis: Analysis, state: Any, meta: Mapping[Any, Any]) -> None:

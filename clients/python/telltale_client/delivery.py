@@ -76,6 +76,11 @@ class Delivery:
             lane.beating = beating and not lane.stopped
             self._serve(lane)
 
+    def is_over(self, lane: Lane, how: str) -> None:
+        with self._changed:
+            lane.is_over(how)
+            self._changed.notify_all()
+
     def close(self, lane: Lane) -> None:
         with self._changed:
             lane.close(time.monotonic())
@@ -129,7 +134,7 @@ class Delivery:
                 self._tidy()
                 now = time.monotonic()
                 for lane in self._lanes:
-                    _collect(lane, now)
+                    lane.collect(now)
                 due = self._due(now)
                 if due is None:
                     self._changed.wait(self._pause(now))
@@ -240,11 +245,3 @@ class Watcher(NamedTuple):
     lane: Lane
     since: float
     callback: Callable[[], None]
-
-
-def _collect(lane: Lane, now: float) -> None:
-    try:
-        lane.collect(now)
-    except Exception:
-        log.exception("the progress of %s could not be told", lane.analysis_id)
-        lane.sample = None

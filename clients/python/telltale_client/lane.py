@@ -1,5 +1,6 @@
 """The events of one analysis, from when they are told until they are sent: no more than ten statuses a second, and one end."""
 
+import logging
 from typing import Callable, Optional
 
 from .encoding import text_of, to_json
@@ -7,6 +8,8 @@ from .events import Event, is_end
 from .outbox import Entry, Outbox
 from .schema import EventRefused
 from .transport import Refused
+
+log = logging.getLogger("telltale_client")
 
 # Nobody reads faster than this.
 SHORTEST_PAUSE = 0.1
@@ -75,12 +78,19 @@ class Lane(Outbox):
         """Takes over what is due by its time."""
         if now - self._told_at < SHORTEST_PAUSE:
             return
-        sampled = self.sample() if self.sample is not None and self.ended is None else None
+        sampled = self._sampled() if self.ended is None else None
         if sampled is not None:
             self._held = None
             self._append_status(sampled, now)
         else:
             self.release(now)
+
+    def is_over(self, how: str) -> None:
+        """The attempt has ended elsewhere. `cancelled` is a request to this run as well."""
+        self.cancel_requested = self.cancel_requested or how == "cancelled"
+        if self.ended is None:
+            self.clear()
+            self.ended, self.sample, self.beating = how, None, False
 
     def close(self, now: float) -> None:
         """Nothing more will come."""
@@ -119,6 +129,14 @@ class Lane(Outbox):
 
     def _may_follow(self, name: str) -> bool:
         return not self._completed and self.ended in RESULTS if name == "completed" else self.ended == "completed" and name in RESULTS
+
+    def _sampled(self) -> Optional[Event]:
+        try:
+            return self.sample() if self.sample is not None else None
+        except Exception:
+            log.exception("the progress of %s could not be told", self.analysis_id)
+            self.sample = None
+            return None
 
     def _end_by(self, event: Event, refused: Refused) -> None:
         self.ended = "error"

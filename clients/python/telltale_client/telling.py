@@ -39,6 +39,7 @@ class Telling:
         self.lane = lane
         self.delivery = delivery
         self.checks = False
+        self.has_result = True  # else its result and its completion are another task's to tell
         self.frames: Tuple[int, int] = (0, 0)  # done and in all, of the last loop over frames
         self._task_id = task_id
         self._stage, self._progress = stage, 0.0
@@ -49,6 +50,8 @@ class Telling:
     def status(self, status: Status) -> None:
         """After the end a status is left out, since it would open the analysis again."""
         stage = plain(status.stage)
+        if stage == "completed" and not self.has_result:
+            stage, status = None, status._replace(stage=None)  # others go on with the analysis
         if stage in ENDING_STAGES:
             self._end(stage, lambda: self._event(status))
         else:
@@ -57,6 +60,9 @@ class Telling:
     def end(self, event_type: str, fields: Dict[str, Any]) -> None:
         """By a result or an error. The first end counts: one that follows is left out, with a line in the log if it is an error."""
         lane = self.lane
+        if event_type in RESULTS and not self.has_result:
+            log.warning("a result of %s is left out: the last of the tasks that share the analysis tells it", lane.analysis_id)
+            return
         before = lane.ended
         told = self._end(event_type, lambda: timed(event_type, lane.analysis_id, lane.attempt_id, fields))
         if not told and event_type == "error" and before in (*RESULTS, "completed"):
@@ -72,6 +78,24 @@ class Telling:
             return made
 
         self._end(stage, event)
+
+    @property
+    def at(self) -> Tuple[str, float]:
+        """The stage and the progress that were told last."""
+        return self._stage, self._progress
+
+    def begin_at(self, stage: str, progress: float) -> None:
+        """Goes on from what another task has told."""
+        self._stage, self._progress = stage, progress
+
+    def reopen(self) -> None:
+        """The run goes on although it was told that it waits."""
+        self.lane.ended = None
+        self.watch()
+
+    def is_over(self, how: str) -> None:
+        """Another task of the same attempt has told how it ends, so that this one tells no more."""
+        self._send(lambda to: to.is_over(self.lane, how))
 
     def open_loop(self, loop: Loop) -> None:
         self.status(self._of(loop))

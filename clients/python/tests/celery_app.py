@@ -5,7 +5,8 @@ import signal
 import sys
 import time
 
-from celery import Celery, chord
+import redis
+from celery import Celery, chain, chord, group
 from celery.exceptions import Ignore, Reject, SoftTimeLimitExceeded
 
 from telltale_client import Analysis
@@ -13,6 +14,7 @@ from telltale_client.celery import setup
 
 app = Celery("app", broker=os.environ["REDIS_URL"], backend=os.environ["REDIS_URL"])
 app.conf.update(worker_prefetch_multiplier=1, broker_connection_retry_on_startup=True)
+gates = redis.Redis.from_url(os.environ["REDIS_URL"])
 setup(app, result=lambda value: value if isinstance(value, dict) else None)
 
 
@@ -117,6 +119,56 @@ def one_part(number, analysis_id):
 def all_parts(numbers, analysis_id):
     with Analysis(analysis_id) as a:
         a.result(data={"sum": sum(numbers)})
+
+
+def said(name, analysis_id):
+    """How often tasks have said so of the analysis."""
+    return int(gates.get(f"{name}:{analysis_id}") or 0)
+
+
+def say(name, analysis_id):
+    gates.incr(f"{name}:{analysis_id}")
+
+
+def wait_for(name, analysis_id, check=lambda: None):
+    while not said(name, analysis_id):
+        check()
+        time.sleep(0.02)
+
+
+@app.task(bind=True)
+def part(self, *values, analysis_id, does="returns"):
+    """`does`: it raises, dies, waits until the test says `go`, or runs until it is cancelled."""
+    with Analysis(analysis_id) as a:
+        a.report(stage="uploading", progress=0.5)
+        say("began", analysis_id)
+        if does == "raises":
+            wait_for("raise", analysis_id)
+            raise ValueError("a bad part")
+        if does == "dies":
+            wait_for("raise", analysis_id)
+            os.kill(os.getpid(), signal.SIGKILL)
+        if does == "runs":
+            try:
+                wait_for("go", analysis_id, a.raise_if_cancelled)
+            finally:
+                say("ended", analysis_id)
+        if does == "waits":
+            wait_for("go", analysis_id)
+            a.report(stage="post_processing", progress=0.6)
+            a.wait()
+        if does == "is_replaced":
+            parts = [part.si(analysis_id=analysis_id), part.si(analysis_id=analysis_id, does="waits")]
+            raise self.replace(chain(parts) if "chain" in values else group(parts))
+        if does == "starts_another":
+            part.delay(analysis_id=analysis_id, does="waits")
+        if does == "tries_again":
+            if self.request.retries:
+                a.raise_if_cancelled()
+                say("missed", analysis_id)
+            wait_for("go", analysis_id)
+            raise self.retry(countdown=0)
+    say("done", analysis_id)
 
 
 def start_chord(analysis_id, parts):

@@ -1,0 +1,93 @@
+"""Marks the messages that a worker sends: which run they go on with, so that whoever gets them knows it too."""
+
+import logging
+import uuid
+from collections import Counter
+from contextvars import ContextVar
+from typing import Any, Callable, Dict, Mapping, Optional
+
+from celery import current_task, group, signals
+
+from .celery_running import Running
+from .celery_runs import MARK, Runs, steps_after, steps_of
+from .celery_shared import SharedMemory
+
+log = logging.getLogger("telltale_client")
+
+
+class Publishing:
+    """For tasks that are sent by a process with `setup`, be it a worker or the web application."""
+
+    def __init__(self, app: Any, runs: Runs, memory: SharedMemory, running: Callable[[str], Optional[Running]]) -> None:
+        self._app = app
+        self._runs = runs
+        self._memory = memory
+        self._running = running
+        # While a group is sent: how many of its tasks tell of each analysis.
+        self._sizes: "ContextVar[Optional[Mapping[str, int]]]" = ContextVar("telltale_group", default=None)
+
+    def connect(self) -> None:
+        signals.before_task_publish.connect(self._before, weak=False)
+        original = group.apply_async
+
+        def apply_async(sent: Any, args: Any = None, kwargs: Any = None, *more: Any, **options: Any) -> Any:
+            token = self._sizes.set(self._sizes_of(sent, kwargs or {}))
+            try:
+                return original(sent, args, kwargs, *more, **options)
+            finally:
+                self._sizes.reset(token)
+
+        group.apply_async = apply_async
+
+    def _sizes_of(self, sent: Any, keywords: Dict[str, Any]) -> Mapping[str, int]:
+        sizes: "Counter[str]" = Counter()
+        try:
+            for part in sent.tasks:
+                steps = list(steps_of(part))
+                names = set()
+                for place, step in enumerate(steps):
+                    own = {**step.keywords, **keywords} if place == 0 else step.keywords
+                    names.add(self._runs.name(step.task, step.id or str(uuid.uuid4()), own, {}))
+                sizes.update(name for name in names if name is not None)
+        except Exception:
+            log.exception("the tasks of a group could not be counted")
+        return sizes
+
+    def _before(self, headers: Any = None, body: Any = None, **_: Any) -> None:
+        try:
+            if isinstance(body, (tuple, list)) and len(body) == 3:
+                mark = self._mark({**headers, **(body[2] or {})}, body[1] or {})
+                headers[MARK] = {name: value for name, value in mark.items() if value}
+        except Exception:
+            log.exception("a task could not be marked")
+
+    def _mark(self, message: Dict[str, Any], keywords: Dict[str, Any]) -> Dict[str, Any]:
+        sender = current_task.request if current_task else None
+        running = self._running(sender.id) if sender is not None else None
+        task, task_id, later = message["task"], message["id"], list(steps_after(message))
+        named = self._runs.name(task, task_id, keywords, running.run.mark if running else {})
+        is_of_group = bool(message.get("group")) or any(step.group for step in later)
+        sizes = self._sizes.get()
+        of = None if sizes is None or not is_of_group else sizes.get(named or "")
+        if running is None:
+            return {"of": of}
+        run, names = running.run, running.run.mark.get("names") or {}
+        if task_id == run.task_id and message.get("retries", 0) > running.retries:
+            return self._mark_of_retry(running)
+        shared: Dict[str, Any] = {**run.mark, "attempt": run.attempt_id, "at": running.analysis._telling.at}
+        if sizes is not None or not is_of_group:
+            shared["of"] = of
+        if run.task_id in (task_id, *(step.id for step in later)):
+            running.replaced = True
+            return {**shared, "names": {**names, run.task_id: run.analysis}}
+        if named != run.analysis:
+            return {"names": names, "of": of}
+        if task_id in (step.id for step in run.later):
+            return {**shared, "counted": running.counted and self._memory.open(run.attempt_id, task_id)}
+        return {**shared, "part": True, "counted": running.share() and self._memory.open(run.attempt_id, task_id)}
+
+    def _mark_of_retry(self, running: Running) -> Dict[str, Any]:
+        """The next try of a task that has an attempt of its own is another one."""
+        run = running.run
+        shared: Dict[str, Any] = {"attempt": run.attempt_id, "at": running.analysis._telling.at} if run.shared else {}
+        return {**run.mark, **shared, "cancelled": running.tries_again()}

@@ -1,0 +1,122 @@
+import unittest
+import uuid
+
+from .real_servers import installed, needed, program, wait_until
+from .test_celery import Application
+
+
+@needed("redis-server", program("redis-server"))
+@needed("celery", installed("celery"))
+@needed("bun", program("bun"))
+class TasksOfOneAnalysis(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.application = Application.shared()
+        cls.gateway = cls.application.gateway
+        cls.app = cls.application.app
+
+    def setUp(self):
+        self.id = str(uuid.uuid4())
+        self.addCleanup(self.say, "go")
+
+    def part(self, does="returns", **options):
+        return self.app.part.s(analysis_id=self.id, does=does).set(**options)
+
+    def say(self, name):
+        self.app.say(name, self.id)
+
+    def wait_for(self, name, times=1):
+        wait_until(lambda: self.app.said(name, self.id) >= times, lambda: f"{name}: {self.app.said(name, self.id)} of {times}")
+
+    def stages(self):
+        return self.application.told(self.id)
+
+    def test_have_failed_for_good_if_one_of_them_fails(self):
+        for does, code in (("raises", "ValueError"), ("dies", "worker_lost")):
+            with self.subTest(does):
+                self.id = str(uuid.uuid4())
+                self.app.chord([self.part("waits"), self.part(does)])(self.part())
+                self.wait_for("began", 2)
+                self.say("raise")
+                error = self.gateway.wait_for(self.id, "failed")["error"]
+                self.assertEqual(error["error_code"], code)
+                self.say("go")
+                self.wait_for("done")
+                self.assertEqual(self.gateway.state(self.id)["status"], "failed")
+                self.assertEqual(self.stages()[-1], code)
+
+    def test_are_cancelled_for_good_if_one_of_them_is_revoked(self):
+        revoked = str(uuid.uuid4())
+        self.app.chord([self.part("runs"), self.part("waits", task_id=revoked)])(self.part())
+        self.wait_for("began", 2)
+        self.app.app.control.revoke(revoked, terminate=True, signal="SIGKILL")
+        self.gateway.wait_for(self.id, "cancelled")
+        self.wait_for("ended")
+        self.assertEqual(self.stages()[-1], "cancelled")
+
+    def test_all_obey_a_request_to_cancel_also_those_that_wait_in_the_queue(self):
+        for canvas in (lambda parts: self.app.chord(parts)(self.part()), lambda parts: self.app.group(parts).delay()):
+            with self.subTest(canvas):
+                self.id = str(uuid.uuid4())
+                canvas([self.part("runs") for _ in range(10)])
+                self.wait_for("began", 2)
+                self.assertEqual(self.gateway.cancel(self.id), 202)
+                self.gateway.wait_for(self.id, "cancelled")
+                self.wait_for("ended", 10)
+                self.assertEqual((self.stages()[-1], self.app.said("done", self.id)), ("cancelled", 0))
+
+    def test_of_a_group_complete_it_when_the_last_of_them_is_done(self):
+        canvases = {
+            "group": lambda parts: self.app.group(parts),
+            "chain that ends in a group": lambda parts: self.part() | self.app.group(parts),
+            "group of chains": lambda parts: self.app.group([part | self.part() for part in parts]),
+        }
+        for name, canvas in canvases.items():
+            with self.subTest(name):
+                self.id = str(uuid.uuid4())
+                canvas([self.part(), self.part(), self.part("waits")]).delay()
+                self.wait_for("began", 3)
+                self.wait_for("done", 2)
+                self.assertNotIn("completed", self.stages())
+                self.say("go")
+                self.gateway.wait_for(self.id, "completed")
+                self.assertEqual(self.stages().count("completed"), 1)
+                self.assertEqual(self.app.said("began", self.id), self.app.said("done", self.id))
+
+    def test_of_a_group_complete_each_its_own_if_they_tell_of_several(self):
+        ids = [str(uuid.uuid4()) for _ in range(3)]
+        self.app.group(self.app.part.s(analysis_id=one) for one in ids).delay()
+        for one in ids:
+            self.gateway.wait_for(one, "completed")
+
+    def test_complete_it_when_the_task_that_took_the_place_of_another_is_done(self):
+        for kind in ("chain", "group"):
+            with self.subTest(kind):
+                self.id = str(uuid.uuid4())
+                self.app.part.delay(kind, analysis_id=self.id, does="is_replaced")
+                self.wait_for("began", 3)
+                self.assertNotIn("completed", self.stages())
+                self.say("go")
+                self.gateway.wait_for(self.id, "completed")
+                self.assertEqual(self.stages().count("completed"), 1)
+
+    def test_complete_it_when_both_are_done_if_one_starts_the_other(self):
+        self.app.part.delay(analysis_id=self.id, does="starts_another")
+        self.wait_for("began", 2)
+        self.wait_for("done")
+        self.assertNotIn("completed", self.stages())
+        self.say("go")
+        self.gateway.wait_for(self.id, "completed")
+
+    def test_obey_a_request_that_came_before_the_next_try(self):
+        self.app.part.delay(analysis_id=self.id, does="tries_again")
+        self.wait_for("began")
+        self.gateway.cancel(self.id)
+        self.say("go")
+        self.gateway.wait_for(self.id, "cancelled")
+        self.wait_for("began", 2)
+        self.assertEqual((self.stages()[-1], self.app.said("missed", self.id)), ("cancelled", 0))
+
+
+if __name__ == "__main__":
+    unittest.main()
