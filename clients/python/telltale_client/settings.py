@@ -23,7 +23,7 @@ class Destination(NamedTuple):
 def destination(url: Optional[str] = None, token: Token = None) -> Optional[Destination]:
     """Where events go; None, with one line in the log, if nothing says so."""
     try:
-        address = url or _setting("TELLTALE_URL")
+        address = url or setting("TELLTALE_URL")
     except (OSError, ValueError) as fault:
         raise ValueError(f"TELLTALE_URL_FILE cannot be read: {fault}") from fault
     if not address:
@@ -32,7 +32,7 @@ def destination(url: Optional[str] = None, token: Token = None) -> Optional[Dest
     if urlsplit(address).scheme not in SCHEMES:
         raise ValueError(f"TELLTALE_URL begins with one of {', '.join(f'{scheme}://' for scheme in SCHEMES)}")
     # A text is known not to change; a file is read before each request, so that it may be replaced.
-    named = _token if os.environ.get("TELLTALE_TOKEN_FILE") else os.environ.get("TELLTALE_TOKEN")
+    named = token_now if os.environ.get("TELLTALE_TOKEN_FILE") else os.environ.get("TELLTALE_TOKEN")
     return Destination(address, token or named)
 
 
@@ -62,11 +62,11 @@ def checks_events() -> bool:
     return os.environ.get("TELLTALE_CHECK", "").strip().lower() in ("1", "true", "on", "yes")
 
 
-def _token() -> str:
-    return _setting("TELLTALE_TOKEN") or ""
+def token_now() -> str:
+    return setting("TELLTALE_TOKEN") or ""
 
 
-def _setting(name: str) -> Optional[str]:
+def setting(name: str) -> Optional[str]:
     path = os.environ.get(f"{name}_FILE")
     if not path:
         return os.environ.get(name) or None

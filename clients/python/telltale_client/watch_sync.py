@@ -1,0 +1,138 @@
+"""Watches analyses in programs without asyncio. One thread serves all watches of the process."""
+
+import asyncio
+import os
+import threading
+import uuid
+from types import TracebackType
+from typing import Callable, Iterator, Optional, Type, TypeVar, Union, cast
+
+from .watch_cancel import request_cancel
+from .watch_core import Conflate, Over, Until, WatchCore, WatchOptions
+from .watch_options import watch_options
+from .watch_token import TokenSource
+from .watch_types import Closed, Snapshot, WatchedEvent
+
+Answer = TypeVar("Answer")
+
+
+def watch(
+    analysis_id: Union[str, uuid.UUID],
+    *,
+    url: Optional[str] = None,
+    token: Optional[TokenSource] = None,
+    until: Until = None,
+    conflate: Conflate = "none",
+) -> "Watch":
+    """Watches one analysis from now on. It comes back by itself and goes on after the last event.
+
+    - `url`: the gateway, with any path before its own; else TELLTALE_URL.
+    - `token`: text, or a function, which may block or be asynchronous; else TELLTALE_TOKEN, or the text of TELLTALE_TOKEN_FILE at the time.
+      Watches with the same `url` and the same token share one connection.
+    - `until="terminal"`: the watch is finished once the analysis has ended. Without it, it sees an analysis that is opened again.
+    - `conflate="status"`: if the link is slow, the gateway leaves statuses out in favour of newer ones. With `"none"` every event arrives.
+
+    Raises ValueError for arguments that cannot be, and for want of an address or a token.
+    """
+    return Watch(watch_options(analysis_id, url, token, until, conflate))
+
+
+class Watch:
+    """One watch of one analysis, made by `watch`. Every method may be called from any thread.
+
+    Iterating gives every event from now on, once and in order, and first the state. The iteration ends with the watch, and raises
+    WatchRefused if the gateway refuses for good. A loop that is left ends a watch that has no other loop and no subscriber.
+    """
+
+    def __init__(self, options: WatchOptions) -> None:
+        self._options = options
+        self._loop = _running_loop()
+        self._core = self._call(lambda: WatchCore(options))
+
+    @property
+    def snapshot(self) -> Snapshot:
+        """The same object until something in it changes."""
+        return self._core.snapshot
+
+    def subscribe(self, listener: Callable[[], None]) -> Callable[[], None]:
+        """Calls `listener` after each change of the snapshot, until the answered function is called.
+
+        It is called in the thread of all watches, and is not to block.
+        """
+        stop = self._call(lambda: self._core.subscribe(listener))
+        return lambda: self._later(stop)
+
+    def cancel(self, reason: Optional[str] = None) -> None:
+        """Asks for the end of the analysis; the token needs the scope `analysis:cancel`. Raises CancelRefused."""
+        asyncio.run_coroutine_threadsafe(request_cancel(self._options, reason), self._loop).result()
+
+    def retry_now(self) -> None:
+        """Comes back now if the watch waits to come back."""
+        self._later(self._core.retry_now)
+
+    def close(self) -> None:
+        """Ends the watch, and every loop over it. Leaves no connection behind that another watch does not need."""
+        self._later(self._core.close)
+
+    def __iter__(self) -> Iterator[WatchedEvent]:
+        changed = threading.Event()
+        queue = self._call(lambda: self._core.open_queue(changed.set))
+        try:
+            while True:
+                changed.clear()
+                event = self._core.next_of(queue)
+                if event is None:
+                    changed.wait()
+                else:
+                    yield cast(WatchedEvent, event)
+        except Over:
+            return
+        finally:
+            self._later(lambda: self._core.leave(queue))
+
+    def __enter__(self) -> "Watch":
+        return self
+
+    def __exit__(
+        self, kind: Optional[Type[BaseException]], fault: Optional[BaseException], where: Optional[TracebackType]
+    ) -> None:
+        self.close()
+
+    def _later(self, call: Callable[[], None]) -> None:
+        self._loop.call_soon_threadsafe(call)
+
+    def _call(self, call: Callable[[], Answer]) -> Answer:
+        async def called() -> Answer:
+            return call()
+
+        if self._loop is not _loop:
+            raise RuntimeError("a watch belongs to the process that opened it")
+        if threading.current_thread() is _thread:
+            return call()  # a listener
+        return asyncio.run_coroutine_threadsafe(called(), self._loop).result()
+
+
+_lock = threading.Lock()
+_loop: Optional[asyncio.AbstractEventLoop] = None
+_thread: Optional[threading.Thread] = None
+
+
+def _running_loop() -> asyncio.AbstractEventLoop:
+    """That of the thread of all watches. It starts with the first of them."""
+    global _loop, _thread
+    with _lock:
+        if _loop is None:
+            _loop = asyncio.new_event_loop()
+            _thread = threading.Thread(target=_loop.run_forever, name="telltale-watches", daemon=True)
+            _thread.start()
+        return _loop
+
+
+def _after_fork() -> None:
+    # A child has no such thread; watches of the parent end there.
+    global _lock, _loop, _thread
+    _lock, _loop, _thread = threading.Lock(), None, None
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
