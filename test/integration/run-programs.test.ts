@@ -2,8 +2,9 @@ import { afterAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { remember } from "../support/children.ts";
 import { publisherToken, tokenFor } from "../support/gateway-process.ts";
-import { runOf, until } from "../support/telltale-run.ts";
+import { commandWords, runOf, until } from "../support/telltale-run.ts";
 import { useGateway } from "../support/use-gateway.ts";
 
 setDefaultTimeout(90_000);
@@ -126,6 +127,48 @@ describe.concurrent("telltale run", () => {
       await fetch(`${gateway.url}/v1/analyses/${id}/cancel`, { method: "POST", headers });
       expect(await run.exited).toBe(143);
       expect(await Promise.all(pids.map(runs))).toEqual([false, false]);
+    });
+
+    const DRAWS = `
+if [ -t 1 ] && [ -t 2 ]; then stty size <&2; else echo no terminal; fi
+printf '\\r 50%%|#####     | 5/10 [00:01<00:01,  5.00it/s]' >&2
+sleep 0.5
+printf '\\r100%%|##########| 10/10 [00:02<00:00,  5.00it/s]\\nleft\\n' >&2
+exit 3`;
+
+    test("RUN-10: --pty gives the program terminals, and passes its bytes on as they are", async () => {
+      const { id, run } = await start(["--pty", "--", "sh", "-c", DRAWS]);
+      expect(await run.exited).toBe(3);
+      expect(run.out().toString()).toBe("24 80\n");
+      expect(run.err()).toBe(
+        "\r 50%|#####     | 5/10 [00:01<00:01,  5.00it/s]\r100%|##########| 10/10 [00:02<00:00,  5.00it/s]\nleft\n",
+      );
+      const events = await eventsOf(id);
+      expect(events).toContainEqual(expect.objectContaining({ current: 5, total: 10 }));
+      expect(events.at(-1)).toMatchObject({
+        error_code: "worker_exit",
+        error_message: "sh ended with exit code 3: left",
+      });
+    });
+
+    test("RUN-10: without --pty its outputs are no terminals", async () => {
+      const { run } = await start(["--", "sh", "-c", DRAWS]);
+      expect(await run.exited).toBe(3);
+      expect(run.out().toString()).toBe("no terminal\n");
+    });
+
+    test("RUN-10: a program in a terminal waits if nobody takes its output, and finds out if nobody will", async () => {
+      const much = "head -c 5000000 /dev/zero; touch all-written; echo; exec yes";
+      const command = `"$0" "$@" --analysis ${crypto.randomUUID()} --pty -- sh -c "${much}" | (
+        sleep 1; [ -e all-written ] || echo waits; head -c 5000000 | wc -c)`;
+      const child = Bun.spawn(["bash", "-c", command, ...commandWords("run")], {
+        cwd: folder,
+        env: { ...process.env, TELLTALE_URL: gateway.url, TELLTALE_TOKEN: await publisherToken() },
+        stdout: "pipe",
+      });
+      remember(child);
+      expect(await new Response(child.stdout).text()).toBe("waits\n5000000\n");
+      await child.exited;
     });
 
     test("RUN-9: ends the program and what it has started if the command is killed", async () => {

@@ -10,6 +10,7 @@ import { ChildOutput } from "./run/child-output.ts";
 import { type ChildEnd, ChildOfRun, exitCodeOf } from "./run/child-process.ts";
 import { isStopped, outOfMemoryKills } from "./run/linux-process.ts";
 import { OutputLines } from "./run/output-lines.ts";
+import { outputPipes } from "./run/output-pipes.ts";
 import { parsePattern } from "./run/own-pattern.ts";
 import { exitAtSignal, passSignalsOn } from "./run/pass-signals-on.ts";
 import { ProgramTelling } from "./run/program-telling.ts";
@@ -24,6 +25,7 @@ interface Options {
   readonly pattern?: ProgressReader;
   readonly grace: number;
   readonly url?: string;
+  readonly pty?: true;
 }
 
 const GRACE_SECONDS = 10;
@@ -52,6 +54,7 @@ export function addRun(command: Command): void {
       parseSeconds,
       GRACE_SECONDS,
     )
+    .option("--pty", "gives the program terminals for its output, if it draws bars for one alone")
     .option("--url <address>", "the gateway, as https://telltale.example", parseAddress)
     .passThroughOptions()
     .addHelpText("after", RUN_HELP)
@@ -75,8 +78,9 @@ The program has TELLTALE_ANALYSIS_ID in its environment.`;
 
 async function run(
   command: readonly string[],
-  { analysis: id, attempt, stage, pattern = usualProgress(Date.now), grace, url }: Options,
+  { analysis: id, attempt, stage, pattern = usualProgress(Date.now), grace, url, pty }: Options,
 ): Promise<void> {
+  const pipes = await outputPipes(pty === true);
   let child: ChildOfRun | undefined;
   const { analysis, withdraw, disconnect } = await openAnalysis(url, id, {
     check: false,
@@ -98,9 +102,10 @@ async function run(
     stderr: new OutputLines((line) => output.take(line, "stderr")),
   };
   const killsBefore = outOfMemoryKills();
-  const running = await ChildOfRun.start({
+  const running = new ChildOfRun({
     command,
     env: {
+      ...(pty ? { TERM: "xterm-256color" } : {}),
       // Python keeps what it writes to a pipe until there is much of it.
       PYTHONUNBUFFERED: "1",
       ...process.env,
@@ -108,6 +113,7 @@ async function run(
       TELLTALE_ATTEMPT_ID: attempt,
       TELLTALE_RUN_TAKEN: telling.path,
     },
+    pipes,
     graceMs: grace * 1_000,
     onOutput: (chunk, stream) => lines[stream].push(chunk),
     onForbidden: (signal) =>

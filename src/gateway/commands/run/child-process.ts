@@ -1,7 +1,7 @@
 import { type ChildProcess, type StdioOptions, spawn } from "node:child_process";
 import { constants } from "node:os";
 import { endWithCommand } from "./end-with-command.ts";
-import { type OutputPipe, outputPipe } from "./output-pipe.ts";
+import type { OutputPipes } from "./output-pipes.ts";
 import { type PassedOn, passedOn } from "./passed-on.ts";
 import { ProcessTree } from "./process-tree.ts";
 import { type Unstarted, unstarted } from "./unstarted.ts";
@@ -15,6 +15,8 @@ export type ChildEnd =
 interface ChildOptions {
   readonly command: readonly string[];
   readonly env: NodeJS.ProcessEnv;
+  /** For its outputs. */
+  readonly pipes: OutputPipes;
   /** If this process is killed, as `end` has it: milliseconds between SIGTERM and SIGKILL. */
   readonly graceMs: number;
   /** Gets each piece of output after it was passed on. */
@@ -43,13 +45,9 @@ export class ChildOfRun {
   #ending: Promise<void> | undefined;
 
   /** Starts the program. If it cannot be started, that is how it ended. */
-  static async start(options: ChildOptions): Promise<ChildOfRun> {
-    const pipes = { stdout: await outputPipe(), stderr: await outputPipe() };
-    return new ChildOfRun(options, pipes);
-  }
-
-  private constructor(options: ChildOptions, pipes: Readonly<Record<"stdout" | "stderr", OutputPipe>>) {
+  constructor(options: ChildOptions) {
     this.#options = options;
+    const { pipes } = options;
     const [program = "", ...args] = options.command;
     const run = crypto.randomUUID();
     const leadsGroup = !process.stdin.isTTY;

@@ -1,5 +1,6 @@
 import { closeSync } from "node:fs";
 import { Readable } from "node:stream";
+import { cLibrary } from "./c-library.ts";
 
 /** A way for the output of a program. */
 export interface OutputPipe {
@@ -34,30 +35,13 @@ export async function outputPipe(): Promise<OutputPipe> {
 
 type ReadableStreamOfNode = Parameters<typeof Readable.fromWeb>[0];
 
-/** The part of `bun:ffi` that is used here: no other runtime has the types. */
-interface Ffi {
-  dlopen(
-    library: string,
-    symbols: Record<string, { args: readonly string[]; returns: string }>,
-  ): { readonly symbols: Record<string, (...args: readonly unknown[]) => number> };
-  ptr(array: Int32Array): unknown;
-}
-
 const CLOSED_ON_EXEC = 0o2000000;
-/** Not named at the import: no other runtime could read this file then. */
-const FFI = "bun:ffi";
 
-/** Its two ends, neither of which a program inherits; undefined but for Bun on a Linux with glibc. */
+/** Its two ends, neither of which a program inherits; undefined if the runtime has none. */
 async function systemPipe(): Promise<readonly [reading: number, writing: number] | undefined> {
-  if (!("Bun" in globalThis) || process.platform !== "linux") return undefined;
-  try {
-    const { dlopen, ptr } = (await import(FFI)) as Ffi;
-    const { symbols } = dlopen("libc.so.6", { pipe2: { args: ["ptr", "i32"], returns: "i32" } });
-    const ends = new Int32Array(2);
-    if (symbols.pipe2?.(ptr(ends), CLOSED_ON_EXEC) !== 0) return undefined;
-    return [ends[0] ?? 0, ends[1] ?? 0];
-  } catch {
-    // Another C library: the socket does for most programs.
-    return undefined;
-  }
+  const call = await cLibrary({ pipe2: { args: ["ptr", "i32"], returns: "i32" } });
+  const ends = new Int32Array(2);
+  // Without it the socket does for most programs.
+  if (call?.("pipe2", ends, CLOSED_ON_EXEC) !== 0) return undefined;
+  return [ends[0] ?? 0, ends[1] ?? 0];
 }
