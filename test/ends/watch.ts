@@ -1,4 +1,6 @@
-import { type AnalysisWatch, type WatchedEvent, watchAnalysis } from "../../src/client/watcher.ts";
+import { choiceOf } from "../../src/client/watch/transport-choice.ts";
+import { type BareWatch, watchOver } from "../../src/client/watch/watch.ts";
+import { everyEvent } from "../../src/gateway/commands/watch/every-event.ts";
 import { tokenFor } from "../support/gateway-process.ts";
 
 export type Status = "queued" | "running" | "stalled" | "completed" | "failed" | "cancelled";
@@ -9,32 +11,33 @@ interface Seen {
   readonly at: number;
 }
 
-/** A page that watches one analysis, with the watcher of the package. */
+interface WatchedEvent {
+  readonly event_id: string;
+  readonly event_type: string;
+  readonly [field: string]: unknown;
+}
+
+/** A page that watches one analysis, with the client of the package, from its first event on. */
 export class Watch {
-  readonly #watch: AnalysisWatch;
+  readonly #watch: BareWatch;
   #events: WatchedEvent[] = [];
   readonly #seen: Seen[] = [];
 
   constructor(url: string, analysisId: string) {
-    this.#watch = watchAnalysis({
-      url,
-      analysisId,
-      token: () => tokenFor(),
-      lastEventId: "0",
-      query: { conflate: "none" },
-      onEvent: (event) => {
-        this.#events.push(event);
-        this.#see(statusAfter(event));
-      },
-      // Read again when the gateway says that the analysis has stalled, or runs on.
-      onState: ({ status }) => {
-        if (status === "stalled" || status === "running") this.#see(status);
-      },
-      onRestart: () => {
-        this.#events = [];
-      },
-      onConnection: () => {},
+    const { transport } = everyEvent(undefined);
+    this.#watch = watchOver(choiceOf([transport]))({ url, analysisId, token: () => tokenFor() });
+    this.#watch.subscribe(() => {
+      const { status = "unknown" } = this.#watch.getSnapshot().analysis ?? {};
+      if (status !== "unknown") this.#see(status);
     });
+    void this.#read();
+  }
+
+  async #read(): Promise<void> {
+    for await (const event of this.#watch) {
+      if (event.event_type === "analysis_state") this.#events = [];
+      else if ("event_id" in event) this.#events.push({ ...event });
+    }
   }
 
   get events(): readonly WatchedEvent[] {
@@ -65,12 +68,4 @@ export class Watch {
   #see(status: Status): void {
     if (this.status !== status) this.#seen.push({ status, at: Date.now() });
   }
-}
-
-function statusAfter({ event_type, current_stage }: WatchedEvent): Status {
-  if (event_type === "error" || current_stage === "failed") return "failed";
-  if (event_type === "result" || event_type === "result_update" || current_stage === "completed")
-    return "completed";
-  if (current_stage === "cancelled" || current_stage === "queued") return current_stage;
-  return "running";
 }

@@ -1,5 +1,5 @@
 import { setTimeout as pause } from "node:timers/promises";
-import { planReconnect } from "../../src/client/reconnect-plan.ts";
+import { retryAfter } from "../../src/client/watch/retry-plan.ts";
 
 /** Counts the ends and the returns of many clients. */
 export class Tally {
@@ -68,9 +68,9 @@ export abstract class ReturningClient {
       if (this.left.signal.aborted) return;
       tally.ended(end.code);
       failures = end.wasEstablished ? 0 : failures + 1;
-      const plan = planReconnect({ ...end, failures, tokenRejections: 0, undeclaredForMs: 0 }, Math.random);
-      if (plan.next !== "retry") throw new Error(`${plan.next}: ${end.code} ${end.reason}`);
-      await pause(plan.inMs);
+      const inMs = retryAfter(end.code, end.reason, failures, 0, Math.random);
+      if (inMs === undefined) throw new Error(`refused: ${end.code} ${end.reason}`);
+      await pause(inMs);
       tally.returns.push(performance.now());
     }
   }

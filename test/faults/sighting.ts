@@ -47,7 +47,7 @@ export class Sighting {
     return this.held.at(-1)?.id ?? this.base;
   }
 
-  startsAfresh(start: "all" | "latest"): void {
+  startsAfresh(start: "all" | "latest" | "none"): void {
     if (this.position !== undefined) this.lost.push({ held: this.held, base: this.base });
     this.held = [];
     this.base = undefined;

@@ -1,4 +1,4 @@
-import { type AnalysisWatch, watchAnalysis } from "../../src/client/watcher.ts";
+import { type AnalysisWatch, watch } from "../../src/client/sdk.ts";
 import { LineWatcher } from "./line-watcher.ts";
 import { type Payloads, Sighting } from "./sighting.ts";
 import type { Stage } from "./stage.ts";
@@ -236,28 +236,41 @@ export class ShippedWatcher implements Watcher {
   constructor(options: WatcherOptions) {
     this.#options = options;
     const sighting = new Sighting(options.analysisId, options.name, options.payloads, true);
-    sighting.start = "latest";
+    sighting.start = "none";
     this.sightings = [sighting];
   }
 
   start(): void {
     const { stage, analysisId, seat } = this.#options;
     const [sighting] = this.sightings;
-    this.#watch = watchAnalysis({
+    this.#watch = watch({
       url: stage.seats[seat]?.url ?? "",
       analysisId,
       token: () => stage.token,
-      onEvent: (event, text) => {
-        if (event.event_type !== "notice") sighting?.event(text);
-      },
-      onRestart: () => sighting?.startsAfresh("latest"),
-      onConnection: (status) => {
-        if (status.kind === "refused") sighting?.faults.push(`refused: ${status.code} ${status.reason}`);
-      },
+      conflate: "status",
     });
+    if (sighting !== undefined) void read(this.#watch, sighting);
   }
 
   leave(): void {
     this.#watch?.close();
+  }
+}
+
+async function read(watching: AnalysisWatch, sighting: Sighting): Promise<void> {
+  let isFirst = true;
+  try {
+    for await (const event of watching) {
+      if (event.event_type === "analysis_state") {
+        if (!isFirst) sighting.startsAfresh("none");
+        isFirst = false;
+        sighting.base = event.last_event_id;
+      } else if (event.event_type !== "notice" && "event_id" in event) {
+        // Encoded again as it came: nothing in these events is written in more than one way.
+        sighting.event(JSON.stringify(event));
+      }
+    }
+  } catch (error) {
+    sighting.faults.push(`refused: ${error}`);
   }
 }

@@ -94,6 +94,14 @@ describe.each([
     watching.close();
   });
 
+  test("SDK-15: one whose name is not among the viewers is refused for good", async () => {
+    const id = crypto.randomUUID();
+    await asWorker("PUT", id, { viewers: ["bob"] });
+    const watching = watch(id);
+    await eventually("it was refused", async () => watching.getSnapshot().connection.status === "refused");
+    expect(watching.getSnapshot().connection).toMatchObject({ code: 4003 });
+  });
+
   test("SDK-13: shows a worker that fell silent and a request to cancel, beside the connection", async () => {
     const id = crypto.randomUUID();
     await asWorker("PUT", id, { viewers: ["alice"] });

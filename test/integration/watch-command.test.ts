@@ -166,6 +166,18 @@ describe.skipIf(!needs("redis-server"))("telltale watch", () => {
     },
   );
 
+  test("CLI-2: may not watch if nobody declares for a while who may", async () => {
+    const end = await watchUntilEnd({
+      access: { url: gateway.url, token: () => tokenFor({ user: "bob" }) },
+      analysisId: crypto.randomUUID(),
+      output: { show: () => undefined, event: () => undefined, end: () => undefined },
+      whole: undefined,
+      signal: new AbortController().signal,
+      declaredWithinMs: 100,
+    });
+    expect(end).toEqual({ kind: "refused", code: 4003, reason: "not_declared" });
+  });
+
   test("CLI-2: a result that follows stage completed is waited for, and so is what follows a run that goes on", async () => {
     const id = crypto.randomUUID();
     await publish(gateway, id, statusUpdate({ current_stage: "completed" }));

@@ -1,6 +1,6 @@
 import { expect } from "bun:test";
 import { TelltalePublisher } from "../../src/client/publisher.ts";
-import { watchAnalysis } from "../../src/client/watcher.ts";
+import { watch } from "../../src/client/sdk.ts";
 import { eventually } from "../../src/testing/eventually.ts";
 import { launchBrowser } from "../support/browser.ts";
 import { needs } from "../support/needs.ts";
@@ -61,14 +61,11 @@ export const CHECKS: readonly Check[] = [
       const id = crypto.randomUUID();
       const got: Record<string, unknown>[] = [];
       const token = await cell.token();
-      const watch = watchAnalysis({
-        ...{ url: cell.url, analysisId: id, token: () => token, lastEventId: "0" },
-        onEvent: (event) => got.push({ ...event }),
-        onConnection: () => {},
-      });
-      await publishTo(cell.url, cell, id);
-      await eventually("the watcher has every event", async () => got.length === EVENTS);
-      watch.close();
+      for await (const event of watch({ url: cell.url, analysisId: id, token })) {
+        if (event.event_type === "caught_up" && got.length === 0) await publishTo(cell.url, cell, id);
+        if ("event_id" in event) got.push({ ...event });
+        if (got.length === EVENTS) break;
+      }
       expect(numbersOf(got)).toEqual(NUMBERS);
     },
   },

@@ -73,11 +73,11 @@ export const COMMAND_MUTANTS: readonly Mutant[] = [
     killers: ["test/unit/gateway/commands/time-left.test.ts"],
   },
   {
-    name: "forgets on coming back the end that the program asked for",
-    file: "src/client/watcher.ts",
-    find: "{ ...query, last_event_id: this.#lastEventId }",
-    replace: "this.#lastEventId === undefined ? { ...query } : { last_event_id: this.#lastEventId }",
-    killers: ["test/unit/client/watcher.test.ts"],
+    name: "writes at telltale watch --json every event again on coming back",
+    file: "src/gateway/commands/watch/every-event.ts",
+    find: 'if (asked !== undefined && asked !== "0")',
+    replace: "if (false)",
+    killers: ["test/unit/gateway/commands/every-event.test.ts"],
   },
   {
     name: "takes a date for counts at telltale run",

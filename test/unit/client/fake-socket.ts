@@ -1,8 +1,8 @@
-import type { WatchedSocket, WatchedSocketConstructor } from "../../../src/client/watched-socket.ts";
+import type { SocketConstructor, SocketLike } from "../../../src/client/watch/environment.ts";
 import { ManualClock } from "../../../src/testing/manual-clock.ts";
 
 /** One end of a wire that exists in memory only: the test plays the server. */
-export class FakeSocket implements WatchedSocket {
+export class FakeSocket implements SocketLike {
   readonly url: string;
   readonly protocols: string[];
   readonly sent: string[] = [];
@@ -50,7 +50,7 @@ export class FakeSocket implements WatchedSocket {
 }
 
 /** A `WebSocket` constructor that keeps every socket it made. */
-export function socketFactory(): { readonly made: FakeSocket[]; readonly Socket: WatchedSocketConstructor } {
+export function socketFactory(): { readonly made: FakeSocket[]; readonly Socket: SocketConstructor } {
   const made: FakeSocket[] = [];
   class Socket extends FakeSocket {
     constructor(url: string, protocols: string[]) {

@@ -25,11 +25,12 @@ export interface WatchRequest {
   readonly signal: AbortSignal;
   /** Milliseconds that a result has to follow stage `completed`. Default: 5,000. */
   readonly resultWithinMs?: number | undefined;
+  /** Milliseconds that somebody has to declare who may watch. Default: 30,000. */
+  readonly declaredWithinMs?: number | undefined;
 }
 
 const REDRAW_MS = 1_000;
 const RESULT_WITHIN_MS = 5_000;
-/** An analysis whose viewers nobody declares meanwhile is refused for good. */
 const DECLARED_WITHIN_MS = 30_000;
 
 /**
@@ -38,7 +39,8 @@ const DECLARED_WITHIN_MS = 30_000;
  * as long as it takes.
  */
 export async function watchUntilEnd(request: WatchRequest): Promise<WatchEnd> {
-  const { access, analysisId, output, whole, signal, resultWithinMs = RESULT_WITHIN_MS } = request;
+  const { access, analysisId, output, whole, signal } = request;
+  const { resultWithinMs = RESULT_WITHIN_MS, declaredWithinMs = DECLARED_WITHIN_MS } = request;
   const over = new AbortController();
   const options = { ...access, analysisId, signal: AbortSignal.any([signal, over.signal]) };
   const every = whole && everyEvent(whole.after);
@@ -53,7 +55,7 @@ export async function watchUntilEnd(request: WatchRequest): Promise<WatchEnd> {
     found ??= end;
     over.abort();
   };
-  const undeclared = new Countdown(DECLARED_WITHIN_MS);
+  const undeclared = new Countdown(declaredWithinMs);
   const result = new Countdown(resultWithinMs);
 
   const judge = (state: AnalysisState) => {
@@ -67,9 +69,10 @@ export async function watchUntilEnd(request: WatchRequest): Promise<WatchEnd> {
   };
   const changed = () => {
     const { analysis, connection } = watching.getSnapshot();
-    const refused = connection.status === "waiting" && isNotDeclared(connection) ? connection : undefined;
-    if (refused) undeclared.run(true, () => find({ ...refused, kind: "refused" }));
-    else if (connection.status === "live") undeclared.run(false);
+    if (connection.status === "waiting" && isNotDeclared(connection)) {
+      const { code, reason } = connection;
+      undeclared.run(true, () => find({ kind: "refused", code, reason }));
+    } else if (connection.status === "live") undeclared.run(false);
     if (analysis !== null && analysis !== last) {
       last = analysis;
       timeLeft.note(analysis);

@@ -59,6 +59,32 @@ describe("watch() and its token", () => {
     },
   );
 
+  test("SDK-15: counts on if it is turned away for another reason between refusals", async () => {
+    const gateway = new ScriptedGateway();
+    const watch = gateway.watch();
+    const { over } = collect(watch);
+    for (const [round, code] of [4001, 4029, 4001, 4029, 4001].entries()) {
+      (await gateway.socket(round + 1)).serverCloses(code, "no");
+      const { connection } = watch.getSnapshot();
+      if (connection.status === "waiting") gateway.clock.advance(connection.retryAt - gateway.clock.now());
+    }
+    expect(await over).toMatchObject({ code: 4001 });
+  });
+
+  test("SDK-9: names no token in any status", async () => {
+    const gateway = new ScriptedGateway();
+    const said: string[] = [];
+    for (const token of ["secret.part\n", "secret.token"]) {
+      const watch = gateway.watch({ token: () => token });
+      watch.subscribe(() => said.push(JSON.stringify(watch.getSnapshot())));
+      await settled();
+      gateway.sockets.at(-1)?.serverCloses(4001, "token expired");
+      watch.close();
+    }
+    expect(said.length).toBeGreaterThan(3);
+    expect(said.join()).not.toContain("secret");
+  });
+
   test("comes back at once with another one if the last grew old on a live connection", async () => {
     const gateway = new ScriptedGateway();
     const { socket, watch } = await live(gateway);
@@ -103,8 +129,9 @@ describe("watch() and its token", () => {
     ["throws", offline, "no token: offline"],
     ["rejects", async () => offline(), "no token: offline"],
     ["answers no text", () => ({}) as string, "no token: the answer is none"],
+    ["answers an empty text", () => "", "no token: the answer is none"],
     ["answers what no header carries", () => "a b\n", "no token: the answer is none"],
-  ])("asks again if the function %s", async (_, token, reason) => {
+  ])("SDK-1: asks again if the function %s", async (_, token, reason) => {
     const gateway = new ScriptedGateway();
     const watch = gateway.watch({ token });
     await settled();
@@ -114,7 +141,7 @@ describe("watch() and its token", () => {
     expect(gateway.leftovers).toBe(0);
   });
 
-  test("gives a function up that does not answer within ten seconds, and hears no late answer", async () => {
+  test("SDK-1: gives a function up that does not answer within ten seconds, and hears no late answer", async () => {
     const gateway = new ScriptedGateway();
     let answer = (_: string) => {};
     const watch = gateway.watch({
@@ -148,11 +175,15 @@ describe("watch() and a silent link", () => {
     expect(socket.closedWith).toBe(1000);
   });
 
-  test("tries again if the gateway accepts and then says nothing for ten seconds", async () => {
+  test("SDK-2: tries again if the gateway accepts and does not let it in for ten seconds, whatever it says", async () => {
     const gateway = new ScriptedGateway();
     const watch = gateway.watch();
     const socket = await gateway.socket();
-    gateway.clock.advance(10_000);
+    for (let second = 0; second < 10; second += 1) {
+      expect(watch.getSnapshot().connection).toEqual({ status: "connecting" });
+      socket.serverSends({ event_type: "heartbeat", message: "ping" });
+      gateway.clock.advance(1_000);
+    }
     expect(socket.closedWith).toBe(1000);
     expect(watch.getSnapshot().connection).toMatchObject({ reason: "no answer in time" });
   });
