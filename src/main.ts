@@ -3,6 +3,7 @@ import { CommandFailed, readConfig } from "./gateway/commands/command-failed.ts"
 import { runCommandLine } from "./gateway/commands/command-line.ts";
 import { err, out } from "./gateway/commands/standard-streams.ts";
 import type { RunningGateway } from "./gateway/start.ts";
+import { StopRequests } from "./gateway/stop-requests.ts";
 
 const exitCode = await runCommandLine(process.argv.slice(2), serve);
 // A gateway that serves ends by a signal.
@@ -40,13 +41,14 @@ function configuration(notes: string[]) {
 
 /** The first signal drains the gateway if it has started. The second one sends its clients away, and ends it at once. */
 function endOnSignal(started: () => RunningGateway | undefined): void {
-  let signals = 0;
-  const end = (signal: string) => {
+  const requests = new StopRequests();
+  const end = (signal: "SIGINT" | "SIGTERM") => {
     const running = started();
     // A gateway that still waits for its broker serves nobody who could miss a goodbye.
     if (running === undefined) process.exit(0);
-    if (++signals > 2) return;
-    const ended = signals === 1 ? running.drain(signal) : running.endNow(signal);
+    const asked = requests.next(signal, performance.now());
+    if (asked === undefined) return;
+    const ended = asked === "drain" ? running.drain(signal) : running.endNow(signal);
     ended.then(
       () => process.exit(0),
       (error: unknown) => {
