@@ -74,7 +74,7 @@ describe.skipIf(!needs("chromium"))("<telltale-progress>", () => {
       expect(await part(page, "stage").allTextContents()).toEqual(["Uploading3.2 sec", "Frame extraction"]);
     expect(await part(late, "bar").getAttribute("aria-valuenow")).toBe("50");
     await part(late, "cancel").click();
-    await says(first, "cancel", "Cancelling…");
+    await says(first, "status", "Cancelling…");
     await publish(gateway, id, resultUpdate({ timestamp: "2026-11-24T10:00:04Z" }));
     for (const page of [first, late]) {
       await says(page, "verdict", "Manipulated, 93% confidence");
@@ -99,6 +99,67 @@ describe.skipIf(!needs("chromium"))("<telltale-progress>", () => {
     await publish(gateway, id, failure);
     await says(page, "failure", "<b>no frames</b>");
     expect(await part(page, "status").textContent()).toBe("Failed");
+    await page.close();
+  });
+
+  test("is worked by keyboard, and keeps the focus when a button goes", async () => {
+    const id = crypto.randomUUID();
+    await publish(gateway, id, statusUpdate());
+    const { page } = await open(id);
+    await says(page, "status", "Running");
+    const focused = () =>
+      page.evaluate(() => document.activeElement?.shadowRoot?.activeElement?.getAttribute("part"));
+    await page.keyboard.press("Tab");
+    expect(await focused()).toBe("cancel");
+    await page.keyboard.press("Enter");
+    await says(page, "status", "Cancelling…");
+    expect(await part(page, "cancel").getAttribute("aria-disabled")).toBe("true");
+    proxy.refuse(true);
+    proxy.cut();
+    await says(page, "connection", "reconnecting");
+    await page.keyboard.press("Tab");
+    expect(await focused()).toBe("retry");
+    proxy.refuse(false);
+    await page.keyboard.press("Enter");
+    await part(page, "connection").waitFor({ state: "hidden" });
+    expect(await focused()).toBe("card");
+    await page.keyboard.press("Tab");
+    expect(await focused()).toBe("cancel");
+    await publish(gateway, id, statusUpdate({ current_stage: "cancelled" }));
+    await says(page, "status", "Cancelled");
+    expect(await focused()).toBe("card");
+    await page.close();
+  });
+
+  test("tells people who hear the page of each stage and of the end, and of nothing else", async () => {
+    const id = crypto.randomUUID();
+    await publish(gateway, id, statusUpdate({ current_stage: "uploading", progress: 0.1 }));
+    const { page } = await open(id);
+    await says(page, "details", "10%");
+    await part(page, "announcement").evaluate((element) => {
+      const heard: string[] = [];
+      Object.assign(window, { heard });
+      new MutationObserver(() => void heard.push(element.textContent)).observe(element, { childList: true });
+    });
+    for (const progress of [0.2, 0.3]) {
+      await publish(
+        gateway,
+        id,
+        statusUpdate({ current_stage: "uploading", progress, message: `${progress}` }),
+      );
+      await says(page, "details", `${progress * 100}%`);
+    }
+    await publish(gateway, id, statusUpdate({ current_stage: "frame_extraction", progress: 0.4 }));
+    await says(page, "details", "40%");
+    proxy.cut();
+    await publish(gateway, id, statusUpdate({ current_stage: "frame_extraction", progress: 0.5 }));
+    await says(page, "details", "50%");
+    await publish(gateway, id, resultUpdate());
+    await says(page, "verdict", "Manipulated");
+    expect(await page.evaluate(() => (window as { heard?: string[] }).heard)).toEqual([
+      "Frame extraction",
+      "Completed. Manipulated, 93% confidence",
+    ]);
     await page.close();
   });
 

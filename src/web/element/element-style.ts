@@ -28,7 +28,7 @@ export const STYLE = `
 p, ol, ul { margin: 0; padding: 0; list-style: none }
 [part="header"] { display: flex; flex-wrap: wrap; gap: 0.25em 1em; align-items: baseline; justify-content: space-between }
 [part="status"] { font-weight: 600; font-size: 1.0625em }
-[part="connection"], [part="details"], [part="message"], [part~="time"], [part="regions"] { color: var(--muted) }
+[part="connection"], [part="details"], [part="message"], [part~="time"], [part="regions"], [part="data"] { color: var(--muted) }
 [part="details"], [part~="time"] { font-variant-numeric: tabular-nums }
 [part="bar"] { block-size: 0.5em; border-radius: 1em; background: var(--line); overflow: hidden }
 [part="fill"] {
@@ -44,17 +44,16 @@ p, ol, ul { margin: 0; padding: 0; list-style: none }
 [part="card"][data-status="failed"], [part="card"][data-verdict="fake"] { --tone: var(--bad) }
 [part="card"][data-status="stalled"] { --tone: var(--warn) }
 [part="card"][data-status="cancelled"] { --tone: var(--muted) }
-[data-status] [part="status"], [part="verdict"] { color: var(--tone, inherit) }
+[part="card"]:not([data-verdict="fake"]) [part="status"], [part="verdict"] { color: var(--tone, inherit) }
 [part="verdict"] { font-size: 1.25em; font-weight: 650 }
 [part="failure"] { color: var(--bad) }
-[part="stages"] { display: grid; gap: 0.25em }
+[part="stages"] { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(15em, 100%), 1fr)); gap: 0.25em 2.5em }
 [part~="stage"] { display: flex; gap: 0.6em; align-items: baseline; color: var(--muted) }
-[part~="stage"]::before { content: ""; flex: none; inline-size: 0.5em; block-size: 0.5em; border-radius: 50%; background: var(--line) }
-[part~="done"]::before { background: var(--good) }
+[part~="stage"]::before { content: "✓"; content: "✓" / ""; flex: none; inline-size: 0.8em; text-align: center; font-weight: 700; color: var(--good) }
 [part~="current"] { color: inherit; font-weight: 600 }
-[part~="current"]::before { background: var(--accent) }
-[part~="stopped"]::before { background: var(--bad) }
-[part~="time"] { margin-inline-start: auto; font-weight: 400 }
+[part~="current"]::before { content: "●"; content: "●" / ""; color: var(--tone, var(--accent)) }
+[part~="stopped"]::before { content: "✕"; content: "✕" / ""; color: var(--tone, var(--bad)) }
+[part~="time"] { margin-inline-start: auto; font-weight: 400; white-space: nowrap }
 [part="actions"] { display: flex; gap: 0.5em }
 button {
   font: inherit;
@@ -67,7 +66,9 @@ button {
 }
 button:hover { border-color: var(--accent) }
 button:focus-visible { outline: 2px solid var(--accent); outline-offset: 2px }
-button:disabled { opacity: 0.6; cursor: default }
+button[aria-disabled="true"] { opacity: 0.6; cursor: default }
+[part="card"]:focus { outline: none }
+[part="card"]:focus-visible { outline: 2px solid var(--accent); outline-offset: 2px }
 [part="announcement"] { position: absolute; inline-size: 1px; block-size: 1px; overflow: hidden; clip-path: inset(50%) }
 @media (prefers-reduced-motion: reduce) {
   [part="fill"] { transition: none }

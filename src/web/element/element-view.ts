@@ -6,6 +6,8 @@ import type { Shown } from "./element-words.ts";
 export interface ElementView {
   readonly cancel: HTMLButtonElement;
   readonly retry: HTMLButtonElement;
+  /** Somebody may be on the button that goes: then they are on the card. */
+  offer(button: HTMLButtonElement, isOffered: boolean): void;
   show(shown: Shown, look: { readonly status: string; readonly verdict: string }, say: Say): void;
 }
 
@@ -30,7 +32,7 @@ export function buildView(root: ShadowRoot): ElementView {
   const [verdict, failure, announcement] = [line("verdict"), line("failure"), line("announcement")];
   const fill = piece("div", "fill");
   const bar = piece("div", "bar", fill);
-  const [stages, regions] = [piece("ol", "stages"), piece("ul", "regions")];
+  const [stages, regions, data] = [piece("ol", "stages"), piece("ul", "regions"), piece("ul", "data")];
   const [cancel, retry] = [piece("button", "cancel"), piece("button", "retry")];
   const card = piece(
     "section",
@@ -41,15 +43,20 @@ export function buildView(root: ShadowRoot): ElementView {
     details,
     verdict,
     regions,
+    data,
     failure,
     stages,
     piece("div", "actions", cancel, retry),
     announcement,
   );
-  for (const button of [cancel, retry]) button.type = "button";
+  for (const button of [cancel, retry]) {
+    button.type = "button";
+    button.hidden = true;
+  }
+  card.tabIndex = -1;
   bar.setAttribute("role", "progressbar");
   // A list without bullets is none to some screen readers, unless it says so.
-  for (const list of [stages, regions]) list.setAttribute("role", "list");
+  for (const list of [stages, regions, data]) list.setAttribute("role", "list");
   announcement.setAttribute("role", "status");
   root.append(card);
 
@@ -62,11 +69,16 @@ export function buildView(root: ShadowRoot): ElementView {
   return {
     cancel,
     retry,
+    offer(button, isOffered) {
+      if (!isOffered && root.activeElement === button) card.focus();
+      button.hidden = !isOffered;
+    },
     show(shown, look, say) {
       const { progress } = shown;
       card.dataset.status = look.status;
       card.dataset.verdict = look.verdict;
-      bar.toggleAttribute("data-unknown", progress === null && look.status !== "refused");
+      bar.hidden = look.status === "refused";
+      bar.toggleAttribute("data-unknown", progress === null);
       bar.style.setProperty("--done", `${(progress ?? 0) * 100}%`);
       bar.ariaLabel = say("progress");
       stages.ariaLabel = say("stages");
@@ -90,10 +102,10 @@ export function buildView(root: ShadowRoot): ElementView {
           return item;
         }),
       );
-      replace(
-        regions,
-        shown.regions.map((text) => piece("li", "region", document.createTextNode(text))),
-      );
+      const lines = (texts: readonly string[], part: string) =>
+        texts.map((text) => piece("li", part, document.createTextNode(text)));
+      replace(regions, lines(shown.regions, "region"));
+      replace(data, lines(shown.data, "datum"));
       // The state that a page is opened with is read as part of the page.
       if (heard !== undefined && shown.announcement !== "") write(announcement, shown.announcement);
       if (shown.announcement !== "") heard = shown.announcement;

@@ -13,6 +13,8 @@ export interface Shown {
   readonly stages: readonly ShownStage[];
   readonly verdict: string;
   readonly regions: readonly string[];
+  /** Members of a result that is no verdict. */
+  readonly data: readonly string[];
   readonly failure: string;
   /** Told to people who hear the page: the stage, or the end. */
   readonly announcement: string;
@@ -25,20 +27,24 @@ interface ShownStage {
   readonly duration: string;
 }
 
-const MOST_REGIONS = 5;
+/** Regions, and members of a result. */
+const MOST_LINES = 5;
+const LONGEST_TEXT = 200;
 /** Stages that are no step of the work. */
 const NO_STEPS = ["queued", "completed", "failed", "cancelled"];
 
 /** `language` is a BCP 47 tag, for figures and times; `now` is in milliseconds since 1970. */
 export function shownOf(snapshot: WatchSnapshot, say: Say, language: string, now: number): Shown {
-  const { connection, analysis } = snapshot;
+  const { connection, analysis, cancelRequested } = snapshot;
   const percent = (share: number) =>
     share.toLocaleString(language, { style: "percent", maximumFractionDigits: 1 });
-  const link = connectionWords(connection, say);
   if (analysis === null) {
-    const none = { message: "", details: "", stages: [], verdict: "", regions: [], failure: "" };
-    return { ...none, status: link || say("connecting"), connection: "", progress: null, announcement: "" };
+    const none = { message: "", details: "", stages: [], verdict: "", regions: [], data: [], failure: "" };
+    const status = connectionWords(connection, say) || say("connecting");
+    return { ...none, status, connection: "", progress: null, announcement: "" };
   }
+  // It tries again: that it is there is not known yet.
+  const link = connection.status === "connecting" ? say("reconnecting") : connectionWords(connection, say);
   const { status, result } = analysis;
   const stages = stagesOf(analysis, say, language);
   const verdict = result?.event_type === "result_update" ? result : undefined;
@@ -48,8 +54,9 @@ export function shownOf(snapshot: WatchSnapshot, say: Say, language: string, now
   const failure = failureWords(analysis);
   const words = say(status);
   const current = stages.find(({ mark }) => mark === "current");
+  const isAskedToEnd = cancelRequested !== null && !isEnd(status);
   return {
-    status: words,
+    status: isAskedToEnd ? say("cancelling") : words,
     connection: link,
     progress: status === "completed" ? 1 : analysis.progress,
     message: isEnd(status) ? "" : (analysis.message ?? ""),
@@ -57,6 +64,7 @@ export function shownOf(snapshot: WatchSnapshot, say: Say, language: string, now
     stages,
     verdict: verdictWords || "",
     regions: verdict ? regionsOf(verdict, say, percent) : [],
+    data: result?.event_type === "result" ? dataOf(result.data, say, language) : [],
     failure,
     announcement: isEnd(status)
       ? [words, verdictWords, failure].filter(Boolean).join(". ")
@@ -69,6 +77,8 @@ function connectionWords(connection: ConnectionStatus, say: Say): string {
     case "waiting":
       return say(connection.reason.includes("not_declared") ? "undeclared" : "reconnecting");
     case "refused":
+      if (connection.code === 4003) return say("forbidden");
+      if (connection.code === 4001) return say("expired");
       return say("refused", { reason: connection.reason || `${connection.code}` });
     default:
       return "";
@@ -103,7 +113,7 @@ function durationWords(seconds: number, language: string): string {
 }
 
 function detailsOf(
-  { progress, current, total, unit, estimated_completion }: AnalysisState,
+  { status, progress, current, total, unit, estimated_completion }: AnalysisState,
   say: Say,
   language: string,
   percent: (share: number) => string,
@@ -124,7 +134,9 @@ function detailsOf(
         ? relative.format(Math.round(left / 60), "minute")
         : "";
   const eta = left > 0 ? say("eta", { time }) : "";
-  return [progress === null ? "" : percent(progress), counted, eta].filter(Boolean).join(" · ");
+  return [status === "queued" || progress === null ? "" : percent(progress), counted, eta]
+    .filter(Boolean)
+    .join(" · ");
 }
 
 function regionsOf(
@@ -132,15 +144,34 @@ function regionsOf(
   say: Say,
   percent: (share: number) => string,
 ): string[] {
-  const lines = suspicious_regions.slice(0, MOST_REGIONS).map(({ frame_number, region_type, confidence }) =>
+  const lines = suspicious_regions.slice(0, MOST_LINES).map(({ frame_number, region_type, confidence }) =>
     say("region", {
       frame: `${frame_number}`,
       type: say(`region.${region_type}`),
       percent: percent(confidence),
     }),
   );
-  const left = suspicious_regions.length - lines.length;
-  return left > 0 ? [...lines, say("more", { count: `${left}` })] : lines;
+  return withRest(lines, suspicious_regions.length, say);
+}
+
+/** The members that can be said in words; JSON can be anything. */
+function dataOf(data: unknown, say: Say, language: string): string[] {
+  const isObject = typeof data === "object" && data !== null && !Array.isArray(data);
+  const said = (isObject ? Object.entries(data) : []).flatMap(([name, value]) => {
+    const words =
+      typeof value === "number"
+        ? value.toLocaleString(language, { maximumFractionDigits: 3 })
+        : typeof value === "boolean"
+          ? say(value ? "yes" : "no")
+          : value;
+    const isShort = typeof words === "string" && words !== "" && words.length <= LONGEST_TEXT;
+    return isShort ? [say("datum", { name: say(`data.${name}`), value: words })] : [];
+  });
+  return withRest(said.slice(0, MOST_LINES), said.length, say);
+}
+
+function withRest(lines: readonly string[], count: number, say: Say): string[] {
+  return count > lines.length ? [...lines, say("more", { count: `${count - lines.length}` })] : [...lines];
 }
 
 function failureWords({ error }: AnalysisState): string {

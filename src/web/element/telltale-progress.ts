@@ -106,10 +106,13 @@ export class TelltaleProgress extends Base {
     const status = analysis?.status ?? connection.status;
     view.show(shownOf(snapshot, say, language, Date.now()), { status, verdict }, say);
     const mayCancel = this.hasAttribute("cancellable") && analysis !== null && !isEnd(analysis.status);
-    view.cancel.hidden = !mayCancel;
-    view.cancel.disabled = cancelRequested !== null;
-    view.cancel.textContent = say(cancelRequested === null ? "cancel" : "cancelling");
-    view.retry.hidden = connection.status !== "waiting" && connection.status !== "refused";
+    view.offer(view.cancel, mayCancel);
+    // A button that is disabled would lose the focus.
+    view.cancel.ariaDisabled = `${cancelRequested !== null}`;
+    view.cancel.textContent = say("cancel");
+    const isAway = ["waiting", "refused"].includes(connection.status);
+    // While it tries, the button stays for whoever is on it.
+    view.offer(view.retry, isAway || (connection.status === "connecting" && !view.retry.hidden));
     view.retry.textContent = say("retry");
     this.dispatchEvent(new CustomEvent("telltale-change", { detail: snapshot }));
   }
@@ -117,13 +120,17 @@ export class TelltaleProgress extends Base {
   #build(): ElementView {
     const view = buildView(this.attachShadow({ mode: "open" }));
     view.cancel.addEventListener("click", () => {
+      if (this.#watch?.getSnapshot().cancelRequested) return;
       // The page hears of a refusal; the request itself shows as a change.
       this.#watch?.cancel().catch((error: unknown) => {
         this.dispatchEvent(new CustomEvent("telltale-error", { detail: error }));
       });
     });
     view.retry.addEventListener("click", () => {
-      if (this.#watch?.getSnapshot().connection.status === "refused") this.#begin();
+      const { connection } = this.#watch?.getSnapshot() ?? {};
+      // A subscription that was refused waits by itself, over a connection that is there.
+      if (connection?.status === "refused" || (connection?.status === "waiting" && connection.code === 4003))
+        this.#begin();
       else this.#watch?.retryNow();
     });
     this.#view = view;
