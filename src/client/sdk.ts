@@ -1,5 +1,4 @@
-import { eventStream } from "./watch/event-stream-transport.ts";
-import { longPoll } from "./watch/long-poll-transport.ts";
+import { eventStream, longPoll } from "./watch/event-stream-transport.ts";
 import { choiceOf } from "./watch/transport-choice.ts";
 import { watchOver } from "./watch/watch.ts";
 import type { AnalysisWatch, WatchOptions } from "./watch/watch-options.ts";

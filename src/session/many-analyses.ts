@@ -52,10 +52,12 @@ export class ManyAnalyses implements Watched {
       this.#host.answer(unsubscribed(id ?? frame.analysis_id, now));
     } else if (id === undefined) {
       this.#host.answer(subscriptionRefused(frame.analysis_id, "not_an_analysis_id", now));
+      this.#host.refused?.(frame.analysis_id, "not_an_analysis_id");
     } else if (this.#waiting >= MOST_WAITING_FRAMES) {
       this.#host.close(CLOSE_CODES.protocolViolation, "too many frames wait for an answer");
     } else if (known === undefined && !this.#mayBegin()) {
       this.#host.answer(subscriptionRefused(id, "too_many_subscriptions", now));
+      this.#host.refused?.(id, "too_many_subscriptions");
     } else {
       this.#waiting++;
       (known ?? this.#begin(id)).take(frame);

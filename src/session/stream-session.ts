@@ -1,5 +1,5 @@
 import { alone } from "../application/alone.ts";
-import type { ClientConnectionPort } from "../application/ports/client-connection-port.ts";
+import type { ClientConnectionPort, Frame } from "../application/ports/client-connection-port.ts";
 import type { CloseCode } from "../domain/close-code.ts";
 import type { Refusal } from "./admission.ts";
 import { Session, type Watched, type WatcherRequest } from "./session.ts";
@@ -27,6 +27,9 @@ export abstract class StreamSession<What extends Watched> extends Session<What> 
       this.writer.drained();
     });
   }
+
+  /** A frame was written to the stream. */
+  sent(_frame: Frame): void {}
 
   /** The client went away. */
   left(): void {

@@ -64,6 +64,7 @@ export class Subscription implements DeliveryOwner {
   caughtUp(position: EventPosition): void {
     const { host, query } = this.#context;
     if (query.markers) host.writer.sendControl(caughtUp(this.#analysisId, position, this.#now));
+    host.caughtUp?.(this.#analysisId);
   }
 
   finished(): void {
@@ -134,6 +135,7 @@ export class Subscription implements DeliveryOwner {
   #unsubscribe(): void {
     this.#leave({ type: "unwatched" });
     this.#context.host.answer(unsubscribed(this.#analysisId, this.#now));
+    this.#context.host.unsubscribed?.(this.#analysisId);
   }
 
   #check(viewers: ViewerList | undefined): boolean {
@@ -155,6 +157,7 @@ export class Subscription implements DeliveryOwner {
     const { host } = this.#context;
     host.services.refusals.note(refusal, { connection: host.id, analysis: this.#analysisId });
     host.answer(subscriptionRefused(this.#analysisId, refusal, this.#now));
+    host.refused?.(this.#analysisId, refusal);
   }
 
   #refusalOf(error: unknown): Refusal {
@@ -206,6 +209,12 @@ export interface SubscribingHost
   readonly authenticating: Promise<void> | undefined;
   /** Sends the answer to a frame, or ends the connection if the client leaves too many answers unread. */
   answer(frame: ControlFrame): void;
+  /** The replay of the analysis was sent. */
+  caughtUp?(analysisId: AnalysisId): void;
+  /** The analysis is not watched any more. The client was told. */
+  unsubscribed?(analysisId: AnalysisId): void;
+  /** The analysis is not watched, or not any more. The client was told. */
+  refused?(analysisId: string, refusal: Refusal): void;
 }
 
 type SubscriptionState =

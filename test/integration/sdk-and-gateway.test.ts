@@ -1,7 +1,6 @@
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { runtime } from "../../src/client/watch/environment.ts";
-import { eventStream } from "../../src/client/watch/event-stream-transport.ts";
-import { longPoll } from "../../src/client/watch/long-poll-transport.ts";
+import { eventStream, longPoll } from "../../src/client/watch/event-stream-transport.ts";
 import { choiceOf } from "../../src/client/watch/transport-choice.ts";
 import { watchOver } from "../../src/client/watch/watch.ts";
 import type { WatchOptions } from "../../src/client/watch/watch-options.ts";

@@ -67,9 +67,30 @@ export const WATCHING_MUTANTS: readonly Mutant[] = [
   {
     name: "ends a stream with the first of its analyses",
     file: "src/session/sse-many-session.ts",
-    find: "this.#left === 0 && ",
+    find: "this.#left.size === 0 && ",
     replace: "",
     killers: MANY,
+  },
+  {
+    name: "leaves an analysis out of its stream for good that was refused for now",
+    file: "src/session/sse-many-session.ts",
+    find: '  "not_declared",\n',
+    replace: "",
+    killers: MANY,
+  },
+  {
+    name: "ends a stream that waits before the replays of all its analyses are sent",
+    file: "src/session/stream-wait.ts",
+    find: "this.#hasNews && this.#replaying.size === 0",
+    replace: "this.#hasNews",
+    killers: ["test/unit/session/stream-wait.test.ts"],
+  },
+  {
+    name: "does not notice that one stream of a page has gone silent while another goes on",
+    file: "src/client/watch/event-stream-transport.ts",
+    find: 'environment.after(SILENT_MS, () => fail({ message: "the link went silent" }))',
+    replace: "() => {}",
+    killers: ["test/unit/client/watch/transports.test.ts"],
   },
   {
     name: "leaves a route out of its description",

@@ -53,6 +53,7 @@ export function openFeed(
     for (const listener of [...listeners]) listener(event);
   };
   const refused = (refusal: string) => {
+    isCaughtUp = false;
     const code = FINAL[refusal];
     if (code !== undefined) return change({ status: "refused", code, reason: refusal }, snapshot.analysis);
     const inMs = backoff(refusals++, environment.random);
@@ -80,7 +81,6 @@ export function openFeed(
       stopRetry();
       refusals = 0;
       if (type === "subscribed" || type === "connection_established") {
-        isCaughtUp = false;
         // The state so far is void, and shown until the one comes that takes its place.
         if (frame.resumed === false) watcher.position = undefined;
         if (snapshot.connection !== shared) change(shared, analysis);
@@ -90,7 +90,9 @@ export function openFeed(
         watcher.position = state.last_event_id as string;
         change(shared, state as unknown as AnalysisState, event);
       } else if (watcher.position !== undefined && analysis) {
-        if (type === "caught_up") isCaughtUp = true;
+        // A stream that begins anew, for an analysis beside this one, goes on where it was.
+        if (type === "caught_up" && isCaughtUp) return;
+        isCaughtUp ||= type === "caught_up";
         const next = afterFrame(analysis, frame);
         if (next) change(shared, next, event);
       }

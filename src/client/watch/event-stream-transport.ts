@@ -1,50 +1,111 @@
-import { connectionOfRequests, refusalOf, request, type Watching } from "./http-requests.ts";
-import type { ConnectionRequest, Transport } from "./transport.ts";
-import { parseFrame } from "./watched-events.ts";
+import { framesOf, type RequestRefused, refusalOf, request } from "./http-requests.ts";
+import type {
+  Connection,
+  ConnectionOwner,
+  ConnectionRequest,
+  Place,
+  Transport,
+  TransportName,
+} from "./transport.ts";
 
-/** Server-sent events, one stream for each analysis, over `fetch`: `EventSource` sends no token. */
-export const eventStream: Transport = {
-  name: "sse",
-  open: (asked, owner) =>
-    connectionOfRequests(owner, (id, position, watching) => stream(asked, id, position, watching)),
-};
+/** Server-sent events over `fetch`, since `EventSource` sends no token. */
+export const eventStream = streams("sse", "");
+/** The gateway ends each stream after the first news: networks that pass on nothing but whole answers let these through. */
+export const longPoll = streams("poll", "&wait=25");
 
-async function stream(
-  asked: ConnectionRequest,
-  id: string,
-  position: string | undefined,
-  watching: Watching,
-): Promise<void> {
-  const after = position === undefined ? "" : `&last_event_id=${encodeURIComponent(position)}`;
-  const path = `${encodeURIComponent(id)}/events?replay=state&markers=1&conflate=${asked.conflate}${after}`;
-  const response = await request(asked, asked.token, path, {
-    accept: "text/event-stream",
-    signal: watching.signal,
-  });
-  if (!response.headers.get("Content-Type")?.startsWith("text/event-stream") || !response.body)
-    throw refusalOf(1006, "no gateway answers there");
-  let waiting = "";
-  const decoder = new TextDecoder();
-  const reader = response.body.getReader();
-  for (;;) {
-    const { done, value } = await reader.read();
-    if (done) throw refusalOf(1006, "");
-    watching.heard();
-    waiting += decoder.decode(value, { stream: true });
-    const blocks = waiting.split("\n\n");
-    waiting = blocks.pop() as string;
-    for (const block of blocks) {
-      const members = /^data: ?{(.*)/m.exec(block)?.[1];
-      if (members === undefined) continue;
-      const type = /^event: ?(.*)/m.exec(block)?.[1];
-      const frame = parseFrame(`{"event_type":"${type}",${members}`);
-      if (frame === undefined) throw refusalOf(1006, "no gateway answers there");
-      if (frame.event_type === "closing") {
-        const { code, reason, retry_after_ms } = frame;
-        const wait = retry_after_ms === undefined ? "" : ` retry_after_ms=${retry_after_ms}`;
-        throw refusalOf(code as number, reason + wait);
-      }
-      watching.took(frame);
+/** The most analyses that the gateway takes on one stream. */
+const MOST_PLACES = 100;
+/** A stream that says nothing for so long is as good as none, whatever the others say. */
+const SILENT_MS = 45_000;
+
+/** Analyses that share a stream. */
+interface Group {
+  readonly places: Set<Place>;
+  stop(): void;
+}
+
+function streams(name: TransportName, wait: string): Transport {
+  return { name, open: (asked, owner) => open(asked, owner, wait) };
+}
+
+function open(
+  { base, token, conflate, environment }: ConnectionRequest,
+  owner: ConnectionOwner,
+  wait: string,
+): Connection {
+  const groups: Group[] = [];
+  let isOpened = false;
+  const close = () => {
+    for (const group of groups) group.stop();
+  };
+
+  const follow = async (group: Group) => {
+    group.stop();
+    const controller = new AbortController();
+    const { signal } = controller;
+    let stopTimer = () => {};
+    group.stop = () => {
+      stopTimer();
+      controller.abort();
+    };
+    const fail = ({ code = 1006, message }: Pick<RequestRefused, "message"> & Partial<RequestRefused>) => {
+      if (signal.aborted) return;
+      close();
+      owner.ended(code, message);
+    };
+    const heard = () => {
+      owner.heard();
+      stopTimer();
+      stopTimer = environment.after(SILENT_MS, () => fail({ message: "the link went silent" }));
+    };
+    try {
+      do {
+        // All that are subscribed to in one turn share the request.
+        await undefined;
+        if (signal.aborted) return;
+        heard();
+        let path = `events?replay=state&markers=1&conflate=${conflate}${wait}`;
+        for (const { analysisId, position } of group.places)
+          path += `&analysis=${encodeURIComponent(position === undefined ? analysisId : `${analysisId}@${position}`)}`;
+        const response = await request({ base, environment }, token, path, { signal });
+        for await (const frame of framesOf(response, heard)) {
+          if (signal.aborted) return;
+          if (wait && frame.event_type === "subscription_refused")
+            for (const place of group.places)
+              if (place.analysisId === frame.analysis_id) group.places.delete(place);
+          if (!isOpened) owner.opened(frame);
+          isOpened = true;
+          owner.took(frame);
+        }
+        if (!wait) throw refusalOf(1006, "");
+      } while (group.places.size > 0);
+    } catch (error) {
+      fail(error as Error);
     }
-  }
+  };
+
+  return {
+    subscribe(place) {
+      let group =
+        groups.find(({ places }) => places.has(place)) ??
+        groups.find(({ places }) => places.size < MOST_PLACES);
+      if (group === undefined) {
+        group = { places: new Set(), stop() {} };
+        groups.push(group);
+      }
+      const { size } = group.places;
+      // A stream tries again by itself what the gateway refused for now.
+      if (group.places.add(place).size > size) follow(group);
+    },
+    unsubscribe(place) {
+      for (const { places, stop } of groups) if (places.delete(place) && !places.size) stop();
+    },
+    ping: () => false,
+    authenticate: wait
+      ? (next) => {
+          token = next;
+        }
+      : undefined,
+    close,
+  };
 }

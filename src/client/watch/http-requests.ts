@@ -1,12 +1,5 @@
-import type { Connection, ConnectionOwner, ConnectionRequest } from "./transport.ts";
-import type { Frame } from "./watched-events.ts";
-
-/** One analysis that is watched by requests. */
-export interface Watching {
-  readonly signal: AbortSignal;
-  heard(): void;
-  took(frame: Frame): void;
-}
+import type { ConnectionRequest } from "./transport.ts";
+import { type Frame, parseFrame } from "./watched-events.ts";
 
 /** Ends the connection, for a reason that has a close code. */
 export interface RequestRefused extends Error {
@@ -19,76 +12,24 @@ export function refusalOf(code: number, reason: string, problem?: string): Reque
   return Object.assign(new Error(reason), { code, problem });
 }
 
-/**
- * A connection of requests: `watch` makes those of one analysis, until it is stopped or throws. If those of one analysis fail, the
- * connection has ended; a refusal that concerns one analysis leaves the others alone.
- */
-export function connectionOfRequests(
-  owner: ConnectionOwner,
-  watch: (analysisId: string, position: string | undefined, watching: Watching) => Promise<void>,
-): Omit<Connection, "authenticate"> {
-  const running = new Map<string, AbortController>();
-  let isOpened = false;
-  const stop = (id: string) => {
-    running.get(id)?.abort();
-    running.delete(id);
-  };
-  const close = () => {
-    for (const id of running.keys()) stop(id);
-  };
-  return {
-    subscribe({ analysisId, position }) {
-      stop(analysisId);
-      const controller = new AbortController();
-      const { signal } = controller;
-      running.set(analysisId, controller);
-      const took = (frame: Frame) => {
-        if (signal.aborted) return;
-        if (!isOpened) owner.opened(frame);
-        isOpened = true;
-        if (!signal.aborted) owner.took(frame);
-      };
-      const heard = () => signal.aborted || owner.heard();
-      watch(analysisId, position, { signal, heard, took }).catch((error) => {
-        if (signal.aborted) return;
-        const { code = 1006, message } = error as RequestRefused;
-        const concernsOne = code === 4003 || code === 4004;
-        if (concernsOne) {
-          stop(analysisId);
-          if (!isOpened) owner.opened({ event_type: "" });
-          isOpened = true;
-          owner.took({ event_type: "subscription_refused", analysis_id: analysisId, code: message });
-        } else {
-          close();
-          owner.ended(code, message);
-        }
-      });
-    },
-    unsubscribe: ({ analysisId }) => stop(analysisId),
-    ping: () => false,
-    close,
-  };
-}
-
-/** Fetches below `/v1/analyses/`. Throws `RequestRefused` for any answer but a good one. */
+/** Fetches below `/v1/`. Throws `RequestRefused` for any answer but a good one. */
 export async function request(
   { base, environment }: Pick<ConnectionRequest, "base" | "environment">,
   token: string,
   path: string,
-  { accept = "*/*", ...init }: RequestInit & { readonly accept?: string } = {},
+  init: RequestInit,
 ): Promise<Response> {
-  const response = await environment.fetch(`${base}/v1/analyses/${path}`, {
-    headers: { Accept: accept, Authorization: `Bearer ${token}` },
+  const response = await environment.fetch(`${base}/v1/${path}`, {
+    ...init,
+    headers: { Authorization: `Bearer ${token}` },
     // A redirect would take the token elsewhere.
     redirect: "error",
-    ...init,
   });
   if (response.ok) return response;
   throw await refusalIn(response);
 }
 
 const CLOSE_CODES: Readonly<Record<number, number>> = {
-  400: 4004,
   401: 4001,
   403: 4003,
   429: 4029,
@@ -102,4 +43,33 @@ async function refusalIn(response: Response): Promise<RequestRefused> {
   const seconds = Number(response.headers.get("Retry-After"));
   const hint = seconds > 0 ? ` retry_after_ms=${seconds * 1000}` : "";
   return refusalOf(CLOSE_CODES[response.status] ?? 1006, code + hint, code);
+}
+
+/** The frames of a stream of server-sent events. Calls `heard` for each piece. Throws `RequestRefused` if the gateway ends it for a reason. */
+export async function* framesOf({ headers, body }: Response, heard: () => void): AsyncGenerator<Frame> {
+  let waiting = "";
+  const decoder = new TextDecoder();
+  const reader = headers.get("Content-Type")?.startsWith("text/event-stream") && body?.getReader();
+  if (!reader) throw refusalOf(1006, "no gateway answers there");
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) return;
+    heard();
+    waiting += decoder.decode(value, { stream: true });
+    const blocks = waiting.split("\n\n");
+    waiting = blocks.pop() as string;
+    for (const block of blocks) {
+      const members = /^data: ?{(.*)/m.exec(block)?.[1];
+      if (members === undefined) continue;
+      const type = /^event: ?(.*)/m.exec(block)?.[1];
+      const frame = parseFrame(`{"event_type":"${type}",${members}`);
+      if (frame === undefined) throw refusalOf(1006, "no gateway answers there");
+      if (type === "closing") {
+        const { code, reason, retry_after_ms } = frame;
+        const wait = retry_after_ms === undefined ? "" : ` retry_after_ms=${retry_after_ms}`;
+        throw refusalOf(code as number, reason + wait);
+      }
+      yield frame;
+    }
+  }
 }

@@ -16,6 +16,9 @@ export class CancelRefused extends Error {
   }
 }
 
+/** A request over a connection that has died would never be answered. */
+const LONGEST_MS = 10_000;
+
 /** Adds `cancel` to a watch. */
 export function withCancel(watch: BareWatch, options: WatchOptions): AnalysisWatch {
   return Object.assign(watch, { cancel: (reason?: string) => requestCancel(options, reason) });
@@ -32,10 +35,16 @@ async function requestCancel(
       else reject(new CancelRefused("unreachable", why));
     });
   });
-  await request({ base: baseOf(url), environment }, bearer, `${encodeURIComponent(analysisId)}/cancel`, {
-    method: "POST",
-    body: JSON.stringify({ reason }),
-  })
+  await request(
+    { base: baseOf(url), environment },
+    bearer,
+    `analyses/${encodeURIComponent(analysisId)}/cancel`,
+    {
+      method: "POST",
+      signal: AbortSignal.timeout(LONGEST_MS),
+      body: JSON.stringify({ reason }),
+    },
+  )
     // An answer that nobody reads keeps its connection.
     .then((response) => response.text())
     .catch(({ problem = "unreachable", message }: RequestRefused) => {

@@ -113,8 +113,8 @@ export class BrowserPage {
     this.#context = context;
   }
 
-  /** The requests and sockets that the browser has open for it. */
-  get openLinks(): readonly string[] {
+  /** The addresses of the requests that the browser has open for it. */
+  get openRequests(): readonly string[] {
     return [...this.#open.values()];
   }
 
@@ -175,8 +175,7 @@ export class BrowserPage {
       const { url, method: verb } = params.request as { url: string; method: string };
       // Nothing is reported of the end of a preflight.
       if (verb !== "OPTIONS") this.#open.set(id, url);
-    } else if (method === "Network.webSocketCreated") this.#open.set(id, String(params.url));
-    else if (/^Network\.(loadingFinished|loadingFailed|webSocketClosed)$/.test(method)) this.#open.delete(id);
+    } else if (/^Network\.loading(Finished|Failed)$/.test(method)) this.#open.delete(id);
     else if (method === "Runtime.exceptionThrown")
       this.exceptions.push(JSON.stringify(params.exceptionDetails));
     // Nothing is reported of what a page before had open.

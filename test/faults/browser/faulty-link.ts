@@ -69,5 +69,6 @@ function kindOf(bytes: Uint8Array | string): Blockable | undefined {
   const head = typeof bytes === "string" ? bytes : Buffer.from(bytes).toString("latin1");
   if (!head.startsWith("GET ")) return undefined;
   if (/^upgrade: websocket/im.test(head)) return "websocket";
-  return /^accept: text\/event-stream/im.test(head) ? "sse" : undefined;
+  // A network that passes on nothing but whole answers lets streams through that end with the first news.
+  return /^GET \/v1\/events\?(?!.*&wait=)/.test(head) ? "sse" : undefined;
 }

@@ -28,18 +28,24 @@ export function faultsOf(id: string, watch: WatchRecord | undefined, log: Log): 
   return faults.map((fault) => `${id}: ${fault}`);
 }
 
-/** A browser gives up a socket that is closed and whose peer is gone after so long. */
-const CLOSING_MS = 30_000;
+/** A connection that no watch needs is closed after a quarter of a second. */
+const PATIENCE_MS = 20_000;
 
-/** Timers, listeners and links that the watches of the page left behind after their end: none if all is right. */
-export async function leftoversOf(page: BrowserPage, look: () => Promise<PageReport>): Promise<string[]> {
-  const deadline = performance.now() + CLOSING_MS;
+/** Timers, listeners, sockets and requests to `gateway` that the watches of the page left behind after their end: none if all is right. */
+export async function leftoversOf(
+  page: BrowserPage,
+  gateway: string,
+  look: () => Promise<PageReport>,
+): Promise<string[]> {
+  const deadline = performance.now() + PATIENCE_MS;
   for (;;) {
-    const { timers, listeners } = await look();
-    const { openLinks } = page;
-    if (timers + listeners + openLinks.length === 0) return [];
+    const { timers, listeners, sockets } = await look();
+    const requests = page.openRequests.filter((url) => url.startsWith(gateway));
+    if (timers + listeners + sockets + requests.length === 0) return [];
     if (performance.now() > deadline)
-      return [`left behind: ${timers} timers, ${listeners} listeners, links ${openLinks}`];
+      return [
+        `left behind: ${timers} timers, ${listeners} listeners, ${sockets} sockets, requests ${requests}`,
+      ];
     await Bun.sleep(100);
   }
 }

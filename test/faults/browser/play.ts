@@ -112,7 +112,8 @@ class Played {
       async () => {
         // A page that is left or loaded again meanwhile does not answer.
         const answer = await Promise.race([page.evaluate(asks).catch(() => undefined), Bun.sleep(2_000)]);
-        return answer === "taken";
+        // It ended if an earlier request was taken whose answer was lost.
+        return answer === "taken" || answer === "already_ended";
       },
       PATIENCE_MS,
     );
@@ -136,7 +137,7 @@ class Played {
       await eventually("the loop has ended", async () => (await look()).watches[id]?.loopEnded !== undefined);
       faults.push(...faultsOf(id, (await look()).watches[id], log));
     }
-    faults.push(...(await leftoversOf(page, look)), ...page.exceptions);
+    faults.push(...(await leftoversOf(page, String(this.#link?.url), look)), ...page.exceptions);
     return faults;
   }
 }

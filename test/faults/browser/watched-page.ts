@@ -5,6 +5,7 @@ import { seeded } from "../seeded.ts";
 /** A page of the fault rounds: it watches, writes down everything that it is told, and counts what is left behind. */
 const timers = countTimers();
 const listening = countListeners();
+const sockets = noteSockets();
 const record: Record<string, WatchRecord> = {};
 const watches: Record<string, AnalysisWatch> = {};
 let options: PageOptions;
@@ -27,7 +28,12 @@ const page: WatchedPage = {
     environment = { ...runtime, random: () => random() * given.pauses };
     for (const { id, untilTerminal } of given.analyses) follow(id, untilTerminal);
   },
-  report: () => ({ watches: record, timers: timers.size, listeners: listening.count }),
+  report: () => ({
+    watches: record,
+    timers: timers.size,
+    listeners: listening.count,
+    sockets: openSockets(),
+  }),
   closeWatch: (id) => watches[id]?.close(),
   async cancel(id) {
     try {
@@ -122,6 +128,25 @@ function countListeners(): { count: number } {
   return counter;
 }
 
+/** The constructor of the page notes them all. */
+function noteSockets(): WebSocket[] {
+  const made: WebSocket[] = [];
+  const Own = globalThis.WebSocket;
+  class Noted extends Own {
+    constructor(...given: ConstructorParameters<typeof Own>) {
+      super(...given);
+      made.push(this);
+    }
+  }
+  Object.assign(globalThis, { WebSocket: Noted });
+  return made;
+}
+
+/** Those that nobody closed. A browser waits long for a peer that is gone. */
+function openSockets(): number {
+  return sockets.filter(({ readyState }) => readyState < WebSocket.CLOSING).length;
+}
+
 export interface PageOptions {
   readonly seed: number;
   readonly url: string;
@@ -149,6 +174,7 @@ export interface PageReport {
   readonly timers: number;
   /** Listeners for the page's own events. */
   readonly listeners: number;
+  readonly sockets: number;
 }
 
 /** As the test drives it. */

@@ -63,6 +63,10 @@ export const WAIT = query("wait", "Seconds to wait for the first new event.", {
   type: "integer",
   ...bounds("wait"),
 });
+export const STREAM_WAIT = query("wait", "The stream ends after its first news, or after so many seconds.", {
+  type: "integer",
+  ...bounds("wait"),
+});
 export const ANALYSES: Parameter = {
   ...query("analysis", "An analysis, or `{id}@{event_id}` to go on from a position of its own.", {
     type: "array",

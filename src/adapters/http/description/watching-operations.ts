@@ -1,6 +1,14 @@
 import { ref } from "./components.ts";
 import { BROKER, json, type Operation, STORING, TEXT } from "./operation.ts";
-import { AFTER, ANALYSES, LAST_EVENT_ID, LIMIT, WAIT, WATCHING as WATCH_QUERY } from "./parameters.ts";
+import {
+  AFTER,
+  ANALYSES,
+  LAST_EVENT_ID,
+  LIMIT,
+  STREAM_WAIT,
+  WAIT,
+  WATCHING as WATCH_QUERY,
+} from "./parameters.ts";
 
 const STREAM = { "text/event-stream": TEXT };
 const READING = [
@@ -68,8 +76,13 @@ export const WATCHING: readonly Operation[] = [
     tag: "Watching",
     needs: "watch",
     summary: "Watches up to 100 analyses as one stream of server-sent events.",
-    parameters: [ANALYSES, ...WATCH_QUERY, LAST_EVENT_ID],
-    answers: { 200: { description: "A stream of events.", content: STREAM } },
+    parameters: [ANALYSES, STREAM_WAIT, ...WATCH_QUERY, LAST_EVENT_ID],
+    answers: {
+      200: { description: "A stream of events.", content: STREAM },
+      204: {
+        description: "The client of a stream with `until=terminal` has seen the end of every analysis.",
+      },
+    },
     problems: [...READING, "invalid_query", "invalid_request"],
   },
   {

@@ -1,5 +1,6 @@
 import type { Context } from "hono";
 import { accepts } from "hono/accepts";
+import type { Frame } from "../../../application/ports/client-connection-port.ts";
 import { retryAfterReason } from "../../../domain/close-code.ts";
 import { REFUSALS } from "../../../session/admission.ts";
 import type { Watched } from "../../../session/session.ts";
@@ -43,7 +44,11 @@ export async function streamed(
   open: (handlers: StreamHandlers, cut: () => void) => readonly [SseConnection, AnySession],
 ): Promise<Response> {
   const { cut = () => {} } = requestBindings(context);
-  const handlers = { drained: () => session.drained(), left: () => session.left() };
+  const handlers = {
+    drained: () => session.drained(),
+    left: () => session.left(),
+    sent: (frame: Frame) => session.sent(frame),
+  };
   const [connection, session] = open(handlers, cut);
   const answer = await session.opened();
   if (answer.type === "nothing_left") return context.body(null, 204);
@@ -53,7 +58,7 @@ export async function streamed(
   return context.body(isDraining ? comeBack(services) : connection.stream, 200);
 }
 
-type AnySession = Pick<StreamSession<Watched>, "opened" | "drained" | "left">;
+type AnySession = Pick<StreamSession<Watched>, "opened" | "drained" | "left" | "sent">;
 
 /**
  * The stream of a gateway that drains: it ends at once, with the time to come back. A page that is answered by a status

@@ -4,6 +4,7 @@ import type { OriginPolicy } from "../../../session/origin-policy.ts";
 import type { SessionServices } from "../../../session/session-services.ts";
 import { SseManySession } from "../../../session/sse-many-session.ts";
 import { readWatchQuery } from "../../../session/watch-query.ts";
+import { readEventsQuery } from "../events-query.ts";
 import { problem } from "../problem.ts";
 import { requireWatcher, type Watcher } from "../read-access.ts";
 import { streamed } from "./event-stream.ts";
@@ -18,7 +19,7 @@ interface ManyStreamParts {
   readonly sessions: SessionServices;
 }
 
-/** The route of one event stream for many analyses: `?analysis={id}&analysis={id}@{event_id}…`. */
+/** The route of one event stream for many analyses: `?analysis={id}&analysis={id}@{event_id}…&wait={seconds}`. */
 export function manyStreamRoutes({ tokens, origins, sessions }: ManyStreamParts): Hono<Watcher> {
   const routes = new Hono<Watcher>();
 
@@ -34,9 +35,12 @@ export function manyStreamRoutes({ tokens, origins, sessions }: ManyStreamParts)
       const issues = query.faults.map(({ message }) => ({ path: [], message }));
       return problem(context, "invalid_query", { issues });
     }
+    const read = readEventsQuery({ wait: rest.wait ?? "0" });
+    if (!read.ok) return problem(context, "invalid_request", { issues: read.issues });
+    const { waitMs } = read.query;
     const { grant, userId } = context.var;
     const lastEventId = context.req.header("Last-Event-ID") || last_event_id;
-    const request = { ...query, grant, userId, analyses: named.map(readNamed), lastEventId };
+    const request = { ...query, grant, userId, analyses: named.map(readNamed), lastEventId, waitMs };
     return streamed(context, sessions, (handlers, cut) => {
       const connection: SseConnection = new SseConnection(handlers, cut, () => session.position);
       const session: SseManySession = new SseManySession(connection, request, sessions);

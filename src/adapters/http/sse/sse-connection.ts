@@ -22,12 +22,15 @@ export interface StreamHandlers {
   drained(): void;
   /** The client went away. */
   left(): void;
+  /** A frame was written. */
+  sent(frame: Frame): void;
 }
 
 /** One client's event stream. It begins with the time after which the client comes back by itself, and closing it says why it ends. */
 export class SseConnection implements ClientConnectionPort {
   readonly id = crypto.randomUUID();
   readonly stream: ReadableStream<Uint8Array>;
+  readonly #handlers: StreamHandlers;
   readonly #cut: () => void;
   readonly #position: (() => string) | undefined;
   #controller: ReadableStreamDefaultController<Uint8Array> | undefined;
@@ -41,6 +44,7 @@ export class SseConnection implements ClientConnectionPort {
    * is the `id` of events on a stream of many analyses.
    */
   constructor(handlers: StreamHandlers, cut: () => void, position?: () => string) {
+    this.#handlers = handlers;
     this.#cut = cut;
     this.#position = position;
     this.stream = new ReadableStream<Uint8Array>(
@@ -67,9 +71,11 @@ export class SseConnection implements ClientConnectionPort {
   }
 
   send(frame: Frame): SendOutcome {
-    return this.#write(
+    const outcome = this.#write(
       this.#position === undefined ? sseBlock(frame) : sseBlockOfMany(frame, this.#position),
     );
+    this.#handlers.sent(frame);
+    return outcome;
   }
 
   batch(write: () => void): SendOutcome {
@@ -90,10 +96,15 @@ export class SseConnection implements ClientConnectionPort {
   }
 
   close(code: number, reason: string): void {
+    // A stream that nothing was written to is never handed out: its request is answered by a status.
+    if (this.#controller !== undefined && this.#written > 0) this.#write(piecesOf(sseClosing(code, reason)));
+    this.end();
+  }
+
+  /** Ends the stream and says nothing. */
+  end(): void {
     const controller = this.#controller;
     if (controller === undefined) return;
-    // A stream that nothing was written to is never handed out: its request is answered by a status.
-    if (this.#written > 0) this.#write(piecesOf(sseClosing(code, reason)));
     const waits = this.unsent > 0;
     this.#controller = undefined;
     controller.close();

@@ -154,6 +154,74 @@ describe("GET /v1/events", () => {
     expect(registry.statistics()).toEqual({ total_connections: 0, active_analyses: 0, users: 0 });
   });
 
+  test("SSM-5: is 204 with until=terminal for a client that has seen the end of every analysis, and not before", async () => {
+    const { one, other, ids, elsewhere, ask, pathOf, feeds, registry, publish } = opened();
+    for (const channel of [one, other]) await elsewhere.append({ channel, events: [result()] });
+    const epochs = await Promise.all(
+      [one, other].map(async (channel) => (await elsewhere.snapshot(channel)).position.epoch),
+    );
+    const at = (index: number) => `${ids[index]}@${epochs[index]}-1`;
+    const statusOf = async (named: string[], query = "&until=terminal") => {
+      const answer = await ask(pathOf(named, query));
+      await answer.body?.cancel();
+      return answer.status;
+    };
+    expect(await statusOf([at(0), at(1)])).toBe(204);
+    expect(await statusOf([at(0), ids[1] as string])).toBe(200);
+    expect(await statusOf([at(0), `${ids[1]}@0`])).toBe(200);
+    expect(await statusOf([at(0), at(1)], "")).toBe(200);
+    await publish(other);
+    expect(await statusOf([at(0), at(1)])).toBe(200);
+    expect(registry.statistics()).toMatchObject({ total_connections: 0 });
+    expect(feeds.size).toBe(0);
+  });
+
+  test("SSM-7: tries again what was refused for now, from the position of the client", async () => {
+    const { one, other, ids, elsewhere, clock, publish, stream, next } = opened({ watchDefault: "deny" });
+    await elsewhere.declareViewers(other, new Set(["alice"]));
+    const events = await stream();
+    const got = (await next(events, 3)).map(({ event }) => event);
+    expect(got.toSorted()).toEqual(["connection_established", "subscribed", "subscription_refused"]);
+    await elsewhere.declareViewers(one, new Set(["alice"]));
+    await publish(one);
+    clock.advance(2_000);
+    const [subscribed, status] = await next(events, 2);
+    expect(subscribed).toMatchObject({ event: "subscribed", data: { analysis_id: ids[0] } });
+    expect(status).toMatchObject({ event: "status_update" });
+    await events.leave();
+  });
+
+  test("SSM-8: with wait, ends after the first news, without a word, or in time; never while replays are due", async () => {
+    const { one, ids, elsewhere, clock, publish, stream, registry } = opened();
+    await publish(one);
+    const first = await stream(ids, "&wait=25&replay=state&markers=1");
+    const kinds = async (from: ReadingStream) => {
+      await turn();
+      clock.advance(50);
+      return (await from.rest()).map(({ event }) => event).filter((event) => event !== "subscribed");
+    };
+    const begun = await kinds(first);
+    expect(begun.toSorted()).toEqual([
+      "analysis_state",
+      "analysis_state",
+      "caught_up",
+      "caught_up",
+      "connection_established",
+    ]);
+    const { epoch } = (await elsewhere.snapshot(one)).position;
+    const query = "&wait=25&markers=1";
+    const waiting = await stream([`${ids[0]}@${epoch}-1`, `${ids[1]}@0`], query);
+    await turn();
+    clock.advance(5_000);
+    await publish(one);
+    expect((await kinds(waiting)).at(-1)).toBe("status_update");
+    const silent = await stream([`${ids[0]}@${epoch}-2`, `${ids[1]}@0`], query);
+    await turn();
+    clock.advance(20_000);
+    expect((await kinds(silent)).at(-1)).toBe("caught_up");
+    expect(registry.statistics()).toEqual({ total_connections: 0, active_analyses: 0, users: 0 });
+  });
+
   test("SSM-6: is 422 without an analysis and with more than a hundred", async () => {
     const { ask, pathOf } = opened();
     const many = Array.from({ length: 101 }, () => crypto.randomUUID());
@@ -161,6 +229,8 @@ describe("GET /v1/events", () => {
       const { status, code, issues } = await problemOf(await ask(path));
       expect([status, code, issues?.[0]?.path]).toEqual([422, "invalid_request", ["analysis"]]);
     }
+    const { code, issues } = await problemOf(await ask(pathOf(many.slice(1), "&wait=61")));
+    expect([code, issues?.[0]?.path]).toEqual(["invalid_request", ["wait"]]);
     const answer = await ask(pathOf(many.slice(1)));
     expect(answer.status).toBe(200);
     await answer.body?.cancel();

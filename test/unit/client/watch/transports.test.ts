@@ -4,6 +4,7 @@ import { turn } from "../../../support/turn.ts";
 import {
   ANALYSIS,
   collect,
+  OTHER,
   ScriptedGateway,
   type ScriptedStream,
   sentBy,
@@ -41,13 +42,14 @@ describe("server-sent events", () => {
     const watch = gateway.watch();
     const { events } = collect(watch);
     const request = await gateway.request();
-    expect(request.url.pathname).toBe(`/telltale/v1/analyses/${ANALYSIS}/events`);
+    expect(request.url.pathname).toBe("/telltale/v1/events");
     expect(Object.fromEntries(request.url.searchParams)).toEqual({
       replay: "state",
       markers: "1",
       conflate: "none",
+      analysis: ANALYSIS,
     });
-    expect(request.init.headers).toEqual({ Accept: "text/event-stream", Authorization: "Bearer a.b.c" });
+    expect(request.init.headers).toEqual({ Authorization: "Bearer a.b.c" });
     const stream = request.stream();
     stream.write("retry: 2000\n\n");
     begin(stream);
@@ -81,8 +83,71 @@ describe("server-sent events", () => {
       retryAt: gateway.clock.now() + 4_000,
     });
     gateway.clock.advance(4_000);
-    expect((await gateway.request(2)).url.searchParams.get("last_event_id")).toBe("e-1");
+    expect((await gateway.request(2)).url.searchParams.get("analysis")).toBe(`${ANALYSIS}@e-1`);
     watch.close();
+  });
+
+  test("SDK-14: have one stream for a hundred analyses, which begins anew for one more, and goes on where each was", async () => {
+    const gateway = new ScriptedGateway({ hasWebSocket: false });
+    const ids = Array.from(
+      { length: 101 },
+      (_, index) => `0190b7a4-2c1e-7c3a-9a51-${`${index}`.padStart(12, "0")}`,
+    );
+    const watches = ids.slice(1).map((analysisId) => gateway.watch({ analysisId }));
+    const { events } = collect(watches[0] as (typeof watches)[0]);
+    const asked = async (number: number) =>
+      (await gateway.request(number)).url.searchParams.getAll("analysis");
+    expect(await asked(1)).toEqual(ids.slice(1));
+    const first = await gateway.request(1);
+    const stream = first.stream();
+    const to = ids[1] as string;
+    stream.event("connection_established", { ...ESTABLISHED, analysis_id: null });
+    stream.event("subscribed", { analysis_id: to, resumed: null });
+    stream.event("analysis_state", { ...emptyState(to), last_event_id: "e-1" });
+    stream.event("caught_up", { analysis_id: to, last_event_id: "e-1" });
+    await settled();
+    watches[1]?.close();
+    watches.push(gateway.watch({ analysisId: ids[0] as string }));
+    expect(await asked(2)).toEqual([`${to}@e-1`, ...ids.slice(3), ids[0] as string]);
+    expect(first.isAborted()).toBe(true);
+    const again = (await gateway.request(2)).stream();
+    again.event("connection_established", { ...ESTABLISHED, analysis_id: null });
+    again.event("subscribed", { analysis_id: to, resumed: true });
+    again.event("caught_up", { analysis_id: to, last_event_id: "e-1" });
+    again.event("status_update", { ...status("e-2"), analysis_id: to });
+    await settled();
+    expect(events.map(({ event_type }) => event_type)).toEqual([
+      "analysis_state",
+      "caught_up",
+      "status_update",
+    ]);
+    watches.push(gateway.watch({ analysisId: ids[2] as string }));
+    expect(await asked(3)).toEqual([ids[2] as string]);
+    for (const watch of watches) watch.close();
+    gateway.clock.advance(1_000);
+    expect(gateway.leftovers).toBe(0);
+  });
+
+  test("SDK-17: notice one stream that has gone silent, though the other goes on", async () => {
+    const gateway = new ScriptedGateway({ hasWebSocket: false });
+    const watches = Array.from({ length: 101 }, () => gateway.watch({ analysisId: crypto.randomUUID() }));
+    const streams = [(await gateway.request(1)).stream(), (await gateway.request(2)).stream()] as const;
+    for (const stream of streams) stream.event("connection_established", ESTABLISHED);
+    const [watch] = watches as [(typeof watches)[0]];
+    await statusOf(gateway, watch, "live");
+    for (let beat = 0; beat < 3; beat += 1) {
+      gateway.clock.advance(12_000);
+      streams[0].write(": still here\n\n");
+      await settled();
+    }
+    expect(watch.getSnapshot().connection).toMatchObject({ status: "live" });
+    gateway.clock.advance(9_000);
+    expect(watch.getSnapshot().connection).toMatchObject({
+      status: "waiting",
+      reason: "the link went silent",
+    });
+    for (const one of watches) one.close();
+    expect(gateway.leftovers).toBe(0);
   });
 
   test.each([
@@ -92,7 +157,6 @@ describe("server-sent events", () => {
     [502, "<html>", "waiting", 1006],
     [403, { code: "not_declared" }, "waiting", 4003],
     [403, { code: "not_allowed" }, "refused", 4003],
-    [400, { code: "not_an_analysis_id" }, "refused", 4004],
   ] as const)("%d %j: is %s, as close code %d says", async (code, body, expected, closeCode) => {
     const gateway = new ScriptedGateway({ hasWebSocket: false });
     const watch = gateway.watch();
@@ -108,46 +172,64 @@ describe("server-sent events", () => {
 });
 
 describe("reads that wait", () => {
-  test("SDK-16: are what is left if no stream comes through: the state, then page after page", async () => {
+  test("SDK-16: are what is left if no stream comes through: each ends with the news, and the next goes on from there", async () => {
     const gateway = new ScriptedGateway({ hasWebSocket: false });
     const watch = gateway.watch();
     const { events } = collect(watch);
     // A proxy that keeps the stream back.
     const first = await gateway.request();
+    expect(first.url.searchParams.get("wait")).toBe(null);
     gateway.clock.advance(10_000);
     expect(first.isAborted()).toBe(true);
     gateway.clock.advance(250);
-    const state = await gateway.request(2);
-    expect(state.url.pathname).toEndWith(ANALYSIS);
-    state.answer(200, { ...emptyState(ANALYSIS), status: "running", last_event_id: "e-1" });
-    const page = async (number: number, wait: string, answer: object) => {
-      const request = await gateway.request(number);
-      expect(request.url.searchParams.get("wait")).toBe(wait);
-      request.answer(200, answer);
+    const answer = async (number: number, asked: string, news: (stream: ScriptedStream) => void) => {
+      const { url, stream } = await gateway.request(number);
+      expect([url.searchParams.get("wait"), url.searchParams.get("analysis")]).toEqual(["25", asked]);
+      const answered = stream();
+      answered.event("connection_established", { ...ESTABLISHED, analysis_id: null });
+      news(answered);
+      answered.end();
     };
-    await page(3, "0", { events: [status("e-2")], last_event_id: "e-2", resumed: true });
-    await page(4, "0", { events: [], last_event_id: "e-2", resumed: true });
-    await page(5, "25", { events: [status("e-3")], last_event_id: "e-3", resumed: true });
-    const sixth = await gateway.request(6);
-    expect(sixth.url.searchParams.get("after")).toBe("e-3");
-    await settled();
+    const goesOn = (position: string) => (stream: ScriptedStream) => {
+      stream.event("subscribed", { analysis_id: ANALYSIS, resumed: true });
+      stream.event("caught_up", { analysis_id: ANALYSIS, last_event_id: position });
+    };
+    await answer(2, ANALYSIS, begin);
+    await answer(3, `${ANALYSIS}@e-1`, (stream) => {
+      goesOn("e-1")(stream);
+      stream.event("status_update", { ...status("e-2"), analysis_id: ANALYSIS });
+    });
+    await answer(4, `${ANALYSIS}@e-2`, goesOn("e-2"));
+    const fifth = await gateway.request(5);
+    expect(fifth.url.searchParams.get("analysis")).toBe(`${ANALYSIS}@e-2`);
     expect(events.map((event) => ("event_id" in event ? event.event_id : event.event_type))).toEqual([
       "analysis_state",
-      "e-2",
       "caught_up",
-      "e-3",
+      "e-2",
     ]);
-    // The position is gone.
-    sixth.answer(200, { events: [status("f-1")], last_event_id: "f-1", resumed: false });
-    (await gateway.request(7)).answer(200, {
-      ...emptyState(ANALYSIS),
-      status: "queued",
-      last_event_id: "f-1",
-    });
-    await gateway.request(8);
-    await settled();
-    expect(watch.getSnapshot().analysis).toMatchObject({ status: "queued", last_event_id: "f-1" });
+    expect(watch.getSnapshot().connection).toEqual({ status: "live", transport: "poll" });
     watch.close();
+    expect(fifth.isAborted()).toBe(true);
+    gateway.clock.advance(1_000);
+    expect(gateway.leftovers).toBe(0);
+  });
+
+  test("SDK-15: leave an analysis out that was refused, until it is due again", async () => {
+    const gateway = new ScriptedGateway({ hasWebSocket: false });
+    gateway.kept.set("telltale:https://gateway.example/telltale", "poll");
+    const watch = gateway.watch();
+    const other = gateway.watch({ analysisId: OTHER });
+    const first = (await gateway.request()).stream();
+    first.event("connection_established", { ...ESTABLISHED, analysis_id: null });
+    first.event("subscription_refused", { analysis_id: ANALYSIS, code: "not_declared", message: "" });
+    first.end();
+    expect((await gateway.request(2)).url.searchParams.getAll("analysis")).toEqual([OTHER]);
+    await statusOf(gateway, watch, "waiting");
+    expect(other.getSnapshot().connection).toMatchObject({ status: "live" });
+    gateway.waitOut(watch);
+    expect((await gateway.request(3)).url.searchParams.getAll("analysis")).toEqual([OTHER, ANALYSIS]);
+    watch.close();
+    other.close();
   });
 });
 
@@ -206,7 +288,7 @@ describe("the choice of a transport", () => {
     const gateway = new ScriptedGateway();
     gateway.kept.set("telltale:https://gateway.example/telltale", "poll");
     const watch = gateway.watch();
-    expect((await gateway.request()).url.pathname).toEndWith(ANALYSIS);
+    expect((await gateway.request()).url.searchParams.get("wait")).toBe("25");
     expect(gateway.sockets).toHaveLength(0);
     watch.close();
   });
