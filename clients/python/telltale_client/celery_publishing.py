@@ -4,12 +4,12 @@ import logging
 import uuid
 from collections import Counter
 from contextvars import ContextVar
-from typing import Any, Callable, Dict, Mapping, Optional
+from typing import Any, Callable, Dict, List, Mapping, Optional
 
 from celery import current_task, group, signals
 
 from .celery_running import Running
-from .celery_runs import MARK, Runs, steps_after, steps_of
+from .celery_runs import CHORD_UNLOCK, MARK, Runs, Step, steps_after, steps_of
 from .celery_shared import SharedMemory
 
 log = logging.getLogger("telltale_client")
@@ -64,27 +64,40 @@ class Publishing:
     def _mark(self, message: Dict[str, Any], keywords: Dict[str, Any]) -> Dict[str, Any]:
         sender = current_task.request if current_task else None
         running = self._running(sender.id) if sender is not None else None
-        task, task_id, later = message["task"], message["id"], list(steps_after(message))
-        named = self._runs.name(task, task_id, keywords, running.run.mark if running else {})
-        is_of_group = bool(message.get("group")) or any(step.group for step in later)
-        sizes = self._sizes.get()
-        of = None if sizes is None or not is_of_group else sizes.get(named or "")
-        if running is None:
-            return {"of": of}
-        run, names = running.run, running.run.mark.get("names") or {}
-        if task_id == run.task_id and message.get("retries", 0) > running.retries:
+        task_id, later = message["id"], list(steps_after(message))
+        if running is not None and task_id == running.run.task_id and message.get("retries", 0) > running.retries:
             return self._mark_of_retry(running)
+        named = self._runs.name(message["task"], task_id, keywords, running.run.mark if running else {})
+        own = self._mark_of_group(message, later, named, running)
+        if running is None:
+            return own
+        run, names = running.run, running.run.mark.get("names") or {}
         shared: Dict[str, Any] = {**run.mark, "attempt": run.attempt_id, "at": running.analysis._telling.at}
-        if sizes is not None or not is_of_group:
-            shared["of"] = of
         if run.task_id in (task_id, *(step.id for step in later)):
             running.replaced = True
             return {**shared, "names": {**names, run.task_id: run.analysis}}
         if named != run.analysis:
-            return {"names": names, "of": of}
+            return {**own, "names": names}
         if task_id in (step.id for step in run.later):
-            return {**shared, "counted": running.counted and self._memory.open(run.attempt_id, task_id)}
-        return {**shared, "part": True, "counted": running.share() and self._memory.open(run.attempt_id, task_id)}
+            return {**shared, **own, "counted": running.counted and self._memory.open(run.attempt_id, task_id)}
+        return {**shared, **own, "part": True, "counted": running.share() and self._memory.open(run.attempt_id, task_id)}
+
+    def _mark_of_group(
+        self, message: Dict[str, Any], later: List[Step], named: Optional[str], running: Optional[Running]
+    ) -> Dict[str, Any]:
+        """How many tasks of its group tell of the analysis, or that it is in none, although newer Celery names one."""
+        sizes = self._sizes.get()
+        if sizes is not None:
+            leads_there = bool(message.get("group")) or any(step.group for step in later)
+            return {"of": sizes.get(named or "") if leads_there else None, "no_group": False}
+        if not current_task:
+            return {}
+        after = running.run.later if running is not None else steps_after(vars(current_task.request))
+        step = next((step for step in after if step.id == message["id"]), None)
+        no_group = current_task.name == CHORD_UNLOCK or step is not None and step.group is None
+        leads_there = not no_group and bool(message.get("group")) or any(step.group for step in later)
+        of = running.run.mark.get("of") if running is not None and leads_there else None
+        return {"of": of, "no_group": no_group}
 
     def _mark_of_retry(self, running: Running) -> Dict[str, Any]:
         """The next try of a task that has an attempt of its own is another one."""

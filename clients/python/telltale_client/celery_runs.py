@@ -8,6 +8,8 @@ from typing import Any, Callable, Dict, Iterator, List, Mapping, NamedTuple, Opt
 IdFunction = Callable[[Any, str, Dict[str, Any]], Optional[str]]
 # The header of a message with what the worker that sent it knows of its run.
 MARK = "telltale"
+# This task of Celery waits for the parts of a chord, again and again, and sends its body.
+CHORD_UNLOCK = "celery.chord_unlock"
 
 
 class Step(NamedTuple):
@@ -65,7 +67,7 @@ class Runs:
             return None
         later = list(steps_after(message))
         after = [step for step in later if step.id and self.name(step.task, step.id, step.keywords, mark) == named]
-        group, of = message.get("group"), mark.get("of")
+        group, of = None if mark.get("no_group") else message.get("group"), mark.get("of")
         in_group = bool(group) and named != task_id and of != 1
         final = (after[-1].group or after[-1].id) if after else group if in_group else None
         derived = None if final is None else uuid.uuid5(uuid.NAMESPACE_URL, f"telltale:{final}:{named}").hex
@@ -85,8 +87,7 @@ class Runs:
 
 
 def usual_id(task: Any, task_id: str, keywords: Dict[str, Any]) -> Optional[str]:
-    # This task of Celery waits for the parts of a chord, again and again.
-    if getattr(task, "name", task) == "celery.chord_unlock":
+    if getattr(task, "name", task) == CHORD_UNLOCK:
         return None
     return str(keywords.get("analysis_id") or task_id)
 
@@ -96,33 +97,34 @@ def steps_after(message: Mapping[str, Any]) -> Iterator[Step]:
     for signature in reversed(message.get("chain") or ()):
         yield from steps_of(signature)
     if message.get("chord"):
-        yield from steps_of(message["chord"])
+        yield from steps_of(message["chord"], header=message.get("group"))
     for signature in message.get("callbacks") or ():
         yield from steps_of(signature)
 
 
-def steps_of(signature: Mapping[str, Any], group: Optional[str] = None) -> Iterator[Step]:
-    """The tasks of a signature, the last to run last."""
+def steps_of(signature: Mapping[str, Any], group: Optional[str] = None, header: Optional[str] = None) -> Iterator[Step]:
+    """The tasks of a signature, the last to run last. Newer Celery gives the body of a chord the group of its header."""
     options, keywords = signature.get("options") or {}, signature.get("kwargs") or {}
     kind = signature.get("subtask_type")
-    group = options.get("group_id") or group
+    group = options["group_id"] if options.get("group_id") not in (None, header) else group
     if kind == "group":
         for part in keywords.get("tasks") or ():
             yield from steps_of(part, group or options.get("task_id"))
     elif kind == "chain":
         tasks = list(keywords.get("tasks") or ())
         for place, part in enumerate(tasks):
-            yield from steps_of(part, group if place == len(tasks) - 1 else None)
+            yield from steps_of(part, group if place == len(tasks) - 1 else None, header)
     elif kind == "chord":
-        header = keywords.get("header") or ()
-        for part in [header] if isinstance(header, Mapping) else header:
+        first = keywords.get("header") or ()
+        for part in [first] if isinstance(first, Mapping) else first:
             yield from steps_of(part)
         if keywords.get("body"):
-            yield from steps_of(keywords["body"], group)
+            named = (first.get("options") or {}).get("task_id") if isinstance(first, Mapping) else None
+            yield from steps_of(keywords["body"], group, named)
     else:
         yield Step(str(signature.get("task")), options.get("task_id"), group, keywords)
     if options.get("chord"):
-        yield from steps_of(options["chord"])
+        yield from steps_of(options["chord"], header=options.get("group_id"))
     links = options.get("link") or ()
     for link in [links] if isinstance(links, Mapping) else links:
         yield from steps_of(link)
