@@ -1,6 +1,7 @@
 """Tells how one analysis goes."""
 
 import contextvars
+import logging
 import operator
 import os
 import time
@@ -8,9 +9,10 @@ import uuid
 from types import TracebackType
 from typing import Any, Dict, Iterable, Iterator, Optional, Sequence, Tuple, Type, TypeVar, Union
 
+from . import open_blocks
 from .deliveries import delivery_to
 from .delivery import PATIENCE_SECONDS
-from .events import error_fields
+from .events import error_fields, said_fields
 from .lane import Lane
 from .loop import Loop
 from .settings import checks_events, destination
@@ -18,6 +20,8 @@ from .telling import FIRST_STAGE, Status, Telling
 from .transport import Token
 
 Item = TypeVar("Item")
+
+log = logging.getLogger("telltale_client")
 
 # The run of a queue's task. An analysis of the same id within it belongs to it: the queue's adapter tells how it ends.
 current_run: "contextvars.ContextVar[Optional[Analysis]]" = contextvars.ContextVar("telltale_run", default=None)
@@ -152,7 +156,7 @@ class Analysis:
 
     def error(self, code: str, message: Optional[str] = None, details: Optional[Dict[str, Any]] = None) -> None:
         """Ends the analysis as failed. A result or an exception that follows is not told."""
-        self._telling.end("error", {"error_code": code, "error_message": message or code, "error_details": details})
+        self._telling.end("error", said_fields(code, message, details))
 
     def start(self) -> "Analysis":
         """Tells that the analysis runs, and begins to beat. Entering the context does this."""
@@ -185,15 +189,26 @@ class Analysis:
         delivery = self._telling.delivery
         return delivery is None or delivery.wait(self._telling.lane, seconds)
 
+    def leave(self, fault: Optional[BaseException]) -> bool:
+        """Ends the analysis as its block was left. Answers whether to wait: not if somebody has waited in vain since the gateway went away."""
+        open_blocks.left(self)
+        try:
+            self.finish(fault)
+        except Exception:  # the worker's own exception goes on
+            log.exception("the end of %s could not be told", self.id)
+        delivery = self._telling.delivery
+        # A task that comes after a part may end the analysis, so the gateway is to have all of the part before it returns.
+        waits = self._run is None or self._run.is_part
+        return waits and delivery is not None and not delivery.waited_in_vain
+
     def __enter__(self) -> "Analysis":
+        open_blocks.entered(self)
         return self.start()
 
     def __exit__(
         self, kind: Optional[Type[BaseException]], fault: Optional[BaseException], where: Optional[TracebackType]
     ) -> None:
-        self.finish(fault)
-        # A task that comes after a part may end the analysis, so the gateway is to have all of the part before it returns.
-        if self._run is None or self._run.is_part:
+        if self.leave(fault):
             self.wait()
 
 

@@ -115,14 +115,14 @@ class AsyncAnalysis:
         return telling.lane.empty
 
     async def __aenter__(self) -> "AsyncAnalysis":
-        self._analysis.start()
+        self._analysis.__enter__()
         return self
 
     async def __aexit__(
         self, kind: Optional[Type[BaseException]], fault: Optional[BaseException], where: Optional[TracebackType]
     ) -> None:
-        self._analysis.finish(fault)
-        if not isinstance(fault, GeneratorExit):  # a coroutine that is closed may await nothing more
+        waits = self._analysis.leave(fault)
+        if waits and not isinstance(fault, GeneratorExit):  # a coroutine that is closed may await nothing more
             await self.wait()
 
 

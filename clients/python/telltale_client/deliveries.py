@@ -4,14 +4,16 @@ import atexit
 import os
 import sys
 import time
-from typing import Dict, Optional
+from typing import Callable, Dict, List, Optional
 
 from .delivery import PATIENCE_SECONDS, Delivery
 from .settings import Destination, transport_to
 
 _deliveries: Dict[Destination, Delivery] = {}
 _imported_in = os.getpid()
-_flushes_in: Optional[int] = None
+_ends_in: Optional[int] = None  # the process whose end is known here; a child that was forked has another
+_has_atexit = False
+_before_flush: List[Callable[[], None]] = []
 
 
 def delivery_to(where: Destination) -> Delivery:
@@ -29,19 +31,32 @@ def flush_all(seconds: float = PATIENCE_SECONDS) -> None:
         delivery.flush(deadline)
 
 
+def before_exit(callback: Callable[[], None]) -> None:
+    """Calls it when the process ends, before the last events are sent."""
+    _before_flush.append(callback)
+
+
+def _at_exit() -> None:
+    for callback in _before_flush:
+        callback()
+    flush_all()
+
+
 def _flush_at_exit() -> None:
-    global _flushes_in
-    if _flushes_in == os.getpid():
+    global _ends_in, _has_atexit
+    if _ends_in == os.getpid():
         return
-    _flushes_in = os.getpid()
-    if _flushes_in == _imported_in:
-        atexit.register(flush_all)
+    _ends_in = os.getpid()
+    if not _has_atexit:  # a child inherits what its parent has registered
+        atexit.register(_at_exit)
+        _has_atexit = True
+    if _ends_in == _imported_in:
         return
     # A child of multiprocessing, or of Celery's billiard, ends without `atexit`.
     for name in ("multiprocessing.util", "billiard.util"):
         util = sys.modules.get(name)
         if util is not None:
-            util.Finalize(None, flush_all, exitpriority=100)
+            util.Finalize(None, _at_exit, exitpriority=100)
 
 
 def _after_fork() -> None:

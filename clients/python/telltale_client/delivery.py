@@ -1,6 +1,7 @@
 """Sends what waits, in a thread of its own, so that no analysis ever waits for a gateway or fails for want of one."""
 
 import logging
+import sys
 import threading
 import time
 from typing import Callable, List, NamedTuple, Optional
@@ -11,6 +12,7 @@ from .lane import BEAT_SECONDS, Lane
 from .outbox import Batch
 from .schema import check
 from .transport import Away, Denied, Refused, Transport
+from .turns import next_due, pause
 
 log = logging.getLogger("telltale_client")
 
@@ -41,6 +43,8 @@ class Delivery:
         self._lanes: List[Lane] = []
         self._watchers: List[Watcher] = []
         self._away = Backoff()
+        # Somebody who left waited for the gateway, and it has not been there since.
+        self.waited_in_vain = False
 
     def after_fork(self) -> None:
         for lane in self._lanes:
@@ -89,13 +93,22 @@ class Delivery:
 
     def wait(self, lane: Lane, seconds: float) -> bool:
         """Until everything is with the gateway; False if that took too long. The rest is sent later if the process lives."""
+        # Python has stopped the thread by then, perhaps while it had the lock.
+        if sys.is_finalizing():
+            return False
         began = time.monotonic()
         with self._changed:
-            while not lane.empty:
-                left = began + min(seconds, lane.patience) - time.monotonic()
-                if left <= 0:
-                    return False
-                self._changed.wait(left)
+            try:
+                while not lane.empty:
+                    left = began + min(seconds, lane.patience) - time.monotonic()
+                    # The thread itself comes here if it frees a generator that holds an analysis.
+                    if left <= 0 or self._thread in (None, threading.current_thread()):
+                        self.waited_in_vain = self.waited_in_vain or self._away.failures > 0
+                        return False
+                    self._changed.wait(left)
+            except BaseException:  # as KeyboardInterrupt: the end of the process does not wait either
+                lane.gives_up_at = time.monotonic()
+                raise
             return True
 
     def when_settled(self, lane: Lane, callback: Callable[[], None]) -> None:
@@ -110,7 +123,8 @@ class Delivery:
             with self._changed:
                 lane.release(time.monotonic())
                 self._changed.notify_all()
-            self.wait(lane, min(deadline, lane.gives_up_at or deadline) - time.monotonic())
+            lane.gives_up_at = min(deadline, lane.gives_up_at or deadline)
+            self.wait(lane, lane.gives_up_at - time.monotonic())
         left = sum(0 if lane.empty else 1 for lane in self._lanes)
         if left:
             log.warning("the end of the process left events of %d analyses unsent", left)
@@ -119,13 +133,15 @@ class Delivery:
         if lane not in self._lanes:
             self._lanes.append(lane)
         if self._thread is None or not self._thread.is_alive():
+            thread = threading.Thread(target=self._run, name="telltale", daemon=True)
             try:
-                self._thread = threading.Thread(target=self._run, name="telltale", daemon=True)
-                self._thread.start()
-                self._at_start()
-            except RuntimeError as fault:  # the interpreter is about to end
+                thread.start()
+            except RuntimeError as fault:  # the interpreter is about to end, or there are too many threads
                 self._thread = None
-                log.warning("events of %s cannot be sent any more: %s", lane.analysis_id, fault)
+                lane.tell_fault("events of %s cannot be sent: %s", str(fault))
+            else:
+                self._thread = thread
+                self._at_start()
         self._changed.notify_all()
 
     def _run(self) -> None:
@@ -135,33 +151,15 @@ class Delivery:
                 now = time.monotonic()
                 for lane in self._lanes:
                     lane.collect(now)
-                due = self._due(now)
+                due = next_due(self._lanes, now) if now >= self._away.resume_at else None
                 if due is None:
-                    self._changed.wait(self._pause(now))
+                    self._changed.wait(pause(self._lanes, now, self._away.resume_at))
                     continue
                 # The others come first the next time.
                 self._lanes.remove(due)
                 self._lanes.append(due)
                 batch = due.next_batch(self._transport.largest_batch)
             self._ask(due, batch)
-
-    def _due(self, now: float) -> Optional[Lane]:
-        if now < self._away.resume_at:
-            return None
-        waiting = (lane for lane in self._lanes if lane.has_waiting and lane.denied.resume_at <= now)
-        beating = (lane for lane in self._lanes if lane.beating and lane.poll_at <= now)
-        return next(waiting, None) or next(beating, None)
-
-    def _pause(self, now: float) -> Optional[float]:
-        """Seconds until something is due; None if only a call can change that."""
-        times = [lane.due_at() for lane in self._lanes]
-        if now < self._away.resume_at:
-            times.append(self._away.resume_at)
-        else:
-            times += [lane.poll_at for lane in self._lanes if lane.beating]
-            times += [lane.denied.resume_at for lane in self._lanes if lane.has_waiting]
-        soonest = min(times, default=float("inf"))
-        return None if soonest == float("inf") else max(0.01, soonest - now)
 
     def _tidy(self) -> None:
         now = time.monotonic()
@@ -226,6 +224,7 @@ class Delivery:
         if self._away.failures >= 3:
             log.warning("the gateway is back")
         self._away.reset()
+        self.waited_in_vain = False
 
     def _is_denied(self, lane: Lane, denied: Denied) -> None:
         """The gateway may take the events of other analyses meanwhile."""

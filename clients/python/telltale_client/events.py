@@ -3,15 +3,18 @@
 import os
 import traceback
 from datetime import datetime, timezone
-from typing import Any, Dict, List, Optional, Sequence
+from typing import Any, Dict, List, Mapping, Optional, Sequence
 
-from .encoding import text_of
+from .encoding import plain, text_of, to_json
 from .transport import Issue
 
 Event = Dict[str, Any]
 
 FRAMES_SHOWN = 8
 LONGEST_TEXT = 2000
+LONGEST_MESSAGE = 64_000
+# Characters of JSON: a NATS server takes 1 MiB by default, and a gateway no more.
+MOST_OF_DETAILS = 200_000
 ENDING_STAGES = ("completed", "failed", "cancelled")
 
 
@@ -33,20 +36,57 @@ def error_fields(fault: BaseException) -> Dict[str, Any]:
     The code is the name of its type, or its attribute `error_code`; an attribute `error_details` (a dict) is told beside the
     traceback. Files are named without their folders. Never raises: it would take the place of the worker's own exception.
     """
-    code, details = _attribute(fault, "error_code"), _attribute(fault, "error_details")
-    if isinstance(fault, SystemExit):
-        message = f"The worker left with exit code {text_of(fault.code)}"
-    else:
-        message = text_of(fault).strip()
+    try:
+        return _thrown_fields(fault)
+    except Exception:
+        return said_fields(type(fault).__name__, None, None)
+
+
+def said_fields(code: Any, message: Any, details: Any) -> Dict[str, Any]:
+    """The fields of an error of which a worker says values of any types. Details that would make the event larger than a gateway takes are left out."""
+    said = _text(code)[:LONGEST_TEXT]
     return {
-        "error_code": code if isinstance(code, str) and code.strip() else type(fault).__name__,
-        "error_message": message[:LONGEST_TEXT] or type(fault).__name__,
-        "error_details": {
-            **(details if isinstance(details, dict) else {}),
-            "type": f"{type(fault).__module__}.{type(fault).__qualname__}",
-            "traceback": short_traceback(fault),
-        },
+        "error_code": said,
+        "error_message": (_text(message) if message is not None else "")[:LONGEST_MESSAGE].strip() or said,
+        "error_details": None if details is None else _bounded(details if isinstance(details, Mapping) else {"details": details}),
     }
+
+
+def _text(value: Any) -> str:
+    """A member of an Enum is its value."""
+    known = plain(value)
+    return known if isinstance(known, str) else text_of(value)
+
+
+def _bounded(details: Mapping[Any, Any]) -> Dict[str, Any]:
+    known = plain(details)
+    kept: Dict[str, Any] = {}
+    left_out: List[str] = []
+    size = 0
+    for name, value in (known if isinstance(known, dict) else {"details": known}).items():
+        size_of_this = len(to_json(value))
+        if size + size_of_this > MOST_OF_DETAILS:
+            left_out.append(name)
+        else:
+            kept[name] = value
+            size += size_of_this
+    return {**kept, "left_out": left_out} if left_out else kept
+
+
+def _thrown_fields(fault: BaseException) -> Dict[str, Any]:
+    code, details = _attribute(fault, "error_code"), _attribute(fault, "error_details")
+    message = _exit_message(fault) if isinstance(fault, SystemExit) else text_of(fault).strip()
+    told: Dict[str, Any] = {"type": f"{type(fault).__module__}.{type(fault).__qualname__}", "traceback": short_traceback(fault)}
+    if isinstance(details, Mapping):
+        told = {**told, **{name: value for name, value in details.items() if name not in told}}
+    named = isinstance(code, str) and code.strip()
+    return said_fields(code if named else type(fault).__name__, message[:LONGEST_TEXT] or type(fault).__name__, told)
+
+
+def _exit_message(fault: SystemExit) -> str:
+    """`sys.exit(text)` writes the text and leaves with code 1."""
+    code = text_of(fault.code)
+    return f"The worker left with exit code {int(fault.code)}" if isinstance(fault.code, int) else code
 
 
 def _attribute(fault: BaseException, name: str) -> Any:

@@ -51,7 +51,7 @@ class HttpTransport:
     def poll(self, source: Source) -> Optional[bool]:
         if not self.poll_is_beat and time.monotonic() < self._ask_for_beats_at:
             return None
-        status, answer, retry_after = self._post(f"/v1/analyses/{source.analysis_id}/heartbeat", "{}", {})
+        status, answer, retry_after = self._post(f"/v1/analyses/{source.analysis_id}/heartbeat", source.beat, {})
         if status == 200:
             self.poll_is_beat = True
             return _cancel_requested(answer)

@@ -31,6 +31,14 @@ class Loop:
         self.span = span
         self.told = -1  # the count of the last status
 
+    def read(self) -> None:
+        """Raises nothing for a span that is none."""
+        try:
+            begins, ends = map(float, self.span)
+            self.span = (begins, ends)
+        except Exception:
+            self.span = (0.0, 1.0)
+
     def progress(self) -> Optional[float]:
         """Progress of the whole analysis, 0 to 1; None if nobody knows how many items there are."""
         if not self.total or finite(self.total) is None:
@@ -44,7 +52,7 @@ def finite(value: Any) -> Optional[float]:
     try:
         number = value if isinstance(value, int) else float(value)
         return number if math.isfinite(number) and not isinstance(value, (str, bytes)) else None
-    except (TypeError, ValueError, OverflowError):
+    except Exception:  # also one of the value's own
         return None
 
 

@@ -69,7 +69,7 @@ class NatsTransport:
             return None
         try:
             connected = self._socket or self._connect()
-            answer = self._heartbeat(connected, f"telltale.heartbeat.{source.analysis_id}")
+            answer = self._heartbeat(connected, f"telltale.heartbeat.{source.analysis_id}", source.beat.encode())
         except (OSError, ValueError) as fault:
             self.close()
             raise Away(f"NATS: {fault}") from fault
@@ -96,12 +96,12 @@ class NatsTransport:
         if "error" in answer:
             raise ValueError(answer["error"].get("description"))
 
-    def _heartbeat(self, connected: socket.socket, subject: str) -> Any:
+    def _heartbeat(self, connected: socket.socket, subject: str, data: bytes) -> Any:
         """The answer of a gateway, or None."""
         reply = f"{self._inbox}.{next(self._numbers)}"
         connected.settimeout(HEARTBEAT_SECONDS)
         try:
-            connected.sendall(f"PUB {subject} {reply} 0\r\n\r\n".encode())
+            connected.sendall(f"PUB {subject} {reply} {len(data)}\r\n".encode() + data + b"\r\n")
             answer = self._answer(reply)
         except socket.timeout:
             self._heartbeats_at = time.monotonic() + PAUSE_SECONDS

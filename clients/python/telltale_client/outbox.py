@@ -1,5 +1,6 @@
 """The encoded events of one analysis that wait to be sent: in order, and bounded."""
 
+import itertools
 import logging
 import uuid
 from collections import deque
@@ -12,9 +13,12 @@ from .transport import Refused, Source
 log = logging.getLogger("telltale_client")
 
 MOST_WAITING = 1000
+MOST_CHARACTERS_WAITING = 32 * 1024 * 1024
 # A request may have 1 MiB.
 BATCH_BYTES = 512 * 1024
 MOST_FAULTS_TOLD = 20
+
+_numbers = itertools.count()
 
 
 class Entry(NamedTuple):
@@ -37,6 +41,7 @@ class Outbox:
     """Guarded by the lock of its delivery."""
 
     def __init__(self, analysis_id: str, attempt_id: Optional[str], encode: Callable[[Event], str]) -> None:
+        self.number = next(_numbers)  # in the order in which they were made
         self.analysis_id = analysis_id
         self.attempt_id = attempt_id
         self.source = Source(analysis_id, attempt_id)
@@ -50,6 +55,7 @@ class Outbox:
         self.patience = float("inf")
         self._encode = encode
         self._waiting: Deque[Entry] = deque()
+        self._size = 0  # characters of those that wait
         self._one_by_one = 0  # so many are sent by themselves, to find the one that is refused
         self._end_stored = False
         self._faults_told: Set[str] = set()
@@ -60,14 +66,14 @@ class Outbox:
 
     def next_batch(self, largest: int) -> Optional[Batch]:
         if self.batch is None and self._waiting:
-            entries = [self._waiting.popleft()]
+            entries = [self._take(0)]
             size = len(entries[0].text.encode())
             most = 1 if self._one_by_one > 0 else largest
             while self._waiting and len(entries) < most:
                 size += len(self._waiting[0].text.encode())
                 if size > BATCH_BYTES:
                     break
-                entries.append(self._waiting.popleft())
+                entries.append(self._take(0))
             self._one_by_one = max(0, self._one_by_one - 1)
             self.batch = Batch(entries, str(uuid.uuid4()))
         return self.batch
@@ -99,7 +105,7 @@ class Outbox:
             return
         # An error ends the wait of those who watch, and what follows would hide it.
         self.ended = "error"
-        self._waiting.clear()
+        self.clear()
         self._take_back([*entries[:place], self._substitute(entry.event_type, refused)])
 
     def stop(self) -> None:
@@ -111,6 +117,7 @@ class Outbox:
     def clear(self) -> None:
         self.batch = None
         self._waiting.clear()
+        self._size = 0
 
     def tell_fault(self, line: str, fault: str) -> None:
         """A line in the log about the analysis, once for each fault: a loop repeats the same one."""
@@ -122,12 +129,21 @@ class Outbox:
         if self.stopped:
             self.dropped += 1
             return
-        if len(self._waiting) >= MOST_WAITING:
+        size = len(entry.text)
+        while len(self._waiting) >= MOST_WAITING or self._waiting and self._size + size > MOST_CHARACTERS_WAITING:
             place = next((i for i, waiting in enumerate(self._waiting) if not waiting.ends), None)
-            if place is not None:
-                del self._waiting[place]
-                self.dropped += 1
+            if place is None:
+                break
+            self._take(place)
+            self.dropped += 1
         self._waiting.append(entry)
+        self._size += size
+
+    def _take(self, place: int) -> Entry:
+        entry = self._waiting[place]
+        del self._waiting[place]
+        self._size -= len(entry.text)
+        return entry
 
     def _substitute(self, event_type: str, refused: Refused) -> Entry:
         event = timed("error", self.analysis_id, self.attempt_id, refused_end(event_type, refused.issues, str(refused)))
@@ -137,3 +153,4 @@ class Outbox:
         """In place of the batch these are sent next, under keys of their own."""
         self.batch = None
         self._waiting.extendleft(reversed(entries))
+        self._size += sum(len(entry.text) for entry in entries)

@@ -1,13 +1,14 @@
 """Makes the statuses and the end of one analysis, and hands them to its lane."""
 
 import logging
+import sys
 import time
 from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Tuple
 
 from .delivery import Delivery
 from .encoding import plain, text_of, to_json
 from .events import ENDING_STAGES, Event, timed
-from .extra_fields import left_out
+from .extra_fields import OF_A_STATUS, OF_AN_END, Rules, left_out
 from .lane import RESULTS, Lane
 from .loop import Loop, Rate, finite
 from .schema import EventRefused, check
@@ -64,7 +65,7 @@ class Telling:
             log.warning("a result of %s is left out: the last of the tasks that share the analysis tells it", lane.analysis_id)
             return
         before = lane.ended
-        told = self._end(event_type, lambda: timed(event_type, lane.analysis_id, lane.attempt_id, fields))
+        told = self._end(event_type, lambda: timed(event_type, lane.analysis_id, lane.attempt_id, self._own(fields, OF_AN_END)))
         if not told and event_type == "error" and before in (*RESULTS, "completed"):
             code, message = fields.get("error_code"), fields.get("error_message")
             log.warning("%s had ended by its %s: an error was left out: %s: %s", lane.analysis_id, before, code, message)
@@ -98,6 +99,7 @@ class Telling:
         self._send(lambda to: to.is_over(self.lane, how))
 
     def open_loop(self, loop: Loop) -> None:
+        loop.read()
         self.status(self._of(loop))
         self._loops.append(loop)
         self.watch()
@@ -148,7 +150,8 @@ class Telling:
         self._send(lambda to: call(to, checked))
 
     def _send(self, call: Callable[[Delivery], None]) -> None:
-        if self.delivery is None:
+        # When Python is about to end, it has stopped the thread that sends, perhaps while that had the lock.
+        if self.delivery is None or sys.is_finalizing():
             return
         try:
             call(self.delivery)
@@ -200,13 +203,14 @@ class Telling:
         estimate = self._rate.estimate(self._progress, time.monotonic())
         if estimate is not None:
             fields["estimated_completion"] = estimate
-        return timed("status_update", self.lane.analysis_id, self.lane.attempt_id, {**fields, **self._extra(status.extra)})
+        return timed("status_update", self.lane.analysis_id, self.lane.attempt_id, {**fields, **self._own(status.extra)})
 
-    def _extra(self, extra: Mapping[str, Any]) -> Dict[str, Any]:
-        reasons = left_out(extra)
+    def _own(self, fields: Mapping[str, Any], rules: Rules = OF_A_STATUS) -> Dict[str, Any]:
+        """The fields of the worker's own, without those that would take the place of the event's."""
+        reasons = left_out(fields, rules)
         for name, reason in reasons.items():
-            self.lane.tell_fault("a field of a status of %s is left out: %s", f"`{name}`: {reason}")
-        return {name: value for name, value in extra.items() if name not in reasons}
+            self.lane.tell_fault("a field of an event of %s is left out: %s", f"`{name}`: {reason}")
+        return {name: value for name, value in fields.items() if name not in reasons}
 
 
 def _readable(status: Status) -> Status:

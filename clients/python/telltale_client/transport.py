@@ -1,5 +1,6 @@
 """The ways to a gateway: the contract between the delivery of events and HTTP, Redis or NATS."""
 
+import json
 from typing import Callable, List, NamedTuple, Optional, Protocol, Sequence, Tuple, Union
 
 # A function is asked before each request.
@@ -57,6 +58,11 @@ class Source(NamedTuple):
 
     analysis_id: str
     attempt_id: Optional[str] = None
+
+    @property
+    def beat(self) -> str:
+        """The body of a heartbeat: one of a run that another has replaced is no sign of life."""
+        return json.dumps({} if self.attempt_id is None else {"attempt_id": self.attempt_id})
 
 
 class Transport(Protocol):

@@ -86,6 +86,55 @@ class LeavingAnAnalysis(unittest.TestCase):
             self.assertEqual((error["event_type"], error["error_code"]), ("error", type(fault).__name__))
             self.assertIn("Unreadable", error["error_message"])
 
+    def test_by_an_exception_whose_details_are_too_large_tells_the_rest(self):
+        class Failed(Exception):
+            error_details = {"dump": "x" * 2_000_000, "frame": 7}
+
+        class Unreadable(dict):
+            def items(self):
+                raise RuntimeError
+
+        with self.assertRaises(Failed), self.analysis():
+            raise Failed("y" * 3_000_000)
+        error = self.gateway.of(self.id)[-1]
+        self.assertEqual((error["error_code"], error["error_message"]), ("Failed", "y" * 2000))
+        self.assertEqual((error["error_details"]["frame"], error["error_details"]["left_out"]), (7, ["dump"]))
+        for details in ({"dump": "x" * 2_000_000}, Unreadable(a=1)):
+            self.id = new_id()
+            with self.analysis() as a:
+                a.error("no_face", "m" * 3_000_000, details)
+            self.assertEqual(self.gateway.of(self.id)[-1]["error_code"], "no_face")
+
+    def test_by_an_error_of_any_types_tells_it(self):
+        class Silent:
+            def __str__(self):
+                raise RuntimeError
+
+            __bool__ = __eq__ = __str__
+
+        for said, told in [
+            ((404, 5, ["a"]), ("404", "5", {"details": ["a"]})),
+            (("no_face", " "), ("no_face", "no_face", None)),
+            ((Silent(), Silent(), Silent()), ("<Silent>", "<Silent>", {"details": "<Silent>"})),
+        ]:
+            self.id = new_id()
+            with self.analysis() as a:
+                a.error(*said)
+            error = self.gateway.of(self.id)[-1]
+            self.assertEqual((error["error_code"], error["error_message"], error["error_details"]), told)
+
+    def test_with_a_result_whose_fields_have_the_names_of_the_events_own_keeps_these(self):
+        with self.assertLogs("telltale_client", "WARNING"), self.analysis() as a:
+            a.result(data=1, event_type="error", analysis_id="x", attempt_id="other", timestamp=None, colour="red")
+        result = self.gateway.of(self.id)[-2]
+        self.assertEqual((result["event_type"], result["colour"], "attempt_id" in result), ("result", "red", False))
+        self.assertIsInstance(result["timestamp"], str)
+
+    def test_by_sys_exit_with_a_text_tells_the_text(self):
+        with self.assertRaises(SystemExit), self.analysis():
+            sys.exit("no such video")
+        self.assertEqual(self.gateway.of(self.id)[-1]["error_message"], "no such video")
+
     def test_by_exit_code_3_is_a_failure_and_by_0_is_none(self):
         with self.assertRaises(SystemExit), self.analysis():
             sys.exit(3)
@@ -171,6 +220,12 @@ class Progress(unittest.TestCase):
                 if item == 2:
                     self.gateway.wait_for(lambda: any(event.get("current") == 2 for event in self.gateway.stored))
 
+    def test_of_a_loop_with_a_span_that_is_none_raises_nothing(self):
+        with Analysis(self.id, url=self.gateway.url) as a:
+            for span in ((0,), None, ("a", "b"), "ab"):
+                self.assertEqual(list(a.track([1, 2], stage="uploading", span=span)), [1, 2])
+        self.assertEqual(self.gateway.of(self.id)[-2]["progress"], 1)
+
     def test_that_is_no_number_is_left_out(self):
         nan, endless = float("nan"), float("inf")
         with Analysis(self.id, url=self.gateway.url) as a:
@@ -252,6 +307,44 @@ class AWorkerWhoseGatewayFails(unittest.TestCase):
         self.assertEqual([events for _, events, _ in first], [first[0][1]] * 5)
         self.assertEqual(summary(self.gateway.of(self.id)), ["initializing", "completed"])
 
+    def test_is_held_up_once_by_a_gateway_that_is_away(self):
+        self.gateway.answer = lambda path, events, key: (503, {})
+        began = time.monotonic()
+        with Analysis(self.id, url=self.gateway.url) as a:
+            self.assertFalse(a.wait(0.5))
+        for _ in range(2):
+            with Analysis(new_id(), url=self.gateway.url):
+                pass
+        self.assertLess(time.monotonic() - began, 20)
+        self.gateway.answer = None
+        self.gateway.wait_for(lambda: [event["current_stage"] for event in self.gateway.stored].count("completed") == 3)
+
+    def test_tells_two_runs_of_one_analysis_one_after_the_other(self):
+        self.gateway.answer = lambda path, events, key: (503, {})
+        for code in ("first", "second"):
+            a = Analysis(self.id, url=self.gateway.url).start()
+            for number in range(250):
+                a.report(stage=f"{code}-{number}", progress=0.5)
+            a.error(code)
+            a.close()
+            self.assertFalse(a.wait(0.5))
+        self.gateway.answer = None
+        self.assertTrue(a.wait())
+        names = [name for name in summary(self.gateway.of(self.id)) if not name[-1].isdigit()]
+        self.assertEqual(names, ["initializing", "first", "initializing", "second"])
+
+    def test_keeps_the_newest_of_more_than_it_has_room_for(self):
+        self.gateway.answer = lambda path, events, key: (503, {})
+        a = Analysis(self.id, url=self.gateway.url).start()
+        with self.assertLogs("telltale_client", logging.WARNING):
+            for number in range(50):
+                a.report(stage=f"stage-{number}", progress=0.5, dump="x" * 1_000_000)
+            self.assertLess(sum(len(entry.text) for entry in a._telling.lane._waiting), 34_000_000)
+            self.gateway.answer = lambda path, events, key: None if events[0].get("dump") is None else (413, {"code": "event_too_large"})
+            a.finish()
+            self.assertTrue(a.wait(60))
+        self.assertEqual(summary(self.gateway.of(self.id))[-1], "completed")
+
     def test_goes_on_without_one_and_says_once_how_much_it_dropped(self):
         self.gateway.answer = lambda path, events, key: (503, {})
         with self.assertLogs("telltale_client", logging.WARNING) as logged:
@@ -315,6 +408,19 @@ class AWorkerWhoseGatewayFails(unittest.TestCase):
             unknown = (404, {"code": "not_found"})
             self.gateway.answer = lambda path, events, key: unknown if path.endswith("/heartbeat") else None
         self.assertEqual(summary(self.gateway.of(self.id)), ["initializing", "completed"])
+
+    def test_names_its_run_when_it_beats(self):
+        for attempt_id, told in ((None, {}), ("one", {"attempt_id": "one"})):
+            self.id = new_id()
+            with Analysis(self.id, url=self.gateway.url, attempt_id=attempt_id) as a:
+                delivery = a._telling.delivery
+                a.wait()
+                with delivery._changed:
+                    a._telling.lane.poll_at = 0.0
+                    delivery._changed.notify_all()
+                beats = lambda: [events for path, events, _ in self.gateway.requests if path == f"/v1/analyses/{self.id}/heartbeat"]  # noqa: E731
+                self.gateway.wait_for(beats)
+            self.assertEqual(beats()[0], [told])
 
     def test_knows_by_a_beat_that_cancelling_was_asked_for(self):
         from telltale_client import http_transport

@@ -79,6 +79,13 @@ class AHeartbeatOnNatsWithoutAGateway(unittest.TestCase):
     def test_tells_nothing_and_is_no_fault(self):
         self.assertEqual([self.poll() for _ in range(3)], [(None, False)] * 3)
 
+    def test_names_its_run(self):
+        asked = self.listen()
+        self.answers = b'{"cancel_requested": false}'
+        for attempt_id, told in ((None, "{}"), ("one", '{"attempt_id": "one"}')):
+            self.source = Source(self.source.analysis_id, attempt_id)
+            self.assertEqual((self.poll(), asked.pop()), ((False, True), told))
+
     def test_that_is_not_answered_in_time_holds_nothing_up(self):
         asked = self.listen()
         with mock.patch.object(nats_transport, "HEARTBEAT_SECONDS", 0.1):
@@ -105,7 +112,7 @@ class AHeartbeatOnNatsWithoutAGateway(unittest.TestCase):
         def hear():
             for line in lines:
                 if line.startswith(b"MSG "):
-                    asked.append(line)
+                    asked.append(lines.readline().strip().decode())
                     if self.answers:
                         reply, size = line.split()[3].decode(), len(self.answers)
                         connection.sendall(f"PUB {reply} {size}\r\n".encode() + self.answers + b"\r\n")
