@@ -9,7 +9,18 @@ import { findingsIn } from "./prose/rules.ts";
  */
 const ownCheckout = new URL("../..", import.meta.url).pathname;
 
-const areasWithProse = [".ci", "bench", "clients", "deploy", "docs", "examples", "scripts", "src", "test"];
+const areasWithProse = [
+  ".ci",
+  "bench",
+  "clients",
+  "conformance",
+  "deploy",
+  "docs",
+  "examples",
+  "scripts",
+  "src",
+  "test",
+];
 const kinds = "{ts,tsx,js,lua,py,css,md}";
 const places = [`*.${kinds}`, ...areasWithProse.map((area) => `${area}/**/*.${kinds}`)];
 const notOurs = /(?:^|\/)(?:node_modules|dist|\.venv|venv|coverage)\//;

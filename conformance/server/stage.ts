@@ -1,0 +1,121 @@
+import type { Step } from "./case-format.ts";
+import { type ScriptedGateway, startGateway } from "./scripted-gateway.ts";
+import { ClientFault, type Visit } from "./visit.ts";
+
+const ANALYSIS = "0190b7a4-2c1e-7c3a-9a51-5f6f0c2d8e11";
+
+/** The gateway of one run, its clock, the tokens of its client and who waits at its door. */
+export class Stage {
+  readonly analysisId = ANALYSIS;
+  tokens: NonNullable<Step["tokens"]> = { fail: false, seconds: 3_600 };
+  cancelAnswer: NonNullable<Step["cancel"]> | undefined;
+  readonly #gateway: ScriptedGateway;
+  readonly #patienceMs: number;
+  readonly #waiting: Visit[] = [];
+  readonly #all: Visit[] = [];
+  #fault: ClientFault | undefined;
+  #skippedMs = 0;
+  #tokensGiven = 0;
+
+  constructor(patienceSeconds: number) {
+    this.#patienceMs = patienceSeconds * 1_000;
+    this.#gateway = startGateway({
+      analysisId: ANALYSIS,
+      arrived: (visit) => {
+        this.#waiting.push(visit);
+        this.#all.push(visit);
+      },
+      cancelAsked: (reason) => this.#cancelAsked(reason),
+      fault: (fault) => {
+        this.#fault ??= fault;
+      },
+    });
+  }
+
+  get url(): string {
+    return this.#gateway.url;
+  }
+
+  /** The time of the gateway, which passes with the client's. */
+  get timestamp(): string {
+    return new Date(this.#now).toISOString();
+  }
+
+  get hasVisitor(): boolean {
+    return this.#waiting.some(({ isOpen }) => isOpen);
+  }
+
+  get isAnyOpen(): boolean {
+    return this.#all.some(({ isOpen }) => isOpen);
+  }
+
+  skipped(seconds: number): void {
+    this.#skippedMs += seconds * 1_000;
+  }
+
+  /** Another token each time, of nobody's signature; undefined if there is none to be. */
+  token(): string | undefined {
+    if (this.tokens.fail) return undefined;
+    this.#tokensGiven += 1;
+    const exp = Math.floor(this.#now / 1_000) + this.tokens.seconds;
+    const part = (claims: object) => Buffer.from(JSON.stringify(claims)).toString("base64url");
+    return `${part({ alg: "HS256", typ: "JWT" })}.${part({ sub: "alice", exp, jti: `${this.#tokensGiven}` })}.none`;
+  }
+
+  async arrival(): Promise<Visit> {
+    await this.until(() => this.#waiting.length > 0, "the client does not ask for the analysis");
+    return this.#waiting.shift() as Visit;
+  }
+
+  /** Throws what the client did against the rules of the wire. */
+  check(): void {
+    if (this.#fault) throw this.#fault;
+  }
+
+  async until(condition: () => boolean, otherwise: string): Promise<void> {
+    await this.untilTold(async () => (condition() ? undefined : otherwise));
+  }
+
+  /** Asks for the difference until there is none, and throws ClientFault with the last one when the patience is over. */
+  async untilTold(difference: () => Promise<string | undefined>): Promise<void> {
+    const began = performance.now();
+    for (let left = await difference(); left !== undefined; left = await difference()) {
+      this.check();
+      if (performance.now() - began > this.#patienceMs) throw new ClientFault(left);
+      await Bun.sleep(2);
+    }
+  }
+
+  async within<Value>(promise: Promise<Value>, otherwise: string): Promise<Value> {
+    let value: { readonly is: Value } | undefined;
+    let error: { readonly is: unknown } | undefined;
+    promise.then(
+      (is) => {
+        value = { is };
+      },
+      (is: unknown) => {
+        error = { is };
+      },
+    );
+    await this.until(() => (value ?? error) !== undefined, otherwise);
+    if (error) throw error.is;
+    return (value as { readonly is: Value }).is;
+  }
+
+  stop(): void {
+    this.#gateway.stop();
+  }
+
+  get #now(): number {
+    return Date.now() + this.#skippedMs;
+  }
+
+  #cancelAsked(reason: unknown): Response {
+    const answer = this.cancelAnswer;
+    if (answer === undefined || (reason ?? undefined) !== answer.reason) {
+      this.#fault ??= new ClientFault(`it asks for the end, with the reason ${reason}`);
+      return new Response(null, { status: 500 });
+    }
+    return Response.json(answer.code === undefined ? {} : { code: answer.code }, { status: answer.status });
+  }
+}

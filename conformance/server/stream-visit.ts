@@ -1,0 +1,133 @@
+import type { Ending } from "./case-format.ts";
+import type { Frame } from "./frames.ts";
+import { positionIn } from "./socket-visit.ts";
+import { ClientFault, type Established, problemOf, strangeAnswer, type Visit } from "./visit.ts";
+
+/** A request over HTTP that is not answered yet. */
+export interface PendingRequest {
+  readonly url: URL;
+  readonly headers: Headers;
+  readonly token: string;
+  readonly analysisId: string;
+  readonly isAborted: boolean;
+  answer(response: Response): void;
+}
+
+/** Server-sent events: of one analysis, or of several below `/v1/events`. */
+export class StreamVisit implements Visit {
+  readonly transport = "sse";
+  readonly #request: PendingRequest;
+  readonly #isMany: boolean;
+  #controller: ReadableStreamDefaultController<Uint8Array> | undefined;
+  #isOver = false;
+
+  constructor(request: PendingRequest) {
+    this.#request = request;
+    this.#isMany = request.url.pathname === "/v1/events";
+  }
+
+  get token(): string {
+    return this.#request.token;
+  }
+
+  get isOpen(): boolean {
+    return !this.#isOver && !this.#request.isAborted;
+  }
+
+  async accept(as: Established): Promise<string> {
+    const position = this.#position();
+    const resumed = as.resumed(position);
+    this.#begin(as, this.#isMany ? null : resumed);
+    const { analysisId: analysis_id } = this.#request;
+    if (this.#isMany) this.send({ event_type: "subscribed", analysis_id, resumed });
+    return position;
+  }
+
+  async refuseAnalysis(code: string): Promise<void> {
+    if (!this.#isMany) return this.refuse({ code: 4003, reason: code });
+    const timestamp = new Date().toISOString();
+    this.#begin({ timestamp, heartbeat_interval_seconds: 15, heartbeat_timeout_seconds: 45 }, null);
+    const { analysisId: analysis_id } = this.#request;
+    this.send({ event_type: "subscription_refused", analysis_id, code, message: code });
+  }
+
+  async refuse(ending: Ending): Promise<void> {
+    this.#isOver = true;
+    this.#request.answer(problemOf(ending));
+  }
+
+  block(how: "not_found" | "silence" | "page"): void {
+    if (how === "silence") return;
+    this.#isOver = true;
+    this.#request.answer(strangeAnswer(how));
+  }
+
+  send(frame: Frame): void {
+    const { event_type, event_id, last_event_id } = frame;
+    const id =
+      event_type === "analysis_state" ? last_event_id : event_type === "notice" ? undefined : event_id;
+    const idLine = typeof id === "string" ? `id: ${id}\n` : "";
+    this.sendRaw(`${idLine}event: ${event_type}\ndata: ${JSON.stringify(frame)}\n\n`);
+  }
+
+  sendRaw(text: string): void {
+    if (this.isOpen) this.#controller?.enqueue(new TextEncoder().encode(text));
+  }
+
+  end({ code, reason, retry_after_ms }: Ending): void {
+    const reconnect = ![1009, 4003, 4004, 4010, 4400].includes(code);
+    const wait = retry_after_ms === undefined ? {} : { retry_after_ms };
+    if (retry_after_ms !== undefined) this.sendRaw(`retry: ${retry_after_ms}\n\n`);
+    this.sendRaw(`event: closing\ndata: ${JSON.stringify({ code, reason, reconnect, ...wait })}\n\n`);
+    if (this.isOpen) this.#controller?.close();
+    this.#isOver = true;
+  }
+
+  cut(): void {
+    if (this.isOpen) this.#controller?.error();
+    this.#isOver = true;
+  }
+
+  took(): undefined {
+    return undefined;
+  }
+
+  #position(): string {
+    const { url, headers, analysisId } = this.#request;
+    const { searchParams: query } = url;
+    const own = query
+      .getAll("analysis")
+      .map((each) => each.split("@"))
+      .find(([id]) => id === analysisId);
+    if (this.#isMany && own === undefined) throw new ClientFault(`it does not ask for ${analysisId}`);
+    const given = headers.get("Last-Event-ID") || query.get("last_event_id") || own?.[1];
+    return positionIn(given, query.get("replay"));
+  }
+
+  #begin(as: Omit<Established, "resumed">, resumed: boolean | null): void {
+    const { heartbeat_interval_seconds, heartbeat_timeout_seconds, timestamp } = as;
+    const body = new ReadableStream<Uint8Array>({
+      start: (controller) => {
+        this.#controller = controller;
+      },
+      cancel: () => {
+        this.#isOver = true;
+      },
+    });
+    const headers = { "Content-Type": "text/event-stream", "Cache-Control": "no-cache, no-transform" };
+    this.#request.answer(new Response(body, { headers }));
+    this.sendRaw("retry: 2000\n\n");
+    const analysis_id = this.#isMany ? null : this.#request.analysisId;
+    const beat = { heartbeat_interval_seconds, heartbeat_timeout_seconds };
+    const event_type = "connection_established";
+    this.send({
+      event_type,
+      analysis_id,
+      message: "connected",
+      timestamp,
+      connection_id: "c-1",
+      ...beat,
+      resumed,
+    });
+  }
+}
