@@ -1,5 +1,4 @@
-import { eventStream } from "../src/client/watch/event-stream-transport.ts";
-import { longPoll } from "../src/client/watch/long-poll-transport.ts";
+import { eventStream, longPoll } from "../src/client/watch/event-stream-transport.ts";
 import { withCancel } from "../src/client/watch/request-cancel.ts";
 import type { Transport } from "../src/client/watch/transport.ts";
 import { choiceOf } from "../src/client/watch/transport-choice.ts";

@@ -42,9 +42,9 @@ export class Play {
     if (step.refuse_analysis) await this.#refuseAnalysis(step.refuse_analysis);
     if (step.block) (await this.#arrival(step.block)).block(step.block.with);
     for (const written of step.send ?? []) this.#current.send(this.#writer.write(written));
-    if (step.send_raw !== undefined) this.#current.sendRaw(step.send_raw);
-    if (step.end) this.#current.end(step.end);
-    if (step.cut) this.#current.cut();
+    if (step.send_raw !== undefined) (await this.#present()).sendRaw(step.send_raw);
+    if (step.end) (await this.#present()).end(step.end);
+    if (step.cut) (await this.#present()).cut();
     if (step.refuse || step.end || step.cut || step.send_raw || step.refuse_analysis)
       this.#endedAt = performance.now();
     if (step.pong) await this.#pong();
@@ -67,6 +67,12 @@ export class Play {
   get #current(): Visit {
     if (this.#visit === undefined) throw new Error("the case has accepted no connection");
     return this.#visit;
+  }
+
+  /** Reads come one after the other: between two of them the client is away. */
+  async #present(): Promise<Visit> {
+    await this.#stage.until(() => this.#current.isOpen, "the client has gone");
+    return this.#current;
   }
 
   async #arrival({

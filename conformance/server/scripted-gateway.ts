@@ -2,6 +2,7 @@ import type { Server } from "bun";
 import { ReadVisit } from "./read-visit.ts";
 import { SocketVisit } from "./socket-visit.ts";
 import { type PendingRequest, StreamVisit } from "./stream-visit.ts";
+import { StreamedReads } from "./streamed-reads.ts";
 import { ClientFault, type Visit } from "./visit.ts";
 
 export interface GatewayOwner {
@@ -26,11 +27,11 @@ const CORS = {
 
 export function startGateway(owner: GatewayOwner): ScriptedGateway {
   const { analysisId } = owner;
-  let reads: ReadVisit | undefined;
+  let reads: ReadVisit | StreamedReads | undefined;
 
-  const read = (request: PendingRequest) => {
+  const read = (request: PendingRequest, make: () => ReadVisit | StreamedReads) => {
     if (reads?.isGoingOn) return reads.take(request);
-    reads = new ReadVisit(request);
+    reads = make();
     owner.arrived(reads);
   };
 
@@ -53,9 +54,12 @@ export function startGateway(owner: GatewayOwner): ScriptedGateway {
       return socket(request, pending, server);
     const isStream = request.headers.get("Accept")?.includes("text/event-stream");
     const analysis = `/v1/analyses/${analysisId}`;
+    if (pathname === "/v1/events" && pending.url.searchParams.has("wait"))
+      return read(pending, () => new StreamedReads(pending));
     if (pathname === "/v1/events" || (pathname === `${analysis}/events` && isStream))
-      return owner.arrived(new StreamVisit(pending));
-    if (pathname === analysis || pathname === `${analysis}/events`) return read(pending);
+      return owner.arrived(new StreamVisit(pending, owner.arrived));
+    if (pathname === analysis || pathname === `${analysis}/events`)
+      return read(pending, () => new ReadVisit(pending));
     throw new ClientFault(`it asks for ${request.method} ${pathname}`);
   };
 

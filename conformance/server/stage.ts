@@ -63,8 +63,9 @@ export class Stage {
   }
 
   async arrival(): Promise<Visit> {
-    await this.until(() => this.#waiting.length > 0, "the client does not ask for the analysis");
-    return this.#waiting.shift() as Visit;
+    await this.until(() => this.hasVisitor, "the client does not ask for the analysis");
+    const index = this.#waiting.findIndex(({ isOpen }) => isOpen);
+    return this.#waiting.splice(0, index + 1).at(-1) as Visit;
   }
 
   /** Throws what the client did against the rules of the wire. */

@@ -19,10 +19,13 @@ export class StreamVisit implements Visit {
   readonly #request: PendingRequest;
   readonly #isMany: boolean;
   #controller: ReadableStreamDefaultController<Uint8Array> | undefined;
+  readonly #again: (visit: StreamVisit) => void;
   #isOver = false;
 
-  constructor(request: PendingRequest) {
+  /** `again` is called if the client has been refused the analysis for now: the gateway tries by itself. */
+  constructor(request: PendingRequest, again: (visit: StreamVisit) => void = () => {}) {
     this.#request = request;
+    this.#again = again;
     this.#isMany = request.url.pathname === "/v1/events";
   }
 
@@ -35,9 +38,9 @@ export class StreamVisit implements Visit {
   }
 
   async accept(as: Established): Promise<string> {
-    const position = this.#position();
+    const { position } = this;
     const resumed = as.resumed(position);
-    this.#begin(as, this.#isMany ? null : resumed);
+    if (this.#controller === undefined) this.#begin(as, this.#isMany ? null : resumed);
     const { analysisId: analysis_id } = this.#request;
     if (this.#isMany) this.send({ event_type: "subscribed", analysis_id, resumed });
     return position;
@@ -46,9 +49,17 @@ export class StreamVisit implements Visit {
   async refuseAnalysis(code: string): Promise<void> {
     if (!this.#isMany) return this.refuse({ code: 4003, reason: code });
     const timestamp = new Date().toISOString();
-    this.#begin({ timestamp, heartbeat_interval_seconds: 15, heartbeat_timeout_seconds: 45 }, null);
+    const beat = { heartbeat_interval_seconds: 15, heartbeat_timeout_seconds: 45 };
+    if (this.#controller === undefined) this.#begin({ timestamp, ...beat }, null);
     const { analysisId: analysis_id } = this.#request;
     this.send({ event_type: "subscription_refused", analysis_id, code, message: code });
+    if (code === "not_declared") this.#again(this);
+  }
+
+  /** Ends the stream without a word. */
+  finish(): void {
+    if (this.isOpen) this.#controller?.close();
+    this.#isOver = true;
   }
 
   async refuse(ending: Ending): Promise<void> {
@@ -79,8 +90,7 @@ export class StreamVisit implements Visit {
     const wait = retry_after_ms === undefined ? {} : { retry_after_ms };
     if (retry_after_ms !== undefined) this.sendRaw(`retry: ${retry_after_ms}\n\n`);
     this.sendRaw(`event: closing\ndata: ${JSON.stringify({ code, reason, reconnect, ...wait })}\n\n`);
-    if (this.isOpen) this.#controller?.close();
-    this.#isOver = true;
+    this.finish();
   }
 
   cut(): void {
@@ -92,7 +102,8 @@ export class StreamVisit implements Visit {
     return undefined;
   }
 
-  #position(): string {
+  /** From which the client asks; `none` if it asks for the state. Throws ClientFault if it asks in another way. */
+  get position(): string {
     const { url, headers, analysisId } = this.#request;
     const { searchParams: query } = url;
     const own = query

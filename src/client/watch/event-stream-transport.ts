@@ -48,10 +48,11 @@ function open(
       stopTimer();
       controller.abort();
     };
-    const fail = ({ code = 1006, message }: Pick<RequestRefused, "message"> & Partial<RequestRefused>) => {
+    const fail = ({ code, message }: Pick<RequestRefused, "message"> & Partial<RequestRefused>) => {
       if (signal.aborted) return;
       close();
-      owner.ended(code, message);
+      // A runtime's own code, as `ECONNRESET`, is that of a link that broke.
+      owner.ended(Number(code) || 1006, message);
     };
     const heard = () => {
       owner.heard();
