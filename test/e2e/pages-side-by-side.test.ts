@@ -78,6 +78,24 @@ describe.skipIf(!needs("chromium"))("tabs of the demo page, side by side", () =>
     await Promise.all(Object.values(pages).map((page) => page.context().close()));
   });
 
+  test("PAGE-14: shows the analysis by the element over the same connection, with its markup", async () => {
+    const id = crypto.randomUUID();
+    let sockets = 0;
+    const page = await tab(id, async (page) => {
+      page.on("websocket", () => {
+        sockets += 1;
+      });
+    });
+    const complaints = complaintsOf(page, gateway.url);
+    await page.click("[data-testid=own-page] summary");
+    await publish(gateway, id, statusUpdate({ progress: 0.4, message: "by both" }));
+    await shows(page, "by both");
+    await page.waitForSelector("telltale-progress >> text=by both");
+    expect(await page.textContent("[data-testid=own-page] pre")).toContain(`analysis-id="${id}"`);
+    expect([sockets, complaints]).toEqual([1, []]);
+    await page.context().close();
+  });
+
   test.each([
     ["its own", ["scan", "ocr.text"]],
     ["no", []],

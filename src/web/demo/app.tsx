@@ -8,6 +8,7 @@ import { Frame } from "./frame.tsx";
 import { Header } from "./header.tsx";
 import { NoticeBar, RefusalBar } from "./notice-bar.tsx";
 import { Overview } from "./overview.tsx";
+import { OwnPage } from "./own-page.tsx";
 import { isVideo, watchFromAddress } from "./page-state.ts";
 import { lookForRefusals } from "./refusals.ts";
 import { RegionList } from "./region-list.tsx";
@@ -35,6 +36,7 @@ function App() {
               <StageTimeline />
             </div>
             <EventLog />
+            <OwnPage />
           </section>
         ) : (
           <div id="analysis" class="teaser">

@@ -67,7 +67,7 @@ function RegionBox(props: {
         width: `${region.width * 100}%`,
         height: `${region.height * 100}%`,
       }}
-      aria-label={`Region ${number}: ${words(region.region_type)}, frame ${region.frame_number}, confidence ${percent(region.confidence)}`}
+      aria-label={`${number} ${words(region.region_type)} ${percent(region.confidence)} confidence, frame ${region.frame_number}`}
       aria-pressed={chosen}
       onClick={choose}
     >

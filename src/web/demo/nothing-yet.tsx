@@ -77,9 +77,9 @@ function Heading({ label, children }: { label: string; children: string }) {
   return (
     <div>
       <p class="label">{label}</p>
-      <h2 class="overview__title" data-testid="stage">
+      <h1 class="overview__title" data-testid="stage">
         {children}
-      </h2>
+      </h1>
     </div>
   );
 }

@@ -35,9 +35,9 @@ export function OutcomeCard({
       <div class="overview__head">
         <div data-testid={testId} data-verdict={verdict}>
           <p class="label">{label}</p>
-          <h2 class={tone === "accent" ? "overview__title" : "overview__title overview__title--verdict"}>
+          <h1 class={tone === "accent" ? "overview__title" : "overview__title overview__title--verdict"}>
             {title}
-          </h2>
+          </h1>
         </div>
         <p class="overview__figure">
           {percent(share, digits)}

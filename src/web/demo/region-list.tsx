@@ -7,9 +7,9 @@ export function RegionList() {
   if (regions.value.length === 0) return null;
   return (
     <section class="card regions" aria-labelledby="regions-title">
-      <h3 id="regions-title" class="card__title">
+      <h2 id="regions-title" class="card__title">
         Suspicious regions
-      </h3>
+      </h2>
       <ol class="regions__list">
         {regions.value.map((region, index) => (
           <li key={`${region.frame_number}-${region.region_type}-${index}`}>

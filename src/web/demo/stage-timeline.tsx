@@ -15,9 +15,9 @@ export function StageTimeline() {
   if (steps.length === 0) return null;
   return (
     <section class="card timeline" aria-labelledby="stages-title">
-      <h3 id="stages-title" class="card__title">
+      <h2 id="stages-title" class="card__title">
         Stages
-      </h3>
+      </h2>
       <ol class="timeline__list" data-testid="stages">
         {steps.map((step) => {
           const { stage } = step;

@@ -2,7 +2,7 @@ import { useSignal } from "@preact/signals";
 import { analysisId } from "../page/watched-analysis.ts";
 import type { Outcome } from "./demo-backend.ts";
 import { LinkIcon, PlayIcon } from "./icons.tsx";
-import { start, starting } from "./page-state.ts";
+import { isVideo, start, starting } from "./page-state.ts";
 
 const OUTCOMES: readonly { readonly outcome: Outcome; readonly label: string }[] = [
   { outcome: "fake", label: "Manipulated" },
@@ -32,25 +32,27 @@ export function StartPanel() {
         </div>
       )}
       <div class="start__controls">
-        <fieldset class="segments">
-          <legend class={watching ? "unseen" : "label"}>How should it end?</legend>
-          <div class="segments__row">
-            {OUTCOMES.map((option) => (
-              <label key={option.outcome} class="segment">
-                <input
-                  type="radio"
-                  name="outcome"
-                  value={option.outcome}
-                  checked={outcome.value === option.outcome}
-                  onChange={() => {
-                    outcome.value = option.outcome;
-                  }}
-                />
-                <span>{option.label}</span>
-              </label>
-            ))}
-          </div>
-        </fieldset>
+        {isVideo.value && (
+          <fieldset class="segments">
+            <legend class={watching ? "unseen" : "label"}>How should it end?</legend>
+            <div class="segments__row">
+              {OUTCOMES.map((option) => (
+                <label key={option.outcome} class="segment">
+                  <input
+                    type="radio"
+                    name="outcome"
+                    value={option.outcome}
+                    checked={outcome.value === option.outcome}
+                    onChange={() => {
+                      outcome.value = option.outcome;
+                    }}
+                  />
+                  <span>{option.label}</span>
+                </label>
+              ))}
+            </div>
+          </fieldset>
+        )}
         <div class="start__buttons">
           <button
             type="submit"
@@ -59,7 +61,7 @@ export function StartPanel() {
             disabled={state.kind === "starting"}
           >
             <PlayIcon />
-            {state.kind === "starting" ? "Starting…" : watching ? "Start another" : "Start analysis"}
+            {state.kind === "starting" ? "Starting…" : labelOfStart(watching)}
           </button>
           {watching && <CopyLink />}
         </div>
@@ -71,6 +73,11 @@ export function StartPanel() {
       )}
     </form>
   );
+}
+
+function labelOfStart(watching: boolean): string {
+  if (!watching) return "Start analysis";
+  return isVideo.value ? "Start another" : "Start a demo";
 }
 
 function CopyLink() {
