@@ -1,12 +1,12 @@
 """Asks for the end of a watched analysis."""
 
-import asyncio
 import json
 from typing import Optional
 from urllib.parse import quote
 
+from .watch_address import Ended
 from .watch_core import WatchOptions
-from .watch_http import Ended, request
+from .watch_http import request
 from .watch_token import NoToken, ask_token
 from .watch_types import CancelRefused
 

@@ -2,7 +2,7 @@
 
 from typing import Dict, List, Sequence
 
-from .watch_http import Address
+from .watch_address import Address
 from .watch_link import Transport
 
 # So many failures in a row of a transport that has worked mean that it does not get through any more.

@@ -4,9 +4,9 @@ import asyncio
 import time
 from typing import Callable, Dict, NamedTuple, Optional, Sequence
 
+from .watch_address import Address, Ended
 from .watch_choice import BETTER_SECONDS, TransportChoice
 from .watch_feed import Feed
-from .watch_http import Address, Ended
 from .watch_link import Asked, Link, Transport
 from .watch_plan import LINK_BROKEN, retry_after
 from .watch_session import Session

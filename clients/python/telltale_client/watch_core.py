@@ -11,10 +11,11 @@ from .watch_link import Transport
 from .watch_poll import LongPoll
 from .watch_sse import EventStream
 from .watch_types import Closed, Finished, Frame, Refused, Snapshot, WatchRefused
+from .watch_websocket import WebSocket
 
 Until = Optional[Literal["terminal"]]
 Conflate = Literal["none", "status"]
-TRANSPORTS: Tuple[Transport, ...] = (EventStream(), LongPoll())
+TRANSPORTS: Tuple[Transport, ...] = (WebSocket(), EventStream(), LongPoll())
 
 
 class WatchOptions(NamedTuple):

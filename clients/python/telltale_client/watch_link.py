@@ -3,7 +3,7 @@
 import asyncio
 from typing import Awaitable, Callable, Dict, NamedTuple, Optional, Protocol
 
-from .watch_http import Address, Ended
+from .watch_address import Address, Ended
 from .watch_plan import LINK_BROKEN
 from .watch_types import Frame, TransportName
 

@@ -5,9 +5,9 @@ import uuid
 from typing import Optional, Union
 
 from .settings import setting, token_now
+from .watch_address import address_of
 from .watch_connection import Destination
 from .watch_core import Conflate, Until, WatchOptions
-from .watch_http import address_of
 from .watch_token import TokenSource
 
 

@@ -31,7 +31,8 @@ def retry_after(code: int, reason: str, failures: int, token_refusals: int) -> O
     if code == 4001 and token_refusals > 0:
         if token_refusals > len(TOKEN_PAUSES):
             return None
-        return TOKEN_PAUSES[token_refusals - 1] * (1 + 0.2 * random.random())
+        pause = TOKEN_PAUSES[token_refusals - 1]
+        return pause + pause * 0.2 * random.random()
     hint = re.search(r"\bretry_after_ms=(\d{1,15})", reason)
     if hint:
         return min(int(hint[1]) / 1000, LONGEST_HINT)

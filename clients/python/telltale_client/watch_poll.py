@@ -4,7 +4,8 @@ import asyncio
 from typing import Any
 from urllib.parse import quote
 
-from .watch_http import Ended, request
+from .watch_address import Ended
+from .watch_http import request
 from .watch_link import Asked, Link, LinkOfRequests, Owner, Watching
 from .watch_plan import LINK_BROKEN
 from .watch_tasks import within

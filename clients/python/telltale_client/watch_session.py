@@ -5,7 +5,7 @@ import time
 from datetime import datetime, timezone
 from typing import Optional, Protocol
 
-from .watch_http import Ended
+from .watch_address import Ended
 from .watch_types import Frame
 
 

@@ -4,7 +4,8 @@ import json
 from typing import Iterator, List
 from urllib.parse import quote
 
-from .watch_http import CHUNK, Ended, request
+from .watch_address import Ended
+from .watch_http import CHUNK, Response, Silence, request
 from .watch_link import HEARTBEAT_TIMEOUT, Asked, Link, LinkOfRequests, Owner, Watching
 from .watch_plan import LINK_BROKEN
 from .watch_types import Frame, TransportName
@@ -23,23 +24,26 @@ async def _stream(watching: Watching) -> None:
     query = f"replay=state&markers=1&conflate={asked.conflate}{after}"
     path = f"{quote(watching.analysis_id, safe='')}/events?{query}"
     response = await request(asked.address, asked.token, path, accept="text/event-stream")
-    silence = response.quit_when_silent(HEARTBEAT_TIMEOUT)
     try:
         if not response.headers.get("content-type", "").startswith("text/event-stream"):
             raise Ended(LINK_BROKEN, "no gateway answers there")
-        frames = Frames()
-        async for chunk in response.chunks():
-            silence.heard()
-            for frame in frames.of(chunk):
-                if frame["event_type"] == "closing":
-                    raise _closing(frame)
-                if frame["event_type"] == "connection_established":
-                    silence.seconds = float(frame.get("heartbeat_timeout_seconds") or HEARTBEAT_TIMEOUT)
-                watching.took(frame)
-        raise Ended(LINK_BROKEN, "")
+        with response.cut_when_silent(HEARTBEAT_TIMEOUT) as silence:
+            await _frames(watching, response, silence)
     finally:
-        silence.stop()
         response.close()
+
+
+async def _frames(watching: Watching, response: Response, silence: Silence) -> None:
+    frames = Frames()
+    async for chunk in response.chunks():
+        silence.heard()
+        for frame in frames.of(chunk):
+            if frame["event_type"] == "closing":
+                raise _closing(frame)
+            if frame["event_type"] == "connection_established":
+                silence.seconds = float(frame.get("heartbeat_timeout_seconds") or HEARTBEAT_TIMEOUT)
+            watching.took(frame)
+    raise EOFError
 
 
 def _closing(frame: Frame) -> Ended:

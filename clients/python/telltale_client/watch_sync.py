@@ -11,7 +11,7 @@ from .watch_cancel import request_cancel
 from .watch_core import Conflate, Over, Until, WatchCore, WatchOptions
 from .watch_options import watch_options
 from .watch_token import TokenSource
-from .watch_types import Closed, Snapshot, WatchedEvent
+from .watch_types import Snapshot, WatchedEvent
 
 Answer = TypeVar("Answer")
 

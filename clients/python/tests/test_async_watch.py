@@ -1,0 +1,207 @@
+import asyncio
+import json
+import random
+import unittest
+import urllib.request
+import uuid
+
+from telltale_client import WatchRefused
+from telltale_client.watch_core import TRANSPORTS
+from telltale_client.watch_poll import LongPoll
+from telltale_client.watch_sse import EventStream
+from telltale_client.watch_types import Live, Waiting
+
+from .cutting_proxy import CuttingProxy
+from .real_servers import PATIENCE_SECONDS, Gateway, needed, program
+from .watched import VERDICT, WithGateway, called, eventually, status
+
+STAGES = ["initializing", "uploading", "frame_extraction", "model_inference", "queued"]
+FAILURE = {"event_type": "error", "error_code": "no_face", "error_message": "no face"}
+
+
+@needed("bun", program("bun"))
+class AnAsynchronousWatch(WithGateway):
+    def test_SDK_11_gives_each_event_once_and_in_order_however_often_the_link_is_cut(self):
+        for transport in TRANSPORTS:
+            with self.subTest(transport=transport.name), CuttingProxy(self.gateway.url) as proxy:
+                self.id = str(uuid.uuid4())
+                self.publish(status(progress=0))
+                self.play(self.cut_often(transport, proxy))
+
+    async def cut_often(self, transport, proxy):
+        watching = self.awatch(transports=(transport,), until="terminal", url=proxy.url, token=self.gateway.token)
+        seen = []
+
+        async def read():
+            async for event in watching:
+                seen.append(event)
+
+        reading = asyncio.ensure_future(read())
+        await eventually(lambda: watching.snapshot.analysis, "it is connected")
+        for number in range(1, 61):
+            stage = "frame_extraction" if number < 30 else "model_inference"
+            await called(self.publish, status(stage, progress=number / 100))
+            if number % 12 == 0:
+                proxy.cut()
+                watching.retry_now()
+        await called(self.publish, VERDICT)
+        await reading
+        offsets = [int(event["event_id"].split("-")[1]) for event in seen if "event_id" in event]
+        self.assertEqual(offsets, list(range(2, 63)))
+        self.assertEqual([event["event_type"] for event in seen].count("analysis_state"), 1)
+        self.assertEqual(watching.snapshot.analysis, await called(self.gateway.state, self.id))
+
+    def test_SDK_11_folds_any_events_as_the_gateway_does(self):
+        self.play(self.fold_anything(random.Random(3)))
+
+    async def fold_anything(self, chance):
+        watching = {}
+        for number, analysis_id in enumerate(str(uuid.uuid4()) for _ in range(30)):
+            # A request to cancel is told from those of an earlier run by its time: the clocks agree, or nobody cancels.
+            is_skewed = number % 2 == 1
+            for step in range(12):
+                if chance.random() < 0.3 and analysis_id not in watching:
+                    watching[analysis_id] = self.awatch(analysis_id)
+                if chance.random() < 0.3 and not is_skewed:
+                    await called(self.post, "cancel", {"reason": str(step)}, analysis_id)
+                    await asyncio.sleep(0.002)  # the next event is of a later millisecond
+                events = [any_event(chance, is_skewed) for _ in range(chance.randint(0, 3))]
+                if events:
+                    await called(self.publish, *events, to=analysis_id)
+                if step % 2 and analysis_id in watching:
+                    await self.sees_the_state(watching[analysis_id], analysis_id)
+        for one in watching.values():
+            one.close()
+
+    async def sees_the_state(self, watching, analysis_id):
+        state = await called(self.gateway.state, analysis_id)
+
+        def sees_it():
+            analysis = watching.snapshot.analysis
+            asked = analysis and analysis["cancel_requested"]
+            return analysis and (analysis["last_event_id"], asked) == (state["last_event_id"], state["cancel_requested"])
+
+        await eventually(sees_it, lambda: (watching.snapshot.analysis, state))
+        self.assertEqual(running(watching.snapshot.analysis), running(state))
+
+    def test_SDK_14_shares_one_connection_with_ninety_nine_others(self):
+        async def a_hundred():
+            with CuttingProxy(self.gateway.url) as proxy:
+                token, ids = self.gateway.token(""), [str(uuid.uuid4()) for _ in range(100)]
+                watching = [self.awatch(analysis_id, url=proxy.url, token=token) for analysis_id in ids]
+                await eventually(lambda: all(one.snapshot.analysis for one in watching), "they are connected")
+                await called(self.publish, VERDICT, to=ids[57])
+                await eventually(lambda: watching[57].snapshot.analysis["result"], "the result")
+                self.assertEqual(sum(one.snapshot.analysis["status"] == "unknown" for one in watching), 99)
+                for one in watching:
+                    one.close()
+                self.assertEqual(proxy.connections, 1)
+
+        self.play(a_hundred())
+
+    def test_SDK_15_tries_again_as_long_as_nobody_declared_the_viewers(self):
+        gateway = Gateway(WATCH_DEFAULT="deny")
+        self.addCleanup(gateway.stop)
+
+        async def declared_late():
+            watching = self.awatch(url=gateway.url, token=gateway.token(""))
+            await eventually(lambda: isinstance(watching.snapshot.connection, Waiting), "it waits")
+            self.assertEqual(watching.snapshot.connection.reason, "not_declared")
+            await called(declare, "worker")
+            await eventually(lambda: watching.snapshot.analysis, "it is connected")
+            await called(declare, "bob")
+            with self.assertRaises(WatchRefused) as refused:
+                async for _ in watching:
+                    pass
+            self.assertEqual((refused.exception.code, refused.exception.reason), (4003, "not_allowed"))
+
+        def declare(viewer):
+            request = gateway._request(f"/v1/analyses/{self.id}", json.dumps({"viewers": [viewer]}).encode())
+            request.method = "PUT"
+            urllib.request.urlopen(request, timeout=PATIENCE_SECONDS).close()
+
+        self.play(declared_late())
+
+    def test_SDK_16_reads_if_no_stream_gets_through(self):
+        class NoStream(EventStream):
+            def open(self, asked, owner):
+                return super().open(asked._replace(address=asked.address._replace(path="/nowhere")), owner)
+
+        async def fall_back():
+            async with self.awatch(transports=(NoStream(), LongPoll())) as watching:
+                await eventually(lambda: watching.snapshot.analysis, "it is connected")
+                self.assertEqual(watching.snapshot.connection, Live("poll"))
+
+        self.play(fall_back())
+
+    def test_SDK_12_begins_anew_with_the_state_if_the_history_was_lost(self):
+        gateway = Gateway(WATCH_DEFAULT="allow")
+        self.addCleanup(gateway.stop)
+
+        async def lose_it():
+            kinds = []
+            async with self.awatch(url=gateway.url, token=gateway.token(""), transports=TRANSPORTS[:2]) as watching:
+                async for event in watching:
+                    kinds.append((event["event_type"], event.get("last_event_id")))
+                    if event["event_type"] == "caught_up":
+                        if kinds.count(("caught_up", "0")) == 2:
+                            break
+                        if len(kinds) == 2:
+                            await called(self.post_to, gateway)
+                    if event["event_type"] == "status_update":
+                        await called(gateway.kill)
+                        await called(gateway.start)
+                        watching.retry_now()
+            expected = [("analysis_state", "0"), ("caught_up", "0"), ("status_update", None)]
+            self.assertEqual(kinds, [*expected, ("analysis_state", "0"), ("caught_up", "0")])
+
+        self.play(lose_it())
+
+    def post_to(self, gateway):
+        request = gateway._request(f"/v1/analyses/{self.id}/events", json.dumps([status()]).encode())
+        urllib.request.urlopen(request, timeout=30).close()
+
+    def test_leaves_the_others_alone_when_one_is_refused_or_closed(self):
+        async def three():
+            token = self.gateway.token("")
+            good, bad, short = (self.awatch(name, token=token) for name in (self.id, "video-7", str(uuid.uuid4())))
+            await eventually(lambda: bad.snapshot.connection.status == "refused", "it is refused")
+            await eventually(lambda: short.snapshot.analysis, "it is connected")
+            short.close()
+            await called(self.publish, VERDICT)
+            await eventually(lambda: good.snapshot.analysis and good.snapshot.analysis["result"], "the result")
+            await called(good.close)
+
+        self.play(three())
+
+
+def any_event(chance, is_skewed):
+    kind = chance.randint(0, 9 if is_skewed else 29)
+    extra = {"attempt_id": chance.choice("abcd")} if chance.random() < 0.3 else {}
+    if is_skewed and chance.random() < 0.7:
+        extra["timestamp"] = f"2026-01-01T00:00:{chance.randint(10, 59)}{chance.choice(['', '.5', '.25'])}Z"
+    if kind == 0:
+        return {**VERDICT, **extra}
+    if kind == 1:
+        return {"event_type": "result", "data": [1, {"a": 0.5}], "summary": None, **extra}
+    if kind == 2:
+        return {**FAILURE, **extra}
+    if kind == 3:
+        return status(chance.choice(["completed", "failed", "cancelled"]), **extra)
+    for name in ("current", "total"):
+        if chance.random() < 0.3:
+            extra[name] = chance.choice([0, 1.5, 7, "many", -3, True, None])
+    if chance.random() < 0.2:
+        extra["unit"] = chance.choice(["frames", "f" * 33, "ß" * 32, 4])
+    if chance.random() < 0.2:
+        extra["estimated_completion"] = "2027-01-01T00:00:00Z"
+    return status(chance.choice(STAGES if is_skewed else STAGES[-2:]), progress=chance.randint(0, 10) / 10, **extra)
+
+
+def running(state):
+    """Whether the worker is silent depends on the time at which the state was read."""
+    return {**state, "status": "running"} if state["status"] == "stalled" else state
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,113 @@
+"""Rules of a watch that need no gateway."""
+
+import asyncio
+import base64
+import json
+import random
+import unittest
+from unittest import mock
+
+from telltale_client.watch_address import address_of
+from telltale_client.watch_plan import backoff, retry_after
+from telltale_client.watch_sse import Frames
+from telltale_client.watch_tasks import within
+from telltale_client.watch_token import NoToken, ask_token, renewal_in
+
+
+def token_until(seconds):
+    payload = base64.urlsafe_b64encode(json.dumps({"exp": seconds}).encode()).rstrip(b"=").decode()
+    return f"e30.{payload}.c2ln"
+
+
+class ComingBack(unittest.TestCase):
+    def setUp(self):
+        self.chance = mock.patch.object(random, "random", lambda: 0.5)
+        self.chance.start()
+        self.addCleanup(self.chance.stop)
+
+    def test_is_for_a_random_part_of_a_time_that_doubles(self):
+        self.assertEqual([backoff(failures) for failures in range(7)], [0.25, 0.5, 1, 2, 4, 7.5, 7.5])
+        self.assertEqual(retry_after(1006, "", 20, 0), 2)
+        self.assertEqual(retry_after(1013, "", 20, 0), 7.5)
+
+    def test_is_when_the_gateway_says_but_within_five_minutes(self):
+        self.assertEqual(retry_after(1001, "going away retry_after_ms=2500", 3, 0), 2.5)
+        self.assertEqual(retry_after(1013, "retry_after_ms=9999999", 0, 0), 300)
+
+    def test_is_at_once_for_a_token_that_ran_out_and_not_for_good_after_three_fresh_ones(self):
+        self.assertEqual(retry_after(4001, "", 0, 0), 0)
+        self.assertEqual([retry_after(4001, "", 0, refusals) for refusals in (1, 2, 3)], [8.8, 55, None])
+
+    def test_is_never_after_a_refusal_but_that_nobody_declared_the_viewers(self):
+        for code in (1009, 4003, 4004, 4010, 4400):
+            self.assertIsNone(retry_after(code, "not_allowed", 0, 0))
+        self.assertEqual(retry_after(4003, "not_declared", 0, 0), 0.25)
+
+
+class AToken(unittest.TestCase):
+    def test_is_asked_for_before_it_ends(self):
+        def source():
+            return ""
+
+        self.assertEqual(renewal_in(source, token_until(1000), 0), 800)
+        self.assertEqual(renewal_in(source, token_until(100), 0), 70)
+        self.assertEqual(renewal_in(source, token_until(1), 0), 2)
+        self.assertIsNone(renewal_in(source, "opaque", 0))
+        self.assertIsNone(renewal_in(token_until(100), token_until(100), 0))
+
+    def test_that_is_none_is_no_token_and_is_not_shown(self):
+        def raises():
+            raise ValueError("no backend")
+
+        for source in (raises, lambda: None, lambda: "two words", lambda: "line\nbreak"):
+            with self.assertRaises(NoToken) as fault:
+                asyncio.run(ask_token(source))
+            self.assertNotIn("words", str(fault.exception))
+
+    def test_comes_from_a_text_a_function_or_an_awaitable(self):
+        async def later():
+            return "b"
+
+        answers = [asyncio.run(ask_token(source)) for source in ("a", lambda: "a", later, lambda: later())]
+        self.assertEqual(answers, ["a", "a", "b", "b"])
+
+
+class AnEventStream(unittest.TestCase):
+    def test_is_read_however_its_bytes_are_cut(self):
+        text = (
+            ": alive\nretry: 1000\n\nid: 1\nevent: status_update\ndata: {\"message\":\"gr\u00fc\u00df\"}\n\n"
+            "event: new_kind\r\ndata: {\r\ndata: \"a\": 1}\r\n\r\nevent: lost\n\n"
+        ).encode()
+        expected = [{"event_type": "status_update", "message": "gr\u00fc\u00df"}, {"event_type": "new_kind", "a": 1}]
+        for size in (1, 2, 3, 7, len(text)):
+            frames = Frames()
+            chunks = [text[at : at + size] for at in range(0, len(text), size)]
+            self.assertEqual([frame for chunk in chunks for frame in frames.of(chunk)], expected)
+
+
+class AnAddress(unittest.TestCase):
+    def test_is_read_with_its_port_and_path(self):
+        self.assertEqual(tuple(address_of("https://telltale.example/below/")), (True, "telltale.example", 443, "/below"))
+        self.assertEqual(address_of("ws://[::1]:8000").named, "[::1]:8000")
+        for text in ("telltale.example", "redis://telltale.example", "http://"):
+            with self.assertRaises(ValueError):
+                address_of(text)
+
+
+class AnAwait(unittest.TestCase):
+    def test_that_is_cancelled_when_its_answer_is_there_is_cancelled(self):
+        async def cancelled_late():
+            answer = asyncio.get_running_loop().create_future()
+            waiting = asyncio.ensure_future(within(10, answer))
+            await asyncio.sleep(0)
+            answer.set_result(1)
+            await asyncio.sleep(0)
+            waiting.cancel()
+            with self.assertRaises(asyncio.CancelledError):
+                await waiting
+
+        asyncio.run(cancelled_late())
+
+
+if __name__ == "__main__":
+    unittest.main()
