@@ -102,6 +102,26 @@ describe.skipIf(!needs("chromium"))("<telltale-progress>", () => {
     await page.close();
   });
 
+  test("counts the time that is left down by itself, and says none while the link is lost", async () => {
+    const id = crypto.randomUUID();
+    const estimated_completion = new Date(Date.now() + 3_595_000).toISOString();
+    await publish(gateway, id, statusUpdate({ estimated_completion }));
+    const { page } = await openPage(
+      `<telltale-progress src="http://127.0.0.1:${proxy.port}" analysis-id="${id}" token-endpoint="/token">
+        </telltale-progress><script type="module" src="http://127.0.0.1:${proxy.port}/client.js"></script>`,
+      (page) => page.clock.install(),
+    );
+    await says(page, "details", "done in 60 minutes");
+    await page.clock.fastForward(30_000);
+    await says(page, "details", "done in 59 minutes");
+    proxy.refuse(true);
+    proxy.cut();
+    await says(page, "connection", "reconnecting");
+    expect(await part(page, "details").textContent()).toBe("50%");
+    proxy.refuse(false);
+    await page.close();
+  });
+
   test("is worked by keyboard, and keeps the focus when a button goes", async () => {
     const id = crypto.randomUUID();
     await publish(gateway, id, statusUpdate());
@@ -164,8 +184,12 @@ describe.skipIf(!needs("chromium"))("<telltale-progress>", () => {
   });
 
   /** A page of its own below `<main>`, in place of the snippet of the documents. */
-  async function openPage(body: string): Promise<{ readonly page: Page; readonly complaints: string[] }> {
+  async function openPage(
+    body: string,
+    prepare: (page: Page) => Promise<void> = async () => {},
+  ): Promise<{ readonly page: Page; readonly complaints: string[] }> {
     const page = await browser.newPage();
+    await prepare(page);
     const complaints = complaintsOf(page, site.url.origin, `http://127.0.0.1:${proxy.port}`);
     await page.goto(`${site.url.origin}/?page=${encodeURIComponent(body)}`);
     return { page, complaints };

@@ -54,13 +54,14 @@ export function shownOf(snapshot: WatchSnapshot, say: Say, language: string, now
   const failure = failureWords(analysis);
   const words = say(status);
   const current = stages.find(({ mark }) => mark === "current");
+  const left = secondsLeft(snapshot, now);
   const isAskedToEnd = cancelRequested !== null && !isEnd(status);
   return {
     status: isAskedToEnd ? say("cancelling") : words,
     connection: link,
     progress: status === "completed" ? 1 : analysis.progress,
     message: isEnd(status) ? "" : (analysis.message ?? ""),
-    details: isEnd(status) ? "" : detailsOf(analysis, say, language, percent, now),
+    details: isEnd(status) ? "" : detailsOf(analysis, say, language, percent, left),
     stages,
     verdict: verdictWords || "",
     regions: verdict ? regionsOf(verdict, say, percent) : [],
@@ -70,6 +71,13 @@ export function shownOf(snapshot: WatchSnapshot, say: Say, language: string, now
       ? [words, verdictWords, failure].filter(Boolean).join(". ")
       : (current?.name ?? words),
   };
+}
+
+/** The time that the work still takes by its worker's estimate; undefined if nobody knows, or if it may have changed meanwhile. */
+export function secondsLeft({ connection, analysis }: WatchSnapshot, now: number): number | undefined {
+  if (connection.status !== "live" || analysis === null || isEnd(analysis.status)) return undefined;
+  const left = (Date.parse(analysis.estimated_completion ?? "") - now) / 1000;
+  return left > 0 ? left : undefined;
 }
 
 function connectionWords(connection: ConnectionStatus, say: Say): string {
@@ -113,11 +121,11 @@ function durationWords(seconds: number, language: string): string {
 }
 
 function detailsOf(
-  { status, progress, current, total, unit, estimated_completion }: AnalysisState,
+  { status, progress, current, total, unit }: AnalysisState,
   say: Say,
   language: string,
   percent: (share: number) => string,
-  now: number,
+  left: number | undefined,
 ): string {
   const figures = {
     current: current?.toLocaleString(language) ?? "",
@@ -125,15 +133,12 @@ function detailsOf(
   };
   const counted =
     current === null ? "" : say(total === null ? "count" : "counts", { ...figures, unit: unit ?? "" });
-  const left = estimated_completion === null ? Number.NaN : (Date.parse(estimated_completion) - now) / 1000;
   const relative = new Intl.RelativeTimeFormat(language, { numeric: "always" });
-  const time =
-    left < 60
-      ? relative.format(Math.ceil(left), "second")
-      : left >= 60
-        ? relative.format(Math.round(left / 60), "minute")
-        : "";
-  const eta = left > 0 ? say("eta", { time }) : "";
+  const time = (seconds: number) =>
+    seconds < 60
+      ? relative.format(Math.ceil(seconds), "second")
+      : relative.format(Math.round(seconds / 60), "minute");
+  const eta = left === undefined ? "" : say("eta", { time: time(left) });
   return [status === "queued" || progress === null ? "" : percent(progress), counted, eta]
     .filter(Boolean)
     .join(" · ");

@@ -2,8 +2,10 @@ import { type AnalysisWatch, type TokenSource, type WatchSnapshot, watch } from 
 import { isEnd } from "../../domain/analysis-state.ts";
 import { sayer } from "./element-texts.ts";
 import { buildView, type ElementView } from "./element-view.ts";
-import { shownOf } from "./element-words.ts";
+import { secondsLeft, shownOf } from "./element-words.ts";
 import { tokenFrom } from "./token-endpoint.ts";
+
+const REDRAW_MS = 5_000;
 
 /** On a server there are no elements, and nothing but the import has to work. */
 const Base = globalThis.HTMLElement ?? class {};
@@ -20,6 +22,7 @@ export class TelltaleProgress extends Base {
   #watch: AnalysisWatch | undefined;
   #view: ElementView | undefined;
   #isDue = false;
+  #redraw: ReturnType<typeof setTimeout> | undefined;
 
   /** In place of `token-endpoint`: a token, or a function that gets one. */
   get token(): TokenSource | undefined {
@@ -89,14 +92,19 @@ export class TelltaleProgress extends Base {
   }
 
   #end(): void {
+    clearTimeout(this.#redraw);
     const watching = this.#watch;
     this.#watch = undefined;
     watching?.close();
   }
 
   #show(): void {
-    const watching = this.#watch;
-    if (watching === undefined) return;
+    if (this.#watch === undefined) return;
+    this.#draw(this.#watch);
+    this.dispatchEvent(new CustomEvent("telltale-change", { detail: this.#watch?.getSnapshot() }));
+  }
+
+  #draw(watching: AnalysisWatch): void {
     const view = this.#view ?? this.#build();
     const snapshot = watching.getSnapshot();
     const { connection, analysis, cancelRequested } = snapshot;
@@ -114,7 +122,10 @@ export class TelltaleProgress extends Base {
     // While it tries, the button stays for whoever is on it.
     view.offer(view.retry, isAway || (connection.status === "connecting" && !view.retry.hidden));
     view.retry.textContent = say("retry");
-    this.dispatchEvent(new CustomEvent("telltale-change", { detail: snapshot }));
+    clearTimeout(this.#redraw);
+    // The time that is left gets less without an event.
+    if (secondsLeft(snapshot, Date.now()) !== undefined)
+      this.#redraw = setTimeout(() => this.#draw(watching), REDRAW_MS);
   }
 
   #build(): ElementView {
