@@ -9,12 +9,10 @@ from .analysis import Analysis, Cancelled
 from .celery_runs import Run
 from .celery_shared import EndWatch, SharedMemory
 from .encoding import text_of
+from .retries import waits_for_retry
 from .telling import Status
 
 log = logging.getLogger("telltale_client")
-
-# A try that is to follow waits at most so long until the gateway has said whether somebody cancels.
-RETRY_PATIENCE_SECONDS = 5.0
 
 CODES = {
     SoftTimeLimitExceeded: ("time_limit_exceeded", "The task ran out of time"),
@@ -88,16 +86,12 @@ class Running:
 
     def tries_again(self) -> bool:
         """Tells that the task waits for its next try. Answers whether it was cancelled before, so that there is to be none."""
-        telling = self.analysis._telling
         why = f": {type(self.cause).__name__}: {text_of(self.cause)}" if self.cause is not None else ""
-        telling.end_stage("queued", f"The task is tried again{why}"[:500])
         self._tried_again = True
-        self.analysis.wait(RETRY_PATIENCE_SECONDS)
-        if not self.analysis.cancelled:
-            return False
-        telling.reopen()
-        self.cancel()
-        return True
+        is_cancelled = waits_for_retry(self.analysis, f"The task is tried again{why}")
+        if is_cancelled:
+            self.cancel()
+        return is_cancelled
 
     def succeed(self) -> bool:
         """Whether the analysis is complete by this."""

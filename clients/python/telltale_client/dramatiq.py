@@ -5,6 +5,7 @@ its actors in threads of processes that it does not watch: the death of one is t
 """
 
 import logging
+import sys
 import uuid
 from typing import Any, Dict, Tuple
 
@@ -13,8 +14,12 @@ from dramatiq.middleware import Middleware, Retries, SkipMessage
 from .analysis import Analysis, Cancelled, current_run, id_of
 from .deliveries import flush_all
 from .encoding import text_of
+from .retries import waits_for_retry
 
 log = logging.getLogger("telltale_client")
+
+# The option of a message whose next try is not to be, since its analysis was cancelled.
+CANCELLED = "telltale_cancelled"
 
 
 def setup(broker: Any, **options: Any) -> None:
@@ -35,6 +40,8 @@ class TelltaleMiddleware(Middleware):  # type: ignore[misc]
         self._running: Dict[str, Tuple[Analysis, Any]] = {}
 
     def before_process_message(self, broker: Any, message: Any) -> None:
+        if message.options.get(CANCELLED):
+            raise SkipMessage("the analysis was cancelled")
         try:
             named = str(message.kwargs.get("analysis_id") or message.message_id)
             analysis = Analysis(
@@ -56,11 +63,20 @@ class TelltaleMiddleware(Middleware):  # type: ignore[misc]
             return
         analysis, token = found
         current_run.reset(token)
-        if exception is None or isinstance(exception, Cancelled) or message.failed:
+        if exception is None or analysis._telling.lane.ended != "queued":
             analysis.finish(exception)
         else:
-            analysis._telling.end_stage("queued", f"Another try is due: {type(exception).__name__}: {text_of(exception)}"[:500])
             analysis.close()
+
+    def before_enqueue(self, broker: Any, message: Any, delay: Any) -> None:
+        """The next try of a message that is processed: Retries sends it again before anybody asks whether it has failed."""
+        found = self._running.get(message.message_id)
+        if found is None:
+            return
+        analysis, fault = found[0], sys.exc_info()[1]
+        if waits_for_retry(analysis, f"Another try is due: {type(fault).__name__}: {text_of(fault)}"):
+            analysis.finish(Cancelled())
+            message.options[CANCELLED] = True
 
     def after_skip_message(self, broker: Any, message: Any) -> None:
         self.after_process_message(broker, message, exception=Cancelled("the analysis was cancelled"))

@@ -14,6 +14,7 @@ from rq import Worker
 from .analysis import Analysis, Cancelled, current_run, id_of
 from .deliveries import flush_all
 from .encoding import text_of
+from .retries import waits_for_retry
 
 log = logging.getLogger("telltale_client")
 
@@ -58,8 +59,10 @@ class TelltaleWorker(Worker):  # type: ignore[misc]
         if isinstance(fault, Cancelled):
             job.retries_left = None
         if analysis is not None:
+            why = f"The job is tried again: {type(fault).__name__}: {text_of(fault)}"
+            if job.retries_left and job.retries_left > 0 and waits_for_retry(analysis, why):
+                fault, job.retries_left = Cancelled(), None
             if job.retries_left and job.retries_left > 0:
-                analysis._telling.end_stage("queued", f"The job is tried again: {type(fault).__name__}: {text_of(fault)}"[:500])
                 analysis.close()
             else:
                 analysis.finish(fault)

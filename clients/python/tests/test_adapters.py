@@ -172,6 +172,22 @@ def rq_is_killed():
     os.kill(os.getpid(), 9)
 
 
+def run_rq(server, gateway):
+    """A worker that ends when all jobs are done."""
+    # Debian has the module alone in some releases: the program is called as a module.
+    script = "from rq.cli import main; main()"
+    command = ["/usr/bin/python3", "-B", "-c", script, "worker", "--burst", "--url", server.url]
+    env = {
+        "PATH": os.environ["PATH"],
+        "PYTHONPATH": str(PACKAGE),
+        "TELLTALE_URL": gateway.url,
+        "TELLTALE_TOKEN": "t",
+        "LC_ALL": "C.UTF-8",
+    }
+    command += ["--worker-class", "telltale_client.rq.TelltaleWorker"]
+    return subprocess.run(command, cwd=PACKAGE, env=env, capture_output=True, text=True)
+
+
 @needed("rq", installed("rq"))
 @needed("redis-server", program("redis-server"))
 class Rq(WithAGateway):
@@ -186,23 +202,7 @@ class Rq(WithAGateway):
             job: queue.enqueue(f"tests.test_adapters.{job}").id for job in ("rq_finishes", "rq_raises", "rq_is_killed")
         }
         again = queue.enqueue("tests.test_adapters.rq_raises", retry=rq.Retry(max=1)).id
-        # Debian has the module alone in some releases: the program is called as a module.
-        script = "from rq.cli import main; main()"
-        command = ["/usr/bin/python3", "-B", "-c", script, "worker", "--burst", "--url", server.url]
-        env = {
-            "PATH": os.environ["PATH"],
-            "PYTHONPATH": str(PACKAGE),
-            "TELLTALE_URL": self.gateway.url,
-            "TELLTALE_TOKEN": "t",
-            "LC_ALL": "C.UTF-8",
-        }
-        run = subprocess.run(
-            [*command, "--worker-class", "telltale_client.rq.TelltaleWorker"],
-            cwd=PACKAGE,
-            env=env,
-            capture_output=True,
-            text=True,
-        )
+        run = run_rq(server, self.gateway)
         ends = {job: summary(self.gateway.of(job_id)) for job, job_id in jobs.items()}
         self.assertEqual(
             ends,
@@ -214,6 +214,18 @@ class Rq(WithAGateway):
             run.stderr,
         )
         self.assertEqual(summary(self.gateway.of(again)), ["initializing", "queued", "initializing", "ValueError"])
+
+    def test_is_not_tried_again_if_somebody_cancelled_before(self):
+        import redis
+        import rq
+
+        server = RedisServer()
+        self.addCleanup(server.stop)
+        self.gateway.cancel_requested = True
+        queue = rq.Queue(connection=redis.Redis.from_url(server.url))
+        job_id = queue.enqueue("tests.test_adapters.rq_raises", retry=rq.Retry(max=1)).id
+        run_rq(server, self.gateway)
+        self.assertEqual(summary(self.gateway.of(job_id)), ["initializing", "queued", "cancelled"])
 
 
 @needed("dramatiq", installed("dramatiq"))
@@ -249,10 +261,35 @@ class Dramatiq(WithAGateway):
             self.gateway.cancel_requested = True
             actors[2].send(analysis_id=self.id)
             self.gateway.wait_for(lambda: summary(self.told())[-1:] == ["cancelled"])
+            tried = actors[1].send().message_id
+            broker.join("default", fail_fast=False)
+            worker.join()
         finally:
             worker.stop()
         self.assertEqual(summary(self.gateway.of(ids[0])), ["initializing", "completed"])
         self.assertEqual(summary(self.gateway.of(ids[1])), ["initializing", "queued", "initializing", "ValueError"])
+        self.assertEqual(summary(self.gateway.of(tried)), ["initializing", "queued", "cancelled"])
+
+    def test_tells_the_failure_of_a_message_that_nobody_sends_again(self):
+        import dramatiq
+        from dramatiq.brokers.stub import StubBroker
+
+        from telltale_client.dramatiq import setup
+
+        broker = StubBroker(middleware=[])
+        setup(broker, url=self.gateway.url, token="t")
+
+        def raises():
+            raise ValueError("a bad frame")
+
+        actor = dramatiq.actor(broker=broker)(raises)
+        worker = dramatiq.Worker(broker, worker_timeout=10)
+        worker.start()
+        try:
+            message_id = actor.send().message_id
+            self.gateway.wait_for(lambda: summary(self.gateway.of(message_id))[-1:] == ["ValueError"])
+        finally:
+            worker.stop()
 
 
 if __name__ == "__main__":
