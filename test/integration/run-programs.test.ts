@@ -144,7 +144,7 @@ exit 3`;
         "\r 50%|#####     | 5/10 [00:01<00:01,  5.00it/s]\r100%|##########| 10/10 [00:02<00:00,  5.00it/s]\nleft\n",
       );
       const events = await eventsOf(id);
-      expect(events).toContainEqual(expect.objectContaining({ current: 5, total: 10 }));
+      expect(events).toContainEqual(expect.objectContaining({ current: 10, total: 10 }));
       expect(events.at(-1)).toMatchObject({
         error_code: "worker_exit",
         error_message: "sh ended with exit code 3: left",
