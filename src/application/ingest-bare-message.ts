@@ -14,6 +14,7 @@ import type { OccurrenceKey } from "./ports/deduplication-key.ts";
 import type { AppendRequest, PubSubPort } from "./ports/pub-sub-port.ts";
 import type { TelemetryPort } from "./ports/telemetry-port.ts";
 import type { BareMessage, Listening, WorkerChannelPort } from "./ports/worker-channel-port.ts";
+import { SignsOfRefused } from "./signs-of-refused.ts";
 
 /** The same bytes within this time of the first, if nothing else was published in between, are a retry: one event. */
 const RETRY_WINDOW_MS = 60_000;
@@ -46,6 +47,7 @@ export class IngestBareMessage {
   readonly #clock: ClockPort;
   readonly #telemetry: TelemetryPort;
   readonly #rules: EventRules;
+  readonly #signs: SignsOfRefused;
   readonly #events: IngestQueue<Heard>;
   readonly #deadLetters: IngestQueue<Refused>;
   /** The messages that were refused, each of which is queued as a dead letter. */
@@ -65,6 +67,7 @@ export class IngestBareMessage {
     this.#deadLetterPort = deadLetters;
     this.#clock = clock;
     this.#telemetry = telemetry;
+    this.#signs = new SignsOfRefused(pubSub, clock, telemetry);
     const shared = {
       clock,
       givenUp: (heard: Heard) => this.#givenUp(heard),
@@ -113,6 +116,7 @@ export class IngestBareMessage {
     if (fault !== undefined) this.#refuse(heard, fault);
     const refusal = request && (await this.#append(request));
     if (refusal !== undefined) this.#refuse(heard, refusal);
+    if (request === undefined) await this.#signs.heard(heard.message.channel, heard.message.payload);
   }
 
   /**

@@ -12,6 +12,7 @@ import { INBOX, type InboxEntry, type InboxPort } from "./ports/inbox-port.ts";
 import type { AppendRequest, PubSubPort } from "./ports/pub-sub-port.ts";
 import type { TelemetryPort } from "./ports/telemetry-port.ts";
 import { type AddressedEntry, type RefusedEntry, readEntry } from "./read-entry.ts";
+import { SignsOfRefused } from "./signs-of-refused.ts";
 
 /** The pause after a failure of the broker. Another node may take meanwhile. */
 export const INBOX_RETRY_MS = 1_000;
@@ -35,6 +36,7 @@ export class IngestInboxEntries {
   #wake = () => {};
   #ended: Promise<void> = Promise.resolve();
   readonly #trouble: InboxTrouble;
+  readonly #signs: SignsOfRefused;
 
   constructor(
     inbox: InboxPort,
@@ -51,6 +53,7 @@ export class IngestInboxEntries {
     this.#clock = clock;
     this.#telemetry = telemetry;
     this.#trouble = new InboxTrouble(telemetry);
+    this.#signs = new SignsOfRefused(pubSub, clock, telemetry);
   }
 
   /** The trouble that the broker had in the last round; undefined if it had none. */
@@ -101,7 +104,7 @@ export class IngestInboxEntries {
     for (const entry of entries) {
       const taken = { now: this.#clock.now(), mostBytes: this.#pubSub.mostBytes, rules: this.#rules };
       const read = readEntry(entry, taken);
-      if (read.type === "dead_letter") work.push(this.#keep(read).then(() => void done.push(entry.id)));
+      if (read.type === "dead_letter") work.push(this.#keepFaulty(read, done));
       else if (events.has(read.request.channel)) events.get(read.request.channel)?.push(read);
       else events.set(read.request.channel, [read]);
     }
@@ -139,6 +142,12 @@ export class IngestInboxEntries {
       if (error instanceof TelltaleError) throw error;
       return `fault: ${reasonOf(error)}`;
     }
+  }
+
+  async #keepFaulty(entry: RefusedEntry, done: string[]): Promise<void> {
+    await this.#keep(entry);
+    await this.#signs.heard(entry.channel, entry.payload);
+    done.push(entry.id);
   }
 
   /** Names the dead letter by its entry, for each entry is an event of its own, whatever it holds. */
