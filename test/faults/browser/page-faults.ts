@@ -85,10 +85,11 @@ export class PageFaults {
         await page.goTo(stage.elsewhereUrl);
         await Bun.sleep(fault.ms);
         await page.goBack();
-        if (!(await this.#watches())) await begin();
-        return;
+        if (await this.#watches()) return;
+        await this.#load(await page.evaluate("location.href"));
+        return begin();
       case "reloaded":
-        await page.goTo(await page.evaluate("location.href"));
+        await this.#load(await page.evaluate("location.href"));
         return begin();
       case "another watch": {
         const id = ids[0];
@@ -99,7 +100,18 @@ export class PageFaults {
 
   /** Whether the page is the one that began, as the back/forward cache kept it. */
   #watches(): Promise<boolean> {
-    return this.#setting.page.evaluate("Object.keys(page.report().watches).length > 0");
+    const { page } = this.#setting;
+    return page.evaluate("'page' in globalThis && Object.keys(page.report().watches).length > 0");
+  }
+
+  /** Loads it again until it is there, as a user does who is offline for a while. */
+  async #load(url: string): Promise<void> {
+    const { page } = this.#setting;
+    for (;;) {
+      await page.goTo(url);
+      if (await page.evaluate("'page' in globalThis")) return;
+      await Bun.sleep(200);
+    }
   }
 
   #onPage(deed: () => Promise<void>): Promise<void> {
