@@ -18,6 +18,7 @@ from .loop import Loop
 from .settings import checks_events, destination
 from .telling import FIRST_STAGE, Status, Telling
 from .transport import Token
+from .under_run import under_run
 
 Item = TypeVar("Item")
 
@@ -71,7 +72,10 @@ class Analysis:
         else:
             where = destination(url, token)
             delivery = delivery_to(where) if where is not None else None
-            self._telling = Telling(Lane(self.id, attempt_id), delivery, task_id or self.id, stage)
+            command = under_run(self.id, url) if where is not None else None
+            if command is not None and attempt_id is None:
+                attempt_id = command.attempt_id
+            self._telling = Telling(Lane(self.id, attempt_id), delivery, task_id or self.id, stage, command)
         self._telling.checks = self._telling.checks or (checks_events() if check is None else check)
 
     @staticmethod

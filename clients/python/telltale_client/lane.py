@@ -5,16 +5,23 @@ from typing import Callable, Optional
 
 from .encoding import text_of, to_json
 from .events import Event, is_end
+from .held_statuses import SHORTEST_PAUSE, HeldStatuses
 from .outbox import Entry, Outbox
 from .schema import EventRefused
 from .transport import Refused
 
 log = logging.getLogger("telltale_client")
 
-# Nobody reads faster than this.
-SHORTEST_PAUSE = 0.1
 BEAT_SECONDS = 10.0
 RESULTS = ("result", "result_update")
+# The end that each may follow.
+OTHER_HALVES = {
+    "completed": RESULTS,
+    "result": ("completed",),
+    "result_update": ("completed",),
+    "error": ("failed",),
+    "failed": ("error",),
+}
 
 
 class Lane(Outbox):
@@ -32,40 +39,34 @@ class Lane(Outbox):
         self.closed = False
         # When whoever left the analysis stops waiting for what is left; None while nobody waits.
         self.gives_up_at: Optional[float] = None
-        self._held: Optional[Event] = None
-        self._completed = False  # stage `completed` was told
-        self._told_at = float("-inf")
+        self._held = HeldStatuses()
+        self._is_whole = False  # both halves of the end were told
+        self._looked_at = float("-inf")
 
     @property
     def empty(self) -> bool:
-        return not self.has_waiting and self._held is None
+        return not self.has_waiting and not self._held
 
     def status(self, event: Event, now: float) -> None:
-        """A status that comes within a tenth of a second is held, and replaced by the next one of its stage."""
-        if self._held is not None and self._held["current_stage"] != event["current_stage"]:
-            self.release(now)
-            self._append_status(event, now)
-            return
-        # Fields of the held one that this one leaves out are told by it. The held one may be due by now.
-        self._held = {**(self._held or {}), **event}
-        if now - self._told_at >= SHORTEST_PAUSE:
-            self.release(now)
+        """A status that comes too early is held, and replaced by the next one of its stage."""
+        self._held.hold(event)
+        self._release_due(now)
 
     def end(self, name: str, event: Event, now: float, judge: Optional[Callable[[str], None]] = None) -> bool:
-        """The first end counts; stage `completed` may follow a result, and one result stage `completed`. Answers whether this one is told.
+        """The first end counts, and with it the other half of it. Answers whether this one is told.
 
         `judge` raises EventRefused for one that would be refused on a way that gives no answer.
         """
-        if self.ended is not None and not self._may_follow(name):
+        if self.ended is not None and (self._is_whole or self.ended not in OTHER_HALVES.get(name, ())):
             return False
-        self._completed = self._completed or name == "completed"
-        self.ended = name
         self.release(now)
         try:
             entry = self._entry(event)
             if judge is not None:
                 judge(entry.text)
             self._append(entry)
+            # Not before: if Ctrl-C comes meanwhile, it is the end.
+            self._is_whole, self.ended = self.ended is not None, name
         except EventRefused as fault:
             self.tell_fault("an event of %s would be refused: %s", f"{fault.event_type}: {fault.issues[0]}")
             self._end_by(event, Refused("invalid_event", str(fault), fault.issues))
@@ -76,14 +77,12 @@ class Lane(Outbox):
 
     def collect(self, now: float) -> None:
         """Takes over what is due by its time."""
-        if now - self._told_at < SHORTEST_PAUSE:
-            return
-        sampled = self._sampled() if self.ended is None else None
-        if sampled is not None:
-            self._held = None
-            self._append_status(sampled, now)
-        else:
-            self.release(now)
+        if self.sample is not None and now >= self._samples_at():
+            self._looked_at = now
+            sampled = self._sampled() if self.ended is None else None
+            if sampled is not None:
+                self._held.hold(sampled)
+        self._release_due(now)
 
     def is_over(self, how: str) -> None:
         """The attempt has ended elsewhere. `cancelled` is a request to this run as well."""
@@ -103,7 +102,7 @@ class Lane(Outbox):
 
     def clear(self) -> None:
         super().clear()
-        self._held = None
+        self._held.clear()
 
     def forget(self) -> None:
         """In a forked child: what waits is the parent's to send, and the parent beats."""
@@ -112,8 +111,7 @@ class Lane(Outbox):
 
     def due_at(self) -> float:
         """When something is due by its time, other than a beat."""
-        times = self._held is not None or self.sample is not None
-        return self._told_at + SHORTEST_PAUSE if times else float("inf")
+        return min(self._held.due_at(), self._samples_at() if self.sample is not None else float("inf"))
 
     def repeat_status(self, now: float) -> None:
         """On ways without a heartbeat the last status again is the sign of life."""
@@ -123,12 +121,15 @@ class Lane(Outbox):
 
     def release(self, now: float) -> None:
         """Sends what was held without waiting for its time."""
-        held, self._held = self._held, None
-        if held is not None:
-            self._append_status(held, now)
+        while self._held:
+            self._append_status(self._held.take(), now)
 
-    def _may_follow(self, name: str) -> bool:
-        return not self._completed and self.ended in RESULTS if name == "completed" else self.ended == "completed" and name in RESULTS
+    def _release_due(self, now: float) -> None:
+        while self._held.due_at() <= now:
+            self._append_status(self._held.take(), now)
+
+    def _samples_at(self) -> float:
+        return max(self._held.pause_ends_at, self._looked_at + SHORTEST_PAUSE)
 
     def _sampled(self) -> Optional[Event]:
         try:
@@ -148,7 +149,8 @@ class Lane(Outbox):
         except Exception as fault:
             self._unwritable(event, fault)
             return
-        self._told_at = self.status_sent_at = now
+        self._held.sent(event, now)
+        self.status_sent_at = now
         self.last_status = entry
         self._append(entry)
 

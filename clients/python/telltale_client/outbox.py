@@ -58,6 +58,7 @@ class Outbox:
         self._size = 0  # characters of those that wait
         self._one_by_one = 0  # so many are sent by themselves, to find the one that is refused
         self._end_stored = False
+        self.when_ended: Callable[[], None] = lambda: None  # called when an end is stored
         self._faults_told: Set[str] = set()
 
     @property
@@ -81,7 +82,9 @@ class Outbox:
     def stored(self, batch: Batch) -> None:
         if self.batch is batch:
             self.batch = None
-        self._end_stored = self._end_stored or any(entry.ends for entry in batch.entries)
+        if any(entry.ends for entry in batch.entries):
+            self._end_stored = True
+            self.when_ended()
 
     def refuse(self, refused: Refused) -> None:
         """Leaves out the event of the batch that was refused, with a line in the log; the others are sent without it."""

@@ -12,6 +12,7 @@ from .extra_fields import OF_A_STATUS, OF_AN_END, Rules, left_out
 from .lane import RESULTS, Lane
 from .loop import Loop, Rate, finite
 from .schema import EventRefused, check
+from .under_run import UnderRun
 
 log = logging.getLogger("telltale_client")
 
@@ -33,10 +34,17 @@ class Status(NamedTuple):
 class Telling:
     """All that is told of an analysis in this process. Without a delivery nothing is sent.
 
-    Nothing here raises, but for EventRefused if `checks` says that each event is judged before.
+    A `command` is told when the first event is told, and when the end is stored. Nothing here raises, but for EventRefused if `checks` says that each event is judged before.
     """
 
-    def __init__(self, lane: Lane, delivery: Optional[Delivery], task_id: str, stage: str = FIRST_STAGE) -> None:
+    def __init__(
+        self,
+        lane: Lane,
+        delivery: Optional[Delivery],
+        task_id: str,
+        stage: str = FIRST_STAGE,
+        command: Optional[UnderRun] = None,
+    ) -> None:
         self.lane = lane
         self.delivery = delivery
         self.checks = False
@@ -47,6 +55,9 @@ class Telling:
         self._counts: Dict[str, Any] = {}
         self._rate = Rate()
         self._loops: List[Loop] = []
+        self._when_opened: Optional[Callable[[], None]] = None
+        if command is not None:
+            self._when_opened, lane.when_ended = command.opened, command.ended
 
     def status(self, status: Status) -> None:
         """After the end a status is left out, since it would open the analysis again."""
@@ -153,7 +164,10 @@ class Telling:
         # When Python is about to end, it has stopped the thread that sends, perhaps while that had the lock.
         if self.delivery is None or sys.is_finalizing():
             return
+        opened, self._when_opened = self._when_opened, None
         try:
+            if opened is not None:
+                opened()
             call(self.delivery)
         except EventRefused:
             raise

@@ -150,6 +150,13 @@ class LeavingAnAnalysis(unittest.TestCase):
             raise ValueError
         self.assertEqual(summary(self.gateway.of(self.id)), ["initializing", "no_face"])
 
+    def test_by_an_exception_after_stage_failed_tells_both(self):
+        with self.assertRaises(ValueError), self.analysis() as a:
+            a.report(stage="failed", message="No face was found")
+            a.result(data=1)
+            raise ValueError
+        self.assertEqual(summary(self.gateway.of(self.id)), ["initializing", "failed", "ValueError"])
+
     def test_by_cancelled_ends_it_as_cancelled(self):
         self.gateway.cancel_requested = True
         with self.assertRaises(Cancelled), self.analysis() as a:
@@ -289,6 +296,27 @@ class AStatusThatIsHeld(unittest.TestCase):
         lane.close(1.3)
         told = [json.loads(entry.text)["progress"] for entry in lane.next_batch(10).entries]
         self.assertEqual(told, [0.1, 0.3])
+
+    def test_waits_for_its_turn_if_stages_take_turns_and_is_the_last_of_its_stage(self):
+        lane = Lane(str(uuid.uuid4()), None)
+        at = []  # the times, in milliseconds, of those that were sent
+        for now in range(3000):
+            event = {"event_type": "status_update", "current_stage": ("demux", "mux", "pack")[now % 3], "progress": now}
+            lane.status(event, now / 1000)
+            at += [now] * (len(lane._waiting) - len(at))
+        self.assertLessEqual(max(len([one for one in at if now <= one < now + 1000]) for now in at), 10)
+        lane.close(3)
+        told = [json.loads(entry.text) for entry in lane.next_batch(100).entries]
+        self.assertGreaterEqual(len(told), 30)
+        self.assertEqual([event["progress"] for event in told[-3:]], [2997, 2998, 2999])
+        self.assertEqual([event["progress"] for event in told], sorted(event["progress"] for event in told))
+
+    def test_of_a_stage_that_begins_does_not_wait(self):
+        lane = Lane(str(uuid.uuid4()), None)
+        for now in range(10):
+            event = {"event_type": "status_update", "current_stage": f"stage-{now}", "progress": 0}
+            lane.status(event, now / 1000)
+            self.assertTrue(not lane.empty and not lane._held)
 
 
 class AWorkerWhoseGatewayFails(unittest.TestCase):
