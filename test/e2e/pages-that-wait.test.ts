@@ -1,6 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { Redis } from "ioredis";
 import type { Browser, BrowserContext, Page } from "playwright-core";
+import { eventually } from "../../src/testing/eventually.ts";
 import { complaintsOf, launchBrowser } from "../support/browser.ts";
 import { type GatewayProcess, startGateway } from "../support/gateway-process.ts";
 import { needs } from "../support/needs.ts";
@@ -266,6 +267,21 @@ describe.skipIf(!needs("chromium"))("the demo page while it waits, and at the en
       await page.waitForSelector("[data-testid=all-refused]");
       await page.waitForSelector("text=3 events were refused");
       worker.disconnect();
+    });
+
+    // Last, since it ends the broker of the others.
+    test("PAGE-9: says that the gateway's broker is away, and shows the analysis once it is back", async () => {
+      const id = crypto.randomUUID();
+      await redis.kill9();
+      const { page } = await open();
+      await page.goto(`${node.url}/?analysis=${id}`);
+      await page.waitForSelector('h1:has-text("The gateway\'s broker is away")');
+      expect(await page.textContent(CONNECTION)).toBe("Broker away");
+      await redis.restart();
+      const say = () => publish(node, id, statusUpdate({ progress: 0.3 }));
+      await eventually("an event is stored", async () => (await say()).ok);
+      await page.waitForSelector("[data-testid=progress][aria-valuenow='30']");
+      await page.waitForSelector(connectionIs("live"));
     });
   });
 

@@ -59,7 +59,7 @@ const REFUSALS: Readonly<Record<number, string>> = {
 function describeConnection(status: ConnectionStatus): string {
   switch (status.status) {
     case "connecting":
-      return "Connecting…";
+      return trouble.value === "broker_away" ? "Broker away" : "Connecting…";
     case "live":
       return "Live";
     case "waiting":

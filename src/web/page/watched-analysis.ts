@@ -11,7 +11,8 @@ import {
 } from "../../client/sdk.ts";
 import { isEnd } from "../../domain/analysis-state.ts";
 import { ANSWER_TIMEOUT_MS } from "../words/backend-fault.ts";
-import { gatewayTrouble } from "../words/gateway-trouble.ts";
+import { type GatewayTrouble, gatewayTrouble } from "../words/gateway-trouble.ts";
+import { isBrokerAway } from "./broker-question.ts";
 
 /** The analysis that a page watches, as signals for its views. All of it comes from the snapshot of one watch. */
 
@@ -39,8 +40,8 @@ export const analysis = computed(() => {
 });
 /** Nothing is known of the analysis. */
 export const unknown = signal(false);
-/** Why nothing comes, as far as the page has been told. */
-export const trouble = computed(() => gatewayTrouble(connection.value));
+/** Why nothing comes, as far as the page has been told; it stays while the page tries to connect. */
+export const trouble = signal<GatewayTrouble | undefined>(undefined);
 /** The time up to which the page has news: the times that it shows must not go on counting without news. */
 export const asOf = computed(() => lostAt.value ?? now.value);
 /** Whether the analysis has ended, as far as the page knows. */
@@ -69,11 +70,13 @@ export interface PageWatch {
 export function turnTo(id: string, status: ConnectionStatus): void {
   if (analysisId.peek() !== id) leaveAnalysis();
   analysisId.value = id;
+  trouble.value = gatewayTrouble(status);
   snapshot.value = { ...NOTHING, connection: status };
 }
 
 /** Watches this analysis from now on, and no other any more. */
-export function watchOnPage({ onEvent, ...options }: PageWatch): void {
+export function watchOnPage(asked: PageWatch): void {
+  const { onEvent, ...options } = asked;
   leaveAnalysis();
   analysisId.value = options.analysisId;
   const mine = watch(options);
@@ -84,7 +87,18 @@ export function watchOnPage({ onEvent, ...options }: PageWatch): void {
     now.value = Date.now();
     if (next.connection.status === "live") lostAt.value = undefined;
     else if (wasLive) lostAt.value = now.value;
+    if (next.connection.status !== "connecting") judge(next.connection);
     snapshot.value = next;
+  };
+  const judge = (status: ConnectionStatus) => {
+    const next = gatewayTrouble(status);
+    // The gateway has said before what keeps it busy.
+    if (next === "busy" && trouble.peek() === "broker_away") return;
+    trouble.value = next;
+    if (next !== "busy") return;
+    void isBrokerAway(asked).then((isAway) => {
+      if (isAway && watching === mine && trouble.peek() === "busy") trouble.value = "broker_away";
+    });
   };
   take();
   mine.subscribe(take);
@@ -98,6 +112,7 @@ export function leaveAnalysis(): void {
   left?.close();
   analysisId.value = undefined;
   lostAt.value = undefined;
+  trouble.value = undefined;
   snapshot.value = NOTHING;
 }
 

@@ -28,8 +28,9 @@ export function ConnectionPill() {
 
 function labelOf(status: typeof connection.value.status): string | undefined {
   if (status === "live") return "Live";
-  if (status === "connecting") return "Connecting";
-  if (status === "waiting") return trouble.value === "broker_away" ? "Broker away" : "Reconnecting";
+  const isTrying = status === "waiting" || status === "connecting";
+  if (isTrying && trouble.value === "broker_away") return "Broker away";
+  if (isTrying) return status === "connecting" ? "Connecting" : "Reconnecting";
   if (status === "refused") return "Not connected";
   return undefined;
 }
