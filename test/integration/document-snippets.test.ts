@@ -40,6 +40,8 @@ describe.skipIf(!needs("redis-server"))("the snippets that readers copy", () => 
     return ((await answer.json()) as { events: Record<string, unknown>[] }).events;
   }
 
+  const isCompleted = (event?: Record<string, unknown>) => event?.current_stage === "completed";
+
   async function shell(snippet: string, env: Record<string, string>) {
     const child = await runner.shell(snippet, env);
     return { code: await child.exited, said: child.said() };
@@ -50,13 +52,22 @@ describe.skipIf(!needs("redis-server"))("the snippets that readers copy", () => 
       return (await runner.python(snippet, { REDIS_URL: redis.url, ...env }, args)).exited;
     }
 
-    test("the README's worker tells every step once, each with its time, and ends in a verdict", async () => {
-      const id = crypto.randomUUID();
-      expect(await run(snippetOf("README.md", "A worker", "python"), {}, id)).toBe(0);
-      await eventually("the verdict is stored", async () => (await eventsOf(id)).length === 101);
-      const events = await eventsOf(id);
-      expect(new Set(events.map(({ timestamp }) => timestamp)).size).toBe(101);
-      expect(events.at(-1)).toMatchObject({ event_type: "result_update", is_fake: false, total_frames: 100 });
+    test("the README's worker tells every step and its verdict, to a gateway and to its Redis", async () => {
+      const token = await publisherToken();
+      for (const env of [{ TELLTALE_URL: gateway.url, TELLTALE_TOKEN: token }, { TELLTALE_URL: redis.url }]) {
+        const id = crypto.randomUUID();
+        const snippet = snippetOf("README.md", "A worker", "python");
+        expect(await run(snippet, { PYTHONPATH: "clients/python", ...env }, id)).toBe(0);
+        await eventually(
+          "the end is stored",
+          async () => (await eventsOf(id)).length > 10 && isCompleted((await eventsOf(id)).at(-1)),
+        );
+        expect((await eventsOf(id)).at(-2)).toMatchObject({
+          event_type: "result_update",
+          is_fake: false,
+          total_frames: 100,
+        });
+      }
     });
 
     test("the README's worker tells that it failed, and why", async () => {
@@ -64,8 +75,12 @@ describe.skipIf(!needs("redis-server"))("the snippets that readers copy", () => 
       const work = "time.sleep(0.05)  # your work on one frame";
       const snippet = snippetOf("README.md", "A worker", "python");
       expect(snippet).toContain(work);
-      expect(await run(snippet.replace(work, 'raise RuntimeError("no face in it")'), {}, id)).not.toBe(0);
-      await eventually("the failure is stored", async () => (await eventsOf(id)).length === 2);
+      const env = {
+        PYTHONPATH: "clients/python",
+        TELLTALE_URL: gateway.url,
+        TELLTALE_TOKEN: await publisherToken(),
+      };
+      expect(await run(snippet.replace(work, 'raise RuntimeError("no face in it")'), env, id)).not.toBe(0);
       expect((await eventsOf(id)).at(-1)).toMatchObject({
         event_type: "error",
         error_code: "RuntimeError",
