@@ -30,7 +30,8 @@ export async function runCase(url: string, offer: Offer, patience_seconds = 20):
   for (;;) {
     const command = (await post(`/runs/${run}/next`, client?.report() ?? null)) as Command;
     if (command.do === "watch") {
-      const token = async () => ((await post(`/runs/${run}/token`, null)) as { token: string }).token;
+      const token = async () =>
+        ((await time.hold(post(`/runs/${run}/token`, null))) as { token: string }).token;
       client = new Client(command, token, time);
     } else if (command.do === "skip") await time.skip(command.seconds);
     else if (command.do === "cancel") client?.cancel(command.reason ?? undefined);

@@ -33,13 +33,16 @@ const STEPS = {
   refuse_analysis: z.strictObject({ ...arriving, code: z.string() }),
   block: z.strictObject({ ...arriving, with: z.enum(["not_found", "silence", "page"]).default("not_found") }),
   send: z.array(frame),
-  send_raw: z.string(),
+  garble: z.strictObject({}),
+  reset: z.strictObject({}),
+  quiet_for: seconds,
   end: ending,
   cut: z.strictObject({}),
   pong: z.strictObject({}),
   authenticate: z.strictObject({}),
-  tokens: z.strictObject({ fail: z.boolean().default(false), seconds: seconds.default(3600) }),
+  tokens: z.strictObject({ fail: z.boolean() }),
   skip: seconds,
+  asks_within: seconds,
   gives_up: z.strictObject({ at_least: seconds, at_most: seconds }),
   wait_out: z.strictObject({
     at_least: seconds.default(0),
@@ -96,6 +99,8 @@ const conformanceCase = z.strictObject({
   /** It is run once, by a client that may use all of these, from the first on. */
   fallback: z.array(transport).min(2).optional(),
   until: z.literal("terminal").optional(),
+  /** How long each token lasts. */
+  token_seconds: seconds.default(3_600),
   steps: z.array(step).nonempty(),
 });
 export type ConformanceCase = z.infer<typeof conformanceCase>;

@@ -83,7 +83,7 @@ function beginRun(
   transports: z.infer<typeof asked>["transports"],
   patience: number,
 ): Run {
-  const stage = new Stage(patience);
+  const stage = new Stage(patience, played.token_seconds);
   const talk = new Conversation();
   const done = (passed: boolean, why: string | null) => {
     stage.stop();

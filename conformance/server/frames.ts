@@ -40,7 +40,7 @@ const DEFAULTS: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {
   cancel_requested: { requested_at: TIMESTAMP, user_id: "alice", reason: null },
 };
 /** The frames of nobody's analysis. */
-const WITHOUT_ANALYSIS = ["notice", "heartbeat"];
+const WITHOUT_ANALYSIS = ["notice", "heartbeat", "authenticated"];
 
 /** Writes frames for an analysis, and folds them as the gateway does. */
 export class FrameWriter {

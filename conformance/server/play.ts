@@ -6,6 +6,8 @@ import type { Stage } from "./stage.ts";
 import type { Told } from "./told.ts";
 import { ClientFault, type Visit } from "./visit.ts";
 
+const BEAT_SECONDS = 10;
+
 /** Plays the steps of a case, in their order. Throws ClientFault at the first that the client does not keep to. */
 export class Play {
   readonly #stage: Stage;
@@ -42,15 +44,18 @@ export class Play {
     if (step.refuse_analysis) await this.#refuseAnalysis(step.refuse_analysis);
     if (step.block) (await this.#arrival(step.block)).block(step.block.with);
     for (const written of step.send ?? []) this.#current.send(this.#writer.write(written));
-    if (step.send_raw !== undefined) (await this.#present()).sendRaw(step.send_raw);
+    if (step.garble) (await this.#present()).garble();
+    if (step.reset) await this.#reset();
     if (step.end) (await this.#present()).end(step.end);
     if (step.cut) (await this.#present()).cut();
-    if (step.refuse || step.end || step.cut || step.send_raw || step.refuse_analysis)
+    if (step.refuse || step.end || step.cut || step.garble || step.refuse_analysis)
       this.#endedAt = performance.now();
     if (step.pong) await this.#pong();
     if (step.authenticate) await this.#authenticate();
     if (step.tokens) this.#stage.tokens = step.tokens;
     if (step.skip !== undefined) await this.#skip(step.skip);
+    if (step.quiet_for !== undefined) await this.#quietFor(step.quiet_for);
+    if (step.asks_within !== undefined) await this.#asksWithin(step.asks_within);
     if (step.gives_up) await this.#givesUp(step.gives_up);
     if (step.wait_out) await this.#waitOut(step.wait_out);
     if (step.expect) await this.#expect(step.expect);
@@ -101,8 +106,10 @@ export class Play {
       return acceptance.resumed ?? (position === "none" ? null : true);
     };
     if (acceptance.resumed === false) this.#writer.begin();
-    const timestamp = this.#stage.timestamp;
-    await this.#stage.within(visit.accept({ ...acceptance, timestamp, resumed }), "it does not subscribe");
+    const accepted = visit.accept({ ...acceptance, timestamp: this.#stage.timestamp, resumed });
+    const isOver = await this.#stage.within(accepted, "it does not subscribe", () => !visit.isOpen);
+    // A client may try a transport and, when it got through, come again.
+    if (isOver) await this.#accept(acceptance);
   }
 
   async #refuseAnalysis(refusal: NonNullable<Step["refuse_analysis"]>): Promise<void> {
@@ -117,12 +124,14 @@ export class Play {
 
   async #authenticate(): Promise<void> {
     await this.#stage.until(() => {
-      const token = this.#current.took("authenticate")?.token;
+      const visit = this.#current;
+      const token = visit.transport === "poll" ? visit.token : visit.took("authenticate")?.token;
       if (typeof token !== "string" || token === this.#lastToken) return false;
       this.#lastToken = token;
       return true;
     }, "no other token came");
-    this.#current.send(this.#writer.write({ authenticated: { expires_at: this.#stage.timestamp } }));
+    if (this.#current.transport === "websocket")
+      this.#current.send(this.#writer.write({ authenticated: { expires_at: this.#stage.timestamp } }));
   }
 
   async #skip(seconds: number): Promise<Told> {
@@ -130,11 +139,34 @@ export class Play {
     return this.#talk.say({ do: "skip", seconds });
   }
 
+  async #reset(): Promise<void> {
+    (await this.#present()).reset();
+    this.#writer.begin();
+  }
+
+  /** Nothing happens, and the client is shown that the gateway is there. */
+  async #quietFor(seconds: number): Promise<void> {
+    for (let left = seconds; left > 0; left -= BEAT_SECONDS) {
+      await this.#skip(Math.min(left, BEAT_SECONDS));
+      (await this.#present()).beat();
+    }
+  }
+
+  /** Time passes until the client asks for the analysis by itself. */
+  async #asksWithin(seconds: number): Promise<void> {
+    for (let passed = 0; passed < seconds; passed += 1) {
+      await this.#skip(1);
+      if (await this.#stage.soon(() => this.#stage.hasVisitor)) return;
+    }
+    throw new ClientFault(`it does not ask within ${seconds} s`);
+  }
+
   /** Time passes until the client ends the connection by itself. */
   async #givesUp({ at_least, at_most }: NonNullable<Step["gives_up"]>): Promise<void> {
     for (let seconds = 1; seconds <= at_most; seconds += 1) {
       const { connection } = (await this.#skip(1)).report.snapshot;
-      if (connection.status === "live") continue;
+      if (connection.status === "live" || (connection.status === "connecting" && !this.#stage.hasVisitor))
+        continue;
       if (seconds < at_least) throw new ClientFault(`it gives up after ${seconds} s`);
       return;
     }

@@ -16,7 +16,6 @@ export class ReadVisit implements Visit {
   #pending: PendingRequest | undefined;
   readonly #due: Frame[] = [];
   #position: string | undefined;
-  #raw: string | undefined;
   #ending: Ending | undefined;
   #isOver = false;
   #isAccepted = false;
@@ -51,8 +50,7 @@ export class ReadVisit implements Visit {
     this.#isAccepted = true;
     const position = isPage(request) ? (request.url.searchParams.get("after") ?? "none") : "none";
     if (as.resumed(position) === false) {
-      const page = { events: [], last_event_id: "0", resumed: false };
-      this.#answer(Response.json(page));
+      this.reset();
     } else if (position !== "none") this.#position = position;
     return position;
   }
@@ -80,9 +78,19 @@ export class ReadVisit implements Visit {
     queueMicrotask(() => this.#serve());
   }
 
-  sendRaw(text: string): void {
-    this.#raw = text;
-    this.#serve();
+  garble(): void {
+    this.#isOver = true;
+    this.#answer(new Response("<p>hello</p>", { headers: { "Content-Type": "application/json" } }));
+  }
+
+  reset(): void {
+    this.#position = undefined;
+    this.#answer(Response.json({ events: [], last_event_id: "0", resumed: false }));
+  }
+
+  /** The time of a read is over. */
+  beat(): void {
+    this.#answer(Response.json({ events: [], frames: [], last_event_id: this.#position, resumed: true }));
   }
 
   end(ending: Ending): void {
@@ -102,11 +110,6 @@ export class ReadVisit implements Visit {
   #serve(): void {
     const request = this.#pending;
     if (request === undefined || !this.#isAccepted) return;
-    if (this.#raw !== undefined) {
-      this.#isOver = true;
-      this.#answer(new Response(this.#raw, { headers: { "Content-Type": "application/json" } }));
-      return;
-    }
     const [next] = this.#due;
     if (next === undefined) {
       if (this.#ending) void this.refuse(this.#ending);

@@ -94,8 +94,18 @@ export class SocketVisit implements Visit {
     this.#write(frame);
   }
 
-  sendRaw(text: string): void {
-    this.#socket?.send(text);
+  garble(): void {
+    this.#socket?.send("hello");
+  }
+
+  reset(): void {
+    const { analysisId: analysis_id } = this.#request;
+    const event_type = this.#isMany ? "subscribed" : "connection_established";
+    this.#write({ event_type, analysis_id, resumed: false });
+  }
+
+  beat(): void {
+    this.#write({ event_type: "heartbeat", message: "ping", timestamp: new Date().toISOString() });
   }
 
   end(ending: Ending): void {

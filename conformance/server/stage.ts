@@ -2,12 +2,14 @@ import type { Step } from "./case-format.ts";
 import { type ScriptedGateway, startGateway } from "./scripted-gateway.ts";
 import { ClientFault, type Visit } from "./visit.ts";
 
+/** A message of this machine to itself. A late one is seen a skipped second later, which does no harm. */
+const ON_ITS_WAY_MS = 20;
 const ANALYSIS = "0190b7a4-2c1e-7c3a-9a51-5f6f0c2d8e11";
 
 /** The gateway of one run, its clock, the tokens of its client and who waits at its door. */
 export class Stage {
   readonly analysisId = ANALYSIS;
-  tokens: NonNullable<Step["tokens"]> = { fail: false, seconds: 3_600 };
+  tokens: NonNullable<Step["tokens"]> = { fail: false };
   cancelAnswer: NonNullable<Step["cancel"]> | undefined;
   readonly #gateway: ScriptedGateway;
   readonly #patienceMs: number;
@@ -17,7 +19,10 @@ export class Stage {
   #skippedMs = 0;
   #tokensGiven = 0;
 
-  constructor(patienceSeconds: number) {
+  readonly #tokenSeconds: number;
+
+  constructor(patienceSeconds: number, tokenSeconds: number) {
+    this.#tokenSeconds = tokenSeconds;
     this.#patienceMs = patienceSeconds * 1_000;
     this.#gateway = startGateway({
       analysisId: ANALYSIS,
@@ -57,7 +62,7 @@ export class Stage {
   token(): string | undefined {
     if (this.tokens.fail) return undefined;
     this.#tokensGiven += 1;
-    const exp = Math.floor(this.#now / 1_000) + this.tokens.seconds;
+    const exp = Math.floor(this.#now / 1_000) + this.#tokenSeconds;
     const part = (claims: object) => Buffer.from(JSON.stringify(claims)).toString("base64url");
     return `${part({ alg: "HS256", typ: "JWT" })}.${part({ sub: "alice", exp, jti: `${this.#tokensGiven}` })}.none`;
   }
@@ -77,6 +82,13 @@ export class Stage {
     await this.untilTold(async () => (condition() ? undefined : otherwise));
   }
 
+  /** Gives a message on its way the time to arrive, and answers whether the condition holds then. */
+  async soon(condition: () => boolean): Promise<boolean> {
+    for (const began = performance.now(); performance.now() - began < ON_ITS_WAY_MS; await Bun.sleep(1))
+      if (condition()) return true;
+    return condition();
+  }
+
   /** Asks for the difference until there is none, and throws ClientFault with the last one when the patience is over. */
   async untilTold(difference: () => Promise<string | undefined>): Promise<void> {
     const began = performance.now();
@@ -87,20 +99,21 @@ export class Stage {
     }
   }
 
-  async within<Value>(promise: Promise<Value>, otherwise: string): Promise<Value> {
-    let value: { readonly is: Value } | undefined;
+  /** Resolves when the promise has, with false, or with true when it is in vain. Throws as the promise does. */
+  async within(promise: Promise<unknown>, otherwise: string, isInVain = () => false): Promise<boolean> {
+    let isDone = false;
     let error: { readonly is: unknown } | undefined;
     promise.then(
-      (is) => {
-        value = { is };
+      () => {
+        isDone = true;
       },
       (is: unknown) => {
         error = { is };
       },
     );
-    await this.until(() => (value ?? error) !== undefined, otherwise);
+    await this.until(() => isDone || error !== undefined || isInVain(), otherwise);
     if (error) throw error.is;
-    return (value as { readonly is: Value }).is;
+    return !isDone;
   }
 
   stop(): void {

@@ -78,18 +78,33 @@ export class StreamVisit implements Visit {
     const id =
       event_type === "analysis_state" ? last_event_id : event_type === "notice" ? undefined : event_id;
     const idLine = typeof id === "string" ? `id: ${id}\n` : "";
-    this.sendRaw(`${idLine}event: ${event_type}\ndata: ${JSON.stringify(frame)}\n\n`);
+    this.#write(`${idLine}event: ${event_type}\ndata: ${JSON.stringify(frame)}\n\n`);
   }
 
-  sendRaw(text: string): void {
+  #write(text: string): void {
     if (this.isOpen) this.#controller?.enqueue(new TextEncoder().encode(text));
+  }
+
+  garble(): void {
+    this.#write('event: status_update\ndata: {"task_id": \n\n');
+  }
+
+  reset(): void {
+    const { analysisId: analysis_id } = this.#request;
+    const event_type = this.#isMany ? "subscribed" : "connection_established";
+    this.send({ event_type, analysis_id, resumed: false });
+  }
+
+  beat(): void {
+    this.#write(": \n\n");
+    this.send({ event_type: "heartbeat", message: "ping", timestamp: new Date().toISOString() });
   }
 
   end({ code, reason, retry_after_ms }: Ending): void {
     const reconnect = ![1009, 4003, 4004, 4010, 4400].includes(code);
     const wait = retry_after_ms === undefined ? {} : { retry_after_ms };
-    if (retry_after_ms !== undefined) this.sendRaw(`retry: ${retry_after_ms}\n\n`);
-    this.sendRaw(`event: closing\ndata: ${JSON.stringify({ code, reason, reconnect, ...wait })}\n\n`);
+    if (retry_after_ms !== undefined) this.#write(`retry: ${retry_after_ms}\n\n`);
+    this.#write(`event: closing\ndata: ${JSON.stringify({ code, reason, reconnect, ...wait })}\n\n`);
     this.finish();
   }
 
@@ -127,7 +142,7 @@ export class StreamVisit implements Visit {
     });
     const headers = { "Content-Type": "text/event-stream", "Cache-Control": "no-cache, no-transform" };
     this.#request.answer(new Response(body, { headers }));
-    this.sendRaw("retry: 2000\n\n");
+    this.#write("retry: 2000\n\n");
     const analysis_id = this.#isMany ? null : this.#request.analysisId;
     const beat = { heartbeat_interval_seconds, heartbeat_timeout_seconds };
     const event_type = "connection_established";

@@ -80,8 +80,18 @@ export class StreamedReads implements Visit {
     });
   }
 
-  sendRaw(text: string): void {
-    this.#over((stream) => stream.sendRaw(text));
+  garble(): void {
+    this.#over((stream) => stream.garble());
+  }
+
+  reset(): void {
+    this.#isReplayOver = this.#hasNews = false;
+    this.#stream.reset();
+  }
+
+  /** The time of a read is over. */
+  beat(): void {
+    this.#stream.finish();
   }
 
   end(ending: Ending): void {

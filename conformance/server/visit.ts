@@ -17,7 +17,11 @@ export interface Visit {
   block(how: "not_found" | "silence" | "page"): void;
   send(frame: Frame): void;
   /** Sends a text that is no frame. */
-  sendRaw(text: string): void;
+  garble(): void;
+  /** Says that the position is gone; the state follows. */
+  reset(): void;
+  /** Shows that the gateway is there though nothing happens. */
+  beat(): void;
   /** Ends the connection for a reason that the client is told. */
   end(ending: Ending): void;
   /** Breaks the link. */
