@@ -4,6 +4,7 @@ import type { Browser, Page } from "playwright-core";
 import { launchBrowser } from "../support/browser.ts";
 import { ElementStage } from "../support/element-states.ts";
 import { needs } from "../support/needs.ts";
+import { useGateway } from "../support/use-gateway.ts";
 
 const AXE = Bun.resolveSync("axe-core/axe.min.js", import.meta.dir);
 
@@ -61,6 +62,25 @@ describe.skipIf(!needs("chromium"))("for people with every way of reading a page
         return fill.getAnimations().length;
       });
       expect(await animations).toBe(0);
+      await page.close();
+    });
+  });
+
+  describe("the demo page", () => {
+    const gateway = useGateway({ DEMO: "on" });
+
+    test.each(["light", "dark"] as const)("shows axe nothing to blame, %s", async (colorScheme) => {
+      const page = await browser.newPage({ colorScheme, reducedMotion: "reduce" });
+      await page.route("**/demo/analyses", (route) => {
+        const wish = route.request().postDataJSON() as object;
+        return route.continue({ postData: JSON.stringify({ ...wish, speed: 50 }) });
+      });
+      await page.goto(gateway.url);
+      await page.waitForSelector("[data-testid=start]");
+      const faults = await faultsOf(page);
+      await page.click("[data-testid=start]");
+      await page.waitForSelector("[data-testid=verdict]");
+      expect([...faults, ...(await faultsOf(page))]).toEqual([]);
       await page.close();
     });
   });

@@ -72,7 +72,7 @@ function RegionBox(props: {
       onClick={choose}
     >
       <span class="box__tag" aria-hidden="true">
-        {number}
+        {number}{" "}
         {chosen && (
           <span class="box__words">
             {words(region.region_type)} {percent(region.confidence)}
