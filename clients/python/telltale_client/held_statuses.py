@@ -8,6 +8,8 @@ from .events import Event
 MOST_A_SECOND = 10
 # Between two of one stage. Nobody reads faster than this.
 SHORTEST_PAUSE = 0.1
+# They are not told again by a status that leaves them out.
+OF_ITS_TIME = ("current", "total", "unit", "estimated_completion")
 # If more stages wait, the first of them does not: its status would come seconds late.
 MOST_STAGES = 32
 
@@ -24,9 +26,10 @@ class HeldStatuses:
         return len(self._of_stages)
 
     def hold(self, event: Event) -> None:
-        """Replaces the one of its stage, and comes after those of other stages. It tells the fields that it leaves out as that one did."""
+        """Replaces the one of its stage, and comes after those of other stages. Fields of the worker's own are told by it as well."""
         before = self._of_stages.pop(event["current_stage"], {})
-        self._of_stages[event["current_stage"]] = {**before, **event}
+        kept = {name: value for name, value in before.items() if name not in OF_ITS_TIME}
+        self._of_stages[event["current_stage"]] = {**kept, **event}
 
     def due_at(self) -> float:
         """When the first may be sent; infinity if there is none."""

@@ -23,6 +23,8 @@ def client_of(url: str) -> Any:
     # `parse_url` knows user, password, database and options, as `ssl_cert_reqs`.
     options: Dict[str, Any] = {**redis.connection.parse_url(urlunsplit(one)), "decode_responses": True}
     options["socket_timeout"] = ANSWER_SECONDS
+    # A command that the client repeats is an event that comes twice, and the others wait for as long.
+    options["retry"] = redis.retry.Retry(redis.backoff.NoBackoff(), 0)
     if scheme != "unix":
         options["socket_connect_timeout"] = ANSWER_SECONDS
     if "ssl_cert_reqs" in options:  # Celery's addresses say CERT_NONE
@@ -39,7 +41,7 @@ def client_of(url: str) -> Any:
         options.pop("db", None)
         nodes = [redis.cluster.ClusterNode(host, port) for host, port in hosts]
         return redis.cluster.RedisCluster(startup_nodes=nodes, **options)
-    of_sentinels = {name: value for name, value in options.items() if name.startswith(("ssl", "socket"))}
+    of_sentinels = {name: value for name, value in options.items() if name.startswith(("ssl", "socket", "retry"))}
     of_sentinels["password"] = os.environ.get("REDIS_SENTINEL_PASSWORD")
     sentinel = redis.sentinel.Sentinel(hosts, sentinel_kwargs=of_sentinels)
     return sentinel.master_for(names[0], **options)

@@ -7,6 +7,8 @@ from urllib.parse import urlsplit
 from .redis_address import client_of, hosts_of
 from .transport import Away, Source
 
+INBOX = "telltale:inbox"
+
 
 class RedisTransport:
     """One connection to Redis. An event that Redis took without an answer may come twice by way of the inbox."""
@@ -25,6 +27,7 @@ class RedisTransport:
         self._is_cluster = urlsplit(url).scheme.endswith("+cluster")
         self._faults = (redis.RedisError, redis.exceptions.RedisClusterException, OSError)
         self._refusals = redis.ResponseError
+        self._moved = (redis.exceptions.AskError, redis.exceptions.ClusterDownError)
         self._durable = durable
         # A client of a Cluster asks it for its servers at once, and they may be away.
         self._redis: Any = None if self._is_cluster and hosts_of(url) else client_of(url)
@@ -58,7 +61,7 @@ class RedisTransport:
         """A gateway does the same when it takes the end; until one runs, the next run of the analysis would obey the request."""
         try:
             if self._is_cancelled(source):
-                self._client().delete(_cancel_key(source))
+                self._client(_cancel_key(source)).delete(_cancel_key(source))
         except self._refusals:
             pass  # this user may not delete it
         except self._faults:
@@ -72,23 +75,27 @@ class RedisTransport:
         else:
             self._redis.connection_pool.disconnect()
 
-    def _client(self) -> Any:
+    def _client(self, key: str) -> Any:
+        """In a Cluster the client of the server that has the key: the one of the Cluster may repeat a command, and so an event, five times by itself."""
         if self._redis is None:
             self._redis = client_of(self._url)
-        return self._redis
+        return self._redis.get_redis_connection(self._redis.get_node_from_key(key)) if self._is_cluster else self._redis
 
     def _hand_over(self, source: Source, event: str) -> None:
         if self._durable:
-            self._client().xadd("telltale:inbox", {"event": event})
+            self._client(INBOX).xadd(INBOX, {"event": event})
             return
-        heard = self._client().publish(f"analysis:{source.analysis_id}", event)
+        channel = f"analysis:{source.analysis_id}"
+        heard = self._client(channel).publish(channel, event)
         # An event that nobody hears is lost. A server of a Cluster knows its own listeners alone.
         if not heard and not self._is_cluster:
             raise Away("no gateway listens")
 
     def _is_cancelled(self, source: Source) -> Optional[bool]:
         try:
-            request = self._client().get(_cancel_key(source))
+            request = self._client(_cancel_key(source)).get(_cancel_key(source))
+        except self._moved:
+            raise  # another server of the Cluster has it by now
         except self._refusals:
             return None  # this user may not read it
         return request is not None and not _is_of_another_run(request, source)

@@ -1,6 +1,7 @@
 import io
 import os
 import subprocess
+import sys
 import tempfile
 import types
 import unittest
@@ -64,6 +65,45 @@ class Tqdm(WithAGateway):
                 for _ in bar:
                     pass
         self.assertEqual(self.counted()[-1]["current"], 4)
+
+    def test_tells_the_outer_of_two_bars_also_if_it_draws_nothing(self):
+        tqdm, _ = self.bars()
+        for disabled in (False, True):
+            self.id = str(uuid.uuid4())
+            options = {"disable": disabled, "file": io.StringIO()}
+            with self.analysis() as a:
+                for _ in tqdm(range(3), desc="Videos", unit="videos", analysis=a, **options):
+                    for _ in tqdm(range(5), desc="Frames", unit="frames", analysis=a, **options):
+                        a.wait()
+            self.assertEqual({(event["unit"], event["message"]) for event in self.counted()}, {("videos", "Videos")})
+            self.assertEqual(self.counted()[-1]["current"], 3)
+
+    def test_tells_its_end_although_nobody_closes_it(self):
+        tqdm, _ = self.bars()
+        with self.analysis() as a:
+            first, second = (tqdm(total=total, analysis=a, file=io.StringIO()) for total in (4, 5))
+            for bar in (first, second):
+                for _ in range(bar.total):
+                    bar.update()
+                a.report()
+                a.wait()
+                self.assertEqual((self.counted()[-1]["current"], self.counted()[-1]["total"]), (bar.total, bar.total))
+
+    def test_counts_nothing_after_it_was_closed(self):
+        tqdm, _ = self.bars()
+        with self.analysis() as a:
+            bar = tqdm(total=4, analysis=a, file=io.StringIO())
+            bar.update(2)
+            bar.close()
+            bar.update()
+        self.assertEqual((bar.n, self.counted()[-1]["current"]), (2, 2))
+
+    def test_with_an_environment_that_names_no_analysis_is_tqdm_alone(self):
+        script = "from telltale_client.tqdm import tqdm; print(sum(tqdm([1, 2])), sum(tqdm([3])))"
+        for named, url in (("job-42", self.gateway.url), (self.id, "nonsense://127.0.0.1")):
+            env = {**os.environ, "PYTHONPATH": str(PACKAGE), "TELLTALE_ANALYSIS_ID": named, "TELLTALE_URL": url}
+            run = subprocess.run([sys.executable, "-B", "-c", script], env=env, capture_output=True, text=True)
+            self.assertEqual((run.stdout, run.stderr.count("nothing is told of bars")), ("3 3\n", 1), run.stderr)
 
     def test_tells_nothing_when_it_is_freed_after_the_next_has_begun(self):
         tqdm, _ = self.bars()

@@ -311,6 +311,15 @@ class AStatusThatIsHeld(unittest.TestCase):
         self.assertEqual([event["progress"] for event in told[-3:]], [2997, 2998, 2999])
         self.assertEqual([event["progress"] for event in told], sorted(event["progress"] for event in told))
 
+    def test_tells_no_counts_of_the_one_that_it_replaces(self):
+        lane = Lane(str(uuid.uuid4()), None)
+        of_all = {"event_type": "status_update", "current_stage": "uploading", "progress": 0}
+        for now, fields in [(1.0, {}), (1.01, {"current": 3, "total": 3, "colour": "red"}), (1.02, {"current": 1})]:
+            lane.status({**of_all, **fields}, now)
+        lane.close(1.03)
+        last = json.loads(lane.next_batch(10).entries[-1].text)
+        self.assertEqual((last["current"], last["colour"], "total" in last), (1, "red", False))
+
     def test_of_a_stage_that_begins_does_not_wait(self):
         lane = Lane(str(uuid.uuid4()), None)
         for now in range(10):
