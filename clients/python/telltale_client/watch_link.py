@@ -74,7 +74,9 @@ class Watching:
 
     def took(self, frame: Frame) -> None:
         self._link.opened(frame)
-        self._link.owner.took(self.analysis_id, frame)
+        # A frame of the protocol itself, as `heartbeat`, is of no analysis.
+        if frame["event_type"] == "notice" or frame.get("analysis_id") == self.analysis_id:
+            self._link.owner.took(self.analysis_id, frame)
 
 
 class LinkOfRequests:
