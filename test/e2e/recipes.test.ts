@@ -1,13 +1,17 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import type { Browser, Page } from "playwright-core";
 import { compile } from "svelte/compiler";
+import { runProgram } from "../../scripts/check/run-program.ts";
 import { eventually } from "../../src/testing/eventually.ts";
 import { complaintsOf, launchBrowser } from "../support/browser.ts";
 import { snippetOf } from "../support/documents.ts";
 import { tokenFor } from "../support/gateway-process.ts";
 import { needs } from "../support/needs.ts";
 import { publish, resultUpdate, statusUpdate } from "../support/publishing.ts";
-import { RECIPE_PAGES } from "../support/recipe-programs.ts";
+import { RECIPE_PAGES, RECIPE_SERVERS } from "../support/recipe-programs.ts";
 import { useGateway } from "../support/use-gateway.ts";
 
 const ROOT = new URL("../..", import.meta.url).pathname;
@@ -18,11 +22,20 @@ declare global {
   }
 }
 
-/** Each recipe of the README in a page of its framework, in a browser, on a real gateway. */
+const SNIPPETS: Readonly<Record<string, string>> = {
+  Vue: snippetOf("clients/js/README.md", "In Vue", "ts"),
+  Svelte: snippetOf("clients/js/README.md", "In Svelte", "svelte"),
+  Solid: snippetOf("clients/js/README.md", "In Solid", "ts"),
+  "TanStack Query": snippetOf("clients/js/README.md", "With TanStack Query", "ts"),
+};
+const NAMES = Object.keys(SNIPPETS);
+
+/** Each recipe of the README in a program of its framework: in a browser on a real gateway, and on a server. */
 describe.skipIf(!needs("chromium"))("the recipe", () => {
   const gateway = useGateway({ ALLOWED_ORIGINS: "*" });
   let browser: Browser;
   let site: Bun.Server<undefined>;
+  const folder = mkdtempSync(join(tmpdir(), "telltale-recipes-"));
   const scripts = new Map<string, string>();
   beforeAll(async () => {
     browser = await launchBrowser();
@@ -42,18 +55,19 @@ describe.skipIf(!needs("chromium"))("the recipe", () => {
   });
   afterAll(async () => {
     await Promise.all([browser.close(), site.stop(true)]);
+    rmSync(folder, { recursive: true, force: true });
   });
 
-  test.each([
-    ["Vue", snippetOf("clients/js/README.md", "In Vue", "ts")],
-    ["Svelte", compiled(snippetOf("clients/js/README.md", "In Svelte", "svelte"))],
-    ["Solid", snippetOf("clients/js/README.md", "In Solid", "ts")],
-    ["TanStack Query", snippetOf("clients/js/README.md", "With TanStack Query", "ts")],
-  ])(
+  test.each(NAMES)(
     "for %s follows its analysis and a change of its id over one socket, and leaves nothing behind",
-    async (name, recipe) => {
+    async (name) => {
       const path = `/${name.replaceAll(" ", "")}`;
-      scripts.set(`${path}.js`, await bundle(name, recipe));
+      const token = JSON.stringify(await tokenFor());
+      const program = RECIPE_PAGES[name]?.("./recipe.ts") ?? "";
+      scripts.set(
+        `${path}.js`,
+        await bundled("browser", program, `const fetchToken = async () => ${token};`, name),
+      );
       const [first, second] = [crypto.randomUUID(), crypto.randomUUID()];
       await publish(gateway, first, statusUpdate({ message: "of the first" }));
       await publish(gateway, second, statusUpdate({ message: "of the second" }));
@@ -97,20 +111,37 @@ describe.skipIf(!needs("chromium"))("the recipe", () => {
     }, id);
   }
 
-  async function bundle(name: string, snippet: string): Promise<string> {
-    const token = JSON.stringify(await tokenFor());
+  test.each(NAMES)("for %s watches nothing on a server", async (name) => {
+    const program = RECIPE_SERVERS[name]?.("./recipe.ts") ?? "";
+    const fetchToken = `const fetchToken = () => { console.log("asked"); return "a.b.c"; };`;
+    const text = await bundled("node", `const ID = "${crypto.randomUUID()}";${program}`, fetchToken, name);
+    const path = join(folder, `${name}.mjs`);
+    writeFileSync(path, text);
+    // A watch would ask for a token, and print that.
+    const { output, exitCode } = await runProgram(["node", path], folder, 1);
+    expect({ output, exitCode }).toEqual({ output: "<p></p>\n", exitCode: 0 });
+  });
+
+  /** `program`, with the recipe's own module below `before` beside it. */
+  async function bundled(
+    target: "browser" | "node",
+    program: string,
+    before: string,
+    name: string,
+  ): Promise<string> {
+    const snippet = SNIPPETS[name] ?? "";
     const [entry, recipe] = [`${ROOT}test/e2e/recipe-page.js`, `${ROOT}test/e2e/recipe.ts`];
-    const here = snippet
+    const generate = target === "node" ? "server" : "client";
+    const own =
+      name === "Svelte" ? compile(snippet, { generate, filename: "Analysis.svelte" }).js.code : snippet;
+    const here = own
       .replaceAll("https://telltale.example", gateway.url)
       .replaceAll('"telltale-client"', '"../../src/client/sdk.ts"');
     const { outputs } = await Bun.build({
       entrypoints: [entry],
-      files: {
-        [entry]: RECIPE_PAGES[name]?.("./recipe.ts") ?? "",
-        [recipe]: `const fetchToken = async () => ${token};\n${here}`,
-      },
-      target: "browser",
-      conditions: ["browser"],
+      files: { [entry]: program, [recipe]: `${before}\n${here}` },
+      target,
+      conditions: [target],
       define: { "process.env.NODE_ENV": '"development"' },
     });
     return (outputs[0] as Blob).text();
@@ -123,7 +154,3 @@ describe.skipIf(!needs("chromium"))("the recipe", () => {
     return health.websocket_stats.total_connections;
   }
 });
-
-function compiled(component: string): string {
-  return compile(component, { generate: "client", filename: "Analysis.svelte" }).js.code;
-}

@@ -60,3 +60,32 @@ export const RECIPE_PAGES: Readonly<Record<string, (here: string) => string>> = 
       show(first);
       window.recipe = { show, leave: () => app.unmount() };`,
 };
+
+/** A program that renders the recipe on a server, and prints what that makes. */
+export const RECIPE_SERVERS: Readonly<Record<string, (here: string) => string>> = {
+  Vue: (here) => `
+      import { createSSRApp, h } from "vue";
+      import { renderToString } from "vue/server-renderer";
+      import { useAnalysis } from "${here}";
+      const setup = () => {
+        const snapshot = useAnalysis(ID);
+        return () => h("p", String(snapshot.value ?? ""));
+      };
+      console.log(await renderToString(createSSRApp({ setup })));`,
+  Svelte: (here) => `
+      import { render } from "svelte/server";
+      import Analysis from "${here}";
+      console.log(render(Analysis, { props: { id: ID } }).body.replaceAll(/<!--.*?-->| /g, ""));`,
+  Solid: (here) => `
+      import { createRoot } from "solid-js";
+      import { createAnalysis } from "${here}";
+      createRoot(() => console.log("<p>" + (createAnalysis(() => ID)() ?? "") + "</p>"));`,
+  "TanStack Query": (here) => `
+      import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
+      import { createElement } from "react";
+      import { renderToString } from "react-dom/server";
+      import { useAnalysisQuery } from "${here}";
+      const Analysis = () => createElement("p", null, String(useAnalysisQuery(ID).data ?? ""));
+      const client = new QueryClient();
+      console.log(renderToString(createElement(QueryClientProvider, { client }, createElement(Analysis))));`,
+};
