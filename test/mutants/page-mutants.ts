@@ -3,6 +3,27 @@ import type { Mutant } from "./mutants.ts";
 /** Breakages of what runs in browsers and publishers. */
 export const PAGE_MUTANTS: readonly Mutant[] = [
   {
+    name: "leaves an analysis when React subscribes again",
+    file: "clients/js/analyses-store.ts",
+    find: "if (listeners.size > 0) sync();",
+    replace: "sync();",
+    killers: ["test/unit/client/react.test.ts"],
+  },
+  {
+    name: "shows a connection that is tried again as one that is there",
+    file: "src/web/element/element-words.ts",
+    find: 'connection.status === "connecting" ? say("reconnecting") : connectionWords(connection, say)',
+    replace: "connectionWords(connection, say)",
+    killers: ["test/unit/web/element-words.test.ts"],
+  },
+  {
+    name: "says when an analysis is done while nobody can know",
+    file: "src/web/element/element-words.ts",
+    find: 'connection.status !== "live" || analysis',
+    replace: "analysis",
+    killers: ["test/unit/web/element-words.test.ts"],
+  },
+  {
     name: "lets every visitor of a public demo cancel",
     file: "src/adapters/http/demo/demo-routes.ts",
     find: "const mayCancel = dependencies.ownNamesOnly;",

@@ -162,7 +162,7 @@ function regionsOf(
 /** The members that can be said in words; JSON can be anything. */
 function dataOf(data: unknown, say: Say, language: string): string[] {
   const isObject = typeof data === "object" && data !== null && !Array.isArray(data);
-  const said = (isObject ? Object.entries(data) : []).flatMap(([name, value]) => {
+  const said = Object.entries(isObject ? data : { result: data }).flatMap(([name, value]) => {
     const words =
       typeof value === "number"
         ? value.toLocaleString(language, { maximumFractionDigits: 3 })

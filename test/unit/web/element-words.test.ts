@@ -1,0 +1,80 @@
+import { describe, expect, test } from "bun:test";
+import type { AnalysisState, ConnectionStatus, WatchSnapshot } from "../../../src/client/sdk.ts";
+import { emptyState } from "../../../src/domain/analysis-state.ts";
+import { sayer } from "../../../src/web/element/element-texts.ts";
+import { type Shown, shownOf } from "../../../src/web/element/element-words.ts";
+
+const NOW = Date.UTC(2026, 10, 24, 12);
+const LIVE: ConnectionStatus = { status: "live", transport: "websocket" };
+const LOST: ConnectionStatus = { status: "waiting", code: 1006, reason: "", retryAt: NOW };
+const refused = (code: number, reason: string): ConnectionStatus => ({ status: "refused", code, reason });
+
+/** All that the element shows of an analysis with these fields; of none if they are null. */
+function shown(
+  fields: Partial<AnalysisState> | null,
+  connection = LIVE,
+  texts: Readonly<Record<string, string>> = {},
+  language = "en",
+): Shown {
+  const analysis =
+    fields && ({ ...emptyState(crypto.randomUUID()), status: "running", ...fields } as AnalysisState);
+  const cancelRequested = analysis?.cancel_requested ?? null;
+  const snapshot: WatchSnapshot = { connection, analysis, stalled: false, cancelRequested };
+  return shownOf(snapshot, sayer(texts), language, NOW);
+}
+
+const inSeconds = (seconds: number) => new Date(NOW + seconds * 1000).toISOString();
+const result = (data: unknown, summary: string | null = null) =>
+  ({ status: "completed", result: { event_type: "result", data, summary } }) as Partial<AnalysisState>;
+
+describe("the words of <telltale-progress>", () => {
+  test("say that the connection is lost also while it tries again, and not at the first try", () => {
+    expect(shown({}, LOST).connection).toBe("Connection lost, reconnecting…");
+    expect(shown({}, { status: "connecting" }).connection).toBe("Connection lost, reconnecting…");
+    expect(shown({}).connection).toBe("");
+    expect(shown(null, { status: "connecting" })).toMatchObject({ status: "Connecting…", connection: "" });
+  });
+
+  test("say why the gateway refuses", () => {
+    expect(shown(null, refused(4003, "not_allowed")).status).toBe("You may not watch this analysis");
+    expect(shown(null, refused(4001, "token_expired")).status).toBe("Your access has ended");
+    expect(shown(null, refused(4004, "not_an_analysis_id")).status).toContain("not_an_analysis_id");
+  });
+
+  test.each([
+    [30, "50% · done in 30 seconds"],
+    [150, "50% · done in 3 minutes"],
+    [-1, "50%"],
+  ])("say when it is done if that is %d seconds away", (seconds, details) => {
+    const fields = { progress: 0.5, estimated_completion: inSeconds(seconds) };
+    expect(shown(fields).details).toBe(details);
+    expect(shown(fields, LOST).details).toBe("50%");
+  });
+
+  test("say what was counted, in the language of the page", () => {
+    const fields = { progress: 0.125, current: 1250, total: 10_000, unit: "Bilder" };
+    const texts = { counts: "{current} von {total} {unit}" };
+    expect(shown(fields, LIVE, texts, "de").details).toBe("12,5\u00a0% · 1.250 von 10.000 Bilder");
+    expect(shown({ progress: 0, status: "queued" }).details).toBe("");
+  });
+
+  test("say the members of any result that are words, five at most, and how many more there are", () => {
+    const data = { pages: 12, ok: true, file_name: "a.pdf", empty: "", nested: {}, long: "x".repeat(201) };
+    expect(shown(result(data, "12 pages")).verdict).toBe("12 pages");
+    expect(shown(result(data)).data).toEqual(["Pages: 12", "Ok: yes", "File name: a.pdf"]);
+    const many = Object.fromEntries([1, 2, 3, 4, 5, 6, 7].map((number) => [`n${number}`, number]));
+    expect(shown(result(many)).data).toEqual(["N1: 1", "N2: 2", "N3: 3", "N4: 4", "N5: 5", "and 2 more"]);
+    expect(shown(result(41.5)).data).toEqual(["Result: 41.5"]);
+    expect(shown(result([1, 2])).data).toEqual([]);
+  });
+
+  test("say that somebody asked for the end until it has come, and announce the end alone", () => {
+    const cancel_requested = { requested_at: inSeconds(0), user_id: "alice", reason: null };
+    const asked = { cancel_requested } as Partial<AnalysisState>;
+    expect(shown(asked)).toMatchObject({ status: "Cancelling…", announcement: "Running" });
+    expect(shown({ ...asked, status: "cancelled" })).toMatchObject({
+      status: "Cancelled",
+      announcement: "Cancelled",
+    });
+  });
+});
