@@ -4,7 +4,7 @@ import { CancelRefused } from "../../client/sdk.ts";
 import type { CancelRequest } from "../../domain/cancel-request.ts";
 import { cancelWatched } from "../page/watched-analysis.ts";
 import { cancelFault } from "../words/cancel-fault.ts";
-import { timeInSeconds } from "./format.ts";
+import { timeInSeconds } from "../words/times.ts";
 import { session } from "./page-state.ts";
 
 /** How the visitor's wish to cancel goes. */

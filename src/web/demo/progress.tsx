@@ -3,7 +3,8 @@ import { asOf } from "../page/watched-analysis.ts";
 import { Fact } from "../parts/facts.tsx";
 import { countWords } from "../words/count-words.ts";
 import { timeElapsed } from "../words/stage-times.ts";
-import { clockTime, duration } from "./format.ts";
+import { duration } from "../words/times.ts";
+import { clockTime } from "./format.ts";
 
 export function Bar({ progress, tone }: { progress: number; tone: Tone }) {
   const whole = Math.round(progress * 100);

@@ -2,7 +2,7 @@ import type { AnalysisState } from "../../domain/analysis-state.ts";
 import { analysis, asOf, over } from "../page/watched-analysis.ts";
 import { type Step, stepsOf } from "../words/stage-steps.ts";
 import { timeInStage } from "../words/stage-times.ts";
-import { duration } from "./format.ts";
+import { duration, durationSoFar } from "../words/times.ts";
 import { CheckIcon, CrossIcon } from "./icons.tsx";
 import { isVideo } from "./page-state.ts";
 import { stageLabel, WORKING_STAGES } from "./stage-labels.ts";
@@ -69,5 +69,5 @@ function timeIn(name: string, state: AnalysisState | undefined): string {
   const time = timeInStage(state, name, asOf.value);
   if (time === undefined) return "";
   if (over.value || name !== state.current_stage) return duration(time);
-  return time < 1000 ? "" : duration(time - (time % 1000)).replace(".0 s", " s");
+  return time < 1000 ? "" : durationSoFar(time);
 }

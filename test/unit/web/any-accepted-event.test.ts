@@ -8,7 +8,7 @@ import { type AnalysisChannel, parseAnalysisId } from "../../../src/domain/chann
 import { decodeEvent } from "../../../src/domain/decode-event.ts";
 import { eventRules } from "../../../src/domain/event-rules.ts";
 import { STAGES } from "../../../src/domain/stages.ts";
-import { duration, remaining, shortHash, timeInSeconds } from "../../../src/web/demo/format.ts";
+import { remaining, shortHash } from "../../../src/web/demo/format.ts";
 import { regionOf } from "../../../src/web/demo/regions.ts";
 import { stageIndex, stageLabel, WORKING_STAGES } from "../../../src/web/demo/stage-labels.ts";
 import { countWords } from "../../../src/web/words/count-words.ts";
@@ -17,6 +17,7 @@ import { failureDetails, failureOf, words } from "../../../src/web/words/failure
 import { percent } from "../../../src/web/words/percent.ts";
 import { stepsOf } from "../../../src/web/words/stage-steps.ts";
 import { timeElapsed, timeInStage } from "../../../src/web/words/stage-times.ts";
+import { duration, durationSoFar, timeInSeconds } from "../../../src/web/words/times.ts";
 
 const ID = parseAnalysisId("0190b7a4-2c1e-7c3a-9a51-5f6f0c2d8e11") as string;
 const CHANNEL: AnalysisChannel = `analysis:${ID}`;
@@ -182,9 +183,7 @@ function judgeExample(state: AnalysisState): void {
   const shown: unknown[] = [
     exampleFormat.stageLabel(state.current_stage),
     exampleFormat.remaining(state.estimated_completion, NOW) ?? "",
-    exampleFormat.timeOfDay(state.updated_at),
-    exampleFormat.duration(timeElapsed(state, NOW) ?? 0),
-    ...state.stages.map(({ stage }) => exampleFormat.duration(timeInStage(state, stage, NOW) ?? 0)),
+    durationSoFar(timeElapsed(state, NOW) ?? 0),
   ];
   shown.push(countWords(state) ?? "");
   if (state.result?.event_type === "result") shown.push(...dataShown(state.result));

@@ -1,15 +1,9 @@
 import { describe, expect, test } from "bun:test";
-import {
-  clockTime,
-  duration,
-  remaining,
-  shortHash,
-  timeInSeconds,
-  timeOfDay,
-} from "../../../src/web/demo/format.ts";
+import { clockTime, remaining, shortHash, timeOfDay } from "../../../src/web/demo/format.ts";
 import { backendFault } from "../../../src/web/words/backend-fault.ts";
 import { failureDetails, words } from "../../../src/web/words/failure-details.ts";
 import { percent } from "../../../src/web/words/percent.ts";
+import { duration, durationSoFar, timeInSeconds } from "../../../src/web/words/times.ts";
 
 describe("how the page writes", () => {
   test.each([
@@ -22,10 +16,17 @@ describe("how the page writes", () => {
   test.each([
     [-1, "0 ms"],
     [850, "850 ms"],
+    [999.7, "1.0 s"],
     [3_200, "3.2 s"],
+    [59_940, "59.9 s"],
+    [59_990, "1 min 0 s"],
     [245_000, "4 min 5 s"],
     [7_800_000, "2 h 10 min"],
   ])("%i ms as a duration is %s", (milliseconds, text) => expect(duration(milliseconds)).toBe(text));
+
+  test("the time that something has taken is in seconds that have passed", () => {
+    expect([-1, 999, 59_999, 65_999].map(durationSoFar)).toEqual(["0 s", "0 s", "59 s", "1 min 5 s"]);
+  });
 
   test("PAGE-3: the time left counts down, and is not known when it is over", () => {
     const now = Date.parse("2026-11-24T10:00:00Z");

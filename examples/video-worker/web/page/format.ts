@@ -1,25 +1,9 @@
-const TIME_OF_DAY = new Intl.DateTimeFormat("en-GB", { timeStyle: "medium" });
-
 /** `0:07`, `12:40`; with tenths `0:07.4`. Seconds into the video. */
 export function timecode(seconds: number, tenths = false): string {
   const digits = tenths ? 1 : 0;
   const rounded = Number(seconds.toFixed(digits));
   const rest = (rounded % 60).toFixed(digits).padStart(tenths ? 4 : 2, "0");
   return `${Math.floor(rounded / 60)}:${rest}`;
-}
-
-/** `0.4 s`, `12 s`, `3 min 5 s`. */
-export function duration(milliseconds: number): string {
-  const seconds = Math.max(0, milliseconds) / 1000;
-  if (seconds < 10) return `${seconds.toFixed(1)} s`;
-  if (seconds < 60) return `${Math.floor(seconds)} s`;
-  return `${Math.floor(seconds / 60)} min ${Math.floor(seconds % 60)} s`;
-}
-
-/** `23:59:04` in the visitor's own time; empty if it is none. */
-export function timeOfDay(iso: string | null): string {
-  const at = Date.parse(iso ?? "");
-  return Number.isNaN(at) ? "" : TIME_OF_DAY.format(at);
 }
 
 /** The time left until `at`, in words: a guess should not look like a stopwatch. Undefined once that time is over. */

@@ -1,11 +1,12 @@
 import type { AnalysisState } from "../../../../src/domain/analysis-state.ts";
-import { asOf, connection, moving, now, trouble } from "../../../../src/web/page/watched-analysis.ts";
+import { asOf, connection, moving, now, over, trouble } from "../../../../src/web/page/watched-analysis.ts";
 import { countWords } from "../../../../src/web/words/count-words.ts";
 import { TROUBLE_WORDS } from "../../../../src/web/words/gateway-trouble.ts";
 import { percent } from "../../../../src/web/words/percent.ts";
 import { stepsOf } from "../../../../src/web/words/stage-steps.ts";
 import { timeElapsed, timeInStage } from "../../../../src/web/words/stage-times.ts";
-import { duration, remaining, stageLabel, timeOfDay, WORK_STAGES } from "./format.ts";
+import { duration, durationSoFar, timeInSeconds } from "../../../../src/web/words/times.ts";
+import { remaining, stageLabel, WORK_STAGES } from "./format.ts";
 
 /** Stage, bar, message and what is left, as the worker tells them. */
 export function ProgressCard({ state }: { readonly state: AnalysisState | undefined }) {
@@ -51,7 +52,7 @@ export function ProgressCard({ state }: { readonly state: AnalysisState | undefi
       )}
       {since === undefined ? null : (
         <p class="progress__elapsed">
-          Elapsed: <span data-testid="elapsed">{duration(since - (since % 1000))}</span>
+          Elapsed: <span data-testid="elapsed">{durationSoFar(since)}</span>
         </p>
       )}
       <Steps state={state} />
@@ -87,7 +88,8 @@ function Silence({ state }: { readonly state: AnalysisState | undefined }) {
   if (state?.status !== "stalled" || status !== "live") return null;
   return (
     <p class="hint" data-testid="quiet">
-      No news from the worker since {timeOfDay(state.updated_at)}. It may be busy, or gone.
+      No news from the worker since {timeInSeconds(Date.parse(state.updated_at ?? ""))}. It may be busy, or
+      gone.
     </p>
   );
 }
@@ -97,7 +99,8 @@ function Steps({ state }: { readonly state: AnalysisState | undefined }) {
   const steps = stepsOf({ seen, status: state?.status ?? "unknown" }, WORK_STAGES);
   const timeOf = (name: string) => {
     const time = state === undefined ? undefined : timeInStage(state, name, asOf.value);
-    return time === undefined ? "" : duration(time);
+    if (time === undefined) return "";
+    return name === state?.current_stage && !over.value ? durationSoFar(time) : duration(time);
   };
   return (
     <ol class="steps">
