@@ -56,6 +56,18 @@ describe.skipIf(!needs("chromium"))("for people with every way of reading a page
       expect(fill.left).toBeGreaterThan(bar.left + 50);
       const [stages, time] = [await box("#running [part=stages]"), await box("#running [part=time]")];
       expect(time.left).toBeCloseTo(stages.left, 0);
+      // A text in another direction keeps its own, at the side of the page.
+      const [digit, message] = await page.locator("#queued").evaluate((element) => {
+        const line = element.shadowRoot?.querySelector("[part=message]") as Element;
+        const range = document.createRange();
+        range.setStart(line.firstChild as Node, 0);
+        range.setEnd(line.firstChild as Node, 1);
+        const first = range.getBoundingClientRect();
+        range.selectNodeContents(line);
+        return [first.left, range.getBoundingClientRect()] as const;
+      });
+      expect(digit).toBeCloseTo(message.left, 0);
+      expect(message.right).toBeCloseTo(bar.right, 0);
       expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBe(320);
       const animations = page.locator("#connecting").evaluate((element) => {
         const fill = element.shadowRoot?.querySelector("[part=fill]") as Element;

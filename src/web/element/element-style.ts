@@ -26,6 +26,10 @@ export const STYLE = `
 }
 [hidden], [part="actions"]:not(:has(button:not([hidden]))) { display: none !important }
 p, ol, ul { margin: 0; padding: 0; list-style: none }
+p, li { unicode-bidi: plaintext }
+[part="card"], [part="regions"], [part="data"] { justify-items: start }
+[part="header"], [part="bar"], [part="stages"] { justify-self: stretch }
+[part="regions"], [part="data"] { display: grid }
 [part="header"] { display: flex; flex-wrap: wrap; gap: 0.25em 1em; align-items: baseline; justify-content: space-between }
 [part="status"] { font-weight: 600; font-size: 1.0625em }
 [part="connection"], [part="details"], [part="message"], [part~="time"], [part="regions"], [part="data"] { color: var(--muted) }

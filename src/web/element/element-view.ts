@@ -97,7 +97,8 @@ export function buildView(root: ShadowRoot): ElementView {
         shown.stages.map(({ name, mark, duration }) => {
           const time = piece("span", "time");
           time.textContent = duration;
-          const item = piece("li", `stage ${mark}`, document.createTextNode(name), time);
+          const label = piece("bdi", "name", document.createTextNode(name));
+          const item = piece("li", `stage ${mark}`, label, time);
           if (mark === "current") item.ariaCurrent = "step";
           return item;
         }),
