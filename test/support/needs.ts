@@ -14,14 +14,16 @@ export type Need =
   | "docker"
   | "docker-compose"
   | "helm"
+  | "go"
+  | "java"
   | "npm"
   | "prometheus"
   | "promtool"
   | "zsh"
   | "fish";
 
-/** No package of Debian or npm has them: the tests of these are for developers who installed them, and CI goes without. */
-const beyondPackages: ReadonlySet<Need> = new Set(["helm"]);
+/** No package has helm, and those of Go and Java are large: their tests run if somebody installed them, and CI goes without. */
+const beyondPackages: ReadonlySet<Need> = new Set(["helm", "go", "java"]);
 
 /**
  * Whether the tests that need `name` can run here; use it as `describe.skipIf(!needs("nginx"))`. Says aloud, once,
@@ -69,6 +71,9 @@ const probes: Readonly<Record<Need, () => boolean>> = {
   zsh: () => find("zsh") !== null,
   fish: () => find("fish") !== null,
   helm: () => find("helm") !== null,
+  go: () => find("go") !== null,
+  // With its compiler: a program is run from its source.
+  java: () => find("javac") !== null,
   "docker-compose": () => find("docker-compose") !== null,
   docker: () => find("docker") !== null && (engineAnswers() || canStartEngine()),
 };

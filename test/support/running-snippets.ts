@@ -43,6 +43,14 @@ export class SnippetRunner {
     return this.#start(["bash"], "sh", snippet, env);
   }
 
+  go(snippet: string, env: Record<string, string>): Promise<RunningSnippet> {
+    return this.#start(["go", "run"], "go", snippet, env);
+  }
+
+  java(snippet: string, env: Record<string, string>): Promise<RunningSnippet> {
+    return this.#start(["java"], "java", snippet, env);
+  }
+
   /** `before` declares what the page around the snippet has. */
   script(before: string, snippet: string): Promise<RunningSnippet> {
     const here = snippet
