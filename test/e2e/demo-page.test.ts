@@ -120,7 +120,7 @@ describe.skipIf(!needs("chromium"))("the demo page", () => {
       expect(await page.locator("[data-testid=region]").nth(3).getAttribute("aria-pressed")).toBe("true");
     });
 
-    test("lists what came over the wire, newest first, each with its event_id", async () => {
+    test("PAGE-15: lists what came over the wire, newest first, each with its event_id", async () => {
       const id = crypto.randomUUID();
       const { page } = await open(`${gateway.url}/?analysis=${id}`);
       await page.waitForSelector(connectionIs("live"));

@@ -31,7 +31,7 @@ describe.skipIf(!needs("chromium"))("tabs of the demo page, side by side", () =>
   const shows = (page: Page, message: string) =>
     page.waitForSelector(`[data-testid=message]:has-text("${message}")`);
 
-  test("PAGE-1: one that was there first, a late one, a reloaded one and one without WebSockets show the same times", async () => {
+  test("PAGE-1: one that was there first, a late one, a reloaded one and one without WebSockets show the same times and events", async () => {
     const id = crypto.randomUUID();
     const began = Date.now() - 400_000;
     let sent = 0;
@@ -68,8 +68,12 @@ describe.skipIf(!needs("chromium"))("tabs of the demo page, side by side", () =>
     const told: Record<string, unknown> = {};
     for (const [name, page] of Object.entries(pages)) {
       await page.waitForSelector("[data-testid=connection][data-ended=true]");
+      await page.waitForSelector(`[data-testid=event-count]:has-text("8")`);
       told[name] = {
         steps: (await page.locator(TIMELINE).allInnerTexts()).map((text) => text.split(/\s*\n\s*/)),
+        events: await page
+          .locator("[data-testid=event]")
+          .evaluateAll((items) => items.map((item) => item.getAttribute("data-event-id"))),
         elapsed: await page.textContent("[data-testid=elapsed]"),
       };
     }
