@@ -2,7 +2,6 @@
 
 import contextvars
 import logging
-import operator
 import os
 import time
 import uuid
@@ -14,7 +13,7 @@ from .deliveries import delivery_to
 from .delivery import PATIENCE_SECONDS
 from .events import error_fields, said_fields
 from .lane import Lane
-from .loop import Loop
+from .loop import Loop, length_of
 from .settings import checks_events, destination
 from .telling import FIRST_STAGE, Status, Telling
 from .transport import Token
@@ -60,6 +59,7 @@ class Analysis:
         cancelled_type: Type[Cancelled] = Cancelled,
     ) -> None:
         self.id: str = _checked(analysis_id)
+        self._given = url, token
         run = current_run.get()
         self._run = run if run is not None and run.id == self.id and attempt_id is None else None
         self._part = part
@@ -77,6 +77,10 @@ class Analysis:
                 attempt_id = command.attempt_id
             self._telling = Telling(Lane(self.id, attempt_id), delivery, task_id or self.id, stage, command)
         self._telling.checks = self._telling.checks or (checks_events() if check is None else check)
+
+    def __reduce__(self) -> Any:
+        """In another process it reports as it does in a child that was forked: the process that began it ends it."""
+        return _of_another_process, (self.id, *self._given, self._telling.lane.attempt_id, self._owner)
 
     @staticmethod
     def id_for(name: str) -> str:
@@ -216,17 +220,15 @@ class Analysis:
             self.wait()
 
 
+def _of_another_process(analysis_id: str, url: Optional[str], token: Token, attempt_id: Optional[str], owner: int) -> Analysis:
+    analysis = Analysis(analysis_id, url=url, token=token, attempt_id=attempt_id, part=True)
+    analysis._owner = owner
+    return analysis
+
+
 def _is_leaving(fault: BaseException) -> bool:
     """`sys.exit(0)`, and a generator that nobody reads on: neither says that the work has failed."""
     return isinstance(fault, GeneratorExit) or isinstance(fault, SystemExit) and (fault.code is None or isinstance(fault.code, int) and fault.code == 0)
-
-
-def length_of(iterable: Iterable[Any]) -> Optional[int]:
-    """How many items there will be; None if nobody knows."""
-    try:
-        return operator.length_hint(iterable) or None
-    except Exception:
-        return None
 
 
 def id_of(name: str) -> str:

@@ -6,8 +6,9 @@ from types import TracebackType
 from typing import Any, AsyncIterable, AsyncIterator, Dict, Generator, Iterable, Iterator, Optional, Tuple, Type, Union
 from typing import Generic, TypeVar
 
-from .analysis import Analysis, length_of
+from .analysis import Analysis
 from .delivery import PATIENCE_SECONDS
+from .loop import length_of
 from .telling import FIRST_STAGE
 from .transport import Token
 

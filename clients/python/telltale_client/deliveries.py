@@ -10,7 +10,6 @@ from .delivery import PATIENCE_SECONDS, Delivery
 from .settings import Destination, transport_to
 
 _deliveries: Dict[Destination, Delivery] = {}
-_imported_in = os.getpid()
 _ends_in: Optional[int] = None  # the process whose end is known here; a child that was forked has another
 _has_atexit = False
 _before_flush: List[Callable[[], None]] = []
@@ -50,9 +49,7 @@ def _flush_at_exit() -> None:
     if not _has_atexit:  # a child inherits what its parent has registered
         atexit.register(_at_exit)
         _has_atexit = True
-    if _ends_in == _imported_in:
-        return
-    # A child of multiprocessing, or of Celery's billiard, ends without `atexit`.
+    # A child of multiprocessing, or of Celery's billiard, ends without `atexit`, also one that imported the package itself.
     for name in ("multiprocessing.util", "billiard.util"):
         util = sys.modules.get(name)
         if util is not None:

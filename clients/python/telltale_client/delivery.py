@@ -104,6 +104,8 @@ class Delivery:
                     # The thread itself comes here if it frees a generator that holds an analysis.
                     if left <= 0 or self._thread in (None, threading.current_thread()):
                         self.waited_in_vain = self.waited_in_vain or self._away.failures > 0
+                        if lane.patience < seconds:
+                            lane.gives_up_at = time.monotonic()
                         return False
                     self._changed.wait(left)
             except BaseException:  # as KeyboardInterrupt: the end of the process does not wait either

@@ -86,9 +86,12 @@ class HttpTransport:
 
     def _token_now(self) -> str:
         try:
-            return self._token() if callable(self._token) else self._token or ""
-        except Exception as fault:
+            token: object = self._token() if callable(self._token) else self._token
+        except BaseException as fault:  # SystemExit too: it would end this thread alone
             raise Denied(f"the token cannot be read: {type(fault).__name__}: {text_of(fault)}", may_heal=True) from fault
+        if isinstance(token, str) or token is None:
+            return token or ""
+        raise Denied(f"the token is no text: {type(token).__name__}", may_heal=callable(self._token))
 
     def _fault(self, status: int, answer: Any, retry_after: float, many: bool) -> Exception:
         code, message = _code(status, answer), _message(status, answer)

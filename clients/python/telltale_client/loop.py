@@ -1,9 +1,10 @@
 """How far a loop is, and when the work will be done at its rate."""
 
 import math
+import operator
 from collections import deque
 from datetime import datetime, timedelta, timezone
-from typing import Any, Deque, Optional, Tuple
+from typing import Any, Deque, Iterable, Optional, Tuple
 
 # Long enough to be steady, short enough to follow a change of stage.
 RATE_WINDOW_SECONDS = 8.0
@@ -45,6 +46,14 @@ class Loop:
             return None
         begins, ends = self.span
         return begins + (ends - begins) * min(1.0, self.current / self.total)
+
+
+def length_of(iterable: Iterable[Any]) -> Optional[int]:
+    """How many items there will be; None if nobody knows."""
+    try:
+        return operator.length_hint(iterable) or None
+    except Exception:
+        return None
 
 
 def finite(value: Any) -> Optional[float]:

@@ -1,7 +1,7 @@
 import os
-import signal
 import subprocess
 import sys
+import tempfile
 import unittest
 import uuid
 from pathlib import Path
@@ -19,11 +19,13 @@ class TheEndOfAProcess(unittest.TestCase):
         self.gateway = FakeGateway()
         self.addCleanup(self.gateway.__exit__)
         self.id = str(uuid.uuid4())
+        self.folder = tempfile.TemporaryDirectory()
+        self.addCleanup(self.folder.cleanup)
 
-    def run_script(self, script):
+    def run_script(self, script, path=None):
         """Kills it, and fails, if it does not end."""
         env = {"PATH": os.environ["PATH"], "PYTHONPATH": str(PACKAGE), "TELLTALE_URL": self.gateway.url, "ID": self.id}
-        command = [sys.executable, "-B", "-c", BEGIN + script]
+        command = [sys.executable, "-B", *([path] if path else ["-c", BEGIN + script])]
         return subprocess.run(command, env=env, capture_output=True, text=True, timeout=PATIENCE_SECONDS)
 
     def told(self):
@@ -81,6 +83,30 @@ os.waitpid(child, 0)
 """)
         self.assertEqual((run.returncode, run.stderr), (0, ""))
         self.assertEqual(self.told(), ["initializing", "result", "completed"])
+
+    def test_sends_what_children_of_any_start_method_have_told(self):
+        script = Path(self.folder.name) / "main.py"
+        script.write_text(BEGIN + """
+import multiprocessing
+
+def work(a):
+    a.report(stage="uploading", progress=0.5)
+    Analysis(ID, part=True).report(stage="model_inference", progress=0.6)
+    with a:
+        pass  # the process that began it ends it
+
+if __name__ == "__main__":
+    with Analysis(ID, attempt_id="one") as a:
+        child = multiprocessing.get_context("forkserver").Process(target=work, args=(a,))
+        child.start()
+        child.join()
+        print(child.exitcode)
+""")
+        run = self.run_script(None, str(script))
+        self.assertEqual((run.stdout, run.stderr), ("0\n", ""))
+        self.assertEqual(self.told(), ["initializing", "uploading", "model_inference", "completed"])
+        attempts = [event.get("attempt_id") for event in self.gateway.of(self.id)]
+        self.assertEqual(attempts, ["one", "one", None, "one"])
 
     def test_is_not_held_up_by_a_gateway_that_is_away_once_its_user_has_interrupted_the_wait(self):
         self.gateway.answer = lambda path, events, key: (503, {})

@@ -165,6 +165,19 @@ class AWorkerWhoseTokenIsNotTaken(WithAGateway):
                 waits = [line for line in logged.output if "wait" in line]
                 self.assertEqual(waits, [f"WARNING:telltale_client:events of {self.id} wait: {code}: No"])
 
+    def test_waits_if_its_function_answers_no_text_or_ends_the_thread(self):
+        def leave():
+            raise SystemExit(1)
+
+        for answer, reason in ((leave, "SystemExit"), (lambda: b"t", "bytes"), (lambda: 5, "int")):
+            with self.subTest(reason=reason), self.logged() as logged:
+                self.id = str(uuid.uuid4())
+                tokens = iter([answer])
+                with self.analysis(token=lambda: next(tokens, lambda: "t")()):
+                    pass
+                self.assertEqual(self.told(), ["initializing", "completed"])
+                self.assertIn(reason, [line for line in logged.output if self.id in line][0])
+
     def test_is_not_held_up_for_long_if_it_cannot_have_another(self):
         self.addCleanup(setattr, delivery, "DENIED_SECONDS", delivery.DENIED_SECONDS)
         delivery.DENIED_SECONDS = 0.2
