@@ -19,7 +19,7 @@ export interface AnalysesStore {
 }
 
 export interface StoreSettings
-  extends Pick<WatchOptions, "url" | "token" | "until" | "conflate" | "environment"> {
+  extends Pick<WatchOptions, "url" | "token" | "until" | "conflate" | "share" | "environment"> {
   /** The shortest time between two changes that only tell of progress, in milliseconds. */
   readonly throttleMs: number;
   /** Called once for each end of an analysis. */

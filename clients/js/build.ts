@@ -15,6 +15,7 @@ async function buildModules(): Promise<void> {
     index: join(root, "src/client/sdk.ts"),
     react: join(folder, "react.ts"),
     element: join(folder, "element.ts"),
+    tabs: join(root, "src/client/tabs/tabs.ts"),
   };
   for (const [name, entry] of Object.entries(modules)) {
     const { outputs } = await Bun.build({

@@ -19,11 +19,12 @@ export interface TelltaleProviderProps {
   /** Another text begins a new connection; another function is asked from then on. */
   readonly token: TokenSource;
   readonly conflate?: WatchOptions["conflate"] | undefined;
+  readonly share?: WatchOptions["share"] | undefined;
   readonly environment?: WatchOptions["environment"] | undefined;
   readonly children?: ReactNode;
 }
 
-type Source = Pick<WatchOptions, "url" | "token" | "conflate" | "environment">;
+type Source = Pick<WatchOptions, "url" | "token" | "conflate" | "share" | "environment">;
 
 export interface UseAnalysisOptions extends Partial<Source> {
   /** Whether to watch at all [true]. */
@@ -40,9 +41,12 @@ const Telltale = createContext<Source | null>(null);
 
 /** All hooks below it share one connection. */
 export function TelltaleProvider(props: TelltaleProviderProps): ReactElement {
-  const { url, conflate, environment, children } = props;
+  const { url, conflate, share, environment, children } = props;
   const token = useStable(props.token);
-  const value = useMemo(() => ({ url, token, conflate, environment }), [url, token, conflate, environment]);
+  const value = useMemo(
+    () => ({ url, token, conflate, share, environment }),
+    [url, token, conflate, share, environment],
+  );
   return createElement(Telltale.Provider, { value }, children);
 }
 
@@ -60,7 +64,7 @@ export function useAnalyses(
   options: UseAnalysisOptions = {},
 ): readonly WatchSnapshot[] {
   const { enabled = true, throttleMs = 0, stopOnCompletion = false } = options;
-  const { url, token, conflate, environment } = useSource(options);
+  const { url, token, conflate, share, environment } = useSource(options);
   const onComplete = useLatest(options.onComplete);
   const store: AnalysesStore = useMemo(
     () =>
@@ -68,12 +72,13 @@ export function useAnalyses(
         url,
         token,
         conflate,
+        share,
         environment,
         until: stopOnCompletion ? "terminal" : undefined,
         throttleMs,
         onComplete: (analysis) => onComplete.current?.(analysis),
       }),
-    [url, token, conflate, environment, stopOnCompletion, throttleMs, onComplete],
+    [url, token, conflate, share, environment, stopOnCompletion, throttleMs, onComplete],
   );
   // The ids themselves, not the array, which most components make anew each time.
   const key = enabled ? [...new Set(ids)].join(" ") : "";
@@ -101,6 +106,7 @@ function useSource(options: Partial<Source>): Source {
     url,
     token,
     conflate: options.conflate ?? provided?.conflate,
+    share: options.share ?? provided?.share,
     environment: options.environment ?? provided?.environment,
   };
 }

@@ -136,6 +136,31 @@ declare function fetchToken(): Promise<string>;`;
     });
   });
 
+  test("its entry for tabs has the types that its README says, and a program that has no tabs watches with it", async () => {
+    const snippet = snippetOf("clients/js/README.md", "One connection for all tabs", "ts")
+      .replace("https://telltale.example", gateway.url)
+      .replace("analysisId,", "analysisId, until: 'terminal',");
+    const tabs = `${snippet}
+for await (const { event_type } of analysis) if (event_type === "analysis_state") console.log(event_type);`;
+    const known = `const analysisId: string = "${ID}"; const fetchToken = async () => "${token}";`;
+    const [imports = "", also = "", ...rest] = tabs.split("\n");
+    writeFileSync(join(folder, "tabs.ts"), [imports, also, known, ...rest].join("\n"));
+    link("@types");
+    const options = ["--strict", "--noEmit", "--module", "nodenext", "--target", "es2022", "--types", "bun"];
+    expect(await runProgram([join(BIN, "tsc"), ...options, "tabs.ts"], folder, 2)).toMatchObject({
+      output: "",
+      exitCode: 0,
+    });
+    const plain = new Bun.Transpiler({ loader: "ts" }).transformSync(
+      await Bun.file(join(folder, "tabs.ts")).text(),
+    );
+    writeFileSync(join(folder, "tabs.mjs"), plain);
+    expect(await runProgram(["node", "tabs.mjs"], folder, 2)).toMatchObject({
+      output: "analysis_state\n",
+      exitCode: 0,
+    });
+  });
+
   test("its recipes have the types of their frameworks", async () => {
     const recipes = ["In Vue", "In Solid", "With TanStack Query"];
     recipes.forEach((heading, index) => {

@@ -1,11 +1,10 @@
-import type { AnalysisEvent } from "../../domain/analysis-event.ts";
-import { type AnalysisState, fold } from "../../domain/analysis-state.ts";
-import type { CancelRequest } from "../../domain/cancel-request.ts";
+import type { AnalysisState } from "../../domain/analysis-state.ts";
+import { afterFrame } from "./after-frame.ts";
 import type { Environment } from "./environment.ts";
 import { backoff } from "./retry-plan.ts";
 import type { SharedConnection, Watcher } from "./shared-connection.ts";
 import type { ConnectionStatus, WatchSnapshot } from "./watch-options.ts";
-import type { Frame, WatchedEvent } from "./watched-events.ts";
+import type { WatchedEvent } from "./watched-events.ts";
 
 /** Called after each change, with the event that made it, if one did. */
 export type FeedListener = (event?: WatchedEvent) => void;
@@ -26,7 +25,6 @@ export const INITIAL_SNAPSHOT: WatchSnapshot = {
   cancelRequested: null,
 };
 
-const FOLDED = ["status_update", "result_update", "result", "error"];
 /** The refusals that another attempt does not cure, with the close codes that say the same. */
 const FINAL: Readonly<Record<string, number>> = { not_an_analysis_id: 4004, not_allowed: 4003 };
 
@@ -94,28 +92,10 @@ export function openFeed(
         if (type === "caught_up" && isCaughtUp) return;
         isCaughtUp ||= type === "caught_up";
         const next = afterFrame(analysis, frame);
+        watcher.position = next?.last_event_id ?? watcher.position;
         if (next) change(shared, next, event);
       }
     },
-  };
-
-  /** The state after a frame; undefined if the frame was there before, as with a read that waits. */
-  const afterFrame = (analysis: AnalysisState, frame: Frame): AnalysisState | undefined => {
-    const { event_type: type, event_id } = frame;
-    if (typeof event_id === "string") {
-      watcher.position = event_id;
-      return FOLDED.includes(type)
-        ? fold(analysis, frame as unknown as AnalysisEvent)
-        : { ...analysis, last_event_id: event_id };
-    }
-    if (type === "state_changed") {
-      const status = frame.status as AnalysisState["status"];
-      return status === analysis.status ? undefined : { ...analysis, status };
-    }
-    if (type !== "cancel_requested") return analysis;
-    const { requested_at, user_id, reason } = frame as unknown as CancelRequest;
-    if (requested_at === analysis.cancel_requested?.requested_at) return undefined;
-    return { ...analysis, cancel_requested: { requested_at, user_id, reason } };
   };
 
   return {

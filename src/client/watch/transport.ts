@@ -1,7 +1,8 @@
 import type { Environment } from "./environment.ts";
 import type { Frame } from "./watched-events.ts";
 
-export type TransportName = "websocket" | "sse" | "poll";
+/** `tabs`: over the connection of another tab, or of this one for all tabs. */
+export type TransportName = "websocket" | "sse" | "poll" | "tabs";
 
 /** A way to the gateway. */
 export interface Transport {

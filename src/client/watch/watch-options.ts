@@ -1,7 +1,7 @@
 import type { AnalysisState } from "../../domain/analysis-state.ts";
 import type { CancelRequest } from "../../domain/cancel-request.ts";
 import type { Environment } from "./environment.ts";
-import type { TransportName } from "./transport.ts";
+import type { ChooseTransport, TransportName } from "./transport.ts";
 import type { WatchedEvent } from "./watched-events.ts";
 
 /**
@@ -25,6 +25,8 @@ export interface WatchOptions {
    * the stages of the folded state may then lack some.
    */
   readonly conflate?: "none" | "status" | undefined;
+  /** `tabs` of `telltale-client/tabs`: all tabs of this origin share one connection. The first watch of a connection decides. */
+  readonly share?: ChooseTransport | undefined;
   readonly environment?: Environment | undefined;
 }
 

@@ -30,7 +30,7 @@ function startWatch(options: WatchOptions, choose: ChooseTransport): BareWatch {
   const { signal, until, environment = runtime } = options;
   const base = baseOf(options.url);
   const analysisId = options.analysisId.toLowerCase();
-  const shared = sharedFor(base, options, environment, choose);
+  const shared = sharedFor(base, options, environment, options.share ?? choose);
   const feed = shared.feedOf(analysisId);
   const listeners = new Set<(event?: WatchedEvent) => void>();
   let snapshot = feed.snapshot;
