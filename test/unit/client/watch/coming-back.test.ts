@@ -173,6 +173,10 @@ describe("watch() and a silent link", () => {
       reason: "the link went silent",
     });
     expect(socket.closedWith).toBe(1000);
+    const before = watch.getSnapshot();
+    socket.serverSends(status("e-9"));
+    socket.serverCloses(4003);
+    expect(watch.getSnapshot()).toBe(before);
   });
 
   test("SDK-2: tries again if the gateway accepts and does not let it in for ten seconds, whatever it says", async () => {

@@ -79,6 +79,7 @@ describe("watch() events", () => {
     });
     const before = watch.getSnapshot();
     socket.serverSends({ event_type: "heartbeat", message: "ping" });
+    socket.serverSends({ event_type: "protocol_error", code: "unknown_type", message: "what is this" });
     expect(watch.getSnapshot()).toBe(before);
     expect(calls).toBe(0);
     socket.serverSends(status("e-2"));
