@@ -161,6 +161,19 @@ for await (const { event_type } of analysis) if (event_type === "analysis_state"
     });
   });
 
+  test("the types of all entries are found by a compiler that knows no exports", async () => {
+    const text = ["", "/react", "/element", "/tabs"].map(
+      (entry) => `export * from "telltale-client${entry}";`,
+    );
+    writeFileSync(join(folder, "entries.ts"), text.join("\n"));
+    for (const name of ["@types", "csstype"]) link(name);
+    const options = ["--strict", "--noEmit", "--target", "es2022", "--moduleResolution", "node"];
+    const tsc = [process.execPath, join(ROOT, "node_modules/typescript-5/bin/tsc"), ...options];
+    expect(await runProgram([...tsc, "--types", "react", "entries.ts"], folder, 2)).toMatchObject({
+      exitCode: 0,
+    });
+  });
+
   test("its recipes have the types of their frameworks", async () => {
     const recipes = ["In Vue", "In Solid", "With TanStack Query"];
     recipes.forEach((heading, index) => {
