@@ -137,6 +137,12 @@ describe.skipIf(!needs("redis-server"))("the snippets that readers copy", () => 
       expect(await run(snippet, { PYTHONPATH: "clients/python" })).toBe(0);
     });
 
+    test("docs/PUBLISHING.md: tasks of one analysis are added to the application", async () => {
+      const application = snippetOf("docs/PUBLISHING.md", "With Celery", "python");
+      const added = snippetOf("docs/PUBLISHING.md", "One analysis of several tasks", "python");
+      expect(await run(`${application}\n${added}`, { PYTHONPATH: "clients/python" })).toBe(0);
+    });
+
     test("the example worker tells how it goes", async () => {
       const id = crypto.randomUUID();
       const snippet = snippetOf("examples/python-worker/README.md", "Run it", "sh");
