@@ -13,6 +13,16 @@ from .test_analysis import summary
 PACKAGE = Path(__file__).parent.parent
 
 
+def end(worker):
+    """It waits for its tasks, which a test that failed may have left behind."""
+    worker.terminate()
+    try:
+        worker.wait(10)
+    except subprocess.TimeoutExpired:
+        worker.kill()
+        worker.wait()
+
+
 class Application:
     """A real Celery application: a worker with processes, another with threads on the queue `threads`, a gateway, and Redis.
 
@@ -42,8 +52,7 @@ class Application:
         base = [sys.executable, "-B", "-m", "celery", "-A", "tests.celery_app", "worker", "--loglevel=error", "-c"]
         for options in (["4"], ["2", "--pool", "threads", "-Q", "threads", "-n", "threads@%h"]):
             worker = subprocess.Popen([*base, *options], cwd=PACKAGE, env=env, stdout=DEVNULL, stderr=DEVNULL)
-            atexit.register(worker.wait)
-            atexit.register(worker.terminate)
+            atexit.register(end, worker)
         os.environ["REDIS_URL"] = self.redis.url
         from . import celery_app
 
