@@ -171,6 +171,16 @@ exit 3`;
       await child.exited;
     });
 
+    test("RUN-4: leaves what a program that has ended by itself has left behind", async () => {
+      const left =
+        "setsid sh -c 'echo $$ >left; exec sleep 600' >/dev/null 2>&1 & until [ -s left ]; do sleep 0.1; done; cat left";
+      const { run } = await start(["--", "sh", "-c", left]);
+      expect(await run.exited).toBe(0);
+      const pid = Number(run.out().toString());
+      expect(await runs(pid)).toBe(true);
+      process.kill(pid, "SIGKILL");
+    });
+
     test("RUN-9: ends the program and what it has started if the command is killed", async () => {
       const { run, pids } = await started("daemon-2");
       process.kill(run.pid, "SIGKILL");

@@ -40,7 +40,7 @@ export class ChildOfRun {
   readonly #options: ChildOptions;
   readonly #child: ChildProcess | undefined;
   readonly #tree: ProcessTree | undefined;
-  #over = () => {};
+  #over = async () => {};
   #hasExited = false;
   #ending: Promise<void> | undefined;
 
@@ -119,7 +119,7 @@ export class ChildOfRun {
     const end = await exit;
     this.#hasExited = true;
     await this.#ending;
-    this.#over();
+    await this.#over();
     await Promise.all(outputs.map((output) => output.finish()));
     return end;
   }

@@ -40,10 +40,10 @@ signal KILL
 
 /**
  * Ends the program and what it has started, on Linux, if this process is killed: a shell of a session of its own waits for that. Without
- * a shell the program goes on. Returns a function that is to be called when the program has ended.
+ * a shell the program goes on. Returns a function that is to be called when the program has ended; it resolves when the shell knows.
  */
-export function endWithCommand({ pid, leadsGroup, mark, graceMs }: Program): () => void {
-  if (process.platform !== "linux") return () => {};
+export function endWithCommand({ pid, leadsGroup, mark, graceMs }: Program): () => Promise<void> {
+  if (process.platform !== "linux") return async () => {};
   const words = [`${leadsGroup ? -pid : pid}`, mark, `${Math.ceil(graceMs / 1_000)}`];
   const watcher = spawn("/bin/sh", ["-c", WATCHER, "sh", ...words], {
     stdio: ["pipe", "ignore", "ignore"],
@@ -52,6 +52,7 @@ export function endWithCommand({ pid, leadsGroup, mark, graceMs }: Program): () 
   // There is no shell, or it was killed: nobody watches then.
   watcher.on("error", () => {});
   watcher.stdin.on("error", () => {});
+  if (watcher.pid === undefined) return async () => {};
   watcher.unref();
-  return () => void watcher.stdin.end("over\n");
+  return () => new Promise((resolve) => void watcher.stdin.end("over\n", () => resolve()));
 }
