@@ -47,7 +47,7 @@ class Publishing:
                 names = set()
                 for place, step in enumerate(steps):
                     own = {**step.keywords, **keywords} if place == 0 else step.keywords
-                    names.add(self._runs.name(step.task, step.id or str(uuid.uuid4()), own, {}))
+                    names.add(self._runs.name_elsewhere(step.task, step.id or str(uuid.uuid4()), own, {}))
                 sizes.update(name for name in names if name is not None)
         except Exception:
             log.exception("the tasks of a group could not be counted")
@@ -67,7 +67,7 @@ class Publishing:
         task_id, later = message["id"], list(steps_after(message))
         if running is not None and task_id == running.run.task_id and message.get("retries", 0) > running.retries:
             return self._mark_of_retry(running)
-        named = self._runs.name(message["task"], task_id, keywords, running.run.mark if running else {})
+        named = self._runs.name_elsewhere(message["task"], task_id, keywords, running.run.mark if running else {})
         own = self._mark_of_group(message, later, named, running)
         if running is None:
             return own

@@ -2,6 +2,7 @@
 
 import ast
 import uuid
+from types import SimpleNamespace
 from typing import Any, Callable, Dict, Iterator, List, Mapping, NamedTuple, Optional
 
 # Answers the id of the analysis that a task belongs to, None if to none. Arguments: the task, its id, its keywords.
@@ -55,9 +56,16 @@ class Runs:
     def name(self, task: Any, task_id: str, keywords: Dict[str, Any], mark: Mapping[str, Any]) -> Optional[str]:
         """The analysis. A task that took the place of another, and its id, tells of that one's."""
         replaced = (mark.get("names") or {}).get(task_id)
-        known = self._app.tasks.get(task, task) if isinstance(task, str) else task
+        known = self._app.tasks.get(task) or SimpleNamespace(name=task) if isinstance(task, str) else task
         named = replaced or self._analysis_id(known, task_id, keywords)
         return None if named is None else str(named)
+
+    def name_elsewhere(self, task: str, task_id: str, keywords: Dict[str, Any], mark: Mapping[str, Any]) -> Optional[str]:
+        """The same of a task that does not run here; None also if the function cannot name it."""
+        try:
+            return self.name(task, task_id, keywords, mark)
+        except Exception:
+            return None  # the worker that runs the task says so in its log
 
     def of(self, task: Any, task_id: str, keywords: Dict[str, Any], message: Mapping[str, Any]) -> Optional[Run]:
         """The run, of a message's headers and the parts of its body; None if the task tells of no analysis."""
@@ -66,7 +74,7 @@ class Runs:
         if named is None:
             return None
         later = list(steps_after(message))
-        after = [step for step in later if step.id and self.name(step.task, step.id, step.keywords, mark) == named]
+        after = [step for step in later if step.id and self.name_elsewhere(step.task, step.id, step.keywords, mark) == named]
         group, of = None if mark.get("no_group") else message.get("group"), mark.get("of")
         in_group = bool(group) and named != task_id and of != 1
         final = (after[-1].group or after[-1].id) if after else group if in_group else None

@@ -1,8 +1,20 @@
+import types
 import unittest
 import uuid
 
 from .real_servers import installed, needed, program, wait_until
 from .test_celery import Application
+
+
+@needed("celery", installed("celery"))
+class TheRunOfATask(unittest.TestCase):
+    def test_is_known_although_the_function_cannot_name_the_task_that_follows(self):
+        from telltale_client.celery_runs import Runs
+
+        app = types.SimpleNamespace(tasks={})
+        chained = {"chain": [{"task": "b", "kwargs": {}, "options": {"task_id": "2"}}]}
+        run = Runs(app, lambda task, task_id, keywords: keywords["video"]).of("a", "1", {"video": "x"}, chained)
+        self.assertEqual((run.analysis, run.completes, run.shared), ("x", True, False))
 
 
 @needed("redis-server", program("redis-server"))
