@@ -58,7 +58,7 @@ const isSilent = computed(() => snapshot.value.analysis?.status === "unknown");
 
 let watching: AnalysisWatch | undefined;
 
-export interface PageWatch {
+interface PageWatch {
   readonly url: string;
   readonly analysisId: string;
   readonly token: TokenSource;
