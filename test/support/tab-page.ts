@@ -4,9 +4,10 @@ import { runtime } from "../../src/client/watch/environment.ts";
 
 /** A page that watches with all other tabs, and writes down the events that it is told. Its pauses are a quarter as long. */
 const SPEED = 4;
+const began = Date.now();
 const environment = {
   ...runtime,
-  now: () => Date.now() * SPEED,
+  now: () => began + (Date.now() - began) * SPEED,
   after: (milliseconds: number, task: () => void) => runtime.after(milliseconds / SPEED, task),
 };
 const token = async () => (await fetch("/token")).text();

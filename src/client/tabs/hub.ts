@@ -10,6 +10,13 @@ import type { LeaderMessage, TabMessage } from "./tab-messages.ts";
 /** A leader that is silent for twelve seconds is given up by its tabs. */
 const HEARTBEAT = { heartbeat_interval_seconds: 5, heartbeat_timeout_seconds: 12 };
 
+interface JoinedTab {
+  /** Whether it was told that the connection is there. */
+  isTold: boolean;
+  sent: number;
+  received: number;
+}
+
 /** Carries the frames of all tabs of a group over one connection, until the returned function is called. */
 export function openHub(
   name: string,
@@ -18,8 +25,7 @@ export function openHub(
 ): () => void {
   const leader = crypto.randomUUID();
   const channel = new BroadcastChannel(name);
-  /** Whether each tab was told that the connection is there. */
-  const tabs = new Map<string, boolean>();
+  const tabs = new Map<string, JoinedTab>();
   const analyses = new Map<string, SharedAnalysis>();
   const closing = new AbortController();
   const page = leavingPage(environment.events);
@@ -27,36 +33,39 @@ export function openHub(
   let isLive = false;
   let connection: SharedConnection | undefined;
 
-  const say = (message: object, to?: string) =>
-    closing.signal.aborted || channel.postMessage({ leader, to, ...message } as LeaderMessage);
+  const say = (to: string, message: object) => {
+    const tab = tabs.get(to);
+    if (tab === undefined || closing.signal.aborted) return;
+    tab.sent += 1;
+    channel.postMessage({ ...message, leader, to, count: tab.sent } as LeaderMessage);
+  };
   const remove = (id: string) => {
     const analysis = analyses.get(id);
     analyses.delete(id);
     if (analysis) connection?.remove(analysis);
   };
   const tellOpened = () => {
-    for (const [tab, wasTold] of tabs) {
-      if (wasTold) continue;
-      tabs.set(tab, true);
+    for (const [id, tab] of tabs) {
+      if (tab.isTold) continue;
+      tab.isTold = true;
       const timestamp = new Date(environment.now()).toISOString();
-      say({ says: "opened", frame: { event_type: "connection_established", timestamp, ...HEARTBEAT } }, tab);
+      say(id, { says: "opened", frame: { event_type: "connection_established", timestamp, ...HEARTBEAT } });
     }
   };
   /** Each tab comes back by its own plan and with a token of its own. */
   const ended = (code: number, reason: string) => {
-    const all = [...tabs.keys()];
+    for (const tab of tabs.keys()) say(tab, { says: "ended", code, reason });
     tabs.clear();
     for (const id of [...analyses.keys()]) remove(id);
     connection = undefined;
     isLive = false;
-    for (const tab of all) say({ says: "ended", code, reason }, tab);
   };
   const connectionChanged = (status: ConnectionStatus) => {
     isLive = status.status === "live";
     if (isLive) tellOpened();
     if (status.status === "waiting" || status.status === "refused") ended(status.code, status.reason);
   };
-  const send = (tab: string, frame: Frame) => void say({ says: "frame", frame }, tab);
+  const send = (tab: string, frame: Frame) => say(tab, { says: "frame", frame });
   const leave = (tab: string, id: string) => {
     if (analyses.get(id)?.remove(tab) === false) remove(id);
   };
@@ -66,8 +75,9 @@ export function openHub(
   };
 
   const opened = (tab: string) => {
-    tabs.set(tab, false);
-    say({ says: "here" }, tab);
+    if (tabs.has(tab)) return;
+    tabs.set(tab, { isTold: false, sent: 0, received: 0 });
+    say(tab, { says: "here" });
     if (isLive) tellOpened();
     // It is granted when the tab is no more.
     navigator.locks
@@ -102,20 +112,24 @@ export function openHub(
   };
 
   channel.onmessage = ({ data }: MessageEvent<TabMessage>) => {
-    const { tab } = data;
-    if (tab === undefined) return;
     if (data.do === "open") {
       token = data.token;
-      return opened(tab);
+      return opened(data.tab);
     }
-    if (!tabs.has(tab)) return;
+    const tab = tabs.get(data.tab);
+    if (data.to !== leader || tab === undefined) return;
+    tab.received += 1;
+    if (data.count !== tab.received) {
+      say(data.tab, { says: "ended", code: 1006, reason: "a message between tabs was lost" });
+      return gone(data.tab);
+    }
     if (data.do === "authenticate") token = data.token;
-    else if (data.do === "subscribe") subscribed(tab, data.id, data.state);
-    else if (data.do === "unsubscribe") leave(tab, data.id);
-    else if (data.do === "close") gone(tab);
-    else say({ says: "pong" }, tab);
+    else if (data.do === "subscribe") subscribed(data.tab, data.id, data.state);
+    else if (data.do === "unsubscribe") leave(data.tab, data.id);
+    else if (data.do === "close") gone(data.tab);
+    else say(data.tab, { says: "pong" });
   };
-  say({ says: "here" });
+  channel.postMessage({ leader } satisfies LeaderMessage);
 
   return () => {
     if (closing.signal.aborted) return;

@@ -26,7 +26,14 @@ function open(request: ConnectionRequest, owner: ConnectionOwner): Connection {
   let leader: string | undefined;
   let stopTimer = () => {};
   let stand = () => {};
-  const post = (message: object) => channel.postMessage({ ...message, tab } as TabMessage);
+  let sent = 0;
+  let received = 0;
+  const post = (message: object) => {
+    if (leader === undefined || closing.signal.aborted) return;
+    sent += 1;
+    channel.postMessage({ ...message, tab, to: leader, count: sent } as TabMessage);
+  };
+  const ask = () => channel.postMessage({ do: "open", tab, token } satisfies TabMessage);
 
   const close = () => {
     if (closing.signal.aborted) return;
@@ -66,27 +73,28 @@ function open(request: ConnectionRequest, owner: ConnectionOwner): Connection {
 
   channel.onmessage = ({ data }: MessageEvent<LeaderMessage>) => {
     if (data.leader === undefined || closing.signal.aborted) return;
-    const { says, to, leader: by } = data;
-    if (to === undefined) {
+    const { leader: by } = data;
+    if (data.to === undefined) {
       // Another tab leads from now on.
-      if (leader === undefined) post({ do: "open", token });
+      if (leader === undefined) ask();
       else if (by !== leader) end(LINK_BROKEN, "another tab leads");
       return;
     }
-    if (to !== tab) return;
-    if (says === "here" && leader === undefined) return joined(by);
-    if (by !== leader) return;
+    if (data.to !== tab || by !== (leader ?? by)) return;
+    received += 1;
+    if (data.count !== received) return end(LINK_BROKEN, "a message between tabs was lost");
+    if (data.says === "here") return joined(by);
     owner.heard();
-    if (says === "opened") owner.opened(data.frame);
-    else if (says === "frame") took(data.frame);
-    else if (says === "ended") end(data.code, data.reason);
+    if (data.says === "opened") owner.opened(data.frame);
+    else if (data.says === "frame") took(data.frame);
+    else if (data.says === "ended") end(data.code, data.reason);
   };
 
   // While it is held, this tab is alive.
   navigator.locks
     .request(`${name}:${tab}`, { signal: closing.signal }, async () => {
       stand = standForLeader(name, request);
-      post({ do: "open", token });
+      ask();
       stopTimer = environment.after(ANSWER_MS * (1 + environment.random()), () => {
         stand();
         stand = standForLeader(name, request, true);
@@ -98,7 +106,7 @@ function open(request: ConnectionRequest, owner: ConnectionOwner): Connection {
   return {
     subscribe(place) {
       places.add(place);
-      if (leader !== undefined) subscribe(place);
+      subscribe(place);
     },
     unsubscribe(place) {
       places.delete(place);
