@@ -176,7 +176,11 @@ export class Play {
   /** The client waits to come back; its pause is then over. One whose clock goes on may have come back already. */
   async #waitOut({ at_least, at_most, ...rest }: NonNullable<Step["wait_out"]>): Promise<void> {
     let told: Told | undefined;
-    const isWaiting = () => told?.report.snapshot.connection.status === "waiting";
+    /** A client that has not heard yet that it was refused again may still show the last pause, which is over. */
+    const isWaiting = () => {
+      const { status, retry_in_seconds = 0 } = told?.report.snapshot.connection ?? {};
+      return status === "waiting" && (retry_in_seconds > 0 || at_most === 0);
+    };
     await this.#stage.untilTold(async () => {
       told = await this.#talk.say({ do: "report" });
       if (isWaiting() || this.#stage.hasVisitor) return undefined;

@@ -12,6 +12,9 @@ setDefaultTimeout(120_000);
 
 declare const page: TabPage;
 
+/** Another tab leads some six seconds after a frozen one, and on a busy machine later. */
+const PATIENCE_MS = 60_000;
+
 describe.skipIf(!needs("chromium"))("three tabs that share a connection", () => {
   const gateway = useGateway({ ALLOWED_ORIGINS: "*" });
   let browser: Browser;
