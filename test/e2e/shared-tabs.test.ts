@@ -73,10 +73,8 @@ describe.skipIf(!needs("chromium"))("three tabs that share a connection", () => 
 
   /** A tab is told the state, and every event after it once and in order. */
   async function expectAll(tab: Page, id: string, first: number, last: number): Promise<void> {
-    await eventually(
-      "the tab has the last event",
-      async () => (await reportOf(tab, id)).progress === last / 100,
-    );
+    const hasLast = async () => (await reportOf(tab, id)).progress === last / 100;
+    await eventually("the tab has the last event", hasLast, PATIENCE_MS);
     const { told } = await reportOf(tab, id);
     const numbers = told.slice(1).map((event) => Number(event.split("-").at(-1)));
     expect(told[0]).toBe("state");
