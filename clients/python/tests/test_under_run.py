@@ -59,7 +59,7 @@ class AProgramUnderTelltaleRun(unittest.TestCase):
 
     def test_that_tells_its_result_is_told_of_once(self):
         run = self.run_program(PROGRAM, "finishes")
-        self.assertEqual((run.returncode, run.stderr), (0, ""))
+        self.assertEqual(run.returncode, 0, run.stderr)
         self.assertEqual(self.told(), ["uploading", "result", "completed"])
         self.assertIn("by a line", run.stdout)
 
