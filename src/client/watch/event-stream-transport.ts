@@ -76,7 +76,9 @@ function open(
               if (place.analysisId === frame.analysis_id) group.places.delete(place);
           if (!isOpened) owner.opened(frame);
           isOpened = true;
-          owner.took(frame);
+          // Each stream has the notices.
+          if (frame.event_type !== "notice" || group === groups.find(({ places }) => places.size > 0))
+            owner.took(frame);
         }
         if (!wait) throw refusalOf(1006, "");
       } while (group.places.size > 0);

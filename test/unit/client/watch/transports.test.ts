@@ -123,6 +123,11 @@ describe("server-sent events", () => {
     ]);
     watches.push(gateway.watch({ analysisId: ids[2] as string }));
     expect(await asked(3)).toEqual([ids[2] as string]);
+    const beside = (await gateway.request(3)).stream();
+    for (const each of [again, beside])
+      each.event("notice", { event_id: "n-1", level: "info", message: "for all" });
+    await settled();
+    expect(events.slice(3).map(({ event_type }) => event_type)).toEqual(["notice"]);
     for (const watch of watches) watch.close();
     gateway.clock.advance(1_000);
     expect(gateway.leftovers).toBe(0);
