@@ -8,6 +8,11 @@ import { programPath } from "../../support/needs.ts";
 type Params = Readonly<Record<string, unknown>>;
 type Listener = (params: Params) => void;
 
+/** A busy machine answers in seconds. A page that does not answer at all is a fault, and must not hold up the others. */
+const ANSWER_MS = 60_000;
+/** Chromium reports no end of some navigations. */
+const NAVIGATION_MS = 15_000;
+
 /**
  * The system's Chromium over its own protocol, because Playwright keeps every page visible and awake. Each page has a window and a
  * browser context of its own, so that it can be hidden, frozen and cut off by itself.
@@ -73,7 +78,8 @@ export class Chromium {
     const answer = Promise.withResolvers<Params>();
     this.#asked.set(id, answer);
     this.#socket.send(JSON.stringify({ id, method, params, sessionId }));
-    return answer.promise;
+    const timer = setTimeout(() => answer.reject(new Error(`no answer to ${method}`)), ANSWER_MS);
+    return answer.promise.finally(() => clearTimeout(timer));
   }
 
   async stop(): Promise<void> {
@@ -183,14 +189,17 @@ export class BrowserPage {
     for (const listener of this.#listeners.get(method) ?? []) listener(params);
   }
 
+  /** Resolves when it is reported, and after some time in any case: the caller looks for itself. */
   #next(method: string): Promise<void> {
     return new Promise((resolve) => {
       const listeners = this.#listeners.get(method) ?? new Set();
       this.#listeners.set(method, listeners);
       const listener = () => {
+        clearTimeout(timer);
         listeners.delete(listener);
         resolve();
       };
+      const timer = setTimeout(listener, NAVIGATION_MS);
       listeners.add(listener);
     });
   }
