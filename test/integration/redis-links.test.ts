@@ -78,11 +78,16 @@ describe.skipIf(!needs("redis-server"))("connections to Redis", () => {
     process.kill(pid, "SIGSTOP");
     try {
       // The node says that it is away once the first connection is given up; the one that listens may be the last.
-      await eventually("every connection is given up", async () => {
-        const health = node.health();
-        const lost = telemetry.counts.get("broker_links_lost") ?? 0;
-        return lost >= 3 && health.status === "down" && health.cause === "unreachable";
-      });
+      await eventually(
+        "every connection is given up",
+        async () => {
+          const health = node.health();
+          const lost = telemetry.counts.get("broker_links_lost") ?? 0;
+          return lost >= 3 && health.status === "down" && health.cause === "unreachable";
+        },
+        // They give up apart from each other, and each tries anew every four seconds.
+        40_000,
+      );
     } finally {
       process.kill(pid, "SIGCONT");
     }
@@ -90,7 +95,7 @@ describe.skipIf(!needs("redis-server"))("connections to Redis", () => {
     await heard.until(() => heard.restored >= 1);
     await node.append({ channel, events: [status()] });
     await heard.until(() => heard.events.length === 1);
-  }, 60_000);
+  }, 90_000);
 
   test("while Redis is away a node refuses at once, and serves again when it is back", async () => {
     const telemetry = new CollectingTelemetry();
