@@ -36,8 +36,11 @@ const page: WatchedPage = {
   }),
   closeWatch: (id) => watches[id]?.close(),
   async cancel(id) {
+    const asked = watches[id];
+    // The page was loaded, and has not begun yet.
+    if (asked === undefined) return "not watched";
     try {
-      await watches[id]?.cancel("enough");
+      await asked.cancel("enough");
       return "taken";
     } catch (error) {
       return (error as { code: string }).code;
@@ -182,7 +185,7 @@ export interface WatchedPage {
   begin(options: PageOptions): void;
   report(): PageReport;
   closeWatch(id: string): void;
-  /** `taken`, or the code of the refusal. */
+  /** `taken`, `not watched`, or the code of the refusal. */
   cancel(id: string): Promise<string>;
   /** Watches one of them once more, for so long. */
   watchAgain(id: string, ms: number): void;
