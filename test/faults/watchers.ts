@@ -266,8 +266,9 @@ async function read(watching: AnalysisWatch, sighting: Sighting): Promise<void> 
         isFirst = false;
         sighting.base = event.last_event_id;
       } else if (event.event_type !== "notice" && "event_id" in event) {
-        // Encoded again as it came: nothing in these events is written in more than one way.
-        sighting.event(JSON.stringify(event));
+        // Encoded again as it came, but that a stream of events has the type first: nothing else is written in more than one way.
+        const { event_id, ...others } = event;
+        sighting.event(JSON.stringify({ event_id, ...others }));
       }
     }
   } catch (error) {
