@@ -113,7 +113,7 @@ class EndWatch:
 
     def remove(self, attempt: str, ended: Callable[[str], None]) -> None:
         with self._changed:
-            left = [one for one in self._waiting.get(attempt, ()) if one is not ended]
+            left = [one for one in self._waiting.get(attempt, ()) if one != ended]  # a bound method is a new object each time
             if left:
                 self._waiting[attempt] = left
             else:

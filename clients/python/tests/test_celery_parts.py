@@ -17,6 +17,25 @@ class TheRunOfATask(unittest.TestCase):
         self.assertEqual((run.analysis, run.completes, run.shared), ("x", True, False))
 
 
+@needed("celery", installed("celery"))
+class TheWatchForAnEnd(unittest.TestCase):
+    def test_forgets_a_task_that_is_done(self):
+        from telltale_client.celery_shared import EndWatch
+
+        class Running:
+            def is_over(self, how):
+                raise AssertionError(how)
+
+        watch = EndWatch(types.SimpleNamespace(ended=lambda attempts: {}))
+        running, other = Running(), Running()
+        for one in (running, other):
+            watch.add("attempt", one.is_over)
+        watch.remove("attempt", running.is_over)
+        self.assertEqual(watch._waiting, {"attempt": [other.is_over]})
+        watch.remove("attempt", other.is_over)
+        self.assertEqual(watch._waiting, {})
+
+
 @needed("redis-server", program("redis-server"))
 @needed("celery", installed("celery"))
 @needed("bun", program("bun"))
