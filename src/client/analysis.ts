@@ -1,10 +1,11 @@
+import { type EndStatus, isEnd } from "../domain/analysis-state.ts";
 import type { AnalysisId } from "../domain/channel.ts";
 import type { AnalysisOptions } from "./analysis-options.ts";
 import { EventRefused } from "./checked-event.ts";
 import { EventOutbox } from "./event-outbox.ts";
 import { EventTexts } from "./event-texts.ts";
 import { type EventWay, type WorkerClock, workerClock } from "./event-way.ts";
-import { type End, FirstEnd, isEndStage } from "./first-end.ts";
+import { type End, FirstEnd } from "./first-end.ts";
 import type { PublishRefused } from "./publish-errors.ts";
 import { ReportThrottle } from "./report-throttle.ts";
 import { errorFields, isAbort, isOf, wordsOf } from "./thrown-fields.ts";
@@ -94,7 +95,7 @@ export class Analysis {
   report(report: Report): void {
     try {
       const { stage } = report;
-      if (isEndStage(stage)) {
+      if (isEnd(stage)) {
         this.#endAs(stage, report);
         return;
       }
@@ -193,7 +194,7 @@ export class Analysis {
     return this.#clock.now() - this.#startedAt;
   }
 
-  #endAs(stage: "completed" | "failed" | "cancelled", report: Report, how?: "unchecked"): void {
+  #endAs(stage: EndStatus, report: Report, how?: "unchecked"): void {
     const fields = () => this.#texts.statusFields({ ...afterReport(this.#at, report), stage }, report);
     this.#endWith(stage, "status_update", fields, how);
   }

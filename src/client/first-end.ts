@@ -1,5 +1,7 @@
+import type { EndStatus } from "../domain/analysis-state.ts";
+
 /** An end of an analysis: what a result, an `error` or a status of such a stage says. */
-export type End = "result" | "error" | "completed" | "failed" | "cancelled";
+export type End = "result" | "error" | EndStatus;
 
 /** The other half of an end, since some workers report one in two. */
 const OTHER_HALF: Readonly<Record<End, End | undefined>> = {
@@ -29,9 +31,4 @@ export class FirstEnd {
     this.#isWhole = true;
     return true;
   }
-}
-
-/** Whether a status of this stage ends the analysis. */
-export function isEndStage(stage: unknown): stage is "completed" | "failed" | "cancelled" {
-  return stage === "completed" || stage === "failed" || stage === "cancelled";
 }

@@ -117,8 +117,9 @@ function folded(state: AnalysisState, event: EventOfAnalysis): AnalysisState {
   };
 }
 
-export function isEnd(status: AnalysisStatus): status is EndStatus {
-  return status === "completed" || status === "failed" || status === "cancelled";
+/** Whether an analysis of this status, or whose worker named this stage, has ended. */
+export function isEnd(name: unknown): name is EndStatus {
+  return name === "completed" || name === "failed" || name === "cancelled";
 }
 
 /** A running analysis whose worker was silent for too long is stalled; any other status stays. */

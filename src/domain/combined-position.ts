@@ -35,6 +35,11 @@ export class CombinedPosition {
     return given;
   }
 
+  /** The last position on an analysis that was known; undefined if none ever was. */
+  last(analysisId: AnalysisId): EventPosition | undefined {
+    return this.#positions[this.#ids.indexOf(analysisId)];
+  }
+
   /** The text for a client that has reached `positionOf` each analysis; if one is not known, the last that was counts. */
   format(positionOf: (id: AnalysisId) => EventPosition | undefined): string {
     for (const [index, id] of this.#ids.entries()) {

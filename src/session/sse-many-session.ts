@@ -110,7 +110,7 @@ export class SseManySession extends StreamSession<StreamedAnalyses> implements S
 
   #subscribe(id: string): void {
     const { mode } = this.#request.replay;
-    const last_event_id = this.#position.read(this.position).get(id as AnalysisId) ?? this.#wanted.get(id);
+    const last_event_id = this.#position.last(id as AnalysisId) ?? this.#wanted.get(id);
     this.#watched.take({ type: "subscribe", analysis_id: id, last_event_id, replay: mode });
   }
 

@@ -17,6 +17,7 @@ export class StreamWait implements Held {
   readonly #timers: (() => void)[] = [];
   #isQuiet = false;
   #hasNews = false;
+  #isEnding = false;
 
   /** `waitMs` milliseconds from now, at the latest, it calls `end`. */
   constructor(clock: ClockPort, analyses: Iterable<string>, waitMs: number, end: () => void) {
@@ -51,7 +52,8 @@ export class StreamWait implements Held {
   }
 
   #check(): void {
-    if (this.#hasNews && this.#replaying.size === 0)
-      this.#timers.push(this.#clock.after(GATHER_MS, this.#end));
+    if (this.#isEnding || !this.#hasNews || this.#replaying.size > 0) return;
+    this.#isEnding = true;
+    this.#timers.push(this.#clock.after(GATHER_MS, this.#end));
   }
 }

@@ -181,7 +181,7 @@ class Analysis:
             return
         if isinstance(fault, Cancelled):
             self._telling.end_stage("cancelled", "Cancelled")
-        elif fault is not None and not _is_leaving(fault):
+        elif fault is not None and not is_leaving(fault):
             self._telling.end("error", error_fields(fault))
         elif not self._part:
             self._telling.end_stage("completed", "Completed")
@@ -226,9 +226,11 @@ def _of_another_process(analysis_id: str, url: Optional[str], token: Token, atte
     return analysis
 
 
-def _is_leaving(fault: BaseException) -> bool:
+def is_leaving(fault: BaseException) -> bool:
     """`sys.exit(0)`, and a generator that nobody reads on: neither says that the work has failed."""
-    return isinstance(fault, GeneratorExit) or isinstance(fault, SystemExit) and (fault.code is None or isinstance(fault.code, int) and fault.code == 0)
+    if isinstance(fault, SystemExit):
+        return fault.code is None or isinstance(fault.code, int) and fault.code == 0
+    return isinstance(fault, GeneratorExit)
 
 
 def id_of(name: str) -> str:

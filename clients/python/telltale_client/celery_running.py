@@ -5,7 +5,7 @@ from typing import Any, Dict, Optional
 
 from celery.exceptions import Ignore, SoftTimeLimitExceeded, TimeLimitExceeded, WorkerLostError
 
-from .analysis import Analysis, Cancelled
+from .analysis import Analysis, Cancelled, is_leaving
 from .celery_runs import Run
 from .celery_shared import EndWatch, SharedMemory
 from .encoding import text_of
@@ -115,7 +115,7 @@ class Running:
 
     def leave(self, fault: Any) -> None:
         """By `sys.exit` in a thread."""
-        if isinstance(fault, SystemExit) and fault.code in (None, 0):
+        if is_leaving(fault):
             self.stop()
         else:
             self.fail(fault)

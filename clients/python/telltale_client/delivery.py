@@ -43,7 +43,7 @@ class Delivery:
         self._lanes: List[Lane] = []
         self._watchers: List[Watcher] = []
         self._away = Backoff()
-        # Somebody who left waited for the gateway, and it has not been there since.
+        # A caller that left waited for the gateway, and it has not been there since.
         self.waited_in_vain = False
 
     def after_fork(self) -> None:

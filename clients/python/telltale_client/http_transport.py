@@ -7,9 +7,9 @@ import ssl
 import time
 from typing import Any, Dict, List, Optional, Sequence, Tuple
 from urllib.parse import urlsplit
-from urllib.request import getproxies, proxy_bypass
 
 from .encoding import text_of
+from .proxies import proxy_to
 from .transport import Away, Denied, Issue, Refused, Source, Token
 
 REQUEST_SECONDS = 8.0  # the gateway answers a publish within 5
@@ -116,18 +116,17 @@ class HttpTransport:
 
     def _connect(self) -> Tuple[http.client.HTTPConnection, str]:
         """A connection, and what comes before each path: the gateway's address if a proxy is to read it."""
-        scheme = "https" if self._secure else "http"
-        proxy = urlsplit(getproxies().get(scheme, "")) if not proxy_bypass(self._host) else urlsplit("")
-        host, port = (proxy.hostname, proxy.port or 80) if proxy.hostname else (self._host, self._port)
+        proxy = proxy_to(self._secure, self._host)
+        host, port = proxy or (self._host, self._port)
         if self._secure:
             secure = http.client.HTTPSConnection(
                 host, port, timeout=REQUEST_SECONDS, context=ssl.create_default_context()
             )
-            if proxy.hostname:
+            if proxy:
                 secure.set_tunnel(self._host, self._port)
             return secure, ""
         plain = http.client.HTTPConnection(host, port, timeout=REQUEST_SECONDS)
-        return plain, f"http://{self._host}:{self._port}" if proxy.hostname else ""
+        return plain, f"http://{self._host}:{self._port}" if proxy else ""
 
 
 def _authorization(token: str) -> Dict[str, str]:

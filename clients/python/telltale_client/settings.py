@@ -31,9 +31,7 @@ def destination(url: Optional[str] = None, token: Token = None) -> Optional[Dest
         return None
     if urlsplit(address).scheme not in SCHEMES:
         raise ValueError(f"TELLTALE_URL begins with one of {', '.join(f'{scheme}://' for scheme in SCHEMES)}")
-    # A text is known not to change; a file is read before each request, so that it may be replaced.
-    named = token_now if os.environ.get("TELLTALE_TOKEN_FILE") else os.environ.get("TELLTALE_TOKEN")
-    return Destination(address, token or named)
+    return Destination(address, token or token_of_environment())
 
 
 def transport_to(where: Destination) -> Transport:
@@ -62,7 +60,12 @@ def checks_events() -> bool:
     return os.environ.get("TELLTALE_CHECK", "").strip().lower() in ("1", "true", "on", "yes")
 
 
-def token_now() -> str:
+def token_of_environment() -> Token:
+    """A text is known not to change; a file is read whenever the token is asked for, so that it may be replaced."""
+    return _token_now if os.environ.get("TELLTALE_TOKEN_FILE") else os.environ.get("TELLTALE_TOKEN")
+
+
+def _token_now() -> str:
     return setting("TELLTALE_TOKEN") or ""
 
 

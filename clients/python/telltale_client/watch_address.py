@@ -7,8 +7,8 @@ import socket
 import ssl
 from typing import Any, Dict, NamedTuple, Optional, Tuple
 from urllib.parse import urlsplit
-from urllib.request import getproxies, proxy_bypass
 
+from .proxies import proxy_to
 from .watch_plan import LINK_BROKEN
 from .watch_tasks import in_thread, within
 
@@ -51,7 +51,7 @@ def address_of(url: str) -> Address:
 
 async def connect(address: Address, tunnel: bool = True) -> Streams:
     """A connection to the gateway, through a proxy if the environment names one. Raises Ended if there is none."""
-    proxy = proxy_of(address)
+    proxy = proxy_to(address.secure, address.host)
     tls = _tls() if address.secure else None
     named = address.host if address.secure else None
     try:
@@ -77,13 +77,6 @@ def _drop(opening: "asyncio.Future[Streams]") -> None:
     """Closes a connection that came about when nobody wanted it any more."""
     if not opening.cancelled() and opening.exception() is None:
         opening.result()[1].transport.abort()
-
-
-def proxy_of(address: Address) -> Optional[Tuple[str, int]]:
-    if proxy_bypass(address.host):
-        return None
-    parts = urlsplit(getproxies().get("https" if address.secure else "http", ""))
-    return (parts.hostname, parts.port or 80) if parts.hostname else None
 
 
 def _tunnel(proxy: Tuple[str, int], address: Address) -> socket.socket:

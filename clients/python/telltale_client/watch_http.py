@@ -4,7 +4,8 @@ import asyncio
 import json
 from typing import Any, AsyncIterator, Dict, Optional, Tuple
 
-from .watch_address import Address, Ended, Streams, connect, proxy_of
+from .proxies import proxy_to
+from .watch_address import Address, Ended, Streams, connect
 from .watch_plan import LINK_BROKEN
 from .watch_tasks import within
 
@@ -143,7 +144,7 @@ async def exchange(
 
 async def _connection(address: Address, path: str) -> Tuple[Streams, str]:
     """A connection, and the path to ask for: with the gateway's address if a proxy is to read it."""
-    by_name = f"http://{address.named}" if not address.secure and proxy_of(address) else ""
+    by_name = f"http://{address.named}" if not address.secure and proxy_to(address.secure, address.host) else ""
     return await connect(address, tunnel=False), f"{by_name}{address.path}{path}"
 
 

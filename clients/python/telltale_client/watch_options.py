@@ -1,10 +1,9 @@
 """Reads the arguments of `watch` and `awatch`."""
 
-import os
 import uuid
 from typing import Optional, Union
 
-from .settings import setting, token_now
+from .settings import setting, token_of_environment
 from .watch_address import address_of
 from .watch_connection import Destination
 from .watch_core import Conflate, Until, WatchOptions
@@ -26,8 +25,7 @@ def watch_options(
     address = url or setting("TELLTALE_URL")
     if not address:
         raise ValueError("neither url nor TELLTALE_URL says where the gateway is")
-    # A file is read before each connection, so that it may be replaced.
-    source = token or (token_now if os.environ.get("TELLTALE_TOKEN_FILE") else os.environ.get("TELLTALE_TOKEN"))
+    source = token or token_of_environment()
     if not source:
         raise ValueError("neither token nor TELLTALE_TOKEN has a token")
     return WatchOptions(Destination(address_of(address), source, conflate), str(analysis_id).lower(), until)

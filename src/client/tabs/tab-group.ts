@@ -1,3 +1,4 @@
+import { claimsIn } from "../watch/token.ts";
 import type { ConnectionRequest } from "../watch/transport.ts";
 
 /** Claims that differ between two tokens of the same rights. */
@@ -18,9 +19,7 @@ export function groupOf({ base, conflate, token }: ConnectionRequest): string {
 
 function rightsIn(token: string): string | undefined {
   try {
-    const payload = (token.split(".")[1] as string).replace(/-/g, "+").replace(/_/g, "/");
-    const bytes = Uint8Array.from(atob(payload), (character) => character.charCodeAt(0));
-    const claims = JSON.parse(new TextDecoder().decode(bytes)) as Record<string, unknown>;
+    const claims = claimsIn(token);
     for (const claim of OF_ONE_TOKEN) delete claims[claim];
     return JSON.stringify(Object.entries(claims).sort());
   } catch {

@@ -192,6 +192,7 @@ function endWhenCancelled(analysis: Analysis, child: ChildOfRun, graceSeconds: n
     stop: () => analysis.signal.removeEventListener("abort", end),
   };
 }
+
 function parseSeconds(text: string): number {
   if (/^\d{1,6}(\.\d+)?$/.test(text)) return Number(text);
   throw new InvalidArgumentError("Give a number of seconds.");

@@ -110,7 +110,7 @@ export function Failed({ analysis, error }: Ended & { readonly error: NonNullabl
   );
 }
 
-/** Somebody has stopped the analysis: how far it had come. */
+/** A cancelled analysis: how far it had come. */
 export function Cancelled({ analysis }: Ended) {
   return (
     <OutcomeCard

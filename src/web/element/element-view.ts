@@ -6,7 +6,7 @@ import type { Shown } from "./element-words.ts";
 export interface ElementView {
   readonly cancel: HTMLButtonElement;
   readonly retry: HTMLButtonElement;
-  /** Somebody may be on the button that goes: then they are on the card. */
+  /** The focus moves to the card if it is on a button that goes. */
   offer(button: HTMLButtonElement, isOffered: boolean): void;
   show(shown: Shown, look: { readonly status: string; readonly verdict: string }, say: Say): void;
 }

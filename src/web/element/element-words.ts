@@ -1,5 +1,6 @@
 import type { AnalysisState, ConnectionStatus, ResultUpdate, WatchSnapshot } from "../../client/sdk.ts";
 import { isEnd } from "../../domain/analysis-state.ts";
+import { isStep } from "../words/stage-steps.ts";
 import type { Say } from "./element-texts.ts";
 
 /** All that the element shows, in words; an empty text is not shown. */
@@ -30,8 +31,6 @@ interface ShownStage {
 /** Regions, and members of a result. */
 const MOST_LINES = 5;
 const LONGEST_TEXT = 200;
-/** Stages that are no step of the work. */
-const NO_STEPS = ["queued", "completed", "failed", "cancelled"];
 
 /** `language` is a BCP 47 tag, for figures and times; `now` is in milliseconds since 1970. */
 export function shownOf(snapshot: WatchSnapshot, say: Say, language: string, now: number): Shown {
@@ -94,7 +93,7 @@ function connectionWords(connection: ConnectionStatus, say: Say): string {
 }
 
 function stagesOf({ stages, status }: AnalysisState, say: Say, language: string): ShownStage[] {
-  const steps = stages.filter(({ stage }) => !NO_STEPS.includes(stage));
+  const steps = stages.filter(({ stage }) => isStep(stage));
   return steps.map(({ stage, started_at, ended_at }, index) => {
     const seconds = ended_at === null ? undefined : (Date.parse(ended_at) - Date.parse(started_at)) / 1000;
     const wasStopped = index === steps.length - 1 && (status === "failed" || status === "cancelled");

@@ -1,7 +1,6 @@
 import { computed, effect, signal } from "@preact/signals";
 import {
   type AnalysisWatch,
-  CancelRefused,
   type ConnectionStatus,
   type TokenSource,
   type WatchedEvent,
@@ -10,7 +9,6 @@ import {
   watch,
 } from "../../client/sdk.ts";
 import { isEnd } from "../../domain/analysis-state.ts";
-import { ANSWER_TIMEOUT_MS } from "../words/backend-fault.ts";
 import { type GatewayTrouble, gatewayTrouble } from "../words/gateway-trouble.ts";
 import { isBrokerAway } from "./broker-question.ts";
 
@@ -122,16 +120,7 @@ export function retryNow(): void {
 
 /** Asks for the end of the analysis. Rejects with `CancelRefused` if the gateway does not take the request, or does not answer. */
 export async function cancelWatched(): Promise<void> {
-  const late = Promise.withResolvers<never>();
-  const timer = setTimeout(
-    () => late.reject(new CancelRefused("unreachable", "no answer in time")),
-    ANSWER_TIMEOUT_MS,
-  );
-  try {
-    await Promise.race([watching?.cancel(), late.promise]);
-  } finally {
-    clearTimeout(timer);
-  }
+  await watching?.cancel();
 }
 
 /** Keeps the signals up to date that change by time alone. Call it once. */

@@ -1,5 +1,4 @@
-/** Stages that are no step of the work: the analysis waits, or is over. */
-const NO_STEPS: ReadonlySet<string> = new Set(["queued", "completed", "failed", "cancelled"]);
+import { isEnd } from "../../domain/analysis-state.ts";
 
 /** A step of a timeline, and how far the analysis is with it. */
 export interface Step {
@@ -20,22 +19,23 @@ interface Worked {
  * come in that order, and the expected ones that are ahead follow.
  */
 export function stepsOf({ seen, status }: Worked, expected: readonly string[]): Step[] {
-  const worked = seen.filter((stage) => !NO_STEPS.has(stage));
+  const worked = seen.filter(isStep);
   const isExpected = worked.every((stage) => expected.includes(stage));
   const named = isExpected ? expected.filter((stage) => worked.includes(stage)) : [...new Set(worked)];
   const last = isExpected ? named.at(-1) : worked.at(-1);
   const done = named.map((stage): Step => ({ stage, mark: stage === last ? markOfLast(status) : "done" }));
   // An analysis that is over without a step of the work had no such steps.
-  const isAhead = isExpected && status !== "completed" && (worked.length > 0 || !hasEnded(status));
+  const isAhead = isExpected && status !== "completed" && (worked.length > 0 || !isEnd(status));
   const ahead = isAhead ? expected.slice(last === undefined ? 0 : expected.indexOf(last) + 1) : [];
   return [...done, ...ahead.map((stage): Step => ({ stage, mark: "ahead" }))];
+}
+
+/** Whether a stage is a step of the work: else the analysis waits, or is over. */
+export function isStep(stage: string): boolean {
+  return stage !== "queued" && !isEnd(stage);
 }
 
 function markOfLast(status: string): Step["mark"] {
   if (status === "failed" || status === "cancelled") return "stopped";
   return status === "completed" || status === "queued" ? "done" : "current";
-}
-
-function hasEnded(status: string): boolean {
-  return status === "completed" || status === "failed" || status === "cancelled";
 }

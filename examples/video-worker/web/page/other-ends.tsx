@@ -6,7 +6,7 @@ import { countWords } from "../../../../src/web/words/count-words.ts";
 import { dataDetails } from "../../../../src/web/words/data-details.ts";
 import { percent } from "../../../../src/web/words/percent.ts";
 
-/** Somebody has stopped the analysis. */
+/** A cancelled analysis. */
 export function Cancelled({ state }: { readonly state: AnalysisState }) {
   const counts = countWords(state);
   return (

@@ -11,6 +11,7 @@ import { INBOX } from "../../../application/ports/inbox-port.ts";
 import type { EventWay } from "../../../client/event-way.ts";
 import type { PublishAnswer } from "../../../client/publish-answer.ts";
 import { PublishRefused } from "../../../client/publisher.ts";
+import { isEnd } from "../../../domain/analysis-state.ts";
 import { type AnalysisId, analysisChannel } from "../../../domain/channel.ts";
 
 /** A way through the inbox of a Redis, where events wait for a gateway. */
@@ -77,7 +78,8 @@ export function redisWay({ target, analysisId, attemptId }: RedisWayOptions): Re
     const [found] = await asked;
     if (found.status === "fulfilled") isCancelled ||= isForRun(found.value, attemptId);
     // A user may lack the permission: a gateway removes it as well.
-    if (isCancelled && events.some(isEnd)) await Promise.allSettled([removeRequest()]);
+    if (isCancelled && events.some((text) => isEndOfRun(eventIn(text))))
+      await Promise.allSettled([removeRequest()]);
     return { type: "accepted", body: { cancel_requested: isCancelled } };
   }
 
@@ -128,16 +130,17 @@ function attemptIn(request: string): string | undefined {
   }
 }
 
-function isEnd(text: string): boolean {
-  const { event_type, current_stage } = JSON.parse(text) as Record<string, unknown>;
-  return event_type !== "status_update" || ENDS.has(current_stage);
+function eventIn(text: string): Record<string, unknown> {
+  return JSON.parse(text) as Record<string, unknown>;
 }
 
-const ENDS: ReadonlySet<unknown> = new Set(["completed", "failed", "cancelled"]);
+function isEndOfRun({ event_type, current_stage }: Record<string, unknown>): boolean {
+  return event_type !== "status_update" || isEnd(current_stage);
+}
 
 /** Only a status that ends nothing: an end is said once. */
 function againNow(text: string): string[] {
-  if (isEnd(text)) return [];
-  const event = JSON.parse(text) as Record<string, unknown>;
+  const event = eventIn(text);
+  if (isEndOfRun(event)) return [];
   return [JSON.stringify({ ...event, timestamp: new Date().toISOString() })];
 }

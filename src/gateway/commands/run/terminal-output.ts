@@ -97,7 +97,7 @@ function read(reading: number, buffer: Uint8Array): number | "nothing yet" | "en
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code === "EAGAIN") return "nothing yet";
-    // Nobody has it open any more.
+    // No process has it open any more.
     if (code === "EIO") return "ended";
     throw error;
   }
