@@ -1,6 +1,7 @@
 import { copyFile, mkdir, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { buildPublisherForNode } from "../support/publisher-for-node.ts";
 import { CeleryQueue, workersFolder } from "./celery.ts";
 import { Deployment } from "./deployment.ts";
 import type { Lengths } from "./lengths.ts";
@@ -61,12 +62,6 @@ export class Bench {
 
 async function buildPublisher(folder: string): Promise<void> {
   await mkdir(folder);
-  const built = await Bun.build({
-    entrypoints: [join(import.meta.dir, "../../src/client/publisher.ts")],
-    target: "node",
-    outdir: folder,
-    naming: "[name].mjs",
-  });
-  if (!built.success) throw new AggregateError(built.logs, "the publisher could not be built");
+  await buildPublisherForNode(folder);
   await copyFile(join(workersFolder, "worker.mjs"), join(folder, "worker.mjs"));
 }

@@ -2,9 +2,9 @@ import { afterAll, describe, expect, test } from "bun:test";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { buildPublisherForNode } from "../support/publisher-for-node.ts";
 
 const node = Bun.which("node");
-const root = new URL("../..", import.meta.url).pathname;
 
 /** On Node as its users have it: bundled, as the README says. */
 describe.skipIf(node === null)("telltale/publisher on Node", async () => {
@@ -12,13 +12,7 @@ describe.skipIf(node === null)("telltale/publisher on Node", async () => {
   afterAll(() => rm(folder, { recursive: true, force: true }));
 
   async function run(script: string): Promise<{ said: string; complained: string; code: number }> {
-    const built = await Bun.build({
-      entrypoints: [join(root, "src/client/publisher.ts")],
-      target: "node",
-      outdir: folder,
-      naming: "[name].mjs",
-    });
-    expect(built.success).toBe(true);
+    await buildPublisherForNode(folder);
     await Bun.write(join(folder, "script.mjs"), script);
     const child = Bun.spawn([node as string, join(folder, "script.mjs")], { stdout: "pipe", stderr: "pipe" });
     const [said, complained, code] = await Promise.all([

@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { remember } from "../support/children.ts";
 import { publisherToken, tokenFor } from "../support/gateway-process.ts";
+import { buildPublisherForNode } from "../support/publisher-for-node.ts";
 import { useGateway } from "../support/use-gateway.ts";
 
 setDefaultTimeout(60_000);
@@ -40,13 +41,7 @@ const WORKER = `
 
 describe("a worker in TypeScript", async () => {
   const gateway = useGateway();
-  const built = await Bun.build({
-    entrypoints: [join(root, "src/client/publisher.ts")],
-    target: "node",
-    outdir: folder,
-    naming: "[name].mjs",
-  });
-  expect(built.success).toBe(true);
+  await buildPublisherForNode(folder);
   await Bun.write(join(folder, "worker.mjs"), WORKER);
 
   async function stateOf(id: string): Promise<Record<string, unknown>> {

@@ -1,19 +1,22 @@
 import { type Browser, chromium, type Page } from "playwright-core";
 import { programPath } from "./needs.ts";
 
+/** How every Chromium of the tests is started. */
+export const CHROMIUM_FLAGS: readonly string[] = [
+  "--headless",
+  "--no-sandbox",
+  "--disable-gpu",
+  "--disable-background-networking",
+  "--disable-component-update",
+  "--disable-sync",
+  "--no-first-run",
+];
+
 /** Starts the system's own Chromium; ask `needs("chromium")` first. */
 export function launchBrowser(): Promise<Browser> {
   return chromium.launch({
     executablePath: programPath("chromium"),
-    args: [
-      "--headless",
-      "--no-sandbox",
-      "--disable-gpu",
-      "--disable-background-networking",
-      "--disable-component-update",
-      "--disable-sync",
-      "--no-first-run",
-    ],
+    args: [...CHROMIUM_FLAGS],
   });
 }
 

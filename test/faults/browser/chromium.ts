@@ -2,6 +2,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Subprocess } from "bun";
+import { CHROMIUM_FLAGS } from "../../support/browser.ts";
 import { remember } from "../../support/children.ts";
 import { programPath } from "../../support/needs.ts";
 
@@ -37,18 +38,7 @@ export class Chromium {
   static async start(): Promise<Chromium> {
     const folder = await mkdtemp(join(tmpdir(), "telltale-chromium-"));
     const child = Bun.spawn(
-      [
-        programPath("chromium"),
-        "--headless",
-        "--no-sandbox",
-        "--disable-gpu",
-        "--disable-background-networking",
-        "--disable-component-update",
-        "--disable-sync",
-        "--no-first-run",
-        "--remote-debugging-port=0",
-        `--user-data-dir=${folder}`,
-      ],
+      [programPath("chromium"), ...CHROMIUM_FLAGS, "--remote-debugging-port=0", `--user-data-dir=${folder}`],
       { stdin: "ignore", stdout: "ignore", stderr: "pipe" },
     );
     remember(child);
