@@ -49,15 +49,12 @@ class AsyncWatch:
         await request_cancel(self._options, reason)
 
     def retry_now(self) -> None:
-        """Comes back now if the watch waits to come back."""
-        self._core.loop.call_soon_threadsafe(self._core.retry_now)
+        """Comes back now if the watch waits to come back. From any thread."""
+        self._on_loop(self._core.retry_now)
 
     def close(self) -> None:
         """Ends the watch, from any thread. Leaves no task and no connection behind that another watch does not need."""
-        if _running_loop() is self._core.loop:
-            self._core.close()
-        elif not self._core.loop.is_closed():
-            self._core.loop.call_soon_threadsafe(self._core.close)
+        self._on_loop(self._core.close)
 
     async def __aiter__(self) -> AsyncIterator[WatchedEvent]:
         changed = asyncio.Event()
@@ -82,6 +79,13 @@ class AsyncWatch:
         self, kind: Optional[Type[BaseException]], fault: Optional[BaseException], where: Optional[TracebackType]
     ) -> None:
         self.close()
+
+    def _on_loop(self, call: Callable[[], None]) -> None:
+        loop = self._core.loop
+        if _running_loop() is loop:
+            call()
+        elif not loop.is_closed():
+            loop.call_soon_threadsafe(call)
 
 
 def _running_loop() -> Optional[asyncio.AbstractEventLoop]:

@@ -11,7 +11,7 @@ from .watch_link import Asked, Link, Transport
 from .watch_plan import LINK_BROKEN, retry_after
 from .watch_session import Session
 from .watch_tasks import within
-from .watch_token import NoToken, TokenSource, ask_token, renewal_in
+from .watch_token import NoToken, TokenSource, WrongToken, ask_token, renewal_in
 from .watch_types import Connecting, Connection, Frame, Live, Refused, Waiting
 
 # A gateway that accepts the connection and then says nothing is as good as none.
@@ -93,7 +93,7 @@ class SharedConnection:
             end = await self._connect()
             if end is not None:
                 pause = retry_after(end.code, end.reason, self._failures, self._token_refusals)
-                if pause is None:
+                if pause is None or end.is_final:
                     return self._tell(Refused(end.code, end.reason))
                 self._failures += 1
                 self._wake.clear()
@@ -111,6 +111,8 @@ class SharedConnection:
         """From the token to the end of the connection; None if another one is to take its place at once."""
         try:
             token = await ask_token(self._where.token)
+        except WrongToken as fault:
+            return Ended(4001, str(fault), is_final=True)
         except NoToken as fault:
             return Ended(LINK_BROKEN, str(fault))
         self._transport = self._choice.next

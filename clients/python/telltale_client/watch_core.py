@@ -10,6 +10,7 @@ from .watch_fold import has_ended
 from .watch_link import Transport
 from .watch_poll import LongPoll
 from .watch_sse import EventStream
+from .watch_tasks import raise_in_loop
 from .watch_types import Closed, Finished, Frame, Refused, Snapshot, WatchRefused
 from .watch_websocket import WebSocket
 
@@ -33,7 +34,7 @@ class EventQueue(NamedTuple):
 
 
 class WatchCore:
-    """Its methods but `next_of` are called on its loop; its attributes may be read anywhere."""
+    """Its methods but `next_of` are called on its loop. Its attributes may be read anywhere."""
 
     def __init__(self, options: WatchOptions) -> None:
         self.loop = asyncio.get_running_loop()
@@ -50,13 +51,13 @@ class WatchCore:
         self.loop.call_soon(self._changed, None)
 
     def subscribe(self, listener: Callable[[], None]) -> Callable[[], None]:
-        """Calls `listener` after each change, until the answered function is called."""
+        """Calls `listener` after each change, until the answered function is called, on any thread."""
         key = object()
         self._listeners[key] = listener
         return lambda: void(self._listeners.pop(key, None))
 
     def retry_now(self) -> None:
-        self._connection.retry_now()
+        self._feed.retry_now()
 
     def close(self) -> None:
         if not self.is_over:
@@ -113,11 +114,15 @@ class WatchCore:
     def _tell(self) -> None:
         for queue in self._queues:
             queue.wake()
-        for listener in list(self._listeners.values()):
+        for key, listener in list(self._listeners.items()):
+            if key not in self._listeners:
+                continue  # another one has ended it
             try:
                 listener()
             except Exception as fault:
                 self.loop.call_exception_handler({"message": "a listener of a watch raised", "exception": fault})
+            except BaseException as fault:
+                raise_in_loop(fault)
 
 
 class Over(Exception):

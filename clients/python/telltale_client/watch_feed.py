@@ -25,6 +25,8 @@ class Shared(Protocol):
 
     def renew(self, feed: "Feed") -> None: ...
 
+    def retry_now(self) -> None: ...
+
 
 class Feed:
     def __init__(self, analysis_id: str, connection: Shared) -> None:
@@ -59,14 +61,22 @@ class Feed:
         self._shared = connection
         self._change(connection, self.snapshot.analysis)
 
+    def retry_now(self) -> None:
+        """Asks now for what waits to be asked for: this analysis alone, or the connection."""
+        if self._retry is None:
+            self._connection.retry_now()
+        else:
+            self._ask_again()
+
     def refused(self, code: str) -> None:
+        self.is_caught_up = False
         final = FINAL_REFUSALS.get(code)
         if final is not None:
             return self._change(Refused(final, code), self.snapshot.analysis)
         pause = backoff(self._refusals)
         self._refusals += 1
         self._stop_retry()
-        self._retry = asyncio.get_running_loop().call_later(pause, self._connection.renew, self)
+        self._retry = asyncio.get_running_loop().call_later(pause, self._ask_again)
         self._change(Waiting(4003, code, time.time() + pause), self.snapshot.analysis)
 
     def took(self, frame: Frame) -> None:
@@ -120,6 +130,12 @@ class Feed:
         self.snapshot = Snapshot(connection, analysis, stalled, asked)
         for listener in list(self._listeners.values()):
             listener(event)
+
+    def _ask_again(self) -> None:
+        self._stop_retry()
+        self._change(Connecting(), self.snapshot.analysis)
+        if self._listeners:
+            self._connection.renew(self)
 
     def _stop_retry(self) -> None:
         if self._retry is not None:

@@ -1,13 +1,13 @@
 """Reads the arguments of `watch` and `awatch`."""
 
 import uuid
-from typing import Optional, Union
+from typing import Any, Optional, Union
 
 from .settings import setting, token_of_environment
-from .watch_address import address_of
+from .watch_address import Address, address_of
 from .watch_connection import Destination
 from .watch_core import Conflate, Until, WatchOptions
-from .watch_token import TokenSource
+from .watch_token import TOKEN, TokenSource
 
 
 def watch_options(
@@ -22,10 +22,35 @@ def watch_options(
         raise ValueError('until is "terminal" or None')
     if conflate not in ("none", "status"):
         raise ValueError('conflate is "none" or "status"')
-    address = url or setting("TELLTALE_URL")
-    if not address:
+    return WatchOptions(Destination(_address(url), _token(token), conflate), _id(analysis_id), until)
+
+
+def _id(given: Any) -> str:
+    if not isinstance(given, (str, uuid.UUID)) or not str(given).strip():
+        raise ValueError(f"analysis_id is the UUID of an analysis, and not {given!r}")
+    return str(given).strip().lower()
+
+
+def _address(given: Any) -> Address:
+    if given is not None and not isinstance(given, str):
+        raise ValueError(f"url is text, and not {type(given).__name__}")
+    try:
+        url = given or setting("TELLTALE_URL")
+    except (OSError, ValueError) as fault:
+        raise ValueError(f"TELLTALE_URL_FILE cannot be read: {fault}") from fault
+    if not url:
         raise ValueError("neither url nor TELLTALE_URL says where the gateway is")
-    source = token or token_of_environment()
+    return address_of(url)
+
+
+def _token(given: Any) -> TokenSource:
+    source = given or token_of_environment()
     if not source:
         raise ValueError("neither token nor TELLTALE_TOKEN has a token")
-    return WatchOptions(Destination(address_of(address), source, conflate), str(analysis_id).lower(), until)
+    if callable(source):
+        return source
+    if not isinstance(source, str):
+        raise ValueError(f"token is text or a function, and not {type(source).__name__}")
+    if not TOKEN.fullmatch(source):
+        raise ValueError("token has a character that no token has, perhaps a space or the end of a line")
+    return source

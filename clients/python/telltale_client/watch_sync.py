@@ -1,19 +1,16 @@
 """Watches analyses in programs without asyncio. One thread serves all watches of the process."""
 
-import asyncio
-import os
 import threading
 import uuid
 from types import TracebackType
-from typing import Callable, Iterator, Optional, Type, TypeVar, Union, cast
+from typing import Callable, Iterator, Optional, Type, Union, cast
 
 from .watch_cancel import request_cancel
 from .watch_core import Conflate, Over, Until, WatchCore, WatchOptions
 from .watch_options import watch_options
+from .watch_thread import running_thread
 from .watch_token import TokenSource
 from .watch_types import Snapshot, WatchedEvent
-
-Answer = TypeVar("Answer")
 
 
 def watch(
@@ -38,16 +35,19 @@ def watch(
 
 
 class Watch:
-    """One watch of one analysis, made by `watch`. Every method may be called from any thread.
+    """One watch of one analysis, made by `watch`. Every method may be called from any thread of the process that made it.
 
     Iterating gives every event from now on, once and in order, and first the state. The iteration ends with the watch, and raises
     WatchRefused if the gateway refuses for good. A loop that is left ends a watch that has no other loop and no subscriber.
+
+    A listener can neither iterate nor cancel, since both wait: that raises RuntimeError. So does everything in a forked child but
+    `snapshot`, which stays as it was, and `close` and `retry_now`, which do nothing there.
     """
 
     def __init__(self, options: WatchOptions) -> None:
         self._options = options
-        self._loop = _running_loop()
-        self._core = self._call(lambda: WatchCore(options))
+        self._thread = running_thread()
+        self._core = self._thread.call(lambda: WatchCore(options))
 
     @property
     def snapshot(self) -> Snapshot:
@@ -59,36 +59,35 @@ class Watch:
 
         It is called in the thread of all watches, and is not to block.
         """
-        stop = self._call(lambda: self._core.subscribe(listener))
-        return lambda: self._later(stop)
+        return self._thread.call(lambda: self._core.subscribe(listener))
 
     def cancel(self, reason: Optional[str] = None) -> None:
         """Asks for the end of the analysis; the token needs the scope `analysis:cancel`. Raises CancelRefused."""
-        asyncio.run_coroutine_threadsafe(request_cancel(self._options, reason), self._loop).result()
+        self._thread.run(lambda: request_cancel(self._options, reason))
 
     def retry_now(self) -> None:
         """Comes back now if the watch waits to come back."""
-        self._later(self._core.retry_now)
+        self._thread.later(self._core.retry_now)
 
     def close(self) -> None:
         """Ends the watch, and every loop over it. Leaves no connection behind that another watch does not need."""
-        self._later(self._core.close)
+        self._thread.later(self._core.close)
 
     def __iter__(self) -> Iterator[WatchedEvent]:
         changed = threading.Event()
-        queue = self._call(lambda: self._core.open_queue(changed.set))
+        queue = self._thread.call(lambda: self._core.open_queue(changed.set))
         try:
             while True:
                 changed.clear()
                 event = self._core.next_of(queue)
                 if event is None:
-                    changed.wait()
+                    self._thread.wait(changed)
                 else:
                     yield cast(WatchedEvent, event)
         except Over:
             return
         finally:
-            self._later(lambda: self._core.leave(queue))
+            self._thread.later(lambda: self._core.leave(queue))
 
     def __enter__(self) -> "Watch":
         return self
@@ -97,42 +96,3 @@ class Watch:
         self, kind: Optional[Type[BaseException]], fault: Optional[BaseException], where: Optional[TracebackType]
     ) -> None:
         self.close()
-
-    def _later(self, call: Callable[[], None]) -> None:
-        self._loop.call_soon_threadsafe(call)
-
-    def _call(self, call: Callable[[], Answer]) -> Answer:
-        async def called() -> Answer:
-            return call()
-
-        if self._loop is not _loop:
-            raise RuntimeError("a watch belongs to the process that opened it")
-        if threading.current_thread() is _thread:
-            return call()  # a listener
-        return asyncio.run_coroutine_threadsafe(called(), self._loop).result()
-
-
-_lock = threading.Lock()
-_loop: Optional[asyncio.AbstractEventLoop] = None
-_thread: Optional[threading.Thread] = None
-
-
-def _running_loop() -> asyncio.AbstractEventLoop:
-    """That of the thread of all watches. It starts with the first of them."""
-    global _loop, _thread
-    with _lock:
-        if _loop is None:
-            _loop = asyncio.new_event_loop()
-            _thread = threading.Thread(target=_loop.run_forever, name="telltale-watches", daemon=True)
-            _thread.start()
-        return _loop
-
-
-def _after_fork() -> None:
-    # A child has no such thread; watches of the parent end there.
-    global _lock, _loop, _thread
-    _lock, _loop, _thread = threading.Lock(), None, None
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)

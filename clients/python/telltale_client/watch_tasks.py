@@ -35,8 +35,9 @@ async def in_thread(call: Callable[[], Any]) -> Any:
         try:
             answer = call()
         except BaseException as raised:
-            # A future takes no StopIteration.
-            fault = RuntimeError("StopIteration") if isinstance(raised, StopIteration) else raised
+            # A future takes no StopIteration, and SystemExit would end the loop that waits.
+            is_plain = isinstance(raised, Exception) and not isinstance(raised, StopIteration)
+            fault = raised if is_plain else RuntimeError(type(raised).__name__)
         try:
             loop.call_soon_threadsafe(settle, answer, fault)
         except RuntimeError:
@@ -44,3 +45,12 @@ async def in_thread(call: Callable[[], Any]) -> Any:
 
     threading.Thread(target=run, name="telltale-call", daemon=True).start()
     return await done
+
+
+def raise_in_loop(fault: BaseException) -> None:
+    """Raises what is no Exception, as KeyboardInterrupt, where it ends no task of a watch: out of the loop, as from any callback."""
+
+    def raised() -> None:
+        raise fault
+
+    asyncio.get_running_loop().call_soon(raised)

@@ -7,7 +7,7 @@ import json
 import re
 from typing import Any, Awaitable, Callable, Optional, Union
 
-from .watch_tasks import in_thread, within
+from .watch_tasks import in_thread, raise_in_loop, within
 
 # A function is asked before each connection, before its last token ends, and after the gateway refused one.
 TokenSource = Union[str, Callable[[], Union[str, Awaitable[str]]]]
@@ -22,6 +22,10 @@ class NoToken(Exception):
     """The source raised, answered no token, or did not answer in time."""
 
 
+class WrongToken(NoToken):
+    """The source answers something of another type: a fault of the program, which no time mends."""
+
+
 async def ask_token(source: TokenSource) -> str:
     """Raises NoToken. A function that is not asynchronous runs in a thread of its own, so that it may block."""
     try:
@@ -30,14 +34,20 @@ async def ask_token(source: TokenSource) -> str:
         raise NoToken("no token: no answer in time") from None
     except Exception as fault:
         raise NoToken(f"no token: {type(fault).__name__}: {fault}") from fault
-    if not isinstance(token, str) or not TOKEN.fullmatch(token):
+    if not isinstance(token, str):
+        raise WrongToken(f"no token: the function answers {type(token).__name__}, and not str")
+    if not TOKEN.fullmatch(token):
         raise NoToken("no token: the answer is none")
     return token
 
 
 async def _call(source: Callable[[], Any]) -> Any:
-    answer = source() if inspect.iscoroutinefunction(source) else await in_thread(source)
-    return await answer if inspect.isawaitable(answer) else answer
+    try:
+        answer = source() if inspect.iscoroutinefunction(source) else await in_thread(source)
+        return await answer if inspect.isawaitable(answer) else answer
+    except (KeyboardInterrupt, SystemExit) as fault:
+        raise_in_loop(fault)
+        raise NoToken(f"no token: {type(fault).__name__}") from fault
 
 
 def renewal_in(source: TokenSource, token: str, now: float) -> Optional[float]:

@@ -1,6 +1,7 @@
 import asyncio
 import json
 import random
+import time
 import unittest
 import urllib.request
 import uuid
@@ -13,6 +14,7 @@ from telltale_client.watch_types import Live, Waiting
 
 from .cutting_proxy import CuttingProxy
 from .real_servers import PATIENCE_SECONDS, Gateway, needed, program
+from .test_conformance import StandingTime
 from .watched import VERDICT, WithGateway, called, eventually, status
 
 STAGES = ["initializing", "uploading", "frame_extraction", "model_inference", "queued"]
@@ -116,11 +118,45 @@ class AnAsynchronousWatch(WithGateway):
             self.assertEqual((refused.exception.code, refused.exception.reason), (4003, "not_allowed"))
 
         def declare(viewer):
-            request = gateway._request(f"/v1/analyses/{self.id}", json.dumps({"viewers": [viewer]}).encode())
-            request.method = "PUT"
-            urllib.request.urlopen(request, timeout=PATIENCE_SECONDS).close()
+            self.declare(gateway, self.id, viewer)
 
         self.play(declared_late())
+
+    def test_SDK_15_asks_again_at_once_for_one_analysis_on_a_live_connection_if_it_is_told_to(self):
+        gateway = Gateway(WATCH_DEFAULT="deny")
+        self.addCleanup(gateway.stop)
+
+        async def ask_again(transport):
+            ids, token = [str(uuid.uuid4()) for _ in range(2)], gateway.token("")
+            self.declare(gateway, ids[0], "worker")
+            with CuttingProxy(gateway.url) as proxy:
+                good, late = (self.awatch(one, url=proxy.url, token=token, transports=(transport,)) for one in ids)
+                statuses = []
+                late.subscribe(lambda: statuses.append(late.snapshot.connection.status))
+                await at_once(lambda: good.snapshot.analysis and statuses[-1:] == ["waiting"])
+                self.declare(gateway, ids[1], "worker")
+                # The clock stands still: nothing else asks again.
+                late.retry_now()
+                self.assertEqual(statuses[-2:], ["waiting", "connecting"])
+                await at_once(lambda: late.snapshot.analysis)
+                self.assertEqual(late.snapshot.connection, good.snapshot.connection)
+                good.close()
+                late.close()
+                await loop.skip(1)
+                await at_once(lambda: len(asyncio.all_tasks()) == 1)
+
+        for transport in TRANSPORTS:
+            with self.subTest(transport=transport.name):
+                loop = StandingTime()
+                try:
+                    loop.run_until_complete(ask_again(transport))
+                finally:
+                    loop.close()
+
+    def declare(self, gateway, analysis_id, viewer):
+        request = gateway._request(f"/v1/analyses/{analysis_id}", json.dumps({"viewers": [viewer]}).encode())
+        request.method = "PUT"
+        urllib.request.urlopen(request, timeout=PATIENCE_SECONDS).close()
 
     def test_SDK_16_reads_if_no_stream_gets_through(self):
         class NoStream(EventStream):
@@ -173,6 +209,14 @@ class AnAsynchronousWatch(WithGateway):
             await called(good.close)
 
         self.play(three())
+
+
+async def at_once(condition):
+    """Until the condition holds, though the clock of the loop stands still."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not condition():
+        assert time.monotonic() < deadline, "it never came to be"
+        await asyncio.sleep(0)
 
 
 def any_event(chance, is_skewed):

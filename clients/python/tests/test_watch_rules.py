@@ -3,11 +3,16 @@
 import asyncio
 import base64
 import json
+import os
 import random
+import sys
 import unittest
+import uuid
 from unittest import mock
 
+from telltale_client import WatchRefused, awatch
 from telltale_client.watch_address import address_of
+from telltale_client.watch_options import watch_options
 from telltale_client.watch_plan import backoff, retry_after
 from telltale_client.watch_sse import Frames
 from telltale_client.watch_tasks import within
@@ -59,7 +64,7 @@ class AToken(unittest.TestCase):
         def raises():
             raise ValueError("no backend")
 
-        for source in (raises, lambda: None, lambda: "two words", lambda: "line\nbreak"):
+        for source in (raises, lambda: sys.exit(), lambda: None, lambda: "two words", lambda: "line\nbreak"):
             with self.assertRaises(NoToken) as fault:
                 asyncio.run(ask_token(source))
             self.assertNotIn("words", str(fault.exception))
@@ -70,6 +75,50 @@ class AToken(unittest.TestCase):
 
         answers = [asyncio.run(ask_token(source)) for source in ("a", lambda: "a", later, lambda: later())]
         self.assertEqual(answers, ["a", "a", "b", "b"])
+
+
+    def test_of_another_type_than_text_ends_the_watch(self):
+        async def later():
+            return {"token": "t"}
+
+        async def watched(source):
+            async for _ in awatch(uuid.uuid4(), url="http://127.0.0.1:9", token=source):
+                pass
+
+        for source, kind in ((lambda: None, "NoneType"), (lambda: b"t", "bytes"), (later, "dict")):
+            with self.subTest(kind), self.assertRaises(WatchRefused) as refused:
+                asyncio.run(asyncio.wait_for(watched(source), 30))
+            self.assertEqual(refused.exception.code, 4001)
+            self.assertIn(f"answers {kind}, and not str", refused.exception.reason)
+
+
+class TheArguments(unittest.TestCase):
+    GOOD = {"analysis_id": uuid.UUID(int=7), "url": "http://gateway", "token": "t", "until": None, "conflate": "none"}
+
+    def test_that_cannot_be_are_refused_at_once_and_by_name(self):
+        for name, bad in {
+            "analysis_id": [None, "", "  ", 7, b"x"],
+            "url": [7, b"http://gateway", "gateway:8000", "ftp://gateway", "http://", "http://a b", "http://g:x", "http://g:0",
+                    "http://g:70000", "http://g?token=t", "http://g/#x", "http://me:secret@g"],
+            "token": [7, b"t", ["t"], "two words", "t\n", "t\u00fc"],
+            "until": ["end", True, 1],
+            "conflate": [None, "all", True],
+        }.items():
+            for value in bad:
+                with self.subTest(name, value=value), mock.patch.dict(os.environ, clear=True):
+                    with self.assertRaises(ValueError) as fault:
+                        watch_options(**{**self.GOOD, name: value})
+                    self.assertIn(name, str(fault.exception))
+                    self.assertNotIn("secret", str(fault.exception))
+
+    def test_that_name_an_address_by_a_file_that_is_not_there_are_refused(self):
+        with mock.patch.dict(os.environ, {"TELLTALE_URL_FILE": "/nowhere/at/all"}), self.assertRaises(ValueError):
+            watch_options(**{**self.GOOD, "url": None})
+
+    def test_name_addresses_and_ids_as_people_write_them(self):
+        options = watch_options(**{**self.GOOD, "url": " https://m\u00fcller.example/gr\u00fc\u00df/%20 ", "analysis_id": " AB "})
+        self.assertEqual(options.where.address, (True, "xn--mller-kva.example", 443, "/gr%C3%BC%C3%9F/%20"))
+        self.assertEqual(options.analysis_id, "ab")
 
 
 class AnEventStream(unittest.TestCase):
