@@ -16,7 +16,7 @@ async def request_cancel(options: WatchOptions, reason: Optional[str]) -> None:
     body = json.dumps({"reason": reason}).encode()
     try:
         token = await ask_token(options.where.token)
-        path = f"{quote(options.analysis_id, safe='')}/cancel"
+        path = f"/v1/analyses/{quote(options.analysis_id, safe='')}/cancel"
         response = await request(options.where.address, token, path, body=body)
         response.close()
     except NoToken as fault:

@@ -71,8 +71,8 @@ class SharedConnection:
         else:
             self._close()
 
-    def renew(self, feed: Feed) -> None:
-        if self._link is not None:
+    def renew(self, feed: Feed, is_asked: bool) -> None:
+        if self._link is not None and (is_asked or not self._link.asks_again):
             self._link.subscribe(feed)
 
     def retry_now(self) -> None:

@@ -8,8 +8,7 @@ from weakref import WeakKeyDictionary
 from .watch_connection import Destination, SharedConnection
 from .watch_fold import has_ended
 from .watch_link import Transport
-from .watch_poll import LongPoll
-from .watch_sse import EventStream
+from .watch_sse import EventStream, LongPoll
 from .watch_tasks import raise_in_loop
 from .watch_types import Closed, Finished, Frame, Refused, Snapshot, WatchRefused
 from .watch_websocket import WebSocket

@@ -23,7 +23,8 @@ class Shared(Protocol):
 
     def remove(self, feed: "Feed") -> None: ...
 
-    def renew(self, feed: "Feed") -> None: ...
+    def renew(self, feed: "Feed", is_asked: bool) -> None:
+        """Asks for it again on the connection; unless it `is_asked`, only if the gateway does not do so itself."""
 
     def retry_now(self) -> None: ...
 
@@ -66,7 +67,7 @@ class Feed:
         if self._retry is None:
             self._connection.retry_now()
         else:
-            self._ask_again()
+            self._ask_again(is_asked=True)
 
     def refused(self, code: str) -> None:
         self.is_caught_up = False
@@ -86,7 +87,6 @@ class Feed:
         self._stop_retry()
         self._refusals = 0
         if kind in ("subscribed", "connection_established"):
-            self.is_caught_up = False
             if frame.get("resumed") is False:
                 self.position = None  # the state so far is void, and shown until the one comes that takes its place
             if self.snapshot.connection != self._shared:
@@ -98,6 +98,8 @@ class Feed:
             self._change(self._shared, cast(AnalysisState, state), frame)
         elif self.position is not None and analysis is not None:
             if kind == "caught_up":
+                if self.is_caught_up:
+                    return  # a stream that begins anew, for an analysis beside this one, goes on where it was
                 self.is_caught_up = True
             after = self._after(analysis, frame)
             if after is not None:
@@ -131,11 +133,11 @@ class Feed:
         for listener in list(self._listeners.values()):
             listener(event)
 
-    def _ask_again(self) -> None:
+    def _ask_again(self, is_asked: bool = False) -> None:
         self._stop_retry()
         self._change(Connecting(), self.snapshot.analysis)
         if self._listeners:
-            self._connection.renew(self)
+            self._connection.renew(self, is_asked)
 
     def _stop_retry(self) -> None:
         if self._retry is not None:

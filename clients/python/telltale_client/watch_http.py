@@ -98,11 +98,11 @@ async def request(
     body: Optional[bytes] = None,
     seconds: float = ANSWER_SECONDS,
 ) -> Response:
-    """Gets a path below `/v1/analyses/`, or posts to it if there is a body. Raises Ended for any answer but a good one."""
+    """Gets a path, or posts to it if there is a body. Raises Ended for any answer but a good one."""
     headers = {"Accept": accept, "Authorization": f"Bearer {token}", "Connection": "close"}
     if body is not None:
         headers["Content-Type"], headers["Content-Length"] = "application/json", str(len(body))
-    streams, prefix = await _connection(address, f"/v1/analyses/{path}")
+    streams, prefix = await _connection(address, path)
     response = await exchange(address, streams, "GET" if body is None else "POST", prefix, headers, body, seconds)
     if 200 <= response.status < 300:
         return response

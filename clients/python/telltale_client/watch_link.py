@@ -1,7 +1,6 @@
-"""A way to the gateway that carries the frames of many analyses, and the kind that takes a request for each of them."""
+"""A way to the gateway that carries the frames of many analyses."""
 
-import asyncio
-from typing import Awaitable, Callable, Dict, NamedTuple, Optional, Protocol
+from typing import NamedTuple, Optional, Protocol
 
 from .watch_address import Address, Ended
 from .watch_plan import LINK_BROKEN
@@ -41,6 +40,9 @@ class Asked(NamedTuple):
 
 
 class Link(Protocol):
+    # Whether the gateway asks again by itself for an analysis that it refused for now.
+    asks_again: bool
+
     def subscribe(self, place: Place) -> None:
         """Begins, or begins anew, at the position that the place has once the link is open."""
 
@@ -58,77 +60,6 @@ class Transport(Protocol):
     name: TransportName
 
     def open(self, asked: Asked, owner: Owner) -> Link: ...
-
-
-class Watching:
-    """One analysis on a link of requests."""
-
-    def __init__(self, link: "LinkOfRequests", place: Place) -> None:
-        self._link = link
-        self.analysis_id, self.position = place.analysis_id, place.position
-
-    @property
-    def asked(self) -> Asked:
-        """With the token that is good now."""
-        return self._link.asked
-
-    def took(self, frame: Frame) -> None:
-        self._link.opened(frame)
-        # A frame of the protocol itself, as `heartbeat`, is of no analysis.
-        if frame["event_type"] == "notice" or frame.get("analysis_id") == self.analysis_id:
-            self._link.owner.took(self.analysis_id, frame)
-
-
-class LinkOfRequests:
-    """`watch` makes the requests of one analysis until it is cancelled or raises Ended. If those of one end, the link has ended."""
-
-    def __init__(
-        self, asked: Asked, owner: Owner, watch: Callable[[Watching], Awaitable[None]], takes_tokens: bool
-    ) -> None:
-        self.asked, self.owner = asked, owner
-        self._watch, self._takes_tokens = watch, takes_tokens
-        self._tasks: Dict[str, "asyncio.Task[None]"] = {}
-        self._is_open = False
-
-    def subscribe(self, place: Place) -> None:
-        self.unsubscribe(place)
-        self._tasks[place.analysis_id] = asyncio.ensure_future(self._run(Watching(self, place)))
-
-    def unsubscribe(self, place: Place) -> None:
-        task = self._tasks.pop(place.analysis_id, None)
-        if task is not None:
-            task.cancel()
-
-    def authenticate(self, token: str) -> bool:
-        if self._takes_tokens:
-            self.asked = self.asked._replace(token=token)
-        return self._takes_tokens
-
-    def close(self) -> None:
-        for task in self._tasks.values():
-            task.cancel()
-        self._tasks.clear()
-
-    def opened(self, frame: Frame) -> None:
-        if not self._is_open:
-            self._is_open = True
-            self.owner.opened(frame)
-
-    async def _run(self, watching: Watching) -> None:
-        try:
-            await self._watch(watching)
-        except asyncio.CancelledError:
-            raise
-        except Exception as fault:
-            if self._tasks.get(watching.analysis_id) is asyncio.current_task():
-                self._ended(watching.analysis_id, ended_by(fault))
-
-    def _ended(self, analysis_id: str, end: Ended) -> None:
-        if end.code not in (4003, 4004):
-            return self.owner.ended(end)
-        del self._tasks[analysis_id]
-        self.opened({})
-        self.owner.refused(analysis_id, end.reason)
 
 
 def ended_by(fault: Exception) -> Ended:

@@ -1,5 +1,6 @@
 """Reads the arguments of `watch` and `awatch`."""
 
+import re
 import uuid
 from typing import Any, Optional, Union
 
@@ -8,6 +9,8 @@ from .watch_address import Address, address_of
 from .watch_connection import Destination
 from .watch_core import Conflate, Until, WatchOptions
 from .watch_token import TOKEN, TokenSource
+
+ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 def watch_options(
@@ -26,9 +29,10 @@ def watch_options(
 
 
 def _id(given: Any) -> str:
-    if not isinstance(given, (str, uuid.UUID)) or not str(given).strip():
+    text = str(given).strip().lower() if isinstance(given, (str, uuid.UUID)) else ""
+    if not ID.fullmatch(text):
         raise ValueError(f"analysis_id is the UUID of an analysis, and not {given!r}")
-    return str(given).strip().lower()
+    return text
 
 
 def _address(given: Any) -> Address:

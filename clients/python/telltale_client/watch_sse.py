@@ -1,84 +1,155 @@
-"""Server-sent events, one stream for each analysis."""
+"""Event streams of up to a hundred analyses each, and the same for networks that pass on nothing but whole answers."""
 
-import json
-from typing import Iterator, List
+import asyncio
+from typing import Dict, List, Optional
 from urllib.parse import quote
 
 from .watch_address import Ended
-from .watch_http import CHUNK, Response, Silence, request
-from .watch_link import HEARTBEAT_TIMEOUT, Asked, Link, LinkOfRequests, Owner, Watching
+from .watch_frames import Frames
+from .watch_http import ANSWER_SECONDS, Silence, request
+from .watch_link import HEARTBEAT_TIMEOUT, Asked, Link, Owner, Place, ended_by
 from .watch_plan import LINK_BROKEN
 from .watch_types import Frame, TransportName
 
+# The most analyses that a gateway takes on one stream.
+MOST_PLACES = 100
+WAIT_SECONDS = 25
+# Until a link is open nobody waits for news: a gateway that has none shows so that it is there.
+FIRST_WAIT_SECONDS = 1
+
 
 class EventStream:
+    """Streams that go on until somebody ends them."""
+
     name: TransportName = "sse"
 
     def open(self, asked: Asked, owner: Owner) -> Link:
-        return LinkOfRequests(asked, owner, _stream, takes_tokens=False)
+        return LinkOfStreams(asked, owner, waits=False)
 
 
-async def _stream(watching: Watching) -> None:
-    asked = watching.asked
-    after = "" if watching.position is None else f"&last_event_id={quote(watching.position, safe='')}"
-    query = f"replay=state&markers=1&conflate={asked.conflate}{after}"
-    path = f"{quote(watching.analysis_id, safe='')}/events?{query}"
-    response = await request(asked.address, asked.token, path, accept="text/event-stream")
-    try:
-        if not response.headers.get("content-type", "").startswith("text/event-stream"):
-            raise Ended(LINK_BROKEN, "no gateway answers there")
-        with response.cut_when_silent(HEARTBEAT_TIMEOUT) as silence:
-            await _frames(watching, response, silence)
-    finally:
-        response.close()
+class LongPoll:
+    """Streams that the gateway ends after the first news: they get through if nothing else does."""
+
+    name: TransportName = "poll"
+
+    def open(self, asked: Asked, owner: Owner) -> Link:
+        return LinkOfStreams(asked, owner, waits=True)
 
 
-async def _frames(watching: Watching, response: Response, silence: Silence) -> None:
-    frames = Frames()
-    async for chunk in response.chunks():
-        silence.heard()
-        for frame in frames.of(chunk):
-            if frame["event_type"] == "closing":
-                raise _closing(frame)
-            if frame["event_type"] == "connection_established":
-                silence.seconds = float(frame.get("heartbeat_timeout_seconds") or HEARTBEAT_TIMEOUT)
-            watching.took(frame)
-    raise EOFError
+class Group:
+    """Analyses that share a stream. One that left is on it until it begins anew."""
+
+    def __init__(self) -> None:
+        self.places: Dict[str, Place] = {}
+        self.task: "Optional[asyncio.Task[None]]" = None
+        self.is_beginning = False
+
+    def stop(self) -> None:
+        self.is_beginning = False
+        if self.task is not None:
+            self.task.cancel()
+            self.task = None
+
+
+class LinkOfStreams:
+    """If one of its streams ends, the link has ended. A stream that begins anew goes on at the position of each analysis."""
+
+    def __init__(self, asked: Asked, owner: Owner, waits: bool) -> None:
+        self.asks_again = not waits
+        self._asked, self._owner, self._waits = asked, owner, waits
+        self._groups: List[Group] = []
+        self._is_open = False
+
+    def subscribe(self, place: Place) -> None:
+        group = self._group_for(place.analysis_id)
+        group.places[place.analysis_id] = place
+        if not group.is_beginning:
+            group.stop()
+            group.is_beginning = True
+            group.task = asyncio.ensure_future(self._follow(group))
+
+    def unsubscribe(self, place: Place) -> None:
+        for group in list(self._groups):
+            if group.places.pop(place.analysis_id, None) is not None and not group.places:
+                self._groups.remove(group)
+                group.stop()
+
+    def authenticate(self, token: str) -> bool:
+        if self._waits:
+            self._asked = self._asked._replace(token=token)
+        return self._waits
+
+    def close(self) -> None:
+        for group in self._groups:
+            group.stop()
+        self._groups.clear()
+
+    def _group_for(self, analysis_id: str) -> Group:
+        with_room = [group for group in self._groups if len(group.places) < MOST_PLACES]
+        for group in [*(group for group in self._groups if analysis_id in group.places), *with_room]:
+            return group
+        self._groups.append(Group())
+        return self._groups[-1]
+
+    async def _follow(self, group: Group) -> None:
+        try:
+            await asyncio.sleep(0)  # all that are subscribed to in one turn share the request
+            group.is_beginning = False
+            while group.places:
+                await self._stream(group)
+                if not self._waits:
+                    raise EOFError
+        except asyncio.CancelledError:
+            raise
+        except Exception as fault:
+            if group.task is asyncio.current_task():
+                self._owner.ended(ended_by(fault))
+
+    async def _stream(self, group: Group) -> None:
+        wait = (WAIT_SECONDS if self._is_open else FIRST_WAIT_SECONDS) if self._waits else 0
+        query = f"replay=state&markers=1&conflate={self._asked.conflate}" + (f"&wait={wait}" if wait else "")
+        for place in group.places.values():
+            after = "" if place.position is None else f"@{quote(place.position, safe='')}"
+            query += f"&analysis={quote(place.analysis_id, safe='')}{after}"
+        patience = wait + ANSWER_SECONDS
+        asked = self._asked
+        response = await request(
+            asked.address, asked.token, f"/v1/events?{query}", accept="text/event-stream", seconds=patience
+        )
+        try:
+            if not response.headers.get("content-type", "").startswith("text/event-stream"):
+                raise Ended(LINK_BROKEN, "no gateway answers there")
+            frames, me = Frames(), asyncio.current_task()
+            with response.cut_when_silent(HEARTBEAT_TIMEOUT) as silence:
+                async for chunk in response.chunks():
+                    silence.heard()
+                    for frame in frames.of(chunk):
+                        if group.task is not me:
+                            return  # a listener has ended this stream
+                        self._took(group, frame, silence)
+        finally:
+            response.close()
+
+    def _took(self, group: Group, frame: Frame, silence: Silence) -> None:
+        kind, analysis_id = frame["event_type"], frame.get("analysis_id")
+        if kind == "closing":
+            raise _closing(frame)
+        if kind == "connection_established":
+            silence.seconds = float(frame.get("heartbeat_timeout_seconds") or HEARTBEAT_TIMEOUT)
+        if not self._is_open:
+            self._is_open = True
+            self._owner.opened(frame)
+        if kind == "notice":
+            if group is self._groups[0]:  # each stream has them
+                self._owner.took(None, frame)
+        elif kind == "subscription_refused" and isinstance(analysis_id, str):
+            if not self.asks_again:
+                group.places.pop(analysis_id, None)
+            self._owner.refused(analysis_id, frame["code"])
+        elif isinstance(analysis_id, str):
+            self._owner.took(analysis_id, frame)
 
 
 def _closing(frame: Frame) -> Ended:
     wait = f" retry_after_ms={frame['retry_after_ms']}" if "retry_after_ms" in frame else ""
     return Ended(frame["code"], f"{frame['reason']}{wait}")
-
-
-class Frames:
-    """Makes frames of the bytes of an event stream, however they are cut."""
-
-    def __init__(self) -> None:
-        self._line = bytearray()
-        self._type = "message"
-        self._data: List[str] = []
-
-    def of(self, chunk: bytes) -> Iterator[Frame]:
-        *lines, rest = chunk.split(b"\n")
-        for line in lines:
-            self._line += line
-            text = self._line.decode("utf-8").rstrip("\r")
-            self._line.clear()
-            if text:
-                self._field(text)
-                continue
-            if self._data:
-                yield {"event_type": self._type, **json.loads("\n".join(self._data))}
-            self._type, self._data = "message", []
-        self._line += rest
-        if len(self._line) > 1024 * CHUNK:
-            raise ValueError("a line without an end")
-
-    def _field(self, line: str) -> None:
-        name, _, value = line.partition(":")
-        value = value[1:] if value.startswith(" ") else value
-        if name == "event":
-            self._type = value
-        elif name == "data":
-            self._data.append(value)

@@ -18,6 +18,8 @@ class WebSocket:
 
 
 class LinkBySocket:
+    asks_again = False
+
     def __init__(self, asked: Asked, owner: Owner) -> None:
         self._asked, self._owner = asked, owner
         self._socket: Optional[Socket] = None

@@ -161,8 +161,8 @@ class Gateway:
         self._process.kill()
         self._process.wait()
 
-    def token(self, scope="analysis:publish analysis:cancel"):
-        claims = {"sub": "worker", "scope": scope, "exp": int(time.time()) + 3600}
+    def token(self, scope="analysis:publish analysis:cancel", **more):
+        claims = {"sub": "worker", "scope": scope, "exp": int(time.time()) + 3600, **more}
         signed = ".".join(_base64(json.dumps(part).encode()) for part in ({"alg": "HS256", "typ": "JWT"}, claims))
         return f"{signed}.{_base64(hmac.new(self._secret.encode(), signed.encode(), hashlib.sha256).digest())}"
 

@@ -8,8 +8,7 @@ import uuid
 
 from telltale_client import WatchRefused
 from telltale_client.watch_core import TRANSPORTS
-from telltale_client.watch_poll import LongPoll
-from telltale_client.watch_sse import EventStream
+from telltale_client.watch_sse import EventStream, LongPoll
 from telltale_client.watch_types import Live, Waiting
 
 from .cutting_proxy import CuttingProxy
@@ -87,19 +86,81 @@ class AnAsynchronousWatch(WithGateway):
         self.assertEqual(running(watching.snapshot.analysis), running(state))
 
     def test_SDK_14_shares_one_connection_with_ninety_nine_others(self):
-        async def a_hundred():
+        async def a_hundred(transport):
             with CuttingProxy(self.gateway.url) as proxy:
-                token, ids = self.gateway.token(""), [str(uuid.uuid4()) for _ in range(100)]
-                watching = [self.awatch(analysis_id, url=proxy.url, token=token) for analysis_id in ids]
+                ids, options = [str(uuid.uuid4()) for _ in range(100)], {"url": proxy.url, "token": self.gateway.token("")}
+                watching = [self.awatch(analysis_id, transports=(transport,), **options) for analysis_id in ids]
                 await eventually(lambda: all(one.snapshot.analysis for one in watching), "they are connected")
                 await called(self.publish, VERDICT, to=ids[57])
                 await eventually(lambda: watching[57].snapshot.analysis["result"], "the result")
                 self.assertEqual(sum(one.snapshot.analysis["status"] == "unknown" for one in watching), 99)
                 for one in watching:
                     one.close()
-                self.assertEqual(proxy.connections, 1)
+                # A request that waits is followed by another one after each news.
+                self.assertLessEqual(proxy.connections, 8 if transport.name == "poll" else 1)
 
-        self.play(a_hundred())
+        for transport in TRANSPORTS:
+            with self.subTest(transport=transport.name):
+                self.play(a_hundred(transport))
+
+    def test_SDK_11_gives_each_event_once_and_in_order_while_others_join_and_leave(self):
+        for transport in TRANSPORTS:
+            with self.subTest(transport=transport.name), CuttingProxy(self.gateway.url) as proxy:
+                self.play(self.join_and_leave(transport, proxy, random.Random(7)))
+
+    async def join_and_leave(self, transport, proxy, chance):
+        ids, reading = [str(uuid.uuid4()) for _ in range(120)], {}
+        token, told = self.gateway.token(""), dict.fromkeys(ids, 0)
+
+        async def read(analysis_id, watching, seen):
+            async for event in watching:
+                seen.append(event)
+
+        def join(analysis_id):
+            watching, seen = self.awatch(analysis_id, transports=(transport,), url=proxy.url, token=token), []
+            reading[analysis_id] = watching, seen, asyncio.ensure_future(read(analysis_id, watching, seen))
+
+        async def leave(analysis_id):
+            watching, seen, task = reading.pop(analysis_id)
+            watching.close()
+            await task
+            self.in_order(seen)
+
+        for analysis_id in ids[:100]:
+            join(analysis_id)
+        for step in range(40):
+            for analysis_id in chance.sample(ids, 3):
+                told[analysis_id] += 1
+                await called(self.publish, status(progress=told[analysis_id] / 100), to=analysis_id)
+            analysis_id = chance.choice(ids)
+            if analysis_id in reading:
+                await leave(analysis_id)
+            else:
+                join(analysis_id)
+            if step == 25:
+                proxy.cut()
+        for analysis_id in list(reading):
+            watching, seen, _ = reading[analysis_id]
+
+            def has_all():
+                analysis = watching.snapshot.analysis
+                return analysis and (analysis["progress"] or 0) * 100 == told[analysis_id]
+
+            await eventually(has_all, lambda: (watching.snapshot, told[analysis_id]))
+            await leave(analysis_id)
+
+    def in_order(self, seen):
+        """The state once, and then each event after it."""
+        kinds = [event["event_type"] for event in seen]
+        self.assertLessEqual(kinds.count("analysis_state"), 1)
+        self.assertLessEqual(kinds.count("caught_up"), 2)  # once more after the cut
+        offset = 0
+        for event in seen:
+            if event["event_type"] == "analysis_state":
+                offset = int(event["last_event_id"].split("-")[-1])
+            elif "event_id" in event:
+                offset += 1
+                self.assertEqual(int(event["event_id"].split("-")[1]), offset)
 
     def test_SDK_15_tries_again_as_long_as_nobody_declared_the_viewers(self):
         gateway = Gateway(WATCH_DEFAULT="deny")
@@ -197,18 +258,21 @@ class AnAsynchronousWatch(WithGateway):
         request = gateway._request(f"/v1/analyses/{self.id}/events", json.dumps([status()]).encode())
         urllib.request.urlopen(request, timeout=30).close()
 
-    def test_leaves_the_others_alone_when_one_is_refused_or_closed(self):
-        async def three():
-            token = self.gateway.token("")
-            good, bad, short = (self.awatch(name, token=token) for name in (self.id, "video-7", str(uuid.uuid4())))
+    def test_SDK_14_leaves_the_others_alone_when_one_is_refused_or_closed(self):
+        async def three(transport):
+            ids = [str(uuid.uuid4()) for _ in range(3)]
+            options = {"token": self.gateway.token("", analyses=ids[:2]), "transports": (transport,)}
+            good, short, bad = (self.awatch(analysis_id, **options) for analysis_id in ids)
             await eventually(lambda: bad.snapshot.connection.status == "refused", "it is refused")
             await eventually(lambda: short.snapshot.analysis, "it is connected")
             short.close()
-            await called(self.publish, VERDICT)
+            await called(self.publish, VERDICT, to=ids[0])
             await eventually(lambda: good.snapshot.analysis and good.snapshot.analysis["result"], "the result")
             await called(good.close)
 
-        self.play(three())
+        for transport in TRANSPORTS:
+            with self.subTest(transport=transport.name):
+                self.play(three(transport))
 
 
 async def at_once(condition):

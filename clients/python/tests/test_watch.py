@@ -1,6 +1,7 @@
 import socket
 import threading
 import unittest
+import uuid
 
 from telltale_client import CancelRefused, WatchRefused, awatch, watch
 from telltale_client.watch_types import Closed, Finished, Live, Waiting
@@ -64,10 +65,10 @@ class AWatch(WithGateway):
             watching.cancel()
         self.assertEqual(refused.exception.code, "already_ended")
 
-    def test_of_an_id_that_is_none_is_refused(self):
+    def test_that_the_token_does_not_allow_is_refused(self):
         with self.assertRaises(WatchRefused) as refused:
-            list(watch("video-7", url=self.gateway.url, token=self.gateway.token("")))
-        self.assertEqual(refused.exception.code, 4004)
+            list(self.watch(token=self.gateway.token("", analyses=[str(uuid.uuid4())])))
+        self.assertEqual(refused.exception.code, 4003)
 
     def test_without_a_gateway_waits_and_closes(self):
         with socket.socket() as unused:

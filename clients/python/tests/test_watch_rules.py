@@ -14,7 +14,7 @@ from telltale_client import WatchRefused, awatch
 from telltale_client.watch_address import address_of
 from telltale_client.watch_options import watch_options
 from telltale_client.watch_plan import backoff, retry_after
-from telltale_client.watch_sse import Frames
+from telltale_client.watch_frames import Frames
 from telltale_client.watch_tasks import within
 from telltale_client.watch_token import NoToken, ask_token, renewal_in
 
@@ -97,7 +97,7 @@ class TheArguments(unittest.TestCase):
 
     def test_that_cannot_be_are_refused_at_once_and_by_name(self):
         for name, bad in {
-            "analysis_id": [None, "", "  ", 7, b"x"],
+            "analysis_id": [None, "", "  ", 7, b"x", "video-7", uuid.UUID(int=7).hex, f"{uuid.UUID(int=7)}@e-1"],
             "url": [7, b"http://gateway", "gateway:8000", "ftp://gateway", "http://", "http://a b", "http://g:x", "http://g:0",
                     "http://g:70000", "http://g?token=t", "http://g/#x", "http://me:secret@g"],
             "token": [7, b"t", ["t"], "two words", "t\n", "t\u00fc"],
@@ -116,9 +116,9 @@ class TheArguments(unittest.TestCase):
             watch_options(**{**self.GOOD, "url": None})
 
     def test_name_addresses_and_ids_as_people_write_them(self):
-        options = watch_options(**{**self.GOOD, "url": " https://m\u00fcller.example/gr\u00fc\u00df/%20 ", "analysis_id": " AB "})
+        options = watch_options(**{**self.GOOD, "url": " https://m\u00fcller.example/gr\u00fc\u00df/%20 ", "analysis_id": f" {uuid.UUID(int=171)} ".upper()})
         self.assertEqual(options.where.address, (True, "xn--mller-kva.example", 443, "/gr%C3%BC%C3%9F/%20"))
-        self.assertEqual(options.analysis_id, "ab")
+        self.assertEqual(options.analysis_id, str(uuid.UUID(int=171)))
 
 
 class AnEventStream(unittest.TestCase):
