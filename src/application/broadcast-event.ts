@@ -3,14 +3,11 @@ import { isAnalysisChannel } from "../domain/channel.ts";
 import { decodeEvent, decodeEvents, type Issue } from "../domain/decode-event.ts";
 import { formatEventId } from "../domain/event-position.ts";
 import { EVENT_RULES, type EventRules } from "../domain/event-rules.ts";
+import { idempotencyKey } from "./idempotency-key.ts";
 import { noteAppended } from "./note-appended.ts";
 import type { ClockPort } from "./ports/clock-port.ts";
-import type { DeduplicationKey } from "./ports/deduplication-key.ts";
 import type { AppendOutcome, AttemptRefusal, PubSubPort } from "./ports/pub-sub-port.ts";
 import type { TelemetryPort } from "./ports/telemetry-port.ts";
-
-/** How long the broker remembers an idempotency key, by its own clock. */
-const IDEMPOTENCY_MS = 5 * 60 * 1000;
 
 export type BroadcastAnswer =
   | {
@@ -45,11 +42,8 @@ export class BroadcastEvent {
    * Stores all events of `body` or none, in its order. Resolves `stored` only after the broker has them. Rejects as
    * `PubSubPort.append` does. A batch is for analyses only: a notice is one event.
    */
-  async execute(
-    channel: ChannelName,
-    body: string,
-    idempotencyKey: string | undefined,
-  ): Promise<BroadcastAnswer> {
+  async execute(channel: ChannelName, body: string, key: string | undefined): Promise<BroadcastAnswer> {
+    const scope = isAnalysisChannel(channel) ? "channel" : "notices";
     const context = { channel, now: this.#clock.now(), rules: this.#rules };
     const decoded = isAnalysisChannel(channel)
       ? decodeEvents(body, context)
@@ -58,7 +52,7 @@ export class BroadcastEvent {
     const outcome = await this.#pubSub.append({
       channel,
       events: decoded.events.map((event) => event.encoded),
-      ...(idempotencyKey !== undefined && { deduplicate: keyed(channel, idempotencyKey) }),
+      ...(key !== undefined && { deduplicate: idempotencyKey(key, scope) }),
     });
     return this.#answer(channel, outcome);
   }
@@ -72,11 +66,6 @@ export class BroadcastEvent {
     const cancelRequested = isAnalysisChannel(channel) ? (outcome.cancelRequested ?? false) : undefined;
     return { type: "stored", eventIds, duplicate: outcome.type === "duplicate", cancelRequested };
   }
-}
-
-function keyed(channel: ChannelName, name: string): DeduplicationKey {
-  const scope = isAnalysisChannel(channel) ? "channel" : "notices";
-  return { by: "key", name, scope, windowMs: IDEMPOTENCY_MS, rememberMs: IDEMPOTENCY_MS };
 }
 
 function asBatch(decoded: ReturnType<typeof decodeEvent>): ReturnType<typeof decodeEvents> {

@@ -125,10 +125,10 @@ export class IngestInboxEntries {
   }
 
   /** Keeps a dead letter after the append in its place: if the node dies in between, another one does both again. */
-  async #append({ id, payload, request, lane, deadLetter }: AddressedEntry): Promise<void> {
+  async #append({ id, key, payload, request, lane, deadLetter }: AddressedEntry): Promise<void> {
     const reason = await this.#refusal(request, lane);
     if (deadLetter !== undefined) await this.#keep(deadLetter);
-    else if (reason !== undefined) await this.#keep({ id, channel: request.channel, payload, reason });
+    else if (reason !== undefined) await this.#keep({ id, key, channel: request.channel, payload, reason });
   }
 
   async #refusal(request: AppendRequest, lane: AddressedEntry["lane"]): Promise<string | undefined> {
@@ -150,9 +150,11 @@ export class IngestInboxEntries {
     done.push(entry.id);
   }
 
-  /** Names the dead letter by its entry, for each entry is an event of its own, whatever it holds. */
-  async #keep({ id, channel, payload, reason }: RefusedEntry): Promise<void> {
-    await this.#deadLetters.keep({ channel, payload, reason, name: `${INBOX} ${id}` });
+  /** Names the dead letter by its entry, for each entry without a key is an event of its own, whatever it holds. */
+  async #keep({ id, key, channel, payload, reason }: RefusedEntry): Promise<void> {
+    // A key may be used again within the time that a dead letter is known: then it has another payload.
+    const name = key === undefined ? `${INBOX} ${id}` : [INBOX, key, channel, payload].join("\n");
+    await this.#deadLetters.keep({ channel, payload, reason, name });
     this.#telemetry.count("telltale_dead_letters_total", { reason: reasonLabel(reason) });
     this.#telemetry.log("warn", "an inbox entry was refused", {
       kind: kindOfDeadLetter(channel),

@@ -10,12 +10,14 @@ import {
 } from "../domain/decode-event.ts";
 import { addressedEndInPlaceOf, endInPlaceOf, type ShownText } from "../domain/refused-end.ts";
 import { channelFault, deadLetterReason } from "./dead-letter-reason.ts";
+import { idempotencyKey } from "./idempotency-key.ts";
 import { INBOX, type InboxEntry, type UnreadableEntry } from "./ports/inbox-port.ts";
 import type { AppendRequest } from "./ports/pub-sub-port.ts";
 
 /** An entry of the inbox that is a dead letter. */
 export interface RefusedEntry {
   readonly id: string;
+  readonly key?: string | undefined;
   readonly channel: string;
   readonly payload: string;
   readonly reason: string;
@@ -24,6 +26,7 @@ export interface RefusedEntry {
 /** An entry of the inbox that has an event to append. */
 export interface AddressedEntry {
   readonly id: string;
+  readonly key?: string | undefined;
   readonly payload: string;
   readonly request: AppendRequest;
   /** `bare`: the worker addressed a channel, as it does with a bare message. */
@@ -77,23 +80,28 @@ function insteadOf(
 }
 
 function deadLetterOf(entry: InboxEntry, channel: string, reason: string): RefusedEntry {
-  return { id: entry.id, channel, payload: shownOf(entry).text, reason };
+  return { id: entry.id, key: entry.key, channel, payload: shownOf(entry).text, reason };
 }
 
 function shownOf(entry: InboxEntry): ShownText {
   return entry.type === "event" ? { text: entry.event } : { text: entry.payload, tail: entry.tail };
 }
 
-/** The deduplication key is the entry, even if the event is the end in its place. */
+/** The deduplication key is the entry and its own key, even if the event is the end in its place. */
 function eventOf(
   entry: InboxEntry,
   lane: AddressedEntry["lane"],
   channel: ChannelName,
   event: EncodedEvent,
 ): { readonly type: "event" } & AddressedEntry {
-  const { id } = entry;
-  const request: AppendRequest = { channel, events: [event], deduplicate: { by: "entry", id } };
-  return { type: "event", id, payload: shownOf(entry).text, request, lane };
+  const { id, key } = entry;
+  const deduplicate = {
+    by: "entry",
+    id,
+    ...(key !== undefined && { named: idempotencyKey(key, "channel") }),
+  } as const;
+  const request: AppendRequest = { channel, events: [event], deduplicate };
+  return { type: "event", id, key, payload: shownOf(entry).text, request, lane };
 }
 
 function faultOf(

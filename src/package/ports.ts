@@ -45,7 +45,14 @@ export type {
   Taken,
   UnreadableEntry,
 } from "../application/ports/inbox-port.ts";
-export { ASK_AGAIN_MS, INBOX, INBOX_BATCH, LEASE_MS, SHOWN_BYTES } from "../application/ports/inbox-port.ts";
+export {
+  ASK_AGAIN_MS,
+  ENTRY_KEY,
+  INBOX,
+  INBOX_BATCH,
+  LEASE_MS,
+  SHOWN_BYTES,
+} from "../application/ports/inbox-port.ts";
 export type {
   CounterName,
   GaugeName,

@@ -58,6 +58,7 @@ export function brokerContract(
     cancels,
     occurrences: hears,
     entryIds: inbox?.entryIds ?? [],
+    entryKeys: inbox?.keys,
   });
   deadLetterContract(name, () => openDeadLetters(open));
   if (hears) workerChannelContract(name, () => openWorkerChannels(open));

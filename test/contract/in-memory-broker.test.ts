@@ -24,6 +24,6 @@ brokerContract(
   },
   {
     capabilities: ["dead_letters", "inbox", "worker_channels", "durability:process", "replicas:0"],
-    inbox: { channels: true, entryIds: TIMED_IDS },
+    inbox: { keys: true, channels: true, entryIds: TIMED_IDS },
   },
 );

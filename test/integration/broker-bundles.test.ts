@@ -36,7 +36,7 @@ describe.skipIf(!needs("redis-server"))("the ports of one Redis", () => {
     {
       capabilities: ["dead_letters", "inbox", "worker_channels", "durability:memory", "replicas:0"],
       newerFormat: true,
-      inbox: { entryIds: TIMED_IDS },
+      inbox: { keys: true, entryIds: TIMED_IDS },
     },
   );
 });
@@ -60,7 +60,7 @@ describe.skipIf(!needs("redis-server"))("the ports of one Redis Cluster", () => 
     {
       capabilities: ["dead_letters", "inbox", "worker_channels", "durability:memory", "replicas:0"],
       newerFormat: true,
-      inbox: { entryIds: TIMED_IDS },
+      inbox: { keys: true, entryIds: TIMED_IDS },
     },
   );
 });

@@ -12,7 +12,7 @@ describe.skipIf(!needs("redis-server"))("the inbox on Redis", () => {
   const redis = useRedis();
   let inbox: RedisInbox;
 
-  inboxContract("Redis", () => emptyInbox(redis));
+  inboxContract("Redis", () => emptyInbox(redis), { keys: true });
 
   describe("RedisInbox", () => {
     beforeEach(async () => {

@@ -263,7 +263,7 @@ describe.skipIf(!needs("redis-server"))("a Redis behind sentinels", () => {
       {
         capabilities: ["dead_letters", "inbox", "worker_channels", "durability:disk", "replicas:1"],
         newerFormat: true,
-        inbox: { entryIds: TIMED_IDS },
+        inbox: { keys: true, entryIds: TIMED_IDS },
       },
     );
   });

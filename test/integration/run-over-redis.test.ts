@@ -2,6 +2,7 @@ import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { tmpdir } from "node:os";
 import { tokenFor } from "../support/gateway-process.ts";
 import { needs } from "../support/needs.ts";
+import { TcpProxy } from "../support/tcp-proxy.ts";
 import { runOf, until } from "../support/telltale-run.ts";
 import { useRedis } from "../support/use-redis.ts";
 
@@ -57,6 +58,31 @@ describe.skipIf(!needs("redis-server"))("telltale run through the inbox of a Red
       const answer = await fetch(`${gateway.url}/v1/analyses/${path}`, { headers });
       return (await answer.json()) as Record<string, unknown>;
     }
+
+    test("INB-13: tells each event once, although every second answer of Redis is lost", async () => {
+      const proxy = await TcpProxy.start({ host: "127.0.0.1", port: redis.port });
+      const adding = new Set<unknown>();
+      let [answers, lost] = [0, 0];
+      proxy.onData = (connection, direction, bytes) => {
+        if (direction === "up" && /xadd/i.test(Buffer.from(bytes).toString())) adding.add(connection);
+        else if (direction === "down" && adding.delete(connection) && ++answers % 2 === 1) {
+          lost++;
+          connection.cut();
+        }
+      };
+      const id = crypto.randomUUID();
+      const counts = "for i in 1 2 3 4 5; do echo $i/5; sleep 0.3; done";
+      const environment = { TELLTALE_URL: `redis://127.0.0.1:${proxy.port}` };
+      const run = runOf(tmpdir(), environment, ["--analysis", id, "--", "sh", "-c", counts]);
+      expect(await run.exited).toBe(0);
+      await until(async () => (await read(id)).status === "completed");
+      const events = (await read(`${id}/events?limit=1000`)).events as Record<string, unknown>[];
+      const told = events.map(({ event_id: _, ...event }) => JSON.stringify(event));
+      expect(lost).toBeGreaterThan(1);
+      expect(told).toEqual([...new Set(told)]);
+      expect(await redis.client.xlen("telltale:deadletters")).toBe(0);
+      await proxy.stop();
+    });
 
     test.each([
       ["ends it by SIGTERM", "", 143],

@@ -10,6 +10,7 @@ const INGEST_TESTS = [
   "test/unit/application/ingest-bare-message.test.ts",
   "test/unit/application/ingest-beside-others.test.ts",
 ];
+const KEYED_TESTS = ["test/unit/application/ingest-keyed-entries.test.ts"];
 const SCRIPT = "src/adapters/redis/scripts/deduplicate.lua";
 const SCRIPT_TESTS = ["test/integration/redis-pub-sub.test.ts"];
 
@@ -294,5 +295,28 @@ export const IDENTITY_MUTANTS: readonly Mutant[] = [
     killers: ["test/integration/redis-worker-channels.test.ts"],
     needs: "redis-server",
     test: "WC-9 nodes that listened before name a message alike",
+  },
+  {
+    name: "takes a repeated entry of the inbox by its id alone",
+    file: "src/application/read-entry.ts",
+    find: "key !== undefined && { named",
+    replace: "false && { named",
+    killers: KEYED_TESTS,
+  },
+  {
+    name: "keeps a dead letter of each repeated entry",
+    file: "src/application/ingest-inbox-entries.ts",
+    find: "key === undefined ?",
+    replace: "true ?",
+    killers: KEYED_TESTS,
+  },
+  {
+    name: "Redis: forgets an entry that was a duplicate by its key",
+    file: SCRIPT,
+    find: "  call('HSET', record, 'entry', last_entry)\n",
+    replace: "",
+    killers: SCRIPT_TESTS,
+    needs: "redis-server",
+    test: "PS-44 an entry that was a duplicate by its key stays one",
   },
 ];

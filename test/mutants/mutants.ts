@@ -619,7 +619,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "an idempotency key is not passed on",
     file: "src/application/broadcast-event.ts",
-    find: "...(idempotencyKey !== undefined && { deduplicate: keyed(channel, idempotencyKey) }),",
+    find: "...(key !== undefined && { deduplicate: idempotencyKey(key, scope) }),",
     replace: "",
     killers: MODEL,
   },

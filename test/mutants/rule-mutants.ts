@@ -115,8 +115,8 @@ export const RULE_MUTANTS: readonly Mutant[] = [
   {
     name: "Redis: knows a key for as long as it is kept",
     file: DEDUPLICATE,
-    find: "if now - tonumber(when) <= tonumber(ARGV[at + 2]) then",
-    replace: "if when then",
+    find: "if not seen or now - tonumber(when) > tonumber(window) then return end",
+    replace: "if not seen then return end",
     ...ON_REDIS,
   },
   {

@@ -11,7 +11,7 @@ INBOX = "telltale:inbox"
 
 
 class RedisTransport:
-    """One connection to Redis. An event that Redis took without an answer may come twice by way of the inbox."""
+    """One connection to Redis. In the inbox each event has a key: one that is sent again for want of an answer counts once."""
 
     poll_seconds = 2.0
     poll_is_beat = False
@@ -37,9 +37,9 @@ class RedisTransport:
     def send(self, source: Source, events: Sequence[str], key: str) -> Optional[bool]:
         try:
             # One by one: users of Redis need no transactions, and none overtakes another.
-            for event in events[self._taken.get(key, 0) :]:
-                self._hand_over(source, event)
-                self._taken[key] = self._taken.get(key, 0) + 1
+            for place in range(self._taken.get(key, 0), len(events)):
+                self._hand_over(source, events[place], f"{key}:{place}")
+                self._taken[key] = place + 1
         except self._faults as fault:
             self.close()
             raise _away(fault) from fault
@@ -81,9 +81,9 @@ class RedisTransport:
             self._redis = client_of(self._url)
         return self._redis.get_redis_connection(self._redis.get_node_from_key(key)) if self._is_cluster else self._redis
 
-    def _hand_over(self, source: Source, event: str) -> None:
+    def _hand_over(self, source: Source, event: str, key: str) -> None:
         if self._durable:
-            self._client(INBOX).xadd(INBOX, {"event": event})
+            self._client(INBOX).xadd(INBOX, {"event": event, "idempotency_key": key})
             return
         channel = f"analysis:{source.analysis_id}"
         heard = self._client(channel).publish(channel, event)

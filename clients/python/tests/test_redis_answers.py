@@ -11,7 +11,7 @@ class ARedisThatLosesAnswers:
     """Takes each entry of the inbox and closes the connection in place of an answer. It is a Cluster of one server, too."""
 
     def __init__(self):
-        self.entries = 0
+        self.entries = []
         self._listening = socket.create_server(("127.0.0.1", 0))
         self.port = self._listening.getsockname()[1]
         threading.Thread(target=self._accept, daemon=True).start()
@@ -33,10 +33,11 @@ class ARedisThatLosesAnswers:
                 count = lines.readline()
                 if not count:
                     return
-                words = [lines.read(int(lines.readline()[1:]) + 2)[:-2].upper() for _ in range(int(count[1:]))]
-                if words[0] == b"XADD":
-                    self.entries += 1
+                words = [lines.read(int(lines.readline()[1:]) + 2)[:-2] for _ in range(int(count[1:]))]
+                if words[0].upper() == b"XADD":
+                    self.entries.append(dict(zip(words[3::2], words[4::2])))
                     return
+                words = [word.upper() for word in words]
                 connection.sendall(self._answer(words))
 
     def _answer(self, words):
@@ -49,7 +50,7 @@ class ARedisThatLosesAnswers:
 
 @needed("redis-py", installed("redis"))
 class AnEventWhoseAnswerIsLost(unittest.TestCase):
-    def test_is_sent_once_for_each_try(self):
+    def test_is_sent_once_for_each_try_with_a_key_of_its_own(self):
         from telltale_client.redis_transport import RedisTransport
 
         for scheme in ("redis", "redis+cluster"):
@@ -58,10 +59,12 @@ class AnEventWhoseAnswerIsLost(unittest.TestCase):
                 self.addCleanup(server.stop)
                 transport = RedisTransport(f"{scheme}://127.0.0.1:{server.port}", durable=True)
                 self.addCleanup(transport.close)
-                for tries in (1, 2):
+                for key in ("one", "one", "two"):
                     with self.assertRaises(Away):
-                        transport.send(Source("id"), ["{}"], "key")
-                    self.assertEqual(server.entries, tries)
+                        transport.send(Source("id"), ["{}"], key)
+                keys = [entry.get(b"idempotency_key") for entry in server.entries]
+                self.assertEqual(keys, [b"one:0", b"one:0", b"two:0"])
+                self.assertEqual([entry[b"event"] for entry in server.entries], [b"{}"] * 3)
 
 
 if __name__ == "__main__":

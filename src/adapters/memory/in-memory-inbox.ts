@@ -1,6 +1,6 @@
 import type { ClockPort } from "../../application/ports/clock-port.ts";
 import type { InboxBacklog, InboxEntry, InboxPort, Taken } from "../../application/ports/inbox-port.ts";
-import { ASK_AGAIN_MS, INBOX_BATCH, SHOWN_BYTES } from "../../application/ports/inbox-port.ts";
+import { ASK_AGAIN_MS, ENTRY_KEY, INBOX_BATCH, SHOWN_BYTES } from "../../application/ports/inbox-port.ts";
 import { fill } from "../../domain/byte-budget.ts";
 import { MAX_EVENT_BYTES } from "../../domain/decode-event.ts";
 import { exceedsBytes, firstBytes, lastBytes, utf8Length } from "../../domain/utf8.ts";
@@ -94,7 +94,9 @@ export class InMemoryInbox implements InboxPort {
 }
 
 function entryOf(id: string, { fields, channel }: AddedEntry, now: number): InboxEntry {
-  const taken = { id, addedAt: timeOfId(id, now), ...(channel !== undefined && { channel }) };
+  const key = fields.findLast(([name]) => name === ENTRY_KEY)?.[1] ?? "";
+  const named = { ...(channel !== undefined && { channel }), ...(key !== "" && { key }) };
+  const taken = { id, addedAt: timeOfId(id, now), ...named };
   const [event, ...others] = fields.filter(([name]) => name === "event").map(([, value]) => value);
   if (event === undefined || others.length > 0) {
     return { ...taken, type: "unreadable", fault: "no_event", ...shown(fields.flat().join(" ")) };

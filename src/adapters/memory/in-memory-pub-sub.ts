@@ -1,7 +1,7 @@
 import { RequestTooLarge, reasonOf } from "../../application/errors.ts";
 import type { BrokerHealth } from "../../application/ports/broker-health.ts";
 import type { ClockPort } from "../../application/ports/clock-port.ts";
-import type { DeduplicationKey } from "../../application/ports/deduplication-key.ts";
+import type { DeduplicationKey, EntryKey, RequestKey } from "../../application/ports/deduplication-key.ts";
 import type {
   AppendOutcome,
   AppendRequest,
@@ -188,11 +188,20 @@ export class InMemoryPubSub implements PubSubPort {
       if (found.type === "new") return undefined;
       return found.type === "refused" ? found : duplicateOf(found.place);
     }
-    const first =
-      key.by === "entry"
-        ? kept.seenEntry(key.id)
-        : this.#memoryOf(key.scope, kept).find(key.by, key.name, key.windowMs, now);
+    const first = key.by === "entry" ? this.#seenEntry(key, kept, now) : this.#seenKey(key, kept, now);
     return first && duplicateOf(first);
+  }
+
+  #seenEntry({ id, named }: EntryKey, kept: KeptChannel, now: number): FirstTime | undefined {
+    const stored = kept.seenEntry(id);
+    if (stored !== undefined || named === undefined) return stored;
+    const first = this.#seenKey(named, kept, now);
+    if (first !== undefined) kept.lastEntry = { id, first };
+    return first;
+  }
+
+  #seenKey({ by, name, scope, windowMs }: RequestKey, kept: KeptChannel, now: number): FirstTime | undefined {
+    return this.#memoryOf(scope, kept).find(by, name, windowMs, now);
   }
 
   #answerTo(channel: ChannelName, now: number): WorkerAnswer {
@@ -200,8 +209,10 @@ export class InMemoryPubSub implements PubSubPort {
   }
 
   #remember(key: DeduplicationKey, kept: KeptChannel, first: FirstTime): void {
-    if (key.by === "entry") kept.lastEntry = { id: key.id, first };
-    else if (key.by === "occurrence") kept.heard.stored(key, first);
+    if (key.by === "entry") {
+      kept.lastEntry = { id: key.id, first };
+      if (key.named !== undefined) this.#remember(key.named, kept, first);
+    } else if (key.by === "occurrence") kept.heard.stored(key, first);
     else this.#memoryOf(key.scope, kept).remember(key.by, key.name, first, key.rememberMs);
   }
 

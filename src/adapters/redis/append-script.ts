@@ -63,7 +63,12 @@ function keyArguments(
   keys: string[],
 ): string[] {
   if (key === undefined) return ["", "", "0", "0"];
-  if (key.by === "entry") return ["entry", key.id, "0", "0"];
+  if (key.by === "entry") {
+    const { id, named } = key;
+    if (named === undefined) return ["entry", id, "0", "0"];
+    const at = keys.push(deduplicationKey(channel, named));
+    return ["entry", id, `${at} ${named.windowMs}`, `${named.rememberMs}`];
+  }
   const place = `${keys.push(deduplicationKey(channel, key))}`;
   if (key.by === "key") return [key.scope, place, `${key.windowMs}`, `${key.rememberMs}`];
   const { stretch, number } = key.occurrence;

@@ -5,6 +5,7 @@ import { BrokerUnavailable } from "../../application/errors.ts";
 import type { ClockPort } from "../../application/ports/clock-port.ts";
 import {
   ASK_AGAIN_MS,
+  ENTRY_KEY,
   INBOX,
   INBOX_BATCH,
   type InboxBacklog,
@@ -76,6 +77,7 @@ export class RedisInbox implements InboxPort {
         INBOX_INCARNATION_KEY,
         this.#node,
         ...limits,
+        ENTRY_KEY,
       ),
     )) as [Buffer, number | EntryReply[], Buffer?];
     if (type.toString() === "ELSEWHERE") {
@@ -173,7 +175,7 @@ class InboxConnections {
 
 const USED_UP = { cause: "ids_used_up" } as const;
 
-type EntryReply = readonly [id: Buffer, type: Buffer, payload: Buffer, tail?: Buffer];
+type EntryReply = readonly [id: Buffer, type: Buffer, payload: Buffer, key: Buffer, tail?: Buffer];
 
 const RELEASE = `#!lua
 if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[1]) end`;
@@ -194,9 +196,11 @@ function byIncarnation(ids: readonly string[]): Map<string, string[]> {
   return places;
 }
 
-function entryOf([idBytes, type, payload, tail]: EntryReply, prefix: string, now: number): InboxEntry {
+function entryOf([idBytes, type, payload, key, tail]: EntryReply, prefix: string, now: number): InboxEntry {
   const place = idBytes.toString();
-  const taken = { id: prefix + place, addedAt: timeOfId(place, now) };
+  // By its bytes, whatever they are: no two keys become the same.
+  const named = key.length > 0 && { key: key.toString("latin1") };
+  const taken = { id: prefix + place, addedAt: timeOfId(place, now), ...named };
   const entry = { ...taken, payload: payload.toString(), ...(tail && { tail: tail.toString() }) };
   switch (type.toString()) {
     case "NONE":

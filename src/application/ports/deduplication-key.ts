@@ -41,4 +41,9 @@ export interface EntryKey {
   readonly by: "entry";
   /** The id of the entry, as the inbox gave it. */
   readonly id: string;
+  /**
+   * The name that the worker gave to its event, of scope `channel`: the entry is a duplicate of a request of this name as
+   * well, and counts as the last one stored then (PS-44). Only an inbox whose entries have keys makes such a request.
+   */
+  readonly named?: RequestKey;
 }

@@ -57,6 +57,8 @@ interface TakenEntry {
   readonly id: string;
   /** When the worker added the entry, in milliseconds since 1970; undefined if the broker does not know. */
   readonly addedAt: number | undefined;
+  /** The key that the worker gave to its entry, so that a repeated entry counts once (IB-10); undefined if none, or an empty one. */
+  readonly key?: string;
   /**
    * The channel that the worker addressed, as a bare message has it (`BareMessage.channel`); undefined if the event itself
    * must say which analysis it is of (IB-9).
@@ -93,6 +95,8 @@ export interface InboxBacklog {
 
 /** The name of the inbox for workers and operators. A dead letter has it as its channel if its entry names none. */
 export const INBOX = "telltale:inbox";
+/** The field of an entry that has its key, on a broker whose entries have fields. */
+export const ENTRY_KEY = "idempotency_key";
 /** The most of one batch: enough to fill a connection, few enough to hold in memory. All fields of an entry count. */
 export const INBOX_BATCH: ByteBudget = { items: 512, bytes: 4 * 1024 * 1024 };
 /** The most bytes of an unreadable entry that are shown of its beginning, and as many of its end. */

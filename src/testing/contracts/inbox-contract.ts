@@ -4,13 +4,13 @@ import { brokerOfEachTest } from "./broker-of-each-test.ts";
 import type { Fields, InboxCapabilities, InboxUnderTest } from "./inbox-under-test.ts";
 
 /**
- * The contract suite of `InboxPort`: the rules IB-1 to IB-9 and BUD-9 of docs/PROTOCOL.md. Every test begins with the ID of
+ * The contract suite of `InboxPort`: the rules IB-1 to IB-10 and BUD-9 of docs/PROTOCOL.md. Every test begins with the ID of
  * its rule. Call it at the top of a test file.
  */
 export function inboxContract(
   name: string,
   open: () => Promise<InboxUnderTest>,
-  { fields: haveFields = true, channels = false }: InboxCapabilities = {},
+  { fields: haveFields = true, keys = false, channels = false }: InboxCapabilities = {},
 ): void {
   describe(`InboxPort on ${name}`, () => {
     const { broker, closing } = brokerOfEachTest(open);
@@ -37,6 +37,22 @@ export function inboxContract(
         ["event_type", "y"],
       ]);
       expect(await batchOf(inbox)).toMatchObject([{ type: "event", id, event: "{}" }]);
+    });
+
+    test.skipIf(!keys)("IB-10 an entry has the key that its worker gave, whatever bytes it has", async () => {
+      const inbox = await make();
+      const given = ["run-1:7", "", "x".repeat(5_000), "ü", "û"];
+      for (const key of given)
+        await broker().add([
+          ["event", "{}"],
+          ["idempotency_key", key],
+        ]);
+      await add("{}");
+      await broker().add([["idempotency_key", "no event"]]);
+      const taken = (await batchOf(inbox)).map(({ key }) => key);
+      expect(taken.slice(0, 3)).toEqual(["run-1:7", undefined, "x".repeat(5_000)]);
+      expect(taken[3]).not.toBe(taken[4]);
+      expect(taken.slice(5)).toEqual([undefined, "no event"]);
     });
 
     test("IB-8 compareIds() orders ids as the entries were added, and no two are the same", async () => {

@@ -21,6 +21,8 @@ export interface InboxUnderTest {
 export interface InboxCapabilities {
   /** Whether an entry has fields, of which one is `event`. Without them an entry is the event. Default: true. */
   readonly fields?: boolean;
+  /** Whether an entry may have a key beside its event (`idempotency_key`). Default: false. */
+  readonly keys?: boolean;
   /** Whether workers may address a channel, for which there is `addTo`. Default: false. */
   readonly channels?: boolean;
 }

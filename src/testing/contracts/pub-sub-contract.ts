@@ -13,12 +13,13 @@ import { deduplicationRules } from "./pub-sub-deduplication-rules.ts";
 import { deliveryRules } from "./pub-sub-delivery-rules.ts";
 import { entryRules } from "./pub-sub-entry-rules.ts";
 import { historyRules } from "./pub-sub-history-rules.ts";
+import { namedEntryRules } from "./pub-sub-named-entry-rules.ts";
 import { runRules } from "./pub-sub-run-rules.ts";
 import { snapshotRules } from "./pub-sub-snapshot-rules.ts";
 import type { PubSubCapabilities, PubSubRuleContext, PubSubUnderTest } from "./pub-sub-under-test.ts";
 
 /**
- * The contract suite of `PubSubPort`: the rules PS-1 to PS-36 of docs/PROTOCOL.md, but for PS-30 to PS-32, which are about
+ * The contract suite of `PubSubPort`: the rules PS-1 to PS-44 of docs/PROTOCOL.md, but for PS-30 to PS-32, which are about
  * brokers that can be late or have replicas. Every test begins with the ID of its rule. Call it at the top of a test file.
  */
 export function pubSubContract(
@@ -39,6 +40,7 @@ export function pubSubContract(
     deduplicationRules(context, has);
     if (has.occurrences) contentRules(context);
     if (has.entryIds.length > 0) entryRules(context, has.entryIds);
+    if (has.entryKeys === true) namedEntryRules(context, has.entryIds);
     attemptRules(context);
     snapshotRules(context);
     if (has.cancels !== false) {

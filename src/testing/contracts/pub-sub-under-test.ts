@@ -24,6 +24,8 @@ export interface PubSubCapabilities {
   readonly cancels?: boolean | undefined;
   /** Some ids, at least six, in the order of the bundle's inbox (`by: "entry"`); none if the bundle has no inbox. */
   readonly entryIds: readonly string[];
+  /** Whether entries of that inbox may have keys (`EntryKey.named`). Default: false. */
+  readonly entryKeys?: boolean | undefined;
 }
 
 /** The tools of one group of rules: both belong to the running test. */

@@ -55,7 +55,7 @@ const CHANNELS: Readonly<Record<string, WorkerChannel>> = {
   redisInbox: {
     server: "redis",
     address: "telltale:inbox",
-    summary: `A stream: \`XADD telltale:inbox * event JSON\`. ${INBOX}`,
+    summary: `A stream: \`XADD telltale:inbox * event JSON idempotency_key TEXT\`, the key being optional: repeated within five minutes, it is one event. ${INBOX}`,
     types: PUBLISHED_TYPES,
   },
   redisAnalysis: {

@@ -16,7 +16,7 @@
 --       1 how the script recognises it: "", "channel", "notices", "entry" or
 --         "content before listener reach age retry remember" (ms)
 --       2 number of its deduplication key in KEYS; of an entry its id
---       3 window (ms); of a content its stretch, between a line break and a blank
+--       3 window (ms); of a content its stretch, between a line break and a blank; of an entry with a key "number in KEYS window"
 --       4 how long it is remembered (ms); of a content its number              5 number of its events
 --      and for each event five: flag, stage or "", timestamp, attempt or "", members
 --
@@ -187,9 +187,8 @@ local function append(at)
   length = length + count
   if length > most then length, trims = size, true end
   local place = epoch .. ' ' .. int(first) .. ' ' .. int(count)
-  if ARGV[at] == 'entry' then
-    last_entry, entry_changed = ARGV[at + 1] .. ' ' .. place, true
-  elseif is_content(at) then
+  if ARGV[at] == 'entry' then last_entry, entry_changed = ARGV[at + 1] .. ' ' .. place, true end
+  if is_content(at) then
     if bare_to ~= first - 1 then bare_from = first end
     bare_to, bare_changed = offset, true
     local stored = place .. ' ' .. now_text

@@ -6,8 +6,8 @@ local names_hold_incarnation = not format or format == '1'
 -- The names of all deduplication keys of the channel begin with it.
 local SEEN = record .. ':seen:'
 
-local function key_of(at)
-  local key = KEYS[tonumber(ARGV[at + 1])]
+local function key_of(at, number)
+  local key = KEYS[tonumber(number)]
   if ARGV[at] == 'notices' or not names_hold_incarnation then return key end
   return SEEN .. incarnation .. ':' .. string.sub(key, #SEEN + 1)
 end
@@ -30,7 +30,7 @@ end
 local ENTRY_ID = '^(%d-)%-?(%d+)-(%d+)'
 local function is_after(one, other) return #one > #other or (#one == #other and one > other) end
 
-local function find_entry(id)
+local function find_stored_entry(id)
   if not last_entry then return end
   local made, ms, sequence = string.match(id, ENTRY_ID .. '$')
   local last_made, last_ms, last_sequence, its_epoch, first, stored =
@@ -39,6 +39,27 @@ local function find_entry(id)
   if made ~= last_made then ms, last_ms = made, last_made end
   if is_after(ms, last_ms) then return end
   return { 'DUPLICATE', its_epoch, tonumber(first), tonumber(stored) }
+end
+
+-- Answers as the first time if a request of this key was carried out within the window.
+local function find_named(key, at, window)
+  local seen = recall(key, at)
+  local its_epoch, first, stored, when = string.match(seen or '', '^(%w+) (%d+) (%d+) (%d+)$')
+  if not seen or now - tonumber(when) > tonumber(window) then return end
+  return { 'DUPLICATE', its_epoch, tonumber(first), tonumber(stored) }, seen
+end
+
+local function find_entry(at)
+  local id, stored = ARGV[at + 1], find_stored_entry(ARGV[at + 1])
+  local number, window = string.match(ARGV[at + 2], '^(%d+) (%d+)$')
+  if stored or not number then return stored end
+  local key = key_of(at, number)
+  local named = find_named(key, at, window)
+  if not named then return nil, key end
+  -- The key is forgotten before the entry may be taken for the last time.
+  last_entry = table.concat({ id, named[2], int(named[3]), int(named[4]) }, ' ')
+  call('HSET', record, 'entry', last_entry)
+  return named
 end
 
 -- Bare messages, by the rules of `HeardContents` in src/domain. The script keeps for each content some lines. The first is
@@ -218,17 +239,12 @@ end
 local function find_earlier(at, newest)
   local scope = ARGV[at]
   if scope == '' then return end
-  if scope == 'entry' then return find_entry(ARGV[at + 1]) end
-  local key = key_of(at)
+  if scope == 'entry' then return find_entry(at) end
+  local key = key_of(at, ARGV[at + 1])
   if is_content(at) then return find_content(key, at, newest) end
-  local seen = recall(key, at)
-  if seen then
-    local its_epoch, first, stored, when = string.match(seen, '^(%w+) (%d+) (%d+) (%d+)$')
-    if now - tonumber(when) <= tonumber(ARGV[at + 2]) then
-      -- A write, so that waiting for replicas waits for something though no record is written.
-      if is_new then call('SET', key, its_incarnation(at) .. seen, 'KEEPTTL') end
-      return { 'DUPLICATE', its_epoch, tonumber(first), tonumber(stored) }
-    end
-  end
+  local named, seen = find_named(key, at, ARGV[at + 2])
+  -- A write, so that waiting for replicas waits for something though no record is written.
+  if named and is_new then call('SET', key, its_incarnation(at) .. seen, 'KEEPTTL') end
+  if named then return named end
   return nil, key
 end

@@ -3,8 +3,8 @@
 -- with a full memory too: entries that were taken are deleted later, which makes room.
 -- KEYS  inbox, lease, incarnation
 -- ARGV  1 taker   2 lease (ms)   3 most entries   4 most bytes   5 largest event   6 bytes shown of an entry that cannot be
---       read, from its beginning and from its end
--- Answers {"ELSEWHERE", ms left of the lease} or {"BATCH", {{id, "EVENT" | "LARGE" | "NONE", payload, its end if it is longer}, …},
+--       read, from its beginning and from its end   7 name of the field with the key
+-- Answers {"ELSEWHERE", ms left of the lease} or {"BATCH", {{id, "EVENT" | "LARGE" | "NONE", payload, key or "", its end if it is longer}, …},
 -- the incarnation of the inbox or ""}.
 
 local inbox, lease = KEYS[1], KEYS[2]
@@ -46,13 +46,14 @@ local function tail(fields)
 end
 
 local function read(id, fields)
-  local event, events = nil, 0
+  local event, events, key = nil, 0, ''
   for i = 1, #fields, 2 do
     if fields[i] == 'event' then event, events = fields[i + 1], events + 1 end
+    if fields[i] == ARGV[7] then key = fields[i + 1] end
   end
-  if events ~= 1 then return { id, 'NONE', shown(fields), tail(fields) } end
-  if #event > tonumber(ARGV[5]) then return { id, 'LARGE', shown({ event }), tail({ event }) } end
-  return { id, 'EVENT', event }
+  if events ~= 1 then return { id, 'NONE', shown(fields), key, tail(fields) } end
+  if #event > tonumber(ARGV[5]) then return { id, 'LARGE', shown({ event }), key, tail({ event }) } end
+  return { id, 'EVENT', event, key }
 end
 
 -- An entry that is read costs this server as much as one that is answered, and nobody limits the size of an entry. So the

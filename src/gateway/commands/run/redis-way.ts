@@ -7,7 +7,7 @@ import { sendCommand } from "../../../adapters/redis/send-command.ts";
 import { SystemClock } from "../../../adapters/system/system-clock.ts";
 import { QuietTelemetry } from "../../../adapters/telemetry/quiet-telemetry.ts";
 import { BrokerUnavailable, reasonOf } from "../../../application/errors.ts";
-import { INBOX } from "../../../application/ports/inbox-port.ts";
+import { ENTRY_KEY, INBOX } from "../../../application/ports/inbox-port.ts";
 import type { EventWay } from "../../../client/event-way.ts";
 import type { PublishAnswer } from "../../../client/publish-answer.ts";
 import { PublishRefused } from "../../../client/publisher.ts";
@@ -31,8 +31,8 @@ interface RedisWayOptions {
 const NOT_BY_A_GATEWAY = { code: "redis", status: 0, issues: [] };
 
 /**
- * The events of one analysis through the inbox of one Redis, of the primary that sentinels name, or of a Cluster. An event whose try
- * had no answer may be stored twice. A beat is the latest status once more, at its own time. That somebody asked for the end of the
+ * The events of one analysis through the inbox of one Redis, of the primary that sentinels name, or of a Cluster. Each event has a
+ * key, so that one whose answer was lost counts once. A beat is the latest status once more, at its own time. That somebody asked for the end of the
  * analysis is read from its key; once the end is in the inbox, the key is removed, since no gateway may be there to do that.
  */
 export function redisWay({ target, analysisId, attemptId }: RedisWayOptions): RedisWay {
@@ -52,7 +52,10 @@ export function redisWay({ target, analysisId, attemptId }: RedisWayOptions): Re
   const addAll = (events: readonly string[]) =>
     primaries.at(INBOX, (link) =>
       sendCommand(link, asItIs, async (redis) => {
-        const added = events.slice(stored.count).map((event) => redis.xadd(INBOX, "*", "event", event));
+        const { key, count } = stored;
+        const added = events
+          .slice(count)
+          .map((event, n) => redis.xadd(INBOX, "*", "event", event, ENTRY_KEY, `${key}:${count + n}`));
         for (const outcome of await Promise.allSettled(added)) {
           if (outcome.status === "rejected") throw outcome.reason;
           stored.count += 1;
