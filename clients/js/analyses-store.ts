@@ -20,14 +20,11 @@ export interface AnalysesStore {
 
 export interface StoreSettings
   extends Pick<WatchOptions, "url" | "token" | "until" | "conflate" | "share" | "environment"> {
-  /** The shortest time between two changes that only tell of progress, in milliseconds. */
-  readonly throttleMs: number;
-  /** Called once for each end of an analysis. */
+  /** The shortest time between two changes that only tell of progress, in milliseconds; none if it is no number above 0. */
+  readonly throttleMs: () => number;
+  /** Called once for each end of an analysis. A fault that it throws is reported. */
   readonly onComplete: (analysis: AnalysisState) => void;
 }
-
-/** The snapshot of an analysis that is not to be watched. */
-export const IDLE: WatchSnapshot = { ...INITIAL_SNAPSHOT, connection: { status: "closed" } };
 
 interface Entry {
   readonly watch: AnalysisWatch;
@@ -39,7 +36,7 @@ interface Entry {
 
 export function createStore(settings: StoreSettings): AnalysesStore {
   const { throttleMs, onComplete, ...options } = settings;
-  const { after } = options.environment ?? runtime;
+  const { after, report } = options.environment ?? runtime;
   const entries = new Map<string, Entry>();
   const listeners = new Set<() => void>();
   let wanted: readonly string[] = [];
@@ -52,14 +49,21 @@ export function createStore(settings: StoreSettings): AnalysesStore {
     entry.shown = entry.watch.getSnapshot();
     for (const listener of [...listeners]) listener();
     const { analysis } = entry.shown;
-    const ended = analysis !== null && isEnd(analysis.status);
-    if (ended && !entry.hasEnded) onComplete(analysis);
-    entry.hasEnded = ended;
+    const hadEnded = entry.hasEnded;
+    entry.hasEnded = analysis !== null && isEnd(analysis.status);
+    if (analysis === null || !entry.hasEnded || hadEnded) return;
+    try {
+      onComplete(analysis);
+    } catch (error) {
+      // React would take the component away that subscribes.
+      report(error);
+    }
   };
   const changed = (entry: Entry) => {
     const next = entry.watch.getSnapshot();
-    if (throttleMs === 0 || !tellsOnlyOfProgress(entry.shown, next)) show(entry);
-    else entry.stopTimer ??= after(throttleMs, () => show(entry));
+    const inMs = throttleMs();
+    if (!(inMs > 0) || !tellsOnlyOfProgress(entry.shown, next)) show(entry);
+    else entry.stopTimer ??= after(inMs, () => show(entry));
   };
   const close = (id: string, entry: Entry) => {
     entries.delete(id);

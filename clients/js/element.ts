@@ -12,7 +12,9 @@ export interface TelltaleProgressAttributes {
   readonly "token-endpoint"?: string | undefined;
   /** In place of `token-endpoint`. */
   readonly token?: TelltaleProgress["token"];
-  readonly texts?: TelltaleProgress["texts"] | undefined;
+  readonly texts?: TelltaleProgress["texts"] | null | undefined;
+  /** `tabs` of `telltale-client/tabs`. */
+  readonly share?: TelltaleProgress["share"];
   /** Shows a button that asks for the end of the analysis. */
   readonly cancellable?: boolean | "" | undefined;
   readonly theme?: "light" | "dark" | undefined;

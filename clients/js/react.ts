@@ -11,7 +11,8 @@ import {
   useSyncExternalStore,
 } from "react";
 import type { AnalysisState, TokenSource, WatchOptions, WatchSnapshot } from "../../src/client/sdk.ts";
-import { type AnalysesStore, createStore, IDLE } from "./analyses-store.ts";
+import { IDLE } from "../../src/client/watch/idle-snapshot.ts";
+import { type AnalysesStore, createStore } from "./analyses-store.ts";
 
 /** The gateway, for all hooks below. */
 export interface TelltaleProviderProps {
@@ -55,17 +56,21 @@ export function TelltaleProvider(props: TelltaleProviderProps): ReactElement {
  * connection is `closed`. Throws if neither a `TelltaleProvider` nor the options name the gateway.
  */
 export function useAnalysis(id: string | null | undefined, options?: UseAnalysisOptions): WatchSnapshot {
-  return useAnalyses(id ? [id] : NONE, options)[0] ?? IDLE;
+  return useAnalyses([id], options)[0] ?? IDLE;
 }
 
-/** As `useAnalysis` for many: one snapshot for each id, in their order. The array is the same one until something in it changes. */
+/**
+ * As `useAnalysis` for many: one snapshot for each id, in their order; `closed` for one that is empty or null. The array is the same one
+ * until something in it changes.
+ */
 export function useAnalyses(
-  ids: readonly string[],
+  ids: readonly (string | null | undefined)[] | null | undefined,
   options: UseAnalysisOptions = {},
 ): readonly WatchSnapshot[] {
   const { enabled = true, throttleMs = 0, stopOnCompletion = false } = options;
   const { url, token, conflate, share, environment } = useSource(options);
   const onComplete = useLatest(options.onComplete);
+  const shortest = useLatest(throttleMs);
   const store: AnalysesStore = useMemo(
     () =>
       createStore({
@@ -75,25 +80,23 @@ export function useAnalyses(
         share,
         environment,
         until: stopOnCompletion ? "terminal" : undefined,
-        throttleMs,
+        throttleMs: () => shortest.current,
         onComplete: (analysis) => onComplete.current?.(analysis),
       }),
-    [url, token, conflate, share, environment, stopOnCompletion, throttleMs, onComplete],
+    [url, token, conflate, share, environment, stopOnCompletion, shortest, onComplete],
   );
   // The ids themselves, not the array, which most components make anew each time.
-  const key = enabled ? [...new Set(ids)].join(" ") : "";
-  const wanted = useMemo(() => (key === "" ? NONE : key.split(" ")), [key]);
+  const key = JSON.stringify((ids ?? []).map((id) => (id ? `${id}` : "")));
+  const order = useMemo(() => JSON.parse(key) as string[], [key]);
+  const wanted = useMemo(
+    () => (enabled ? [...new Set(order)].filter((id) => id !== "") : []),
+    [enabled, order],
+  );
   useEffect(() => store.want(wanted), [store, wanted]);
   const getSnapshot = () => store.snapshots(wanted);
   const snapshots = useSyncExternalStore(store.subscribe, getSnapshot, getSnapshot);
-  const order = ids.join(" ");
-  return useMemo(
-    () => (order === "" ? [] : order.split(" ").map((id) => snapshots[wanted.indexOf(id)] ?? IDLE)),
-    [snapshots, wanted, order],
-  );
+  return useMemo(() => order.map((id) => snapshots[wanted.indexOf(id)] ?? IDLE), [snapshots, wanted, order]);
 }
-
-const NONE: readonly string[] = [];
 
 function useSource(options: Partial<Source>): Source {
   const provided = useContext(Telltale);

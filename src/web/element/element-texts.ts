@@ -8,6 +8,7 @@ export const ENGLISH: Readonly<Record<string, string>> = {
   forbidden: "You may not watch this analysis",
   expired: "Your access has ended",
   refused: "The gateway refused: {reason}",
+  misused: "This page is set up wrongly: {reason}",
   unknown: "Waiting for the analysis to begin",
   queued: "Queued",
   running: "Running",
@@ -36,10 +37,21 @@ export const ENGLISH: Readonly<Record<string, string>> = {
 /** Puts values into the words of this name. */
 export type Say = (name: string, values?: Readonly<Record<string, string>>) => string;
 
-/** Says it in these words, or in English. A stage that has no words is named by its own. */
+/** The texts that a page set, without those that are no text. A framework takes a property away by undefined or null. */
+export function textsOf(given: unknown): Readonly<Record<string, string>> {
+  return Object.fromEntries(Object.entries(given ?? {}).filter(([, text]) => typeof text === "string"));
+}
+
+/** Says it in these words, or in English. A stage that has no words is named by its own, in which nothing is put. */
 export function sayer(texts: Readonly<Record<string, string>>): Say {
   return (name, values = {}) => {
-    const text = texts[name] ?? ENGLISH[name] ?? words(name.replace(/^(?:stage|region|data)\./, ""));
-    return text.replace(/\{(\w+)\}/g, (_, key: string) => values[key] ?? "").trim();
+    const text = own(texts, name) ?? own(ENGLISH, name);
+    if (text === undefined) return words(name.replace(/^(?:stage|region|data)\./, ""));
+    return text.replace(/\{(\w+)\}/g, (_, key: string) => own(values, key) ?? "").trim();
   };
+}
+
+/** Names come from workers too, and every object has a `constructor`. */
+function own(texts: Readonly<Record<string, string>>, name: string): string | undefined {
+  return Object.hasOwn(texts, name) ? texts[name] : undefined;
 }

@@ -8,14 +8,14 @@ export interface ElementView {
   readonly retry: HTMLButtonElement;
   /** The focus moves to the card if it is on a button that goes. */
   offer(button: HTMLButtonElement, isOffered: boolean): void;
+  /** Shows nothing, and forgets what was said. */
+  clear(): void;
   show(shown: Shown, look: { readonly status: string; readonly verdict: string }, say: Say): void;
 }
 
 /** Builds the element's inside. It writes nothing but text: an event cannot bring markup. */
 export function buildView(root: ShadowRoot): ElementView {
-  const sheet = new CSSStyleSheet();
-  sheet.replaceSync(STYLE);
-  root.adoptedStyleSheets = [sheet];
+  root.adoptedStyleSheets = [styleSheet()];
   const piece = <Tag extends keyof HTMLElementTagNameMap>(tag: Tag, part: string, ...inside: Node[]) => {
     const element = document.createElement(tag);
     element.part.value = part;
@@ -73,7 +73,13 @@ export function buildView(root: ShadowRoot): ElementView {
       if (!isOffered && root.activeElement === button) card.focus();
       button.hidden = !isOffered;
     },
+    clear() {
+      card.hidden = true;
+      write(announcement, "");
+      heard = undefined;
+    },
     show(shown, look, say) {
+      card.hidden = false;
       const { progress } = shown;
       card.dataset.status = look.status;
       card.dataset.verdict = look.verdict;
@@ -112,6 +118,17 @@ export function buildView(root: ShadowRoot): ElementView {
       if (shown.announcement !== "") heard = shown.announcement;
     },
   };
+}
+
+let sheet: CSSStyleSheet | undefined;
+
+/** One for all elements of the page. */
+function styleSheet(): CSSStyleSheet {
+  if (sheet === undefined) {
+    sheet = new CSSStyleSheet();
+    sheet.replaceSync(STYLE);
+  }
+  return sheet;
 }
 
 /** Leaves a list alone that would be the same. */

@@ -1,6 +1,7 @@
 import type { AnalysisState, ConnectionStatus, ResultUpdate, WatchSnapshot } from "../../client/sdk.ts";
 import { isEnd } from "../../domain/analysis-state.ts";
 import { isStep } from "../words/stage-steps.ts";
+import type { Figures } from "./element-figures.ts";
 import type { Say } from "./element-texts.ts";
 
 /** All that the element shows, in words; an empty text is not shown. */
@@ -32,20 +33,27 @@ interface ShownStage {
 const MOST_LINES = 5;
 const LONGEST_TEXT = 200;
 
-/** `language` is a BCP 47 tag, for figures and times; `now` is in milliseconds since 1970. */
-export function shownOf(snapshot: WatchSnapshot, say: Say, language: string, now: number): Shown {
+const NO_ANALYSIS = {
+  ...{ status: "", connection: "", progress: null, message: "", details: "", stages: [], verdict: "" },
+  ...{ regions: [], data: [], failure: "", announcement: "" },
+} satisfies Shown;
+
+/** Why nothing can be shown: the page has set an attribute or a property wrongly. */
+export function faultOf(reason: string, say: Say): Shown {
+  const status = say("misused", { reason });
+  return { ...NO_ANALYSIS, status, announcement: status };
+}
+
+/** `now` is in milliseconds since 1970. */
+export function shownOf(snapshot: WatchSnapshot, say: Say, figures: Figures, now: number): Shown {
   const { connection, analysis, cancelRequested } = snapshot;
-  const percent = (share: number) =>
-    share.toLocaleString(language, { style: "percent", maximumFractionDigits: 1 });
-  if (analysis === null) {
-    const none = { message: "", details: "", stages: [], verdict: "", regions: [], data: [], failure: "" };
-    const status = connectionWords(connection, say) || say("connecting");
-    return { ...none, status, connection: "", progress: null, announcement: "" };
-  }
+  const { percent } = figures;
+  if (analysis === null)
+    return { ...NO_ANALYSIS, status: connectionWords(connection, say) || say("connecting") };
   // It tries again: that it is there is not known yet.
   const link = connection.status === "connecting" ? say("reconnecting") : connectionWords(connection, say);
   const { status, result } = analysis;
-  const stages = stagesOf(analysis, say, language);
+  const stages = stagesOf(analysis, say, figures);
   const verdict = result?.event_type === "result_update" ? result : undefined;
   const verdictWords = verdict
     ? `${say(verdict.is_fake ? "fake" : "authentic")}, ${say("confidence", { percent: percent(verdict.confidence_score) })}`
@@ -60,11 +68,11 @@ export function shownOf(snapshot: WatchSnapshot, say: Say, language: string, now
     connection: link,
     progress: status === "completed" ? 1 : analysis.progress,
     message: isEnd(status) ? "" : (analysis.message ?? ""),
-    details: isEnd(status) ? "" : detailsOf(analysis, say, language, percent, left),
+    details: isEnd(status) ? "" : detailsOf(analysis, say, figures, left),
     stages,
     verdict: verdictWords || "",
-    regions: verdict ? regionsOf(verdict, say, percent) : [],
-    data: result?.event_type === "result" ? dataOf(result.data, say, language) : [],
+    regions: verdict ? regionsOf(verdict, say, figures) : [],
+    data: result?.event_type === "result" ? dataOf(result.data, say, figures) : [],
     failure,
     announcement: isEnd(status)
       ? [words, verdictWords, failure].filter(Boolean).join(". ")
@@ -92,62 +100,36 @@ function connectionWords(connection: ConnectionStatus, say: Say): string {
   }
 }
 
-function stagesOf({ stages, status }: AnalysisState, say: Say, language: string): ShownStage[] {
+function stagesOf({ stages, status }: AnalysisState, say: Say, { duration }: Figures): ShownStage[] {
   const steps = stages.filter(({ stage }) => isStep(stage));
   return steps.map(({ stage, started_at, ended_at }, index) => {
-    const seconds = ended_at === null ? undefined : (Date.parse(ended_at) - Date.parse(started_at)) / 1000;
+    const seconds =
+      // The clock of a worker may go back.
+      ended_at === null ? undefined : Math.max(0, Date.parse(ended_at) - Date.parse(started_at)) / 1000;
     const wasStopped = index === steps.length - 1 && (status === "failed" || status === "cancelled");
     return {
       name: say(`stage.${stage}`),
       mark: wasStopped ? "stopped" : ended_at === null && !isEnd(status) ? "current" : "done",
-      duration: seconds === undefined ? "" : durationWords(seconds, language),
+      duration: seconds === undefined ? "" : duration(seconds),
     };
   });
-}
-
-function durationWords(seconds: number, language: string): string {
-  const unit = (value: number, name: string, digits: number) =>
-    value.toLocaleString(language, {
-      style: "unit",
-      unit: name,
-      minimumFractionDigits: digits,
-      maximumFractionDigits: digits,
-    });
-  const tenths = Math.round(seconds * 10) / 10;
-  if (tenths < 60) return unit(tenths, "second", 1);
-  const rest = Math.round(seconds);
-  return `${unit(Math.floor(rest / 60), "minute", 0)} ${unit(rest % 60, "second", 0)}`;
 }
 
 function detailsOf(
   { status, progress, current, total, unit }: AnalysisState,
   say: Say,
-  language: string,
-  percent: (share: number) => string,
+  { figure, percent, timeLeft }: Figures,
   left: number | undefined,
 ): string {
-  const figures = {
-    current: current?.toLocaleString(language) ?? "",
-    total: total?.toLocaleString(language) ?? "",
-  };
-  const counted =
-    current === null ? "" : say(total === null ? "count" : "counts", { ...figures, unit: unit ?? "" });
-  const relative = new Intl.RelativeTimeFormat(language, { numeric: "always" });
-  const time = (seconds: number) =>
-    seconds < 60
-      ? relative.format(Math.ceil(seconds), "second")
-      : relative.format(Math.round(seconds / 60), "minute");
-  const eta = left === undefined ? "" : say("eta", { time: time(left) });
+  const counts = { current: figure(current ?? 0), total: figure(total ?? 0), unit: unit ?? "" };
+  const counted = current === null ? "" : say(total === null ? "count" : "counts", counts);
+  const eta = left === undefined ? "" : say("eta", { time: timeLeft(left) });
   return [status === "queued" || progress === null ? "" : percent(progress), counted, eta]
     .filter(Boolean)
     .join(" · ");
 }
 
-function regionsOf(
-  { suspicious_regions }: ResultUpdate,
-  say: Say,
-  percent: (share: number) => string,
-): string[] {
+function regionsOf({ suspicious_regions }: ResultUpdate, say: Say, { percent }: Figures): string[] {
   const lines = suspicious_regions.slice(0, MOST_LINES).map(({ frame_number, region_type, confidence }) =>
     say("region", {
       frame: `${frame_number}`,
@@ -159,12 +141,12 @@ function regionsOf(
 }
 
 /** The members that can be said in words; JSON can be anything. */
-function dataOf(data: unknown, say: Say, language: string): string[] {
+function dataOf(data: unknown, say: Say, { figure }: Figures): string[] {
   const isObject = typeof data === "object" && data !== null && !Array.isArray(data);
   const said = Object.entries(isObject ? data : { result: data }).flatMap(([name, value]) => {
     const words =
       typeof value === "number"
-        ? value.toLocaleString(language, { maximumFractionDigits: 3 })
+        ? figure(value)
         : typeof value === "boolean"
           ? say(value ? "yes" : "no")
           : value;

@@ -1,9 +1,18 @@
-import { type AnalysisWatch, type TokenSource, type WatchSnapshot, watch } from "../../client/sdk.ts";
+import {
+  type AnalysisWatch,
+  type TokenSource,
+  type WatchOptions,
+  type WatchSnapshot,
+  watch,
+} from "../../client/sdk.ts";
+import { IDLE } from "../../client/watch/idle-snapshot.ts";
 import { isEnd } from "../../domain/analysis-state.ts";
-import { sayer } from "./element-texts.ts";
+import { figuresIn } from "./element-figures.ts";
+import { languageOf } from "./element-language.ts";
+import { type ElementSettings, isSame, NOTHING, settingsOf } from "./element-settings.ts";
+import { sayer, textsOf } from "./element-texts.ts";
 import { buildView, type ElementView } from "./element-view.ts";
-import { secondsLeft, shownOf } from "./element-words.ts";
-import { tokenFrom } from "./token-endpoint.ts";
+import { faultOf, secondsLeft, shownOf } from "./element-words.ts";
 
 const REDRAW_MS = 5_000;
 
@@ -12,24 +21,26 @@ const Base = globalThis.HTMLElement ?? class {};
 
 /**
  * `<telltale-progress src=GATEWAY analysis-id=ID token-endpoint=URL>` shows one analysis, live. Attributes besides: `cancellable` shows a
- * button that asks for its end, `theme` is `light` or `dark`, `lang` is the language of figures. After each change it dispatches
- * `telltale-change`, whose `detail` is the snapshot.
+ * button that asks for its end, `theme` is `light` or `dark`, `lang` is the language of `texts`, figures and times. After each change it
+ * dispatches `telltale-change`, whose `detail` is the snapshot. A property that is null, undefined or of another type never throws.
  */
 export class TelltaleProgress extends Base {
   static readonly observedAttributes = ["src", "analysis-id", "token-endpoint", "cancellable", "lang"];
-  #token: TokenSource | undefined;
+  #token: TokenSource | null | undefined;
   #texts: Readonly<Record<string, string>> = {};
+  #share: WatchOptions["share"] | null;
+  #settings: ElementSettings = NOTHING;
   #watch: AnalysisWatch | undefined;
   #view: ElementView | undefined;
   #isDue = false;
   #redraw: ReturnType<typeof setTimeout> | undefined;
 
   /** In place of `token-endpoint`: a token, or a function that gets one. */
-  get token(): TokenSource | undefined {
+  get token(): TokenSource | null | undefined {
     return this.#token;
   }
 
-  set token(token: TokenSource | undefined) {
+  set token(token: TokenSource | null | undefined) {
     this.#token = token;
     this.#begin();
   }
@@ -39,18 +50,28 @@ export class TelltaleProgress extends Base {
     return this.#texts;
   }
 
-  set texts(texts: Readonly<Record<string, string>>) {
-    this.#texts = texts;
-    this.#show();
+  set texts(texts: Readonly<Record<string, string>> | null | undefined) {
+    this.#texts = textsOf(texts);
+    this.#begin();
   }
 
-  /** All that is known; undefined until it watches. */
+  /** `tabs` of `telltale-client/tabs`: all tabs of the page's origin share one connection. */
+  get share(): WatchOptions["share"] | null {
+    return this.#share;
+  }
+
+  set share(share: WatchOptions["share"] | null) {
+    this.#share = share;
+    this.#begin();
+  }
+
+  /** All that is known; undefined while it watches nothing. */
   get snapshot(): WatchSnapshot | undefined {
     return this.#watch?.getSnapshot();
   }
 
   connectedCallback(): void {
-    for (const name of ["token", "texts"] as const) {
+    for (const name of ["token", "texts", "share"] as const) {
       if (!Object.hasOwn(this, name)) continue;
       // The page set it before it knew the element, and so beside the accessor.
       const value = this[name];
@@ -61,33 +82,35 @@ export class TelltaleProgress extends Base {
   }
 
   disconnectedCallback(): void {
-    this.#end();
+    this.#begin();
   }
 
-  attributeChangedCallback(name: string): void {
-    if (name === "cancellable" || name === "lang") this.#show();
-    else this.#begin();
+  attributeChangedCallback(): void {
+    this.#begin();
   }
 
-  /** Once for all attributes that change at once. */
+  /** Once for all that changes at once. An element that is moved is there again by then, and goes on. */
   #begin(): void {
     if (this.#isDue) return;
     this.#isDue = true;
     queueMicrotask(() => {
       this.#isDue = false;
+      const settings = this.isConnected
+        ? settingsOf(this, { token: this.#token, share: this.#share })
+        : NOTHING;
+      if (isSame(this.#settings, settings)) return this.#draw();
       this.#end();
-      const analysisId = this.getAttribute("analysis-id");
-      const endpoint = this.getAttribute("token-endpoint");
-      const token =
-        this.#token ?? (endpoint === null ? undefined : tokenFrom(new URL(endpoint, document.baseURI).href));
-      if (!this.isConnected || !analysisId || token === undefined) return;
-      const url = new URL(this.getAttribute("src") ?? "/", document.baseURI).href;
-      const watching = watch({ url, analysisId, token });
-      this.#watch = watching;
-      watching.subscribe(() => {
-        if (this.#watch === watching) this.#show();
-      });
-      this.#show();
+      this.#settings = settings;
+      if (settings.kind === "watch") {
+        const watching = watch(settings);
+        this.#watch = watching;
+        watching.subscribe(() => {
+          if (this.#watch === watching) this.#show();
+        });
+      }
+      if (this.isConnected) this.#show();
+      if (settings.kind === "wrong")
+        this.dispatchEvent(new CustomEvent("telltale-error", { detail: new TypeError(settings.reason) }));
     });
   }
 
@@ -95,26 +118,36 @@ export class TelltaleProgress extends Base {
     clearTimeout(this.#redraw);
     const watching = this.#watch;
     this.#watch = undefined;
+    this.#settings = NOTHING;
     watching?.close();
   }
 
   #show(): void {
-    if (this.#watch === undefined) return;
-    this.#draw(this.#watch);
-    this.dispatchEvent(new CustomEvent("telltale-change", { detail: this.#watch?.getSnapshot() }));
+    this.#draw();
+    this.dispatchEvent(new CustomEvent("telltale-change", { detail: this.snapshot ?? IDLE }));
   }
 
-  #draw(watching: AnalysisWatch): void {
+  #draw(): void {
+    clearTimeout(this.#redraw);
+    const settings = this.#settings;
+    if (settings.kind === "nothing") {
+      this.#view?.clear();
+      return;
+    }
     const view = this.#view ?? this.#build();
-    const snapshot = watching.getSnapshot();
+    const snapshot = this.snapshot ?? IDLE;
     const { connection, analysis, cancelRequested } = snapshot;
     const say = sayer(this.#texts);
-    const language = this.closest<HTMLElement>("[lang]")?.lang || navigator.language;
+    const language = languageOf(this, Object.keys(this.#texts).length > 0);
     const verdict = analysis?.result?.event_type === "result_update" && analysis.result.is_fake ? "fake" : "";
-    const status = analysis?.status ?? connection.status;
-    view.show(shownOf(snapshot, say, language, Date.now()), { status, verdict }, say);
-    const mayCancel = this.hasAttribute("cancellable") && analysis !== null && !isEnd(analysis.status);
-    view.offer(view.cancel, mayCancel);
+    const isWrong = settings.kind === "wrong";
+    const status = isWrong ? "refused" : (analysis?.status ?? connection.status);
+    const shown = isWrong
+      ? faultOf(settings.reason, say)
+      : shownOf(snapshot, say, figuresIn(language), Date.now());
+    view.show(shown, { status, verdict }, say);
+    const isCancellable = (this.getAttribute("cancellable") ?? "false") !== "false";
+    view.offer(view.cancel, isCancellable && analysis !== null && !isEnd(analysis.status));
     // A button that is disabled would lose the focus.
     view.cancel.ariaDisabled = `${cancelRequested !== null}`;
     view.cancel.textContent = say("cancel");
@@ -122,10 +155,9 @@ export class TelltaleProgress extends Base {
     // While it tries, the button stays for whoever is on it.
     view.offer(view.retry, isAway || (connection.status === "connecting" && !view.retry.hidden));
     view.retry.textContent = say("retry");
-    clearTimeout(this.#redraw);
     // The time that is left gets less without an event.
     if (secondsLeft(snapshot, Date.now()) !== undefined)
-      this.#redraw = setTimeout(() => this.#draw(watching), REDRAW_MS);
+      this.#redraw = setTimeout(() => this.#draw(), REDRAW_MS);
   }
 
   #build(): ElementView {
@@ -140,9 +172,13 @@ export class TelltaleProgress extends Base {
     view.retry.addEventListener("click", () => {
       const { connection } = this.#watch?.getSnapshot() ?? {};
       // A subscription that was refused waits by itself, over a connection that is there.
-      if (connection?.status === "refused" || (connection?.status === "waiting" && connection.code === 4003))
+      if (
+        connection?.status === "refused" ||
+        (connection?.status === "waiting" && connection.code === 4003)
+      ) {
+        this.#end();
         this.#begin();
-      else this.#watch?.retryNow();
+      } else this.#watch?.retryNow();
     });
     this.#view = view;
     return view;

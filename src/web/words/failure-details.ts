@@ -1,4 +1,5 @@
 import type { ErrorEvent, StatusUpdate } from "../../domain/analysis-event.ts";
+import { figure } from "./figure.ts";
 
 /** A detail as people read it. */
 export interface Detail {
@@ -29,7 +30,6 @@ interface FailureDetails {
   readonly rest: string | undefined;
 }
 
-const FIGURE = new Intl.NumberFormat("en", { maximumFractionDigits: 3 });
 const MOST_SAID = 8;
 const LONGEST_TEXT = 200;
 const UNITS: Readonly<Record<string, string>> = {
@@ -86,10 +86,10 @@ function detailOf(name: string, value: unknown): Detail | undefined {
   if (typeof value !== "number") return undefined;
   const [, stem = "", unit = ""] = /^(.+)_([a-z]+)$/i.exec(name) ?? [];
   const known = Object.hasOwn(UNITS, unit.toLowerCase()) ? UNITS[unit.toLowerCase()] : undefined;
-  const figure = FIGURE.format(value);
+  const number = figure(value, "en");
   return known === undefined
-    ? { label: words(name), value: figure }
-    : { label: words(stem), value: `${figure} ${known}` };
+    ? { label: words(name), value: number }
+    : { label: words(stem), value: `${number} ${known}` };
 }
 
 function issuesOf(value: unknown): string[] | undefined {

@@ -34,8 +34,8 @@ function Late({ promise }: { readonly promise: Promise<string> }) {
   return createElement(Progress, { id: use(promise) });
 }
 
-function List({ ids }: { readonly ids: readonly string[] }) {
-  return useAnalyses(ids).map(({ analysis }) => `${analysis?.status ?? "?"};`);
+function List({ ids }: { readonly ids: readonly (string | null)[] | undefined }) {
+  return useAnalyses(ids).map(({ analysis, connection }) => `${analysis?.status ?? connection.status};`);
 }
 
 describe("useAnalysis()", () => {
@@ -154,6 +154,51 @@ describe("useAnalysis()", () => {
     expect(ends).toMatchObject([{ status: "completed", last_event_id: "e-50" }]);
   });
 
+  test("keeps what it shows when throttleMs changes, and takes one that is no time for none", async () => {
+    const gateway = new ScriptedGateway();
+    const page = pageOf(gateway);
+    const render = (throttleMs: number) =>
+      page.render(createElement(Progress, { id: ANALYSIS, options: { throttleMs } }));
+    await render(200);
+    const socket = await establish(gateway);
+    await says(() => sendState(socket, { status: "running", message: "begun", last_event_id: "e-1" }));
+    renderings.length = 0;
+    for (const [number, throttleMs] of [Number.NaN, -1, 0].entries()) {
+      await render(throttleMs);
+      await says(() => socket.serverSends(status(`e-${number + 2}`, { message: `${throttleMs}` })));
+      expect(page.text()).toBe(`live running ${throttleMs};`);
+    }
+    expect(renderings.every(({ analysis }) => analysis !== null)).toBe(true);
+    expect(sentBy(socket)).toHaveLength(1);
+  });
+
+  test("calls onComplete once for an end under StrictMode, also if it throws, and stays on the page", async () => {
+    const gateway = new ScriptedGateway();
+    const page = pageOf(gateway);
+    const ends: string[] = [];
+    const named = (name: string) =>
+      createElement(Progress, {
+        key: name,
+        id: ANALYSIS,
+        options: {
+          onComplete: () => {
+            ends.push(name);
+            throw new Error(name);
+          },
+        },
+      });
+    await page.render(named("first"));
+    const socket = await establish(gateway);
+    await says(() => sendState(socket, { status: "running", last_event_id: "e-1" }));
+    await says(() => socket.serverSends(verdict("e-2")));
+    await says(() => socket.serverCloses(1006));
+    // Another one finds the analysis ended when it subscribes.
+    await page.render(named("first"), named("second"));
+    expect(page.text()).toStartWith("waiting completed");
+    expect(ends).toEqual(["first", "second"]);
+    expect(gateway.faults.map(String)).toEqual(["Error: first", "Error: second"]);
+  });
+
   test("does not hold a page that is suspended, and begins when that is there", async () => {
     const gateway = new ScriptedGateway();
     const page = pageOf(gateway);
@@ -236,5 +281,25 @@ describe("useAnalyses()", () => {
     await page.render(createElement(List, { ids: [OTHER] }));
     expect(page.text()).toBe("queued;");
     expect(sentBy(socket).map(({ type }) => type)).toEqual(["subscribe", "subscribe", "unsubscribe"]);
+  });
+
+  test("has an id that is none refused by the gateway, whatever is in it, and gives an empty one no watch", async () => {
+    const gateway = new ScriptedGateway();
+    const page = pageOf(gateway);
+    const wrong = `${ANALYSIS} ${OTHER}`;
+    await page.render(createElement(List, { ids: [ANALYSIS, wrong, "", null, wrong] }));
+    expect(page.text()).toBe("connecting;connecting;closed;closed;connecting;");
+    const socket = await establish(gateway);
+    expect(sentBy(socket).map(({ analysis_id }) => analysis_id)).toEqual([ANALYSIS, wrong]);
+    const refusal = { analysis_id: wrong, code: "not_an_analysis_id", message: "" };
+    await says(() => {
+      sendState(socket, { status: "running" });
+      socket.serverSends({ event_type: "subscription_refused", ...refusal });
+    });
+    expect(page.text()).toBe("running;refused;closed;closed;refused;");
+    await page.render(createElement(List, { ids: [] }));
+    expect(page.text()).toBe("");
+    await page.render(createElement(List, { ids: undefined }));
+    expect(page.text()).toBe("");
   });
 });

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import type { AnalysisState, ConnectionStatus, WatchSnapshot } from "../../../src/client/sdk.ts";
 import { emptyState } from "../../../src/domain/analysis-state.ts";
+import { figuresIn } from "../../../src/web/element/element-figures.ts";
 import { sayer } from "../../../src/web/element/element-texts.ts";
 import { type Shown, shownOf } from "../../../src/web/element/element-words.ts";
 
@@ -20,7 +21,7 @@ function shown(
     fields && ({ ...emptyState(crypto.randomUUID()), status: "running", ...fields } as AnalysisState);
   const cancelRequested = analysis?.cancel_requested ?? null;
   const snapshot: WatchSnapshot = { connection, analysis, stalled: false, cancelRequested };
-  return shownOf(snapshot, sayer(texts), language, NOW);
+  return shownOf(snapshot, sayer(texts), figuresIn(language), NOW);
 }
 
 const inSeconds = (seconds: number) => new Date(NOW + seconds * 1000).toISOString();
@@ -44,6 +45,8 @@ describe("the words of <telltale-progress>", () => {
   test.each([
     [30, "50% · done in 30 seconds"],
     [150, "50% · done in 3 minutes"],
+    [7_000, "50% · done in 117 minutes"],
+    [36_000, "50% · done in 10 hours"],
     [-1, "50%"],
   ])("say when it is done if that is %d seconds away", (seconds, details) => {
     const fields = { progress: 0.5, estimated_completion: inSeconds(seconds) };
@@ -76,5 +79,36 @@ describe("the words of <telltale-progress>", () => {
       status: "Cancelled",
       announcement: "Cancelled",
     });
+  });
+
+  test("say a count of any size in a few characters", () => {
+    const counted = (current: number, total: number | null) =>
+      shown({ status: "running", progress: null, current, total, unit: null } as Partial<AnalysisState>)
+        .details;
+    expect(counted(1e308, null)).toBe("1E308");
+    expect(counted(1234.5678, 1e15)).toBe("1,234.568 of 1E15");
+    expect(shown(result({ p_value: 0.00004, zero: 0 })).data).toEqual(["P value: 4E-5", "Zero: 0"]);
+  });
+
+  test("say how long a stage took, in hours if it took as long, and never less than nothing", () => {
+    const stages = [
+      { stage: "uploading", started_at: inSeconds(0), ended_at: inSeconds(-3) },
+      { stage: "rendering", started_at: inSeconds(0), ended_at: inSeconds(59.96) },
+      { stage: "training", started_at: inSeconds(0), ended_at: inSeconds(93_600) },
+    ] as AnalysisState["stages"];
+    expect(shown({ stages }).stages.map(({ duration }) => duration)).toEqual([
+      "0.0 sec",
+      "1 min 0 sec",
+      "26 hr 0 min",
+    ]);
+  });
+
+  test("put values into the page's words alone, and nothing into those of a worker", () => {
+    const words = (name: string, value: string, texts = {}) =>
+      shown(result({ [name]: value }), LIVE, texts).data.join();
+    expect(words("{constructor}", "{name} {value}")).toBe("{constructor}: {name} {value}");
+    expect(words("constructor", "x", { datum: "{constructor}{name} = {value}" })).toBe("Constructor = x");
+    const stages = [{ stage: "{time}", started_at: inSeconds(0), ended_at: null }] as AnalysisState["stages"];
+    expect(shown({ stages }).stages[0]?.name).toBe("{time}");
   });
 });

@@ -1,0 +1,56 @@
+import type { TokenSource, WatchOptions } from "../../client/sdk.ts";
+import { tokenFrom } from "./token-endpoint.ts";
+
+/** The properties of the element as the page set them, to anything at all. */
+export interface GivenProperties {
+  readonly token: unknown;
+  readonly share: unknown;
+}
+
+/** The analysis to watch; nothing while an attribute is missing; or the reason why an attribute or property is wrong. */
+export type ElementSettings =
+  | { readonly kind: "nothing" }
+  | { readonly kind: "wrong"; readonly reason: string }
+  | ({ readonly kind: "watch" } & Pick<WatchOptions, "url" | "analysisId" | "token" | "share">);
+
+export const NOTHING: ElementSettings = { kind: "nothing" };
+
+/** Reads attributes and properties. A property that is null or empty is none. */
+export function settingsOf(element: Element, { token, share }: GivenProperties): ElementSettings {
+  const analysisId = element.getAttribute("analysis-id");
+  const endpoint = element.getAttribute("token-endpoint");
+  if (!analysisId || !(token || endpoint)) return NOTHING;
+  const url = addressOf(element.getAttribute("src") || "/", /^(http|ws)s?:$/);
+  const source = token ? token : addressOf(endpoint ?? "", /^https?:$/);
+  if (url === undefined) return wrong(`src="${element.getAttribute("src") ?? ""}"`);
+  if (source === undefined) return wrong(`token-endpoint="${endpoint}"`);
+  if (typeof source !== "string" && typeof source !== "function") return wrong("token");
+  if (share && typeof share !== "function") return wrong("share");
+  return {
+    kind: "watch",
+    url,
+    analysisId,
+    token: token ? (source as TokenSource) : tokenFrom(source as string),
+    share: share ? (share as WatchOptions["share"]) : undefined,
+  };
+}
+
+/** Whether what is shown for `before` stays for `after`. */
+export function isSame(before: ElementSettings, after: ElementSettings): boolean {
+  const entries = Object.entries(after) as [keyof typeof before, unknown][];
+  return before.kind === after.kind && entries.every(([name, value]) => before[name] === value);
+}
+
+function wrong(reason: string): ElementSettings {
+  return { kind: "wrong", reason };
+}
+
+/** The whole address; undefined if it is none of this protocol. */
+function addressOf(text: string, protocol: RegExp): string | undefined {
+  try {
+    const { href, protocol: own } = new URL(text, document.baseURI);
+    return protocol.test(own) ? href : undefined;
+  } catch {
+    return undefined;
+  }
+}
