@@ -165,4 +165,47 @@ describe.skipIf(!needs("chromium"))("<telltale-progress>", () => {
     expect(faults).toEqual([]);
     await page.close();
   });
+
+  test("goes on over its connection if the page gives another function for the token at each rendering", async () => {
+    const { page, faults } = await open("", "");
+    const sockets: string[] = [];
+    page.on("websocket", (socket) => sockets.push(socket.url()));
+    await page.evaluate(async (token) => {
+      const all = [...document.querySelectorAll<TelltaleProgress>("telltale-progress")];
+      const rendered = () => new Promise((resolve) => setTimeout(resolve, 0));
+      const statuses: string[] = [];
+      addEventListener(
+        "telltale-change",
+        ({ target }) => {
+          statuses.push((target as TelltaleProgress).snapshot?.connection.status ?? "none");
+        },
+        true,
+      );
+      const asked: number[] = [];
+      Object.assign(window, { statuses, asked });
+      for (let rendering = 0; rendering < 3; rendering += 1) {
+        const fetchToken = async () => {
+          asked.push(rendering);
+          return token;
+        };
+        for (const element of all) element.token = fetchToken;
+        await rendered();
+        if (rendering === 0) {
+          while (!all.every((element) => element.snapshot?.connection.status === "live")) await rendered();
+          statuses.length = 0;
+        }
+      }
+    }, token);
+    expect(await page.evaluate("statuses")).toEqual([]);
+    await page.evaluate(async (token) => {
+      // One of them alone is given another one, as for another user.
+      const element = document.querySelector("telltale-progress") as TelltaleProgress;
+      element.token = async () => token;
+    }, token);
+    await page.waitForFunction("statuses.at(-1) === 'live'");
+    expect(await page.evaluate("asked")).toEqual([0]);
+    expect(sockets).toHaveLength(2);
+    expect(faults).toEqual([]);
+    await page.close();
+  });
 });

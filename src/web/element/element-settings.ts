@@ -1,8 +1,9 @@
-import type { TokenSource, WatchOptions } from "../../client/sdk.ts";
+import type { WatchOptions } from "../../client/sdk.ts";
 import { tokenFrom } from "./token-endpoint.ts";
+import { forgetFunction, lastingFunction, type TokenFunction } from "./token-function.ts";
 
-/** The properties of the element as the page set them, to anything at all. */
-export interface GivenProperties {
+/** The element, and its properties as the page set them, to anything at all. */
+interface GivenElement extends Element {
   readonly token: unknown;
   readonly share: unknown;
 }
@@ -16,12 +17,14 @@ export type ElementSettings =
 export const NOTHING: ElementSettings = { kind: "nothing" };
 
 /** Reads attributes and properties. A property that is null or empty is none. */
-export function settingsOf(element: Element, { token, share }: GivenProperties): ElementSettings {
+export function settingsOf(element: GivenElement): ElementSettings {
+  const { token, share } = element;
+  if (typeof token !== "function" || !element.isConnected) forgetFunction(element);
   const analysisId = element.getAttribute("analysis-id");
   const endpoint = element.getAttribute("token-endpoint");
-  if (!analysisId || !(token || endpoint)) return NOTHING;
+  if (!element.isConnected || !analysisId || !(token || endpoint)) return NOTHING;
   const url = addressOf(element.getAttribute("src") || "/", /^(http|ws)s?:$/);
-  const source = token ? token : addressOf(endpoint ?? "", /^https?:$/);
+  const source = token || addressOf(endpoint ?? "", /^https?:$/);
   if (url === undefined) return wrong(`src="${element.getAttribute("src") ?? ""}"`);
   if (source === undefined) return wrong(`token-endpoint="${endpoint}"`);
   if (typeof source !== "string" && typeof source !== "function") return wrong("token");
@@ -30,7 +33,12 @@ export function settingsOf(element: Element, { token, share }: GivenProperties):
     kind: "watch",
     url,
     analysisId,
-    token: token ? (source as TokenSource) : tokenFrom(source as string),
+    token:
+      typeof source === "function"
+        ? lastingFunction(element, source as TokenFunction)
+        : token
+          ? source
+          : tokenFrom(source),
     share: share ? (share as WatchOptions["share"]) : undefined,
   };
 }

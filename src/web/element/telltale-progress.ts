@@ -95,9 +95,7 @@ export class TelltaleProgress extends Base {
     this.#isDue = true;
     queueMicrotask(() => {
       this.#isDue = false;
-      const settings = this.isConnected
-        ? settingsOf(this, { token: this.#token, share: this.#share })
-        : NOTHING;
+      const settings = settingsOf(this);
       if (isSame(this.#settings, settings)) return this.#draw();
       this.#end();
       this.#settings = settings;
