@@ -105,7 +105,7 @@ class HttpTransport:
     def _exchange(self, path: str, body: bytes, headers: Dict[str, str]) -> Tuple[int, Any, float]:
         if self._connection is None:
             self._connection, self._prefix = self._connect()
-        headers["Content-Type"] = "application/json"
+        headers = {**headers, **self._headers, "Content-Type": "application/json"}
         self._connection.request("POST", f"{self._prefix}{self._base}{path}", body, headers)
         response = self._connection.getresponse()
         text = response.read()
@@ -116,17 +116,19 @@ class HttpTransport:
 
     def _connect(self) -> Tuple[http.client.HTTPConnection, str]:
         """A connection, and what comes before each path: the gateway's address if a proxy is to read it."""
-        proxy = proxy_to(self._secure, self._host)
-        host, port = proxy or (self._host, self._port)
+        proxy = proxy_to(self._secure, self._host, self._port)
+        host, port = (proxy.host, proxy.port) if proxy else (self._host, self._port)
+        self._headers = proxy.headers if proxy and not self._secure else {}
         if self._secure:
             secure = http.client.HTTPSConnection(
                 host, port, timeout=REQUEST_SECONDS, context=ssl.create_default_context()
             )
             if proxy:
-                secure.set_tunnel(self._host, self._port)
+                secure.set_tunnel(self._host, self._port, proxy.headers)
             return secure, ""
         plain = http.client.HTTPConnection(host, port, timeout=REQUEST_SECONDS)
-        return plain, f"http://{self._host}:{self._port}" if proxy else ""
+        named = f"[{self._host}]" if ":" in self._host else self._host
+        return plain, f"http://{named}:{self._port}" if proxy else ""
 
 
 def _authorization(token: str) -> Dict[str, str]:

@@ -1,21 +1,26 @@
 """Connections to a gateway, by TLS and proxies as the environment has them."""
 
 import asyncio
+import encodings.idna  # noqa: F401 - a fork while a thread imports it would leave the child's import waiting for ever
 import functools
-import http.client
 import os
 import re
 import socket
 import ssl
-from typing import Any, Dict, NamedTuple, Optional, Tuple
+from itertools import zip_longest
+from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 from urllib.parse import quote, urlsplit
 from weakref import WeakSet
 
-from .proxies import proxy_to
+from .proxies import Proxy, proxy_to
 from .watch_plan import LINK_BROKEN
 from .watch_tasks import in_thread, within
 
 CONNECT_SECONDS = 10.0
+# If a host has several addresses, each is tried for so long, so that there is time for one of the other kind.
+PLACE_SECONDS = 4.0
+IP = re.compile(r"[0-9.]+|.*:.*")
+LONGEST_HEAD = 65_536
 HOST = re.compile(r"[A-Za-z0-9._~%:-]+")
 # The characters of a path that stand for themselves; "%" begins one that is encoded already.
 PATH = "/%:@!$&'()*+,;=~"
@@ -43,10 +48,13 @@ class Address(NamedTuple):
     path: str
 
     @property
+    def host_named(self) -> str:
+        return f"[{self.host}]" if ":" in self.host else self.host
+
+    @property
     def named(self) -> str:
         """As a Host header has it."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return host if self.port == (443 if self.secure else 80) else f"{host}:{self.port}"
+        return self.host_named if self.port == (443 if self.secure else 80) else f"{self.host_named}:{self.port}"
 
 
 def address_of(url: str) -> Address:
@@ -69,28 +77,49 @@ def address_of(url: str) -> Address:
 
 async def connect(address: Address, tunnel: bool = True) -> Streams:
     """A connection to the gateway, through a proxy if the environment names one. Raises Ended if there is none."""
-    proxy = proxy_to(address.secure, address.host)
-    tls = _tls() if address.secure else None
-    named = address.host if address.secure else None
     try:
-        if proxy is None:
-            where: Dict[str, Any] = {"host": address.host, "port": address.port}
-        elif tunnel or address.secure:
-            where = {"sock": await in_thread(functools.partial(_tunnel, proxy, address))}
-        else:
-            where = {"host": proxy[0], "port": proxy[1]}
-        opening = asyncio.ensure_future(asyncio.open_connection(**where, ssl=tls, server_hostname=named))
-        try:
-            streams = await within(CONNECT_SECONDS, opening)
-            _open.add(streams[1])
-            return streams
-        except BaseException:
-            opening.add_done_callback(_drop)
-            raise
+        streams = await within(CONNECT_SECONDS, _connect(address, tunnel))
     except asyncio.TimeoutError:
         raise Ended(LINK_BROKEN, "no answer in time") from None
-    except (OSError, http.client.HTTPException, ValueError) as fault:
-        raise Ended(LINK_BROKEN, f"no answer from {address.host}: {type(fault).__name__}") from fault
+    except (OSError, ValueError) as fault:
+        raise Ended(LINK_BROKEN, f"no answer from {address.host}: {type(fault).__name__}: {fault}") from fault
+    _open.add(streams[1])
+    return streams
+
+
+async def _connect(address: Address, tunnel: bool) -> Streams:
+    proxy = proxy_to(address.secure, address.host, address.port)
+    tls: Dict[str, Any] = {"ssl": _tls(), "server_hostname": address.host} if address.secure else {}
+    if proxy is not None and (tunnel or address.secure):
+        return await _open_one({"sock": await in_thread(functools.partial(_tunnel, proxy, address)), **tls})
+    host, port = (address.host, address.port) if proxy is None else (proxy.host, proxy.port)
+    places = await _places(host, port)
+    for place in places[:-1]:
+        try:
+            return await within(PLACE_SECONDS, _open_one({**place, **tls}))
+        except (OSError, asyncio.TimeoutError):
+            pass  # the next one may answer, as if only IPv4 gets through
+    return await _open_one({**places[-1], **tls})
+
+
+async def _places(host: str, port: int) -> List[Dict[str, Any]]:
+    """The addresses of a host, those of IPv6 and IPv4 in turns."""
+    if IP.fullmatch(host):
+        return [{"host": host, "port": port}]
+    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    kinds = [[info for info in found if info[0] == family] for family in dict.fromkeys(info[0] for info in found)]
+    turns = [info for some in zip_longest(*kinds) for info in some if info is not None]
+    return [{"host": info[4][0], "port": info[4][1], "family": info[0]} for info in turns]
+
+
+async def _open_one(where: Dict[str, Any]) -> Streams:
+    opening = asyncio.ensure_future(asyncio.open_connection(**where))
+    try:
+        return await asyncio.shield(opening)
+    except BaseException:
+        opening.cancel()
+        opening.add_done_callback(_drop)
+        raise
 
 
 def _drop(opening: "asyncio.Future[Streams]") -> None:
@@ -99,12 +128,27 @@ def _drop(opening: "asyncio.Future[Streams]") -> None:
         opening.result()[1].transport.abort()
 
 
-def _tunnel(proxy: Tuple[str, int], address: Address) -> socket.socket:
-    line = http.client.HTTPConnection(*proxy, timeout=CONNECT_SECONDS)
-    line.set_tunnel(address.host, address.port)
-    line.connect()
-    line.sock.setblocking(False)
-    return line.sock
+def _tunnel(proxy: Proxy, address: Address) -> socket.socket:
+    line = socket.create_connection((proxy.host, proxy.port), CONNECT_SECONDS)
+    try:
+        named = f"{address.host_named}:{address.port}"
+        asked = {"Host": named, **proxy.headers}
+        lines = [f"CONNECT {named} HTTP/1.1", *(f"{name}: {asked[name]}" for name in asked)]
+        line.sendall("\r\n".join([*lines, "", ""]).encode("latin-1"))
+        head = b""
+        while not head.endswith(b"\r\n\r\n"):
+            byte = line.recv(1)  # what follows the head is of the tunnel
+            if not byte or len(head) > LONGEST_HEAD:
+                raise OSError("the proxy does not answer as one")
+            head += byte
+        first = head.decode("latin-1").split("\r\n")[0]
+        if first.split(" ")[1:2] != ["200"]:
+            raise OSError(f"the proxy answers {first}")
+        line.setblocking(False)
+        return line
+    except BaseException:
+        line.close()
+        raise
 
 
 @functools.lru_cache(maxsize=1)

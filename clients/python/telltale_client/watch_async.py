@@ -2,6 +2,7 @@
 
 import asyncio
 import uuid
+import weakref
 from types import TracebackType
 from typing import AsyncIterator, Callable, Optional, Type, Union, cast
 
@@ -28,12 +29,16 @@ class AsyncWatch:
     """One watch of one analysis, made by `awatch`.
 
     Iterating gives every event from now on, once and in order, and first the state. The iteration ends with the watch, and raises
-    WatchRefused if the gateway refuses for good. A loop that is left ends a watch that has no other loop and no subscriber.
+    WatchRefused if the gateway refuses for good. A loop that is left ends a watch that has no other loop and no subscriber. So does
+    the program that has no reference to the watch any more.
     """
 
     def __init__(self, options: WatchOptions) -> None:
+        if _running_loop() is None:
+            raise RuntimeError("awatch needs a running loop of asyncio; without one, and under trio, there is watch")
         self._options = options
         self._core = WatchCore(options)
+        weakref.finalize(self, self._core.abandon).atexit = False
 
     @property
     def snapshot(self) -> Snapshot:

@@ -171,9 +171,9 @@ class SharedConnection:
 
     async def _renew_tokens(self, asked: Asked, session: Session) -> None:
         """Asks for the next token before the last one ends."""
-        token, ahead = asked.token, session.ahead
+        token = asked.token
         while True:
-            pause = renewal_in(self._where.token, token, time.time() + ahead)
+            pause = renewal_in(self._where.token, token, session.now)
             if pause is None:
                 return
             await asyncio.sleep(pause)

@@ -33,12 +33,13 @@ class EventQueue(NamedTuple):
 
 
 class WatchCore:
-    """Its methods but `next_of` are called on its loop. Its attributes may be read anywhere."""
+    """Its methods but `next_of` and `abandon` are called on its loop. Its attributes may be read anywhere."""
 
     def __init__(self, options: WatchOptions) -> None:
         self.loop = asyncio.get_running_loop()
         self.refusal: Optional[WatchRefused] = None
         self.is_over = False
+        self._is_abandoned = False
         self._until = options.until
         self._queues: List[EventQueue] = []
         self._listeners: Dict[object, Callable[[], None]] = {}
@@ -53,7 +54,13 @@ class WatchCore:
         """Calls `listener` after each change, until the answered function is called, on any thread."""
         key = object()
         self._listeners[key] = listener
-        return lambda: void(self._listeners.pop(key, None))
+
+        def stop() -> None:
+            self._listeners.pop(key, None)
+            if self._is_abandoned and not self.loop.is_closed():
+                self.loop.call_soon_threadsafe(self._close_if_alone)
+
+        return stop
 
     def retry_now(self) -> None:
         self._feed.retry_now()
@@ -75,8 +82,13 @@ class WatchCore:
     def leave(self, queue: EventQueue) -> None:
         """Ends a watch that has no other loop and no subscriber."""
         self._queues.remove(queue)
-        if not self._queues and not self._listeners:
-            self.close()
+        self._close_if_alone()
+
+    def abandon(self) -> None:
+        """The program has no reference to the watch any more: it ends with its last loop and subscriber. On any thread."""
+        self._is_abandoned = True
+        if not self.loop.is_closed():
+            self.loop.call_soon_threadsafe(self._close_if_alone)
 
     def next_of(self, queue: EventQueue) -> Optional[Frame]:
         """The next event; None if there is none yet. Raises Over at the end of the watch, and WatchRefused. On any thread."""
@@ -90,6 +102,10 @@ class WatchCore:
         if is_over:
             raise Over
         return None
+
+    def _close_if_alone(self) -> None:
+        if not self._queues and not self._listeners:
+            self.close()
 
     def _changed(self, event: Optional[Frame]) -> None:
         if self.is_over:

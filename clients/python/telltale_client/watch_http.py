@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from typing import Any, AsyncIterator, Dict, Optional, Tuple
+from typing import Any, AsyncIterator, Dict, Optional
 
 from .proxies import proxy_to
 from .watch_address import Address, Ended, Streams, connect
@@ -102,8 +102,14 @@ async def request(
     headers = {"Accept": accept, "Authorization": f"Bearer {token}", "Connection": "close"}
     if body is not None:
         headers["Content-Type"], headers["Content-Length"] = "application/json", str(len(body))
-    streams, prefix = await _connection(address, path)
-    response = await exchange(address, streams, "GET" if body is None else "POST", prefix, headers, body, seconds)
+    streams = await connect(address, tunnel=False)
+    by_name = ""  # a proxy that reads the request is told whose it is
+    proxy = None if address.secure else proxy_to(address.secure, address.host, address.port)
+    if proxy is not None:
+        headers.update(proxy.headers)
+        by_name = f"http://{address.named}"
+    method = "GET" if body is None else "POST"
+    response = await exchange(address, streams, method, f"{by_name}{address.path}{path}", headers, body, seconds)
     if 200 <= response.status < 300:
         return response
     try:
@@ -140,12 +146,6 @@ async def exchange(
     except BaseException:
         writer.transport.abort()
         raise
-
-
-async def _connection(address: Address, path: str) -> Tuple[Streams, str]:
-    """A connection, and the path to ask for: with the gateway's address if a proxy is to read it."""
-    by_name = f"http://{address.named}" if not address.secure and proxy_to(address.secure, address.host) else ""
-    return await connect(address, tunnel=False), f"{by_name}{address.path}{path}"
 
 
 async def _refusal(response: Response) -> Ended:

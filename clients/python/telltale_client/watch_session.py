@@ -21,10 +21,11 @@ class Session:
     """The owner of one link. `end` resolves with the reason, or with None if a new link is to take its place."""
 
     def __init__(self, hearer: Optional[Hearer] = None) -> None:
-        loop = asyncio.get_running_loop()
+        self._loop = loop = asyncio.get_running_loop()
         self.established: "asyncio.Future[Frame]" = loop.create_future()
         self.end: "asyncio.Future[Optional[Ended]]" = loop.create_future()
         self._hearer = hearer
+        self._said, self._opened_at = 0.0, 0.0
 
     async def opens_within(self, seconds: float) -> bool:
         await asyncio.wait((self.established, self.end), timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
@@ -33,6 +34,7 @@ class Session:
     def opened(self, established: Frame) -> None:
         if self.end.done() or self.established.done():
             return
+        self._said, self._opened_at = _time_of(established), self._loop.time()
         self.established.set_result(established)
         if self._hearer is not None:
             self._hearer.opened()
@@ -50,10 +52,14 @@ class Session:
             self.end.set_result(end)
 
     @property
-    def ahead(self) -> float:
-        """By how much the gateway's clock is ahead, in seconds, as it said when the link was established."""
-        try:
-            said = datetime.strptime(str(self.established.result().get("timestamp"))[:19], "%Y-%m-%dT%H:%M:%S")
-        except ValueError:
-            return 0.0
-        return said.replace(tzinfo=timezone.utc).timestamp() - time.time()
+    def now(self) -> float:
+        """The time of the gateway, in seconds since 1970, by what it said when the link was established: a clock here may be set meanwhile."""
+        return self._said + self._loop.time() - self._opened_at
+
+
+def _time_of(established: Frame) -> float:
+    try:
+        said = datetime.strptime(str(established.get("timestamp"))[:19], "%Y-%m-%dT%H:%M:%S")
+    except ValueError:
+        return time.time()
+    return said.replace(tzinfo=timezone.utc).timestamp()

@@ -2,6 +2,7 @@
 
 import threading
 import uuid
+import weakref
 from types import TracebackType
 from typing import Callable, Iterator, Optional, Type, Union, cast
 
@@ -38,7 +39,8 @@ class Watch:
     """One watch of one analysis, made by `watch`. Every method may be called from any thread of the process that made it.
 
     Iterating gives every event from now on, once and in order, and first the state. The iteration ends with the watch, and raises
-    WatchRefused if the gateway refuses for good. A loop that is left ends a watch that has no other loop and no subscriber.
+    WatchRefused if the gateway refuses for good. A loop that is left ends a watch that has no other loop and no subscriber. So does
+    the program that has no reference to the watch any more.
 
     A listener can neither iterate nor cancel, since both wait: that raises RuntimeError. So does everything in a forked child but
     `snapshot`, which stays as it was, and `close` and `retry_now`, which do nothing there.
@@ -48,6 +50,7 @@ class Watch:
         self._options = options
         self._thread = running_thread()
         self._core = self._thread.call(lambda: WatchCore(options))
+        weakref.finalize(self, self._core.abandon).atexit = False
 
     @property
     def snapshot(self) -> Snapshot:

@@ -1,11 +1,15 @@
 """The thread of a process whose event loop serves all watches that have no loop of their own."""
 
 import asyncio
+import functools
 import os
+import socket
 import sys
 import threading
 from concurrent.futures import TimeoutError as NotYet
 from typing import Any, Callable, Coroutine, List, Optional, TypeVar
+
+from .watch_tasks import in_thread
 
 Answer = TypeVar("Answer")
 
@@ -13,11 +17,17 @@ Answer = TypeVar("Answer")
 LOOK_SECONDS = 2.0
 
 
+class WatchLoop(asyncio.SelectorEventLoop):
+    async def getaddrinfo(self, host: Any, port: Any, **options: Any) -> Any:
+        """In a thread that does not hold up the end of the process, as those of an executor do."""
+        return await in_thread(functools.partial(socket.getaddrinfo, host, port, **options))
+
+
 class WatchThread:
     """Does calls on its loop for any thread of its process. Raises RuntimeError instead of a wait that would have no end."""
 
     def __init__(self) -> None:
-        self.loop = asyncio.new_event_loop()
+        self.loop = WatchLoop()
         self._process = os.getpid()
         self._thread = threading.Thread(target=self._run, name="telltale-watches", daemon=True)
         self._thread.start()
@@ -92,8 +102,10 @@ _thread: Optional[WatchThread] = None
 
 
 def running_thread() -> WatchThread:
-    """The one of this process. It starts with the first watch, and anew if it has ended."""
+    """The one of this process. It starts with the first watch, and anew if it has ended. Raises RuntimeError if the process is about to end."""
     global _thread
+    if sys.is_finalizing():
+        raise RuntimeError("the interpreter is about to end, and starts no thread")
     with _lock:
         if _thread is None or not _thread.is_there:
             _thread = WatchThread()

@@ -1,3 +1,4 @@
+import gc
 import socket
 import threading
 import unittest
@@ -49,6 +50,21 @@ class AWatch(WithGateway):
         for _ in watching:
             break
         wait_until(lambda: watching.snapshot.connection == Closed(), "it is closed")
+
+    def test_ends_with_the_last_reference_to_it_unless_somebody_listens(self):
+        options, told = {"url": self.gateway.url, "token": self.gateway.token()}, []
+        watch(self.id, **options)
+        gc.collect()
+        wait_until(lambda: self.analyses_watched() == 0, "it is over")
+        stop = watch(self.id, **options).subscribe(lambda: told.append(1))
+        gc.collect()
+        self.publish(status())
+        wait_until(lambda: self.analyses_watched() == 1 and told, "it goes on")
+        stop()
+        wait_until(lambda: self.analyses_watched() == 0, "it is over")
+
+    def analyses_watched(self):
+        return self.gateway._get("/ws/health")["websocket_stats"]["active_analyses"]
 
     def test_says_that_the_analysis_stalls_and_who_cancels_it(self):
         self.publish(status())

@@ -15,6 +15,7 @@ from telltale_client.watch_address import address_of
 from telltale_client.watch_options import watch_options
 from telltale_client.watch_plan import backoff, retry_after
 from telltale_client.watch_frames import Frames
+from telltale_client.watch_session import Session
 from telltale_client.watch_tasks import within
 from telltale_client.watch_token import NoToken, ask_token, renewal_in
 
@@ -59,6 +60,15 @@ class AToken(unittest.TestCase):
         self.assertEqual(renewal_in(source, token_until(1), 0), 2)
         self.assertIsNone(renewal_in(source, "opaque", 0))
         self.assertIsNone(renewal_in(token_until(100), token_until(100), 0))
+
+    def test_ends_by_the_clock_of_the_gateway_if_the_one_here_is_set(self):
+        async def two_hours_ahead():
+            session = Session()
+            session.opened({"event_type": "connection_established", "timestamp": "2026-01-01T00:00:00.5Z"})
+            with mock.patch("time.time", lambda: 1_800_000_000.0):
+                return session.now
+
+        self.assertAlmostEqual(asyncio.run(two_hours_ahead()), 1_767_225_600, delta=30)
 
     def test_that_is_none_is_no_token_and_is_not_shown(self):
         def raises():
