@@ -29,14 +29,11 @@ Streams = Tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
 class Ended(Exception):
-    """A connection is over. `code` is a close code, 1006 for a link that broke; `problem` the gateway's own code, as `not_allowed`.
+    """A connection is over. `code` is a close code, 1006 for a link that broke; `problem` the gateway's own code, as `not_allowed`."""
 
-    `is_final`: no other connection would help, whatever the code.
-    """
-
-    def __init__(self, code: int, reason: str, problem: Optional[str] = None, is_final: bool = False) -> None:
+    def __init__(self, code: int, reason: str, problem: Optional[str] = None) -> None:
         super().__init__(f"{code} {reason}")
-        self.code, self.reason, self.problem, self.is_final = code, reason, problem, is_final
+        self.code, self.reason, self.problem = code, reason, problem
 
 
 class Address(NamedTuple):
@@ -137,7 +134,7 @@ def _tunnel(proxy: Proxy, address: Address) -> socket.socket:
         line.sendall("\r\n".join([*lines, "", ""]).encode("latin-1"))
         head = b""
         while not head.endswith(b"\r\n\r\n"):
-            byte = line.recv(1)  # what follows the head is of the tunnel
+            byte = line.recv(1)  # anything after the head is of the tunnel
             if not byte or len(head) > LONGEST_HEAD:
                 raise OSError("the proxy does not answer as one")
             head += byte

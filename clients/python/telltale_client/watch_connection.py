@@ -8,10 +8,10 @@ from .watch_address import Address, Ended
 from .watch_choice import BETTER_SECONDS, TransportChoice
 from .watch_feed import Feed
 from .watch_link import Asked, Link, Transport
-from .watch_plan import LINK_BROKEN, retry_after
+from .watch_plan import LINK_BROKEN, POSITION_GONE, retry_after
 from .watch_session import Session
 from .watch_tasks import within
-from .watch_token import NoToken, TokenSource, WrongToken, ask_token, renewal_in
+from .watch_token import NoToken, TokenSource, ask_token, renewal_in
 from .watch_types import Connecting, Connection, Frame, Live, Refused, Waiting
 
 # A gateway that accepts the connection and then says nothing is as good as none.
@@ -72,8 +72,8 @@ class SharedConnection:
             self._close()
 
     def renew(self, feed: Feed, is_asked: bool) -> None:
-        if self._link is not None and (is_asked or not self._link.asks_again):
-            self._link.subscribe(feed)
+        if self._link is not None:
+            self._link.subscribe(feed) if is_asked else self._link.renew(feed)
 
     def retry_now(self) -> None:
         self._wake.set()
@@ -93,9 +93,12 @@ class SharedConnection:
             end = await self._connect()
             if end is not None:
                 pause = retry_after(end.code, end.reason, self._failures, self._token_refusals)
-                if pause is None or end.is_final:
+                if pause is None:
                     return self._tell(Refused(end.code, end.reason))
                 self._failures += 1
+                if end.code == POSITION_GONE:
+                    for feed in self._feeds.values():
+                        feed.position = None
                 self._wake.clear()
                 self._tell(Waiting(end.code, end.reason, time.time() + pause))
                 await self._woken_within(pause)
@@ -111,8 +114,6 @@ class SharedConnection:
         """From the token to the end of the connection; None if another one is to take its place at once."""
         try:
             token = await ask_token(self._where.token)
-        except WrongToken as fault:
-            return Ended(4001, str(fault), is_final=True)
         except NoToken as fault:
             return Ended(LINK_BROKEN, str(fault))
         self._transport = self._choice.next

@@ -24,7 +24,7 @@ class Shared(Protocol):
     def remove(self, feed: "Feed") -> None: ...
 
     def renew(self, feed: "Feed", is_asked: bool) -> None:
-        """Asks for it again on the connection; unless it `is_asked`, only if the gateway does not do so itself."""
+        """Asks for it again on the connection. If `is_asked`, it does so also when the gateway would by itself."""
 
     def retry_now(self) -> None: ...
 
@@ -74,7 +74,10 @@ class Feed:
         final = FINAL_REFUSALS.get(code)
         if final is not None:
             return self._change(Refused(final, code), self.snapshot.analysis)
-        pause = backoff(self._refusals)
+        is_gone = code == "position_gone"
+        if is_gone:
+            self.position = None
+        pause = 0.0 if is_gone and self._refusals == 0 else backoff(self._refusals)
         self._refusals += 1
         self._stop_retry()
         self._retry = asyncio.get_running_loop().call_later(pause, self._ask_again)

@@ -11,7 +11,7 @@ from .watch_tasks import within
 
 ANSWER_SECONDS = 20.0
 CHUNK = 65_536
-CLOSE_CODES = {400: 4004, 401: 4001, 403: 4003, 429: 4029, 503: 1013}
+CLOSE_CODES = {400: 4004, 401: 4001, 403: 4003, 410: 4010, 429: 4029, 503: 1013}
 
 
 class Response:

@@ -40,11 +40,11 @@ class Asked(NamedTuple):
 
 
 class Link(Protocol):
-    # Whether the gateway asks again by itself for an analysis that it refused for now.
-    asks_again: bool
-
     def subscribe(self, place: Place) -> None:
         """Begins, or begins anew, at the position that the place has once the link is open."""
+
+    def renew(self, place: Place) -> None:
+        """Begins anew after a refusal for now, unless the gateway does so by itself."""
 
     def unsubscribe(self, place: Place) -> None: ...
 

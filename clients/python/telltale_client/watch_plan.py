@@ -6,9 +6,11 @@ from typing import Optional
 
 LINK_BROKEN = 1006
 # Codes that a client does not come back from.
-FINAL = (1009, 4003, 4004, 4010, 4400)
+FINAL = (1009, 4003, 4004, 4400)
+# A client comes back from it without its position.
+POSITION_GONE = 4010
 # Codes that a client comes back from at once, if it is the first time.
-AT_ONCE = (4001, 4008, 4009)
+AT_ONCE = (4001, 4008, 4009, POSITION_GONE)
 LONGEST_BACKOFF = 15.0
 # A gateway that was away for long is seen again within five seconds.
 LONGEST_AFTER_BREAK = 4.0

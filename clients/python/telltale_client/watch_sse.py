@@ -13,6 +13,8 @@ from .watch_types import Frame, TransportName
 
 # The most analyses that a gateway takes on one stream.
 MOST_PLACES = 100
+# The refusals after which a gateway asks again by itself, on a stream that goes on.
+ASKED_AGAIN = ("broker_unavailable", "access_undecided", "not_declared", "newer_format", "internal")
 WAIT_SECONDS = 25
 # Until a link is open nobody waits for news: a gateway that has none shows so that it is there.
 FIRST_WAIT_SECONDS = 1
@@ -55,7 +57,6 @@ class LinkOfStreams:
     """If one of its streams ends, the link has ended. A stream that begins anew goes on at the position of each analysis."""
 
     def __init__(self, asked: Asked, owner: Owner, waits: bool) -> None:
-        self.asks_again = not waits
         self._asked, self._owner, self._waits = asked, owner, waits
         self._groups: List[Group] = []
         self._is_open = False
@@ -67,6 +68,10 @@ class LinkOfStreams:
             group.stop()
             group.is_beginning = True
             group.task = asyncio.ensure_future(self._follow(group))
+
+    def renew(self, place: Place) -> None:
+        if not any(place.analysis_id in group.places for group in self._groups):
+            self.subscribe(place)
 
     def unsubscribe(self, place: Place) -> None:
         for group in list(self._groups):
@@ -143,7 +148,7 @@ class LinkOfStreams:
             if group is self._groups[0]:  # each stream has them
                 self._owner.took(None, frame)
         elif kind == "subscription_refused" and isinstance(analysis_id, str):
-            if not self.asks_again:
+            if self._waits or frame["code"] not in ASKED_AGAIN:
                 group.places.pop(analysis_id, None)
             self._owner.refused(analysis_id, frame["code"])
         elif isinstance(analysis_id, str):

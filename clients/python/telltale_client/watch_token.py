@@ -22,10 +22,6 @@ class NoToken(Exception):
     """The source raised, answered no token, or did not answer in time."""
 
 
-class WrongToken(NoToken):
-    """The source answers something of another type: a fault of the program, which no time mends."""
-
-
 async def ask_token(source: TokenSource) -> str:
     """Raises NoToken. A function that is not asynchronous runs in a thread of its own, so that it may block."""
     try:
@@ -35,7 +31,7 @@ async def ask_token(source: TokenSource) -> str:
     except Exception as fault:
         raise NoToken(f"no token: {type(fault).__name__}: {fault}") from fault
     if not isinstance(token, str):
-        raise WrongToken(f"no token: the function answers {type(token).__name__}, and not str")
+        raise NoToken(f"no token: the function answers {type(token).__name__}, and not str")
     if not TOKEN.fullmatch(token):
         raise NoToken("no token: the answer is none")
     return token

@@ -18,8 +18,6 @@ class WebSocket:
 
 
 class LinkBySocket:
-    asks_again = False
-
     def __init__(self, asked: Asked, owner: Owner) -> None:
         self._asked, self._owner = asked, owner
         self._socket: Optional[Socket] = None
@@ -36,6 +34,9 @@ class LinkBySocket:
             return
         self._due[place.analysis_id] = self._due.get(place.analysis_id, 0) + 1
         self._send(type="subscribe", analysis_id=place.analysis_id, replay="state", last_event_id=place.position)
+
+    def renew(self, place: Place) -> None:
+        self.subscribe(place)
 
     def unsubscribe(self, place: Place) -> None:
         if self._early.pop(place.analysis_id, None) is None and self._is_open:

@@ -10,7 +10,7 @@ import unittest
 import uuid
 from unittest import mock
 
-from telltale_client import WatchRefused, awatch
+from telltale_client import awatch
 from telltale_client.watch_address import address_of
 from telltale_client.watch_options import watch_options
 from telltale_client.watch_plan import backoff, retry_after
@@ -18,6 +18,8 @@ from telltale_client.watch_frames import Frames
 from telltale_client.watch_session import Session
 from telltale_client.watch_tasks import within
 from telltale_client.watch_token import NoToken, ask_token, renewal_in
+
+from .watched import eventually
 
 
 def token_until(seconds):
@@ -45,9 +47,10 @@ class ComingBack(unittest.TestCase):
         self.assertEqual([retry_after(4001, "", 0, refusals) for refusals in (1, 2, 3)], [8.8, 55, None])
 
     def test_is_never_after_a_refusal_but_that_nobody_declared_the_viewers(self):
-        for code in (1009, 4003, 4004, 4010, 4400):
+        for code in (1009, 4003, 4004, 4400):
             self.assertIsNone(retry_after(code, "not_allowed", 0, 0))
         self.assertEqual(retry_after(4003, "not_declared", 0, 0), 0.25)
+        self.assertEqual([retry_after(4010, "position_gone", failures, 0) for failures in range(3)], [0, 0.5, 1])
 
 
 class AToken(unittest.TestCase):
@@ -87,19 +90,18 @@ class AToken(unittest.TestCase):
         self.assertEqual(answers, ["a", "a", "b", "b"])
 
 
-    def test_of_another_type_than_text_ends_the_watch(self):
+    def test_of_another_type_than_text_is_told_as_the_reason_to_wait(self):
         async def later():
             return {"token": "t"}
 
-        async def watched(source):
-            async for _ in awatch(uuid.uuid4(), url="http://127.0.0.1:9", token=source):
-                pass
+        async def waits(source):
+            async with awatch(uuid.uuid4(), url="http://127.0.0.1:9", token=source) as watching:
+                await eventually(lambda: watching.snapshot.connection.status == "waiting", "it waits")
+                return watching.snapshot.connection.reason
 
         for source, kind in ((lambda: None, "NoneType"), (lambda: b"t", "bytes"), (later, "dict")):
-            with self.subTest(kind), self.assertRaises(WatchRefused) as refused:
-                asyncio.run(asyncio.wait_for(watched(source), 30))
-            self.assertEqual(refused.exception.code, 4001)
-            self.assertIn(f"answers {kind}, and not str", refused.exception.reason)
+            with self.subTest(kind):
+                self.assertEqual(asyncio.run(waits(source)), f"no token: the function answers {kind}, and not str")
 
 
 class TheArguments(unittest.TestCase):
