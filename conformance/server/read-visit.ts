@@ -5,6 +5,7 @@ import {
   brokenAnswer,
   ClientFault,
   type Established,
+  endingOf,
   problemOf,
   strangeAnswer,
   type Visit,
@@ -56,7 +57,7 @@ export class ReadVisit implements Visit {
   }
 
   async refuseAnalysis(code: string): Promise<void> {
-    return this.refuse({ code: 4003, reason: code });
+    return this.refuse(endingOf(code));
   }
 
   async refuse(ending: Ending): Promise<void> {

@@ -1,7 +1,7 @@
 import type { ServerWebSocket } from "bun";
 import type { Ending } from "./case-format.ts";
 import type { Frame } from "./frames.ts";
-import { ClientFault, type Established, reasonOf, strangeAnswer, type Visit } from "./visit.ts";
+import { ClientFault, type Established, endingOf, reasonOf, strangeAnswer, type Visit } from "./visit.ts";
 
 /** A socket of `/ws`, or of `/ws/analysis/{id}`: the client of the second says all that it asks for in the address. */
 export interface SocketRequest {
@@ -69,7 +69,7 @@ export class SocketVisit implements Visit {
   }
 
   async refuseAnalysis(code: string): Promise<void> {
-    if (!this.#isMany) return this.refuse({ code: 4003, reason: code });
+    if (!this.#isMany) return this.refuse(endingOf(code));
     await this.#open();
     if (!this.#isEstablished)
       this.#write({ event_type: "connection_established", analysis_id: null, resumed: null });

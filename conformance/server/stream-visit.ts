@@ -1,7 +1,7 @@
 import type { Ending } from "./case-format.ts";
 import type { Frame } from "./frames.ts";
 import { positionIn } from "./socket-visit.ts";
-import { ClientFault, type Established, problemOf, strangeAnswer, type Visit } from "./visit.ts";
+import { ClientFault, type Established, endingOf, problemOf, strangeAnswer, type Visit } from "./visit.ts";
 
 /** A request over HTTP that is not answered yet. */
 export interface PendingRequest {
@@ -47,7 +47,7 @@ export class StreamVisit implements Visit {
   }
 
   async refuseAnalysis(code: string): Promise<void> {
-    if (!this.#isMany) return this.refuse({ code: 4003, reason: code });
+    if (!this.#isMany) return this.refuse(endingOf(code));
     const timestamp = new Date().toISOString();
     const beat = { heartbeat_interval_seconds: 15, heartbeat_timeout_seconds: 45 };
     if (this.#controller === undefined) this.#begin({ timestamp, ...beat }, null);

@@ -48,6 +48,11 @@ export function reasonOf({ reason, retry_after_ms }: Ending): string {
     .join(" ");
 }
 
+/** The end of a connection for one analysis that is refused with the gateway's code of a problem. */
+export function endingOf(code: string): Ending {
+  return { code: code === "position_gone" ? 4010 : 4003, reason: code };
+}
+
 const STATUS_OF: Readonly<Record<number, [status: number, code: string]>> = {
   1001: [503, "shutting_down"],
   1013: [503, "broker_unavailable"],

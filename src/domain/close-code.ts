@@ -1,9 +1,9 @@
 /**
  * A client's way back after a close. With `no` it stays away. With `yes` it comes back at once. With `with_new_token` it
  * fetches a token first. With `with_backoff` it waits longer each time. With `after_hint` it waits the `retry_after_ms=N`
- * of the reason.
+ * of the reason. With `without_position` it comes back at once and forgets its position, which an event source of a browser cannot.
  */
-type Reconnect = "no" | "yes" | "with_new_token" | "with_backoff" | "after_hint";
+type Reconnect = "no" | "yes" | "without_position" | "with_new_token" | "with_backoff" | "after_hint";
 
 export interface CloseCode {
   readonly code: number;
@@ -65,7 +65,7 @@ export const CLOSE_CODES = {
     code: 4010,
     name: "position_gone",
     meaning: "the position is gone, and resume=strict was asked for",
-    reconnect: "no",
+    reconnect: "without_position",
   },
   tooManyConnections: {
     code: 4029,
@@ -98,8 +98,9 @@ export function isNotDeclared({ code, reason }: { readonly code: number; readonl
   return code === CLOSE_CODES.forbidden.code && reason.split(/\s/).includes(NOT_DECLARED);
 }
 
-/** Whether a client that was closed so may come back: at once or later, with another token, or when its time has come. */
+/** Whether a client that was closed so may come back from its position: at once or later, with another token, or when its time has come. */
 export function comesBack(close: { readonly code: number; readonly reason: string }): boolean {
+  if (closeCodeOf(close.code)?.reconnect === "without_position") return false;
   return isNotDeclared(close) || closeCodeOf(close.code)?.reconnect !== "no";
 }
 

@@ -48,6 +48,9 @@ export function openFeed(
       stalled: analysis?.status === "stalled",
       cancelRequested: analysis?.cancel_requested ?? null,
     };
+    const { reason } = connection as { readonly reason?: string };
+    // It would be refused again.
+    if (reason === "position_gone") watcher.position = undefined;
     for (const listener of [...listeners]) listener(event);
   };
   const refused = (refusal: string) => {

@@ -32,6 +32,7 @@ export async function request(
 const CLOSE_CODES: Readonly<Record<number, number>> = {
   401: 4001,
   403: 4003,
+  410: 4010,
   429: 4029,
   503: 1013,
 };

@@ -1,7 +1,7 @@
 /** Codes that a client does not come back from. */
-const FINAL = [1009, 4003, 4004, 4010, 4400];
+const FINAL = [1009, 4003, 4004, 4400];
 /** Codes that a client comes back from at once, if it is the first time. */
-const AT_ONCE = [4001, 4008, 4009];
+const AT_ONCE = [4001, 4008, 4009, 4010];
 const LONGEST_BACKOFF_MS = 15_000;
 /** A gateway that was away for long is seen again within five seconds. */
 const LONGEST_AFTER_BREAK_MS = 4_000;
@@ -25,12 +25,12 @@ export function retryAfter(
   const hint = /\bretry_after_ms=(\d+)/.exec(reason);
   if (code === 4003 && reason.includes("not_declared")) return backoff(failures, random);
   if (FINAL.includes(code)) return undefined;
-  if (code === 4001 && tokenRefusals > 0) {
+  if (code === 4001 && tokenRefusals) {
     const pause = TOKEN_PAUSES_MS[tokenRefusals - 1];
     return pause && pause + pause * 0.2 * random();
   }
   if (hint) return Math.min(+(hint[1] as string), LONGEST_HINT_MS);
-  if (AT_ONCE.includes(code) && failures === 0) return 0;
+  if (AT_ONCE.includes(code) && !failures) return 0;
   return backoff(failures, random, code === 1006 ? LONGEST_AFTER_BREAK_MS : LONGEST_BACKOFF_MS);
 }
 

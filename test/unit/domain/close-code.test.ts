@@ -13,7 +13,7 @@ describe("close codes", () => {
       [4004, "no"],
       [4008, "yes"],
       [4009, "yes"],
-      [4010, "no"],
+      [4010, "without_position"],
       [4029, "with_backoff"],
       [4400, "no"],
     ]);
