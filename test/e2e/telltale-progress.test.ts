@@ -156,6 +156,7 @@ describe.skipIf(!needs("chromium"))("<telltale-progress>", () => {
     await publish(gateway, id, statusUpdate({ current_stage: "uploading", progress: 0.1 }));
     const { page } = await open(id);
     await says(page, "details", "10%");
+    expect(await part(page, "announcement").textContent()).toBe("");
     await part(page, "announcement").evaluate((element) => {
       const heard: string[] = [];
       Object.assign(window, { heard });

@@ -1,4 +1,4 @@
-import { figure } from "../words/figure.ts";
+import { figureIn } from "../words/figure.ts";
 
 /** Writes figures in one language. */
 export interface Figures {
@@ -12,34 +12,41 @@ export interface Figures {
   timeLeft(seconds: number): string;
 }
 
-/** `language` is one that `languageOf` answers. */
+const known = new Map<string | undefined, Figures>();
+
+/** `language` is one that `languageOf` answers. Formats are dear to make: all elements of a language share them. */
 export function figuresIn(language: string | undefined): Figures {
-  const unit = (value: number, name: string, digits = 0) =>
-    value.toLocaleString(language, {
-      style: "unit",
-      unit: name,
-      minimumFractionDigits: digits,
-      maximumFractionDigits: digits,
-    });
+  const figures = known.get(language) ?? makeFigures(language);
+  known.set(language, figures);
+  return figures;
+}
+
+function makeFigures(language: string | undefined): Figures {
+  const format = (options: Intl.NumberFormatOptions) => {
+    const { format } = new Intl.NumberFormat(language, options);
+    return format;
+  };
+  const unit = (unit: string, digits = 0) =>
+    format({ style: "unit", unit, minimumFractionDigits: digits, maximumFractionDigits: digits });
+  const [hours, minutes, seconds, tenths] = [unit("hour"), unit("minute"), unit("second"), unit("second", 1)];
   const relative = new Intl.RelativeTimeFormat(language);
   return {
-    figure: (value) => figure(value, language),
-    percent: (share) => share.toLocaleString(language, { style: "percent", maximumFractionDigits: 1 }),
-    duration(seconds) {
-      const tenths = Math.round(seconds * 10) / 10;
-      if (tenths < 60) return unit(tenths, "second", 1);
-      const rest = Math.round(seconds);
-      if (rest < 3600) return `${unit(Math.floor(rest / 60), "minute")} ${unit(rest % 60, "second")}`;
-      const minutes = Math.floor(rest / 60);
-      return `${unit(Math.floor(minutes / 60), "hour")} ${unit(minutes % 60, "minute")}`;
+    figure: figureIn(language),
+    percent: format({ style: "percent", maximumFractionDigits: 1 }),
+    duration(time) {
+      const rounded = Math.round(time * 10) / 10;
+      if (rounded < 60) return tenths(rounded);
+      const rest = Math.round(time);
+      if (rest < 3600) return `${minutes(Math.floor(rest / 60))} ${seconds(rest % 60)}`;
+      return `${hours(Math.floor(rest / 3600))} ${minutes(Math.floor(rest / 60) % 60)}`;
     },
-    timeLeft(seconds) {
-      if (seconds < 60) return relative.format(Math.ceil(seconds), "second");
-      const minutes = Math.round(seconds / 60);
+    timeLeft(time) {
+      if (time < 60) return relative.format(Math.ceil(time), "second");
+      const inMinutes = Math.round(time / 60);
       // An hour and a half is not two.
-      return minutes < 180
-        ? relative.format(minutes, "minute")
-        : relative.format(Math.round(minutes / 60), "hour");
+      return inMinutes < 180
+        ? relative.format(inMinutes, "minute")
+        : relative.format(Math.round(inMinutes / 60), "hour");
     },
   };
 }

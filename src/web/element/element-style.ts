@@ -45,10 +45,10 @@ p, li { unicode-bidi: plaintext }
 [data-unknown] [part="fill"] { inline-size: 30%; opacity: 0.6; animation: slide 1.6s ease-in-out infinite alternate }
 @keyframes slide { to { margin-inline-start: 70% } }
 [part="card"][data-status="completed"] { --tone: var(--good) }
-[part="card"][data-status="failed"], [part="card"][data-verdict="fake"] { --tone: var(--bad) }
+[part="card"][data-status="failed"], [part="card"][data-status="fake"] { --tone: var(--bad) }
 [part="card"][data-status="stalled"] { --tone: var(--warn) }
 [part="card"][data-status="cancelled"] { --tone: var(--muted) }
-[part="card"]:not([data-verdict="fake"]) [part="status"], [part="verdict"] { color: var(--tone, inherit) }
+[part="card"]:not([data-status="fake"]) [part="status"], [part="verdict"] { color: var(--tone, inherit) }
 [part="verdict"] { font-size: 1.25em; font-weight: 650 }
 [part="failure"] { color: var(--bad) }
 [part="stages"] { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(15em, 100%), 1fr)); gap: 0.25em 2.5em }

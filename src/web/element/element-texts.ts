@@ -26,6 +26,7 @@ export const ENGLISH: Readonly<Record<string, string>> = {
   datum: "{name}: {value}",
   yes: "yes",
   no: "no",
+  earlier: "{count} earlier stages",
   more: "and {count} more",
   progress: "Progress of the analysis",
   stages: "Stages",

@@ -10,7 +10,7 @@ export interface ElementView {
   offer(button: HTMLButtonElement, isOffered: boolean): void;
   /** Shows nothing, and forgets what was said. */
   clear(): void;
-  show(shown: Shown, look: { readonly status: string; readonly verdict: string }, say: Say): void;
+  show(shown: Shown, say: Say): void;
 }
 
 /** Builds the element's inside. It writes nothing but text: an event cannot bring markup. */
@@ -23,13 +23,15 @@ export function buildView(root: ShadowRoot): ElementView {
     return element;
   };
   const line = (part: string) => piece("p", part);
-  const [status, connection, message, details] = [
-    line("status"),
-    line("connection"),
-    line("message"),
-    line("details"),
-  ];
-  const [verdict, failure, announcement] = [line("verdict"), line("failure"), line("announcement")];
+  const lines = {
+    status: line("status"),
+    connection: line("connection"),
+    message: line("message"),
+    details: line("details"),
+    verdict: line("verdict"),
+    failure: line("failure"),
+  };
+  const announcement = line("announcement");
   const fill = piece("div", "fill");
   const bar = piece("div", "bar", fill);
   const [stages, regions, data] = [piece("ol", "stages"), piece("ul", "regions"), piece("ul", "data")];
@@ -37,14 +39,14 @@ export function buildView(root: ShadowRoot): ElementView {
   const card = piece(
     "section",
     "card",
-    piece("div", "header", status, connection),
+    piece("div", "header", lines.status, lines.connection),
     bar,
-    message,
-    details,
-    verdict,
+    lines.message,
+    lines.details,
+    lines.verdict,
     regions,
     data,
-    failure,
+    lines.failure,
     stages,
     piece("div", "actions", cancel, retry),
     announcement,
@@ -54,13 +56,14 @@ export function buildView(root: ShadowRoot): ElementView {
     button.hidden = true;
   }
   card.tabIndex = -1;
-  bar.setAttribute("role", "progressbar");
+  bar.role = "progressbar";
   // A list without bullets is none to some screen readers, unless it says so.
-  for (const list of [stages, regions, data]) list.setAttribute("role", "list");
-  announcement.setAttribute("role", "status");
+  for (const list of [stages, regions, data]) list.role = "list";
+  announcement.role = "status";
   root.append(card);
 
-  const write = (element: HTMLElement, text: string) => {
+  const write = (element: HTMLElement, given: string | null | undefined) => {
+    const text = given ?? "";
     if (element.textContent !== text) element.textContent = text;
     if (element !== announcement) element.hidden = text === "";
   };
@@ -78,29 +81,21 @@ export function buildView(root: ShadowRoot): ElementView {
       write(announcement, "");
       heard = undefined;
     },
-    show(shown, look, say) {
+    show(shown, say) {
       card.hidden = false;
       const { progress } = shown;
-      card.dataset.status = look.status;
-      card.dataset.verdict = look.verdict;
-      bar.hidden = look.status === "refused";
+      card.dataset.status = shown.look;
+      bar.hidden = shown.look === "refused";
       bar.toggleAttribute("data-unknown", progress === null);
       bar.style.setProperty("--done", `${(progress ?? 0) * 100}%`);
       bar.ariaLabel = say("progress");
       stages.ariaLabel = say("stages");
-      bar.ariaValueMin = "0";
-      bar.ariaValueMax = "100";
       bar.ariaValueNow = progress === null ? null : `${Math.round(progress * 100)}`;
       bar.ariaValueText = [shown.status, shown.details].filter(Boolean).join(", ");
-      write(status, shown.status);
-      write(connection, shown.connection);
-      write(message, shown.message);
-      write(details, shown.details);
-      write(verdict, shown.verdict);
-      write(failure, shown.failure);
+      for (const [name, element] of Object.entries(lines)) write(element, shown[name as keyof typeof lines]);
       replace(
         stages,
-        shown.stages.map(({ name, mark, duration }) => {
+        (shown.stages ?? []).map(({ name, mark, duration }) => {
           const time = piece("span", "time");
           time.textContent = duration;
           const label = piece("bdi", "name", document.createTextNode(name));
@@ -109,13 +104,14 @@ export function buildView(root: ShadowRoot): ElementView {
           return item;
         }),
       );
-      const lines = (texts: readonly string[], part: string) =>
+      const items = (part: string, texts: readonly string[] = []) =>
         texts.map((text) => piece("li", part, document.createTextNode(text)));
-      replace(regions, lines(shown.regions, "region"));
-      replace(data, lines(shown.data, "datum"));
+      replace(regions, items("region", shown.regions));
+      replace(data, items("datum", shown.data));
       // The state that a page is opened with is read as part of the page.
-      if (heard !== undefined && shown.announcement !== "") write(announcement, shown.announcement);
-      if (shown.announcement !== "") heard = shown.announcement;
+      if (!shown.announcement || heard === shown.announcement) return;
+      if (heard !== undefined) write(announcement, shown.announcement);
+      heard = shown.announcement;
     },
   };
 }

@@ -6,20 +6,22 @@ import type { Say } from "./element-texts.ts";
 
 /** All that the element shows, in words; an empty text is not shown. */
 export interface Shown {
+  /** The status as styles know it; `fake` for a verdict that is bad news. */
+  readonly look: string;
   readonly status: string;
-  readonly connection: string;
+  readonly connection?: string;
   /** 0 to 1; null if nobody knows. */
   readonly progress: number | null;
-  readonly message: string;
-  readonly details: string;
-  readonly stages: readonly ShownStage[];
-  readonly verdict: string;
-  readonly regions: readonly string[];
+  readonly message?: string | null;
+  readonly details?: string;
+  readonly stages?: readonly ShownStage[];
+  readonly verdict?: string | null;
+  readonly regions?: readonly string[];
   /** Members of a result that is no verdict. */
-  readonly data: readonly string[];
-  readonly failure: string;
+  readonly data?: readonly string[];
+  readonly failure?: string;
   /** Told to people who hear the page: the stage, or the end. */
-  readonly announcement: string;
+  readonly announcement?: string;
 }
 
 interface ShownStage {
@@ -31,25 +33,24 @@ interface ShownStage {
 
 /** Regions, and members of a result. */
 const MOST_LINES = 5;
+/** The last ones: an analysis may go back and forth between stages. */
+const MOST_STAGES = 12;
 const LONGEST_TEXT = 200;
-
-const NO_ANALYSIS = {
-  ...{ status: "", connection: "", progress: null, message: "", details: "", stages: [], verdict: "" },
-  ...{ regions: [], data: [], failure: "", announcement: "" },
-} satisfies Shown;
 
 /** Why nothing can be shown: the page has set an attribute or a property wrongly. */
 export function faultOf(reason: string, say: Say): Shown {
   const status = say("misused", { reason });
-  return { ...NO_ANALYSIS, status, announcement: status };
+  return { look: "refused", status, progress: null, announcement: status };
 }
 
 /** `now` is in milliseconds since 1970. */
 export function shownOf(snapshot: WatchSnapshot, say: Say, figures: Figures, now: number): Shown {
   const { connection, analysis, cancelRequested } = snapshot;
   const { percent } = figures;
-  if (analysis === null)
-    return { ...NO_ANALYSIS, status: connectionWords(connection, say) || say("connecting") };
+  if (analysis === null) {
+    const status = connectionWords(connection, say) || say("connecting");
+    return { look: connection.status, status, progress: null };
+  }
   // It tries again: that it is there is not known yet.
   const link = connection.status === "connecting" ? say("reconnecting") : connectionWords(connection, say);
   const { status, result } = analysis;
@@ -57,20 +58,23 @@ export function shownOf(snapshot: WatchSnapshot, say: Say, figures: Figures, now
   const verdict = result?.event_type === "result_update" ? result : undefined;
   const verdictWords = verdict
     ? `${say(verdict.is_fake ? "fake" : "authentic")}, ${say("confidence", { percent: percent(verdict.confidence_score) })}`
-    : ((result && "summary" in result && result.summary) ?? "");
+    : result && "summary" in result
+      ? result.summary
+      : null;
   const failure = failureWords(analysis);
   const words = say(status);
   const current = stages.find(({ mark }) => mark === "current");
   const left = secondsLeft(snapshot, now);
   const isAskedToEnd = cancelRequested !== null && !isEnd(status);
   return {
+    look: verdict?.is_fake ? "fake" : status,
     status: isAskedToEnd ? say("cancelling") : words,
     connection: link,
     progress: status === "completed" ? 1 : analysis.progress,
-    message: isEnd(status) ? "" : (analysis.message ?? ""),
+    message: isEnd(status) ? "" : analysis.message,
     details: isEnd(status) ? "" : detailsOf(analysis, say, figures, left),
     stages,
-    verdict: verdictWords || "",
+    verdict: verdictWords,
     regions: verdict ? regionsOf(verdict, say, figures) : [],
     data: result?.event_type === "result" ? dataOf(result.data, say, figures) : [],
     failure,
@@ -100,9 +104,9 @@ function connectionWords(connection: ConnectionStatus, say: Say): string {
   }
 }
 
-function stagesOf({ stages, status }: AnalysisState, say: Say, { duration }: Figures): ShownStage[] {
+function stagesOf({ stages, status }: AnalysisState, say: Say, { duration, figure }: Figures): ShownStage[] {
   const steps = stages.filter(({ stage }) => isStep(stage));
-  return steps.map(({ stage, started_at, ended_at }, index) => {
+  const shown = steps.map(({ stage, started_at, ended_at }, index): ShownStage => {
     const seconds =
       // The clock of a worker may go back.
       ended_at === null ? undefined : Math.max(0, Date.parse(ended_at) - Date.parse(started_at)) / 1000;
@@ -113,6 +117,10 @@ function stagesOf({ stages, status }: AnalysisState, say: Say, { duration }: Fig
       duration: seconds === undefined ? "" : duration(seconds),
     };
   });
+  const rest = shown.length - MOST_STAGES;
+  if (rest <= 0) return shown;
+  const earlier = say("earlier", { count: figure(rest) });
+  return [{ name: earlier, mark: "done", duration: "" }, ...shown.slice(rest)];
 }
 
 function detailsOf(
@@ -150,8 +158,9 @@ function dataOf(data: unknown, say: Say, { figure }: Figures): string[] {
         : typeof value === "boolean"
           ? say(value ? "yes" : "no")
           : value;
+    const label = say(`data.${name}`);
     const isShort = typeof words === "string" && words !== "" && words.length <= LONGEST_TEXT;
-    return isShort ? [say("datum", { name: say(`data.${name}`), value: words })] : [];
+    return isShort && label !== "" ? [say("datum", { name: label, value: words })] : [];
   });
   return withRest(said.slice(0, MOST_LINES), said.length, say);
 }

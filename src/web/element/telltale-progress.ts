@@ -137,13 +137,11 @@ export class TelltaleProgress extends Base {
     const { connection, analysis, cancelRequested } = snapshot;
     const say = sayer(this.#texts);
     const language = languageOf(this, Object.keys(this.#texts).length > 0);
-    const verdict = analysis?.result?.event_type === "result_update" && analysis.result.is_fake ? "fake" : "";
-    const isWrong = settings.kind === "wrong";
-    const status = isWrong ? "refused" : (analysis?.status ?? connection.status);
-    const shown = isWrong
-      ? faultOf(settings.reason, say)
-      : shownOf(snapshot, say, figuresIn(language), Date.now());
-    view.show(shown, { status, verdict }, say);
+    const shown =
+      settings.kind === "wrong"
+        ? faultOf(settings.reason, say)
+        : shownOf(snapshot, say, figuresIn(language), Date.now());
+    view.show(shown, say);
     const isCancellable = (this.getAttribute("cancellable") ?? "false") !== "false";
     view.offer(view.cancel, isCancellable && analysis !== null && !isEnd(analysis.status));
     // A button that is disabled would lose the focus.

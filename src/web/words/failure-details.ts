@@ -1,5 +1,5 @@
 import type { ErrorEvent, StatusUpdate } from "../../domain/analysis-event.ts";
-import { figure } from "./figure.ts";
+import { figureIn } from "./figure.ts";
 
 /** A detail as people read it. */
 export interface Detail {
@@ -30,6 +30,7 @@ interface FailureDetails {
   readonly rest: string | undefined;
 }
 
+const figure = figureIn("en");
 const MOST_SAID = 8;
 const LONGEST_TEXT = 200;
 const UNITS: Readonly<Record<string, string>> = {
@@ -86,7 +87,7 @@ function detailOf(name: string, value: unknown): Detail | undefined {
   if (typeof value !== "number") return undefined;
   const [, stem = "", unit = ""] = /^(.+)_([a-z]+)$/i.exec(name) ?? [];
   const known = Object.hasOwn(UNITS, unit.toLowerCase()) ? UNITS[unit.toLowerCase()] : undefined;
-  const number = figure(value, "en");
+  const number = figure(value);
   return known === undefined
     ? { label: words(name), value: number }
     : { label: words(stem), value: `${number} ${known}` };

@@ -16,12 +16,12 @@ function shown(
   connection = LIVE,
   texts: Readonly<Record<string, string>> = {},
   language = "en",
-): Shown {
+): Required<Shown> {
   const analysis =
     fields && ({ ...emptyState(crypto.randomUUID()), status: "running", ...fields } as AnalysisState);
   const cancelRequested = analysis?.cancel_requested ?? null;
   const snapshot: WatchSnapshot = { connection, analysis, stalled: false, cancelRequested };
-  return shownOf(snapshot, sayer(texts), figuresIn(language), NOW);
+  return shownOf(snapshot, sayer(texts), figuresIn(language), NOW) as Required<Shown>;
 }
 
 const inSeconds = (seconds: number) => new Date(NOW + seconds * 1000).toISOString();
@@ -33,7 +33,8 @@ describe("the words of <telltale-progress>", () => {
     expect(shown({}, LOST).connection).toBe("Connection lost, reconnecting…");
     expect(shown({}, { status: "connecting" }).connection).toBe("Connection lost, reconnecting…");
     expect(shown({}).connection).toBe("");
-    expect(shown(null, { status: "connecting" })).toMatchObject({ status: "Connecting…", connection: "" });
+    expect(shown(null, { status: "connecting" }).status).toBe("Connecting…");
+    expect(shown(null, { status: "connecting" }).connection).toBeUndefined();
   });
 
   test("say why the gateway refuses", () => {
@@ -62,7 +63,15 @@ describe("the words of <telltale-progress>", () => {
   });
 
   test("say the members of any result that are words, five at most, and how many more there are", () => {
-    const data = { pages: 12, ok: true, file_name: "a.pdf", empty: "", nested: {}, long: "x".repeat(201) };
+    const data = {
+      "": "?",
+      pages: 12,
+      ok: true,
+      file_name: "a.pdf",
+      empty: "",
+      nested: {},
+      long: "x".repeat(201),
+    };
     expect(shown(result(data, "12 pages")).verdict).toBe("12 pages");
     expect(shown(result(data)).data).toEqual(["Pages: 12", "Ok: yes", "File name: a.pdf"]);
     const many = Object.fromEntries([1, 2, 3, 4, 5, 6, 7].map((number) => [`n${number}`, number]));
@@ -110,5 +119,23 @@ describe("the words of <telltale-progress>", () => {
     expect(words("constructor", "x", { datum: "{constructor}{name} = {value}" })).toBe("Constructor = x");
     const stages = [{ stage: "{time}", started_at: inSeconds(0), ended_at: null }] as AnalysisState["stages"];
     expect(shown({ stages }).stages[0]?.name).toBe("{time}");
+  });
+
+  test("name the last twelve stages of many, and say how many came before", () => {
+    const at = (index: number) => inSeconds(index * 2);
+    const stages = Array.from({ length: 40 }, (_, index) => ({
+      stage: `stage_${index}`,
+      started_at: at(index),
+      ended_at: index < 39 ? at(index + 1) : null,
+    })) as AnalysisState["stages"];
+    const { stages: lines, announcement } = shown({ stages });
+    expect(lines).toHaveLength(13);
+    expect(lines[0]).toEqual({ name: "28 earlier stages", mark: "done", duration: "" });
+    expect(lines[1]).toEqual({ name: "Stage 28", mark: "done", duration: "2.0 sec" });
+    expect([lines[12], announcement]).toEqual([
+      { name: "Stage 39", mark: "current", duration: "" },
+      "Stage 39",
+    ]);
+    expect(shown({ stages: stages.slice(0, 12) }).stages).toHaveLength(12);
   });
 });
