@@ -22,33 +22,71 @@ export interface StoreSettings
   extends Pick<WatchOptions, "url" | "token" | "until" | "conflate" | "share" | "environment"> {
   /** The shortest time between two changes that only tell of progress, in milliseconds; none if it is no number above 0. */
   readonly throttleMs: () => number;
-  /** Called once for each end of an analysis. A fault that it throws is reported. */
+  /** Called at once for each end of an analysis, and once. A fault that it throws is reported. */
   readonly onComplete: (analysis: AnalysisState) => void;
 }
+
+/** A longer list that is throttled shows also ends and lost connections only once a frame: it may open with a thousand states. */
+const SHORT_LIST = 20;
+const FRAME_MS = 16;
 
 interface Entry {
   readonly watch: AnalysisWatch;
   shown: WatchSnapshot;
   hasEnded: boolean;
-  /** Stops the timer of the change that waits. */
-  stopTimer: (() => void) | undefined;
 }
 
 export function createStore(settings: StoreSettings): AnalysesStore {
   const { throttleMs, onComplete, ...options } = settings;
-  const { after, report } = options.environment ?? runtime;
+  const { after, now, report } = options.environment ?? runtime;
   const entries = new Map<string, Entry>();
   const listeners = new Set<() => void>();
+  /** Those that show an older snapshot than they have. */
+  const changed = new Set<Entry>();
+  let dueAt = Number.POSITIVE_INFINITY;
+  let stopShowing = () => {};
+  let hastenedAt = Number.NEGATIVE_INFINITY;
   let wanted: readonly string[] = [];
   let stopClosing = () => {};
   let answered: readonly WatchSnapshot[] = [];
+  /** The ids that `answered` is for, until something changes. */
+  let answeredFor: readonly string[] | undefined;
 
-  const show = (entry: Entry) => {
-    entry.stopTimer?.();
-    entry.stopTimer = undefined;
-    entry.shown = entry.watch.getSnapshot();
+  const stop = () => {
+    stopShowing();
+    dueAt = Number.POSITIVE_INFINITY;
+  };
+  const show = () => {
+    stop();
+    for (const entry of changed) entry.shown = entry.watch.getSnapshot();
+    changed.clear();
+    answeredFor = undefined;
     for (const listener of [...listeners]) listener();
-    const { analysis } = entry.shown;
+  };
+  const showIn = (milliseconds: number) => {
+    const at = now() + milliseconds;
+    if (at >= dueAt) return;
+    stop();
+    dueAt = at;
+    stopShowing = milliseconds > 0 ? after(milliseconds, show) : soon(show);
+  };
+  const took = (entry: Entry) => {
+    const next = entry.watch.getSnapshot();
+    changed.add(entry);
+    const inMs = throttleMs();
+    if (inMs > 0 && tellsOnlyOfProgress(entry.shown, next)) showIn(inMs);
+    else if (inMs > 0 && entries.size > SHORT_LIST) showInFrame();
+    else showIn(0);
+    tellOfEnd(entry, next);
+  };
+  const showInFrame = () => {
+    const since = now() - hastenedAt;
+    // A clock may have been set back.
+    const isFirst = since < 0 || since >= FRAME_MS;
+    if (isFirst) hastenedAt = now();
+    showIn(isFirst ? 0 : FRAME_MS);
+  };
+  const tellOfEnd = (entry: Entry, { analysis }: WatchSnapshot) => {
     const hadEnded = entry.hasEnded;
     entry.hasEnded = analysis !== null && isEnd(analysis.status);
     if (analysis === null || !entry.hasEnded || hadEnded) return;
@@ -59,35 +97,27 @@ export function createStore(settings: StoreSettings): AnalysesStore {
       report(error);
     }
   };
-  const changed = (entry: Entry) => {
-    const next = entry.watch.getSnapshot();
-    const inMs = throttleMs();
-    if (!(inMs > 0) || !tellsOnlyOfProgress(entry.shown, next)) show(entry);
-    else entry.stopTimer ??= after(inMs, () => show(entry));
-  };
   const close = (id: string, entry: Entry) => {
     entries.delete(id);
-    entry.stopTimer?.();
+    changed.delete(entry);
     entry.watch.close();
   };
   const open = (analysisId: string) => {
     const watching = watch({ ...options, analysisId });
-    const entry: Entry = {
-      watch: watching,
-      shown: watching.getSnapshot(),
-      hasEnded: false,
-      stopTimer: undefined,
-    };
+    const entry: Entry = { watch: watching, shown: watching.getSnapshot(), hasEnded: false };
     entries.set(analysisId, entry);
     watching.subscribe(() => {
-      if (entries.get(analysisId) === entry) changed(entry);
+      if (entries.get(analysisId) === entry) took(entry);
     });
-    show(entry);
+    return entry;
   };
   const sync = () => {
-    const ids = listeners.size > 0 ? wanted : [];
-    for (const [id, entry] of entries) if (!ids.includes(id)) close(id, entry);
-    for (const id of ids) if (!entries.has(id)) open(id);
+    const ids = new Set(listeners.size > 0 ? wanted : []);
+    for (const [id, entry] of entries) if (!ids.has(id)) close(id, entry);
+    const opened = [...ids].filter((id) => !entries.has(id)).map(open);
+    if (opened.length > 0) show();
+    else if (changed.size === 0) stop();
+    for (const entry of opened) tellOfEnd(entry, entry.shown);
   };
 
   return {
@@ -109,11 +139,24 @@ export function createStore(settings: StoreSettings): AnalysesStore {
       };
     },
     snapshots(ids) {
+      if (ids === answeredFor) return answered;
       const now = ids.map((id) => entries.get(id)?.shown ?? INITIAL_SNAPSHOT);
       const isSame = now.length === answered.length && now.every((one, index) => one === answered[index]);
       if (!isSame) answered = now;
+      answeredFor = ids;
       return answered;
     },
+  };
+}
+
+/** Runs `task` once what goes on now is done, unless the returned function is called before. */
+function soon(task: () => void): () => void {
+  let isStopped = false;
+  queueMicrotask(() => {
+    if (!isStopped) task();
+  });
+  return () => {
+    isStopped = true;
   };
 }
 

@@ -30,7 +30,10 @@ type Source = Pick<WatchOptions, "url" | "token" | "conflate" | "share" | "envir
 export interface UseAnalysisOptions extends Partial<Source> {
   /** Whether to watch at all [true]. */
   readonly enabled?: boolean | undefined;
-  /** The shortest time between two renderings for progress alone, in milliseconds [0]. An end and a lost connection show at once. */
+  /**
+   * The shortest time between two renderings for progress alone, in milliseconds [0; 100 of `useAnalyses`]. An end and a lost connection
+   * show at once.
+   */
   readonly throttleMs?: number | undefined;
   /** Whether the watch is over once the analysis has ended [false]. */
   readonly stopOnCompletion?: boolean | undefined;
@@ -56,8 +59,11 @@ export function TelltaleProvider(props: TelltaleProviderProps): ReactElement {
  * connection is `closed`. Throws if neither a `TelltaleProvider` nor the options name the gateway.
  */
 export function useAnalysis(id: string | null | undefined, options?: UseAnalysisOptions): WatchSnapshot {
-  return useAnalyses([id], options)[0] ?? IDLE;
+  return useAnalyses([id], { ...options, throttleMs: options?.throttleMs ?? 0 })[0] ?? IDLE;
 }
+
+/** Nobody reads a list faster, and each rendering costs as much as the list is long. */
+const LIST_THROTTLE_MS = 100;
 
 /**
  * As `useAnalysis` for many: one snapshot for each id, in their order; `closed` for one that is empty or null. The array is the same one
@@ -67,7 +73,7 @@ export function useAnalyses(
   ids: readonly (string | null | undefined)[] | null | undefined,
   options: UseAnalysisOptions = {},
 ): readonly WatchSnapshot[] {
-  const { enabled = true, throttleMs = 0, stopOnCompletion = false } = options;
+  const { enabled = true, throttleMs = LIST_THROTTLE_MS, stopOnCompletion = false } = options;
   const { url, token, conflate, share, environment } = useSource(options);
   const onComplete = useLatest(options.onComplete);
   const shortest = useLatest(throttleMs);
@@ -95,7 +101,10 @@ export function useAnalyses(
   useEffect(() => store.want(wanted), [store, wanted]);
   const getSnapshot = () => store.snapshots(wanted);
   const snapshots = useSyncExternalStore(store.subscribe, getSnapshot, getSnapshot);
-  return useMemo(() => order.map((id) => snapshots[wanted.indexOf(id)] ?? IDLE), [snapshots, wanted, order]);
+  return useMemo(() => {
+    const byId = new Map(wanted.map((id, index) => [id, snapshots[index]]));
+    return order.map((id) => byId.get(id) ?? IDLE);
+  }, [snapshots, wanted, order]);
 }
 
 function useSource(options: Partial<Source>): Source {

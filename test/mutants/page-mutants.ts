@@ -10,6 +10,13 @@ export const PAGE_MUTANTS: readonly Mutant[] = [
     killers: ["test/unit/client/react.test.ts"],
   },
   {
+    name: "renders a list of React at each event",
+    file: "clients/js/analyses-store.ts",
+    find: "if (inMs > 0 && tellsOnlyOfProgress(entry.shown, next)) showIn(inMs);\n    else ",
+    replace: "",
+    killers: ["test/unit/client/react-lists.test.ts"],
+  },
+  {
     name: "shows a connection that is tried again as one that is there",
     file: "src/web/element/element-words.ts",
     find: 'connection.status === "connecting" ? say("reconnecting") : connectionWords(connection, say)',

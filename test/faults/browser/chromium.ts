@@ -128,7 +128,7 @@ export class BrowserPage {
 
   /** Resolves when the page has loaded. */
   async goTo(url: string): Promise<void> {
-    const loaded = this.#next("Page.frameStoppedLoading");
+    const loaded = this.next("Page.frameStoppedLoading");
     await this.send("Page.navigate", { url });
     await loaded;
   }
@@ -136,7 +136,7 @@ export class BrowserPage {
   /** Resolves when the page before is there again. */
   async goBack(): Promise<void> {
     const history = (await this.send("Page.getNavigationHistory")) as unknown as NavigationHistory;
-    const shown = this.#next("Page.frameNavigated");
+    const shown = this.next("Page.frameNavigated");
     await this.send("Page.navigateToHistoryEntry", {
       entryId: history.entries[history.currentIndex - 1]?.id,
     });
@@ -179,17 +179,17 @@ export class BrowserPage {
     for (const listener of this.#listeners.get(method) ?? []) listener(params);
   }
 
-  /** Resolves when it is reported, and after some time in any case: the caller looks for itself. */
-  #next(method: string): Promise<void> {
+  /** Resolves with it when it is reported, and after some time in any case: the caller looks for itself. */
+  next(method: string): Promise<Params> {
     return new Promise((resolve) => {
       const listeners = this.#listeners.get(method) ?? new Set();
       this.#listeners.set(method, listeners);
-      const listener = () => {
+      const listener = (params: Params) => {
         clearTimeout(timer);
         listeners.delete(listener);
-        resolve();
+        resolve(params);
       };
-      const timer = setTimeout(listener, NAVIGATION_MS);
+      const timer = setTimeout(() => listener({}), NAVIGATION_MS);
       listeners.add(listener);
     });
   }
