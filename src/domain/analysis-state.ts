@@ -71,9 +71,21 @@ export function emptyState(analysisId: string): AnalysisState {
 /** The state after one more event of this analysis, which must be the next in order. Notices change nothing. */
 export function fold(state: AnalysisState, event: AnalysisEvent): AnalysisState {
   if (event.event_type === "notice") return state;
-  const after = atEnd(folded(state, event));
-  if (state.cancel_requested === null) return after;
-  return isEnd(after.status) || beginsOtherRun(state, event) ? { ...after, cancel_requested: null } : after;
+  const before = begunAnew(state, event);
+  const status = statusAfter(event);
+  const isUpdate = event.event_type === "status_update";
+  const after = atEnd({
+    ...before,
+    ...(isUpdate && statusFields(event)),
+    status,
+    stages: isUpdate ? withStage(before, event) : before.stages,
+    updated_at: event.timestamp,
+    last_event_id: event.event_id ?? state.last_event_id,
+    attempt_id: event.attempt_id ?? state.attempt_id,
+    cancel_requested: isEnd(status) || beginsOtherRun(state, event) ? null : state.cancel_requested,
+  });
+  const isTerminal = !isUpdate || status === "failed" || status === "cancelled";
+  return isTerminal ? { ...after, stages: ended(after.stages, event), ...terminalFields(event) } : after;
 }
 
 /** Nothing is to be expected of an analysis that has ended. */
@@ -93,28 +105,6 @@ function beginsOtherRun(state: AnalysisState, { attempt_id }: EventOfAnalysis): 
   const queuedAt = state.stages.at(-1)?.started_at ?? "";
   const requestedAt = state.cancel_requested?.requested_at ?? "";
   return state.stages.length > 1 && laterTime(queuedAt, requestedAt) !== requestedAt;
-}
-
-function folded(state: AnalysisState, event: EventOfAnalysis): AnalysisState {
-  const before = begunAnew(state, event);
-  const after = {
-    ...before,
-    updated_at: event.timestamp,
-    last_event_id: event.event_id ?? state.last_event_id,
-    attempt_id: event.attempt_id ?? state.attempt_id,
-  };
-  if (event.event_type === "status_update") {
-    const stages = withStage(before, event);
-    const isTerminal = event.current_stage === "failed" || event.current_stage === "cancelled";
-    if (!isTerminal) return { ...after, ...statusFields(event), stages };
-    return { ...after, ...statusFields(event), stages: ended(stages, event), ...terminalFields(event) };
-  }
-  return {
-    ...after,
-    status: statusAfter(event),
-    stages: ended(before.stages, event),
-    ...terminalFields(event),
-  };
 }
 
 /** Whether an analysis of this status, or whose worker named this stage, has ended. */
@@ -151,7 +141,7 @@ export function stateFromSnapshot(snapshot: StateSnapshot): AnalysisState {
   return atEnd({
     ...empty,
     ...(lastStatus && statusFields(lastStatus)),
-    ...(terminal && terminal === last && { status: statusAfter(terminal) }),
+    ...(last && { status: statusAfter(last) }),
     ...(terminal && terminalFields(terminal)),
     stages: spansOf(snapshot.stages, terminal),
     updated_at: last?.timestamp ?? null,
@@ -178,19 +168,13 @@ export function hasEnded({ result, error, stages }: AnalysisState): boolean {
 function statusAfter(event: EventOfAnalysis): AnalysisStatus {
   if (event.event_type === "error") return "failed";
   if (event.event_type !== "status_update") return "completed";
-  return STATUS_OF_STAGE.get(event.current_stage) ?? "running";
+  const { current_stage: stage } = event;
+  if (stage === "queued") return "queued";
+  return isEnd(stage) ? stage : "running";
 }
-
-const STATUS_OF_STAGE: ReadonlyMap<string, AnalysisStatus> = new Map([
-  ["queued", "queued"],
-  ["completed", "completed"],
-  ["failed", "failed"],
-  ["cancelled", "cancelled"],
-]);
 
 function statusFields(event: StatusUpdate) {
   return {
-    status: statusAfter(event),
     progress: event.progress,
     current_stage: event.current_stage,
     message: event.message,
@@ -200,10 +184,9 @@ function statusFields(event: StatusUpdate) {
 }
 
 function terminalFields(event: EventOfAnalysis): Pick<AnalysisState, "result" | "error"> {
-  if (event.event_type === "result_update" || event.event_type === "result")
-    return { result: event, error: null };
-  const isCancelled = event.event_type === "status_update" && event.current_stage === "cancelled";
-  return { result: null, error: isCancelled ? null : event };
+  const status = statusAfter(event);
+  const fields = { result: status === "completed" ? event : null, error: status === "failed" ? event : null };
+  return fields as ReturnType<typeof terminalFields>;
 }
 
 function withStage(state: AnalysisState, event: StatusUpdate): readonly StageSpan[] {

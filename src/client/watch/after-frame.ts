@@ -3,13 +3,13 @@ import { type AnalysisState, fold } from "../../domain/analysis-state.ts";
 import type { CancelRequest } from "../../domain/cancel-request.ts";
 import type { Frame } from "./watched-events.ts";
 
-const FOLDED = ["status_update", "result_update", "result", "error"];
+const FOLDED = /^(status_update|result(_update)?|error)$/;
 
 /** The state after a frame that is none itself; undefined if the frame was there before, as with a read that waits. */
 export function afterFrame(analysis: AnalysisState, frame: Frame): AnalysisState | undefined {
   const { event_type: type, event_id } = frame;
   if (typeof event_id === "string")
-    return FOLDED.includes(type)
+    return FOLDED.test(type)
       ? fold(analysis, frame as unknown as AnalysisEvent)
       : { ...analysis, last_event_id: event_id };
   if (type === "state_changed") {
