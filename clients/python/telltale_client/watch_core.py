@@ -71,11 +71,14 @@ class WatchCore:
             self._tell()
 
     def open_queue(self, wake: Callable[[], None]) -> EventQueue:
-        """The events from now on, and first the state."""
+        """The events from now on, and first the state, with `caught_up` if that has come already."""
         queue = EventQueue(deque(), wake)
         analysis = self.snapshot.analysis
         if analysis is not None:
             queue.waiting.append({"event_type": "analysis_state", **analysis})
+            if self._feed.is_caught_up and not self.is_over:
+                place = {"analysis_id": analysis["analysis_id"], "last_event_id": analysis["last_event_id"]}
+                queue.waiting.append({"event_type": "caught_up", **place})
         self._queues.append(queue)
         return queue
 

@@ -22,6 +22,15 @@ class AWatch(WithGateway):
                 self.publish(status("model_inference"), VERDICT)
         self.assertEqual(seen, ["analysis_state", "caught_up", "status_update", "result_update"])
 
+    def test_that_is_caught_up_says_so_to_a_loop_that_begins_late(self):
+        self.publish(status())
+        watching = self.watch(token=self.gateway.token)
+        first, second, of_another = iter(watching), iter(watching), iter(self.watch(token=self.gateway.token))
+        seen = [[next(events) for _ in range(2)] for events in (first, second, of_another)]
+        for state, caught_up in seen:
+            self.assertEqual((state["event_type"], caught_up["event_type"]), ("analysis_state", "caught_up"))
+            self.assertEqual(caught_up["last_event_id"], state["last_event_id"])
+
     def test_shows_the_state_that_the_gateway_has(self):
         self.publish(status())
         watching = self.watch(until="terminal")
