@@ -151,4 +151,22 @@ describe.skipIf(!needs("chromium"))("three tabs that share a connection", () => 
     await context.close();
     await eventually("nothing is left", async () => (await connections()) === 0);
   });
+
+  test("are shared by the element as well, if the page gives it tabs", async () => {
+    const context = await browser.newContext();
+    const id = crypto.randomUUID();
+    await publishSome(id, 1, 1);
+    for (let count = 0; count < 2; count += 1) {
+      const tab = await context.newPage();
+      await tab.goto(`${site.url.origin}/?user=alice`);
+      await tab.evaluate(([url, id]) => page.show(url as string, id as string), [gateway.url, id]);
+      await tab.locator("telltale-progress", { hasText: "Running" }).waitFor();
+      const link = await tab.evaluate(
+        () => document.querySelector("telltale-progress")?.snapshot?.connection,
+      );
+      expect(link).toEqual({ status: "live", transport: "tabs" });
+    }
+    await eventually("there is one connection", hasOne);
+    await context.close();
+  });
 });

@@ -1,3 +1,4 @@
+import "../../clients/js/element.ts";
 import { type AnalysisWatch, watch } from "../../src/client/sdk.ts";
 import { tabs } from "../../src/client/tabs/tabs.ts";
 import { runtime } from "../../src/client/watch/environment.ts";
@@ -14,6 +15,8 @@ const token = async () => (await fetch("/token")).text();
 
 export interface TabPage {
   watch(url: string, analysisId: string): void;
+  /** Shows it by the element. */
+  show(url: string, analysisId: string): void;
   report(analysisId: string): TabReport;
 }
 
@@ -37,6 +40,13 @@ const page: TabPage = {
         else if ("event_id" in event) told.push(event.event_id);
       }
     })();
+  },
+  show(url, analysisId) {
+    const element = document.createElement("telltale-progress");
+    element.setAttribute("src", url);
+    element.setAttribute("analysis-id", analysisId);
+    Object.assign(element, { token, share: tabs });
+    document.body.append(element);
   },
   report(analysisId) {
     const { watching, told } = watches.get(analysisId) as NonNullable<ReturnType<typeof watches.get>>;
