@@ -33,6 +33,7 @@ describe("the words of <telltale-progress>", () => {
     expect(shown({}, LOST).connection).toBe("Connection lost, reconnecting…");
     expect(shown({}, { status: "connecting" }).connection).toBe("Connection lost, reconnecting…");
     expect(shown({}).connection).toBe("");
+    expect(shown(null, LOST)).toMatchObject({ status: "The gateway cannot be reached, trying again…" });
     expect(shown(null, { status: "connecting" }).status).toBe("Connecting…");
     expect(shown(null, { status: "connecting" }).connection).toBeUndefined();
   });
