@@ -6,6 +6,7 @@ import { EventOutbox } from "./event-outbox.ts";
 import { EventTexts } from "./event-texts.ts";
 import { type EventWay, type WorkerClock, workerClock } from "./event-way.ts";
 import { type End, FirstEnd } from "./first-end.ts";
+import { NamedStages } from "./named-stages.ts";
 import type { PublishRefused } from "./publish-errors.ts";
 import { ReportThrottle } from "./report-throttle.ts";
 import { errorFields, isAbort, isOf, wordsOf } from "./thrown-fields.ts";
@@ -44,6 +45,7 @@ export class Analysis {
   readonly #startedAt: number;
   readonly #log: (line: string) => void;
   readonly #end = new FirstEnd();
+  readonly #stages: NamedStages;
   #at: Progress;
   #refusedAnEnd = false;
   #hasLeftOutReport = false;
@@ -60,6 +62,7 @@ export class Analysis {
     this.#startedAt = clock.now();
     this.#texts = new EventTexts(id, options, clock);
     this.#at = { stage: options.stage ?? "initializing", progress: 0 };
+    this.#stages = new NamedStages(this.#at.stage);
     this.#outbox = new EventOutbox({
       way,
       clock,
@@ -67,6 +70,7 @@ export class Analysis {
       isAlive: options.isAlive ?? (() => true),
       log: this.#log,
       onCancel: () => this.#cancel.abort(new Cancelled("somebody asked for the end of the analysis")),
+      onRefusedStage: (stage) => this.#refusedStage(stage),
       onRefusedEnd: (end, error) => this.#insteadOfEnd(end, error),
       onEndSettled,
     });
@@ -92,8 +96,9 @@ export class Analysis {
    * Says how far the analysis is. At most ten reports a second of one stage are sent, always the last one. After the end of the
    * analysis a report does nothing, since it would open it again. Stage `completed`, `failed` or `cancelled` is an end.
    */
-  report(report: Report): void {
+  report(given: Report): void {
     try {
+      const report = this.#stages.without(given);
       const { stage } = report;
       if (isEnd(stage)) {
         this.#endAs(stage, report);
@@ -103,6 +108,7 @@ export class Analysis {
       const at = afterReport(this.#at, report);
       const text = this.#texts.status(at, report);
       this.#at = at;
+      this.#stages.at(at.stage);
       this.#reports.offer({ kind: "status", stage: at.stage, text });
     } catch (error) {
       if (error instanceof EventRefused) throw error;
@@ -208,6 +214,12 @@ export class Analysis {
     }
     this.#reports.flush();
     this.#outbox.add({ kind: "end", text });
+  }
+
+  /** The reports behind it need not be refused for it as well. */
+  #refusedStage(stage: unknown): void {
+    this.#stages.refuse(stage);
+    this.#at = { ...this.#at, stage: this.#stages.last };
   }
 
   /** Somebody would wait for ever for the end of an analysis whose end was refused. */

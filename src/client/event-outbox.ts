@@ -15,6 +15,8 @@ export interface OutboxOptions {
   readonly isAlive: () => boolean;
   /** Called once: somebody asked for the end of the analysis. */
   readonly onCancel: () => void;
+  /** Called with the stage of a status that the gateway refuses for it. */
+  readonly onRefusedStage: (stage: unknown) => void;
   /** Called with an end that the gateway refuses for good; answers the event that takes its place. */
   readonly onRefusedEnd: (end: WaitingEvent, error: PublishRefused) => WaitingEvent | undefined;
   /** Called when an end is stored, or was refused and nothing takes its place. */
@@ -148,7 +150,11 @@ export class EventOutbox {
     );
     this.#tell(`${counted(batch.length)} refused (${error.code}): ${error.message}${where.join("")}`);
     const end = batch.find(isEnd);
-    if (end === undefined) return;
+    if (end === undefined) {
+      if (error.issues.some(({ path }) => path.at(-1) === "current_stage"))
+        for (const { text } of batch) this.#options.onRefusedStage(JSON.parse(text).current_stage);
+      return;
+    }
     const instead = this.#options.onRefusedEnd(end, error);
     if (instead === undefined) this.#options.onEndSettled();
     else this.#waiting.putBack([instead]);

@@ -1,11 +1,19 @@
+import { shortened } from "../domain/utf8.ts";
+
+/** Bytes of a message, which may quote all of a file: the event must not be larger than a gateway takes. */
+const MESSAGE_BYTES = 64_000;
+const NAME_BYTES = 2_000;
+const CALL_BYTES = 500;
+
 /** The fields of an `error` event for something that was thrown, whatever that is. Never throws, also if a getter of it does. */
 export function errorFields(thrown: unknown): Record<string, unknown> {
-  if (!isError(thrown)) return { error_code: "error", error_message: shown(() => thrown) ?? "unknown" };
+  if (!isError(thrown))
+    return { error_code: "error", error_message: shown(() => thrown, MESSAGE_BYTES) ?? "unknown" };
   const code = read(thrown, "code");
-  const name = shown(() => read(thrown, "name")) ?? "error";
+  const name = shown(() => read(thrown, "name"), NAME_BYTES) ?? "error";
   return {
-    error_code: (typeof code === "string" ? notBlank(code) : undefined) ?? name,
-    error_message: shown(() => read(thrown, "message")) ?? name,
+    error_code: (typeof code === "string" ? notBlank(shortened(code, NAME_BYTES)) : undefined) ?? name,
+    error_message: shown(() => read(thrown, "message"), MESSAGE_BYTES) ?? name,
     error_details: { type: name, traceback: tracebackOf(shown(() => read(thrown, "stack")) ?? "") },
   };
 }
@@ -38,9 +46,9 @@ export function isOf(type: new (...args: never[]) => Error, thrown: unknown): bo
 }
 
 /** Undefined if it is blank, or has no words at all, as an object without a prototype. */
-function shown(value: () => unknown): string | undefined {
+function shown(value: () => unknown, mostBytes = Number.POSITIVE_INFINITY): string | undefined {
   try {
-    return notBlank(String(value() ?? ""));
+    return notBlank(shortened(String(value() ?? ""), mostBytes));
   } catch {
     return undefined;
   }
@@ -53,7 +61,7 @@ function tracebackOf(stack: string): string[] {
   const calls = stack.split("\n").filter((line) => /:\d+/.test(line) && /^\s*at |@/.test(line));
   return calls
     .slice(0, STACK_LINES)
-    .map((line) => line.trim().replace(/(?:[\w+.-]+:\/\/)?[^\s(@]*[/\\]/, ""));
+    .map((line) => shortened(line.trim(), CALL_BYTES).replace(/(?:[\w+.-]+:\/\/)?[^\s(@]*[/\\]/, ""));
 }
 
 function notBlank(text: string): string | undefined {

@@ -210,6 +210,8 @@ describe.concurrent("telltale run", () => {
     [["--", "true"], "required option '--analysis <id>'"],
     [["--analysis", "x", "--", "true"], "is not a UUID"],
     [["--analysis", crypto.randomUUID(), "--pattern", "(", "--", "true"], "It is no regular expression"],
+    [["--analysis", crypto.randomUUID(), "--stage", "Bad S", "--", "true"], "A stage has 1 to 64 of a-z"],
+    [["--analysis", crypto.randomUUID(), "--stage", "failed", "--", "true"], "It would end the analysis"],
     [["--analysis", crypto.randomUUID()], "missing required argument 'program'"],
   ])("OPS-12: starts nothing at %j, and exits with 2", async (words, reason) => {
     const run = runOf(folder, { TELLTALE_URL: gateway.url, TELLTALE_TOKEN: await publisherToken() }, words);

@@ -15,7 +15,8 @@ from .events import error_fields, said_fields
 from .lane import Lane
 from .loop import Loop, length_of
 from .settings import checks_events, destination
-from .telling import FIRST_STAGE, Status, Telling
+from .status import Status
+from .telling import FIRST_STAGE, Telling
 from .transport import Token
 from .under_run import under_run
 

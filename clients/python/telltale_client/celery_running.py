@@ -10,7 +10,7 @@ from .celery_runs import Run
 from .celery_shared import EndWatch, SharedMemory
 from .encoding import text_of
 from .retries import waits_for_retry
-from .telling import Status
+from .status import Status
 
 log = logging.getLogger("telltale_client")
 

@@ -9,7 +9,7 @@ from .analysis import Analysis, Cancelled, current_run
 from .celery_running import Running
 from .loop import finite
 from .schema import EventRefused
-from .telling import Status
+from .status import Status
 
 log = logging.getLogger("telltale_client")
 

@@ -15,6 +15,7 @@ from typing import Any, Tuple
 DEEPEST = 60
 # Python refuses to write longer integers in decimal.
 MOST_BITS = 14_000
+CUT = " … (cut)"
 
 
 def to_json(value: Any) -> str:
@@ -94,6 +95,11 @@ def _number(value: Decimal) -> Any:
         return int(value)
     near = float(value)
     return near if math.isfinite(near) else str(value)
+
+
+def shortened(text: str, most: int) -> str:
+    """At most so many characters: as it is, or its beginning and a mark that says that it was cut."""
+    return text if len(text) <= most else text[: most - len(CUT)] + CUT
 
 
 def text_of(value: Any) -> str:

@@ -5,7 +5,7 @@ import traceback
 from datetime import datetime, timezone
 from typing import Any, Dict, List, Mapping, Optional, Sequence
 
-from .encoding import plain, text_of, to_json
+from .encoding import plain, shortened, text_of, to_json
 from .transport import Issue
 
 Event = Dict[str, Any]
@@ -44,10 +44,10 @@ def error_fields(fault: BaseException) -> Dict[str, Any]:
 
 def said_fields(code: Any, message: Any, details: Any) -> Dict[str, Any]:
     """The fields of an error of which a worker says values of any types. Details that would make the event larger than a gateway takes are left out."""
-    said = _text(code)[:LONGEST_TEXT]
+    said = shortened(_text(code), LONGEST_TEXT)
     return {
         "error_code": said,
-        "error_message": (_text(message) if message is not None else "")[:LONGEST_MESSAGE].strip() or said,
+        "error_message": shortened((_text(message) if message is not None else "").strip(), LONGEST_MESSAGE) or said,
         "error_details": None if details is None else _bounded(details if isinstance(details, Mapping) else {"details": details}),
     }
 
@@ -80,7 +80,7 @@ def _thrown_fields(fault: BaseException) -> Dict[str, Any]:
     if isinstance(details, Mapping):
         told = {**told, **{name: value for name, value in details.items() if name not in told}}
     named = isinstance(code, str) and code.strip()
-    return said_fields(code if named else type(fault).__name__, message[:LONGEST_TEXT] or type(fault).__name__, told)
+    return said_fields(code if named else type(fault).__name__, shortened(message, LONGEST_TEXT) or type(fault).__name__, told)
 
 
 def _exit_message(fault: SystemExit) -> str:
@@ -106,7 +106,7 @@ def refused_end(event_type: str, issues: Sequence[Issue], reason: str) -> Dict[s
     first = str(issues[0]) if issues else reason
     return {
         "error_code": "event_refused",
-        "error_message": f"The worker's {event_type} was refused: {first}"[:LONGEST_TEXT],
+        "error_message": shortened(f"The worker's {event_type} was refused: {first}", LONGEST_TEXT),
         "error_details": {
             "event_type": event_type,
             "issues": [{"path": list(issue.path), "message": issue.message} for issue in issues[:10]],

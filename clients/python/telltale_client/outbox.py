@@ -1,6 +1,7 @@
 """The encoded events of one analysis that wait to be sent: in order, and bounded."""
 
 import itertools
+import json
 import logging
 import uuid
 from collections import deque
@@ -59,6 +60,7 @@ class Outbox:
         self._one_by_one = 0  # so many are sent by themselves, to find the one that is refused
         self._end_stored = False
         self.when_ended: Callable[[], None] = lambda: None  # called when an end is stored
+        self.refused_stages: Set[str] = set()
         self._faults_told: Set[str] = set()
 
     @property
@@ -103,6 +105,8 @@ class Outbox:
         why = refused.issues[0] if refused.issues else f"{refused} ({refused.code})"
         self.tell_fault("an event of %s was refused: %s", f"{entry.event_type}: {why}")
         self.dropped += 1
+        if not entry.ends and any(issue.path[-1:] == ("current_stage",) for issue in refused.issues):
+            self.refused_stages.add(json.loads(entry.text)["current_stage"])
         if not entry.ends or entry.substitute or self._end_stored or refused.for_its_run:
             self._take_back(entries[:place] + entries[place + 1 :])
             return

@@ -3,32 +3,22 @@
 import logging
 import sys
 import time
-from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Tuple
+from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple
 
 from .delivery import Delivery
-from .encoding import plain, text_of, to_json
+from .encoding import plain, to_json
 from .events import ENDING_STAGES, Event, timed
 from .extra_fields import OF_A_STATUS, OF_AN_END, Rules, left_out
 from .lane import RESULTS, Lane
-from .loop import Loop, Rate, finite
+from .loop import Loop, Rate
 from .schema import EventRefused, check
+from .status import Status, message_of, readable
 from .under_run import UnderRun
 
 log = logging.getLogger("telltale_client")
 
 FIRST_STAGE = "initializing"
-
-
-class Status(NamedTuple):
-    """Told by a worker; None for what it leaves out."""
-
-    progress: Optional[float] = None
-    stage: Optional[str] = None
-    message: Optional[str] = None
-    current: Optional[float] = None
-    total: Optional[float] = None
-    unit: Optional[str] = None
-    extra: Dict[str, Any] = {}
+MOST_STAGES = 50
 
 
 class Telling:
@@ -52,6 +42,7 @@ class Telling:
         self.frames: Tuple[int, int] = (0, 0)  # done and in all, of the last loop over frames
         self._task_id = task_id
         self._stage, self._progress = stage, 0.0
+        self._stages: Tuple[str, ...] = (stage,)  # as they were told
         self._counts: Dict[str, Any] = {}
         self._rate = Rate()
         self._loops: List[Loop] = []
@@ -146,13 +137,13 @@ class Telling:
 
     def _offer(self, make: Callable[[], Event], call: Callable[[Delivery, Callable[[], Event]], None]) -> None:
         def checked() -> Event:
-            before = self._stage, self._progress, self._counts
+            before = self._stage, self._stages, self._progress, self._counts
             event = make()
             try:
                 if self.checks and self.lane.ended is None:
                     check(to_json(event))
             except EventRefused:
-                self._stage, self._progress, self._counts = before  # the next status must not be refused for this one
+                self._stage, self._stages, self._progress, self._counts = before  # the next status must not be refused for this one
                 raise
             return event
 
@@ -187,10 +178,18 @@ class Telling:
             self.frames = (loop.told, max(loop.told, int(loop.total or 0)))
         return Status(loop.progress(), loop.stage, loop.message, loop.told, loop.total, loop.unit)
 
+    def _without_refused(self, status: Status) -> Status:
+        """A stage that the gateway refused is the one before it from then on: what else is told must not be lost with it."""
+        refused = self.lane.refused_stages
+        if self._stage in refused:
+            self._stage = next((stage for stage in reversed(self._stages) if stage not in refused), self._stage)
+        return status._replace(stage=None) if status.stage in refused else status
+
     def _with_counts(self, status: Status) -> Status:
         """Counts that are left out are as before, until another stage begins."""
         if status.stage not in (None, self._stage):
             self._counts = {}
+            self._stages = (*self._stages[1 - MOST_STAGES :], status.stage)
         self._stage = status.stage or self._stage
         told = {"current": status.current, "total": status.total, "unit": status.unit}
         if told["current"] is not None or told["total"] is not None:
@@ -200,7 +199,7 @@ class Telling:
         return status._replace(**self._counts)
 
     def _event(self, status: Status) -> Event:
-        status = self._with_counts(_readable(status))
+        status = self._with_counts(self._without_refused(readable(status)))
         progress = status.progress
         if progress is None and status.total and status.current is not None:
             progress = min(1.0, status.current / status.total)
@@ -211,7 +210,7 @@ class Telling:
             "task_id": self._task_id,
             "progress": round(told, 6),
             "current_stage": self._stage,
-            "message": status.message or _message(self._stage, status),
+            "message": status.message or message_of(self._stage, status),
             **{name: value for name, value in self._counts.items() if value is not None},
         }
         estimate = self._rate.estimate(self._progress, time.monotonic())
@@ -225,25 +224,3 @@ class Telling:
         for name, reason in reasons.items():
             self.lane.tell_fault("a field of an event of %s is left out: %s", f"`{name}`: {reason}")
         return {name: value for name, value in fields.items() if name not in reasons}
-
-
-def _readable(status: Status) -> Status:
-    """Without numbers that are none; a stage may be a member of an Enum, and a message of any type."""
-    stage = status.stage if type(status.stage) in (str, type(None)) else str(plain(status.stage))
-    numbers: Dict[str, Any] = {name: finite(getattr(status, name)) for name in ("progress", "current", "total")}
-    texts: Dict[str, Any] = {name: _readable_text(getattr(status, name)) for name in ("message", "unit")}
-    return status._replace(stage=stage, **texts, **numbers)
-
-
-def _readable_text(value: Any) -> Optional[str]:
-    """None for a blank one, which a gateway would refuse."""
-    text = value if type(value) in (str, type(None)) else text_of(value)
-    return text if text and not text.isspace() else None
-
-
-def _message(stage: str, status: Status) -> str:
-    words = stage.replace("_", " ").replace("-", " ").capitalize()
-    if status.current is None:
-        return words
-    counted = f"{status.current:g}" if status.total is None else f"{status.current:g} of {status.total:g}"
-    return f"{words}: {counted} {status.unit}" if status.unit else f"{words}: {counted}"

@@ -97,7 +97,7 @@ class LeavingAnAnalysis(unittest.TestCase):
         with self.assertRaises(Failed), self.analysis():
             raise Failed("y" * 3_000_000)
         error = self.gateway.of(self.id)[-1]
-        self.assertEqual((error["error_code"], error["error_message"]), ("Failed", "y" * 2000))
+        self.assertEqual((error["error_code"], error["error_message"]), ("Failed", "y" * 1992 + " … (cut)"))
         self.assertEqual((error["error_details"]["frame"], error["error_details"]["left_out"]), (7, ["dump"]))
         for details in ({"dump": "x" * 2_000_000}, Unreadable(a=1)):
             self.id = new_id()

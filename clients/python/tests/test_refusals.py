@@ -97,6 +97,24 @@ class AnEventThatIsRefused(WithAGateway):
         self.assertIn("progress must be at most 1", str(logged.output))
 
 
+    def test_for_its_stage_takes_no_progress_with_it(self):
+        body = {"code": "invalid_event", "issues": [{"path": ["current_stage"], "message": "must be one of …"}]}
+        self.gateway.answer = refusing(422, body, lambda event: str(event.get("current_stage")).startswith("Bad"))
+        with self.logged() as logged, self.analysis() as a:
+            a.report(stage="uploading", progress=0.1)
+            a.report(stage="Bad 1", progress=0.2)
+            a.wait()
+            a.report(stage="Bad 1", progress=0.3)
+            a.report(stage="Bad 2", progress=0.4)
+            a.wait()
+            a.report(progress=0.5)
+            a.wait()
+            a.report(stage="Bad 2", progress=0.6)
+        stored = [(event["current_stage"], event["progress"]) for event in self.gateway.of(self.id)]
+        self.assertEqual(stored[1:5], [("uploading", 0.1), ("uploading", 0.3), ("uploading", 0.5), ("uploading", 0.6)])
+        self.assertIn("current_stage must be one of", str(logged.output))
+
+
 class TheFirstEnd(WithAGateway):
     def test_of_an_analysis_stands(self):
         for attempt_id in ("one", None):

@@ -1,8 +1,10 @@
 import { basename } from "node:path";
 import { type Command, InvalidArgumentError } from "commander";
 import type { Analysis } from "../../client/publisher.ts";
+import { isEnd } from "../../domain/analysis-state.ts";
 import { type AnalysisId, parseAnalysisId } from "../../domain/channel.ts";
 import { isAttemptId } from "../../domain/event-rules.ts";
+import { isStageName } from "../../domain/stages.ts";
 import { CommandFailed } from "./command-failed.ts";
 import { addExamples } from "./command-help.ts";
 import { parseAddress } from "./gateway-access.ts";
@@ -42,7 +44,7 @@ export function addRun(command: Command): void {
     .argument("<program...>", "the program and its arguments, after --")
     .requiredOption("--analysis <id>", "UUID of the analysis", parseId)
     .option("--attempt <name>", "names this run: a gateway refuses what earlier runs still say", parseAttempt)
-    .option("--stage <name>", "the stage, until the program names another")
+    .option("--stage <name>", "the stage, until the program names another", parseStage)
     .option(
       "--pattern <regexp>",
       "how its lines show progress: a regular expression with named groups",
@@ -196,6 +198,12 @@ function endWhenCancelled(analysis: Analysis, child: ChildOfRun, graceSeconds: n
 function parseSeconds(text: string): number {
   if (/^\d{1,6}(\.\d+)?$/.test(text)) return Number(text);
   throw new InvalidArgumentError("Give a number of seconds.");
+}
+
+function parseStage(text: string): string {
+  if (isEnd(text)) throw new InvalidArgumentError("It would end the analysis at its beginning.");
+  if (!isStageName(text)) throw new InvalidArgumentError("A stage has 1 to 64 of a-z, 0-9, _, . and -.");
+  return text;
 }
 
 function parseAttempt(text: string): string {

@@ -87,6 +87,47 @@ describe("Nothing throws into the worker", () => {
     },
   );
 
+  test("WRK-4: an error whose parts are larger than an event may be is told with its code, cut short", async () => {
+    const fault = Object.assign(new RangeError("ü".repeat(3_000_000)), { code: "no_face" });
+    fault.stack = `RangeError\n    at ${"deep".repeat(1_000_000)} (/a/b.ts:1:2)`;
+    const { analysis, way } = working();
+    analysis.fail(fault);
+    await analysis.close();
+    const [error] = way.stored;
+    expect(error).toMatchObject({ event_type: "error", error_code: "no_face" });
+    expect(error?.error_message).toMatch(/^ü{30000}ü+ … \(cut\)$/);
+    expect(JSON.stringify(error).length).toBeLessThan(100_000);
+  });
+
+  test("WRK-10: a stage that the gateway refuses takes no later progress with it", async () => {
+    const { analysis, way, log, pass } = working();
+    const refused = refusal(422, "invalid_event", [{ path: [0, "current_stage"], message: "is none" }]);
+    way.answers = (events) =>
+      events.some(({ current_stage }) => `${current_stage}`.startsWith("bad")) ? refused : ACCEPTED;
+    for (const [progress, stage] of [
+      [0.1, "uploading"],
+      [0.2, "bad1"],
+      [0.3, "bad1"],
+      [0.4, "bad2"],
+      [0.5, undefined],
+      [0.6, "bad2"],
+      [0.7, "queued"],
+      [0.8, "bad1"],
+    ] as const) {
+      analysis.report({ progress, ...(stage && { stage }) });
+      await pass(200);
+    }
+    expect(way.stored.map(({ progress, current_stage }) => [progress, current_stage])).toEqual([
+      [0.1, "uploading"],
+      [0.3, "uploading"],
+      [0.5, "uploading"],
+      [0.6, "uploading"],
+      [0.7, "queued"],
+      [0.8, "queued"],
+    ]);
+    expect(log).toHaveLength(1);
+  });
+
   test("WRK-4: something thrown that does not even say what it is", async () => {
     const { proxy, revoke } = Proxy.revocable(new Error("x"), {});
     revoke();

@@ -1,5 +1,6 @@
 import { InvalidArgumentError } from "commander";
 import type { Report } from "../../../client/publisher.ts";
+import { isStageName } from "../../../domain/stages.ts";
 import type { ProgressReader } from "./progress-in-text.ts";
 
 const GROUPS = ["progress", "percent", "current", "total", "stage", "message", "unit"] as const;
@@ -26,14 +27,14 @@ function compiled(text: string): RegExp {
   }
 }
 
-/** A group that holds no number, or one out of its range, is left out. */
+/** A group that holds no number, or one out of its range, is left out, as is a stage that can be none. */
 function reportOf(groups: Readonly<Record<string, string | undefined>>): Report | undefined {
   const numbers = {
     progress: numberIn(groups.progress, 1) ?? hundredth(numberIn(groups.percent, 100)),
     current: numberIn(groups.current),
     total: numberIn(groups.total),
   };
-  const texts = { stage: groups.stage, message: groups.message?.trim(), unit: groups.unit };
+  const texts = { stage: stageIn(groups.stage), message: groups.message?.trim(), unit: groups.unit };
   const given = Object.entries({ ...numbers, ...texts }).filter(
     ([, value]) => value !== undefined && value !== "",
   );
@@ -43,6 +44,12 @@ function reportOf(groups: Readonly<Record<string, string | undefined>>): Report 
 function numberIn(text: string | undefined, most = Number.POSITIVE_INFINITY): number | undefined {
   const number = text === undefined || text.trim() === "" ? Number.NaN : Number(text.replaceAll(",", ""));
   return number >= 0 && number <= most && Number.isFinite(number) ? number : undefined;
+}
+
+/** Programs name their stages for people: `Frame Extraction` is frame_extraction. */
+function stageIn(text = ""): string | undefined {
+  const name = text.trim().toLowerCase().replaceAll(/\s+/g, "_");
+  return isStageName(name) ? name : undefined;
 }
 
 function hundredth(percent: number | undefined): number | undefined {

@@ -100,6 +100,12 @@ describe("parsePattern reads", () => {
     });
   });
 
+  test("a stage as a program names it for people, and none that can be none", () => {
+    const reader = parsePattern("^(?<stage>[^:]+): (?<percent>\\d+)");
+    expect(reader("Frame  Extraction: 5")).toEqual({ stage: "frame_extraction", progress: 0.05 });
+    expect(reader("Étape (2/3): 6")).toEqual({ progress: 0.06 });
+  });
+
   test("no number out of its range", () => {
     expect(parsePattern("p=(?<progress>\\S+) (?<message>.*)")("p=37 warm")).toEqual({ message: "warm" });
     expect(parsePattern("p=(?<progress>\\S+)")("p=x")).toBeUndefined();
