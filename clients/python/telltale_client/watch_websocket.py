@@ -6,6 +6,7 @@ from typing import Dict, Optional
 
 from .watch_http import Silence
 from .watch_link import HEARTBEAT_SECONDS, HEARTBEAT_TIMEOUT, Asked, Link, Owner, Place, ended_by
+from .watch_pace import PacedFrames
 from .watch_socket import Socket, open_socket
 from .watch_types import Frame, TransportName
 
@@ -26,6 +27,7 @@ class LinkBySocket:
         self._early: Dict[str, Place] = {}
         # How many answers to subscriptions are due. A frame that comes before the last of them belongs to an earlier subscription.
         self._due: Dict[str, int] = {}
+        self._paced = PacedFrames(self._send_text)
         self._task = asyncio.ensure_future(self._run())
 
     def subscribe(self, place: Place) -> None:
@@ -33,14 +35,14 @@ class LinkBySocket:
             self._early[place.analysis_id] = place
             return
         self._due[place.analysis_id] = self._due.get(place.analysis_id, 0) + 1
-        self._send(type="subscribe", analysis_id=place.analysis_id, replay="state", last_event_id=place.position)
+        self._offer(type="subscribe", analysis_id=place.analysis_id, replay="state", last_event_id=place.position)
 
     def renew(self, place: Place) -> None:
         self.subscribe(place)
 
     def unsubscribe(self, place: Place) -> None:
         if self._early.pop(place.analysis_id, None) is None and self._is_open:
-            self._send(type="unsubscribe", analysis_id=place.analysis_id)
+            self._offer(type="unsubscribe", analysis_id=place.analysis_id)
 
     def authenticate(self, token: str) -> bool:
         self._send(type="authenticate", token=token)
@@ -50,8 +52,14 @@ class LinkBySocket:
         self._task.cancel()
 
     def _send(self, **frame: object) -> None:
+        self._send_text(json.dumps(frame))
+
+    def _offer(self, **frame: object) -> None:
+        self._paced.offer(json.dumps(frame))
+
+    def _send_text(self, text: str) -> None:
         if self._socket is not None:
-            self._socket.send(json.dumps(frame))
+            self._socket.send(text)
 
     async def _run(self) -> None:
         try:
@@ -78,6 +86,7 @@ class LinkBySocket:
                         self._took(frame)
         finally:
             self._socket = None
+            self._paced.stop()
             if pinging is not None:
                 pinging.cancel()
             socket.close()

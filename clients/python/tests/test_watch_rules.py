@@ -13,12 +13,14 @@ from unittest import mock
 from telltale_client import awatch
 from telltale_client.watch_address import address_of
 from telltale_client.watch_options import watch_options
+from telltale_client.watch_pace import PacedFrames
 from telltale_client.watch_plan import backoff, retry_after
 from telltale_client.watch_frames import Frames
 from telltale_client.watch_session import Session
 from telltale_client.watch_tasks import within
 from telltale_client.watch_token import NoToken, ask_token, renewal_in
 
+from .test_conformance import StandingTime
 from .watched import eventually
 
 
@@ -153,6 +155,33 @@ class AnAddress(unittest.TestCase):
         for text in ("telltale.example", "redis://telltale.example", "http://"):
             with self.assertRaises(ValueError):
                 address_of(text)
+
+
+class FramesOfAClient(unittest.TestCase):
+    def test_are_as_many_as_a_gateway_takes_and_keep_their_order(self):
+        async def many():
+            sent = []
+            paced = PacedFrames(sent.append)
+            for number in range(5_000):
+                paced.offer(str(number))
+            counts = [len(sent)]
+            for _ in range(3):
+                await loop.skip(10)
+                counts.append(len(sent))
+            paced.stop()
+            await loop.skip(60)
+            self.assertEqual(len(sent), counts[-1])
+            self.assertEqual(sent, [str(number) for number in range(len(sent))])
+            return counts
+
+        loop = StandingTime()
+        try:
+            first, *more = loop.run_until_complete(many())
+        finally:
+            loop.close()
+        self.assertTrue(1_500 <= first <= 1_900, first)
+        for seconds, count in zip((10, 20, 30), more):
+            self.assertAlmostEqual(count, first + 90 * seconds, delta=100)
 
 
 class AnAwait(unittest.TestCase):
