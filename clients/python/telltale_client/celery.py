@@ -17,7 +17,7 @@ from .celery_publishing import Publishing
 from .celery_running import CancelledTask, Running
 from .celery_runs import IdFunction, Run, Runs, keywords_of, usual_id
 from .celery_shared import EndWatch, SharedMemory
-from .celery_states import ResultOption, know_retries, pass_progress_on, tell_returned
+from .celery_states import ResultOption, keep_as_revoked, know_retries, pass_progress_on, tell_returned
 from .deliveries import flush_all
 
 log = logging.getLogger("telltale_client")
@@ -128,7 +128,7 @@ class CelerySetup:
             running.cancel()
         running.analysis.close()
 
-    def _task_ended(self, task_id: str = "", state: Any = None, retval: Any = None, **_: Any) -> None:
+    def _task_ended(self, task_id: str = "", task: Any = None, state: Any = None, retval: Any = None, **_: Any) -> None:
         running = self._running.pop(task_id, None)
         if running is None:
             return
@@ -144,6 +144,8 @@ class CelerySetup:
         if running.shared:
             # Nothing of it should come after the end, which another task tells.
             running.analysis.wait()
+        if state == "IGNORED" and isinstance(retval, Cancelled):
+            keep_as_revoked(task)
 
     def _tell_end(self, running: Running, state: Any, retval: Any) -> None:
         analysis = running.analysis

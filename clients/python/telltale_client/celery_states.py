@@ -7,8 +7,9 @@ from weakref import WeakSet
 
 from .analysis import Analysis, Cancelled, current_run
 from .celery_running import Running
+from .encoding import to_json
 from .loop import finite
-from .schema import EventRefused
+from .schema import EventRefused, check
 from .status import Status
 
 log = logging.getLogger("telltale_client")
@@ -21,18 +22,37 @@ _of_a_hundred: "WeakSet[Analysis]" = WeakSet()
 
 
 def tell_returned(analysis: Analysis, value: Any, option: ResultOption) -> None:
-    """Tells the value as the result. One that has a verdict among its keys is told as one, and None not at all."""
+    """Tells the value as the result. One that has a verdict among its keys is told as one, and None not at all.
+
+    The task has succeeded: a value that a gateway would refuse, as a verdict without a number, is told as plain data, else left out.
+    """
     try:
         result = option(value) if callable(option) else value if option else None
         if result is None:
             return
-        is_verdict = isinstance(result, dict) and "is_fake" in result and "confidence_score" in result
-        if is_verdict and not {"self", "data"} & result.keys():
-            analysis.result(**{str(name): part for name, part in result.items()})
-        else:
+        if isinstance(result, dict) and "is_fake" in result and "confidence_score" in result and not {"self", "data"} & result.keys():
+            verdict = {str(name): part for name, part in result.items()}
+            fault = _fault_of(analysis, "result_update", {"frames_processed": 0, "processing_time_ms": 0, "total_frames": 0, **verdict})
+            if fault is None:
+                analysis.result(**verdict)
+                return
+            log.warning("the value of the task of %s is told as data, since it is no verdict: %s", analysis.id, fault)
+        fault = _fault_of(analysis, "result", {"data": result})
+        if fault is None:
             analysis.result(data=result)
+        else:
+            log.warning("the value of the task of %s is left out: %s", analysis.id, fault)
     except Exception:
         log.exception("the value of the task of %s could not be told", analysis.id)
+
+
+def _fault_of(analysis: Analysis, event_type: str, fields: Dict[str, Any]) -> Optional[str]:
+    """Why a gateway would refuse it; None if it would not."""
+    try:
+        check(to_json({**fields, "event_type": event_type, "analysis_id": analysis.id}))
+    except EventRefused as refused:
+        return "; ".join(map(str, refused.issues[:3]))
+    return None
 
 
 def pass_progress_on(task: Any) -> None:
@@ -66,6 +86,14 @@ def know_retries(task: Any, running: Callable[[str], Optional[Running]]) -> None
         return original(args, kwargs, exc, *more, **options)
 
     task.retry = retry
+
+
+def keep_as_revoked(task: Any) -> None:
+    """The final state of a task that obeyed a request to cancel: Celery keeps none for Ignore, so that whoever gets its result would wait for ever."""
+    request = task.request
+    if not request.is_eager:
+        ignores = getattr(request, "ignore_result", None) or task.ignore_result
+        task.backend.mark_as_revoked(request.id, "the analysis was cancelled", request, store_result=not ignores)
 
 
 def _safely_tell(analysis: Analysis, state: Any, meta: Mapping[Any, Any]) -> None:

@@ -102,9 +102,13 @@ class Outbox:
             self._take_back(entries)
             return
         entry = entries[place]
-        why = refused.issues[0] if refused.issues else f"{refused} ({refused.code})"
-        self.tell_fault("an event of %s was refused: %s", f"{entry.event_type}: {why}")
-        self.dropped += 1
+        if refused.code == "attempt_ended" and not entry.ends:
+            # Nobody misses it: another task of the run, or the gateway, had told the end.
+            self.tell_fault("%s had ended: %s", "progress that came after the end is left out", logging.INFO)
+        else:
+            why = refused.issues[0] if refused.issues else f"{refused} ({refused.code})"
+            self.tell_fault("an event of %s was refused: %s", f"{entry.event_type}: {why}")
+            self.dropped += 1
         if not entry.ends and any(issue.path[-1:] == ("current_stage",) for issue in refused.issues):
             self.refused_stages.add(json.loads(entry.text)["current_stage"])
         if not entry.ends or entry.substitute or self._end_stored or refused.for_its_run:
@@ -126,11 +130,11 @@ class Outbox:
         self._waiting.clear()
         self._size = 0
 
-    def tell_fault(self, line: str, fault: str) -> None:
+    def tell_fault(self, line: str, fault: str, level: int = logging.WARNING) -> None:
         """A line in the log about the analysis, once for each fault: a loop repeats the same one."""
         if fault not in self._faults_told and len(self._faults_told) < MOST_FAULTS_TOLD:
             self._faults_told.add(fault)
-            log.warning(line, self.analysis_id, fault)
+            log.log(level, line, self.analysis_id, fault)
 
     def _append(self, entry: Entry) -> None:
         if self.stopped:

@@ -80,6 +80,8 @@ class Telling:
             made.pop("estimated_completion", None)
             return made
 
+        if stage == "completed" and self.lane.cancel_requested and self.lane.ended in (None, *RESULTS):
+            log.warning("%s was to be cancelled, and completed: nothing in it asked before it was done", self.lane.analysis_id)
         self._end(stage, event)
 
     @property

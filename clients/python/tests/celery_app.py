@@ -15,7 +15,7 @@ from telltale_client.celery import setup
 app = Celery("app", broker=os.environ["REDIS_URL"], backend=os.environ["REDIS_URL"])
 app.conf.update(worker_prefetch_multiplier=1, broker_connection_retry_on_startup=True)
 gates = redis.Redis.from_url(os.environ["REDIS_URL"])
-setup(app, result=lambda value: value if isinstance(value, dict) else None)
+setup(app, result=lambda value: None if isinstance(value, int) else value)
 
 
 @app.task
@@ -24,8 +24,8 @@ def finishes():
 
 
 @app.task
-def returns(value):
-    return value
+def returns(value, name=None):
+    return value[name] if name else value
 
 
 @app.task(bind=True)

@@ -1,4 +1,5 @@
 import atexit
+import math
 import os
 import subprocess
 import sys
@@ -100,6 +101,15 @@ class ATask(unittest.TestCase):
             self.assertEqual(result["event_type"], told)
             self.assertLessEqual(value.items(), (result.get("data") or result).items())
 
+    def test_that_returns_what_is_no_result_has_succeeded_all_the_same(self):
+        verdict = {"is_fake": True, "confidence_score": math.nan}
+        values = [(math.nan, None), ("x" * 1_100_000, None), ([math.inf, 1], [None, 1]), (verdict, {**verdict, "confidence_score": None})]
+        for value, told in values:
+            with self.subTest(told):
+                state = self.application.gateway.wait_for(self.application.run("returns", {"value": value}, "value"), "completed")
+                self.assertEqual((state["result"] or {}).get("data"), told)
+                self.assertIsNone(state["error"])
+
     def test_that_ends_by_its_state_or_by_reject_has_failed(self):
         self.assertEqual(self.failure_of("fails_by_its_state"), ("NoFace", "No face was found"))
         self.assertEqual(self.failure_of("is_rejected"), ("task_rejected", "The task was rejected: not here"))
@@ -183,6 +193,17 @@ class ATask(unittest.TestCase):
         self.assertEqual(self.application.gateway.cancel(analysis_id), 202)
         self.application.gateway.wait_for(analysis_id, "cancelled")
         self.assertEqual(self.application.told(analysis_id)[-1], "cancelled")
+
+    def test_that_somebody_cancels_is_revoked_for_whoever_waits_for_its_result(self):
+        from celery.exceptions import TaskRevokedError
+
+        analysis_id = str(uuid.uuid4())
+        result = self.application.app.runs_until_cancelled.delay(analysis_id=analysis_id)
+        self.application.gateway.wait_for(analysis_id, "running")
+        self.application.gateway.cancel(analysis_id)
+        with self.assertRaises(TaskRevokedError):
+            result.get(timeout=60)
+        self.assertEqual(result.state, "REVOKED")
 
     def test_that_is_revoked_before_it_runs_is_cancelled(self):
         analysis_id, task_id = str(uuid.uuid4()), str(uuid.uuid4())

@@ -40,23 +40,29 @@ class WithAGateway(unittest.TestCase):
     def told(self):
         return summary(self.gateway.of(self.id))
 
-    def logged(self):
-        return self.assertLogs("telltale_client", logging.WARNING)
+    def logged(self, level=logging.WARNING):
+        return self.assertLogs("telltale_client", level)
 
 
 class AnEventThatIsRefused(WithAGateway):
     def test_for_its_attempt_takes_nothing_with_it(self):
         body = {"code": "attempt_ended", "title": "This attempt of the analysis has ended", "detail": "event 1"}
         self.gateway.answer = refusing(409, body, lambda event: event.get("current_stage") == "late")
-        with self.logged() as logged, self.analysis(attempt_id="one") as a:
+        with self.logged(logging.INFO) as logged, self.analysis(attempt_id="one") as a:
             a.report(stage="uploading", progress=0.1)
             a.report(stage="late", progress=0.2)
             a.report(stage="model_inference", progress=0.3)
             a.result(data=1)
         self.assertEqual(self.told(), ["initializing", "uploading", "model_inference", "result", "completed"])
-        lines = [line for line in logged.output if "refused" in line]
-        self.assertEqual(len(lines), 1)
-        self.assertIn("This attempt of the analysis has ended", lines[0])
+        self.assertEqual([line for line in logged.output if "refused" in line or "dropped" in line], [])
+        self.assertIn(f"INFO:telltale_client:{self.id} had ended: progress that came after the end is left out", logged.output)
+
+    def test_for_its_attempt_and_was_an_end_is_named_as_a_loss(self):
+        body = {"code": "attempt_ended", "title": "This attempt of the analysis has ended"}
+        self.gateway.answer = refusing(409, body, lambda event: event["event_type"] == "result")
+        with self.logged() as logged, self.analysis(attempt_id="one") as a:
+            a.result(data=1)
+        self.assertIn("refused: result: This attempt of the analysis has ended (attempt_ended)", str(logged.output))
 
     def test_because_another_run_has_begun_ends_what_this_one_tells(self):
         self.gateway.answer = lambda path, events, key: (409, {"code": "attempt_superseded", "title": "A later attempt"})
@@ -113,6 +119,15 @@ class AnEventThatIsRefused(WithAGateway):
         stored = [(event["current_stage"], event["progress"]) for event in self.gateway.of(self.id)]
         self.assertEqual(stored[1:5], [("uploading", 0.1), ("uploading", 0.3), ("uploading", 0.5), ("uploading", 0.6)])
         self.assertIn("current_stage must be one of", str(logged.output))
+
+
+class ARequestToCancel(WithAGateway):
+    def test_that_nothing_in_the_block_asks_for_is_named_in_the_log(self):
+        self.gateway.cancel_requested = True
+        with self.logged() as logged, self.analysis() as a:
+            a.wait()
+        self.assertEqual(self.told(), ["initializing", "completed"])
+        self.assertIn(f"{self.id} was to be cancelled, and completed: nothing in it asked before it was done", str(logged.output))
 
 
 class TheFirstEnd(WithAGateway):
