@@ -189,7 +189,7 @@ class Telling:
 
     def _with_counts(self, status: Status) -> Status:
         """Counts that are left out are as before, until another stage begins."""
-        if status.stage not in (None, self._stage):
+        if status.stage is not None and status.stage != self._stage:
             self._counts = {}
             self._stages = (*self._stages[1 - MOST_STAGES :], status.stage)
         self._stage = status.stage or self._stage

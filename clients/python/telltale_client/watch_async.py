@@ -4,7 +4,7 @@ import asyncio
 import uuid
 import weakref
 from types import TracebackType
-from typing import AsyncIterator, Callable, Optional, Type, Union, cast
+from typing import AsyncIterator, Callable, NoReturn, Optional, Type, Union, cast
 
 from .watch_cancel import request_cancel
 from .watch_core import Conflate, Over, Until, WatchCore, WatchOptions
@@ -62,6 +62,8 @@ class AsyncWatch:
         self._on_loop(self._core.close)
 
     async def __aiter__(self) -> AsyncIterator[WatchedEvent]:
+        if _running_loop() is not self._core.loop:
+            raise RuntimeError("a watch belongs to the loop that opened it")
         changed = asyncio.Event()
         queue = self._core.open_queue(changed.set)
         try:
@@ -84,6 +86,9 @@ class AsyncWatch:
         self, kind: Optional[Type[BaseException]], fault: Optional[BaseException], where: Optional[TracebackType]
     ) -> None:
         self.close()
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a watch belongs to the loop that opened it, and cannot be copied")
 
     def _on_loop(self, call: Callable[[], None]) -> None:
         loop = self._core.loop

@@ -12,7 +12,7 @@ from .watch_plan import LINK_BROKEN, POSITION_GONE, retry_after
 from .watch_session import Session
 from .watch_tasks import within
 from .watch_token import NoToken, TokenSource, ask_token, renewal_in
-from .watch_types import Connecting, Connection, Frame, Live, Refused, Waiting
+from .watch_types import Closed, Connecting, Connection, Frame, Live, Refused, Waiting
 
 # A gateway that accepts the connection and then says nothing is as good as none.
 OPENING_SECONDS = 10.0
@@ -55,6 +55,7 @@ class SharedConnection:
             self._failures = self._token_refusals = 0
             self._status = Connecting()
             self._task = asyncio.ensure_future(self._run())
+            self._task.add_done_callback(self._ended)
         if self._status is not None:
             feed.connection_changed(self._status)
         if self._link is not None:
@@ -82,6 +83,16 @@ class SharedConnection:
         if self._task is not None:
             self._task.cancel()
         self._closed()
+
+    def _ended(self, task: "asyncio.Task[None]") -> None:
+        """Ends the watches that are left if somebody else cancelled the task, as the end of a program does, or if it failed."""
+        if task.cancelled():
+            self._tell(Closed())
+            return
+        fault = task.exception()
+        if fault is not None:
+            asyncio.get_running_loop().call_exception_handler({"message": "a watch failed", "exception": fault})
+            self._tell(Refused(LINK_BROKEN, f"{type(fault).__name__}: {fault}"))
 
     def _tell(self, status: Connection) -> None:
         self._status = status

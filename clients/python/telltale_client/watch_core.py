@@ -121,6 +121,8 @@ class WatchCore:
         if isinstance(connection, Refused):
             self.refusal = WatchRefused(connection.code, connection.reason)
             self._end(snapshot)
+        elif isinstance(connection, Closed):
+            self._end(snapshot)
         elif self._until and self._feed.is_caught_up and analysis is not None and has_ended(analysis):
             self._end(snapshot._replace(connection=Finished()))
         self._tell()

@@ -4,7 +4,7 @@ import threading
 import uuid
 import weakref
 from types import TracebackType
-from typing import Callable, Iterator, Optional, Type, Union, cast
+from typing import Callable, Iterator, NoReturn, Optional, Type, Union, cast
 
 from .watch_cancel import request_cancel
 from .watch_core import Conflate, Over, Until, WatchCore, WatchOptions
@@ -91,6 +91,9 @@ class Watch:
             return
         finally:
             self._thread.later(lambda: self._core.leave(queue))
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a watch belongs to the process that opened it, and cannot be copied")
 
     def __enter__(self) -> "Watch":
         return self

@@ -1,5 +1,6 @@
 import asyncio
 import json
+import pickle
 import random
 import time
 import unittest
@@ -9,7 +10,7 @@ import uuid
 from telltale_client import WatchRefused
 from telltale_client.watch_core import TRANSPORTS
 from telltale_client.watch_sse import EventStream, LongPoll
-from telltale_client.watch_types import Live, Waiting
+from telltale_client.watch_types import Closed, Live, Waiting
 
 from .cutting_proxy import CuttingProxy
 from .real_servers import PATIENCE_SECONDS, Gateway, needed, program
@@ -257,6 +258,40 @@ class AnAsynchronousWatch(WithGateway):
     def post_to(self, gateway):
         request = gateway._request(f"/v1/analyses/{self.id}/events", json.dumps([status()]).encode())
         urllib.request.urlopen(request, timeout=30).close()
+
+    def test_ends_if_the_program_cancels_every_task(self):
+        async def cancelled(transport):
+            watching = self.awatch(transports=(transport,))
+            await eventually(lambda: watching.snapshot.analysis, "it is live")
+            for task in asyncio.all_tasks() - {asyncio.current_task(), *running}:
+                task.cancel()
+            kinds = [event["event_type"] async for event in watching]
+            self.assertEqual((kinds[:1], watching.snapshot.connection), (["analysis_state"], Closed()))
+
+        async def play(transport):
+            running.update(asyncio.all_tasks())
+            await cancelled(transport)
+
+        for transport in TRANSPORTS:
+            running = set()
+            with self.subTest(transport=transport.name):
+                self.play(play(transport))
+
+    def test_of_another_loop_cannot_be_iterated_and_none_can_be_copied(self):
+        async def opened():
+            return self.awatch()
+
+        async def iterated():
+            async for _ in watching:
+                pass
+
+        watching = asyncio.run(opened())
+        with self.assertRaisesRegex(RuntimeError, "belongs to the loop that opened it"):
+            asyncio.run(asyncio.wait_for(iterated(), PATIENCE_SECONDS))
+        self.assertEqual(watching.snapshot.connection, Closed())
+        for one in (watching, self.watch()):
+            with self.assertRaisesRegex(TypeError, "cannot be copied"):
+                pickle.dumps(one)
 
     def test_SDK_14_leaves_the_others_alone_when_one_is_refused_or_closed(self):
         async def three(transport):
