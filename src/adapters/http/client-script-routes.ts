@@ -1,4 +1,5 @@
 import { Hono } from "hono";
+import { compress } from "hono/compress";
 import { problem } from "./problem.ts";
 
 /** The source of `/client.js`; undefined if nobody built it and it cannot be built here. */
@@ -31,7 +32,7 @@ export function clientScriptRoutes(script: ClientScript): Hono {
     }
   };
 
-  routes.get("/client.js", async (context) => {
+  routes.get("/client.js", compress(), async (context) => {
     const found = await read();
     if (found === undefined) return problem(context, "not_found", NOT_BUILT);
     const headers = { ...HEADERS, ETag: found.tag };
@@ -55,7 +56,7 @@ async function tagged(text: string): Promise<Script> {
   return { text, tag: `"${new Uint8Array(digest).slice(0, 12).toBase64({ alphabet: "base64url" })}"` };
 }
 
-/** A proxy that compresses the answer makes a weak tag of it. */
+/** The tag of a compressed answer is weak. */
 function isSame(given: string, tag: string): boolean {
   const trimmed = given.trim();
   return trimmed === "*" || trimmed.replace(/^W\//, "") === tag;

@@ -30,6 +30,18 @@ describe("GET /client.js", () => {
     expect((await bench("two").ask("/client.js")).headers.get("ETag")).not.toBe(tag);
   });
 
+  test("WEB-13: is compressed for a client that takes it so, and apart in caches", async () => {
+    const text = "export const watch = 1;".repeat(1_000);
+    const { ask } = bench(text);
+    const answer = await ask("/client.js", { headers: { "Accept-Encoding": "br, gzip" } });
+    expect(answer.headers.get("Vary")).toContain("Accept-Encoding");
+    expect(answer.headers.get("Content-Encoding")).toBe("gzip");
+    const bytes = Bun.gunzipSync(await answer.arrayBuffer());
+    expect(new TextDecoder().decode(bytes)).toBe(text);
+    const headers = { "If-None-Match": answer.headers.get("ETag") ?? "" };
+    expect((await ask("/client.js", { headers })).status).toBe(304);
+  });
+
   test("WEB-13: answers HEAD with its headers alone", async () => {
     const answer = await bench("one").ask("/client.js", { method: "HEAD" });
     expect([answer.status, await answer.text()]).toEqual([200, ""]);
