@@ -8,8 +8,10 @@ import logging
 import os
 import sys
 from collections import OrderedDict
+from functools import partial
 from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple
 
+from billiard import current_process
 from celery import signals
 
 from .analysis import Analysis, Cancelled, current_run, id_of
@@ -19,6 +21,7 @@ from .celery_runs import IdFunction, Run, Runs, keywords_of, usual_id
 from .celery_shared import EndWatch, SharedMemory
 from .celery_states import ResultOption, keep_as_revoked, know_retries, pass_progress_on, tell_returned
 from .deliveries import flush_all
+from .last_told import LastTold
 
 log = logging.getLogger("telltale_client")
 
@@ -60,6 +63,7 @@ class CelerySetup:
         self._receiver: Optional[int] = None
         # In the parent, of each task that it received.
         self._received: "OrderedDict[str, Run]" = OrderedDict()
+        self._last_told = LastTold()
         # In the child.
         self._running: Dict[str, Running] = {}
 
@@ -101,6 +105,9 @@ class CelerySetup:
         running = self._new(run, message.get("retries") or 0)
         self._running[task_id] = running
         running.token = current_run.set(running.analysis)
+        place = getattr(current_process(), "index", None)
+        if place is not None and os.getpid() != self._receiver:
+            running.analysis._telling.when_told = partial(self._last_told.write, place, task_id)
         pass_progress_on(task)
         know_retries(task, self._running.get)
         running.begin(self._ends)
@@ -179,7 +186,12 @@ class CelerySetup:
     def _not_running(self, task: Any, task_id: str, keywords: Dict[str, Any], message: Mapping[str, Any]) -> Optional[Running]:
         """The run of a task that ends in this process although it does not run there."""
         run = self._received.pop(task_id, None) or self._runs.of(task, task_id, keywords, message)
-        return None if run is None or run.cancelled else self._new(run)
+        if run is None or run.cancelled:
+            return None
+        running, at = self._new(run), self._last_told.find(task_id)
+        if at is not None:
+            running.analysis._telling.begin_at(*at)
+        return running
 
     def _new(self, run: Run, retries: int = 0) -> Running:
         analysis = Analysis(

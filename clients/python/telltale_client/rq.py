@@ -7,6 +7,7 @@ The analysis is the job's `meta["analysis_id"]` or its keyword `analysis_id`, el
 import logging
 import sys
 import uuid
+from functools import partial
 from typing import Any, Optional
 
 from rq import Worker
@@ -14,6 +15,7 @@ from rq import Worker
 from .analysis import Analysis, Cancelled, current_run, id_of
 from .deliveries import flush_all
 from .encoding import text_of
+from .last_told import LastTold
 from .retries import waits_for_retry
 
 log = logging.getLogger("telltale_client")
@@ -26,9 +28,12 @@ class WorkerLost(Exception):
 class TelltaleWorker(Worker):  # type: ignore[misc]
     """RQ's own worker. The child that runs a job tells its progress and its end; the parent tells the end of a child that died."""
 
+    _last_told: Optional[LastTold] = None
+
     def execute_job(self, job: Any, queue: Any) -> Any:
         """In the parent. The attempt is named here, so that both processes know it."""
         job.telltale_attempt = uuid.uuid4().hex
+        self._last_told = LastTold()
         return super().execute_job(job, queue)
 
     def perform_job(self, job: Any, queue: Any) -> Any:
@@ -38,6 +43,8 @@ class TelltaleWorker(Worker):  # type: ignore[misc]
             return super().perform_job(job, queue)
         token = current_run.set(analysis)
         job.telltale_analysis = analysis
+        if self._last_told is not None:
+            analysis._telling.when_told = partial(self._last_told.write, 0, job.id)
         analysis.start()
         try:
             succeeded = super().perform_job(job, queue)
@@ -55,6 +62,9 @@ class TelltaleWorker(Worker):  # type: ignore[misc]
         fault: Optional[BaseException] = sys.exc_info()[1]
         if analysis is None:
             analysis = self._analysis_of(job)
+            at = self._last_told.find(job.id) if self._last_told is not None else None
+            if analysis is not None and at is not None:
+                analysis._telling.begin_at(*at)
             fault = Cancelled() if self._stopped_job_id == job.id else WorkerLost("The process that ran the job died")
         if isinstance(fault, Cancelled):
             job.retries_left = None

@@ -39,6 +39,7 @@ class Telling:
         self.delivery = delivery
         self.checks = False
         self.has_result = True  # else its result and its completion are another task's to tell
+        self.when_told: Optional[Callable[[str, float], None]] = None  # called with the stage and the progress of each status
         self.frames: Tuple[int, int] = (0, 0)  # done and in all, of the last loop over frames
         self._task_id = task_id
         self._stage, self._progress = stage, 0.0
@@ -208,6 +209,8 @@ class Telling:
         told = self._progress if progress is None else progress
         if 0 <= told <= 1:
             self._progress = told  # another one is refused, and must not take later events with it
+        if self.when_told is not None and status.stage not in ENDING_STAGES:
+            self.when_told(self._stage, self._progress)
         fields = {
             "task_id": self._task_id,
             "progress": round(told, 6),

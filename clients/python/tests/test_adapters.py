@@ -3,12 +3,14 @@ import os
 import subprocess
 import sys
 import tempfile
+import time
 import types
 import unittest
 import uuid
 from pathlib import Path
 
 from telltale_client import Analysis, Cancelled, callbacks
+from telltale_client.analysis import current_run
 from telltale_client.ffmpeg import FfmpegFailed
 
 from .fake_gateway import FakeGateway
@@ -212,6 +214,18 @@ def rq_is_killed():
     os.kill(os.getpid(), 9)
 
 
+def rq_is_stopped():
+    import rq
+    from rq.command import send_stop_job_command
+
+    job = rq.get_current_job()
+    analysis = current_run.get()
+    analysis.report(progress=0.5, stage="uploading")
+    analysis.wait()
+    send_stop_job_command(job.connection, job.id)
+    time.sleep(60)
+
+
 def run_rq(server, gateway):
     """A worker that ends when all jobs are done."""
     # Debian has the module alone in some releases: the program is called as a module.
@@ -254,6 +268,17 @@ class Rq(WithAGateway):
             run.stderr,
         )
         self.assertEqual(summary(self.gateway.of(again)), ["initializing", "queued", "initializing", "ValueError"])
+
+    def test_ends_a_job_that_is_stopped_at_its_last_progress(self):
+        import redis
+        import rq
+
+        server = RedisServer()
+        self.addCleanup(server.stop)
+        job_id = rq.Queue(connection=redis.Redis.from_url(server.url)).enqueue("tests.test_adapters.rq_is_stopped").id
+        run = run_rq(server, self.gateway)
+        told = [(event["current_stage"], event["progress"]) for event in self.gateway.of(job_id)]
+        self.assertEqual(told, [("initializing", 0), ("uploading", 0.5), ("cancelled", 0.5)], run.stderr)
 
     def test_is_not_tried_again_if_somebody_cancelled_before(self):
         import redis

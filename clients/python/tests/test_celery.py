@@ -186,6 +186,13 @@ class ATask(unittest.TestCase):
         self.application.app.app.control.revoke(task_id, terminate=True, signal="SIGKILL")
         self.application.gateway.wait_for(task_id, "cancelled")
 
+    def test_that_is_revoked_while_it_runs_ends_at_its_last_progress(self):
+        analysis_id = str(uuid.uuid4())
+        task_id = self.application.run("part", analysis_id=analysis_id, does="waits")
+        wait_until(lambda: self.application.gateway.state(analysis_id)["progress"] == 0.5, "it told no progress")
+        self.application.app.app.control.revoke(task_id, terminate=True)
+        self.assertEqual(self.application.gateway.wait_for(analysis_id, "cancelled")["progress"], 0.5)
+
     def test_that_somebody_cancels_is_cancelled_and_not_tried_again(self):
         analysis_id = str(uuid.uuid4())
         self.application.run("runs_until_cancelled", analysis_id=analysis_id)
