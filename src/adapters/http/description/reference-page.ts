@@ -88,12 +88,14 @@ function typesOf({ content = {} }: { readonly content?: Schema }): string {
     .join(" ");
 }
 
+/** As much of CommonMark as the descriptions have: paragraphs of one line, lists and code. */
 function paragraphs(text: string): string {
   return text
     .split("\n")
     .filter((line) => line !== "")
-    .map((line) => `<p>${inline(line)}</p>`)
-    .join("");
+    .map((line) => (line.startsWith("- ") ? `<li>${inline(line.slice(2))}</li>` : `<p>${inline(line)}</p>`))
+    .join("")
+    .replaceAll(/(?:<li>.*?<\/li>)+/g, "<ul>$&</ul>");
 }
 
 const inline = (text: string) => escaped(text).replaceAll(/`([^`]+)`/g, "<code>$1</code>");

@@ -211,6 +211,9 @@ describe("the descriptions of the gateway", () => {
       const answer = await ask(path, { token: null });
       const html = await answer.text();
       for (const text of shown) expect([text, html.includes(text)]).toEqual([text, true]);
+      // A list of a description is one on the page.
+      expect(html).not.toContain("<p>- ");
+      expect(html.includes("<ul><li>")).toBe(path === "/asyncapi");
       expect(html).not.toMatch(/<script|<link|<img|https?:\/\/(?!json-schema)/);
       const policy = answer.headers.get("Content-Security-Policy") ?? "";
       expect(policy).toStartWith("default-src 'none'; style-src 'sha256-");
