@@ -1,88 +1,22 @@
-import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
-import type { Browser, BrowserContext, Page } from "playwright-core";
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { eventually } from "../../src/testing/eventually.ts";
-import { launchBrowser } from "../support/browser.ts";
-import { tokenFor } from "../support/gateway-process.ts";
 import { needs } from "../support/needs.ts";
-import { publish, statusUpdate } from "../support/publishing.ts";
-import type { TabPage, TabReport } from "../support/tab-page.ts";
+import type { TabPage } from "../support/tab-page.ts";
+import { useTabSite } from "../support/tab-site.ts";
 import { useGateway } from "../support/use-gateway.ts";
 
 setDefaultTimeout(120_000);
 
 declare const page: TabPage;
 
-/** Another tab leads some six seconds after a frozen one, and on a busy machine later. */
-const PATIENCE_MS = 60_000;
-
 describe.skipIf(!needs("chromium"))("three tabs that share a connection", () => {
   const gateway = useGateway({ ALLOWED_ORIGINS: "*" });
-  let browser: Browser;
-  let site: Bun.Server<undefined>;
-  beforeAll(async () => {
-    const entry = new URL("../support/tab-page.ts", import.meta.url).pathname;
-    const { outputs } = await Bun.build({ entrypoints: [entry], target: "browser" });
-    const script = await (outputs[0] as Blob).text();
-    site = Bun.serve({
-      hostname: "127.0.0.1",
-      port: 0,
-      async fetch(request) {
-        const { pathname, searchParams } = new URL(request.url);
-        if (pathname === "/token") return new Response(await tokenFor({ user: userOf(request) }));
-        if (pathname === "/page.js")
-          return new Response(script, { headers: { "Content-Type": "text/javascript" } });
-        const html = `<!doctype html><link rel="icon" href="data:,"><title>${searchParams.get("user")}</title><script src="/page.js"></script>`;
-        return new Response(html, { headers: { "Content-Type": "text/html" } });
-      },
-    });
-    browser = await launchBrowser();
-  });
-  afterAll(() => Promise.all([browser.close(), site.stop(true)]));
-
-  /** The user is that of the page that asks. */
-  function userOf(request: Request): string {
-    return (
-      new URL(request.headers.get("Referer") ?? "http://x/?user=alice").searchParams.get("user") ?? "alice"
-    );
-  }
-
-  async function openTab(context: BrowserContext, id: string, user = "alice"): Promise<Page> {
-    const tab = await context.newPage();
-    await tab.goto(`${site.url.origin}/?user=${user}`);
-    await tab.evaluate(([url, id]) => page.watch(url as string, id as string), [gateway.url, id]);
-    await eventually("the tab is live", async () => {
-      const { status, told } = await reportOf(tab, id);
-      return status === "live" && told.length > 0;
-    });
-    return tab;
-  }
-
-  const reportOf = (tab: Page, id: string): Promise<TabReport> => tab.evaluate((id) => page.report(id), id);
-
-  async function connections(): Promise<number> {
-    const health = await (await fetch(`${gateway.url}/ws/health`)).json();
-    return (health as { websocket_stats: { total_connections: number } }).websocket_stats.total_connections;
-  }
-
+  const { newContext, emptyTab, openTab, reportOf, connections, publishSome, expectAll } =
+    useTabSite(gateway);
   const hasOne = async () => (await connections()) === 1;
 
-  async function publishSome(id: string, from: number, to: number): Promise<void> {
-    for (let number = from; number <= to; number += 1)
-      await publish(gateway, id, statusUpdate({ progress: number / 100, message: `${number}` }));
-  }
-
-  /** A tab is told the state, and every event after it once and in order. */
-  async function expectAll(tab: Page, id: string, first: number, last: number): Promise<void> {
-    const hasLast = async () => (await reportOf(tab, id)).progress === last / 100;
-    await eventually("the tab has the last event", hasLast, PATIENCE_MS);
-    const { told } = await reportOf(tab, id);
-    const numbers = told.slice(1).map((event) => Number(event.split("-").at(-1)));
-    expect(told[0]).toBe("state");
-    expect(numbers).toEqual(Array.from({ length: last - first + 1 }, (_, index) => first + index));
-  }
-
   test("SDK-19: have one connection, also after its tab was closed, and each event once and in order", async () => {
-    const context = await browser.newContext();
+    const context = await newContext();
     const id = crypto.randomUUID();
     await publishSome(id, 1, 1);
     const first = await openTab(context, id);
@@ -100,7 +34,7 @@ describe.skipIf(!needs("chromium"))("three tabs that share a connection", () => 
   });
 
   test("SDK-19: go on without a frozen tab that had the connection, which has missed nothing when it goes on", async () => {
-    const context = await browser.newContext();
+    const context = await newContext();
     const id = crypto.randomUUID();
     await publishSome(id, 1, 1);
     const first = await openTab(context, id);
@@ -120,8 +54,37 @@ describe.skipIf(!needs("chromium"))("three tabs that share a connection", () => 
     await context.close();
   });
 
+  test("SDK-19: go on at once without the one that had the connection when the browser freezes it", async () => {
+    const context = await newContext();
+    const id = crypto.randomUUID();
+    await publishSome(id, 1, 1);
+    // A clock so slow that nobody is taken for silent, and that the frozen one is thawed when the test is over.
+    const first = await openTab(context, id, { speed: 0.001 });
+    const second = await openTab(context, id, { speed: 0.5 });
+    await first.evaluate(() => document.dispatchEvent(new Event("freeze")));
+    await publishSome(id, 2, 20);
+    await expectAll(second, id, 2, 20);
+    expect(await reportOf(first, id)).toMatchObject({ status: "waiting", code: 1006 });
+    await eventually("there is one connection", hasOne);
+    await context.close();
+  });
+
+  test("SDK-19: keep the connection of one whose timers fire once a minute", async () => {
+    const context = await newContext();
+    const id = crypto.randomUUID();
+    await publishSome(id, 1, 1);
+    await openTab(context, id);
+    const hidden = await openTab(context, id, { speed: 120, throttle: 60 });
+    const began = Date.now();
+    await eventually("four minutes of the page pass", async () => Date.now() - began > 2_000);
+    await publishSome(id, 2, 3);
+    await expectAll(hidden, id, 2, 3);
+    expect((await reportOf(hidden, id)).past).toEqual(["connecting", "live"]);
+    await context.close();
+  });
+
   test("SDK-19: miss no event if the browser loses messages between them", async () => {
-    const context = await browser.newContext();
+    const context = await newContext();
     const id = crypto.randomUUID();
     await publishSome(id, 1, 1);
     const first = await openTab(context, id);
@@ -141,24 +104,23 @@ describe.skipIf(!needs("chromium"))("three tabs that share a connection", () => 
   });
 
   test("SDK-19: have one connection for each user", async () => {
-    const context = await browser.newContext();
+    const context = await newContext();
     const id = crypto.randomUUID();
     await publishSome(id, 1, 1);
     await openTab(context, id);
     await openTab(context, id);
-    await openTab(context, id, "bob");
+    await openTab(context, id, { user: "bob" });
     await eventually("there are two connections", async () => (await connections()) === 2);
     await context.close();
     await eventually("nothing is left", async () => (await connections()) === 0);
   });
 
   test("are shared by the element as well, if the page gives it tabs", async () => {
-    const context = await browser.newContext();
+    const context = await newContext();
     const id = crypto.randomUUID();
     await publishSome(id, 1, 1);
     for (let count = 0; count < 2; count += 1) {
-      const tab = await context.newPage();
-      await tab.goto(`${site.url.origin}/?user=alice`);
+      const tab = await emptyTab(context);
       await tab.evaluate(([url, id]) => page.show(url as string, id as string), [gateway.url, id]);
       await tab.locator("telltale-progress", { hasText: "Running" }).waitFor();
       const link = await tab.evaluate(

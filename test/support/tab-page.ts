@@ -3,43 +3,67 @@ import { type AnalysisWatch, watch } from "../../src/client/sdk.ts";
 import { tabs } from "../../src/client/tabs/tabs.ts";
 import { runtime } from "../../src/client/watch/environment.ts";
 
-/** A page that watches with all other tabs, and writes down the events that it is told. Its pauses are a quarter as long. */
-const SPEED = 4;
+/** A page that watches with all other tabs, and writes down the events that it is told. Its address has the options of `tab-site`. */
+const query = new URLSearchParams(location.search);
+const speed = Number(query.get("speed") ?? 4);
+const throttleMs = Number(query.get("throttle") ?? 0) * 1_000;
 const began = Date.now();
+const now = () => began + (Date.now() - began) * speed;
 const environment = {
   ...runtime,
-  now: () => began + (Date.now() - began) * SPEED,
-  after: (milliseconds: number, task: () => void) => runtime.after(milliseconds / SPEED, task),
+  now,
+  after(milliseconds: number, task: () => void) {
+    const early = throttleMs && (now() + milliseconds) % throttleMs;
+    return runtime.after((milliseconds + (early && throttleMs - early)) / speed, task);
+  },
 };
-const token = async () => (await fetch("/token")).text();
+const token = async () => (await fetch(`/token?${query}`)).text();
 
 export interface TabPage {
   watch(url: string, analysisId: string): void;
   /** Shows it by the element. */
   show(url: string, analysisId: string): void;
   report(analysisId: string): TabReport;
+  /** The user from the next token on. */
+  become(user: string): void;
 }
 
 export interface TabReport {
   readonly status: string;
+  /** The code of the last connection while there is none. */
+  readonly code: number | undefined;
   readonly transport: string | undefined;
   readonly progress: number | null | undefined;
   /** The ids of the events, and `state` for each state. */
   readonly told: readonly string[];
+  /** All states of the connection so far, one after the other, with the codes of their ends. */
+  readonly past: readonly string[];
 }
 
-const watches = new Map<string, { readonly watching: AnalysisWatch; readonly told: string[] }>();
+interface Watched {
+  readonly watching: AnalysisWatch;
+  readonly told: string[];
+  readonly past: string[];
+}
+
+const watches = new Map<string, Watched>();
 const page: TabPage = {
   watch(url, analysisId) {
     const watching = watch({ url, analysisId, token, share: tabs, environment });
     const told: string[] = [];
-    watches.set(analysisId, { watching, told });
+    const past: string[] = [];
+    watches.set(analysisId, { watching, told, past });
+    watching.subscribe(() => {
+      const { connection } = watching.getSnapshot();
+      const state = "code" in connection ? `${connection.status} ${connection.code}` : connection.status;
+      if (state !== past.at(-1)) past.push(state);
+    });
     void (async () => {
       for await (const event of watching) {
         if (event.event_type === "analysis_state") told.push("state");
         else if ("event_id" in event) told.push(event.event_id);
       }
-    })();
+    })().catch(() => {});
   },
   show(url, analysisId) {
     const element = document.createElement("telltale-progress");
@@ -49,10 +73,12 @@ const page: TabPage = {
     document.body.append(element);
   },
   report(analysisId) {
-    const { watching, told } = watches.get(analysisId) as NonNullable<ReturnType<typeof watches.get>>;
+    const { watching, told, past } = watches.get(analysisId) as Watched;
     const { connection, analysis } = watching.getSnapshot();
     const transport = connection.status === "live" ? connection.transport : undefined;
-    return { status: connection.status, transport, progress: analysis?.progress, told };
+    const code = "code" in connection ? connection.code : undefined;
+    return { status: connection.status, code, transport, progress: analysis?.progress, told, past };
   },
+  become: (user) => query.set("user", user),
 };
 Object.assign(globalThis, { page });

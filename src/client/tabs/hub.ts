@@ -1,14 +1,25 @@
 import type { AnalysisState } from "../../domain/analysis-state.ts";
 import type { Environment, PageEventListener } from "../watch/environment.ts";
 import { type SharedConnection, shareConnection, type Watcher } from "../watch/shared-connection.ts";
-import type { ConnectionRequest, TransportChoice } from "../watch/transport.ts";
+import type { ConnectionRequest, Transport, TransportChoice } from "../watch/transport.ts";
 import type { ConnectionStatus } from "../watch/watch-options.ts";
 import type { Frame } from "../watch/watched-events.ts";
 import { SharedAnalysis } from "./shared-analysis.ts";
 import type { LeaderMessage, TabMessage } from "./tab-messages.ts";
 
-/** A leader that is silent for twelve seconds is given up by its tabs. */
-const HEARTBEAT = { heartbeat_interval_seconds: 5, heartbeat_timeout_seconds: 12 };
+/** A tab asks the leader for a sign of life so often, and judges the answer by itself: timers of hidden pages may come a minute late. */
+const HEARTBEAT = { heartbeat_interval_seconds: 5, heartbeat_timeout_seconds: 3_600 };
+const TOKEN_REFUSED = 4001;
+
+export interface HubOptions extends Omit<ConnectionRequest, "token"> {
+  /** The name that all tabs that may share have in common. */
+  readonly name: string;
+  /** The one that leads. */
+  readonly tab: string;
+  readonly choice: TransportChoice;
+  /** The latest token of the tab that leads. No other tab's is ever used. */
+  token(): string;
+}
 
 interface JoinedTab {
   /** Whether it was told that the connection is there. */
@@ -18,19 +29,17 @@ interface JoinedTab {
 }
 
 /** Carries the frames of all tabs of a group over one connection, until the returned function is called. */
-export function openHub(
-  name: string,
-  { base, conflate, environment, token: first }: ConnectionRequest,
-  choice: TransportChoice,
-): () => void {
-  const leader = crypto.randomUUID();
+export function openHub(options: HubOptions): () => void {
+  const { name, tab: own, base, conflate, environment, choice } = options;
+  const leader = own + crypto.randomUUID();
   const channel = new BroadcastChannel(name);
   const tabs = new Map<string, JoinedTab>();
   const analyses = new Map<string, SharedAnalysis>();
   const closing = new AbortController();
   const page = leavingPage(environment.events);
-  let token = first;
   let isLive = false;
+  /** By how much the gateway's clock is ahead, in milliseconds. */
+  let ahead = 0;
   let connection: SharedConnection | undefined;
 
   const say = (to: string, message: object) => {
@@ -48,13 +57,17 @@ export function openHub(
     for (const [id, tab] of tabs) {
       if (tab.isTold) continue;
       tab.isTold = true;
-      const timestamp = new Date(environment.now()).toISOString();
+      const timestamp = new Date(environment.now() + ahead).toISOString();
       say(id, { says: "opened", frame: { event_type: "connection_established", timestamp, ...HEARTBEAT } });
     }
   };
   /** Each tab comes back by its own plan and with a token of its own. */
   const ended = (code: number, reason: string) => {
-    for (const tab of tabs.keys()) say(tab, { says: "ended", code, reason });
+    const others =
+      code === TOKEN_REFUSED
+        ? { code: 1006, reason: "the token of another tab was refused" }
+        : { code, reason };
+    for (const tab of tabs.keys()) say(tab, { says: "ended", ...(tab === own ? { code, reason } : others) });
     tabs.clear();
     for (const id of [...analyses.keys()]) remove(id);
     connection = undefined;
@@ -93,8 +106,10 @@ export function openHub(
       base,
       conflate,
       environment: { ...environment, events: page.events },
-      choice,
-      token: async () => token,
+      choice: heardBy(choice, (timestamp) => {
+        ahead = (Date.parse(timestamp as string) || environment.now()) - environment.now();
+      }),
+      token: async () => options.token(),
       closed() {},
     });
     const analysis = new SharedAnalysis(id, state, {
@@ -112,10 +127,7 @@ export function openHub(
   };
 
   channel.onmessage = ({ data }: MessageEvent<TabMessage>) => {
-    if (data.do === "open") {
-      token = data.token;
-      return opened(data.tab);
-    }
+    if (data.do === "open") return opened(data.tab);
     const tab = tabs.get(data.tab);
     if (data.to !== leader || tab === undefined) return;
     tab.received += 1;
@@ -123,8 +135,7 @@ export function openHub(
       say(data.tab, { says: "ended", code: 1006, reason: "a message between tabs was lost" });
       return gone(data.tab);
     }
-    if (data.do === "authenticate") token = data.token;
-    else if (data.do === "subscribe") subscribed(data.tab, data.id, data.state);
+    if (data.do === "subscribe") subscribed(data.tab, data.id, data.state);
     else if (data.do === "unsubscribe") leave(data.tab, data.id);
     else if (data.do === "close") gone(data.tab);
     else say(data.tab, { says: "pong" });
@@ -137,6 +148,30 @@ export function openHub(
     for (const id of [...analyses.keys()]) remove(id);
     closing.abort();
     channel.close();
+  };
+}
+
+/** The choice; `hear` is called with the gateway's time when a connection is there. */
+function heardBy(choice: TransportChoice, hear: (timestamp: unknown) => void): TransportChoice {
+  let chosen: Transport;
+  return {
+    ...choice,
+    next() {
+      chosen = choice.next();
+      const { name, open } = chosen;
+      return {
+        name,
+        open: (request, owner) =>
+          open(request, {
+            ...owner,
+            opened(frame) {
+              hear(frame.timestamp);
+              owner.opened(frame);
+            },
+          }),
+      };
+    },
+    worked: (_, live) => choice.worked(chosen, live),
   };
 }
 

@@ -34,6 +34,6 @@ test("its core, one transport without the fold, has at most 4 KB", async () => {
   expect(await sizeOf(core, ["../../domain/*"])).toBeLessThanOrEqual(4 * 1024);
 });
 
-test("telltale-client/tabs, which a page loads beside it if it shares, has at most 7 KB", async () => {
-  expect(await sizeOf(`export * from "./tabs/tabs.ts";`)).toBeLessThanOrEqual(7 * 1024);
+test("telltale-client/tabs, which a page loads beside it if it shares, has at most 7.5 KB", async () => {
+  expect(await sizeOf(`export * from "./tabs/tabs.ts";`)).toBeLessThanOrEqual(7.5 * 1024);
 });
