@@ -15,15 +15,10 @@ function langOf(element: Element): string {
   return root instanceof ShadowRoot ? langOf(root.host) : "";
 }
 
-/** `en_US`, and `en-US@posix` as some browsers have it, are meant as `en-US`; `C` and `x` as none. */
+/** `en_US` is meant as `en-US`. `C`, `x` and, as some browsers have it, `en-US@posix` are none. */
 function known(text: string): string | undefined {
   try {
-    return Intl.getCanonicalLocales(
-      text
-        .trim()
-        .replace(/[.@].*/, "")
-        .replaceAll("_", "-") || [],
-    )[0];
+    return Intl.getCanonicalLocales(text.replaceAll("_", "-"))[0];
   } catch {
     // No language tag: the next one is asked.
     return undefined;

@@ -16,7 +16,11 @@ export interface ElementView {
 /** Builds the element's inside. It writes nothing but text: an event cannot bring markup. */
 export function buildView(root: ShadowRoot): ElementView {
   root.adoptedStyleSheets = [styleSheet()];
-  const piece = <Tag extends keyof HTMLElementTagNameMap>(tag: Tag, part: string, ...inside: Node[]) => {
+  const piece = <Tag extends keyof HTMLElementTagNameMap>(
+    tag: Tag,
+    part: string,
+    ...inside: (Node | string)[]
+  ) => {
     const element = document.createElement(tag);
     element.part.value = part;
     element.append(...inside);
@@ -51,10 +55,8 @@ export function buildView(root: ShadowRoot): ElementView {
     piece("div", "actions", cancel, retry),
     announcement,
   );
-  for (const button of [cancel, retry]) {
-    button.type = "button";
-    button.hidden = true;
-  }
+  // In a shadow tree they belong to no form of the page.
+  cancel.hidden = retry.hidden = true;
   card.tabIndex = -1;
   bar.role = "progressbar";
   // A list without bullets is none to some screen readers, unless it says so.
@@ -96,16 +98,18 @@ export function buildView(root: ShadowRoot): ElementView {
       replace(
         stages,
         (shown.stages ?? []).map(({ name, mark, duration }) => {
-          const time = piece("span", "time");
-          time.textContent = duration;
-          const label = piece("bdi", "name", document.createTextNode(name));
-          const item = piece("li", `stage ${mark}`, label, time);
+          const item = piece(
+            "li",
+            `stage ${mark}`,
+            piece("bdi", "name", name),
+            piece("span", "time", duration),
+          );
           if (mark === "current") item.ariaCurrent = "step";
           return item;
         }),
       );
       const items = (part: string, texts: readonly string[] = []) =>
-        texts.map((text) => piece("li", part, document.createTextNode(text)));
+        texts.map((text) => piece("li", part, text));
       replace(regions, items("region", shown.regions));
       replace(data, items("datum", shown.data));
       // The state that a page is opened with is read as part of the page.

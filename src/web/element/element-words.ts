@@ -75,7 +75,9 @@ export function shownOf(snapshot: WatchSnapshot, say: Say, figures: Figures, now
     connection: link,
     progress: status === "completed" ? 1 : analysis.progress,
     message: isEnd(status) ? "" : analysis.message,
-    details: isEnd(status) ? "" : detailsOf(analysis, say, figures, left),
+    details: [isEnd(status) ? "" : detailsOf(analysis, say, figures, left), askedWords(cancelRequested, say)]
+      .filter(Boolean)
+      .join(" · "),
     stages,
     verdict: verdictWords,
     regions: verdict ? regionsOf(verdict, say, figures) : [],
@@ -85,6 +87,12 @@ export function shownOf(snapshot: WatchSnapshot, say: Say, figures: Figures, now
       ? [words, verdictWords, failure].filter(Boolean).join(". ")
       : (current?.name ?? words),
   };
+}
+
+/** The one who asked for the end, and why. */
+function askedWords(request: WatchSnapshot["cancelRequested"], say: Say): string {
+  const user = request?.user_id ?? "";
+  return [user && say("asked", { user }), request?.reason].filter(Boolean).join(": ");
 }
 
 /** The time that the work still takes by its worker's estimate; undefined if nobody knows, or if it may have changed meanwhile. */

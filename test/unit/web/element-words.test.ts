@@ -85,6 +85,9 @@ describe("the words of <telltale-progress>", () => {
     const cancel_requested = { requested_at: inSeconds(0), user_id: "alice", reason: null };
     const asked = { cancel_requested } as Partial<AnalysisState>;
     expect(shown(asked)).toMatchObject({ status: "Cancelling…", announcement: "Running" });
+    expect(shown({ ...asked, progress: 0.5 }).details).toBe("50% · requested by alice");
+    const why = { cancel_requested: { ...cancel_requested, user_id: null, reason: "wrong file" } };
+    expect(shown(why as Partial<AnalysisState>, LIVE, { asked: "von {user}" }).details).toBe("wrong file");
     expect(shown({ ...asked, status: "cancelled" })).toMatchObject({
       status: "Cancelled",
       announcement: "Cancelled",
