@@ -24,6 +24,7 @@ export function foldedState(
     stages: snapshot.stages,
     attemptId: snapshot.attemptId,
     cancel: snapshot.cancel,
+    cancelAtEnd: snapshot.cancelAtEnd,
     lastEventId: formatEventId(snapshot.position),
   });
   return {

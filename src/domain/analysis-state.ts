@@ -37,6 +37,8 @@ export interface AnalysisState extends Counts {
   readonly attempt_id: string | null;
   /** The request to cancel it; null if none came since it began, reopened or ended. */
   readonly cancel_requested: CancelRequest | null;
+  /** The request that the worker of an analysis of status `cancelled` obeyed; null if nobody had asked. */
+  readonly cancelled_by: CancelRequest | null;
 }
 
 /**
@@ -65,6 +67,7 @@ export function emptyState(analysisId: string): AnalysisState {
     last_event_id: "0",
     attempt_id: null,
     cancel_requested: null,
+    cancelled_by: null,
   };
 }
 
@@ -74,6 +77,7 @@ export function fold(state: AnalysisState, event: AnalysisEvent): AnalysisState 
   const before = begunAnew(state, event);
   const status = statusAfter(event);
   const isUpdate = event.event_type === "status_update";
+  const isOtherRun = beginsOtherRun(state, event);
   const after = atEnd({
     ...before,
     ...(isUpdate && statusFields(event)),
@@ -82,7 +86,9 @@ export function fold(state: AnalysisState, event: AnalysisEvent): AnalysisState 
     updated_at: event.timestamp,
     last_event_id: event.event_id ?? state.last_event_id,
     attempt_id: event.attempt_id ?? state.attempt_id,
-    cancel_requested: isEnd(status) || beginsOtherRun(state, event) ? null : state.cancel_requested,
+    cancel_requested: isEnd(status) || isOtherRun ? null : state.cancel_requested,
+    cancelled_by:
+      status === "cancelled" && !isOtherRun ? (state.cancel_requested ?? state.cancelled_by) : null,
   });
   const isTerminal = !isUpdate || status === "failed" || status === "cancelled";
   return isTerminal ? { ...after, stages: ended(after.stages, event), ...terminalFields(event) } : after;
@@ -129,6 +135,8 @@ interface StateSnapshot {
   readonly attemptId?: string | undefined;
   /** The request to cancel that is in force. */
   readonly cancel?: CancelRequest | undefined;
+  /** The one that was in force when the run ended. */
+  readonly cancelAtEnd?: CancelRequest | undefined;
 }
 
 /** The same state that folding every event would have come to, however many of them were trimmed. */
@@ -138,16 +146,18 @@ export function stateFromSnapshot(snapshot: StateSnapshot): AnalysisState {
   // Every event of an analysis is a status or terminal, so the later of these two is the last one of all.
   const last = offsetOf(terminal) >= offsetOf(lastStatus) ? (terminal ?? lastStatus) : lastStatus;
   const empty = emptyState(snapshot.analysisId);
+  const status = last === undefined ? empty.status : statusAfter(last);
   return atEnd({
     ...empty,
     ...(lastStatus && statusFields(lastStatus)),
-    ...(last && { status: statusAfter(last) }),
+    status,
     ...(terminal && terminalFields(terminal)),
     stages: spansOf(snapshot.stages, terminal),
     updated_at: last?.timestamp ?? null,
     last_event_id: snapshot.lastEventId,
     attempt_id: snapshot.attemptId ?? last?.attempt_id ?? null,
     cancel_requested: snapshot.cancel ?? null,
+    cancelled_by: status === "cancelled" ? (snapshot.cancelAtEnd ?? null) : null,
   });
 }
 

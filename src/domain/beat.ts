@@ -5,23 +5,28 @@ import { plainId } from "./kombu-value.ts";
 type Beat =
   /** Undefined if it names no run. */
   | { readonly ok: true; readonly attemptId: string | undefined }
-  | { readonly ok: false; readonly issues: readonly Issue[] };
+  | { readonly ok: false; readonly code: "not_json" }
+  | { readonly ok: false; readonly code: "invalid_request"; readonly issues: readonly Issue[] };
 
-/**
- * Reads the text by which a worker says that it lives: an object that may have an `attempt_id`. Every other text names no run,
- * since gateways of former releases took any. Never throws.
- */
+/** Reads the text by which a worker says that it lives: an object that may have an `attempt_id`, or nothing. Never throws. */
 export function readBeat(text: string): Beat {
-  const named = plainId(attemptIn(text));
-  if (named === undefined || named === null) return { ok: true, attemptId: undefined };
-  if (isAttemptId(named)) return { ok: true, attemptId: named };
-  return { ok: false, issues: [{ path: ["attempt_id"], message: ATTEMPT_ID }] };
+  const value = text.trim() === "" ? null : parsed(text);
+  if (value === undefined) return { ok: false, code: "not_json" };
+  if (value === null) return { ok: true, attemptId: undefined };
+  if (typeof value !== "object" || Array.isArray(value)) return invalid([], "must be an object");
+  const named = plainId((value as { readonly attempt_id?: unknown }).attempt_id) ?? undefined;
+  if (named === undefined || isAttemptId(named)) return { ok: true, attemptId: named };
+  return invalid(["attempt_id"], ATTEMPT_ID);
 }
 
-function attemptIn(text: string): unknown {
+function invalid(path: Issue["path"], message: string): Beat {
+  return { ok: false, code: "invalid_request", issues: [{ path, message }] };
+}
+
+/** Undefined if it is no JSON. */
+function parsed(text: string): unknown {
   try {
-    const value = JSON.parse(text) as { readonly attempt_id?: unknown } | null;
-    return value?.attempt_id;
+    return JSON.parse(text);
   } catch {
     return undefined;
   }

@@ -46,7 +46,19 @@ export function cancelInForce(
   kept: KeptCancel | undefined,
   channel: CancelledChannel,
 ): CancelRequest | undefined {
-  if (kept === undefined || isOver(channel)) return undefined;
+  return isOver(channel) ? undefined : cancelOfRun(kept, channel);
+}
+
+/** The request that was in force when the run ended; undefined if the run has not ended, or there was none. */
+export function cancelAtEnd(
+  kept: KeptCancel | undefined,
+  channel: CancelledChannel,
+): CancelRequest | undefined {
+  return isOver(channel) ? cancelOfRun(kept, channel) : undefined;
+}
+
+function cancelOfRun(kept: KeptCancel | undefined, channel: CancelledChannel): CancelRequest | undefined {
+  if (kept === undefined) return undefined;
   // The counter has begun anew since.
   if (kept.after > channel.offset || (kept.birth !== undefined && kept.birth !== channel.birth))
     return undefined;

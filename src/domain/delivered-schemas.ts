@@ -94,6 +94,7 @@ const stateMembers = {
   last_event_id: position,
   attempt_id: z.string().nullable(),
   cancel_requested: cancelRequest.nullable(),
+  cancelled_by: cancelRequest.nullable(),
 };
 
 /** The answer of `GET /v1/analyses/{id}`. */

@@ -15,7 +15,7 @@ export { reasonOf } from "../application/errors.ts";
 export { isSuperseded } from "../domain/attempts.ts";
 export { fill } from "../domain/byte-budget.ts";
 export type { KeptCancel } from "../domain/cancel-request.ts";
-export { cancelInForce, cancelOfText, cancelToText } from "../domain/cancel-request.ts";
+export { cancelAtEnd, cancelInForce, cancelOfText, cancelToText } from "../domain/cancel-request.ts";
 export type { ChannelRecord, PublishedEvent } from "../domain/channel-record.ts";
 export { appendToRecord, mostKept, newRecord } from "../domain/channel-record.ts";
 export type { CurrentRun } from "../domain/current-run.ts";

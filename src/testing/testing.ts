@@ -50,7 +50,7 @@ export function brokerContract(
 ): void {
   const has = (capability: string) => declared.capabilities.includes(capability);
   const hears = has("worker_channels") && !has("worker_channels_kept");
-  const { newerFormat = false, cancels, inbox } = declared;
+  const { newerFormat = false, cancels, endedCancels, inbox } = declared;
 
   bundleContract(name, open, declared);
   pubSubContract(name, () => openEvents(open), {
@@ -59,6 +59,7 @@ export function brokerContract(
     occurrences: hears,
     entryIds: inbox?.entryIds ?? [],
     entryKeys: inbox?.keys,
+    endedCancels,
   });
   deadLetterContract(name, () => openDeadLetters(open));
   if (hears) workerChannelContract(name, () => openWorkerChannels(open));

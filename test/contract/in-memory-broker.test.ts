@@ -23,6 +23,7 @@ brokerContract(
     };
   },
   {
+    endedCancels: true,
     capabilities: ["dead_letters", "inbox", "worker_channels", "durability:process", "replicas:0"],
     inbox: { keys: true, channels: true, entryIds: TIMED_IDS },
   },

@@ -193,6 +193,9 @@ describe.skipIf(!needs("chromium"))("the demo page", () => {
       await publish(gateway, id, statusUpdate({ progress: 0.6, current_stage: "cancelled" }));
       await page.waitForSelector("[data-testid=cancelled]");
       expect(await page.locator("[data-testid=cancel-requested]").count()).toBe(0);
+      expect(await page.textContent("[data-testid=cancelled-by]")).toMatch(/^Requested at [\d:]{8} by you$/);
+      await page.reload();
+      expect(await page.textContent("[data-testid=cancelled-by]")).toMatch(/^Requested at [\d:]{8} by /);
       expect(complaints).toEqual([]);
     });
 

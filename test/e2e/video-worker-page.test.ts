@@ -210,6 +210,7 @@ describe.skipIf(!able)("the page of the video worker", () => {
     await page.click("[data-testid=cancel]");
     await page.waitForSelector("[data-testid=cancelled]");
     expect(await page.textContent("[data-testid=cancelled]")).toContain("somebody asked for it");
+    expect(await page.textContent("[data-testid=cancelled-by]")).toMatch(/^Requested at [\d:]{8}$/);
     expect(await page.$("[data-testid=cancel]")).toBeNull();
     expect(await page.textContent("[data-testid=connection]")).toBe("Ended");
     await eventually("ffmpeg has ended", async () => ffmpegs().length === 0);

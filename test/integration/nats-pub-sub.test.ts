@@ -13,7 +13,7 @@ describe.skipIf(!needs("nats-server"))("on a NATS server", () => {
   const nats = useNats({ config: "max_payload: 8388608" });
 
   pubSubContract("NATS", () => emptyNatsLog(nats), {
-    ...{ newerFormat: true, occurrences: false, entryIds: STREAM_IDS },
+    ...{ newerFormat: true, occurrences: false, entryIds: STREAM_IDS, endedCancels: true },
   });
 
   const node = () => {

@@ -20,7 +20,7 @@ describe.skipIf(!needs("redis-server"))("events on a Cluster of three primaries"
       node: async ({ size = 1_000, ttlMs = 86_400_000 } = {}) =>
         new RedisPubSub({ ...sharedCluster(redis), history: { size, ttlMs } }),
     }),
-    { newerFormat: true, occurrences: true, entryIds: TIMED_IDS, entryKeys: true },
+    { newerFormat: true, occurrences: true, entryIds: TIMED_IDS, entryKeys: true, endedCancels: true },
   );
   const node = async () => {
     const node = new RedisPubSub({ ...sharedCluster(redis), history: { size: 1_000, ttlMs: 86_400_000 } });

@@ -12,7 +12,7 @@ describe.skipIf(!needs("redis-server"))("on a Redis Cluster of one node", () => 
   const redis = useRedis({ cluster: true });
 
   pubSubContract("a Redis Cluster", () => emptyEventLog(redis), {
-    ...{ newerFormat: true, occurrences: true, entryIds: TIMED_IDS, entryKeys: true },
+    ...{ newerFormat: true, occurrences: true, entryIds: TIMED_IDS, entryKeys: true, endedCancels: true },
   });
 
   test("a node takes entries of the inbox under its lease, counts and removes them, and releases the lease", async () => {

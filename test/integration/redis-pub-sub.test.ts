@@ -11,7 +11,7 @@ describe.skipIf(!needs("redis-server"))("on a Redis server", () => {
   const redis = useRedis();
 
   pubSubContract("Redis", () => emptyEventLog(redis), {
-    ...{ newerFormat: true, occurrences: true, entryIds: TIMED_IDS, entryKeys: true },
+    ...{ newerFormat: true, occurrences: true, entryIds: TIMED_IDS, entryKeys: true, endedCancels: true },
   });
   runningIndexRules(async () => [redis.nodes.make().running, redis.nodes.make().running]);
   cancelCopyRules(() => ({ node: async () => redis.nodes.make(), client: redis.client }));

@@ -261,6 +261,7 @@ describe.skipIf(!needs("redis-server"))("a Redis behind sentinels", () => {
         };
       },
       {
+        endedCancels: true,
         capabilities: ["dead_letters", "inbox", "worker_channels", "durability:disk", "replicas:1"],
         newerFormat: true,
         inbox: { keys: true, entryIds: TIMED_IDS },

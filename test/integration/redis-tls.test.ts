@@ -192,7 +192,7 @@ describe.skipIf(!needs("redis-server") || !needs("openssl"))("a gateway on Redis
             telemetry: new CollectingTelemetry(),
           }),
       }),
-      { newerFormat: true, occurrences: true, entryIds: TIMED_IDS, entryKeys: true },
+      { newerFormat: true, occurrences: true, entryIds: TIMED_IDS, entryKeys: true, endedCancels: true },
     );
   });
 });

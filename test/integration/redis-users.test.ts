@@ -70,6 +70,7 @@ describe.skipIf(!needs("redis-server"))("the users of deploy/redis/users.acl", (
   });
 
   brokerContract("Redis as the gateway's user", () => emptyBroker(redis, target(), worker), {
+    endedCancels: true,
     capabilities: ["dead_letters", "inbox", "worker_channels", "durability:memory", "replicas:0"],
     newerFormat: true,
     inbox: { keys: true, entryIds: TIMED_IDS },

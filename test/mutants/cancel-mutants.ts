@@ -67,6 +67,21 @@ export const CANCEL_MUTANTS: readonly Mutant[] = [
     test: "CAN-8",
   },
   {
+    name: "tells that a worker obeyed a request that was for another run",
+    file: "src/domain/analysis-state.ts",
+    find: 'status === "cancelled" && !isOtherRun ?',
+    replace: 'status === "cancelled" ?',
+    killers: ["test/unit/domain/analysis-state.test.ts"],
+  },
+  {
+    name: "Redis: forgets who had asked for the end",
+    file: "src/adapters/redis/scripts/answer-with-cancel.lua",
+    find: "elseif is_of_before or not is_of_run(kept, record, offset) then",
+    replace: "elseif kept then",
+    ...ON_REDIS,
+    test: "PS-45",
+  },
+  {
     name: "ends an abandoned analysis without the key that makes one error of all tries",
     file: "src/application/end-abandoned.ts",
     find: "const name = `worker_lost ",

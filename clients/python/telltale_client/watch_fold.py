@@ -17,7 +17,11 @@ def fold(state: AnalysisState, event: Frame) -> AnalysisState:
     is_end = after["status"] in ENDS
     if is_end:
         after["estimated_completion"] = None  # nothing is to be expected of an analysis that has ended
-    if state["cancel_requested"] is not None and (is_end or _begins_other_run(state, event)):
+    is_other_run = _begins_other_run(state, event)
+    obeyed = after["status"] == "cancelled" and not is_other_run
+    # A gateway of a former release names nobody.
+    after["cancelled_by"] = (state["cancel_requested"] or state.get("cancelled_by")) if obeyed else None
+    if is_end or is_other_run:
         after["cancel_requested"] = None
     return cast(AnalysisState, after)
 

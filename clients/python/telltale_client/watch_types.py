@@ -119,6 +119,7 @@ class AnalysisState(TypedDict):
     last_event_id: str  # "0" before the first event
     attempt_id: Optional[str]
     cancel_requested: Optional[CancelRequest]
+    cancelled_by: Optional[CancelRequest]  # of status "cancelled": the request that the worker obeyed
 
 
 class AnalysisStateEvent(AnalysisState):

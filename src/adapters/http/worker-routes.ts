@@ -43,8 +43,10 @@ export function workerRoutes({ tokens, access, pubSub, cancel }: WorkerParts): H
 
   const scope = requireScope(tokens, "analysis:publish");
   routes.post("/:id/heartbeat", scope, requirePublisher(access), async (context) => {
-    const beat = readBeat((await requestText(context)) ?? "");
-    if (!beat.ok) return problem(context, "invalid_request", { issues: beat.issues });
+    const text = await requestText(context);
+    if (text === undefined) return problem(context, "not_json");
+    const beat = readBeat(text);
+    if (!beat.ok) return problem(context, beat.code, "issues" in beat ? { issues: beat.issues } : {});
     const answer = await pubSub.signOfLife?.(analysisChannel(context.var.analysisId), beat.attemptId);
     return context.json({ cancel_requested: answer?.cancelRequested ?? false }, 200);
   });

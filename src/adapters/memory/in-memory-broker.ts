@@ -1,7 +1,12 @@
 import { DEAD_LETTERS, type KeptDeadLetter } from "../../application/ports/dead-letter-port.ts";
 import type { ChannelSubscriber, PublishedEvent } from "../../application/ports/pub-sub-port.ts";
 import type { ViewerList } from "../../domain/access-grant.ts";
-import { type CancelRequest, cancelInForce, type KeptCancel } from "../../domain/cancel-request.ts";
+import {
+  type CancelRequest,
+  cancelAtEnd,
+  cancelInForce,
+  type KeptCancel,
+} from "../../domain/cancel-request.ts";
 import type { AnalysisChannel, ChannelName } from "../../domain/channel.ts";
 import { randomEpoch } from "../system/random-epoch.ts";
 import { DeduplicationMemory } from "./deduplication-memory.ts";
@@ -81,7 +86,8 @@ export class InMemoryBroker {
     if (declared !== undefined) this.keepViewers(channel, declared, expiresAt);
     const cancel = this.#cancels.get(channel);
     if (cancel === undefined) return;
-    if (this.cancelOf(channel, now) === undefined) this.#cancels.delete(channel);
+    if ((this.cancelOf(channel, now) ?? this.cancelAtEndOf(channel, now)) === undefined)
+      this.#cancels.delete(channel);
     else moveToEnd(this.#cancels, channel, { kept: cancel.kept, expiresAt });
   }
 
@@ -96,9 +102,17 @@ export class InMemoryBroker {
 
   /** The request to cancel that is in force. */
   cancelOf(channel: ChannelName, now: number): CancelRequest | undefined {
+    return cancelInForce(this.#keptCancel(channel, now), recordOf(this.find(channel, now)));
+  }
+
+  /** The request to cancel that was in force when the run ended. */
+  cancelAtEndOf(channel: ChannelName, now: number): CancelRequest | undefined {
+    return cancelAtEnd(this.#keptCancel(channel, now), recordOf(this.find(channel, now)));
+  }
+
+  #keptCancel(channel: ChannelName, now: number): KeptCancel | undefined {
     const cancel = this.#cancels.get(channel);
-    if (cancel === undefined || now >= cancel.expiresAt) return undefined;
-    return cancelInForce(cancel.kept, recordOf(this.find(channel, now)));
+    return cancel === undefined || now >= cancel.expiresAt ? undefined : cancel.kept;
   }
 
   /** Keeps a request as long as the channel: if there is none, for `ttlMs`. */

@@ -103,6 +103,7 @@ export class InMemoryPubSub implements PubSubPort {
       oldestKept: kept?.oldestKept ?? 1,
       viewers: this.#broker.viewersOf(channel, brokerNow),
       cancel: this.#broker.cancelOf(channel, brokerNow),
+      cancelAtEnd: this.#broker.cancelAtEndOf(channel, brokerNow),
       heardAt: kept?.heardAt,
       brokerNow,
     };

@@ -1,5 +1,6 @@
 import {
   type CancelRequest,
+  cancelAtEnd,
   cancelInForce,
   cancelOfText,
   cancelToText,
@@ -35,13 +36,28 @@ export function inForce(
   now: number,
 ): CancelRequest | undefined {
   if (stored === undefined || !isKeptBeside(stored.at, ttlMs, now, head)) return undefined;
-  return cancelInForce(stored.kept, {
+  return cancelInForce(stored.kept, judgedBy(head));
+}
+
+/** The request that was in force when the run ended that the channel is in after `head`. */
+export function atEnd(
+  stored: StoredCancel | undefined,
+  head: KeptHead | undefined,
+  ttlMs: number,
+  now: number,
+): CancelRequest | undefined {
+  if (stored === undefined || !isKeptBeside(stored.at, ttlMs, now, head)) return undefined;
+  return cancelAtEnd(stored.kept, judgedBy(head));
+}
+
+function judgedBy(head: KeptHead | undefined) {
+  return {
     offset: head?.offset ?? 0,
     currentTerminal: head?.state.currentTerminal,
     stages: head?.course.stages ?? [],
     run: head?.course.run,
     birth: head?.course.birth,
-  });
+  };
 }
 
 /**

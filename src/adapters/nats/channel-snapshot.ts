@@ -1,7 +1,7 @@
 import type { ChannelSnapshot } from "../../application/ports/pub-sub-port.ts";
 import type { ViewerList } from "../../domain/access-grant.ts";
 import type { PublishedEvent } from "../../domain/channel-record.ts";
-import { inForce, readCancel } from "./channel-cancels.ts";
+import { atEnd, inForce, readCancel } from "./channel-cancels.ts";
 import { isKeptBeside, readHead } from "./channel-head.ts";
 import { eventsOfMessage } from "./channel-message.ts";
 import type { ChannelState, EventPlace } from "./channel-state.ts";
@@ -52,6 +52,7 @@ export function readSnapshot(
       oldestKept: kept === undefined ? 1 : holes.oldestKept(subjects.events, kept),
       viewers: declared && isKeptBeside(declared.at, ttlMs, now, kept) ? declared.viewers : undefined,
       cancel: inForce(cancel, kept, ttlMs, now),
+      cancelAtEnd: atEnd(cancel, kept, ttlMs, now),
       heardAt: kept && Math.max(kept.at, heard ?? 0),
       brokerNow: Math.max(now, kept?.at ?? 0),
     };

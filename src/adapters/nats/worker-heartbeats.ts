@@ -43,8 +43,10 @@ export class WorkerHeartbeats {
     const id = parseAnalysisId(message.subject.slice(SUBJECT.length));
     if (id === undefined) return void message.respond(JSON.stringify({ code: "not_an_analysis_id" }));
     const beat = readBeat(message.string());
-    if (!beat.ok)
-      return void message.respond(JSON.stringify({ code: "invalid_request", issues: beat.issues }));
+    if (!beat.ok) {
+      const { ok: _, ...problem } = beat;
+      return void message.respond(JSON.stringify(problem));
+    }
     if (this.#answering >= MOST_AT_ONCE) return;
     this.#answering++;
     try {

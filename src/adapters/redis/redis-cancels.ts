@@ -93,7 +93,7 @@ export class RedisCancels {
 
   async #removeCopy(channel: AnalysisChannel, request: string): Promise<void> {
     await this.#change("drop", cancelCopyKey(channel) ?? "", request);
-    await this.#change("drop", keysOf(channel).cancel, `- ${request}`);
+    await this.#change("settle", keysOf(channel).cancel, request);
   }
 
   /** If an append ends the request meanwhile, one of the two finds the copy and removes it. */
@@ -107,7 +107,12 @@ export class RedisCancels {
   }
 
   /** Resolves with whether the key had the value. */
-  async #change(how: "set" | "keep" | "drop", key: string, value: string, ttlMs = 0): Promise<boolean> {
+  async #change(
+    how: "set" | "keep" | "drop" | "settle",
+    key: string,
+    value: string,
+    ttlMs = 0,
+  ): Promise<boolean> {
     const [, had] = await this.#options.primaries.at(key, ({ publishing }) =>
       publishing.write("copyCancel", [key], [how, value, `${ttlMs}`]),
     );

@@ -84,8 +84,22 @@ function stagesOfText(text: string): StageMark[] {
 
 /** Reads the answer of read-channel.lua. */
 export function snapshotOf(reply: ScriptReply): ChannelSnapshot {
-  const [, now, viewers, cancel, epoch, offset, epochs, heard, status, terminal, stages, attempt, oldest] =
-    reply.map(textOrUndefined);
+  const [
+    ,
+    now,
+    viewers,
+    cancel,
+    epoch,
+    offset,
+    epochs,
+    heard,
+    status,
+    terminal,
+    stages,
+    attempt,
+    oldest,
+    atEnd,
+  ] = reply.map(textOrUndefined);
   return {
     position: { epoch: epoch ?? "", offset: Number(offset ?? 0) },
     lastStatus: status === undefined ? undefined : eventOfMessage(status),
@@ -96,6 +110,7 @@ export function snapshotOf(reply: ScriptReply): ChannelSnapshot {
     oldestKept: Number(oldest ?? 1),
     viewers: viewers === undefined ? undefined : viewersOfText(viewers),
     cancel: cancel === undefined ? undefined : cancelRequestOf(cancel),
+    cancelAtEnd: atEnd === undefined ? undefined : cancelRequestOf(atEnd),
     heardAt: heard === undefined ? undefined : Number(heard),
     brokerNow: Number(now),
   };

@@ -207,6 +207,8 @@ export interface ChannelSnapshot {
   readonly viewers: ViewerList | undefined;
   /** The request to cancel that is in force. */
   readonly cancel?: CancelRequest | undefined;
+  /** The request that was in force when the analysis ended (PS-45). An adapter may leave it out. */
+  readonly cancelAtEnd?: CancelRequest | undefined;
   /** When the worker was last heard, in milliseconds since 1970 by the broker's clock; undefined if it never was. */
   readonly heardAt: number | undefined;
   /** The broker's clock, in milliseconds since 1970. */

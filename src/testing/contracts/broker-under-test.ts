@@ -37,6 +37,8 @@ export interface DeclaredBroker {
   readonly newerFormat?: boolean;
   /** Whether it keeps requests to cancel: its events have `requestCancel` and `signOfLife`. Default: true. */
   readonly cancels?: boolean;
+  /** Whether its events tell of an ended analysis who had asked for that (`ChannelSnapshot.cancelAtEnd`). Default: false. */
+  readonly endedCancels?: boolean;
   /** How an entry looks, and some ids, at least six, in the order of the inbox; left out if the bundle has no inbox. */
   readonly inbox?: InboxCapabilities & { readonly entryIds: readonly string[] };
 }

@@ -11,6 +11,7 @@ import { cancelRules } from "./pub-sub-cancel-rules.ts";
 import { contentRules } from "./pub-sub-content-rules.ts";
 import { deduplicationRules } from "./pub-sub-deduplication-rules.ts";
 import { deliveryRules } from "./pub-sub-delivery-rules.ts";
+import { endedCancelRules } from "./pub-sub-ended-cancel-rules.ts";
 import { entryRules } from "./pub-sub-entry-rules.ts";
 import { historyRules } from "./pub-sub-history-rules.ts";
 import { namedEntryRules } from "./pub-sub-named-entry-rules.ts";
@@ -19,7 +20,7 @@ import { snapshotRules } from "./pub-sub-snapshot-rules.ts";
 import type { PubSubCapabilities, PubSubRuleContext, PubSubUnderTest } from "./pub-sub-under-test.ts";
 
 /**
- * The contract suite of `PubSubPort`: the rules PS-1 to PS-44 of docs/PROTOCOL.md, but for PS-30 to PS-32, which are about
+ * The contract suite of `PubSubPort`: the rules PS-1 to PS-45 of docs/PROTOCOL.md, but for PS-30 to PS-32, which are about
  * brokers that can be late or have replicas. Every test begins with the ID of its rule. Call it at the top of a test file.
  */
 export function pubSubContract(
@@ -46,6 +47,7 @@ export function pubSubContract(
     if (has.cancels !== false) {
       cancelRules(context);
       runRules(context);
+      if (has.endedCancels === true) endedCancelRules(context);
     }
     historyRules(context);
 

@@ -22,6 +22,8 @@ export interface PubSubCapabilities {
   readonly occurrences: boolean;
   /** Whether it keeps requests to cancel: it has `requestCancel` and `signOfLife`. Default: true. */
   readonly cancels?: boolean | undefined;
+  /** Whether a snapshot has the request to cancel that an ended run had (`ChannelSnapshot.cancelAtEnd`). Default: false. */
+  readonly endedCancels?: boolean | undefined;
   /** Some ids, at least six, in the order of the bundle's inbox (`by: "entry"`); none if the bundle has no inbox. */
   readonly entryIds: readonly string[];
   /** Whether entries of that inbox may have keys (`EntryKey.named`). Default: false. */

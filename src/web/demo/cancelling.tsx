@@ -4,7 +4,7 @@ import { CancelRefused } from "../../client/sdk.ts";
 import type { CancelRequest } from "../../domain/cancel-request.ts";
 import { cancelWatched } from "../page/watched-analysis.ts";
 import { cancelFault } from "../words/cancel-fault.ts";
-import { timeInSeconds } from "../words/times.ts";
+import { cancelWords } from "./cancel-words.ts";
 import { session } from "./page-state.ts";
 
 /** How the visitor's wish to cancel goes. */
@@ -71,19 +71,10 @@ function focus(button: HTMLElement | null): void {
   button?.focus();
 }
 
-/** The user id that the demo made up for a visitor tells nobody anything. */
-function nameOf(user: string | null): string {
-  if (user === null) return "somebody";
-  return user.startsWith("visitor-") ? "another visitor" : user;
-}
-
 function Requested({ request }: { request: CancelRequest }) {
-  const { requested_at, user_id, reason } = request;
-  const byWhom = user_id === session.value?.user ? "you" : nameOf(user_id);
   return (
     <p class="hint hint--plain" data-testid="cancel-requested">
-      Cancel requested at {timeInSeconds(Date.parse(requested_at))} by {byWhom}
-      {reason === null ? "" : `: ${reason}`}. The worker has to stop by itself.
+      Cancel requested {cancelWords(request)}. The worker has to stop by itself.
     </p>
   );
 }

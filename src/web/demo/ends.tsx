@@ -5,6 +5,7 @@ import { Issues, TechnicalData, TechnicalFailure } from "../parts/technical.tsx"
 import { dataDetails } from "../words/data-details.ts";
 import { failureDetails, failureOf } from "../words/failure-details.ts";
 import { duration } from "../words/times.ts";
+import { cancelWords } from "./cancel-words.ts";
 import { shortHash } from "./format.ts";
 import { AlertIcon, CheckIcon, CrossIcon, ShieldIcon } from "./icons.tsx";
 import { OutcomeCard } from "./outcome-card.tsx";
@@ -110,8 +111,9 @@ export function Failed({ analysis, error }: Ended & { readonly error: NonNullabl
   );
 }
 
-/** A cancelled analysis: how far it had come. */
+/** A cancelled analysis: how far it had come, and who had asked for it. */
 export function Cancelled({ analysis }: Ended) {
+  const { cancelled_by: request } = analysis;
   return (
     <OutcomeCard
       tone="still"
@@ -126,6 +128,11 @@ export function Cancelled({ analysis }: Ended) {
       done={doneOf(analysis)}
       message={analysis.message}
     >
+      {request && (
+        <p class="hint hint--plain" data-testid="cancelled-by">
+          Requested {cancelWords(request)}
+        </p>
+      )}
       <dl class="facts">
         <Counted analysis={analysis} />
         <Elapsed analysis={analysis} />

@@ -93,6 +93,7 @@ describe("EV-10: the state of an analysis", () => {
       last_event_id: "0",
       attempt_id: null,
       cancel_requested: null,
+      cancelled_by: null,
     });
     expect(fromRecord(newRecord("e1"))).toEqual(emptyState(ANALYSIS));
   });
@@ -376,6 +377,28 @@ describe("the state from what is kept beside the counter", () => {
     const { state, record } = course([...steps, ["error"]]);
     expect(state.stages).toHaveLength(200);
     expect(fromRecord(record)).toEqual(state);
+  });
+
+  const request = { requested_at: "2026-11-24T00:00:09Z", user_id: "alice", reason: null };
+  test.each<[string, Step[], boolean]>([
+    ["its own end", [["cancelled"]], true],
+    ["a second end", [["uploading"], ["cancelled"], ["cancelled"]], true],
+    ["an end of the attempt that was asked", [["cancelled", { attempt_id: "a" }]], true],
+    ["the end of another attempt", [["cancelled", { attempt_id: "b" }]], false],
+    ["an end after another attempt began", [["uploading", { attempt_id: "b" }], ["cancelled"]], false],
+    ["an end that is none of a cancel", [["completed"]], false],
+    ["another run after the end", [["cancelled"], ["uploading"]], false],
+    ["the end of another run", [["cancelled"], ["uploading"], ["cancelled"]], false],
+  ])("CAN-13: says who asked for the end at %s: %j", (_, steps, isSaid) => {
+    const before = course([["uploading", { attempt_id: "a" }]]);
+    const asked = { ...before.state, cancel_requested: request };
+    const record = before.record;
+    let state: AnalysisState = asked;
+    for (const [minute, step] of steps.entries()) {
+      const outcome = appendToRecord(record, [decodeStep(step, at(minute + 10)).encoded]);
+      if (outcome.type === "accepted") for (const event of outcome.events) state = fold(state, parsed(event));
+    }
+    expect(state.cancelled_by).toEqual(isSaid ? request : null);
   });
 
   test("takes the attempt of the last event if the record names none", () => {

@@ -66,6 +66,7 @@ export const PUBLISHING: readonly Operation[] = [
       "scope_missing",
       "not_allowed",
       "not_an_analysis_id",
+      "not_json",
       "invalid_request",
       "outcome_unknown",
       ...BROKER,

@@ -8,12 +8,15 @@ local function answer_with_cancel(answers, record, cancel, offset, copy, ttl, is
   -- A request after events that are gone belongs to a life of the counter before this one.
   local is_of_before = kept and is_new and offset > 0 and not string.find(kept, '^0 ')
   if kept and (is_of_before or cancel_is_over(kept, record, offset)) then
-    if is_refused(redis.pcall('DEL', copy)) then
-      local request = request_of(kept)
-      call('SET', cancel, '- ' .. request, 'PX', ttl)
-      state = 'OVER ' .. request
-    else
+    local mark, rest = string.match(kept, '^([-=]?)(.*)$')
+    if mark ~= '=' and is_refused(redis.pcall('DEL', copy)) then
+      call('SET', cancel, '-' .. rest, 'PX', ttl)
+      state = 'OVER ' .. request_of(kept)
+    elseif is_of_before or not is_of_run(kept, record, offset) then
       call('DEL', cancel)
+    else
+      -- The state of the ended analysis says who asked for it.
+      call('SET', cancel, '=' .. rest, 'PX', ttl)
     end
   elseif kept then
     call('PEXPIRE', cancel, ttl)

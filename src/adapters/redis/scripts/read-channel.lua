@@ -2,7 +2,7 @@
 -- Reads everything that is kept of a channel except its history, in one step.
 -- KEYS  record, viewers, history, cancel    ARGV  newest format understood
 -- Answers {"CHANNEL", now (ms), viewers, request to cancel in force, epoch, offset, epochs, heard, status, terminal, stages, attempt, oldest
--- kept}, without the last nine if there is no channel, or {"NEWER", format}.
+-- kept, request to cancel that was in force at the end}, without the last ten if there is no channel, or {"NEWER", format}.
 
 -- CONSTANTS STAGE_MARKS_KEPT
 -- INCLUDE current-run
@@ -19,5 +19,6 @@ local answer = { 'CHANNEL', now, redis.call('GET', KEYS[2]), request }
 if kept[3] then
   for i = 2, 9 do answer[i + 3] = kept[i] end
   answer[13] = string.format('%.0f', tonumber(kept[3]) - redis.call('XLEN', KEYS[3]) + 1)
+  answer[14] = cancel and not request and is_over(KEYS[1]) and is_of_run(cancel, KEYS[1], tonumber(kept[3])) and request_of(cancel)
 end
 return answer

@@ -1,5 +1,6 @@
 import type { ConnectionStatus } from "../../../client/sdk.ts";
 import type { AnalysisState } from "../../../domain/analysis-state.ts";
+import type { CancelRequest } from "../../../domain/cancel-request.ts";
 import { closeCodeOf } from "../../../domain/close-code.ts";
 import { durationForPeople } from "../durations.ts";
 
@@ -56,6 +57,12 @@ export function isTrouble(connection: ConnectionStatus): connection is Waiting {
   return !isRoutine || connection.retryAt > Date.now();
 }
 
+function askedBy({ cancelled_by: request }: AnalysisState): string[] {
+  if ((request ?? null) === null) return [];
+  const { user_id, reason } = request as CancelRequest;
+  return [`(requested by ${user_id ?? "somebody"}${reason === null ? "" : `: ${reason}`})`];
+}
+
 function partsOf({ state, secondsLeft, connection }: ShownProgress, style: LineStyle): Part[] {
   switch (state.status) {
     case "completed":
@@ -63,7 +70,10 @@ function partsOf({ state, secondsLeft, connection }: ShownProgress, style: LineS
     case "failed":
       return [{ text: "✗ failed", color: "red" }, { text: `  ${failureOf(state)}` }];
     case "cancelled":
-      return [{ text: "■ cancelled", color: "yellow" }, { text: `  ${state.message ?? ""}` }];
+      return [
+        { text: "■ cancelled", color: "yellow" },
+        { text: `  ${[...(state.message ? [state.message] : []), ...askedBy(state)].join(" ")}` },
+      ];
     case "unknown":
       return connection.status === "live"
         ? [{ text: "waiting for the first event" }]

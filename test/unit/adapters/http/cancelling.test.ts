@@ -31,6 +31,25 @@ describe("POST /v1/analyses/{id}/cancel", () => {
     });
   });
 
+  test.each([
+    ["cancelled", { requested_at: "", user_id: "alice", reason: "too slow" }],
+    ["completed", null],
+  ])(
+    "CAN-13: the state of an analysis that has ended as %s says who had asked for its end",
+    async (stage, by) => {
+      const { cancel, publish, state, clock } = opened();
+      const requested_at = new Date(clock.now()).toISOString();
+      await publish(statusUpdate());
+      await cancel({ reason: "too slow" });
+      expect(await state()).toMatchObject({ cancelled_by: null, cancel_requested: { user_id: "alice" } });
+      await publish(statusUpdate({ current_stage: stage }));
+      const cancelled_by = by && { ...by, requested_at };
+      expect(await state()).toMatchObject({ status: stage, cancel_requested: null, cancelled_by });
+      await publish(statusUpdate());
+      expect(await state()).toMatchObject({ status: "running", cancel_requested: null, cancelled_by: null });
+    },
+  );
+
   test("CAN-1: without a body there is no reason, and a second request leaves the first", async () => {
     const { cancel, state } = opened();
     expect((await cancel()).status).toBe(202);
@@ -154,7 +173,7 @@ describe("POST /v1/analyses/{id}/heartbeat", () => {
     }
   });
 
-  test("CAN-12: refuses an attempt_id that can be none, and takes any other body", async () => {
+  test("CAN-12: refuses an attempt_id that can be none, and a body that is no object", async () => {
     const { heartbeat } = opened();
     for (const attempt_id of ["", 7, "x".repeat(65), {}]) {
       const answer = await heartbeat("publisher", JSON.stringify({ attempt_id }));
@@ -165,7 +184,14 @@ describe("POST /v1/analyses/{id}/heartbeat", () => {
         [{ path: ["attempt_id"], message: "must be text of 1 to 64 characters" }],
       ]);
     }
-    for (const body of ["", "alive", "null", "[]", "{", '{"attempt":7}', "7"])
+    for (const body of ["[]", '"x"', "7"])
+      expect(await problemOf(await heartbeat("publisher", body))).toMatchObject({
+        ...{ status: 422, code: "invalid_request" },
+        issues: [{ path: [], message: "must be an object" }],
+      });
+    for (const body of ["alive", '{"attempt_id": "on'])
+      expect(await codeOf(await heartbeat("publisher", body))).toEqual([400, "not_json"]);
+    for (const body of ["", " \n", "null", "{}", '{"attempt":7}'])
       expect((await heartbeat("publisher", body)).status).toBe(200);
   });
 

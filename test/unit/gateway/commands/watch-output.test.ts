@@ -8,6 +8,8 @@ import {
   terminalOutput,
 } from "../../../../src/gateway/commands/watch/watch-output.ts";
 
+const ASKED = { requested_at: "2026-11-28T12:00:00Z", user_id: "alice", reason: null };
+
 const LIVE: ConnectionStatus = { status: "live", transport: "websocket" };
 const GONE: ConnectionStatus = { status: "waiting", retryAt: 0, code: 1006, reason: "" };
 const PLAIN = { columns: 80, color: false, bar: true };
@@ -68,6 +70,16 @@ describe("progressLine()", () => {
     [{ status: "completed" }, LIVE, "✓ completed"],
     [{ status: "failed" }, LIVE, "✗ failed"],
     [{ status: "cancelled", message: "by alice" }, LIVE, "■ cancelled  by alice"],
+    [
+      { status: "cancelled", message: "Cancelled", cancelled_by: { ...ASKED, reason: "too slow" } },
+      LIVE,
+      "■ cancelled  Cancelled (requested by alice: too slow)",
+    ],
+    [
+      { status: "cancelled", cancelled_by: { ...ASKED, user_id: null } },
+      LIVE,
+      "■ cancelled  (requested by somebody)",
+    ],
     [{ status: "queued", message: "third in line" }, LIVE, "queued  third in line"],
     [{ status: "queued" }, GONE, "queued  no connection to the gateway; trying again"],
     [{ progress: 0.5, current: 340, total: 1000, unit: "frames" }, LIVE, "uploading  340/1000 frames"],
