@@ -42,7 +42,7 @@ export async function startConformanceServer(files: readonly string[], port = 0)
           const run = runs.get(request.params.run);
           const text = await request.text();
           return run
-            ? Response.json(await run.talk.next(text && JSON.parse(text)))
+            ? Response.json(await run.talk.next(text === "" ? null : JSON.parse(text)))
             : problem(404, "no_such_run");
         },
       },

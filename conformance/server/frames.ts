@@ -28,6 +28,7 @@ const DEFAULTS: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {
     blockchain_hash: null,
     timestamp: TIMESTAMP,
   },
+  result: { data: {}, timestamp: TIMESTAMP },
   error: {
     error_code: "out_of_memory",
     error_message: "no memory",

@@ -33,7 +33,7 @@ export class ReadVisit implements Visit {
 
   /** Whether the next request of the client is one of this visit. */
   get isGoingOn(): boolean {
-    return this.#isAccepted && !this.#isOver;
+    return this.#isAccepted && !this.#isOver && this.#pending?.isAborted !== true;
   }
 
   /** Throws ClientFault if the client reads from elsewhere than where it was. */

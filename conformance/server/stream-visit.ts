@@ -21,6 +21,7 @@ export class StreamVisit implements Visit {
   #controller: ReadableStreamDefaultController<Uint8Array> | undefined;
   readonly #again: (visit: StreamVisit) => void;
   #isOver = false;
+  #isLeft = false;
 
   /** `again` is called if the client has been refused the analysis for now: the gateway tries by itself. */
   constructor(request: PendingRequest, again: (visit: StreamVisit) => void = () => {}) {
@@ -34,7 +35,12 @@ export class StreamVisit implements Visit {
   }
 
   get isOpen(): boolean {
-    return !this.#isOver && !this.#request.isAborted;
+    return !this.#isOver && !this.isLeft;
+  }
+
+  /** Whether the client has gone before the end. */
+  get isLeft(): boolean {
+    return this.#isLeft || (!this.#isOver && this.#request.isAborted);
   }
 
   async accept(as: Established): Promise<string> {
@@ -137,7 +143,7 @@ export class StreamVisit implements Visit {
         this.#controller = controller;
       },
       cancel: () => {
-        this.#isOver = true;
+        this.#isLeft = true;
       },
     });
     const headers = { "Content-Type": "text/event-stream", "Cache-Control": "no-cache, no-transform" };

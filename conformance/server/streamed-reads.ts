@@ -26,7 +26,7 @@ export class StreamedReads implements Visit {
 
   /** Whether the next request of the client is one of this visit. */
   get isGoingOn(): boolean {
-    return this.#established !== undefined && !this.#isOver;
+    return this.#established !== undefined && !this.#isOver && !this.#stream.isLeft;
   }
 
   /** Throws ClientFault if the client goes on from elsewhere than where it was. */

@@ -48,9 +48,16 @@ export function reasonOf({ reason, retry_after_ms }: Ending): string {
     .join(" ");
 }
 
+const END_OF: Readonly<Record<string, number>> = {
+  not_an_analysis_id: 4004,
+  position_gone: 4010,
+  broker_unavailable: 1013,
+  internal: 1013,
+};
+
 /** The end of a connection for one analysis that is refused with the gateway's code of a problem. */
 export function endingOf(code: string): Ending {
-  return { code: code === "position_gone" ? 4010 : 4003, reason: code };
+  return { code: END_OF[code] ?? 4003, reason: code };
 }
 
 const STATUS_OF: Readonly<Record<number, [status: number, code: string]>> = {
