@@ -137,6 +137,21 @@ describe.skipIf(!needs("chromium"))("<telltale-progress>", () => {
     await page.close();
   });
 
+  test.each([
+    ["refuses", { status: 404 }, "the token endpoint answered 404"],
+    ["answers a page", { status: 200, body: "<!doctype html>" }, "is not valid JSON"],
+  ])("says that it gets no token if its endpoint %s", async (_, answer, reason) => {
+    const page = await browser.newPage();
+    const headers = { "Access-Control-Allow-Origin": "*" };
+    await page.route("**/token", (route) => route.fulfill({ ...answer, headers }));
+    await page.setContent(`<telltale-progress src="${gateway.url}" analysis-id="${id}"
+      token-endpoint="${gateway.url}/token"></telltale-progress><script type="module" src="${gateway.url}/client.js"></script>`);
+    const status = page.locator('[part="status"]', { hasText: "The page gets no token" });
+    expect(await status.textContent()).toContain(reason);
+    expect(await page.locator('[part="retry"]').isVisible()).toBe(true);
+    await page.close();
+  });
+
   test("goes on when the page moves it, without another connection and without a moment that shows less", async () => {
     const { page, faults } = await open("");
     let sockets = 0;

@@ -19,7 +19,7 @@ export const PAGE_MUTANTS: readonly Mutant[] = [
   {
     name: "shows a connection that is tried again as one that is there",
     file: "src/web/element/element-words.ts",
-    find: 'connection.status === "connecting"\n      ? say("reconnecting")\n      : ',
+    find: 'connection.status === "connecting" ? say("reconnecting") : ',
     replace: "",
     killers: ["test/unit/web/element-words.test.ts"],
   },

@@ -33,13 +33,7 @@ section, ul { display: grid; justify-items: start }
 [part=status] { font-weight: 600 }
 [part=connection], [part=details], [part=message], span, ul { color: var(--muted) }
 [part=bar] { block-size: 0.5em; border-radius: 1em; background: var(--line); overflow: hidden }
-[part=fill] {
-  block-size: 100%;
-  inline-size: var(--done, 0%);
-  border-radius: inherit;
-  background: var(--tone, var(--accent));
-  transition: inline-size 0.3s ease-out;
-}
+[part=fill] { block-size: 100%; inline-size: var(--done, 0%); border-radius: inherit; background: var(--tone, var(--accent)); transition: inline-size 0.3s ease-out }
 [data-unknown] [part=fill] { inline-size: 30%; opacity: 0.6; animation: slide 1.6s ease-in-out infinite alternate }
 @keyframes slide { to { margin-inline-start: 70% } }
 [data-status=completed] { --tone: var(--good) }
@@ -57,15 +51,7 @@ ol li::before { content: "✓"; content: "✓" / ""; flex: none; inline-size: 0.
 [part~=stopped]::before { content: "✕"; content: "✕" / ""; color: var(--tone, var(--bad)) }
 span { margin-inline-start: auto; font-weight: 400; white-space: nowrap }
 [part=actions] { display: flex; gap: 0.5em }
-button {
-  font: inherit;
-  padding: 0.3em 0.9em;
-  color: inherit;
-  background: none;
-  border: 1px solid var(--line);
-  border-radius: 0.4em;
-  cursor: pointer;
-}
+button { font: inherit; padding: 0.3em 0.9em; color: inherit; background: none; border: 1px solid var(--line); border-radius: 0.4em; cursor: pointer }
 button:hover { border-color: var(--accent) }
 :focus-visible { outline: 2px solid var(--accent); outline-offset: 2px }
 button[aria-disabled=true] { opacity: 0.6; cursor: default }

@@ -5,6 +5,7 @@ export const ENGLISH: Readonly<Record<string, string>> = {
   connecting: "Connecting…",
   reconnecting: "Connection lost, reconnecting…",
   unreachable: "The gateway cannot be reached, trying again…",
+  tokenless: "The page gets {reason}",
   undeclared: "Waiting for permission to watch…",
   forbidden: "You may not watch this analysis",
   expired: "Your access has ended",

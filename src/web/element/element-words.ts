@@ -48,14 +48,11 @@ export function shownOf(snapshot: WatchSnapshot, say: Say, figures: Figures, now
   const { connection, analysis, cancelRequested } = snapshot;
   const { percent } = figures;
   if (analysis === null) {
-    const status = connectionWords(connection, say, "unreachable") || say("connecting");
+    const status = connectionWords(connection, say, true) || say("connecting");
     return { look: connection.status, status, progress: null };
   }
   // It tries again: that it is there is not known yet.
-  const link =
-    connection.status === "connecting"
-      ? say("reconnecting")
-      : connectionWords(connection, say, "reconnecting");
+  const link = connection.status === "connecting" ? say("reconnecting") : connectionWords(connection, say);
   const { status, result } = analysis;
   const stages = stagesOf(analysis, say, figures);
   const verdict = result?.event_type === "result_update" ? result : undefined;
@@ -102,11 +99,15 @@ export function secondsLeft({ connection, analysis }: WatchSnapshot, now: number
   return left > 0 ? left : undefined;
 }
 
-/** `lost` names the words for a connection that is not there and is tried again. */
-function connectionWords(connection: ConnectionStatus, say: Say, lost: string): string {
+/** `isFirst`: the connection has not been there yet. */
+function connectionWords(connection: ConnectionStatus, say: Say, isFirst = false): string {
   switch (connection.status) {
     case "waiting":
-      return say(connection.reason.includes("not_declared") ? "undeclared" : lost);
+      if (connection.reason.includes("not_declared")) return say("undeclared");
+      if (!isFirst) return say("reconnecting");
+      return say(connection.reason.startsWith("no token") ? "tokenless" : "unreachable", {
+        reason: connection.reason,
+      });
     case "refused":
       if (connection.code === 4003) return say("forbidden");
       if (connection.code === 4001) return say("expired");

@@ -34,6 +34,12 @@ describe("the words of <telltale-progress>", () => {
     expect(shown({}, { status: "connecting" }).connection).toBe("Connection lost, reconnecting…");
     expect(shown({}).connection).toBe("");
     expect(shown(null, LOST)).toMatchObject({ status: "The gateway cannot be reached, trying again…" });
+    const tokenless = { ...LOST, reason: "no token: the token endpoint answered 404" };
+    expect(shown(null, tokenless).status).toBe("The page gets no token: the token endpoint answered 404");
+    expect(shown({}, { ...LOST, reason: "not_declared" }).connection).toBe(
+      "Waiting for permission to watch…",
+    );
+    expect(shown({}, tokenless).connection).toBe("Connection lost, reconnecting…");
     expect(shown(null, { status: "connecting" }).status).toBe("Connecting…");
     expect(shown(null, { status: "connecting" }).connection).toBeUndefined();
   });
