@@ -146,7 +146,7 @@ describe.skipIf(!needs("chromium"))("<telltale-progress>", () => {
     await page.route("**/token", (route) => route.fulfill({ ...answer, headers }));
     await page.setContent(`<telltale-progress src="${gateway.url}" analysis-id="${id}"
       token-endpoint="${gateway.url}/token"></telltale-progress><script type="module" src="${gateway.url}/client.js"></script>`);
-    const status = page.locator('[part="status"]', { hasText: "The page gets no token" });
+    const status = page.locator('[part="status"]', { hasText: "Not connected, trying again… no token: " });
     expect(await status.textContent()).toContain(reason);
     expect(await page.locator('[part="retry"]').isVisible()).toBe(true);
     await page.close();

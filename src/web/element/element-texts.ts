@@ -4,8 +4,7 @@ import { words } from "../words/failure-details.ts";
 export const ENGLISH: Readonly<Record<string, string>> = {
   connecting: "Connecting…",
   reconnecting: "Connection lost, reconnecting…",
-  unreachable: "The gateway cannot be reached, trying again…",
-  tokenless: "The page gets {reason}",
+  unconnected: "Not connected, trying again… {reason}",
   undeclared: "Waiting for permission to watch…",
   forbidden: "You may not watch this analysis",
   expired: "Your access has ended",

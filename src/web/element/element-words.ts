@@ -104,10 +104,7 @@ function connectionWords(connection: ConnectionStatus, say: Say, isFirst = false
   switch (connection.status) {
     case "waiting":
       if (connection.reason.includes("not_declared")) return say("undeclared");
-      if (!isFirst) return say("reconnecting");
-      return say(connection.reason.startsWith("no token") ? "tokenless" : "unreachable", {
-        reason: connection.reason,
-      });
+      return isFirst ? say("unconnected", { reason: connection.reason }) : say("reconnecting");
     case "refused":
       if (connection.code === 4003) return say("forbidden");
       if (connection.code === 4001) return say("expired");

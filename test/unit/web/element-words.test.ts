@@ -33,9 +33,11 @@ describe("the words of <telltale-progress>", () => {
     expect(shown({}, LOST).connection).toBe("Connection lost, reconnecting…");
     expect(shown({}, { status: "connecting" }).connection).toBe("Connection lost, reconnecting…");
     expect(shown({}).connection).toBe("");
-    expect(shown(null, LOST)).toMatchObject({ status: "The gateway cannot be reached, trying again…" });
+    expect(shown(null, LOST)).toMatchObject({ status: "Not connected, trying again…" });
     const tokenless = { ...LOST, reason: "no token: the token endpoint answered 404" };
-    expect(shown(null, tokenless).status).toBe("The page gets no token: the token endpoint answered 404");
+    expect(shown(null, tokenless).status).toBe(
+      "Not connected, trying again… no token: the token endpoint answered 404",
+    );
     expect(shown({}, { ...LOST, reason: "not_declared" }).connection).toBe(
       "Waiting for permission to watch…",
     );
