@@ -16,6 +16,7 @@ from celery import signals
 
 from .analysis import Analysis, Cancelled, current_run, id_of
 from .celery_publishing import Publishing
+from .celery_queued import Queued
 from .celery_running import CancelledTask, Running
 from .celery_runs import IdFunction, Run, Runs, keywords_of, usual_id
 from .celery_shared import EndWatch, SharedMemory
@@ -32,16 +33,17 @@ MOST_KNOWN = 10_000
 
 
 def setup(
-    app: Any, analysis_id: Optional[IdFunction] = None, result: ResultOption = False, **options: Any
+    app: Any, analysis_id: Optional[IdFunction] = None, result: ResultOption = False, queued: bool = True, **options: Any
 ) -> "CelerySetup":
     """Tells how the tasks of the application go. Called once, after `app` is made.
 
     The analysis is the task's keyword argument `analysis_id`, else the task's id; a function says otherwise, and None leaves a
     task out. An id that is no UUID is made one by `Analysis.id_for`. With `result` the value that a task returns is told as its
-    result, or what the function makes of it; whoever may watch the analysis sees it. `options` are `url`, `token`, `stage` and
+    result, or what the function makes of it; whoever may watch the analysis sees it. A process that sends a task tells first that it
+    is queued, and waits for the gateway for that, a second at most; not if `queued` is False. `options` are `url`, `token`, `stage` and
     `check` of `Analysis`.
     """
-    return CelerySetup(app, analysis_id or usual_id, result, options).connect()
+    return CelerySetup(app, analysis_id or usual_id, result, queued, options).connect()
 
 
 def current_analysis() -> Optional[Analysis]:
@@ -52,8 +54,9 @@ def current_analysis() -> Optional[Analysis]:
 class CelerySetup:
     """The receivers of the signals, for as long as the application lives."""
 
-    def __init__(self, app: Any, analysis_id: IdFunction, result: ResultOption, options: Dict[str, Any]) -> None:
+    def __init__(self, app: Any, analysis_id: IdFunction, result: ResultOption, queued: bool, options: Dict[str, Any]) -> None:
         self._app = app
+        self._queued = Queued(app, self._analysis_of) if queued else None
         self._result = result
         self._options = options
         self._runs = Runs(app, analysis_id)
@@ -78,7 +81,9 @@ class CelerySetup:
         ]
         for signal, receiver in receivers:
             signal.connect(_safely(receiver), weak=False)
-        Publishing(self._app, self._runs, self._memory, self._running.get).connect()
+        if self._queued is not None:
+            self._queued.connect()
+        Publishing(self._runs, self._memory, self._running.get, self._queued).connect()
         return self
 
     def _task_received(self, request: Any = None, **_: Any) -> None:
@@ -194,7 +199,10 @@ class CelerySetup:
         return running
 
     def _new(self, run: Run, retries: int = 0) -> Running:
-        analysis = Analysis(
+        return Running(run, self._analysis_of(run), self._memory, retries)
+
+    def _analysis_of(self, run: Run) -> Analysis:
+        return Analysis(
             id_of(run.analysis),
             attempt_id=run.attempt_id,
             task_id=run.task_id,
@@ -202,7 +210,6 @@ class CelerySetup:
             cancelled_type=CancelledTask,
             **self._options,
         )
-        return Running(run, analysis, self._memory, retries)
 
 
 def _safely(receiver: Callable[..., None]) -> Callable[..., None]:

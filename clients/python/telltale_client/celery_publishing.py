@@ -8,6 +8,7 @@ from typing import Any, Callable, Dict, List, Mapping, Optional
 
 from celery import current_task, group, signals
 
+from .celery_queued import Queued
 from .celery_running import Running
 from .celery_runs import CHORD_UNLOCK, MARK, Runs, Step, steps_after, steps_of
 from .celery_shared import SharedMemory
@@ -18,9 +19,11 @@ log = logging.getLogger("telltale_client")
 class Publishing:
     """For tasks that are sent by a process with `setup`, be it a worker or the web application."""
 
-    def __init__(self, app: Any, runs: Runs, memory: SharedMemory, running: Callable[[str], Optional[Running]]) -> None:
-        self._app = app
+    def __init__(
+        self, runs: Runs, memory: SharedMemory, running: Callable[[str], Optional[Running]], queued: Optional[Queued]
+    ) -> None:
         self._runs = runs
+        self._queued = queued
         self._memory = memory
         self._running = running
         # While a group is sent: how many of its tasks tell of each analysis.
@@ -56,10 +59,23 @@ class Publishing:
     def _before(self, headers: Any = None, body: Any = None, **_: Any) -> None:
         try:
             if isinstance(body, (tuple, list)) and len(body) == 3:
-                mark = self._mark({**headers, **(body[2] or {})}, body[1] or {})
-                headers[MARK] = {name: value for name, value in mark.items() if value}
+                message, keywords = {**headers, **(body[2] or {})}, body[1] or {}
+                mark = {name: value for name, value in self._mark(message, keywords).items() if value and name != "queued"}
+                headers[MARK] = mark
+                self._tell_queued(mark, {**message, MARK: mark}, keywords)
         except Exception:
             log.exception("a task could not be marked")
+
+    def _tell_queued(self, mark: Dict[str, Any], message: Dict[str, Any], keywords: Dict[str, Any]) -> None:
+        """Not if the task goes on with an analysis that runs."""
+        goes_on = "attempt" in mark or message.get("retries") or current_task and current_task.name == CHORD_UNLOCK
+        task, task_id = message["task"], message["id"]
+        named = None if goes_on or self._queued is None else self._runs.name_elsewhere(task, task_id, keywords, mark)
+        if self._queued is None or named is None or task.startswith("celery."):
+            return
+        run = self._runs.of(task, task_id, keywords, message)
+        if run is not None and self._queued.tell(run) and not run.shared:
+            mark["queued"] = run.attempt_id
 
     def _mark(self, message: Dict[str, Any], keywords: Dict[str, Any]) -> Dict[str, Any]:
         sender = current_task.request if current_task else None

@@ -27,7 +27,8 @@ class Run(NamedTuple):
 
     analysis: str
     task_id: str
-    # Tasks of a chord, group or chain that tell of one analysis have one attempt: the end of one of them is the end of all.
+    # Tasks of a chord, group or chain that tell of one analysis have one attempt: the end of one of them is the end of all. The first run
+    # of another task has the one under which it was told to be queued.
     attempt_id: str
     shared: bool
     # Whether it completes the analysis if it succeeds. If `counted`, or one `of` so many, only as the last that does.
@@ -80,10 +81,11 @@ class Runs:
         final = (after[-1].group or after[-1].id) if after else group if in_group else None
         derived = None if final is None else uuid.uuid5(uuid.NAMESPACE_URL, f"telltale:{final}:{named}").hex
         attempt = mark.get("attempt") or derived
+        is_again = message.get("retries") or (message.get("delivery_info") or {}).get("redelivered")
         return Run(
             named,
             task_id,
-            attempt or uuid.uuid4().hex,
+            attempt or not is_again and mark.get("queued") or uuid.uuid4().hex,
             shared=attempt is not None,
             completes=not after and not mark.get("part") and (not in_group or of is not None),
             counted=bool(mark.get("counted")),

@@ -85,6 +85,13 @@ class Delivery:
             lane.is_over(how)
             self._changed.notify_all()
 
+    def take_back(self, lane: Lane) -> None:
+        """Drops what waits. A request that is on its way may still arrive."""
+        with self._changed:
+            lane.clear()
+            lane.close(time.monotonic())
+            self._changed.notify_all()
+
     def close(self, lane: Lane) -> None:
         with self._changed:
             lane.close(time.monotonic())

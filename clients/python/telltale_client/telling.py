@@ -99,6 +99,10 @@ class Telling:
         self.lane.ended = None
         self.watch()
 
+    def take_back(self) -> None:
+        """Sends no more of what waits."""
+        self._send(lambda to: to.take_back(self.lane))
+
     def is_over(self, how: str) -> None:
         """Another task of the same attempt has told how it ends, so that this one tells no more."""
         self._send(lambda to: to.is_over(self.lane, how))

@@ -15,7 +15,9 @@ from telltale_client.celery import setup
 app = Celery("app", broker=os.environ["REDIS_URL"], backend=os.environ["REDIS_URL"])
 app.conf.update(worker_prefetch_multiplier=1, broker_connection_retry_on_startup=True)
 gates = redis.Redis.from_url(os.environ["REDIS_URL"])
-setup(app, result=lambda value: None if isinstance(value, int) else value)
+# A process that sends tasks has its gateway from these, a worker from TELLTALE_URL and TELLTALE_TOKEN.
+sender = {"url": os.environ.get("GATEWAY_URL"), "token": os.environ.get("GATEWAY_TOKEN")}
+setup(app, result=lambda value: None if isinstance(value, int) else value, **sender)
 
 
 @app.task
@@ -24,7 +26,7 @@ def finishes():
 
 
 @app.task
-def returns(value, name=None):
+def returns(value, name=None, analysis_id=None):
     return value[name] if name else value
 
 

@@ -54,7 +54,7 @@ class Application:
         for options in (["4"], ["2", "--pool", "threads", "-Q", "threads", "-n", "threads@%h"]):
             worker = subprocess.Popen([*base, *options], cwd=PACKAGE, env=env, stdout=DEVNULL, stderr=DEVNULL)
             atexit.register(end, worker)
-        os.environ["REDIS_URL"] = self.redis.url
+        os.environ.update(REDIS_URL=self.redis.url, GATEWAY_URL=self.gateway.url, GATEWAY_TOKEN=self.gateway.token())
         from . import celery_app
 
         self.app = celery_app
@@ -117,7 +117,7 @@ class ATask(unittest.TestCase):
     def test_that_finishes_is_completed(self):
         task_id = self.application.run("finishes")
         self.application.gateway.wait_for(task_id, "completed")
-        self.assertEqual(self.application.told(task_id), ["initializing", "completed"])
+        self.assertEqual(self.application.told(task_id), ["queued", "initializing", "completed"])
 
     def test_that_updates_its_state_tells_that_as_it_is(self):
         task_id = self.application.run("passes_progress_on")
@@ -127,10 +127,10 @@ class ATask(unittest.TestCase):
         self.assertEqual(told["colour"], "red")
 
     def states_of(self, *metas):
-        """The statuses that a task tells whose states have these `meta`, without its begin and its end."""
+        """The statuses that a task tells whose states have these `meta`, without its wait, its begin and its end."""
         task_id = self.application.run("has_states", list(metas))
         self.application.gateway.wait_for(task_id, "completed")
-        return self.application.gateway.events(task_id)[1:-1]
+        return self.application.gateway.events(task_id)[2:-1]
 
     def test_tells_a_state_whose_keys_are_those_of_an_event(self):
         keys = ("self", "event_type", "event_id", "analysis_id", "attempt_id", "timestamp", "error", "extra")
@@ -153,7 +153,7 @@ class ATask(unittest.TestCase):
         analysis_id = str(uuid.uuid4())
         self.application.run("tells_a_verdict", analysis_id=analysis_id)
         self.application.gateway.wait_for(analysis_id, "completed")
-        expected = ["initializing", "frame_extraction", "result_update", "completed"]
+        expected = ["queued", "initializing", "frame_extraction", "result_update", "completed"]
         wait_until(lambda: self.application.told(analysis_id) == expected, lambda: self.application.told(analysis_id))
         self.assertEqual(len({event["attempt_id"] for event in self.application.gateway.events(analysis_id)}), 1)
 
@@ -170,8 +170,27 @@ class ATask(unittest.TestCase):
         self.assertEqual(self.failure_of("takes_too_long")[0], "time_limit_exceeded")
 
     def test_that_waits_for_another_try_is_queued(self):
-        state = self.application.gateway.wait_for(self.application.run("waits_for_another_try"), "queued")
-        self.assertEqual(state["message"], "The task is tried again: OSError: not yet")
+        task_id = self.application.run("waits_for_another_try")
+        again = "The task is tried again: OSError: not yet"
+        wait_until(lambda: self.application.gateway.state(task_id)["message"] == again, "it was not told")
+        self.assertEqual(self.application.gateway.state(task_id)["status"], "queued")
+
+    def test_that_no_worker_has_yet_is_queued_by_its_sender(self):
+        task_id = self.application.app.finishes.apply_async(queue="nobody").id
+        self.assertEqual(self.application.gateway.state(task_id)["status"], "queued")
+        analysis_id = str(uuid.uuid4())
+        self.application.app.group(
+            self.application.app.part.s(analysis_id=analysis_id).set(queue="nobody") for _ in range(3)
+        ).delay()
+        self.assertEqual(self.application.told(analysis_id), ["queued"])
+
+    def test_that_cannot_be_sent_has_failed(self):
+        from kombu.exceptions import EncodeError
+
+        analysis_id = str(uuid.uuid4())
+        with self.assertRaises(EncodeError):
+            self.application.run("returns", object(), analysis_id=analysis_id)
+        self.assertEqual(self.application.gateway.wait_for(analysis_id, "failed")["error"]["error_code"], "task_not_sent")
 
     def test_that_succeeds_at_last_is_completed_by_its_third_attempt(self):
         analysis_id = str(uuid.uuid4())

@@ -1,6 +1,7 @@
 import types
 import unittest
 import uuid
+from unittest import mock
 
 from .real_servers import installed, needed, program, wait_until
 from .test_celery import Application
@@ -15,6 +16,21 @@ class TheRunOfATask(unittest.TestCase):
         chained = {"chain": [{"task": "b", "kwargs": {}, "options": {"task_id": "2"}}]}
         run = Runs(app, lambda task, task_id, keywords: keywords["video"]).of("a", "1", {"video": "x"}, chained)
         self.assertEqual((run.analysis, run.completes, run.shared), ("x", True, False))
+
+
+@needed("celery", installed("celery"))
+class ASender(unittest.TestCase):
+    def test_sends_its_tasks_though_the_gateway_is_away(self):
+        from telltale_client import Analysis, celery_queued
+        from telltale_client.celery_runs import Runs
+
+        run = Runs(types.SimpleNamespace(tasks={}), lambda task, task_id, keywords: task_id).of("a", str(uuid.uuid4()), {}, {})
+        app = types.SimpleNamespace(send_task=lambda: queued.tell(run))
+        queued = celery_queued.Queued(app, lambda run: Analysis(run.analysis, url="http://127.0.0.1:9", token="t"))
+        queued.connect()
+        with mock.patch.object(celery_queued, "PATIENCE_SECONDS", 0.01), self.assertLogs("telltale_client") as logged:
+            self.assertEqual([app.send_task() for _ in range(3)], [False] * 3)
+        self.assertEqual(len([line for line in logged.output if "is not told to be queued" in line]), 1)
 
 
 @needed("celery", installed("celery"))
