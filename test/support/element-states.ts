@@ -21,7 +21,7 @@ export const ELEMENT_STATES: readonly ElementState[] = [
   { name: "result", says: "12 pages" },
   { name: "completed", says: "Completed" },
   { name: "failed", says: "cannot be decoded" },
-  { name: "cancelled", says: "Cancelled" },
+  { name: "cancelled", says: "requested by alice: the wrong video" },
   { name: "refused", says: "may not watch" },
 ];
 
@@ -164,17 +164,17 @@ export class ElementStage {
         ...two,
         errorEvent({ error_message: "Frame 1,204 cannot be decoded", timestamp: stopped }),
       ]),
-      send("cancelled", [
-        ...two,
-        statusUpdate({ current_stage: "cancelled", message: "cancelled", progress: 0.4, timestamp: stopped }),
-      ]),
+      send("cancelled", two),
     ]);
-    sent.push(
-      await fetch(`${this.#gateway.url}/v1/analyses/${this.#id("cancelling")}/cancel`, {
+    const cancel = async (name: string, reason?: string) =>
+      fetch(`${this.#gateway.url}/v1/analyses/${this.#id(name)}/cancel`, {
         method: "POST",
         headers: { Authorization: `Bearer ${await tokenFor({ scopes: ["analysis:cancel"] })}` },
-      }),
-    );
+        body: JSON.stringify({ reason }),
+      });
+    sent.push(await cancel("cancelling"), await cancel("cancelled", "the wrong video"));
+    const end = { current_stage: "cancelled", message: "cancelled", progress: 0.4, timestamp: stopped };
+    sent.push(await send("cancelled", statusUpdate(end)));
     for (const answer of sent) if (!answer.ok) throw new Error(await answer.text());
   }
 

@@ -72,7 +72,10 @@ export function shownOf(snapshot: WatchSnapshot, say: Say, figures: Figures, now
     connection: link,
     progress: status === "completed" ? 1 : analysis.progress,
     message: isEnd(status) ? "" : analysis.message,
-    details: [isEnd(status) ? "" : detailsOf(analysis, say, figures, left), askedWords(cancelRequested, say)]
+    details: [
+      isEnd(status) ? "" : detailsOf(analysis, say, figures, left),
+      askedWords(cancelRequested ?? analysis.cancelled_by, say),
+    ]
       .filter(Boolean)
       .join(" · "),
     stages,
@@ -86,8 +89,8 @@ export function shownOf(snapshot: WatchSnapshot, say: Say, figures: Figures, now
   };
 }
 
-/** The one who asked for the end, and why. */
-function askedWords(request: WatchSnapshot["cancelRequested"], say: Say): string {
+/** The one who asked for the end, and why. A gateway of an earlier release says neither once it has come. */
+function askedWords(request: WatchSnapshot["cancelRequested"] | undefined, say: Say): string {
   const user = request?.user_id ?? "";
   return [user && say("asked", { user }), request?.reason].filter(Boolean).join(": ");
 }

@@ -96,6 +96,8 @@ describe("the words of <telltale-progress>", () => {
     expect(shown({ ...asked, progress: 0.5 }).details).toBe("50% · requested by alice");
     const why = { cancel_requested: { ...cancel_requested, user_id: null, reason: "wrong file" } };
     expect(shown(why as Partial<AnalysisState>, LIVE, { asked: "von {user}" }).details).toBe("wrong file");
+    const cancelled_by = { ...cancel_requested, reason: "wrong file" };
+    expect(shown({ status: "cancelled", cancelled_by }).details).toBe("requested by alice: wrong file");
     expect(shown({ ...asked, status: "cancelled" })).toMatchObject({
       status: "Cancelled",
       announcement: "Cancelled",
