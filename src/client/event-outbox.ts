@@ -1,8 +1,9 @@
 import type { EventWay, WorkerClock } from "./event-way.ts";
 import type { PublishAnswer } from "./publish-answer.ts";
 import { pauseAfter } from "./publish-attempts.ts";
-import { isOfEvents, PublishRefused } from "./publish-errors.ts";
+import { isOfEvents, type PublishRefused } from "./publish-errors.ts";
 import { wordsOf } from "./thrown-fields.ts";
+import { tried } from "./tried.ts";
 import { isEnd, MOST_WAITING, type WaitingEvent, WaitingEvents } from "./waiting-events.ts";
 
 export interface OutboxOptions {
@@ -28,6 +29,7 @@ const BEAT_MS = 10_000;
 const DENIED_MS = 5_000;
 const PAUSES = { firstPauseMs: 250, longestPauseMs: 2_000 };
 const MOST_AT_ONCE = 100;
+const MOST_TOLD = 20;
 
 type Life =
   | { readonly name: "open" }
@@ -45,7 +47,8 @@ export class EventOutbox {
   /** One request at a time, beats included: a way knows by its key what it has sent before. */
   #isSending = false;
   #isWithdrawn = false;
-  #isAway = false;
+  /** Why nobody takes the events; empty while the gateway does. */
+  readonly #causes = new Set<string>();
   #isCancelled = false;
   #life: Life = { name: "open" };
   /** When the gateway last took an event, or was last told that the worker lives. */
@@ -200,8 +203,8 @@ export class EventOutbox {
   }
 
   #answered(answer: Exclude<PublishAnswer, { type: "retry" }>): void {
-    if (this.#isAway) this.#options.log("events are sent again");
-    this.#isAway = false;
+    if (this.#causes.size > 0) this.#options.log("events are sent again");
+    this.#causes.clear();
     if (answer.type !== "accepted") return;
     this.#toldAt = this.#options.clock.now();
     if (this.#isCancelled) return;
@@ -214,8 +217,10 @@ export class EventOutbox {
   #away(answer: Exclude<PublishAnswer, { type: "accepted" }>): void {
     const why =
       answer.type === "retry" ? answer.cause.message : `${answer.error.code}: ${answer.error.message}`;
-    if (!this.#isAway) this.#options.log(`events wait: ${why}`);
-    this.#isAway = true;
+    if (!this.#causes.has(why) && this.#causes.size < MOST_TOLD) {
+      this.#causes.add(why);
+      this.#options.log(`events wait: ${why}`);
+    }
     const [life, now] = [this.#life, this.#options.clock.now()];
     if (answer.type === "refused" && life.name === "closing" && now - life.since >= DENIED_MS) life.done();
   }
@@ -227,21 +232,9 @@ export class EventOutbox {
 
   /** Says each thing once: a loop repeats the same fault. */
   #tell(line: string): void {
-    if (this.#told.has(line) || this.#told.size >= 20) return;
+    if (this.#told.has(line) || this.#told.size >= MOST_TOLD) return;
     this.#told.add(line);
     this.#options.log(line);
-  }
-}
-
-/** A fault of this process, as a token that is none, counts as a refusal: a later token may be one. */
-async function tried(attempt: () => Promise<PublishAnswer>): Promise<PublishAnswer> {
-  try {
-    return await attempt();
-  } catch (error) {
-    return {
-      type: "refused",
-      error: new PublishRefused(wordsOf(error), { code: "not_sent", status: 0, issues: [] }),
-    };
   }
 }
 

@@ -1,5 +1,6 @@
 import { type PublishAnswer, readAnswer } from "./publish-answer.ts";
 import { PublishFailed } from "./publish-errors.ts";
+import { wordsOf } from "./thrown-fields.ts";
 
 /** How long and how often to try. All times in milliseconds. */
 export interface PublishRetry {
@@ -73,7 +74,7 @@ export async function sendOnce(request: PublishRequest, settings: AttemptSetting
   try {
     token = await asked;
   } catch (error) {
-    return failed(error, false);
+    return failed(new Error(`the token could not be had: ${wordsOf(error)}`, { cause: error }), false);
   }
   // Not left to fetch, whose message would show the token.
   if (typeof token !== "string" || !/^[\x21-\x7e]+$/.test(token))

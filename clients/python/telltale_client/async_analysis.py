@@ -116,6 +116,13 @@ class AsyncAnalysis:
         return telling.lane.empty
 
     async def __aenter__(self) -> "AsyncAnalysis":
+        """Raises RuntimeError under another loop than asyncio's, as trio's: leaving would fail then, and take what was told with it."""
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError as fault:
+            raise RuntimeError(
+                "AsyncAnalysis needs asyncio. Under trio or anyio use Analysis: no call of it blocks but the end of its block"
+            ) from fault
         self._analysis.__enter__()
         return self
 

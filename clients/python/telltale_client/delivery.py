@@ -1,6 +1,5 @@
 """Sends what waits, in a thread of its own, so that no analysis ever waits for a gateway or fails for want of one."""
 
-import logging
 import sys
 import threading
 import time
@@ -8,13 +7,14 @@ from typing import Callable, List, NamedTuple, Optional
 
 from .backoff import Backoff
 from .events import Event
+from .held_log import HeldLog, LockWithLog, lines_wait
 from .lane import BEAT_SECONDS, Lane
 from .outbox import Batch
 from .schema import check
 from .transport import Away, Denied, Refused, Transport
 from .turns import next_due, pause
 
-log = logging.getLogger("telltale_client")
+log = HeldLog()
 
 PATIENCE_SECONDS = 30.0
 # How long whoever leaves waits if the token is not taken and cannot become another one.
@@ -38,7 +38,7 @@ class Delivery:
         self._begin()
 
     def _begin(self) -> None:
-        self._changed = threading.Condition()
+        self._changed = LockWithLog()
         self._thread: Optional[threading.Thread] = None
         self._lanes: List[Lane] = []
         self._watchers: List[Watcher] = []
@@ -162,7 +162,8 @@ class Delivery:
                     lane.collect(now)
                 due = next_due(self._lanes, now) if now >= self._away.resume_at else None
                 if due is None:
-                    self._changed.wait(pause(self._lanes, now, self._away.resume_at))
+                    if not lines_wait():
+                        self._changed.wait(pause(self._lanes, now, self._away.resume_at))
                     continue
                 # The others come first the next time.
                 self._lanes.remove(due)

@@ -1,16 +1,16 @@
 """The events of one analysis, from when they are told until they are sent: no more than ten statuses a second, and one end."""
 
-import logging
 from typing import Callable, Optional
 
 from .encoding import text_of, to_json
 from .events import Event, is_end
+from .held_log import HeldLog
 from .held_statuses import SHORTEST_PAUSE, HeldStatuses
 from .outbox import Entry, Outbox
 from .schema import EventRefused
 from .transport import Refused
 
-log = logging.getLogger("telltale_client")
+log = HeldLog()
 
 BEAT_SECONDS = 10.0
 RESULTS = ("result", "result_update")

@@ -9,9 +9,10 @@ from typing import Callable, Deque, List, NamedTuple, Optional, Set
 
 from .backoff import Backoff
 from .events import Event, refused_end, timed
+from .held_log import HeldLog
 from .transport import Refused, Source
 
-log = logging.getLogger("telltale_client")
+log = HeldLog()
 
 MOST_WAITING = 1000
 MOST_CHARACTERS_WAITING = 32 * 1024 * 1024

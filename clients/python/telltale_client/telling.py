@@ -1,6 +1,5 @@
 """Makes the statuses and the end of one analysis, and hands them to its lane."""
 
-import logging
 import sys
 import time
 from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple
@@ -9,13 +8,14 @@ from .delivery import Delivery
 from .encoding import plain, to_json
 from .events import ENDING_STAGES, Event, timed
 from .extra_fields import OF_A_STATUS, OF_AN_END, Rules, left_out
+from .held_log import HeldLog
 from .lane import RESULTS, Lane
 from .loop import Loop, Rate
 from .schema import EventRefused, check
 from .status import Status, message_of, readable
 from .under_run import UnderRun
 
-log = logging.getLogger("telltale_client")
+log = HeldLog()
 
 FIRST_STAGE = "initializing"
 MOST_STAGES = 50

@@ -1,10 +1,11 @@
 """Tells `telltale run` that its program tells of the analysis by itself, so that the command does not tell of it as well."""
 
-import logging
 import os
 from typing import NamedTuple, Optional
 
-log = logging.getLogger("telltale_client")
+from .held_log import HeldLog
+
+log = HeldLog()
 
 
 class UnderRun(NamedTuple):

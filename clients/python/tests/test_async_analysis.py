@@ -8,6 +8,15 @@ from .fake_gateway import FakeGateway
 from .test_analysis import summary
 
 
+class AnotherLoop(unittest.TestCase):
+    def test_is_refused_by_name_before_anything_is_told(self):
+        with FakeGateway() as gateway:
+            entering = AsyncAnalysis(uuid.uuid4(), url=gateway.url, token="t").__aenter__()
+            with self.assertRaisesRegex(RuntimeError, "needs asyncio. Under trio"):
+                entering.send(None)
+            self.assertEqual(gateway.requests, [])
+
+
 class AnAsyncAnalysis(unittest.IsolatedAsyncioTestCase):
     def setUp(self):
         self.gateway = FakeGateway()

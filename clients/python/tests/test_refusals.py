@@ -130,6 +130,33 @@ class ARequestToCancel(WithAGateway):
         self.assertIn(f"{self.id} was to be cancelled, and completed: nothing in it asked before it was done", str(logged.output))
 
 
+class AHandlerOfTheLog(WithAGateway):
+    def test_may_wait_for_another_thread_that_tells_of_an_analysis(self):
+        waited = []
+
+        class Telling(logging.Handler):
+            def emit(handler, record):
+                teller = threading.Thread(target=a.report, kwargs={"progress": 0.5}, daemon=True)
+                teller.start()
+                teller.join(20)
+                waited.append((record.getMessage(), teller.is_alive()))
+
+        body = {"code": "invalid_event", "issues": [{"path": ["progress"], "message": "must be at most 1"}]}
+        self.gateway.answer = refusing(422, body, lambda event: event.get("progress", 0) > 1)
+        logger, handler = logging.getLogger("telltale_client"), Telling(logging.WARNING)
+        logger.addHandler(handler)
+        self.addCleanup(logger.removeHandler, handler)
+        with self.analysis() as a:
+            a.report(stage="uploading", progress=42)
+            a.wait()
+            a.result(data=1)
+            a.error("late")
+        lines = [line.split(":")[0] for line, _ in waited]
+        self.assertIn(f"an event of {self.id} was refused", lines)
+        self.assertIn(f"{self.id} had ended by its result", lines)
+        self.assertEqual([hangs for _, hangs in waited], [False] * len(waited))
+
+
 class TheFirstEnd(WithAGateway):
     def test_of_an_analysis_stands(self):
         for attempt_id in ("one", None):

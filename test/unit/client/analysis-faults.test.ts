@@ -170,6 +170,23 @@ describe("Nothing throws into the worker", () => {
     );
   });
 
+  test("WRK-7: the log says each cause for which events wait once, and that they are sent again", async () => {
+    const { analysis, way, log, pass } = working();
+    const causes = ["gone", "gone", "the token could not be had", "gone", "the token could not be had"];
+    way.answers = () => {
+      const cause = causes.shift();
+      return cause === undefined ? ACCEPTED : { ...AWAY, cause: new Error(cause) };
+    };
+    analysis.report({ progress: 0.5 });
+    await pass(12_000);
+    expect(way.stored).toHaveLength(1);
+    expect(log.map((line) => line.replace(/^.*?: events/, "events"))).toEqual([
+      "events wait: gone",
+      "events wait: the token could not be had",
+      "events are sent again",
+    ]);
+  });
+
   test("WRK-1: a report that is none is left out, and logged", async () => {
     const { analysis, way, log } = working();
     analysis.report(null as never);

@@ -294,6 +294,20 @@ describe("TelltalePublisher tries again", () => {
 });
 
 describe("TelltalePublisher gives up", () => {
+  test("on a token() that throws, and says so", async () => {
+    const token = () => Promise.reject(new Error("service away"));
+    const { gateway, publisher } = setUp({ token, retry: { totalMs: 1_000 } });
+    const { cause, mayHaveBeenStored } = await rejection(
+      publisher.sendStatusUpdate(ID, update("x")),
+      PublishFailed,
+    );
+    expect([String(cause), mayHaveBeenStored]).toEqual([
+      "Error: the token could not be had: service away",
+      false,
+    ]);
+    expect(gateway.requests).toEqual([]);
+  });
+
   test("SDK-8: on a token() that never settles, and asks again; nothing of it may have been stored", async () => {
     let asked = 0;
     const token = () => {
