@@ -115,9 +115,21 @@ export interface Offer {
   readonly case: string;
   readonly rule: string;
   readonly transports: readonly TransportName[];
+  /** Features that a client may lack. */
+  readonly needs: readonly ("until" | "cancel" | "retry_now")[];
 }
 
-export function offersOf({ case: name, rule, transports = [], fallback }: ConformanceCase): Offer[] {
+export function offersOf({
+  case: name,
+  rule,
+  transports = [],
+  fallback,
+  until,
+  steps,
+}: ConformanceCase): Offer[] {
   const runs = [...transports.map((one) => [one]), ...(fallback ? [fallback] : [])];
-  return runs.map((each) => ({ case: name, rule, transports: each }));
+  const needs: Offer["needs"][number][] = until ? ["until"] : [];
+  for (const need of ["cancel", "retry_now"] as const)
+    if (steps.some((step) => step[need] !== undefined)) needs.push(need);
+  return runs.map((each) => ({ case: name, rule, transports: each, needs }));
 }

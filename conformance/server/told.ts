@@ -10,9 +10,10 @@ const report = z.object({
       reason: z.string().optional(),
       retry_in_seconds: z.number().optional(),
     }),
-    analysis: z.record(z.string(), z.unknown()).nullable(),
-    stalled: z.boolean(),
-    cancel_requested: z.record(z.string(), z.unknown()).nullable(),
+    /** This and what follows is left out by a client that folds nothing. */
+    analysis: z.record(z.string(), z.unknown()).nullable().optional(),
+    stalled: z.boolean().optional(),
+    cancel_requested: z.record(z.string(), z.unknown()).nullable().optional(),
   }),
   /** Those since the last report. */
   events: z.array(z.looseObject({ event_type: z.string() })).default([]),

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { parseCases } from "../../../conformance/server/case-format.ts";
+import { type Offer, parseCases } from "../../../conformance/server/case-format.ts";
 import { startConformanceServer } from "../../../conformance/server/control.ts";
 import { FrameWriter } from "../../../conformance/server/frames.ts";
 import { differenceOf } from "../../../conformance/server/judge.ts";
@@ -41,6 +41,38 @@ describe("the judge of a client", () => {
 });
 
 describe("the server of cases", () => {
+  test("says what a case needs, and judges a client that folds nothing by its events", async () => {
+    const server = await startConformanceServer([`${folder}watching.yaml`]);
+    const offers = (await (await fetch(`${server.url}/cases`)).json()) as Offer[];
+    server.stop();
+    const needsOf = (name: string) => offers.find((offer) => offer.case === name)?.needs;
+    expect(needsOf("until-terminal-finishes")).toEqual(["until"]);
+    expect(needsOf("cancel-asks-for-the-end")).toEqual(["cancel"]);
+    expect(needsOf("each-event-once-and-in-order")).toEqual([]);
+    const writer = written("e-2");
+    const { events, report } = toldWith(["e-2"], writer);
+    const { analysis: _, ...snapshot } = report.snapshot;
+    const judge = (...ids: string[]) =>
+      differenceOf(
+        { events: ids, analysis: { status: "failed" } },
+        { events, report: { ...report, snapshot } },
+        null,
+      );
+    expect(judge("e-2")).toBeUndefined();
+    expect(judge("e-3")).toStartWith("the events told are");
+  });
+
+  test("takes an empty body for the first request of a run", async () => {
+    const server = await startConformanceServer([`${folder}watching.yaml`]);
+    const body = JSON.stringify({ case: "until-terminal-finishes", transports: ["sse"] });
+    const { run } = (await (await fetch(`${server.url}/runs`, { method: "POST", body })).json()) as {
+      run: string;
+    };
+    const answer = await fetch(`${server.url}/runs/${run}/next`, { method: "POST" });
+    expect(await answer.json()).toMatchObject({ do: "watch", until: "terminal" });
+    server.stop();
+  });
+
   test("fails a client that does nothing, and says at which step", async () => {
     const server = await startConformanceServer([`${folder}watching.yaml`]);
     const post = async (path: string, body: unknown) =>
