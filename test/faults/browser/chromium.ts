@@ -51,9 +51,13 @@ export class Chromium {
     return new Chromium(child, folder, socket);
   }
 
-  async openPage(url: string): Promise<BrowserPage> {
-    const { browserContextId } = await this.send("Target.createBrowserContext");
-    const { targetId } = await this.send("Target.createTarget", { url: "about:blank", browserContextId });
+  /** The page is of a user of its own, or of the same one as `beside`. */
+  async openPage(url: string, beside?: BrowserPage): Promise<BrowserPage> {
+    const { browserContextId } = beside
+      ? { browserContextId: beside.context }
+      : await this.send("Target.createBrowserContext");
+    const target = { url: "about:blank", browserContextId, newWindow: true };
+    const { targetId } = await this.send("Target.createTarget", target);
     const { sessionId } = await this.send("Target.attachToTarget", { targetId, flatten: true });
     const { windowId } = await this.send("Browser.getWindowForTarget", { targetId });
     const page = new BrowserPage(this, String(sessionId), Number(windowId), String(browserContextId));
@@ -98,7 +102,8 @@ export class BrowserPage {
   readonly #browser: Chromium;
   readonly #session: string;
   readonly #window: number;
-  readonly #context: string;
+  /** The user's. */
+  readonly context: string;
   readonly #open = new Map<string, string>();
   readonly #listeners = new Map<string, Set<Listener>>();
 
@@ -106,7 +111,7 @@ export class BrowserPage {
     this.#browser = browser;
     this.#session = session;
     this.#window = window;
-    this.#context = context;
+    this.context = context;
   }
 
   /** The addresses of the requests that the browser has open for it. */
@@ -160,8 +165,9 @@ export class BrowserPage {
     await this.send("Network.emulateNetworkConditions", { offline, ...unlimited });
   }
 
+  /** Closes it, and all others of the same user. */
   async close(): Promise<void> {
-    await this.#browser.send("Target.disposeBrowserContext", { browserContextId: this.#context });
+    await this.#browser.send("Target.disposeBrowserContext", { browserContextId: this.context });
   }
 
   /** Takes an event that the browser reports about it. */

@@ -11,7 +11,11 @@ import { Chromium } from "./chromium.ts";
 /** How the tokens of one page are for now. */
 export type Tokens = { lifetimeMs: number; how: "good" | "expired" | "unavailable" | "nonsense" | "slow" };
 
+/** Everything is served below it as well. */
+export const BASE_PATH = "/telltale";
+
 const SETTINGS = {
+  BASE_PATH,
   ALLOWED_ORIGINS: "*",
   WATCH_DEFAULT: "deny",
   HEARTBEAT_INTERVAL_SECONDS: "1",

@@ -70,5 +70,5 @@ function kindOf(bytes: Uint8Array | string): Blockable | undefined {
   if (!head.startsWith("GET ")) return undefined;
   if (/^upgrade: websocket/im.test(head)) return "websocket";
   // A network that passes on nothing but whole answers lets streams through that end with the first news.
-  return /^GET \/v1\/events\?(?!.*&wait=)/.test(head) ? "sse" : undefined;
+  return /^GET \S*\/v1\/events\?(?!.*&wait=)/.test(head) ? "sse" : undefined;
 }

@@ -94,14 +94,19 @@ export class PageFaults {
       case "another watch": {
         const id = ids[0];
         await page.evaluate(`page.watchAgain("${id}", ${fault.ms})`);
+        return;
       }
+      case "clock set":
+        await page.evaluate(`page.stepClock(${fault.ms})`);
     }
   }
 
   /** Whether the page is the one that began, as the back/forward cache kept it. */
   #watches(): Promise<boolean> {
     const { page } = this.#setting;
-    return page.evaluate("'page' in globalThis && Object.keys(page.report().watches).length > 0");
+    return page.evaluate(
+      "'page' in globalThis && page.report().then(({ watches }) => Object.keys(watches).length > 0)",
+    );
   }
 
   /** Loads it again until it is there, as a user does who is offline for a while. */

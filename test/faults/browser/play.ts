@@ -1,11 +1,12 @@
 import { eventually } from "../../../src/testing/eventually.ts";
 import type { BrowserPage } from "./chromium.ts";
-import type { FaultStage, Tokens } from "./fault-stage.ts";
+import { BASE_PATH, type FaultStage, type Tokens } from "./fault-stage.ts";
 import { FaultyLink } from "./faulty-link.ts";
 import { faultsOf, leftoversOf } from "./judge-page.ts";
 import { PageFaults } from "./page-faults.ts";
 import type { Schedule, WatchedAnalysis } from "./schedule.ts";
-import type { PageReport } from "./watched-page.ts";
+import type { WatchRecord } from "./watch-record.ts";
+import type { PageOptions, PageReport } from "./watched-page.ts";
 import { work } from "./worker.ts";
 
 export interface PlayedSchedule {
@@ -15,7 +16,8 @@ export interface PlayedSchedule {
   readonly events: number;
   readonly transports: readonly string[];
   readonly seconds: number;
-  readonly report: PageReport | undefined;
+  /** The last report of each page. */
+  readonly reports: readonly PageReport[];
 }
 
 /** A gateway that is heard no more over a read that waits is given up after a minute. */
@@ -32,27 +34,28 @@ export async function play(stage: FaultStage, schedule: Schedule): Promise<Playe
     faults.push((error as Error).stack ?? String(error));
     await played.look().catch(() => {});
   }
-  const watches = Object.values(played.report?.watches ?? {});
+  const watches = played.reports.flatMap(({ watches }) => Object.values(watches));
   await played.leave();
   return {
     schedule,
     faults,
-    events: watches.reduce((sum, { ids }) => sum + ids.length, 0),
+    events: watches.reduce((sum, { ids }) => sum + (ids?.length ?? 0), 0),
     transports: [...new Set(watches.flatMap(({ transports }) => transports))],
     seconds: (performance.now() - began) / 1_000,
-    report: played.report,
+    reports: played.reports,
   };
 }
 
 class Played {
-  report: PageReport | undefined;
+  /** As each page last told it. */
+  readonly reports: PageReport[] = [];
   readonly #stage: FaultStage;
   readonly #schedule: Schedule;
   readonly #analyses: ReadonlyMap<string, WatchedAnalysis>;
   readonly #viewer: string;
   readonly #tokens: Tokens;
+  readonly #pages: BrowserPage[] = [];
   #link: FaultyLink | undefined;
-  #page: BrowserPage | undefined;
 
   constructor(stage: FaultStage, schedule: Schedule) {
     this.#stage = stage;
@@ -64,18 +67,19 @@ class Played {
 
   async run(): Promise<string[]> {
     const stage = this.#stage;
-    const { seed, steps, blocked } = this.#schedule;
+    const { seed, steps, blocked, pages } = this.#schedule;
     const gateway = seed % 2;
     const link = await FaultyLink.to(stage.portOf(gateway));
     this.#link = link;
     link.block(blocked);
     const url = stage.pageUrl(this.#viewer, this.#tokens);
     const page = await stage.browser.openPage(url);
-    this.#page = page;
+    this.#pages.push(page);
+    if (pages === 2) this.#pages.push(await stage.browser.openPage(url, page));
+    for (const each of this.#pages) await this.#begin(each, link);
+    const setting = { stage, gateway, page, link, tokens: this.#tokens, blocked };
     const begin = () => this.#begin(page, link);
-    await begin();
-    const setting = { stage, gateway, page, link, tokens: this.#tokens, blocked, begin };
-    const faults = new PageFaults({ ...setting, ids: [...this.#analyses.keys()] });
+    const faults = new PageFaults({ ...setting, begin, ids: [...this.#analyses.keys()] });
     const began = performance.now();
     const striking = steps.map(async ({ at, fault }) => {
       await Bun.sleep(Math.max(0, began + at - performance.now()));
@@ -84,22 +88,30 @@ class Played {
     const working = [...this.#analyses].map(([id, plan]) => work(stage, id, this.#viewer, plan));
     const cancelling = [...this.#analyses].map(([id, plan]) => this.#cancel(page, id, plan));
     await Promise.all([...striking, ...working, ...cancelling]);
-    return this.#judge(page);
+    return this.#judge();
   }
 
   async look(): Promise<void> {
-    this.report = await this.#page?.evaluate<PageReport>("page.report()");
+    for (const index of this.#pages.keys()) await this.#reportOf(index);
   }
 
   async leave(): Promise<void> {
-    await this.#page?.close();
+    await this.#pages[0]?.close();
     await this.#link?.stop();
   }
 
   async #begin(page: BrowserPage, link: FaultyLink): Promise<void> {
-    const { seed, pauses } = this.#schedule;
+    const { seed, pauses, through, isStorageFull, isBelowPath } = this.#schedule;
     const analyses = [...this.#analyses].map(([id, { untilTerminal }]) => ({ id, untilTerminal }));
-    const options = { seed, pauses, url: link.url, tokenUrl: `/token/${this.#viewer}`, analyses };
+    const options: PageOptions = {
+      seed,
+      pauses,
+      through,
+      isStorageFull,
+      url: `${link.url}${isBelowPath ? BASE_PATH : ""}`,
+      tokenUrl: `/token/${this.#viewer}`,
+      analyses,
+    };
     await page.evaluate(`page.begin(${JSON.stringify(options)})`);
   }
 
@@ -119,25 +131,38 @@ class Played {
     );
   }
 
-  async #judge(page: BrowserPage): Promise<string[]> {
+  async #judge(): Promise<string[]> {
     const faults: string[] = [];
-    const look = async () => {
-      this.report = await page.evaluate<PageReport>("page.report()");
-      return this.report;
-    };
     for (const [id, plan] of this.#analyses) {
       const log = await this.#stage.logOf(id);
-      const hasAll = async () => {
-        const watch = (await look()).watches[id];
-        if (plan.untilTerminal) return watch?.loopEnded !== undefined;
-        return watch?.snapshot.analysis?.last_event_id === log.ids.at(-1) && !watch?.snapshot.stalled;
-      };
-      await eventually(() => `${id} has arrived: ${JSON.stringify(this.report)}`, hasAll, PATIENCE_MS);
-      await page.evaluate(`page.closeWatch("${id}")`);
-      await eventually("the loop has ended", async () => (await look()).watches[id]?.loopEnded !== undefined);
-      faults.push(...faultsOf(id, (await look()).watches[id], log));
+      for (const [index, page] of this.#pages.entries()) {
+        const watched = async () => (await this.#reportOf(index)).watches[id];
+        await eventually(
+          () => `${id} has arrived at page ${index}: ${JSON.stringify(this.reports[index])}`,
+          async () => this.#hasAll(await watched(), plan, log.ids.at(-1)),
+          PATIENCE_MS,
+        );
+        await page.evaluate(`page.closeWatch("${id}")`);
+        await eventually("the watch has ended", async () => (await watched())?.ended !== undefined);
+        faults.push(...faultsOf(id, await watched(), log));
+      }
     }
-    faults.push(...(await leftoversOf(page, String(this.#link?.url), look)), ...page.exceptions);
+    for (const [index, page] of this.#pages.entries()) {
+      const look = () => this.#reportOf(index);
+      faults.push(...(await leftoversOf(page, String(this.#link?.url), look)), ...page.exceptions);
+    }
     return faults;
+  }
+
+  #hasAll(watch: WatchRecord | undefined, plan: WatchedAnalysis, last: string | undefined): boolean {
+    // The element knows no end of its own.
+    if (plan.untilTerminal && this.#schedule.through !== "element") return watch?.ended !== undefined;
+    return watch?.snapshot.analysis?.last_event_id === last && !watch?.snapshot.stalled;
+  }
+
+  async #reportOf(index: number): Promise<PageReport> {
+    const report = await (this.#pages[index] as BrowserPage).evaluate<PageReport>("page.report()");
+    this.reports[index] = report;
+    return report;
   }
 }

@@ -52,7 +52,13 @@ async function main(): Promise<void> {
 
 function lineOf(number: number, { schedule, faults, events, transports, seconds }: PlayedSchedule): string {
   const struck = schedule.steps.map(({ fault }) => fault.kind).join(", ");
-  const seen = `${schedule.analyses.length} analyses, ${events} events over ${transports.join(", ")}`;
+  const { analyses, pages, through, isStorageFull, isBelowPath } = schedule;
+  const setting = [
+    `${pages} pages by ${through}`,
+    ...(isStorageFull ? ["storage full"] : []),
+    ...(isBelowPath ? ["below a path"] : []),
+  ].join(", ");
+  const seen = `${setting}; ${analyses.length} analyses, ${events} events over ${transports.join(", ")}`;
   const verdict = faults.length === 0 ? "ok" : `FAILED: ${faults.length} faults`;
   return `${`${number}`.padStart(4)}  seed ${schedule.seed}: ${struck}; ${seen}, ${seconds.toFixed(1)} s, ${verdict}`;
 }

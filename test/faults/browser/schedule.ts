@@ -29,7 +29,9 @@ export type PageFault =
   /** Another page is shown, and then this one again, out of the back/forward cache. */
   | { readonly kind: "away"; readonly ms: number }
   | { readonly kind: "reloaded" }
-  | { readonly kind: "another watch"; readonly ms: number };
+  | { readonly kind: "another watch"; readonly ms: number }
+  /** The machine's clock is set forward or, below 0, back. */
+  | { readonly kind: "clock set"; readonly ms: number };
 
 export type Blockable = "websocket" | "sse";
 
@@ -38,6 +40,9 @@ export interface Step {
   readonly at: number;
   readonly fault: PageFault;
 }
+
+/** How the page watches: by the library, also with one connection for all tabs, by the element, or by React. */
+export type Through = "watch" | "tabs" | "element" | "react";
 
 export type Ending = "result" | "failed" | "cancelled" | "error";
 
@@ -65,6 +70,12 @@ export interface Schedule {
   readonly blocked: readonly Blockable[];
   /** The share, at most 1, of each pause that the page waits before it comes back. */
   readonly pauses: number;
+  readonly through: Through;
+  /** Two are of the same user and watch the same analyses. Faults of a page befall the first. */
+  readonly pages: 1 | 2;
+  readonly isStorageFull: boolean;
+  /** Whether the page asks below the gateway's BASE_PATH. */
+  readonly isBelowPath: boolean;
 }
 
 export function scheduleOf(seed: number): Schedule {
@@ -83,17 +94,31 @@ export function scheduleOf(seed: number): Schedule {
       cancelAt: ending === "cancelled" && random() < 0.7 ? between(500, length * 0.4) : undefined,
     };
   };
-  const steps = Array.from({ length: between(1, 6) }, () => ({
+  const steps: Step[] = Array.from({ length: between(1, 6) }, () => ({
     at: between(0, length),
     fault: one(FAULTS)(between, one),
   }));
+  const analyses = Array.from({ length: between(1, 4) }, analysis);
+  const tokenLifetimeMs = one([600_000, 20_000, 5_000, 3_000]);
+  const blocked = one<readonly Blockable[]>([[], [], [], ["websocket"], ["websocket", "sse"]]);
+  const pauses = random() < 0.8 ? 0.25 : 1;
+  if (random() < 0.2)
+    steps.push({
+      at: between(0, length),
+      fault: { kind: "clock set", ms: one([-3_600_000, -20_000, 20_000, 3_600_000]) },
+    });
+  const through = one<Through>(["watch", "watch", "watch", "tabs", "tabs", "element", "react"]);
   return {
     seed,
-    analyses: Array.from({ length: between(1, 4) }, analysis),
+    analyses,
     steps: steps.sort((one, other) => one.at - other.at),
-    tokenLifetimeMs: one([600_000, 20_000, 5_000, 3_000]),
-    blocked: one<readonly Blockable[]>([[], [], [], ["websocket"], ["websocket", "sse"]]),
-    pauses: random() < 0.8 ? 0.25 : 1,
+    tokenLifetimeMs,
+    blocked,
+    pauses,
+    through,
+    pages: through === "tabs" || random() < 0.1 ? 2 : 1,
+    isStorageFull: random() < 0.1,
+    isBelowPath: random() < 0.2,
   };
 }
 
