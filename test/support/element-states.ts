@@ -21,7 +21,7 @@ export const ELEMENT_STATES: readonly ElementState[] = [
   { name: "result", says: "12 pages" },
   { name: "completed", says: "Completed" },
   { name: "failed", says: "cannot be decoded" },
-  { name: "cancelled", says: "requested by alice: the wrong video" },
+  { name: "cancelled", says: "Requested by alice: the wrong video" },
   { name: "refused", says: "may not watch" },
 ];
 

@@ -33,7 +33,7 @@ export const ENGLISH: Readonly<Record<string, string>> = {
   stages: "Stages",
   cancel: "Cancel",
   cancelling: "Cancelling…",
-  asked: "requested by {user}",
+  asked: "Requested by {user}",
   retry: "Try again now",
 };
 

@@ -11,6 +11,9 @@ import { STAGES } from "../../../src/domain/stages.ts";
 import { remaining, shortHash } from "../../../src/web/demo/format.ts";
 import { regionOf } from "../../../src/web/demo/regions.ts";
 import { stageIndex, stageLabel, WORKING_STAGES } from "../../../src/web/demo/stage-labels.ts";
+import { figuresIn } from "../../../src/web/element/element-figures.ts";
+import { sayer } from "../../../src/web/element/element-texts.ts";
+import { shownOf } from "../../../src/web/element/element-words.ts";
 import { countWords } from "../../../src/web/words/count-words.ts";
 import { dataDetails } from "../../../src/web/words/data-details.ts";
 import { failureDetails, failureOf, words } from "../../../src/web/words/failure-details.ts";
@@ -137,6 +140,7 @@ describe("a page and any event that the gateway accepts", () => {
           state = fold(state, one);
           judgeDemo(state);
           judgeExample(state);
+          judgeElement(state);
         }
       }),
       { numRuns: 150 },
@@ -194,6 +198,18 @@ function judgeExample(state: AnalysisState): void {
     numbers.push(found.start, found.end, found.frame, found.lastFrame, found.confidence);
   }
   judge(shown, numbers);
+}
+
+function judgeElement(analysis: AnalysisState): void {
+  const connection = { status: "live", transport: "websocket" } as const;
+  const snapshot = { connection, analysis, stalled: false, cancelRequested: analysis.cancel_requested };
+  const shown = shownOf(snapshot, sayer({}), figuresIn("en"), NOW);
+  const { look, status, details = "", stages = [], regions = [], data = [], progress } = shown;
+  const others = [shown.message ?? "", shown.verdict ?? "", shown.failure ?? "", shown.announcement ?? ""];
+  const durations = stages.flatMap(({ name, duration }) => [name, duration]);
+  judge([look, status, details, ...others, ...durations, ...regions, ...data], [progress ?? 0]);
+  // A line of figures stays short, whatever was counted.
+  if (details.length > 250) throw new Error(`details: ${details}`);
 }
 
 function dataShown({ data, summary }: DataResult): string[] {

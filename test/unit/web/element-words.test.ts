@@ -93,11 +93,11 @@ describe("the words of <telltale-progress>", () => {
     const cancel_requested = { requested_at: inSeconds(0), user_id: "alice", reason: null };
     const asked = { cancel_requested } as Partial<AnalysisState>;
     expect(shown(asked)).toMatchObject({ status: "Cancelling…", announcement: "Running" });
-    expect(shown({ ...asked, progress: 0.5 }).details).toBe("50% · requested by alice");
+    expect(shown({ ...asked, progress: 0.5 }).details).toBe("50% · Requested by alice");
     const why = { cancel_requested: { ...cancel_requested, user_id: null, reason: "wrong file" } };
     expect(shown(why as Partial<AnalysisState>, LIVE, { asked: "von {user}" }).details).toBe("wrong file");
     const cancelled_by = { ...cancel_requested, reason: "wrong file" };
-    expect(shown({ status: "cancelled", cancelled_by }).details).toBe("requested by alice: wrong file");
+    expect(shown({ status: "cancelled", cancelled_by }).details).toBe("Requested by alice: wrong file");
     expect(shown({ ...asked, status: "cancelled" })).toMatchObject({
       status: "Cancelled",
       announcement: "Cancelled",
