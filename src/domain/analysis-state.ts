@@ -74,11 +74,14 @@ export function emptyState(analysisId: string): AnalysisState {
 /** The state after one more event of this analysis, which must be the next in order. Notices change nothing. */
 export function fold(state: AnalysisState, event: AnalysisEvent): AnalysisState {
   if (event.event_type === "notice") return state;
-  const before = begunAnew(state, event);
   const status = statusAfter(event);
+  const isOtherAttempt = event.attempt_id !== undefined && event.attempt_id !== state.attempt_id;
+  const beginsAnew = isOtherAttempt || (hasEnded(state) && !isEnd(status));
+  const before = beginsAnew ? { ...state, stages: [], result: null, error: null } : state;
   const isUpdate = event.event_type === "status_update";
-  const isOtherRun = beginsOtherRun(state, event);
-  const after = atEnd({
+  const isOtherRun = isOtherAttempt && isForEarlierRun(state);
+  const isOver = isEnd(status);
+  const after = {
     ...before,
     ...(isUpdate && statusFields(event)),
     status,
@@ -86,10 +89,12 @@ export function fold(state: AnalysisState, event: AnalysisEvent): AnalysisState 
     updated_at: event.timestamp,
     last_event_id: event.event_id ?? state.last_event_id,
     attempt_id: event.attempt_id ?? state.attempt_id,
-    cancel_requested: isEnd(status) || isOtherRun ? null : state.cancel_requested,
+    cancel_requested: isOver || isOtherRun ? null : state.cancel_requested,
     cancelled_by:
       status === "cancelled" && !isOtherRun ? (state.cancel_requested ?? state.cancelled_by) : null,
-  });
+    // Nothing is to be expected of an analysis that has ended.
+    ...(isOver && { estimated_completion: null }),
+  };
   const isTerminal = !isUpdate || status === "failed" || status === "cancelled";
   return isTerminal ? { ...after, stages: ended(after.stages, event), ...terminalFields(event) } : after;
 }
@@ -100,17 +105,16 @@ function atEnd(state: AnalysisState): AnalysisState {
 }
 
 /**
- * Whether an event before the end begins a run that the request to cancel is not for, as `runAfter` has it. A state does not
- * know where the request came; whether that was before the analysis was queued is told by its time.
+ * Whether the request to cancel is not for the attempt that follows, as `runAfter` has it. A state does not know where the
+ * request came; whether that was before the analysis was queued is told by its time.
  */
-function beginsOtherRun(state: AnalysisState, { attempt_id }: EventOfAnalysis): boolean {
-  // The first event of all begins none: an analysis may be cancelled before anybody has heard of it.
-  if (attempt_id === undefined || attempt_id === state.attempt_id || state.last_event_id === "0")
-    return false;
-  if (state.status !== "queued") return true;
-  const queuedAt = state.stages.at(-1)?.started_at ?? "";
-  const requestedAt = state.cancel_requested?.requested_at ?? "";
-  return state.stages.length > 1 && laterTime(queuedAt, requestedAt) !== requestedAt;
+function isForEarlierRun({ last_event_id, status, stages, cancel_requested }: AnalysisState): boolean {
+  // An analysis may be cancelled before anybody has heard of it.
+  if (last_event_id === "0") return false;
+  if (status !== "queued") return true;
+  const queuedAt = stages.at(-1)?.started_at ?? "";
+  const requestedAt = cancel_requested?.requested_at ?? "";
+  return stages.length > 1 && laterTime(queuedAt, requestedAt) !== requestedAt;
 }
 
 /** Whether an analysis of this status, or whose worker named this stage, has ended. */
@@ -162,13 +166,6 @@ export function stateFromSnapshot(snapshot: StateSnapshot): AnalysisState {
 }
 
 type EventOfAnalysis = Exclude<AnalysisEvent, Notice>;
-
-/** The state to go on from: an empty one if the event begins a new attempt or reopens. */
-function begunAnew(state: AnalysisState, event: EventOfAnalysis): AnalysisState {
-  const newAttempt = event.attempt_id !== undefined && event.attempt_id !== state.attempt_id;
-  const reopened = hasEnded(state) && !isEnd(statusAfter(event));
-  return newAttempt || reopened ? { ...state, stages: [], result: null, error: null } : state;
-}
 
 /** Whether its terminal event is current. That ended the last stage; a cancelled analysis has neither a result nor an error. */
 export function hasEnded({ result, error, stages }: AnalysisState): boolean {

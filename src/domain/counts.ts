@@ -38,10 +38,10 @@ export function withCounts(given: Fields): Fields {
 }
 
 function countOf(value: unknown): number | null {
-  return typeof value === "number" && value >= 0 && Number.isFinite(value) ? value : null;
+  return Number.isFinite(value) && (value as number) >= 0 ? (value as number) : null;
 }
 
 /** Characters are counted, not UTF-16 units. */
 function isUnit(value: unknown): value is string {
-  return typeof value === "string" && (value.length <= 32 || (value.length <= 64 && [...value].length <= 32));
+  return typeof value === "string" && value.length <= 64 && [...value].length <= 32;
 }
