@@ -1,5 +1,6 @@
 import { Hono } from "hono";
 import type { TokenVerifierPort } from "../../../application/ports/token-verifier-port.ts";
+import { parseAnalysisId } from "../../../domain/channel.ts";
 import type { OriginPolicy } from "../../../session/origin-policy.ts";
 import type { SessionServices } from "../../../session/session-services.ts";
 import { SseManySession } from "../../../session/sse-many-session.ts";
@@ -51,8 +52,8 @@ export function manyStreamRoutes({ tokens, origins, sessions }: ManyStreamParts)
   return routes;
 }
 
-/** `{id}`, or `{id}@{event_id}` to go on from a position. */
+/** `{id}`, or `{id}@{event_id}` to go on from a position. A text that begins with no id is refused as it is. */
 function readNamed(value: string): { id: string; after: string } {
-  const at = value.indexOf("@");
-  return at < 0 ? { id: value, after: "" } : { id: value.slice(0, at), after: value.slice(at + 1) };
+  const [id = "", ...after] = value.split("@");
+  return parseAnalysisId(id) === undefined ? { id: value, after: "" } : { id, after: after.join("@") };
 }

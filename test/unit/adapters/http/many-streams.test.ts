@@ -112,12 +112,13 @@ describe("GET /v1/events", () => {
   test("SSM-2: refuses an analysis that may not be watched, and the others go on", async () => {
     const { one, other, ids, elsewhere, stream, publish, next } = opened();
     await elsewhere.declareViewers(one, new Set(["bob"]));
-    const events = await stream([...ids, "no-uuid", ids[1] as string]);
-    const got = (await next(events, 4)).slice(1);
+    const events = await stream([...ids, "no-uuid", "no@uuid", ids[1] as string]);
+    const got = (await next(events, 5)).slice(1);
     expect(new Set(got.map(({ event, data }) => [event, data.analysis_id, data.code].join(" ")))).toEqual(
       new Set([
         `subscription_refused ${ids[0]} not_allowed`,
         "subscription_refused no-uuid not_an_analysis_id",
+        "subscription_refused no@uuid not_an_analysis_id",
         `subscribed ${ids[1]} `,
       ]),
     );
