@@ -1,6 +1,11 @@
-import { eventStream, longPoll } from "./watch/event-stream-transport.ts";
-import { choiceOf } from "./watch/transport-choice.ts";
+// The bundle of modules in this order is smaller, and its size is limited.
 import { watchOver } from "./watch/watch.ts";
+
+export { WatchRefused } from "./watch/watch.ts";
+
+import { eventStream, longPoll } from "./watch/event-stream-transport.ts";
+import { CancelRefused, withCancel } from "./watch/request-cancel.ts";
+import { choiceOf } from "./watch/transport-choice.ts";
 import type { AnalysisWatch, WatchOptions } from "./watch/watch-options.ts";
 import { webSocket } from "./watch/web-socket-transport.ts";
 
@@ -15,12 +20,6 @@ export type {
 export type { AnalysisState, AnalysisStatus } from "../domain/analysis-state.ts";
 export type { CancelRequest } from "../domain/cancel-request.ts";
 export type { Environment } from "./watch/environment.ts";
-
-// The bundle of modules in this order is smaller, and its size is limited.
-import { withCancel } from "./watch/request-cancel.ts";
-
-export { CancelRefused } from "./watch/request-cancel.ts";
-export { WatchRefused } from "./watch/watch.ts";
 export type {
   AnalysisWatch,
   ConnectionStatus,
@@ -29,6 +28,7 @@ export type {
   WatchSnapshot,
 } from "./watch/watch-options.ts";
 export type { WatchedEvent } from "./watch/watched-events.ts";
+export { CancelRefused };
 
 /**
  * Watches one analysis, from now on, over whatever gets through: a WebSocket, server-sent events, or reads that wait. It comes back by

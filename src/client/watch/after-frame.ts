@@ -12,10 +12,10 @@ export function afterFrame(analysis: AnalysisState, frame: Frame): AnalysisState
     return FOLDED.test(type)
       ? fold(analysis, frame as unknown as AnalysisEvent)
       : { ...analysis, last_event_id: event_id };
-  if (type === "state_changed") {
-    const status = frame.status as AnalysisState["status"];
-    return status === analysis.status ? undefined : { ...analysis, status };
-  }
+  if (type === "state_changed")
+    return frame.status === analysis.status
+      ? undefined
+      : { ...analysis, status: frame.status as AnalysisState["status"] };
   if (type !== "cancel_requested") return analysis;
   const { requested_at, user_id, reason } = frame as unknown as CancelRequest;
   if (requested_at === analysis.cancel_requested?.requested_at) return undefined;

@@ -24,7 +24,7 @@ export interface Environment {
   readonly events?: PageEvents | undefined;
   /** Takes what a listener threw. */
   report(fault: unknown): void;
-  /** Remembers which transport gets through, for the next page of this tab. */
+  /** Remembers which transport gets through, for the next page of this tab. To ask for it, and to use it, may throw. */
   readonly storage?: TextStorage | undefined;
 }
 
@@ -35,7 +35,7 @@ interface PageEvents {
   removeEventListener(type: string, listener: PageEventListener): void;
 }
 
-interface TextStorage {
+export interface TextStorage {
   getItem(key: string): string | null;
   setItem(key: string, value: string): void;
 }
@@ -61,12 +61,7 @@ export const runtime: Environment = {
     return globalThis.document && globalThis;
   },
   get storage() {
-    try {
-      return globalThis.document && sessionStorage;
-    } catch {
-      // A page whose storage is blocked does without.
-      return undefined;
-    }
+    return globalThis.document && sessionStorage;
   },
 };
 

@@ -1,22 +1,18 @@
 import { framesOf, type RequestRefused, refusalOf, request } from "./http-requests.ts";
-import type {
-  Connection,
-  ConnectionOwner,
-  ConnectionRequest,
-  Place,
-  Transport,
-  TransportName,
-} from "./transport.ts";
+import type { Connection, ConnectionOwner, ConnectionRequest, Place, Transport } from "./transport.ts";
 
 /** Server-sent events over `fetch`, since `EventSource` sends no token. */
-export const eventStream = streams("sse", "");
+export const eventStream: Transport = { name: "sse", open: (asked, owner) => open(asked, owner, false) };
 /** The gateway ends each stream after the first news: networks that pass on nothing but whole answers let these through. */
-export const longPoll = streams("poll", "&wait=25");
+export const longPoll: Transport = { name: "poll", open: (asked, owner) => open(asked, owner, true) };
 
 /** The most analyses that the gateway takes on one stream. */
 const MOST_PLACES = 100;
 /** A stream that says nothing for so long is as good as none, whatever the others say. */
 const SILENT_MS = 45_000;
+
+/** A stream tries again by itself what the gateway refused for now, but for these. */
+const ASKED_AGAIN = /^(too_many_subscriptions|position_gone)$/;
 
 /** Analyses that share a stream. */
 interface Group {
@@ -24,14 +20,10 @@ interface Group {
   stop(): void;
 }
 
-function streams(name: TransportName, wait: string): Transport {
-  return { name, open: (asked, owner) => open(asked, owner, wait) };
-}
-
 function open(
   { base, token, conflate, environment }: ConnectionRequest,
   owner: ConnectionOwner,
-  wait: string,
+  wait: boolean,
 ): Connection {
   const groups: Group[] = [];
   let isOpened = false;
@@ -65,13 +57,15 @@ function open(
         await undefined;
         if (signal.aborted) return;
         heard();
-        let path = `events?replay=state&markers=1&conflate=${conflate}${wait}`;
+        let path = `events?replay=state&markers=1&conflate=${conflate}`;
+        // A network that holds back unfinished answers shows only by a short one that it lets them through.
+        if (wait) path += `&wait=${isOpened ? 25 : 1}`;
         for (const { analysisId, position } of group.places)
-          path += `&analysis=${encodeURIComponent(position === undefined ? analysisId : `${analysisId}@${position}`)}`;
+          path += `&analysis=${encodeURIComponent(analysisId + (position ? `@${position}` : ""))}`;
         const response = await request({ base, environment }, token, path, { signal });
-        for await (const frame of framesOf(response, heard)) {
+        for await (const frame of framesOf(response, signal, heard)) {
           if (signal.aborted) return;
-          if (wait && frame.event_type === "subscription_refused")
+          if (frame.event_type === "subscription_refused" && (wait || ASKED_AGAIN.test(frame.code as string)))
             for (const place of group.places)
               if (place.analysisId === frame.analysis_id) group.places.delete(place);
           if (!isOpened) owner.opened(frame);
@@ -97,7 +91,6 @@ function open(
         groups.push(group);
       }
       const { size } = group.places;
-      // A stream tries again by itself what the gateway refused for now.
       if (group.places.add(place).size > size) follow(group);
     },
     unsubscribe(place) {

@@ -8,8 +8,10 @@ export interface RequestRefused extends Error {
   readonly problem: string | undefined;
 }
 
-export function refusalOf(code: number, reason: string, problem?: string): RequestRefused {
-  return Object.assign(new Error(reason), { code, problem });
+/** `waitMs`: after how many milliseconds to come back, as the reason of a close code says it. */
+export function refusalOf(code: number, reason: string, waitMs?: unknown, problem?: string): RequestRefused {
+  const hint = Number(waitMs) > 0 ? ` retry_after_ms=${waitMs}` : "";
+  return Object.assign(new Error(reason + hint), { code, problem });
 }
 
 /** Fetches below `/v1/`. Throws `RequestRefused` for any answer but a good one. */
@@ -26,7 +28,11 @@ export async function request(
     redirect: "error",
   });
   if (response.ok) return response;
-  throw await refusalIn(response);
+  const { code } = (await response.json().catch(() => ({}))) as { readonly code?: unknown };
+  // An answer that is no problem of the gateway comes from something on the way.
+  if (typeof code !== "string") throw refusalOf(1006, `HTTP ${response.status}`);
+  const waitMs = Number(response.headers.get("Retry-After")) * 1000;
+  throw refusalOf(CLOSE_CODES[response.status] ?? 1006, code, waitMs, code);
 }
 
 const CLOSE_CODES: Readonly<Record<number, number>> = {
@@ -37,21 +43,21 @@ const CLOSE_CODES: Readonly<Record<number, number>> = {
   503: 1013,
 };
 
-async function refusalIn(response: Response): Promise<RequestRefused> {
-  const { code } = (await response.json().catch(() => ({}))) as { readonly code?: unknown };
-  // An answer that is no problem of the gateway comes from something on the way.
-  if (typeof code !== "string") return refusalOf(1006, `HTTP ${response.status}`);
-  const seconds = Number(response.headers.get("Retry-After"));
-  const hint = seconds > 0 ? ` retry_after_ms=${seconds * 1000}` : "";
-  return refusalOf(CLOSE_CODES[response.status] ?? 1006, code + hint, code);
-}
-
-/** The frames of a stream of server-sent events. Calls `heard` for each piece. Throws `RequestRefused` if the gateway ends it for a reason. */
-export async function* framesOf({ headers, body }: Response, heard: () => void): AsyncGenerator<Frame> {
+/**
+ * The frames of a stream of server-sent events. Calls `heard` for each piece. Ends when `signal` aborts. Throws `RequestRefused` if the
+ * gateway ends it for a reason.
+ */
+export async function* framesOf(
+  { headers, body }: Response,
+  signal: AbortSignal,
+  heard: () => void,
+): AsyncGenerator<Frame> {
   let waiting = "";
   const decoder = new TextDecoder();
-  const reader = headers.get("Content-Type")?.startsWith("text/event-stream") && body?.getReader();
+  const reader = /^text.event-stream/.test(headers.get("Content-Type") ?? "") && body?.getReader();
   if (!reader) throw refusalOf(1006, "no gateway answers there");
+  // Node forgets the signal of a request once its garbage collector has run. If it did not, nothing is left to cancel, and this fails.
+  signal.addEventListener("abort", () => Promise.allSettled([reader.cancel()]));
   for (;;) {
     const { done, value } = await reader.read();
     if (done) return;
@@ -60,16 +66,12 @@ export async function* framesOf({ headers, body }: Response, heard: () => void):
     const blocks = waiting.split("\n\n");
     waiting = blocks.pop() as string;
     for (const block of blocks) {
-      const members = /^data: ?{(.*)/m.exec(block)?.[1];
+      const [, type, members] = /^event: (.*)\ndata: {(.*)/m.exec(block) ?? [];
       if (members === undefined) continue;
-      const type = /^event: ?(.*)/m.exec(block)?.[1];
       const frame = parseFrame(`{"event_type":"${type}",${members}`);
       if (frame === undefined) throw refusalOf(1006, "no gateway answers there");
-      if (type === "closing") {
-        const { code, reason, retry_after_ms } = frame;
-        const wait = retry_after_ms === undefined ? "" : ` retry_after_ms=${retry_after_ms}`;
-        throw refusalOf(code as number, reason + wait);
-      }
+      if (type === "closing")
+        throw refusalOf(frame.code as number, frame.reason as string, frame.retry_after_ms);
       yield frame;
     }
   }

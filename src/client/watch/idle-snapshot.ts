@@ -1,9 +1,4 @@
-import type { WatchSnapshot } from "./watch-options.ts";
+import { snapshotOf } from "./snapshot.ts";
 
 /** The snapshot of an analysis that is not to be watched. */
-export const IDLE: WatchSnapshot = {
-  connection: { status: "closed" },
-  analysis: null,
-  stalled: false,
-  cancelRequested: null,
-};
+export const IDLE = snapshotOf({ status: "closed" }, null);

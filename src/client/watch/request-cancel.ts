@@ -21,33 +21,24 @@ const LONGEST_MS = 10_000;
 
 /** Adds `cancel` to a watch. */
 export function withCancel(watch: BareWatch, options: WatchOptions): AnalysisWatch {
-  return Object.assign(watch, { cancel: (reason?: string) => requestCancel(options, reason) });
-}
-
-/** Asks for the end of the analysis. Rejects with `CancelRefused` if the gateway does not take the request. */
-async function requestCancel(
-  { url, analysisId, token, environment = runtime }: WatchOptions,
-  reason?: string,
-): Promise<void> {
-  const bearer = await new Promise<string>((resolve, reject) => {
-    askToken(token, environment, (text, why) => {
-      if (text) resolve(text);
-      else reject(new CancelRefused("unreachable", why));
-    });
-  });
-  await request(
-    { base: baseOf(url), environment },
-    bearer,
-    `analyses/${encodeURIComponent(analysisId)}/cancel`,
-    {
-      method: "POST",
-      signal: AbortSignal.timeout(LONGEST_MS),
-      body: JSON.stringify({ reason }),
-    },
-  )
-    // An answer that nobody reads keeps its connection.
-    .then((response) => response.text())
-    .catch(({ problem = "unreachable", message }: RequestRefused) => {
+  const { url, analysisId, token, environment = runtime } = options;
+  const cancel = async (reason?: string) => {
+    try {
+      const bearer = await new Promise<string>((resolve, reject) => {
+        askToken(token, environment, (text, why) => (text ? resolve(text) : reject(new Error(why))));
+      });
+      const response = await request(
+        { base: baseOf(url), environment },
+        bearer,
+        `analyses/${encodeURIComponent(analysisId)}/cancel`,
+        { method: "POST", signal: AbortSignal.timeout(LONGEST_MS), body: JSON.stringify({ reason }) },
+      );
+      // An answer that nobody reads keeps its connection.
+      await response.text();
+    } catch (error) {
+      const { problem = "unreachable", message } = error as RequestRefused;
       throw new CancelRefused(problem, message);
-    });
+    }
+  };
+  return Object.assign(watch, { cancel });
 }

@@ -1,7 +1,7 @@
 import type { Environment, PageEventListener } from "./environment.ts";
 import { retryAfter } from "./retry-plan.ts";
 import { askToken, renewalIn } from "./token.ts";
-import type { Connection, ConnectionRequest, Place, Transport, TransportChoice } from "./transport.ts";
+import type { Connection, Place, TransportChoice } from "./transport.ts";
 import type { ConnectionStatus, TokenSource } from "./watch-options.ts";
 import type { Frame } from "./watched-events.ts";
 
@@ -12,11 +12,13 @@ export interface Watcher extends Place {
   connectionChanged(status: ConnectionStatus): void;
 }
 
-export interface SharedConnection {
-  add(watcher: Watcher): void;
-  remove(watcher: Watcher): void;
+export interface SharedConnection<Own extends Watcher = Watcher> {
+  /** By their analysis. */
+  readonly watchers: ReadonlyMap<string, Own>;
+  add(watcher: Own): void;
+  remove(watcher: Own): void;
   /** Begins anew with one analysis that the gateway refused for now. */
-  renew(watcher: Watcher): void;
+  renew(watcher: Own): void;
   retryNow(): void;
 }
 
@@ -42,10 +44,10 @@ const PROBE_MS = 5_000;
 const LINK_BROKEN = 1006;
 
 /** One connection to the gateway for all watchers: it opens when the first one comes, comes back by itself, and closes after the last. */
-export function shareConnection(options: SharedOptions): SharedConnection {
-  const { base, conflate, environment, choice } = options;
+export function shareConnection<Own extends Watcher>(options: SharedOptions): SharedConnection<Own> {
+  const { environment, choice } = options;
   const { after, random, now, events } = environment;
-  const watchers = new Map<string, Watcher>();
+  const watchers = new Map<string, Own>();
   let status: ConnectionStatus | undefined;
   let connection: Connection | undefined;
   let isOpen = false;
@@ -68,7 +70,8 @@ export function shareConnection(options: SharedOptions): SharedConnection {
   };
   const tell = (next: ConnectionStatus) => {
     status = next;
-    for (const watcher of [...watchers.values()]) watcher.connectionChanged(next);
+    // If one of them makes it another one, all were told of that.
+    for (const watcher of [...watchers.values()]) if (status === next) watcher.connectionChanged(next);
   };
   const stopAll = () => {
     for (const stop of timers) stop();
@@ -84,48 +87,43 @@ export function shareConnection(options: SharedOptions): SharedConnection {
 
   const connect = () => {
     drop();
-    tell({ status: "connecting" });
     timers.add(
       askToken(options.token, environment, (token, reason) => {
         if (token === undefined) ended(LINK_BROKEN, reason);
         else open(token);
       }),
     );
+    // The last, since one that is told may close them all.
+    tell({ status: "connecting" });
   };
 
   const open = (token: string) => {
     const transport = choice.next();
-    later(OPENING_MS, () => ended(LINK_BROKEN, "no answer in time"));
-    const request = { base, token, conflate, environment };
+    const request = { ...options, token };
+    const opened = (frame: Frame) => {
+      stopAll();
+      isOpen = true;
+      openedAt = heardAt = now();
+      tokenRefusals = 0;
+      ahead = (Date.parse(frame.timestamp as string) || openedAt) - openedAt;
+      keepAlive(
+        secondsOr(frame.heartbeat_interval_seconds, 15),
+        secondsOr(frame.heartbeat_timeout_seconds, 45),
+      );
+      renewBefore(token);
+      choice.worked(transport, { request, later, finally: (task) => timers.add(task), renew: connect });
+      tell({ status: "live", transport: transport.name });
+    };
     const heard = () => {
       heardAt = now();
     };
+    later(OPENING_MS, () => ended(LINK_BROKEN, "no answer in time"));
     try {
-      connection = transport.open(request, {
-        opened: (frame) => opened(transport, request, frame),
-        heard,
-        took,
-        ended,
-      });
+      connection = transport.open(request, { opened, heard, took, ended });
       for (const watcher of watchers.values()) connection.subscribe(watcher);
     } catch (error) {
       ended(LINK_BROKEN, (error as Error).message);
     }
-  };
-
-  const opened = (transport: Transport, request: ConnectionRequest, frame: Frame) => {
-    stopAll();
-    isOpen = true;
-    openedAt = heardAt = now();
-    tokenRefusals = 0;
-    ahead = (Date.parse(frame.timestamp as string) || openedAt) - openedAt;
-    keepAlive(
-      secondsOr(frame.heartbeat_interval_seconds, 15),
-      secondsOr(frame.heartbeat_timeout_seconds, 45),
-    );
-    renewBefore(request.token);
-    choice.worked(transport, { request, later, finally: (task) => timers.add(task), renew: connect });
-    tell({ status: "live", transport: transport.name });
   };
 
   const keepAlive = (intervalMs: number, timeoutMs: number) => {
@@ -189,6 +187,7 @@ export function shareConnection(options: SharedOptions): SharedConnection {
   const WAKING = ["online", "visibilitychange", "pageshow", "pagehide"];
 
   return {
+    watchers,
     add(watcher) {
       stopLinger();
       const isFirst = watchers.size === 0;

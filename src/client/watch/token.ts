@@ -26,7 +26,7 @@ export function askToken(
   };
   (async () => (typeof source === "string" ? source : source()))().then(
     // The characters of a subprotocol and of a header. A runtime that refuses others may show the token.
-    (token) => settle(/^[\w.~+/=-]+$/.test(token) ? token : undefined, "the answer is none"),
+    (token) => settle(/^[\w.~+/=-]+$/.test(token || "") ? token : undefined, "the answer is none"),
     (error) => settle(undefined, error?.message ?? error),
   );
   return cancel;

@@ -1,3 +1,4 @@
+import type { TextStorage } from "./environment.ts";
 import type { ChooseTransport, LiveConnection, Transport } from "./transport.ts";
 
 /** So many failures in a row of a transport that has worked mean that it does not get through any more. */
@@ -9,9 +10,17 @@ const BETTER_MS = 60_000;
 export function choiceOf(transports: readonly Transport[]): ChooseTransport {
   return (base, environment) => {
     const usable = transports.filter((transport) => transport.isSupported?.(environment) !== false);
-    const { storage } = environment;
     const key = `telltale:${base}`;
-    const remembered = usable.findIndex(({ name }) => name === storage?.getItem(key));
+    const stored = <Value>(use: (storage: TextStorage) => Value): Value | undefined => {
+      try {
+        return use(environment.storage as TextStorage);
+      } catch {
+        // There is none, or it is blocked or full.
+        return undefined;
+      }
+    };
+    const known = stored((storage) => storage.getItem(key));
+    const remembered = usable.findIndex(({ name }) => name === known);
     let index = Math.max(0, remembered);
     let lastWorked = remembered;
     let failures = 0;
@@ -36,7 +45,7 @@ export function choiceOf(transports: readonly Transport[]): ChooseTransport {
       worked(transport, live) {
         failures = 0;
         lastWorked = index = usable.indexOf(transport);
-        storage?.setItem(key, transport.name);
+        stored((storage) => storage.setItem(key, transport.name));
         if (index > 0) tryBest(live, BETTER_MS);
       },
       failed() {

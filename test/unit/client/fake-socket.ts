@@ -44,6 +44,11 @@ export class FakeSocket implements SocketLike {
     this.#emit("close", { code, reason });
   }
 
+  /** Says no more, not even that it closed. */
+  fails(): void {
+    this.#emit("error", {});
+  }
+
   #emit(type: string, event: unknown): void {
     for (const listener of this.#listeners.get(type) ?? []) listener(event as never);
   }

@@ -129,6 +129,8 @@ describe("watch() and its token", () => {
     ["throws", offline, "no token: offline"],
     ["rejects", async () => offline(), "no token: offline"],
     ["answers no text", () => ({}) as string, "no token: the answer is none"],
+    ["answers null", () => null as unknown as string, "no token: the answer is none"],
+    ["answers undefined", async () => undefined as unknown as string, "no token: the answer is none"],
     ["answers an empty text", () => "", "no token: the answer is none"],
     ["answers what no header carries", () => "a b\n", "no token: the answer is none"],
   ])("SDK-1: asks again if the function %s", async (_, token, reason) => {
@@ -190,6 +192,15 @@ describe("watch() and a silent link", () => {
     }
     expect(socket.closedWith).toBe(1000);
     expect(watch.getSnapshot().connection).toMatchObject({ reason: "no answer in time" });
+  });
+
+  test("comes back from a socket that fails and never closes, as that of Node 22 if nothing answers", async () => {
+    const gateway = new ScriptedGateway();
+    const watch = gateway.watch();
+    (await gateway.socket()).fails();
+    expect(watch.getSnapshot().connection).toMatchObject({ status: "waiting", code: 1006 });
+    watch.close();
+    expect(gateway.leftovers).toBe(0);
   });
 
   test("backs off from a connection that ends as soon as it is made, and forgets that after one that lasted", async () => {

@@ -1,9 +1,11 @@
 import { describe, expect, test } from "bun:test";
+import type { Environment } from "../../../../src/client/watch/environment.ts";
 import { emptyState } from "../../../../src/domain/analysis-state.ts";
 import { turn } from "../../../support/turn.ts";
 import {
   ANALYSIS,
   collect,
+  live,
   OTHER,
   ScriptedGateway,
   type ScriptedStream,
@@ -174,6 +176,28 @@ describe("server-sent events", () => {
     gateway.clock.advance(1_000);
     expect(gateway.leftovers).toBe(0);
   });
+
+  test.each([
+    ["too_many_subscriptions", 2],
+    ["not_declared", 1],
+  ])(
+    "SDK-15: begin anew after %s only if the gateway does not try again by itself",
+    async (code, requests) => {
+      const gateway = new ScriptedGateway({ hasWebSocket: false });
+      const watch = gateway.watch();
+      const stream = (await gateway.request()).stream();
+      stream.event("connection_established", { ...ESTABLISHED, analysis_id: null });
+      stream.event("subscription_refused", { analysis_id: ANALYSIS, code, message: "" });
+      await statusOf(gateway, watch, "waiting");
+      watch.retryNow();
+      expect(watch.getSnapshot().connection).toEqual({ status: "connecting" });
+      await settled();
+      expect(gateway.requests).toHaveLength(requests);
+      watch.close();
+      gateway.clock.advance(1_000);
+      expect(gateway.leftovers).toBe(0);
+    },
+  );
 });
 
 describe("reads that wait", () => {
@@ -189,7 +213,10 @@ describe("reads that wait", () => {
     gateway.clock.advance(250);
     const answer = async (number: number, asked: string, news: (stream: ScriptedStream) => void) => {
       const { url, stream } = await gateway.request(number);
-      expect([url.searchParams.get("wait"), url.searchParams.get("analysis")]).toEqual(["25", asked]);
+      expect([url.searchParams.get("wait"), url.searchParams.get("analysis")]).toEqual([
+        number === 2 ? "1" : "25",
+        asked,
+      ]);
       const answered = stream();
       answered.event("connection_established", { ...ESTABLISHED, analysis_id: null });
       news(answered);
@@ -289,11 +316,23 @@ describe("the choice of a transport", () => {
     watch.close();
   });
 
+  test.each<[string, (gateway: ScriptedGateway) => Environment["storage"]]>([
+    ["is full", ({ kept }) => ({ getItem: (key) => kept.get(key) ?? null, setItem: refuse })],
+    ["is forbidden", () => ({ getItem: refuse, setItem: refuse })],
+    ["may not even be asked for", refuse],
+  ])("a page whose storage %s watches all the same", async (_, storage) => {
+    const gateway = new ScriptedGateway();
+    const environment = Object.create(gateway.environment, { storage: { get: () => storage(gateway) } });
+    const { watch } = await live(gateway, { environment });
+    expect(watch.getSnapshot().connection).toEqual({ status: "live", transport: "websocket" });
+    watch.close();
+  });
+
   test("a page of the same tab begins with the one that worked", async () => {
     const gateway = new ScriptedGateway();
     gateway.kept.set("telltale:https://gateway.example/telltale", "poll");
     const watch = gateway.watch();
-    expect((await gateway.request()).url.searchParams.get("wait")).toBe("25");
+    expect((await gateway.request()).url.searchParams.get("wait")).toBe("1");
     expect(gateway.sockets).toHaveLength(0);
     watch.close();
   });
@@ -343,3 +382,7 @@ describe("cancel()", () => {
     watch.close();
   });
 });
+
+function refuse(): never {
+  throw new DOMException("The quota has been exceeded.", "QuotaExceededError");
+}
