@@ -2,8 +2,9 @@ import { describe, expect, test } from "bun:test";
 import type { AnalysisState, ConnectionStatus, WatchSnapshot } from "../../../src/client/sdk.ts";
 import { emptyState } from "../../../src/domain/analysis-state.ts";
 import { figuresIn } from "../../../src/web/element/element-figures.ts";
-import { sayer } from "../../../src/web/element/element-texts.ts";
+import { ENGLISH, sayer } from "../../../src/web/element/element-texts.ts";
 import { type Shown, shownOf } from "../../../src/web/element/element-words.ts";
+import { snippetOf } from "../../support/documents.ts";
 
 const NOW = Date.UTC(2026, 10, 24, 12);
 const LIVE: ConnectionStatus = { status: "live", transport: "websocket" };
@@ -29,6 +30,11 @@ const result = (data: unknown, summary: string | null = null) =>
   ({ status: "completed", result: { event_type: "result", data, summary } }) as Partial<AnalysisState>;
 
 describe("the words of <telltale-progress>", () => {
+  test("are those that docs/WATCHING.md names", () => {
+    const words: unknown = JSON.parse(snippetOf("docs/WATCHING.md", "The words of the element", "json"));
+    expect(words).toEqual(ENGLISH);
+  });
+
   test("say that the connection is lost also while it tries again, and not at the first try", () => {
     expect(shown({}, LOST).connection).toBe("Connection lost, reconnecting…");
     expect(shown({}, { status: "connecting" }).connection).toBe("Connection lost, reconnecting…");
