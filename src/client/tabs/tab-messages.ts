@@ -7,15 +7,18 @@ import type { Frame } from "../watch/watched-events.ts";
  */
 export type TabMessage =
   | { readonly tab: string; readonly do: "open" }
-  | ({
-      readonly tab: string;
-      readonly to: string;
-      readonly count: number;
-    } /** `state`: all that the tab has seen, at whose position it goes on; null if it begins with the state. */ & (
-      | { readonly do: "subscribe"; readonly id: string; readonly state: AnalysisState | null }
+  | ({ readonly tab: string; readonly to: string; readonly count: number } & (
+      | Subscribe
       | { readonly do: "unsubscribe"; readonly id: string }
       | { readonly do: "ping" | "close" }
     ));
+
+interface Subscribe {
+  readonly do: "subscribe";
+  readonly id: string;
+  /** All that the tab has seen, at whose position it goes on; null if it begins with the state. */
+  readonly state: AnalysisState | null;
+}
 
 /**
  * The leader's word to a tab, or to all that it leads from now on. `leader` is another one each time that a tab begins to lead, and begins

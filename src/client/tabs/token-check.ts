@@ -34,7 +34,8 @@ export function tokenChecks(unreachable: () => void): (tab: CheckedTab) => Token
     const take = async (token: string, done: () => void) => {
       stop();
       try {
-        const response = await request({ base, environment }, token, `analyses/${analysisId()}`, { signal });
+        const path = `analyses/${encodeURIComponent(analysisId() ?? "")}`;
+        const response = await request({ base, environment }, token, path, { signal });
         await response.body?.cancel();
       } catch (error) {
         const { code, problem, message } = error as Error & Partial<RequestRefused>;
@@ -51,6 +52,7 @@ export function tokenChecks(unreachable: () => void): (tab: CheckedTab) => Token
       faults = 0;
       const leftMs = (claimsIn(token).exp as number) * 1000 - now();
       // Timers take no more than 31 bits.
+      stop();
       if (leftMs < 2 ** 31)
         stop = environment.after(Math.max(leftMs, LEAST_MS), () => void take(token, () => {}));
       done();
