@@ -149,6 +149,8 @@ export class Play {
     for (let left = seconds; left > 0; left -= BEAT_SECONDS) {
       await this.#skip(Math.min(left, BEAT_SECONDS));
       (await this.#present()).beat();
+      // Bun may send what was written to a stream after the next command: time would pass without the beat.
+      await Bun.sleep(1);
     }
   }
 

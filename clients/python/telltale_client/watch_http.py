@@ -24,7 +24,10 @@ class Response:
     async def chunks(self) -> AsyncIterator[bytes]:
         if "chunked" in self.headers.get("transfer-encoding", "").lower():
             while True:
-                left = int((await self._reader.readline()).split(b";")[0], 16)
+                line = await self._reader.readline()
+                if not line.endswith(b"\n"):
+                    raise EOFError("the answer broke off")
+                left = int(line.split(b";")[0], 16)
                 if left == 0:
                     return
                 async for part in self._parts(left):

@@ -259,6 +259,21 @@ class AnAsynchronousWatch(WithGateway):
         request = gateway._request(f"/v1/analyses/{self.id}/events", json.dumps([status()]).encode())
         urllib.request.urlopen(request, timeout=30).close()
 
+    def test_names_a_link_that_broke_as_the_reason_to_wait(self):
+        async def broken(transport):
+            with CuttingProxy(self.gateway.url) as proxy:
+                reasons, watching = [], self.awatch(transports=(transport,), url=proxy.url)
+                watching.subscribe(lambda: reasons.append(getattr(watching.snapshot.connection, "reason", "")))
+                await eventually(lambda: watching.snapshot.analysis, "it is live")
+                proxy.cut()
+                await eventually(lambda: any(reasons), "it waits")
+                watching.close()
+                self.assertEqual([reason for reason in reasons if reason][0], "the link broke")
+
+        for transport in TRANSPORTS[:2]:
+            with self.subTest(transport=transport.name):
+                self.play(broken(transport))
+
     def test_ends_if_the_program_cancels_every_task(self):
         async def cancelled(transport):
             watching = self.awatch(transports=(transport,))
