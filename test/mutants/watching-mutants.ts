@@ -6,6 +6,8 @@ const DESCRIBED = ["test/unit/adapters/http/descriptions.test.ts"];
 const MANY = ["test/unit/adapters/http/many-streams.test.ts"];
 const STRICT = ["test/unit/session/strict-resume.test.ts"];
 
+const TABS = ["test/unit/client/tabs/token-check.test.ts"];
+
 /** Faults of the replay of a state, of markers and of strict positions. */
 export const WATCHING_MUTANTS: readonly Mutant[] = [
   {
@@ -105,5 +107,19 @@ export const WATCHING_MUTANTS: readonly Mutant[] = [
     find: 'closeCodeOf(close.code)?.reconnect !== "no"',
     replace: "true",
     killers: ["test/unit/adapters/http/event-stream.test.ts"],
+  },
+  {
+    name: "lets a tab go on whose token the gateway refuses",
+    file: "src/client/tabs/token-check.ts",
+    find: "(code === 4003 || code === LINK_BROKEN)",
+    replace: "code !== 4029",
+    killers: TABS,
+  },
+  {
+    name: "judges the token of a tab once for good",
+    file: "src/client/tabs/token-check.ts",
+    find: "void take(token, () => {})",
+    replace: "{}",
+    killers: TABS,
   },
 ];
