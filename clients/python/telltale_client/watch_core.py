@@ -1,6 +1,7 @@
 """One watch of one analysis, on the event loop that it was opened on. Loops over its events read it by queues."""
 
 import asyncio
+import inspect
 from collections import deque
 from typing import Callable, Deque, Dict, List, Literal, NamedTuple, Optional, Tuple
 from weakref import WeakKeyDictionary
@@ -51,7 +52,9 @@ class WatchCore:
         self.loop.call_soon(self._changed, None)
 
     def subscribe(self, listener: Callable[[], None]) -> Callable[[], None]:
-        """Calls `listener` after each change, until the answered function is called, on any thread."""
+        """Calls `listener` after each change, until the answered function is called, on any thread. Raises TypeError for no plain function."""
+        if not callable(listener) or inspect.iscoroutinefunction(listener):
+            raise TypeError(f"a listener is a function that is not asynchronous, and not {listener!r}")
         key = object()
         self._listeners[key] = listener
 

@@ -108,9 +108,10 @@ class LinkBySocket:
         if due > 0:
             if kind not in ("subscribed", "subscription_refused"):
                 return
-            self._due[analysis_id] = due - 1
             if due > 1:
+                self._due[analysis_id] = due - 1
                 return
+            del self._due[analysis_id]
         if kind == "subscription_refused":
             self._owner.refused(analysis_id, frame["code"])
         else:

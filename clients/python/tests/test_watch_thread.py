@@ -50,6 +50,15 @@ class AListener(WithGateway):
                 self.assertIsInstance(fault, RuntimeError)
                 self.assertIn("in a thread of its own", str(fault))
 
+    def test_that_nobody_could_call_is_refused_at_once(self):
+        async def later():
+            pass
+
+        watching = self.watch()
+        for listener in (None, "print", later):
+            with self.assertRaisesRegex(TypeError, "a listener is a function"):
+                watching.subscribe(listener)
+
     def test_subscribes_opens_and_closes(self):
         watching, other, opened, told = self.live(), str(uuid.uuid4()), [], []
 
