@@ -55,8 +55,8 @@ export function TelltaleProvider(props: TelltaleProviderProps): ReactElement {
 }
 
 /**
- * Watches an analysis while the component is mounted, and renders it again after each change. Without an id, or if it is not enabled, the
- * connection is `closed`. Throws if neither a `TelltaleProvider` nor the options name the gateway.
+ * Watches an analysis while the component is mounted, and renders it again after each change. Without an id, if the token is an empty text,
+ * or if it is not enabled, the connection is `closed`. Throws if neither a `TelltaleProvider` nor the options name the gateway.
  */
 export function useAnalysis(id: string | null | undefined, options?: UseAnalysisOptions): WatchSnapshot {
   return useAnalyses([id], { ...options, throttleMs: options?.throttleMs ?? 0 })[0] ?? IDLE;
@@ -95,8 +95,8 @@ export function useAnalyses(
   const key = JSON.stringify((ids ?? []).map((id) => (id ? `${id}` : "")));
   const order = useMemo(() => JSON.parse(key) as string[], [key]);
   const wanted = useMemo(
-    () => (enabled ? [...new Set(order)].filter((id) => id !== "") : []),
-    [enabled, order],
+    () => (enabled && token !== "" ? [...new Set(order)].filter((id) => id !== "") : []),
+    [enabled, token, order],
   );
   useEffect(() => store.want(wanted), [store, wanted]);
   const getSnapshot = () => store.snapshots(wanted);

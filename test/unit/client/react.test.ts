@@ -115,10 +115,12 @@ describe("useAnalysis()", () => {
     expect(gateway.sockets.every(({ closedWith }) => closedWith === 1000)).toBe(true);
   });
 
-  test("watches nothing without an id, or if it is not enabled, and begins when that changes", async () => {
+  test("watches nothing without an id or a token, or if it is not enabled, and begins when that changes", async () => {
     const gateway = new ScriptedGateway();
     const page = pageOf(gateway);
     await page.render(createElement(Progress, { id: null }));
+    expect(page.text()).toBe("closed ? ;");
+    await page.render(createElement(Progress, { id: ANALYSIS, options: { token: "" } }));
     expect(page.text()).toBe("closed ? ;");
     await page.render(createElement(Progress, { id: ANALYSIS, options: { enabled: false } }));
     expect(page.text()).toBe("closed ? ;");
