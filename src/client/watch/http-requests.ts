@@ -28,7 +28,8 @@ export async function request(
     redirect: "error",
   });
   if (response.ok) return response;
-  const { code } = (await response.json().catch(() => ({}))) as { readonly code?: unknown };
+  const body = (await response.json().catch(() => ({}))) as { readonly code?: unknown } | null;
+  const code = body?.code;
   // An answer that is no problem of the gateway comes from something on the way.
   if (typeof code !== "string") throw refusalOf(1006, `HTTP ${response.status}`);
   const waitMs = Number(response.headers.get("Retry-After")) * 1000;

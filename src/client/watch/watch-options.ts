@@ -6,7 +6,7 @@ import type { WatchedEvent } from "./watched-events.ts";
 
 /**
  * A token, or a function that gets one. A function is asked before each connection, before its last token ends, and after the gateway refused
- * one. It may answer the same token as long as that is good.
+ * one. It may answer the same token as long as that is good. If it throws, rejects or answers no text, it is asked again, with growing pauses.
  */
 export type TokenSource = string | (() => string | Promise<string>);
 
@@ -73,7 +73,7 @@ export interface AnalysisWatch extends AsyncIterable<WatchedEvent> {
    * rejects with `CancelRefused` if it does not.
    */
   cancel(reason?: string): Promise<void>;
-  /** Comes back now if the watch waits to come back. */
+  /** Comes back now if the watch waits to come back: with all watches of its connection, or by itself if only its analysis was refused for now. */
   retryNow(): void;
   /** Ends the watch. Leaves no timer and no connection behind that another watch does not need. */
   close(): void;

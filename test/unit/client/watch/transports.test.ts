@@ -162,6 +162,7 @@ describe("server-sent events", () => {
     [429, { code: "too_many_connections" }, "waiting", 4029],
     [503, { code: "over_capacity" }, "waiting", 1013],
     [502, "<html>", "waiting", 1006],
+    [502, null, "waiting", 1006],
     [403, { code: "not_declared" }, "waiting", 4003],
     [403, { code: "not_allowed" }, "refused", 4003],
   ] as const)("%d %j: is %s, as close code %d says", async (code, body, expected, closeCode) => {
