@@ -23,8 +23,8 @@ export function settingsOf(element: GivenElement): ElementSettings {
   const analysisId = element.getAttribute("analysis-id");
   const endpoint = element.getAttribute("token-endpoint");
   if (!element.isConnected || !analysisId || !(token || endpoint)) return NOTHING;
-  const url = addressOf(element.getAttribute("src") || "/", /^(http|ws)s?:$/);
-  const source = token || addressOf(endpoint ?? "", /^https?:$/);
+  const url = addressOf(element.getAttribute("src") || "/", /^(http|ws)s?:\/\/[^?#@]+$/);
+  const source = token || addressOf(endpoint ?? "", /^https?:/);
   if (url === undefined) return wrong(`src="${element.getAttribute("src") ?? ""}"`);
   if (source === undefined) return wrong(`token-endpoint="${endpoint}"`);
   if (typeof source !== "string" && typeof source !== "function") return wrong("token");
@@ -53,11 +53,11 @@ function wrong(reason: string): ElementSettings {
   return { kind: "wrong", reason };
 }
 
-/** The whole address; undefined if it is none of this protocol. */
-function addressOf(text: string, protocol: RegExp): string | undefined {
+/** The whole address; undefined if it is none of this form. */
+function addressOf(text: string, form: RegExp): string | undefined {
   try {
-    const { href, protocol: own } = new URL(text, document.baseURI);
-    return protocol.test(own) ? href : undefined;
+    const { href } = new URL(text, document.baseURI);
+    return form.test(href) ? href : undefined;
   } catch {
     return undefined;
   }
