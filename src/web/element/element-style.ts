@@ -33,7 +33,7 @@ section, ul { display: grid; justify-items: start }
 [part=status] { font-weight: 600 }
 [part=connection], [part=details], [part=message], span, ul { color: var(--muted) }
 [part=bar] { block-size: 0.5em; border-radius: 1em; background: var(--line); overflow: hidden }
-[part=fill] { block-size: 100%; inline-size: var(--done, 0%); border-radius: inherit; background: var(--tone, var(--accent)); transition: inline-size 0.3s ease-out }
+[part=fill] { block-size: 100%; border-radius: inherit; background: var(--tone, var(--accent)); transition: inline-size 0.3s ease-out }
 [data-unknown] [part=fill] { inline-size: 30%; opacity: 0.6; animation: slide 1.6s ease-in-out infinite alternate }
 @keyframes slide { to { margin-inline-start: 70% } }
 [data-status=completed] { --tone: var(--good) }

@@ -22,7 +22,7 @@ export function buildView(root: ShadowRoot): ElementView {
     ...inside: (Node | string)[]
   ) => {
     const element = document.createElement(tag);
-    element.part.value = part;
+    element.part = part;
     element.append(...inside);
     return element;
   };
@@ -89,7 +89,7 @@ export function buildView(root: ShadowRoot): ElementView {
       card.dataset.status = shown.look;
       bar.hidden = shown.look === "refused";
       bar.toggleAttribute("data-unknown", progress === null);
-      bar.style.setProperty("--done", `${(progress ?? 0) * 100}%`);
+      fill.style.inlineSize = progress === null ? "" : `${progress * 100}%`;
       bar.ariaLabel = say("progress");
       stages.ariaLabel = say("stages");
       bar.ariaValueNow = progress === null ? null : `${Math.round(progress * 100)}`;
