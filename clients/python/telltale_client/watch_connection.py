@@ -42,6 +42,7 @@ class SharedConnection:
         self._wake = asyncio.Event()
         self._linger: Optional[asyncio.TimerHandle] = None
         self._failures = self._token_refusals = 0
+        self._is_over = False
 
     def feed_of(self, analysis_id: str) -> Feed:
         return self._feeds.get(analysis_id) or Feed(analysis_id, self)
@@ -80,19 +81,25 @@ class SharedConnection:
         self._wake.set()
 
     def _close(self) -> None:
+        if self._is_over:
+            return  # another one may have its place
+        self._is_over = True
+        if self._linger is not None:
+            self._linger.cancel()
         if self._task is not None:
             self._task.cancel()
         self._closed()
 
     def _ended(self, task: "asyncio.Task[None]") -> None:
         """Ends the watches that are left if somebody else cancelled the task, as the end of a program does, or if it failed."""
+        fault = None if task.cancelled() else task.exception()
         if task.cancelled():
             self._tell(Closed())
-            return
-        fault = task.exception()
-        if fault is not None:
+        elif fault is not None:
             asyncio.get_running_loop().call_exception_handler({"message": "a watch failed", "exception": fault})
             self._tell(Refused(LINK_BROKEN, f"{type(fault).__name__}: {fault}"))
+        if not self._feeds:
+            self._close()
 
     def _tell(self, status: Connection) -> None:
         self._status = status

@@ -1,4 +1,5 @@
 import asyncio
+import gc
 import json
 import pickle
 import random
@@ -6,6 +7,7 @@ import time
 import unittest
 import urllib.request
 import uuid
+import weakref
 
 from telltale_client import WatchRefused
 from telltale_client.watch_core import TRANSPORTS
@@ -291,6 +293,19 @@ class AnAsynchronousWatch(WithGateway):
             running = set()
             with self.subTest(transport=transport.name):
                 self.play(play(transport))
+
+    def test_that_nobody_closed_leaves_nothing_of_its_loop(self):
+        async def loop_of(closes):
+            watching = self.awatch()
+            await eventually(lambda: watching.snapshot.analysis, "it is live")
+            if closes:
+                watching.close()
+            return weakref.ref(asyncio.get_running_loop())
+
+        for closes in (True, False):
+            loop = asyncio.run(loop_of(closes))
+            gc.collect()
+            self.assertIsNone(loop())
 
     def test_of_another_loop_cannot_be_iterated_and_none_can_be_copied(self):
         async def opened():
