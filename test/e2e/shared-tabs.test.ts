@@ -74,12 +74,15 @@ describe.skipIf(!needs("chromium"))("three tabs that share a connection", () => 
     const id = crypto.randomUUID();
     await publishSome(id, 1, 1);
     await openTab(context, id);
-    const hidden = await openTab(context, id, { speed: 120, throttle: 60 });
+    const hidden = await openTab(context, id);
+    await hidden.evaluate(() => page.hide());
     const began = Date.now();
-    await eventually("four minutes of the page pass", async () => Date.now() - began > 2_000);
+    await eventually("three minutes of the page pass", async () => Date.now() - began > 6_000);
     await publishSome(id, 2, 3);
     await expectAll(hidden, id, 2, 3);
-    expect((await reportOf(hidden, id)).past).toEqual(["connecting", "live"]);
+    const { past } = await reportOf(hidden, id);
+    // One that is lost each minute has three.
+    expect(past.filter((state) => state === "waiting 1006").length).toBeLessThan(2);
     await context.close();
   });
 

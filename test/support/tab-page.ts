@@ -5,10 +5,11 @@ import { runtime } from "../../src/client/watch/environment.ts";
 
 /** A page that watches with all other tabs, and writes down the events that it is told. Its address has the options of `tab-site`. */
 const query = new URLSearchParams(location.search);
-const speed = Number(query.get("speed") ?? 4);
-const throttleMs = Number(query.get("throttle") ?? 0) * 1_000;
-const began = Date.now();
-const now = () => began + (Date.now() - began) * speed;
+let speed = Number(query.get("speed") ?? 4);
+let throttleMs = 0;
+let began = Date.now();
+let beganAt = began;
+const now = () => beganAt + (Date.now() - began) * speed;
 const environment = {
   ...runtime,
   now,
@@ -24,6 +25,8 @@ export interface TabPage {
   /** Shows it by the element. */
   show(url: string, analysisId: string): void;
   report(analysisId: string): TabReport;
+  /** From here on timers fire at the end of a minute alone, as those of a page that has been hidden for long; a minute takes two seconds. */
+  hide(): void;
   /** The user from the next token on. */
   become(user: string): void;
 }
@@ -78,6 +81,12 @@ const page: TabPage = {
     const transport = connection.status === "live" ? connection.transport : undefined;
     const code = "code" in connection ? connection.code : undefined;
     return { status: connection.status, code, transport, progress: analysis?.progress, told, past };
+  },
+  hide() {
+    beganAt = now();
+    began = Date.now();
+    speed = 30;
+    throttleMs = 60_000;
   },
   become: (user) => query.set("user", user),
 };

@@ -18,8 +18,8 @@ export interface TabOptions {
   readonly forged?: boolean;
   /** How many times faster the clock of the page is; 4 if left out. */
   readonly speed?: number;
-  /** Timers fire at the end of such a span of seconds alone, as those of a page that has been hidden for long. */
-  readonly throttle?: number;
+  /** How many seconds its tokens last; 600 if left out. */
+  readonly expires?: number;
 }
 
 /** A site whose pages watch with all their tabs, for the tests of a file. */
@@ -36,7 +36,9 @@ export function useTabSite(gateway: Pick<GatewayProcess, "url">) {
       async fetch(request) {
         const { pathname, searchParams } = new URL(request.url);
         if (pathname === "/token") {
-          const token = await tokenFor({ user: searchParams.get("user") ?? "alice" });
+          const user = searchParams.get("user") ?? "alice";
+          const expiresInSeconds = Number(searchParams.get("expires") ?? 600);
+          const token = await tokenFor({ user, expiresInSeconds });
           return new Response(searchParams.has("forged") ? `${token.slice(0, -8)}AAAAAAAA` : token);
         }
         if (pathname === "/page.js")
