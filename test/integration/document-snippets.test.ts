@@ -228,6 +228,13 @@ describe.skipIf(!needs("redis-server"))("the snippets that readers copy", () => 
     await other.stop();
   });
 
+  test("docs/PUBLISHING.md: a task of Celery is cancelled with a token of its own scope", async () => {
+    const snippet = snippetOf("docs/PUBLISHING.md", "Cancelling a task", "sh");
+    const env = { ID: crypto.randomUUID(), JWT_SECRET_KEY: TEST_SECRET, TELLTALE_URL: gateway.url };
+    const { code, said } = await shell(snippet, env);
+    expect([code, said]).toEqual([0, '{"cancel_requested":true}']);
+  });
+
   test("docs/COMMANDS.md: a worker's events are published, and two watchers end with them", async () => {
     const id = crypto.randomUUID();
     const events = [statusUpdate({ progress: 0.25 }), resultUpdate()].map((event) => JSON.stringify(event));

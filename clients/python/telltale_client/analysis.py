@@ -11,7 +11,7 @@ from typing import Any, Dict, Iterable, Iterator, Optional, Sequence, Tuple, Typ
 from . import open_blocks
 from .deliveries import delivery_to
 from .delivery import PATIENCE_SECONDS
-from .events import error_fields, said_fields
+from .events import error_fields, is_leaving, said_fields
 from .lane import Lane
 from .loop import Loop, length_of
 from .settings import checks_events, destination
@@ -137,7 +137,7 @@ class Analysis:
         `total` is the length if that is left out and known. `span` is the part of the whole progress that this loop makes.
         """
         loop = Loop(total if total is not None else length_of(iterable), stage, unit, message, span)
-        lane = self._telling.lane
+        lane, whole = self._telling.lane, self._telling.whole
         self._telling.open_loop(loop)
         try:
             for item in iterable:
@@ -145,6 +145,8 @@ class Analysis:
                     self.raise_if_cancelled()
                 yield item
                 loop.current += 1
+                if whole is not None:
+                    whole.add(loop.progress())
         finally:
             self._telling.close_loop(loop)
 
@@ -225,13 +227,6 @@ def _of_another_process(analysis_id: str, url: Optional[str], token: Token, atte
     analysis = Analysis(analysis_id, url=url, token=token, attempt_id=attempt_id, part=True)
     analysis._owner = owner
     return analysis
-
-
-def is_leaving(fault: BaseException) -> bool:
-    """`sys.exit(0)`, and a generator that nobody reads on: neither says that the work has failed."""
-    if isinstance(fault, SystemExit):
-        return fault.code is None or isinstance(fault.code, int) and fault.code == 0
-    return isinstance(fault, GeneratorExit)
 
 
 def id_of(name: str) -> str:

@@ -195,7 +195,10 @@ class CelerySetup:
             return None
         running, at = self._new(run), self._last_told.find(task_id)
         if at is not None:
+            running.analysis._telling.whole = None  # it is of the whole already
             running.analysis._telling.begin_at(*at)
+        elif running.whole is not None:
+            running.whole.add(0.0)
         return running
 
     def _new(self, run: Run, retries: int = 0) -> Running:

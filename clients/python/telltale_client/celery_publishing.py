@@ -4,16 +4,25 @@ import logging
 import uuid
 from collections import Counter
 from contextvars import ContextVar
-from typing import Any, Callable, Dict, List, Mapping, Optional
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Set
 
 from celery import current_task, group, signals
 
 from .celery_queued import Queued
 from .celery_running import Running
-from .celery_runs import CHORD_UNLOCK, MARK, Runs, Step, steps_after, steps_of
+from .celery_runs import CHORD_UNLOCK, MARK, Runs, Step, steps_after, steps_after_group, steps_of
 from .celery_shared import SharedMemory
+from .celery_whole import WholeMark, new_whole
 
 log = logging.getLogger("telltale_client")
+
+
+class SentGroup(NamedTuple):
+    """A group that is being sent: how many of its parts, and which tasks in them, tell of each analysis."""
+
+    id: str
+    parts: "Counter[str]"
+    tasks: Dict[str, Set[str]]
 
 
 class Publishing:
@@ -26,35 +35,37 @@ class Publishing:
         self._queued = queued
         self._memory = memory
         self._running = running
-        # While a group is sent: how many of its tasks tell of each analysis.
-        self._sizes: "ContextVar[Optional[Mapping[str, int]]]" = ContextVar("telltale_group", default=None)
+        self._sent: "ContextVar[Optional[SentGroup]]" = ContextVar("telltale_group", default=None)
 
     def connect(self) -> None:
         signals.before_task_publish.connect(self._before, weak=False)
         original = group.apply_async
 
         def apply_async(sent: Any, args: Any = None, kwargs: Any = None, *more: Any, **options: Any) -> Any:
-            token = self._sizes.set(self._sizes_of(sent, kwargs or {}))
+            token = self._sent.set(self._counted(sent, kwargs or {}))
             try:
                 return original(sent, args, kwargs, *more, **options)
             finally:
-                self._sizes.reset(token)
+                self._sent.reset(token)
 
         group.apply_async = apply_async
 
-    def _sizes_of(self, sent: Any, keywords: Dict[str, Any]) -> Mapping[str, int]:
-        sizes: "Counter[str]" = Counter()
+    def _counted(self, sent: Any, keywords: Dict[str, Any]) -> SentGroup:
+        counted = SentGroup(uuid.uuid4().hex, Counter(), {})
         try:
             for part in sent.tasks:
-                steps = list(steps_of(part))
                 names = set()
-                for place, step in enumerate(steps):
+                for place, step in enumerate(steps_of(part)):
                     own = {**step.keywords, **keywords} if place == 0 else step.keywords
-                    names.add(self._runs.name_elsewhere(step.task, step.id or str(uuid.uuid4()), own, {}))
-                sizes.update(name for name in names if name is not None)
+                    task_id = step.id or str(uuid.uuid4())
+                    named = self._runs.name_elsewhere(step.task, task_id, own, {})
+                    if named is not None:
+                        names.add(named)
+                        counted.tasks.setdefault(named, set()).add(task_id)
+                counted.parts.update(names)
         except Exception:
             log.exception("the tasks of a group could not be counted")
-        return sizes
+        return counted
 
     def _before(self, headers: Any = None, body: Any = None, **_: Any) -> None:
         try:
@@ -85,27 +96,44 @@ class Publishing:
             return self._mark_of_retry(running)
         named = self._runs.name_elsewhere(message["task"], task_id, keywords, running.run.mark if running else {})
         own = self._mark_of_group(message, later, named, running)
+        if running is None or named != running.run.analysis:
+            own["whole"] = self._whole(message, later, named, 0.0)
         if running is None:
             return own
         run, names = running.run, running.run.mark.get("names") or {}
-        shared: Dict[str, Any] = {**run.mark, "attempt": run.attempt_id, "at": running.analysis._telling.at}
+        at = running.analysis._telling.at
+        shared: Dict[str, Any] = {**run.mark, "attempt": run.attempt_id, "at": at, "whole": run.whole}
         if run.task_id in (task_id, *(step.id for step in later)):
             running.replaced = True
-            return {**shared, "names": {**names, run.task_id: run.analysis}}
+            return {**shared, "names": {**names, run.task_id: run.analysis}, "whole": self._whole(message, later, named, at[1])}
         if named != run.analysis:
             return {**own, "names": names}
         if task_id in (step.id for step in run.later):
-            return {**shared, **own, "counted": running.counted and self._memory.open(run.attempt_id, task_id)}
-        return {**shared, **own, "part": True, "counted": running.share() and self._memory.open(run.attempt_id, task_id)}
+            whole = running.whole.mark_of_next() if running.whole is not None else None
+            counted = running.counted and self._memory.open(run.attempt_id, task_id)
+            return {**shared, **own, "counted": counted, "whole": whole}
+        counted = running.share() and self._memory.open(run.attempt_id, task_id)
+        return {**shared, **own, "part": True, "counted": counted, "whole": self._whole(message, later, named, at[1])}
+
+    def _whole(self, message: Dict[str, Any], later: List[Step], named: Optional[str], base: float) -> Optional[WholeMark]:
+        """All tasks of the canvas that begins with the message, and tell of its analysis."""
+        if named is None:
+            return None
+        sent = self._sent.get()
+        after = list(steps_after_group(message)) if sent is not None else later
+        first = sent.tasks.get(named, set()) if sent is not None else {str(message["id"])}
+        ids = (step.id for step in after if self._runs.name_elsewhere(step.task, step.id or "", step.keywords, {}) == named)
+        tasks = len(first.union(filter(None, ids)))
+        return new_whole(tasks, base, sent.id if sent is not None else None) if tasks > 1 or base > 0 else None
 
     def _mark_of_group(
         self, message: Dict[str, Any], later: List[Step], named: Optional[str], running: Optional[Running]
     ) -> Dict[str, Any]:
         """How many tasks of its group tell of the analysis, or that it is in none, although newer Celery names one."""
-        sizes = self._sizes.get()
-        if sizes is not None:
+        sent = self._sent.get()
+        if sent is not None:
             leads_there = bool(message.get("group")) or any(step.group for step in later)
-            return {"of": sizes.get(named or "") if leads_there else None, "no_group": False}
+            return {"of": sent.parts.get(named or "") if leads_there else None, "no_group": False}
         if not current_task:
             return {}
         after = running.run.later if running is not None else steps_after(vars(current_task.request))
@@ -119,4 +147,4 @@ class Publishing:
         """The next try of a task that has an attempt of its own is another one."""
         run = running.run
         shared: Dict[str, Any] = {"attempt": run.attempt_id, "at": running.analysis._telling.at} if run.shared else {}
-        return {**run.mark, **shared, "cancelled": running.tries_again()}
+        return {**run.mark, **shared, "cancelled": running.tries_again(), "whole": run.whole}

@@ -5,10 +5,12 @@ from typing import Any, Dict, Optional
 
 from celery.exceptions import Ignore, SoftTimeLimitExceeded, TimeLimitExceeded, WorkerLostError
 
-from .analysis import Analysis, Cancelled, is_leaving
+from .analysis import Analysis, Cancelled
 from .celery_runs import Run
 from .celery_shared import EndWatch, SharedMemory
+from .celery_whole import PartOfWhole
 from .encoding import text_of
+from .events import is_leaving
 from .retries import waits_for_retry
 from .status import Status
 
@@ -43,6 +45,8 @@ class Running:
         # The exception that the next try is for.
         self.cause: Optional[BaseException] = None
         self._tried_again = False
+        self.whole = PartOfWhole(memory, run.whole, run.task_id) if run.whole is not None else None
+        analysis._telling.whole = self.whole
         self._memory = memory
         self._ends: Optional[EndWatch] = None
 
@@ -67,6 +71,10 @@ class Running:
         at = run.mark.get("at")
         if at:
             telling.begin_at(*at)
+        if self.whole is not None:
+            self.whole.add(0.0)
+        if telling.when_told is not None:
+            telling.when_told(*telling.at)
         self.analysis.start()
         if run.shared and self._tells_its_begin():
             telling.status(Status(message="Started"))
@@ -94,8 +102,15 @@ class Running:
         return is_cancelled
 
     def succeed(self) -> bool:
-        """Whether the analysis is complete by this."""
+        """Whether the analysis is complete by this. Before it is counted all that it told is with the gateway: a status after the end would reopen it."""
         run = self.run
+        if self.whole is not None:
+            done = self.whole.add(1.0)
+            if run.of is not None and 0 < done < run.of:
+                self.analysis._telling.status(Status(1.0, message=f"{done} of {self.whole.tasks} tasks are done"))
+        if self.counted or run.of is not None:
+            self.analysis._telling.release()
+            self.analysis.wait()
         if self.counted:
             return self._memory.done(run.attempt_id, run.task_id)
         if run.completes and run.of is not None:

@@ -5,6 +5,8 @@ import uuid
 from types import SimpleNamespace
 from typing import Any, Callable, Dict, Iterator, List, Mapping, NamedTuple, Optional
 
+from .celery_whole import WholeMark, new_whole
+
 # Answers the id of the analysis that a task belongs to, None if to none. Arguments: the task, its id, its keywords.
 IdFunction = Callable[[Any, str, Dict[str, Any]], Optional[str]]
 # The header of a message with what the worker that sent it knows of its run.
@@ -40,6 +42,8 @@ class Run(NamedTuple):
     # All tasks that come after it, also those of other analyses.
     later: List[Step]
     mark: Dict[str, Any]
+    # The canvas of which it makes a part; None if its progress is the whole.
+    whole: Optional[WholeMark]
 
     @property
     def cancelled(self) -> bool:
@@ -93,6 +97,7 @@ class Runs:
             parallel=in_group or bool(mark.get("part")) or of != 1 and any(step.group for step in after),
             later=later,
             mark=mark,
+            whole=mark.get("whole") or (new_whole(1 + len(after), named=attempt) if after and not in_group else None),
         )
 
 
@@ -110,6 +115,13 @@ def steps_after(message: Mapping[str, Any]) -> Iterator[Step]:
         yield from steps_of(message["chord"], header=message.get("group"))
     for signature in message.get("callbacks") or ():
         yield from steps_of(signature)
+
+
+def steps_after_group(message: Mapping[str, Any]) -> Iterator[Step]:
+    """Those that come when all parts of its group are done: the body of its chord."""
+    for options in (message, *(signature.get("options") or {} for signature in message.get("chain") or ())):
+        if options.get("chord"):
+            yield from steps_of(options["chord"], header=message.get("group"))
 
 
 def steps_of(signature: Mapping[str, Any], group: Optional[str] = None, header: Optional[str] = None) -> Iterator[Step]:

@@ -60,6 +60,20 @@ class SharedMemory:
 
         return self._ask(counted, False)
 
+    def progress(self, whole: str, task: str, own: float) -> Optional[List[float]]:
+        """Keeps the progress of a task, and answers that of all tasks of its canvas; None if nobody knows."""
+
+        def kept(redis: Any) -> Optional[List[float]]:
+            key = _key(whole, "progress")
+            with redis.pipeline() as pipe:
+                _, values, _ = pipe.hset(key, task, own).hvals(key).expire(key, KEPT_SECONDS).execute()
+            return [float(value) for value in values]
+
+        return self._ask(kept, None)
+
+    def progress_of(self, whole: str, task: str) -> float:
+        return self._ask(lambda redis: float(redis.hget(_key(whole, "progress"), task) or 0), 0.0)
+
     def end(self, attempt: str, how: str) -> None:
         """The first end counts."""
         self._ask(lambda redis: bool(redis.set(_key(attempt, "ended"), how, nx=True, ex=KEPT_SECONDS)), False)

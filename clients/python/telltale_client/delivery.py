@@ -3,7 +3,7 @@
 import sys
 import threading
 import time
-from typing import Callable, List, NamedTuple, Optional
+from typing import Callable, List, Optional
 
 from .backoff import Backoff
 from .events import Event
@@ -12,7 +12,7 @@ from .lane import BEAT_SECONDS, Lane
 from .outbox import Batch
 from .schema import check
 from .transport import Away, Denied, Refused, Transport
-from .turns import next_due, pause
+from .turns import Watcher, next_due, pause
 
 log = HeldLog()
 
@@ -43,8 +43,7 @@ class Delivery:
         self._lanes: List[Lane] = []
         self._watchers: List[Watcher] = []
         self._away = Backoff()
-        # A caller that left waited for the gateway, and it has not been there since.
-        self.waited_in_vain = False
+        self.waited_in_vain = False  # a caller that left waited for the gateway, and it has not been there since
 
     def after_fork(self) -> None:
         for lane in self._lanes:
@@ -84,6 +83,11 @@ class Delivery:
         with self._changed:
             lane.is_over(how)
             self._changed.notify_all()
+
+    def release(self, lane: Lane) -> None:
+        with self._changed:
+            lane.release(time.monotonic())
+            self._serve(lane)
 
     def take_back(self, lane: Lane) -> None:
         """Drops what waits. A request that is on its way may still arrive."""
@@ -165,8 +169,7 @@ class Delivery:
                     if not lines_wait():
                         self._changed.wait(pause(self._lanes, now, self._away.resume_at))
                     continue
-                # The others come first the next time.
-                self._lanes.remove(due)
+                    self._lanes.remove(due)
                 self._lanes.append(due)
                 batch = due.next_batch(self._transport.largest_batch)
             self._ask(due, batch)
@@ -246,11 +249,3 @@ class Delivery:
             if lane.denied.failures == 1:
                 log.warning("events of %s wait: %s", lane.analysis_id, denied)
             self._changed.notify_all()
-
-
-class Watcher(NamedTuple):
-    """Called back when the lane is empty, or has been denied for longer than whoever waits since `since` should wait."""
-
-    lane: Lane
-    since: float
-    callback: Callable[[], None]

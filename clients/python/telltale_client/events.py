@@ -96,6 +96,13 @@ def _attribute(fault: BaseException, name: str) -> Any:
         return None  # one that cannot be read is as good as none
 
 
+def is_leaving(fault: BaseException) -> bool:
+    """`sys.exit(0)`, and a generator that nobody reads on: neither says that the work has failed."""
+    if isinstance(fault, SystemExit):
+        return fault.code is None or isinstance(fault.code, int) and fault.code == 0
+    return isinstance(fault, GeneratorExit)
+
+
 def short_traceback(fault: BaseException) -> List[str]:
     frames = traceback.extract_tb(fault.__traceback__)[-FRAMES_SHOWN:]
     return [f"{os.path.basename(frame.filename)}:{frame.lineno} in {frame.name}" for frame in frames]

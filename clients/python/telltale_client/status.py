@@ -1,6 +1,6 @@
 """How far a worker says that its analysis is."""
 
-from typing import Any, Dict, NamedTuple, Optional
+from typing import Any, Dict, NamedTuple, Optional, Protocol
 
 from .encoding import plain, text_of
 from .loop import finite
@@ -18,12 +18,29 @@ class Status(NamedTuple):
     extra: Dict[str, Any] = {}
 
 
+class Whole(Protocol):
+    """Adds the progress of this worker to that of others on the same analysis."""
+
+    def add(self, own: Optional[float]) -> object:
+        """Called by the worker's thread before it tells the progress, without a lock."""
+
+    def overall(self, own: float) -> float:
+        """The progress to tell."""
+
+
 def readable(status: Status) -> Status:
     """Without numbers that are none; a stage may be a member of an Enum, and a message of any type."""
     stage = status.stage if type(status.stage) in (str, type(None)) else str(plain(status.stage))
     numbers: Dict[str, Any] = {name: finite(getattr(status, name)) for name in ("progress", "current", "total")}
     texts: Dict[str, Any] = {name: _readable_text(getattr(status, name)) for name in ("message", "unit")}
     return status._replace(stage=stage, **texts, **numbers)
+
+
+def progress_of(status: Status) -> Optional[float]:
+    """0 to 1, by its counts if it says none; None if it says neither."""
+    if status.progress is None and status.total and status.current is not None:
+        return min(1.0, status.current / status.total)
+    return status.progress
 
 
 def _readable_text(value: Any) -> Optional[str]:

@@ -12,7 +12,7 @@ from .held_log import HeldLog
 from .lane import RESULTS, Lane
 from .loop import Loop, Rate
 from .schema import EventRefused, check
-from .status import Status, message_of, readable
+from .status import Status, Whole, message_of, progress_of, readable
 from .under_run import UnderRun
 
 log = HeldLog()
@@ -40,6 +40,7 @@ class Telling:
         self.checks = False
         self.has_result = True  # else its result and its completion are another task's to tell
         self.when_told: Optional[Callable[[str, float], None]] = None  # called with the stage and the progress of each status
+        self.whole: Optional[Whole] = None
         self.frames: Tuple[int, int] = (0, 0)  # done and in all, of the last loop over frames
         self._task_id = task_id
         self._stage, self._progress = stage, 0.0
@@ -53,6 +54,8 @@ class Telling:
 
     def status(self, status: Status) -> None:
         """After the end a status is left out, since it would open the analysis again."""
+        if self.whole is not None:
+            self.whole.add(progress_of(readable(status)))
         stage = plain(status.stage)
         if stage == "completed" and not self.has_result:
             stage, status = None, status._replace(stage=None)  # others go on with the analysis
@@ -88,16 +91,20 @@ class Telling:
     @property
     def at(self) -> Tuple[str, float]:
         """The stage and the progress that were told last."""
-        return self._stage, self._progress
+        return self._stage, self._overall()
 
     def begin_at(self, stage: str, progress: float) -> None:
         """Goes on from what another task has told."""
-        self._stage, self._progress = stage, progress
+        self._stage, self._progress = stage, progress if self.whole is None else 0.0
 
     def reopen(self) -> None:
         """The run goes on although it was told that it waits."""
         self.lane.ended = None
         self.watch()
+
+    def release(self) -> None:
+        """Sends what waits for its time at once."""
+        self._send(lambda to: to.release(self.lane))
 
     def take_back(self) -> None:
         """Sends no more of what waits."""
@@ -205,16 +212,18 @@ class Telling:
             self._counts = {}
         return status._replace(**self._counts)
 
+    def _overall(self) -> float:
+        return self._progress if self.whole is None else self.whole.overall(self._progress)
+
     def _event(self, status: Status) -> Event:
         status = self._with_counts(self._without_refused(readable(status)))
-        progress = status.progress
-        if progress is None and status.total and status.current is not None:
-            progress = min(1.0, status.current / status.total)
+        progress = progress_of(status)
         told = self._progress if progress is None else progress
         if 0 <= told <= 1:
             self._progress = told  # another one is refused, and must not take later events with it
+            told = told if status.stage == "completed" else self._overall()
         if self.when_told is not None and status.stage not in ENDING_STAGES:
-            self.when_told(self._stage, self._progress)
+            self.when_told(*self.at)
         fields = {
             "task_id": self._task_id,
             "progress": round(told, 6),
@@ -222,7 +231,7 @@ class Telling:
             "message": status.message or message_of(self._stage, status),
             **{name: value for name, value in self._counts.items() if value is not None},
         }
-        estimate = self._rate.estimate(self._progress, time.monotonic())
+        estimate = self._rate.estimate(self._overall(), time.monotonic())
         if estimate is not None:
             fields["estimated_completion"] = estimate
         return timed("status_update", self.lane.analysis_id, self.lane.attempt_id, {**fields, **self._own(status.extra)})

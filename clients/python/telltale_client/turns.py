@@ -1,6 +1,6 @@
 """Which analysis is served next, and when."""
 
-from typing import Dict, List, Optional
+from typing import Callable, Dict, List, NamedTuple, Optional
 
 from .lane import Lane
 
@@ -28,3 +28,11 @@ def pause(lanes: List[Lane], now: float, away_until: float) -> Optional[float]:
         times += [lane.denied.resume_at for lane in lanes if lane.has_waiting]
     soonest = min(times, default=float("inf"))
     return None if soonest == float("inf") else max(0.01, soonest - now)
+
+
+class Watcher(NamedTuple):
+    """Called back when the lane is empty, or has been denied for longer than whoever waits since `since` should wait."""
+
+    lane: Lane
+    since: float
+    callback: Callable[[], None]

@@ -130,6 +130,38 @@ class TasksOfOneAnalysis(unittest.TestCase):
                 self.assertEqual(self.stages().count("completed"), 1)
                 self.assertEqual(self.app.said("began", self.id), self.app.said("done", self.id))
 
+    def progress(self):
+        """As it was told with the first report of each task, in the order of its size."""
+        events = self.gateway.events(self.id)
+        return sorted(round(event["progress"], 3) for event in events if event.get("message") == "Uploading")
+
+    def test_of_a_group_and_of_a_chord_add_up_their_progress(self):
+        for name, canvas, told in (
+            ("group", lambda parts: self.app.group(parts).delay(), [0.125, 0.25, 0.375, 0.5]),
+            ("chord", lambda parts: self.app.chord(parts)(self.part()), [0.1, 0.2, 0.3, 0.4]),
+        ):
+            with self.subTest(name):
+                self.id = str(uuid.uuid4())
+                canvas([self.part("waits") for _ in range(4)])
+                wait_until(lambda: len(self.progress()) == 4, self.progress)
+                self.assertEqual(self.progress(), told)
+                self.say("go")
+                self.assertEqual(self.gateway.wait_for(self.id, "completed")["progress"], 1)
+        self.assertGreater(self.progress()[-1], 0.5)  # the body may begin before the last part counts as done
+
+    def test_of_a_chain_go_on_where_the_one_before_has_ended(self):
+        (self.part() | self.part() | self.part()).delay()
+        self.gateway.wait_for(self.id, "completed")
+        told = [event["progress"] for event in self.gateway.events(self.id)]
+        self.assertEqual((self.progress(), told), ([0.167, 0.5, 0.833], sorted(told)))
+
+    def test_that_one_of_them_starts_make_what_is_left(self):
+        self.app.part.delay("group", analysis_id=self.id, does="is_replaced")
+        wait_until(lambda: len(self.progress()) == 3, self.progress)
+        self.assertIn(self.progress(), ([0.5, 0.625, 0.875], [0.5, 0.625, 0.75]))
+        self.say("go")
+        self.gateway.wait_for(self.id, "completed")
+
     def test_of_a_group_complete_each_its_own_if_they_tell_of_several(self):
         ids = [str(uuid.uuid4()) for _ in range(3)]
         self.app.group(self.app.part.s(analysis_id=one) for one in ids).delay()
