@@ -77,6 +77,41 @@ class HttpProxy(InThread):
             await self._pass_on((reader, writer), where.hostname, where.port, first)
 
 
+class KeepingProxy(InThread):
+    """Passes on nothing but whole answers."""
+
+    def __init__(self, url):
+        self._to = urlsplit(url)
+        self._open = set()
+        self.requests = 0
+
+    @property
+    def url(self):
+        return f"http://127.0.0.1:{self.port}"
+
+    def cut(self):
+        """Ends all connections."""
+        self._do(self._cut())
+
+    async def _cut(self):
+        for task in self._open:
+            task.cancel()
+
+    async def _serve(self, reader, writer):
+        task = asyncio.current_task()
+        self._open.add(task)
+        try:
+            far_reader, far_writer = await asyncio.open_connection(self._to.hostname, self._to.port)
+            try:
+                far_writer.write(await reader.readuntil(b"\r\n\r\n"))
+                self.requests += 1
+                writer.write(await far_reader.read())
+            finally:
+                far_writer.close()
+        finally:
+            self._open.discard(task)
+
+
 class TlsEnd(InThread):
     """Passes the bytes within TLS on to `url`."""
 

@@ -15,6 +15,7 @@ from telltale_client.watch_sse import EventStream, LongPoll
 from telltale_client.watch_types import Closed, Live, Waiting
 
 from .cutting_proxy import CuttingProxy
+from .http_proxy import KeepingProxy
 from .real_servers import PATIENCE_SECONDS, Gateway, needed, program
 from .test_conformance import StandingTime
 from .watched import VERDICT, WithGateway, called, eventually, status
@@ -260,6 +261,20 @@ class AnAsynchronousWatch(WithGateway):
     def post_to(self, gateway):
         request = gateway._request(f"/v1/analyses/{self.id}/events", json.dumps([status()]).encode())
         urllib.request.urlopen(request, timeout=30).close()
+
+    def test_SDK_16_comes_back_without_news_where_only_whole_answers_get_through(self):
+        async def kept():
+            with KeepingProxy(self.gateway.url) as proxy:
+                async with self.awatch(transports=(LongPoll(),), url=proxy.url) as watching:
+                    statuses = []
+                    watching.subscribe(lambda: statuses.append(watching.snapshot.connection.status))
+                    await eventually(lambda: watching.snapshot.analysis and proxy.requests > 1, "it waits for news")
+                    await called(proxy.cut)
+                    await eventually(lambda: statuses[-1:] == ["live"] and "waiting" in statuses, lambda: statuses)
+                    await called(self.publish, status())
+                    await eventually(lambda: watching.snapshot.analysis["status"] == "running", "the event came")
+
+        self.play(kept())
 
     def test_names_a_link_that_broke_as_the_reason_to_wait(self):
         async def broken(transport):
