@@ -47,6 +47,22 @@ describe.skipIf(!needs("redis-server"))("the inbox on Redis", () => {
       expect(sent).toBeLessThan(256 * 1024);
     });
 
+    test("BUD-9: a giant key does not reach the gateway as a whole, and stays apart from others by each byte", async () => {
+      const giant = "k".repeat(20 * 1024 * 1024);
+      for (const key of [`${giant}1`, `${giant}2`, `${giant}1`]) {
+        await redis.client.xadd("telltale:inbox", "*", "event", "{}", "idempotency_key", key);
+      }
+      const keys: unknown[] = [];
+      for (let n = 0; n < 3; n++) {
+        const { entries } = (await inbox.take()) as Extract<Taken, { type: "batch" }>;
+        for (const { key } of entries) keys.push(key);
+        await inbox.remove(entries.map(({ id }) => id));
+      }
+      expect(keys).toEqual([expect.any(String), expect.any(String), keys[0]]);
+      expect(keys[1]).not.toBe(keys[0]);
+      expect(String(keys[0]).length).toBeLessThan(128 * 1024);
+    });
+
     test("BUD-9: take() reads little more than a batch, though small entries come before large ones", async () => {
       for (let n = 0; n < 40; n++) await redis.client.xadd("telltale:inbox", "*", "event", "{}");
       for (let n = 0; n < 40; n++)

@@ -3,7 +3,8 @@
 -- with a full memory too: entries that were taken are deleted later, which makes room.
 -- KEYS  inbox, lease, incarnation
 -- ARGV  1 taker   2 lease (ms)   3 most entries   4 most bytes   5 largest event   6 bytes shown of an entry that cannot be
---       read, from its beginning and from its end   7 name of the field with the key
+--       read, from its beginning and from its end; a larger key is answered as that beginning and a hash of the whole
+--       7 name of the field with the key
 -- Answers {"ELSEWHERE", ms left of the lease} or {"BATCH", {{id, "EVENT" | "LARGE" | "NONE", payload, key or "", its end if it is longer}, …},
 -- the incarnation of the inbox or ""}.
 
@@ -51,6 +52,8 @@ local function read(id, fields)
     if fields[i] == 'event' then event, events = fields[i + 1], events + 1 end
     if fields[i] == ARGV[7] then key = fields[i + 1] end
   end
+  -- Nobody limits the size of a key either.
+  if #key > tonumber(ARGV[6]) then key = string.sub(key, 1, tonumber(ARGV[6])) .. redis.sha1hex(key) end
   if events ~= 1 then return { id, 'NONE', shown(fields), key, tail(fields) } end
   if #event > tonumber(ARGV[5]) then return { id, 'LARGE', shown({ event }), key, tail({ event }) } end
   return { id, 'EVENT', event, key }
