@@ -193,11 +193,12 @@ export function shareConnection<Own extends Watcher>(options: SharedOptions): Sh
       const isFirst = watchers.size === 0;
       watchers.set(watcher.analysisId, watcher);
       if (isFirst) for (const type of WAKING) events?.addEventListener(type, wake);
-      if (status === undefined) {
+      // One that ended while nobody needed it is not to be seen.
+      if (isFirst && !isOpen) {
         failures = tokenRefusals = 0;
         connect();
       } else {
-        watcher.connectionChanged(status);
+        watcher.connectionChanged(status as ConnectionStatus);
         connection?.subscribe(watcher);
       }
     },

@@ -79,6 +79,7 @@ export function watchOver(choose: ChooseTransport): (options: WatchOptions) => B
     let detach = () => {};
     detach = feed.attach(changed);
     snapshot = feed.snapshot;
+    if (isOver) detach();
     signal?.addEventListener("abort", close);
     if (signal?.aborted) close();
     else queueMicrotask(changed);

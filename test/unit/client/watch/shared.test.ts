@@ -30,6 +30,35 @@ describe("watches of one page", () => {
     expect(gateway.sockets).toHaveLength(1);
   });
 
+  test.each([4003, 1006])(
+    "that come after the last one has left begin anew if the socket ended with %d meanwhile",
+    async (code) => {
+      const gateway = new ScriptedGateway();
+      const { socket, watch } = await live(gateway);
+      watch.close();
+      socket.serverCloses(code);
+      const next = gateway.watch();
+      expect(next.getSnapshot().connection).toEqual({ status: "connecting" });
+      (await gateway.socket(2)).establish();
+      expect(next.getSnapshot().connection.status).toBe("live");
+      next.close();
+      gateway.clock.advance(1_000);
+      expect(gateway.leftovers).toBe(0);
+    },
+  );
+
+  test("that begin while the others hear of a refusal are refused as well, and leave nothing behind", async () => {
+    const gateway = new ScriptedGateway();
+    const { socket, watch } = await live(gateway);
+    const refused: unknown[] = [];
+    watch.subscribe(() => refused.push(gateway.watch({ analysisId: OTHER }).getSnapshot().connection.status));
+    gateway.watch({ analysisId: ANALYSIS.replace("11", "33") });
+    socket.serverCloses(4003);
+    expect(refused).toEqual(["refused"]);
+    gateway.clock.advance(1_000);
+    expect(gateway.leftovers).toBe(0);
+  });
+
   test("that follow one another at once use the same socket", async () => {
     const gateway = new ScriptedGateway();
     const { socket, watch } = await live(gateway);
