@@ -66,6 +66,20 @@ export const PAGE_MUTANTS: readonly Mutant[] = [
     killers: ["test/unit/client/watch/coming-back.test.ts"],
   },
   {
+    name: "takes a connection that ended while nobody needed it for the next watch",
+    file: "src/client/watch/shared-connection.ts",
+    find: "if (isFirst && !isOpen) {",
+    replace: "if (status === undefined) {",
+    killers: ["test/unit/client/watch/shared.test.ts"],
+  },
+  {
+    name: "calls a subscriber that another one took away",
+    file: "src/client/watch/watch.ts",
+    find: "if (listeners.has(listener)) listener(event);",
+    replace: "listener(event);",
+    killers: ["test/unit/client/watch/listeners.test.ts"],
+  },
+  {
     name: "begins telltale watch --json with the state in place of the events",
     file: "src/gateway/commands/watch/every-event.ts",
     find: 'replay: "all"',
