@@ -169,8 +169,8 @@ class Delivery:
                     if not lines_wait():
                         self._changed.wait(pause(self._lanes, now, self._away.resume_at))
                     continue
-                    self._lanes.remove(due)
-                self._lanes.append(due)
+                self._lanes.remove(due)
+                self._lanes.append(due)  # the others come first the next time
                 batch = due.next_batch(self._transport.largest_batch)
             self._ask(due, batch)
 
