@@ -46,7 +46,8 @@ class Running:
         self.cause: Optional[BaseException] = None
         self._tried_again = False
         self.whole = PartOfWhole(memory, run.whole, run.task_id) if run.whole is not None else None
-        analysis._telling.whole = self.whole
+        if self.whole is not None:
+            analysis._telling.share(self.whole)
         self._memory = memory
         self._ends: Optional[EndWatch] = None
 

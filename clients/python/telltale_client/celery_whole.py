@@ -1,5 +1,6 @@
 """Adds up the progress of the tasks of a canvas that tell of one analysis: each makes the same part of it, so that it only rises."""
 
+import threading
 import time
 import uuid
 from collections import deque
@@ -28,21 +29,29 @@ class PartOfWhole:
         self._memory = memory
         self._mark = mark
         self._task_id = task_id
+        self._lock = threading.Lock()
         self._own: Optional[float] = None
         self._others = float(mark.get("before") or 0)
         self._asked_at: "Deque[float]" = deque(maxlen=MOST_A_SECOND)
         self._silent_until = 0.0
 
-    def add(self, own: Optional[float]) -> int:
-        """Called by the task itself, since the memory is asked. Answers how many of the tasks are known to be done."""
-        now = time.monotonic()
-        is_early = len(self._asked_at) == MOST_A_SECOND and now < self._asked_at[0] + 1 or now < self._silent_until
-        if own is None or not 0 <= own <= 1 or is_early and own < 1:
+    def add(self, own: Optional[float], is_due: bool = False) -> int:
+        """Asks the memory, ten times a second at most unless a status is due. Answers how many of the tasks are known to be done."""
+        if own is None or not 0 <= own <= 1:
             return 0
-        self._asked_at.append(now)
+        with self._lock:
+            now = time.monotonic()
+            is_early = not is_due and len(self._asked_at) == MOST_A_SECOND and now < self._asked_at[0] + 1
+            if own < 1 and (is_early or now < self._silent_until):
+                return 0
+            if not is_due:
+                self._asked_at.append(now)
+            return self._ask(own, now)
+
+    def _ask(self, own: float, now: float) -> int:
         if self._own is None:  # an earlier run of the task may have been further
             self._own = self._memory.progress_of(self._mark["id"], self._task_id)
-        self._own = max(self._own or 0.0, own)
+        self._own = max(self._own, own)
         told = self._memory.progress(self._mark["id"], self._task_id, self._own)
         if told is None:
             self._silent_until = now + PAUSE_SECONDS

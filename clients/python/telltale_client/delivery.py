@@ -17,8 +17,7 @@ from .turns import Watcher, next_due, pause
 log = HeldLog()
 
 PATIENCE_SECONDS = 30.0
-# How long whoever leaves waits if the token is not taken and cannot become another one.
-DENIED_SECONDS = 5.0
+DENIED_SECONDS = 5.0  # so long whoever leaves waits if the token is not taken and cannot become another one
 # By then a gateway has taken the first event: it does not tell of a request that was for an earlier run.
 FIRST_POLL_SECONDS = 1.0
 
@@ -31,8 +30,7 @@ class Delivery:
 
     def __init__(self, connect: Callable[[], Transport], at_start: Callable[[], None] = lambda: None) -> None:
         """`at_start` is called when the thread has started, in a forked child again."""
-        self._connect = connect
-        self._at_start = at_start
+        self._connect, self._at_start = connect, at_start
         self._transport = connect()
         self._of_parents: List[Transport] = []
         self._begin()
@@ -94,7 +92,6 @@ class Delivery:
         with self._changed:
             lane.clear()
             lane.close(time.monotonic())
-            self._changed.notify_all()
 
     def close(self, lane: Lane) -> None:
         with self._changed:
@@ -104,9 +101,8 @@ class Delivery:
 
     def wait(self, lane: Lane, seconds: float) -> bool:
         """Until everything is with the gateway; False if that took too long. The rest is sent later if the process lives."""
-        # Python has stopped the thread by then, perhaps while it had the lock.
         if sys.is_finalizing():
-            return False
+            return False  # Python has stopped the thread by then, perhaps while it had the lock
         began = time.monotonic()
         with self._changed:
             try:
@@ -160,6 +156,10 @@ class Delivery:
     def _run(self) -> None:
         while True:
             with self._changed:
+                stale = [lane.refresh for lane in self._lanes if lane.is_stale(time.monotonic())]
+            for refresh in filter(None, stale):
+                refresh()
+            with self._changed:
                 self._tidy()
                 now = time.monotonic()
                 for lane in self._lanes:
@@ -180,12 +180,11 @@ class Delivery:
         self._watchers = [one for one in self._watchers if one not in settled]
         for watcher in settled:
             watcher.callback()
-        for lane in [lane for lane in self._lanes if lane.empty]:
-            if lane.closed:
-                self._lanes.remove(lane)
-                if lane.dropped:
-                    log.warning("%d events of %s were dropped", lane.dropped, lane.analysis_id)
-                    lane.dropped = 0
+        for lane in [lane for lane in self._lanes if lane.empty and lane.closed]:
+            self._lanes.remove(lane)
+            if lane.dropped:
+                log.warning("%d events of %s were dropped", lane.dropped, lane.analysis_id)
+                lane.dropped = 0
         self._changed.notify_all()
 
     def _ask(self, lane: Lane, batch: Optional[Batch]) -> None:

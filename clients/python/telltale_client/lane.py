@@ -31,6 +31,9 @@ class Lane(Outbox):
         super().__init__(analysis_id, attempt_id, encode)
         # Asked ten times a second for the status of the loop that runs; None if nothing has changed.
         self.sample: Optional[Callable[[], Optional[Event]]] = None
+        # If others work on the analysis: asks how far they are, called without the lock, and brings a status up to date that was held.
+        self.refresh: Optional[Callable[[], object]] = None
+        self.refreshed: Callable[[Event], Event] = lambda event: event
         self.cancel_requested = False
         self.beating = False
         self.poll_at = 0.0
@@ -109,6 +112,10 @@ class Lane(Outbox):
         self.clear()
         self.sample, self.beating = None, False
 
+    def is_stale(self, now: float) -> bool:
+        """Whether a status is due that is to be brought up to date first."""
+        return self.refresh is not None and self.due_at() <= now
+
     def due_at(self) -> float:
         """When something is due by its time, other than a beat."""
         return min(self._held.due_at(), self._samples_at() if self.sample is not None else float("inf"))
@@ -145,7 +152,7 @@ class Lane(Outbox):
 
     def _append_status(self, event: Event, now: float) -> None:
         try:
-            entry = self._entry(event)
+            entry = self._entry(self.refreshed(event))
         except Exception as fault:
             self._unwritable(event, fault)
             return

@@ -21,8 +21,8 @@ class Status(NamedTuple):
 class Whole(Protocol):
     """Adds the progress of this worker to that of others on the same analysis."""
 
-    def add(self, own: Optional[float]) -> object:
-        """Called by the worker's thread before it tells the progress, without a lock."""
+    def add(self, own: Optional[float], is_due: bool = False) -> object:
+        """Called before the progress is told, by the worker's thread and, if a status is due, by the one that sends. May block."""
 
     def overall(self, own: float) -> float:
         """The progress to tell."""

@@ -212,6 +212,11 @@ class Telling:
             self._counts = {}
         return status._replace(**self._counts)
 
+    def share(self, whole: Whole) -> None:
+        """From now on the progress is a part of the whole."""
+        self.whole, self.lane.refresh = whole, lambda: whole.add(self._progress, is_due=True)
+        self.lane.refreshed = lambda event: {**event, "progress": round(self._overall(), 6)}
+
     def _overall(self) -> float:
         return self._progress if self.whole is None else self.whole.overall(self._progress)
 

