@@ -30,9 +30,11 @@ export function tokenChecks(unreachable: () => void): (tab: CheckedTab) => Token
   let faults = 0;
   return ({ request: { base, environment }, signal, analysisId, now, ended }) => {
     let stop = () => {};
+    let latest: string;
     signal.addEventListener("abort", () => stop());
     const take = async (token: string, done: () => void) => {
       stop();
+      latest = token;
       try {
         const path = `analyses/${encodeURIComponent(analysisId() ?? "")}`;
         const response = await request({ base, environment }, token, path, { signal });
@@ -41,14 +43,15 @@ export function tokenChecks(unreachable: () => void): (tab: CheckedTab) => Token
         const { code, problem, message } = error as Error & Partial<RequestRefused>;
         // Refusals of this analysis are told by the leader.
         const isTaken = problem !== undefined && (code === 4003 || code === LINK_BROKEN);
-        if (!isTaken && !signal.aborted) {
+        if (!isTaken && !signal.aborted && token === latest) {
           faults = problem === undefined ? faults + 1 : 0;
           ended(Number(code) || LINK_BROKEN, message);
           if (faults === MOST_FAULTS) unreachable();
         }
         if (!isTaken) return;
       }
-      if (signal.aborted) return;
+      // The answer to a token that was replaced meanwhile counts no more.
+      if (signal.aborted || token !== latest) return;
       faults = 0;
       const leftMs = (claimsIn(token).exp as number) * 1000 - now();
       // Timers take no more than 31 bits.

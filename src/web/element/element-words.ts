@@ -27,7 +27,7 @@ export interface Shown {
 interface ShownStage {
   readonly name: string;
   readonly mark: "done" | "current" | "stopped";
-  /** The time that a stage took which is over, as `3.2 s`; else empty. */
+  /** The time that a stage took which is over, as `3.2 sec`; else empty. */
   readonly duration: string;
 }
 
@@ -120,8 +120,8 @@ function connectionWords(connection: ConnectionStatus, say: Say, isFirst = false
 function stagesOf({ stages, status }: AnalysisState, say: Say, { duration, figure }: Figures): ShownStage[] {
   const steps = stages.filter(({ stage }) => isStep(stage));
   const shown = steps.map(({ stage, started_at, ended_at }, index): ShownStage => {
+    // The clock of a worker may go back.
     const seconds =
-      // The clock of a worker may go back.
       ended_at === null ? undefined : Math.max(0, Date.parse(ended_at) - Date.parse(started_at)) / 1000;
     const wasStopped = index === steps.length - 1 && (status === "failed" || status === "cancelled");
     return {

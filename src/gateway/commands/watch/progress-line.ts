@@ -1,6 +1,5 @@
 import type { ConnectionStatus } from "../../../client/sdk.ts";
 import type { AnalysisState } from "../../../domain/analysis-state.ts";
-import type { CancelRequest } from "../../../domain/cancel-request.ts";
 import { closeCodeOf } from "../../../domain/close-code.ts";
 import { durationForPeople } from "../durations.ts";
 
@@ -58,8 +57,9 @@ export function isTrouble(connection: ConnectionStatus): connection is Waiting {
 }
 
 function askedBy({ cancelled_by: request }: AnalysisState): string[] {
-  if ((request ?? null) === null) return [];
-  const { user_id, reason } = request as CancelRequest;
+  // A gateway of an earlier release does not have it.
+  if (!request) return [];
+  const { user_id, reason } = request;
   return [`(requested by ${user_id ?? "somebody"}${reason === null ? "" : `: ${reason}`})`];
 }
 

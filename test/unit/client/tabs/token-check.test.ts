@@ -29,8 +29,8 @@ function checkedTab(answers: readonly (Response | Error)[]) {
     now: () => clock.now(),
     ended: (code) => told.push(`ended ${code}`),
   });
-  const take = async () => {
-    check.take(TOKEN, () => told.push("taken"));
+  const take = async (token = TOKEN) => {
+    check.take(token, () => told.push("taken"));
     await settled();
   };
   return { take, told, asked, clock, closing };
@@ -76,6 +76,12 @@ describe("the token of a tab that another one leads", () => {
     clock.advance(10_000);
     await settled();
     expect(told).toEqual(["taken", "ended 4001"]);
+  });
+
+  test("SDK-20: counts no more if another one takes its place while it is judged", async () => {
+    const { take, told } = checkedTab([problem(401, "token_expired"), Response.json({})]);
+    await Promise.all([take(), take(`${TOKEN}d`)]);
+    expect(told).toEqual(["taken"]);
   });
 
   test("SDK-20: has a connection of its own to judge it if no request gets through three times in a row", async () => {
