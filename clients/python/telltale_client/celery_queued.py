@@ -55,7 +55,7 @@ class Queued:
         self._app.send_task = send_task
 
     def tell(self, run: Run) -> bool:
-        """Whether the gateway has it, so that the run goes on with this attempt."""
+        """Whether the gateway has it, or may have it later: under another attempt a request that arrives late would replace the run."""
         told = self._sending.get()
         if told is None or time.monotonic() < self._silent_until or run.shared and not self._is_first(run.attempt_id):
             return False
@@ -67,7 +67,7 @@ class Queued:
         log.warning("%s is not told to be queued: no gateway took it within %g s", analysis.id, PATIENCE_SECONDS)
         self._silent_until = time.monotonic() + PAUSE_SECONDS
         analysis._telling.take_back()
-        return False
+        return True
 
     def _is_first(self, attempt: str) -> bool:
         """The tasks of a group are sent one after the other, and the first of them may run by then."""

@@ -20,7 +20,7 @@ class TheRunOfATask(unittest.TestCase):
 
 @needed("celery", installed("celery"))
 class ASender(unittest.TestCase):
-    def test_sends_its_tasks_though_the_gateway_is_away(self):
+    def test_sends_its_tasks_though_the_gateway_is_away_and_names_the_attempt_that_it_may_have_told(self):
         from telltale_client import Analysis, celery_queued
         from telltale_client.celery_runs import Runs
 
@@ -29,7 +29,7 @@ class ASender(unittest.TestCase):
         queued = celery_queued.Queued(app, lambda run: Analysis(run.analysis, url="http://127.0.0.1:9", token="t"))
         queued.connect()
         with mock.patch.object(celery_queued, "PATIENCE_SECONDS", 0.01), self.assertLogs("telltale_client") as logged:
-            self.assertEqual([app.send_task() for _ in range(3)], [False] * 3)
+            self.assertEqual([app.send_task() for _ in range(3)], [True, False, False])
         self.assertEqual(len([line for line in logged.output if "is not told to be queued" in line]), 1)
 
 
