@@ -140,9 +140,9 @@ export function createStore(settings: StoreSettings): AnalysesStore {
     },
     snapshots(ids) {
       if (ids === answeredFor) return answered;
-      const now = ids.map((id) => entries.get(id)?.shown ?? INITIAL_SNAPSHOT);
-      const isSame = now.length === answered.length && now.every((one, index) => one === answered[index]);
-      if (!isSame) answered = now;
+      const shown = ids.map((id) => entries.get(id)?.shown ?? INITIAL_SNAPSHOT);
+      const isSame = shown.length === answered.length && shown.every((one, index) => one === answered[index]);
+      if (!isSame) answered = shown;
       answeredFor = ids;
       return answered;
     },

@@ -150,24 +150,24 @@ function detailsOf(
     .join(" · ");
 }
 
-function regionsOf({ suspicious_regions }: ResultUpdate, say: Say, { percent }: Figures): string[] {
+function regionsOf({ suspicious_regions }: ResultUpdate, say: Say, figures: Figures): string[] {
   const lines = suspicious_regions.slice(0, MOST_LINES).map(({ frame_number, region_type, confidence }) =>
     say("region", {
       frame: `${frame_number}`,
       type: say(`region.${region_type}`),
-      percent: percent(confidence),
+      percent: figures.percent(confidence),
     }),
   );
-  return withRest(lines, suspicious_regions.length, say);
+  return withRest(lines, suspicious_regions.length, say, figures);
 }
 
 /** The members that can be said in words; JSON can be anything. */
-function dataOf(data: unknown, say: Say, { figure }: Figures): string[] {
+function dataOf(data: unknown, say: Say, figures: Figures): string[] {
   const isObject = typeof data === "object" && data !== null && !Array.isArray(data);
   const said = Object.entries(isObject ? data : { result: data }).flatMap(([name, value]) => {
     const words =
       typeof value === "number"
-        ? figure(value)
+        ? figures.figure(value)
         : typeof value === "boolean"
           ? say(value ? "yes" : "no")
           : value;
@@ -175,11 +175,12 @@ function dataOf(data: unknown, say: Say, { figure }: Figures): string[] {
     const isShort = typeof words === "string" && words !== "" && words.length <= LONGEST_TEXT;
     return isShort && label !== "" ? [say("datum", { name: label, value: words })] : [];
   });
-  return withRest(said.slice(0, MOST_LINES), said.length, say);
+  return withRest(said.slice(0, MOST_LINES), said.length, say, figures);
 }
 
-function withRest(lines: readonly string[], count: number, say: Say): string[] {
-  return count > lines.length ? [...lines, say("more", { count: `${count - lines.length}` })] : [...lines];
+function withRest(lines: readonly string[], count: number, say: Say, { figure }: Figures): string[] {
+  const rest = count - lines.length;
+  return rest > 0 ? [...lines, say("more", { count: figure(rest) })] : [...lines];
 }
 
 function failureWords({ error }: AnalysisState): string {

@@ -91,6 +91,8 @@ describe("the words of <telltale-progress>", () => {
     expect(shown(result(data)).data).toEqual(["Pages: 12", "Ok: yes", "File name: a.pdf"]);
     const many = Object.fromEntries([1, 2, 3, 4, 5, 6, 7].map((number) => [`n${number}`, number]));
     expect(shown(result(many)).data).toEqual(["N1: 1", "N2: 2", "N3: 3", "N4: 4", "N5: 5", "and 2 more"]);
+    const list = Object.fromEntries(Array.from({ length: 1_239 }, (_, index) => [`n${index}`, index]));
+    expect(shown(result(list)).data?.at(-1)).toBe("and 1,234 more");
     expect(shown(result(41.5)).data).toEqual(["Result: 41.5"]);
     expect(shown(result([1, 2])).data).toEqual([]);
   });
