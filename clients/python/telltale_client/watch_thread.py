@@ -83,7 +83,7 @@ class WatchThread:
                     return future.result(LOOK_SECONDS)
                 except NotYet:
                     if future.done():
-                        raise
+                        return future.result()  # it may have come just now, or be a TimeoutError of its own
                 self._look()
         except BaseException:
             future.cancel()

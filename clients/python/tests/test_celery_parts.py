@@ -33,6 +33,16 @@ class ASender(unittest.TestCase):
         self.assertEqual(len([line for line in logged.output if "is not told to be queued" in line]), 1)
 
 
+class WhatATaskToldLast(unittest.TestCase):
+    def test_is_of_its_last_try_though_an_earlier_one_ran_in_another_child(self):
+        from telltale_client.last_told import LastTold
+
+        told = LastTold()
+        told.write(0, "task", "looking", 0.8)
+        told.write(1, "task", "initializing", 0.1)
+        self.assertEqual((told.find("task"), told.find("another")), (("initializing", 0.1), None))
+
+
 @needed("celery", installed("celery"))
 class TheWatchForAnEnd(unittest.TestCase):
     def test_forgets_a_task_that_is_done(self):
