@@ -1,7 +1,7 @@
 """Event streams of up to a hundred analyses each, and the same for networks that pass on nothing but whole answers."""
 
 import asyncio
-from typing import Dict, List, Optional
+from typing import Dict, List, Optional, Set
 from urllib.parse import quote
 
 from .watch_address import Ended
@@ -45,6 +45,8 @@ class Group:
         self.places: Dict[str, Place] = {}
         self.task: "Optional[asyncio.Task[None]]" = None
         self.is_beginning = False
+        # Those of which the stream has told no state yet. To begin anew before it has would put off all that share it.
+        self.awaited: Set[str] = set()
 
     def stop(self) -> None:
         self.is_beginning = False
@@ -90,7 +92,8 @@ class LinkOfStreams:
         self._groups.clear()
 
     def _group_for(self, analysis_id: str) -> Group:
-        with_room = [group for group in self._groups if len(group.places) < MOST_PLACES]
+        answered = [group for group in self._groups if group.is_beginning or not group.awaited]
+        with_room = [group for group in answered if len(group.places) < MOST_PLACES]
         for group in [*(group for group in self._groups if analysis_id in group.places), *with_room]:
             return group
         self._groups.append(Group())
@@ -99,9 +102,10 @@ class LinkOfStreams:
     async def _follow(self, group: Group) -> None:
         try:
             await asyncio.sleep(0)  # all that are subscribed to in one turn share the request
-            group.is_beginning = False
+            group.is_beginning, group.awaited = False, set(group.places)
             while group.places:
                 await self._stream(group)
+                group.awaited.clear()
                 if not self._waits:
                     raise EOFError
         except asyncio.CancelledError:
@@ -137,6 +141,8 @@ class LinkOfStreams:
 
     def _took(self, group: Group, frame: Frame, silence: Silence) -> None:
         kind, analysis_id = frame["event_type"], frame.get("analysis_id")
+        if kind in ("caught_up", "subscription_refused") and isinstance(analysis_id, str):
+            group.awaited.discard(analysis_id)
         if kind == "closing":
             raise _closing(frame)
         if kind == "connection_established":

@@ -24,6 +24,12 @@ STAGES = ["initializing", "uploading", "frame_extraction", "model_inference", "q
 FAILURE = {"event_type": "error", "error_code": "no_face", "error_message": "no face"}
 
 
+async def pass_on(source, target):
+    while data := await source.read(65_536):
+        target.write(data)
+    target.close()
+
+
 @needed("bun", program("bun"))
 class AnAsynchronousWatch(WithGateway):
     def test_SDK_11_gives_each_event_once_and_in_order_however_often_the_link_is_cut(self):
@@ -106,6 +112,38 @@ class AnAsynchronousWatch(WithGateway):
         for transport in TRANSPORTS:
             with self.subTest(transport=transport.name):
                 self.play(a_hundred(transport))
+
+    def test_SDK_14_does_not_put_off_the_first_answer_to_others_that_share_its_request(self):
+        for transport in (EventStream(), LongPoll()):
+            with self.subTest(transport=transport.name):
+                self.play(self.join_before_the_answer(transport))
+
+    async def join_before_the_answer(self, transport):
+        asked, answers = [], asyncio.Event()
+
+        async def serve(near, to_near):
+            head = await near.readuntil(b"\r\n\r\n")
+            asked.append(head.count(b"analysis="))
+            await answers.wait()
+            far, to_far = await asyncio.open_connection("127.0.0.1", int(self.gateway.url.rsplit(":", 1)[1]))
+            to_far.write(head)
+            passing = asyncio.ensure_future(pass_on(far, to_near))
+            await near.read()
+            to_far.close()
+            await passing
+
+        server = await asyncio.start_server(serve, "127.0.0.1", 0)
+        options = {"url": f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", "token": self.gateway.token("")}
+        watching = []
+        for number in (1, 2, 3):
+            watching.append(self.awatch(str(uuid.uuid4()), transports=(transport,), **options))
+            await eventually(lambda: len(asked) == number, "it is asked for")
+        self.assertEqual(asked, [1, 1, 1])
+        answers.set()
+        await eventually(lambda: all(one.snapshot.analysis for one in watching), "they are connected")
+        for one in watching:
+            one.close()
+        server.close()
 
     def test_SDK_11_gives_each_event_once_and_in_order_while_others_join_and_leave(self):
         for transport in TRANSPORTS:
