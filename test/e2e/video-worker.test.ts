@@ -113,9 +113,10 @@ describe.skipIf(!able)("a real worker on a real video", () => {
     );
     const statuses = events.filter((event) => event.event_type === "status_update");
     const stages = statuses.map((event) => event.current_stage);
-    expect(stages.filter((stage, at) => stage !== stages[at - 1])).toEqual(
-      STAGES.filter((stage) => stage !== "failed"),
-    );
+    expect(stages.filter((stage, at) => stage !== stages[at - 1])).toEqual([
+      "queued",
+      ...STAGES.filter((stage) => stage !== "failed"),
+    ]);
     const progress = statuses.map((event) => Number(event.progress));
     expect(progress).toEqual(progress.toSorted((one, other) => one - other));
     expect(new Set(progress).size).toBeGreaterThan(6);

@@ -103,15 +103,16 @@ class Outbox:
             self._take_back(entries)
             return
         entry = entries[place]
-        if refused.code == "attempt_ended" and not entry.ends:
-            # Nobody misses it: another task of the run, or the gateway, had told the end.
-            self.tell_fault("%s had ended: %s", "progress that came after the end is left out", logging.INFO)
+        stage = json.loads(entry.text).get("current_stage")
+        if refused.code == "attempt_ended" and entry.event_type == "status_update" and stage not in ("completed", "failed"):
+            # Nobody misses it: another task of the run, or the gateway, had told the end. One that is cancelled has more such tasks.
+            self.tell_fault("%s had ended: %s", "a status that came after the end is left out", logging.INFO)
         else:
             why = refused.issues[0] if refused.issues else f"{refused} ({refused.code})"
             self.tell_fault("an event of %s was refused: %s", f"{entry.event_type}: {why}")
             self.dropped += 1
         if not entry.ends and any(issue.path[-1:] == ("current_stage",) for issue in refused.issues):
-            self.refused_stages.add(json.loads(entry.text)["current_stage"])
+            self.refused_stages.add(str(stage))
         if not entry.ends or entry.substitute or self._end_stored or refused.for_its_run:
             self._take_back(entries[:place] + entries[place + 1 :])
             return

@@ -7,7 +7,7 @@ import unittest
 import uuid
 from pathlib import Path
 
-from telltale_client import Analysis, delivery
+from telltale_client import Analysis, Cancelled, delivery
 from telltale_client.lane import Lane
 
 from .fake_gateway import FakeGateway
@@ -55,7 +55,12 @@ class AnEventThatIsRefused(WithAGateway):
             a.result(data=1)
         self.assertEqual(self.told(), ["initializing", "uploading", "model_inference", "result", "completed"])
         self.assertEqual([line for line in logged.output if "refused" in line or "dropped" in line], [])
-        self.assertIn(f"INFO:telltale_client:{self.id} had ended: progress that came after the end is left out", logged.output)
+        self.assertIn(f"INFO:telltale_client:{self.id} had ended: a status that came after the end is left out", logged.output)
+
+    def test_for_its_attempt_is_no_loss_if_it_says_that_the_worker_was_cancelled_too(self):
+        self.gateway.answer = refusing(409, {"code": "attempt_ended"}, lambda event: event.get("current_stage") == "cancelled")
+        with self.assertNoLogs("telltale_client", logging.WARNING), self.assertRaises(Cancelled), self.analysis(attempt_id="one"):
+            raise Cancelled()
 
     def test_for_its_attempt_and_was_an_end_is_named_as_a_loss(self):
         body = {"code": "attempt_ended", "title": "This attempt of the analysis has ended"}
