@@ -54,8 +54,8 @@ export function tokenChecks(unreachable: () => void): (tab: CheckedTab) => Token
       if (signal.aborted || token !== latest) return;
       faults = 0;
       const leftMs = (claimsIn(token).exp as number) * 1000 - now();
-      // Timers take no more than 31 bits.
       stop();
+      // Timers take no more than 31 bits.
       if (leftMs < 2 ** 31)
         stop = environment.after(Math.max(leftMs, LEAST_MS), () => void take(token, () => {}));
       done();
