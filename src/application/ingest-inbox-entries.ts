@@ -150,10 +150,10 @@ export class IngestInboxEntries {
     done.push(entry.id);
   }
 
-  /** Names the dead letter by its entry, for each entry without a key is an event of its own, whatever it holds. */
+  /** Names the dead letter by its entry, or by its key: entries with one key are one event, and each without a key is an event of its own. */
   async #keep({ id, key, channel, payload, reason }: RefusedEntry): Promise<void> {
     // A key may be used again within the time that a dead letter is known: then it has another payload.
-    const name = key === undefined ? `${INBOX} ${id}` : [INBOX, key, channel, payload].join("\n");
+    const name = key === undefined ? `${INBOX} ${id}` : JSON.stringify([INBOX, key, channel, payload]);
     await this.#deadLetters.keep({ channel, payload, reason, name });
     this.#telemetry.count("telltale_dead_letters_total", { reason: reasonLabel(reason) });
     this.#telemetry.log("warn", "an inbox entry was refused", {

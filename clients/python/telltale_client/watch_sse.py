@@ -15,6 +15,8 @@ from .watch_types import Frame, TransportName
 MOST_PLACES = 100
 # The refusals after which a gateway asks again by itself, on a stream that goes on.
 ASKED_AGAIN = ("broker_unavailable", "access_undecided", "not_declared", "newer_format", "internal")
+# So many requests of a link may wait for their first answer: a gateway takes a hundred of a user.
+MOST_UNANSWERED = 4
 WAIT_SECONDS = 25
 # Until a link is open nobody waits for news: a gateway that has none shows so that it is there.
 FIRST_WAIT_SECONDS = 1
@@ -93,7 +95,9 @@ class LinkOfStreams:
 
     def _group_for(self, analysis_id: str) -> Group:
         answered = [group for group in self._groups if group.is_beginning or not group.awaited]
-        with_room = [group for group in answered if len(group.places) < MOST_PLACES]
+        unanswered = [group for group in self._groups if group not in answered]
+        late = unanswered[-1:] if len(unanswered) >= MOST_UNANSWERED else []
+        with_room = [group for group in [*answered, *late] if len(group.places) < MOST_PLACES]
         for group in [*(group for group in self._groups if analysis_id in group.places), *with_room]:
             return group
         self._groups.append(Group())

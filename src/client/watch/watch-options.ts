@@ -65,6 +65,7 @@ export interface WatchSnapshot {
  * other loop and no subscriber.
  */
 export interface AnalysisWatch extends AsyncIterable<WatchedEvent> {
+  [Symbol.asyncIterator](): AsyncIterableIterator<WatchedEvent>;
   /** Calls `listener` after each change of the snapshot, until the returned function is called. */
   subscribe(listener: () => void): () => void;
   getSnapshot(): WatchSnapshot;

@@ -118,18 +118,17 @@ export function watchOver(choose: ChooseTransport): (options: WatchOptions) => B
             }
           } finally {
             listeners.delete(take);
-            if (listeners.size === 0) close();
           }
         })();
-        return {
-          next: () => events.next(),
-          return() {
-            // By itself a generator returns only after the event that it waits for.
-            listeners.delete(take);
-            wake();
-            return events.return();
-          },
+        const leave = events.return;
+        // By itself a generator returns only after the event that it waits for.
+        events.return = () => {
+          listeners.delete(take);
+          wake();
+          if (listeners.size === 0) close();
+          return leave.call(events);
         };
+        return events;
       },
     };
   };

@@ -92,6 +92,29 @@ describe("a loop", () => {
   });
 });
 
+describe("the iterator of a watch", () => {
+  test("closes the watch if it is left before its first event was asked for", async () => {
+    const gateway = new ScriptedGateway();
+    const watch = gateway.watch();
+    await watch[Symbol.asyncIterator]().return?.();
+    expect(watch.getSnapshot().connection).toEqual({ status: "closed" });
+    expect(gateway.leftovers).toBe(0);
+  });
+
+  test("is one to loop over, from the event after those that were taken", async () => {
+    const gateway = new ScriptedGateway();
+    const { socket, watch } = await live(gateway);
+    const events = watch[Symbol.asyncIterator]();
+    await events.next();
+    socket.serverSends(status("e-2"));
+    for await (const event of events) {
+      expect(event).toMatchObject({ event_id: "e-2" });
+      break;
+    }
+    watch.close();
+  });
+});
+
 describe("a watch of an analysis that was refused for now", () => {
   test("shows that it is connecting from when it asks again until the answer comes", async () => {
     const gateway = new ScriptedGateway();
