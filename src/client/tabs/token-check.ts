@@ -41,8 +41,8 @@ export function tokenChecks(unreachable: () => void): (tab: CheckedTab) => Token
         await response.body?.cancel();
       } catch (error) {
         const { code, problem, message } = error as Error & Partial<RequestRefused>;
-        // Refusals of this analysis are told by the leader.
-        const isTaken = problem !== undefined && (code === 4003 || code === LINK_BROKEN);
+        // The token was good, and the leader tells that this analysis is refused.
+        const isTaken = code === 4003 || problem === "not_an_analysis_id";
         if (!isTaken && !signal.aborted && token === latest) {
           faults = problem === undefined ? faults + 1 : 0;
           ended(Number(code) || LINK_BROKEN, message);

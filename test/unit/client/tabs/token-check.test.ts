@@ -52,6 +52,9 @@ describe("the token of a tab that another one leads", () => {
     [problem(503, "shutting_down"), "ended 1013"],
     [new Response("<p>login</p>", { status: 401 }), "ended 1006"],
     [new TypeError("offline"), "ended 1006"],
+    // Nobody has judged the token.
+    [problem(500, "internal"), "ended 1006"],
+    [problem(404, "not_found"), "ended 1006"],
     // The gateway has taken the token, and judged the analysis.
     [problem(403, "not_declared"), "taken"],
     [problem(400, "not_an_analysis_id"), "taken"],
