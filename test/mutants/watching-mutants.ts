@@ -111,8 +111,8 @@ export const WATCHING_MUTANTS: readonly Mutant[] = [
   {
     name: "lets a tab go on whose token the gateway refuses",
     file: "src/client/tabs/token-check.ts",
-    find: "(code === 4003 || code === LINK_BROKEN)",
-    replace: "code !== 4029",
+    find: 'code === 4003 || problem === "not_an_analysis_id"',
+    replace: "problem !== undefined && code !== 4029",
     killers: TABS,
   },
   {
