@@ -99,11 +99,6 @@ export function fold(state: AnalysisState, event: AnalysisEvent): AnalysisState 
   return isTerminal ? { ...after, stages: ended(after.stages, event), ...terminalFields(event) } : after;
 }
 
-/** Nothing is to be expected of an analysis that has ended. */
-function atEnd(state: AnalysisState): AnalysisState {
-  return isEnd(state.status) ? { ...state, estimated_completion: null } : state;
-}
-
 /**
  * Whether the request to cancel is not for the attempt that follows, as `runAfter` has it. A state does not know where the
  * request came; whether that was before the analysis was queued is told by its time.
@@ -151,7 +146,7 @@ export function stateFromSnapshot(snapshot: StateSnapshot): AnalysisState {
   const last = offsetOf(terminal) >= offsetOf(lastStatus) ? (terminal ?? lastStatus) : lastStatus;
   const empty = emptyState(snapshot.analysisId);
   const status = last === undefined ? empty.status : statusAfter(last);
-  return atEnd({
+  return {
     ...empty,
     ...(lastStatus && statusFields(lastStatus)),
     status,
@@ -162,7 +157,8 @@ export function stateFromSnapshot(snapshot: StateSnapshot): AnalysisState {
     attempt_id: snapshot.attemptId ?? last?.attempt_id ?? null,
     cancel_requested: snapshot.cancel ?? null,
     cancelled_by: status === "cancelled" ? (snapshot.cancelAtEnd ?? null) : null,
-  });
+    ...(isEnd(status) && { estimated_completion: null }),
+  };
 }
 
 type EventOfAnalysis = Exclude<AnalysisEvent, Notice>;

@@ -35,8 +35,7 @@ export function inForce(
   ttlMs: number,
   now: number,
 ): CancelRequest | undefined {
-  if (stored === undefined || !isKeptBeside(stored.at, ttlMs, now, head)) return undefined;
-  return cancelInForce(stored.kept, judgedBy(head));
+  return cancelInForce(keptFor(stored, head, ttlMs, now), judgedBy(head));
 }
 
 /** The request that was in force when the run ended that the channel is in after `head`. */
@@ -46,8 +45,16 @@ export function atEnd(
   ttlMs: number,
   now: number,
 ): CancelRequest | undefined {
-  if (stored === undefined || !isKeptBeside(stored.at, ttlMs, now, head)) return undefined;
-  return cancelAtEnd(stored.kept, judgedBy(head));
+  return cancelAtEnd(keptFor(stored, head, ttlMs, now), judgedBy(head));
+}
+
+function keptFor(
+  stored: StoredCancel | undefined,
+  head: KeptHead | undefined,
+  ttlMs: number,
+  now: number,
+): KeptCancel | undefined {
+  return stored && isKeptBeside(stored.at, ttlMs, now, head) ? stored.kept : undefined;
 }
 
 function judgedBy(head: KeptHead | undefined) {
